@@ -1,0 +1,226 @@
+"""What the camera car does, in physical units, and its conversions both ways."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from worldgen.core.errors import InputError, Received
+
+MAX_SPEED_MPS = 100.0
+MAX_YAW_RATE_RADPS = 4.0
+
+
+@dataclass(frozen=True, eq=False)
+class EgoMotion:
+    """Speed and yaw rate of the ego vehicle, one row per frame.
+
+    speed_mps, yaw_rate_radps: ``(T,)`` float64, yaw positive to the left, speed negative in reverse. Row i is the
+    motion that arrives at frame i, constant over the interval from frame i-1 (row 0 arrived at frame 0 from before the
+    clip). fps: frames per second of the rows.
+    """
+
+    speed_mps: np.ndarray
+    yaw_rate_radps: np.ndarray
+    fps: float
+
+    def __post_init__(self) -> None:
+        for name, limit in (("speed_mps", MAX_SPEED_MPS), ("yaw_rate_radps", MAX_YAW_RATE_RADPS)):
+            values = np.asarray(getattr(self, name), dtype=np.float64)
+            if values.ndim != 1 or len(values) < 1:
+                raise InputError(f"ego motion {name}", Received(f"shape {values.shape}"), "shape (T,), T >= 1")
+            if not np.isfinite(values).all():
+                raise InputError(f"ego motion {name}", Received("non-finite values"), "finite numbers")
+            if np.abs(values).max() > limit:
+                raise InputError(f"ego motion {name}", float(np.abs(values).max()), f"at most {limit} in magnitude")
+            values.setflags(write=False)
+            object.__setattr__(self, name, values)
+        if len(self.speed_mps) != len(self.yaw_rate_radps):
+            raise InputError("ego motion rows", (len(self.speed_mps), len(self.yaw_rate_radps)), "equal lengths")
+        if not (np.isfinite(self.fps) and self.fps > 0):
+            raise InputError("ego motion fps", self.fps, "a positive number")
+
+    def __len__(self) -> int:
+        return len(self.speed_mps)
+
+    def __getitem__(self, span: slice) -> EgoMotion:
+        return EgoMotion(self.speed_mps[span], self.yaw_rate_radps[span], self.fps)
+
+    def to_array(self) -> np.ndarray:
+        """``(T, 2)`` float32: speed_mps, yaw_rate_radps (the shard format)."""
+        return np.stack([self.speed_mps, self.yaw_rate_radps], 1).astype(np.float32)
+
+    @classmethod
+    def from_array(cls, rows: np.ndarray, fps: float) -> EgoMotion:
+        rows = np.asarray(rows)
+        if rows.ndim != 2 or rows.shape[1] != 2:
+            raise InputError("ego motion array", Received(f"shape {rows.shape}"), "(T, 2) speed_mps, yaw_rate_radps")
+        return cls(rows[:, 0].astype(np.float64), rows[:, 1].astype(np.float64), fps)
+
+    def extended(self, num_frames: int) -> EgoMotion:
+        """The first ``num_frames`` rows, the last row repeated where there are too few."""
+        pick = np.minimum(np.arange(num_frames), len(self) - 1)
+        return EgoMotion(self.speed_mps[pick], self.yaw_rate_radps[pick], self.fps)
+
+
+def wrap_angle(angle_rad: np.ndarray) -> np.ndarray:
+    """Angles folded into [-pi, pi)."""
+    return (np.asarray(angle_rad) + np.pi) % (2 * np.pi) - np.pi
+
+
+def planar_poses(ego: EgoMotion) -> np.ndarray:
+    """Poses ``(T, 3)`` float64 (x_m, y_m, yaw_rad) in the ego frame of frame 0; constant-curvature arcs between frames.
+
+    Over an interval dt the car turns by w*dt and moves along a chord of length v*dt*sinc(w*dt/2), whose direction is
+    the heading half way: the exact integral of a unicycle with constant speed and yaw rate.
+    """
+    dt_s = 1.0 / ego.fps
+    turn = ego.yaw_rate_radps[1:] * dt_s
+    yaw = np.concatenate([[0.0], np.cumsum(turn)])
+    chord_m = ego.speed_mps[1:] * dt_s * np.sinc(turn / (2 * np.pi))
+    heading = yaw[:-1] + turn / 2
+    x = np.concatenate([[0.0], np.cumsum(chord_m * np.cos(heading))])
+    y = np.concatenate([[0.0], np.cumsum(chord_m * np.sin(heading))])
+    return np.stack([x, y, yaw], 1)
+
+
+def ego_from_planar_poses(poses: np.ndarray, fps: float, *, first: tuple[float, float] | None = None) -> EgoMotion:
+    """The inverse of :func:`planar_poses`. poses: ``(T, 3)`` x_m, y_m, yaw_rad, T >= 2 (or T = 1 with ``first``).
+
+    ``first`` is (speed_mps, yaw_rate_radps) of row 0, which poses cannot tell; by default row 1 is repeated.
+    """
+    poses = np.asarray(poses, dtype=np.float64)
+    if poses.ndim != 2 or poses.shape[1] != 3 or len(poses) < (2 if first is None else 1):
+        raise InputError("planar poses", Received(f"shape {poses.shape}"), "(T, 3) x_m, y_m, yaw_rad with T >= 2")
+    if not np.isfinite(poses).all():
+        raise InputError("planar poses", Received("non-finite values"), "finite numbers")
+    turn = wrap_angle(np.diff(poses[:, 2]))
+    heading = poses[:-1, 2] + turn / 2
+    step = np.diff(poses[:, :2], axis=0)
+    chord_m = step[:, 0] * np.cos(heading) + step[:, 1] * np.sin(heading)
+    speed = chord_m * fps / np.sinc(turn / (2 * np.pi))
+    rate = turn * fps
+    if first is None:
+        first = (speed[0], rate[0])
+    return EgoMotion(np.concatenate([[first[0]], speed]), np.concatenate([[first[1]], rate]), fps)
+
+
+def se3_poses(ego: EgoMotion) -> np.ndarray:
+    """Poses ``(T, 4, 4)`` float64, ego frame of frame i to ego frame of frame 0, on flat ground."""
+    return se3_from_planar(planar_poses(ego))
+
+
+def se3_from_planar(poses: np.ndarray) -> np.ndarray:
+    """Planar poses ``(T, 3)`` to rigid transforms ``(T, 4, 4)``: rotation about z, translation in x and y."""
+    cos, sin = np.cos(poses[:, 2]), np.sin(poses[:, 2])
+    out = np.zeros((len(poses), 4, 4))
+    out[:, 0, 0], out[:, 0, 1], out[:, 1, 0], out[:, 1, 1] = cos, -sin, sin, cos
+    out[:, 2, 2] = out[:, 3, 3] = 1.0
+    out[:, 0, 3], out[:, 1, 3] = poses[:, 0], poses[:, 1]
+    return out
+
+
+def ego_from_se3(poses: np.ndarray, fps: float, *, first: tuple[float, float] | None = None) -> EgoMotion:
+    """Vehicle poses ``(T, 4, 4)`` (ego axes, metres) to planar ego motion.
+
+    Motion is measured in each pose's own frame, so hills do not shorten it; pitch and roll are otherwise dropped.
+    """
+    poses = np.asarray(poses, dtype=np.float64)
+    if poses.ndim != 3 or poses.shape[1:] != (4, 4):
+        raise InputError("SE(3) poses", Received(f"shape {poses.shape}"), "(T, 4, 4)")
+    if not np.isfinite(poses).all():
+        raise InputError("SE(3) poses", Received("non-finite values"), "finite numbers")
+    relative = np.linalg.inv(poses[:-1]) @ poses[1:]
+    turn = np.arctan2(relative[:, 1, 0], relative[:, 0, 0])
+    forward = relative[:, 0, 3] * np.cos(turn / 2) + relative[:, 1, 3] * np.sin(turn / 2)
+    planar = np.zeros((len(poses), 3))
+    planar[1:, 2] = np.cumsum(turn)
+    heading = planar[:-1, 2] + turn / 2
+    planar[1:, 0] = np.cumsum(forward * np.cos(heading))
+    planar[1:, 1] = np.cumsum(forward * np.sin(heading))
+    return ego_from_planar_poses(planar, fps, first=first)
+
+
+def pose_rows(ego: EgoMotion) -> np.ndarray:
+    """``(T, 9)`` float64 per-step rows: translation (3, metres) and 6-D rotation (first two columns of the matrix).
+
+    Row i takes frame i-1 to frame i, expressed in frame i-1; row 0 uses the motion that arrived at frame 0. The 6-D
+    rotation is Zhou et al. 2019 (arXiv:1812.07035); the width is that of the ``av`` domain of Cosmos 3 in diffusers.
+    """
+    steps = [planar_poses(EgoMotion(ego.speed_mps[i].repeat(2), ego.yaw_rate_radps[i].repeat(2), ego.fps))[1] for i in range(len(ego))]
+    transforms = se3_from_planar(np.array(steps))
+    return np.concatenate([transforms[:, :3, 3], transforms[:, :3, 0], transforms[:, :3, 1]], 1)
+
+
+def ego_from_pose_rows(rows: np.ndarray, fps: float) -> EgoMotion:
+    """The inverse of :func:`pose_rows`; rotations are orthonormalised by Gram-Schmidt first."""
+    rows = np.asarray(rows, dtype=np.float64)
+    if rows.ndim != 2 or rows.shape[1] != 9 or not np.isfinite(rows).all():
+        raise InputError("pose rows", Received(f"shape {rows.shape}"), "(T, 9) finite numbers: translation, 6-D rotation")
+    norm = np.linalg.norm(rows[:, 3:6], axis=1)
+    if (norm < 1e-6).any():
+        raise InputError("pose rows", Received("a zero rotation column"), "two independent columns")
+    first_column = rows[:, 3:6] / norm[:, None]
+    turn = np.arctan2(first_column[:, 1], first_column[:, 0])
+    chord_m = rows[:, 0] * np.cos(turn / 2) + rows[:, 1] * np.sin(turn / 2)
+    return EgoMotion(chord_m * fps / np.sinc(turn / (2 * np.pi)), turn * fps, fps)
+
+
+def waypoint_text(ego: EgoMotion, *, decimals: int = 3) -> str:
+    """``"(x, y), (x, y), ..."`` in metres: where the car is at frames 1..T-1, in the ego frame of frame 0."""
+    points = np.round(planar_poses(ego)[1:, :2], decimals) + 0.0  # + 0.0 turns -0.0 into 0.0
+    return ", ".join(f"({x:.{decimals}f}, {y:.{decimals}f})" for x, y in points)
+
+
+_POINT = re.compile(r"\(\s*([^\s,()]+)\s*,\s*([^\s,()]+)\s*\)")
+
+
+def ego_from_waypoint_text(text: str, fps: float, num_frames: int | None = None) -> EgoMotion:
+    """Waypoint text to ego motion. With ``num_frames`` the points are spread evenly in time over the clip.
+
+    Between points the car drives the arc that leaves with its current heading and ends at the next point, which is
+    exact for points made by :func:`waypoint_text` from a start heading along x.
+    """
+    points = []
+    rest = _POINT.sub("", text).replace(",", "").strip()
+    for x, y in _POINT.findall(text):
+        try:
+            points.append((float(x), float(y)))
+        except ValueError as error:
+            raise InputError("waypoints", f"({x}, {y})", "numbers in metres, as in '(1.0, 0.0), (2.0, 0.1)'") from error
+    if rest or not points:
+        raise InputError("waypoints", text if len(text) < 60 else text[:57] + "...", "'(x, y), (x, y), ...' in metres")
+    path = np.array([(0.0, 0.0), *points])
+    if not np.isfinite(path).all():
+        raise InputError("waypoints", Received("non-finite values"), "finite numbers in metres")
+    if num_frames is not None and num_frames > 1 and len(path) != num_frames:
+        path = _resample_path(path, num_frames)
+    poses = np.zeros((len(path), 3))
+    for i in range(1, len(path)):
+        dx, dy = path[i] - path[i - 1]
+        yaw = poses[i - 1, 2]
+        if np.hypot(dx, dy) < 1e-6:
+            poses[i] = (path[i, 0], path[i, 1], yaw)
+            continue
+        reverse = dx * np.cos(yaw) + dy * np.sin(yaw) < 0
+        bearing = np.arctan2(dy, dx) + (np.pi if reverse else 0.0)
+        # The chord of an arc points along the heading half way, so the heading turns by twice the difference.
+        poses[i] = (path[i, 0], path[i, 1], yaw + 2 * float(wrap_angle(bearing - yaw)))
+    return ego_from_planar_poses(poses, fps)
+
+
+def _resample_path(path: np.ndarray, num_frames: int) -> np.ndarray:
+    """Path points ``(N, 2)`` at even times to ``(num_frames, 2)``, smooth where there are enough points."""
+    times = np.linspace(0.0, 1.0, len(path))
+    wanted = np.linspace(0.0, 1.0, num_frames)
+    if len(path) < 3:
+        return np.stack([np.interp(wanted, times, path[:, k]) for k in (0, 1)], 1)
+    # Catmull-Rom: passes through the points with continuous heading, so the yaw rate stays finite and calm.
+    slopes = np.gradient(path, times, axis=0)
+    index = np.clip(np.searchsorted(times, wanted, side="right") - 1, 0, len(path) - 2)
+    width = (times[index + 1] - times[index])[:, None]
+    u = ((wanted - times[index])[:, None]) / width
+    h00, h10, h01, h11 = 2 * u**3 - 3 * u**2 + 1, u**3 - 2 * u**2 + u, -2 * u**3 + 3 * u**2, u**3 - u**2
+    return h00 * path[index] + h10 * width * slopes[index] + h01 * path[index + 1] + h11 * width * slopes[index + 1]

@@ -1,0 +1,135 @@
+"""Labels of a clip: boxes, tracks and how much of each object is seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from worldgen.core.errors import InputError, Received
+
+CLASSES = (
+    "car", "truck", "bus", "motorcycle", "bicycle", "cyclist", "pedestrian", "traffic_light", "traffic_cone",
+)  # fmt: skip
+
+COCO_NAMES = {
+    "car": "car", "truck": "truck", "bus": "bus", "motorcycle": "motorcycle", "bicycle": "bicycle",
+    "cyclist": "person", "pedestrian": "person", "traffic_light": "traffic light", "traffic_cone": None,
+}  # fmt: skip
+KITTI_NAMES = {
+    "car": "Car", "truck": "Truck", "bus": "Misc", "motorcycle": "Misc", "bicycle": "Misc",
+    "cyclist": "Cyclist", "pedestrian": "Pedestrian", "traffic_light": "DontCare", "traffic_cone": "Misc",
+}  # fmt: skip
+NUSCENES_NAMES = {
+    "car": "vehicle.car", "truck": "vehicle.truck", "bus": "vehicle.bus.rigid", "motorcycle": "vehicle.motorcycle",
+    "bicycle": "vehicle.bicycle", "cyclist": "vehicle.bicycle", "pedestrian": "human.pedestrian.adult",
+    "traffic_light": None, "traffic_cone": "movable_object.trafficcone",
+}  # fmt: skip
+
+SOURCES = ("scene", "annotated", "detector")
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """All objects of all frames as columns of equal length N, sorted by frame, then track.
+
+    frame_index, track_id: ``(N,)`` int64. class_id: ``(N,)`` int64 into ``CLASSES``. box_px: ``(N, 4)`` float32
+    visible 2-D box x0 y0 x1 y1 in pixels (zero area when fully hidden). amodal_box_px: ``(N, 4)`` float32 box of the
+    whole object, not cut by occluders nor by the image. visible_fraction: ``(N,)`` float32 in [0, 1], seen pixels over
+    the object's pixels inside the image. occlusion: ``(N,)`` float32 in [0, 1], share hidden by others. truncation:
+    ``(N,)`` float32 in [0, 1], share of the amodal box outside the image. box3d: ``(N, 7)`` float32 in the ego frame of
+    that frame: centre x y z (m), length width height (m), yaw (rad); NaN where unknown. ignore: ``(N,)`` bool, too
+    small or hidden to count. source: "scene", "annotated" or "detector".
+    """
+
+    num_frames: int
+    width_px: int
+    height_px: int
+    source: str
+    frame_index: np.ndarray
+    track_id: np.ndarray
+    class_id: np.ndarray
+    box_px: np.ndarray
+    amodal_box_px: np.ndarray
+    visible_fraction: np.ndarray
+    occlusion: np.ndarray
+    truncation: np.ndarray
+    box3d: np.ndarray
+    ignore: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.source not in SOURCES:
+            raise InputError("labels source", self.source, "one of " + ", ".join(SOURCES))
+        count = len(self.frame_index)
+        for name, (dtype, width) in COLUMNS.items():
+            values = np.asarray(getattr(self, name), dtype=dtype)
+            shape = (count,) if width == 1 else (count, width)
+            if values.shape != shape:
+                raise InputError(f"labels {name}", Received(f"shape {values.shape}"), f"shape {shape}")
+            object.__setattr__(self, name, values)
+        if count:
+            if self.frame_index.min() < 0 or self.frame_index.max() >= self.num_frames:
+                raise InputError("labels frame_index", (int(self.frame_index.min()), int(self.frame_index.max())), f"0 to {self.num_frames - 1}")
+            if self.class_id.min() < 0 or self.class_id.max() >= len(CLASSES):
+                raise InputError("labels class_id", int(self.class_id.max()), f"0 to {len(CLASSES) - 1}")
+            for name in ("box_px", "amodal_box_px"):
+                box = getattr(self, name)
+                if not np.isfinite(box).all() or (box[:, 2:] < box[:, :2]).any():
+                    raise InputError(f"labels {name}", Received("a box with x1 < x0, y1 < y0 or not finite"), "x0 <= x1, y0 <= y1")
+
+    def __len__(self) -> int:
+        return len(self.frame_index)
+
+    def at(self, frame_index: int) -> Labels:
+        """Only the objects of one frame (columns cut, frame numbers kept)."""
+        return self.where(self.frame_index == frame_index)
+
+    def where(self, mask: np.ndarray) -> Labels:
+        """Only the rows where ``mask`` ``(N,)`` bool holds."""
+        columns = {name: getattr(self, name)[mask] for name in COLUMNS}
+        return Labels(self.num_frames, self.width_px, self.height_px, self.source, **columns)
+
+    @classmethod
+    def empty(cls, num_frames: int, width_px: int, height_px: int, source: str = "scene") -> Labels:
+        columns = {n: np.zeros((0,) if w == 1 else (0, w), d) for n, (d, w) in COLUMNS.items()}
+        return cls(num_frames, width_px, height_px, source, **columns)
+
+    def to_json(self) -> dict:
+        """JSON-able: header fields and one list of rows per column; unknown numbers (NaN) become null."""
+        header = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in COLUMNS}
+        columns = {}
+        for name in COLUMNS:
+            values = getattr(self, name)
+            if values.dtype == np.float32:
+                rounded = np.round(values.astype(np.float64), 4).astype(object)
+                rounded[np.isnan(values)] = None
+                values = rounded
+            columns[name] = values.tolist()
+        return {"labels_version": 1, "classes": list(CLASSES), **header, **columns}
+
+    @classmethod
+    def from_json(cls, record: dict) -> Labels:
+        if record.get("labels_version") != 1:
+            raise InputError("labels_version", record.get("labels_version"), "1")
+        if tuple(record.get("classes", ())) != CLASSES:
+            raise InputError("labels classes", record.get("classes"), ", ".join(CLASSES))
+        missing = [name for name in COLUMNS if name not in record]
+        if missing:
+            raise InputError("labels columns missing", missing, ", ".join(COLUMNS))
+        count = len(record["frame_index"])
+        columns = {}
+        for name, (dtype, width) in COLUMNS.items():
+            try:
+                values = np.array(record[name], dtype=dtype)  # None becomes NaN for floats
+            except (TypeError, ValueError) as error:
+                raise InputError(f"labels {name}", Received("rows that are not numbers"), f"{dtype.__name__} rows") from error
+            columns[name] = values.reshape((count,) if width == 1 else (count, width))
+        return cls(record["num_frames"], record["width_px"], record["height_px"], record["source"], **columns)
+
+
+COLUMNS: dict[str, tuple[type, int]] = {
+    "frame_index": (np.int64, 1), "track_id": (np.int64, 1), "class_id": (np.int64, 1),
+    "box_px": (np.float32, 4), "amodal_box_px": (np.float32, 4), "visible_fraction": (np.float32, 1),
+    "occlusion": (np.float32, 1), "truncation": (np.float32, 1), "box3d": (np.float32, 7), "ignore": (np.bool_, 1),
+}  # fmt: skip
+"""Column name -> dtype and width of one row."""

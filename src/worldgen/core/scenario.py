@@ -1,0 +1,105 @@
+"""Scenario: what to film, in a closed and versioned vocabulary."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+
+from worldgen.core.errors import InputError
+from worldgen.core.labels import CLASSES
+from worldgen.core.manoeuvres import MANOEUVRES
+from worldgen.core.seeds import stable_key
+
+SCENARIO_VERSION = 1
+WEATHERS = ("clear", "overcast", "light_rain", "heavy_rain", "fog", "snow")
+LIGHTS = ("dawn", "day", "low_sun", "dusk", "night_lit", "night_unlit")
+ROADS = ("highway", "urban", "suburban", "rural", "intersection", "construction")
+PLACES = ("anywhere", "ahead", "left", "right", "oncoming", "crossing", "parked", "from_behind_parked")
+AGENT_KINDS = (*CLASSES, "van", "animal", "cargo", "child")
+"""Classes that are labelled as themselves, and variants: van and child are labelled car and pedestrian; animal and
+cargo are drawn but have no class of their own."""
+
+MAX_AGENTS = 40
+MAX_DURATION_S = 120.0
+
+
+def check_word(what: str, word: str, allowed: tuple[str, ...]) -> None:
+    """Raise one clear line, with the nearest allowed word, when ``word`` is not in ``allowed``."""
+    if word not in allowed:
+        near = difflib.get_close_matches(str(word), allowed, 1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        raise InputError(what, word, "one of " + ", ".join(allowed) + hint)
+
+
+@dataclass(frozen=True)
+class AgentRequest:
+    """``count`` agents of one kind at one place. An explicit count of 0 means: there shall be none."""
+
+    kind: str
+    count: int = 1
+    place: str = "anywhere"
+
+    def __post_init__(self) -> None:
+        check_word("agent kind", self.kind, AGENT_KINDS)
+        check_word("agent place", self.place, PLACES)
+        if not isinstance(self.count, int) or isinstance(self.count, bool) or not 0 <= self.count <= MAX_AGENTS:
+            raise InputError(f"number of agents of kind {self.kind}", self.count, f"0 to {MAX_AGENTS}")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What to film. Hashable; equal scenarios give equal keys on every machine.
+
+    weather, light, road, manoeuvre: words of the vocabularies above. agents: requests, order free (stored sorted).
+    events: names from the event library, in order. duration_s: length of the clip in seconds.
+    """
+
+    weather: str = "clear"
+    light: str = "day"
+    road: str = "urban"
+    manoeuvre: str = "keep"
+    agents: tuple[AgentRequest, ...] = field(default=())
+    events: tuple[str, ...] = field(default=())
+    duration_s: float = 4.0
+
+    def __post_init__(self) -> None:
+        for what, word, allowed in (
+            ("weather", self.weather, WEATHERS), ("light", self.light, LIGHTS),
+            ("road", self.road, ROADS), ("manoeuvre", self.manoeuvre, MANOEUVRES),
+        ):  # fmt: skip
+            check_word(what, word, allowed)
+        object.__setattr__(self, "agents", tuple(sorted(self.agents, key=lambda a: (a.kind, a.place, a.count))))
+        object.__setattr__(self, "events", tuple(self.events))
+        if sum(a.count for a in self.agents) > MAX_AGENTS:
+            raise InputError("number of agents in a scenario", sum(a.count for a in self.agents), f"at most {MAX_AGENTS}")
+        if not isinstance(self.duration_s, (int, float)) or not 0.1 <= self.duration_s <= MAX_DURATION_S:
+            raise InputError("duration_s", self.duration_s, f"0.1 to {MAX_DURATION_S} seconds")
+        object.__setattr__(self, "duration_s", float(self.duration_s))
+
+    @property
+    def key(self) -> str:
+        return stable_key("scenario", repr(self.to_json()))
+
+    def to_json(self) -> dict:
+        return {
+            "scenario_version": SCENARIO_VERSION, "weather": self.weather, "light": self.light, "road": self.road,
+            "manoeuvre": self.manoeuvre,
+            "agents": [{"kind": a.kind, "count": a.count, "place": a.place} for a in self.agents],
+            "events": list(self.events), "duration_s": self.duration_s,
+        }  # fmt: skip
+
+    @classmethod
+    def from_json(cls, record: dict) -> Scenario:
+        record = dict(record)
+        version = record.pop("scenario_version", None)
+        if version != SCENARIO_VERSION:
+            raise InputError("scenario_version", version, str(SCENARIO_VERSION))
+        unknown = sorted(set(record) - set(cls.__dataclass_fields__))
+        if unknown:
+            near = difflib.get_close_matches(unknown[0], list(cls.__dataclass_fields__), 1)
+            raise InputError("scenario field", unknown[0], "one of " + ", ".join(cls.__dataclass_fields__) + (f" (did you mean {near[0]}?)" if near else ""))
+        try:
+            agents = tuple(AgentRequest(**a) for a in record.pop("agents", ()))
+        except TypeError as error:
+            raise InputError("scenario agents", "an agent", "objects with kind, count, place") from error
+        return cls(agents=agents, events=tuple(record.pop("events", ())), **record)
