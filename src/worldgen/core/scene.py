@@ -26,6 +26,7 @@ VARIANTS = (
     "sedan", "hatchback", "suv", "estate", "van", "pickup", "box_truck", "semi_truck", "city_bus", "motorbike",
     "bicycle", "adult", "child", "elder", "cone", "signal", "deer", "dog", "cargo_box", "tyre",
 )  # fmt: skip
+SIGNAL_STATES = ("off", "green", "amber", "red")
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,8 +85,11 @@ class Agent:
     track_id: >= 1, unique. kind: one of ``AGENT_KINDS``; label: class of ``CLASSES`` or None for things that are drawn
     but have no class. variant: one of ``VARIANTS``. size_m: length width height. poses: ``(T, 4)`` float64 world
     x y z yaw of the foot centre. speed_mps: ``(T,)``. present: ``(T,)`` bool. gait_phase: ``(T,)`` radians of the
-    walking or pedalling cycle. braking, indicator (-1 right, 0, +1 left), door_open (0 to 1): ``(T,)``. lights_on.
-    role: "" or the name of the event it plays in, with a part, e.g. "jaywalker:pedestrian". style: seeds its looks.
+    walking or pedalling cycle. braking, indicator (-1 right, 0, +1 left, 2 both), door_open (0 to 1): ``(T,)``.
+    lights_on. role: "" or the name of the event it plays in, with a part, e.g. "jaywalker:pedestrian". style: seeds
+    its looks. signal_state: None, or ``(T,)`` of a traffic light, an index into ``SIGNAL_STATES``; the light faces
+    along its yaw. lean_rad: None, or ``(T,)`` how far a person leans forward, pi/2 when lying. reflective: whether
+    clothes or a bicycle carry reflectors.
     """
 
     track_id: int
@@ -103,6 +107,9 @@ class Agent:
     lights_on: bool = False
     role: str = ""
     style: int = 0
+    signal_state: np.ndarray | None = None
+    lean_rad: np.ndarray | None = None
+    reflective: bool = True
 
 
 @dataclass(frozen=True)
