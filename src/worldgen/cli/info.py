@@ -1,0 +1,141 @@
+"""Versions, devices, the models found and which conditions each of them honours."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from worldgen.core.errors import InputError, Received
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``worldgen info``."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
+    parser.add_argument("--model", metavar="FOLDER", action="append", default=[], help="also look at this model folder")
+    parser.epilog = "example:\n  worldgen info --json | python -m json.tool"
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what is installed and what could run here."""
+    import json
+
+    models = _models(args.model)  # first: it may refuse, and the devices take seconds to ask
+    record = {"versions": _versions(), "optional": _optional(), "devices": _devices(), "models": models}
+    if args.json:
+        print(json.dumps(record, indent=2))
+        return 0
+    for title, rows in _lines(record).items():
+        print(title)
+        for name, value in rows:
+            print(f"  {name:<24} {value}")
+    return 0
+
+
+PACKAGES = (
+    "torch", "diffusers", "transformers", "accelerate", "peft", "safetensors", "omegaconf", "numpy",
+    "opencv-python-headless", "av", "pyarrow", "fsspec",
+)  # fmt: skip
+OPTIONAL = {
+    "ray": "ray",
+    "tensorboard": "tensorboard",
+    "ftfy": "backbones",
+    "sentencepiece": "backbones",
+    "pytest": "test",
+}
+"""Package -> the extra that installs it."""
+
+
+def _versions() -> dict[str, str]:
+    import platform
+    from importlib import metadata
+
+    import worldgen
+
+    found = {"worldgen": worldgen.__version__, "python": platform.python_version(), "system": platform.platform()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def _optional() -> dict[str, str]:
+    from importlib import metadata
+
+    found = {}
+    for package, extra in OPTIONAL.items():
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = f"not installed (pip install 'worldgen[{extra}]')"
+    return found
+
+
+def _devices() -> list[dict[str, object]]:
+    import os
+
+    import torch
+
+    devices: list[dict[str, object]] = [{"device": "cpu", "cores": os.cpu_count(), "threads": torch.get_num_threads()}]
+    for index in range(torch.cuda.device_count()):
+        properties = torch.cuda.get_device_properties(index)
+        with torch.cuda.device(index):
+            bf16 = torch.cuda.is_bf16_supported()
+        devices.append(
+            {
+                "device": f"cuda:{index}",
+                "name": properties.name,
+                "memory_gb": round(properties.total_memory / 1e9, 1),
+                "bf16": bf16,
+            }
+        )
+    if torch.backends.mps.is_available():
+        devices.append({"device": "mps"})
+    return devices
+
+
+def _models(extra: list[str]) -> list[dict[str, object]]:
+    """Model folders that ship with worldgen and those named on the command line."""
+    from worldgen.data.assets import assets_dir
+
+    shipped = sorted(path.parent for path in assets_dir().rglob("model_index.json"))
+    for name in extra:
+        if not (Path(name) / "model_index.json").is_file():
+            raise InputError("model folder", name, "a folder with model_index.json")
+    return [_model(folder) for folder in [*shipped, *map(Path, extra)]]
+
+
+def _model(folder: Path) -> dict[str, object]:
+    """What a model folder says about itself, without loading its weights."""
+    import json
+
+    accepts: list[str] = []
+    for path in (folder / "model_index.json", *sorted(folder.glob("*/config.json"))):
+        try:
+            stated = json.loads(path.read_text(encoding="utf-8")).get("accepts")
+        except (OSError, ValueError) as error:
+            raise InputError("model folder", Received(f"{path}: {error}"), "readable JSON") from error
+        accepts = accepts or list(stated or ())
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return {"name": folder.name, "accepts": accepts, "megabytes": round(size / 1e6, 1), "folder": str(folder)}
+
+
+def _lines(record: dict) -> dict[str, list[tuple[str, object]]]:
+    devices = [
+        (each["device"], ", ".join(f"{key} {value}" for key, value in each.items() if key != "device"))
+        for each in record["devices"]
+    ]
+    models = [
+        (
+            each["name"],
+            f"honours {', '.join(each['accepts']) or 'nothing stated'}; {each['megabytes']} MB; {each['folder']}",
+        )
+        for each in record["models"]
+    ]
+    return {
+        "versions": list(record["versions"].items()),
+        "optional packages": list(record["optional"].items()),
+        "devices": devices,
+        "models": models or [("none", "no model folder found")],
+    }

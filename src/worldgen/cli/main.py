@@ -1,0 +1,136 @@
+"""The ``worldgen`` command: finds the command's module, runs it, and turns user errors into one line."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import importlib.util
+import os
+import re
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+
+import worldgen
+from worldgen.cli.output import disk_error
+from worldgen.core.errors import InputError
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "sample": ("worldgen.cli.sample", "one prompt to one labelled clip, optionally continuing a real one"),
+    "ingest": ("worldgen.cli.ingest", "your own clips and ego logs to a sharded data set"),
+    "data": ("worldgen.cli.data", "inspect, validate, index, view or export a data set"),
+    "scenes": ("worldgen.cli.scenes", "words to scenario, scene, labels and a rendered clip, without a network"),
+    "train": ("worldgen.cli.train", "train or fine-tune a world model; resumes"),
+    "eval": ("worldgen.cli.eval", "measure a model or a data set"),
+    "info": ("worldgen.cli.info", "versions, devices, models found and what each honours"),
+}
+"""Name -> module and one-line help. A module has ``add_arguments(parser)`` and ``run(args) -> int``."""
+COMMANDS = {name: entry for name, entry in COMMANDS.items() if importlib.util.find_spec(entry[0])}
+
+EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, what a shell reports
+EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE, what other tools report when the reader of a pipe leaves
+
+_OVERRIDE = re.compile(r"[A-Za-z_][\w.]*=")
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line, name the nearest known word and point to the right help.
+
+    ``key=value`` arguments may stand anywhere among the options of a command that has ``overrides``.
+    """
+
+    def __init__(self, *args, **kwargs) -> None:  # argparse calls this with its own keywords for sub-commands
+        kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        # An abbreviation that works today becomes ambiguous, or another option, when options are added.
+        kwargs.setdefault("allow_abbrev", False)
+        super().__init__(*args, **kwargs)
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        """Exit 2 with one line: what is wrong, the nearest known word, where to read more."""
+        choice = re.search(r"invalid choice: '?([^'\s(]+)'? \(choose from (.*)\)", message)
+        if choice:
+            known = [word.strip(" '\"") for word in choice.group(2).split(",")]
+            received = choice.group(1)
+            what = "command" if "COMMAND" in message else message.split(":", maxsplit=1)[0]
+            message = f"{what}: received {received!r}; expected one of {', '.join(known)}{_nearest(received, known)}"
+        elif "required: COMMAND" in message:
+            message = "no command given"
+        self.exit(EXIT_USER_ERROR, f"worldgen: error: {' '.join(message.split())} (see {self.prog} --help)\n")
+
+    def parse_known_args(self, args=None, namespace=None):
+        """As argparse, but leftovers end here, in the parser that knows the options nearest to them."""
+        namespace, extras = super().parse_known_args(args, namespace)
+        if hasattr(namespace, "overrides"):
+            namespace.overrides = [*namespace.overrides, *(word for word in extras if _OVERRIDE.match(word))]
+            extras = [word for word in extras if not _OVERRIDE.match(word)]
+        if extras:
+            received = extras[0].split("=")[0]
+            options = [option for option in self._option_string_actions if option.startswith("--")]
+            hint = _nearest(received, options) if received.startswith("-") else ""
+            self.error(f"unknown {'option' if received.startswith('-') else 'argument'} {received!r}{hint}")
+        return namespace, extras
+
+
+def _nearest(word: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(word, known, 1)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def build_parser(command: str | None = None) -> Parser:
+    """The parser of the whole program, with the options of ``command`` only (None: of every command).
+
+    Naming one command keeps start-up free of the other commands' modules.
+    """
+    parser = Parser(
+        prog="worldgen",
+        description="Rare driving scenes as verified, labelled, trainable video.",
+        epilog="'worldgen COMMAND --help' explains a command and shows examples.",
+    )
+    parser.add_argument("--version", action="version", version=f"worldgen {worldgen.__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
+    for name, (module_name, line) in COMMANDS.items():
+        wanted = command in (None, name)
+        module = _load(module_name) if wanted else None
+        description = (module.__doc__ or "").strip() if module else line
+        subparser = commands.add_parser(name, help=line, description=description)
+        if module:
+            module.add_arguments(subparser)
+    return parser
+
+
+def _load(module_name: str) -> ModuleType:
+    return importlib.import_module(module_name)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. Returns the exit code: 0 done, 1 the command's own "no", 2 user error, 130 interrupted."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    try:
+        command = next((word for word in argv if not word.startswith("-")), "")
+        try:
+            args = build_parser(command).parse_args(argv)
+            code = int(_load(COMMANDS[args.command][0]).run(args) or 0)
+        except OSError as error:
+            # A full or read-only disk is the user's to mend wherever it strikes; other OSErrors are defects.
+            as_input_error = disk_error(error)
+            if as_input_error is None:
+                raise
+            raise as_input_error from error
+        sys.stdout.flush()
+        return code
+    except InputError as error:
+        print(f"worldgen: error: {error}", file=sys.stderr)
+        return EXIT_USER_ERROR
+    except KeyboardInterrupt:
+        print("\nworldgen: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader has gone; point stdout at nothing so that the interpreter's last flush is quiet too.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
