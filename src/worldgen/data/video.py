@@ -58,7 +58,7 @@ class VideoInfo:
 
 @dataclass(frozen=True, eq=False)
 class _Scan:
-    """A video's facts and, where the file has times, the time stamp of each frame in ticks of the stream."""
+    """A video's facts and, where every packet has a time stamp, those of the frames in ticks of the stream."""
 
     info: VideoInfo
     ticks: np.ndarray | None
@@ -108,7 +108,8 @@ def read_clip(
     if fps is None and info.variable_rate:
         raise InputError("video with a variable frame rate", _name(path), "a target fps to resample it to")
     rate = info.fps if fps is None else fps
-    indices = nearest_frames(info.times_s, rate, start_s=start_s, duration_s=duration_s)
+    times_s = info.times_s if info.variable_rate else np.arange(info.num_frames) / info.fps  # jitter must not drop any
+    indices = nearest_frames(times_s, rate, start_s=start_s, duration_s=duration_s)
     frame_of = framing((info.width_px, info.height_px), size, fit=fit)
     return Clip(_gather(path, scan, indices, frame_of), float(rate))
 
@@ -193,8 +194,12 @@ def _opened(path: Source) -> Iterator[tuple[av.container.InputContainer, av.Vide
                     raise _damaged(path, "a folder")
                 file = stack.enter_context(fs.open(inner, "rb"))
         file.seek(0, io.SEEK_END)
-        if file.tell() == 0:
+        size = file.tell()
+        if size == 0:
             raise _damaged(path, "an empty file")
+        file.seek(0)
+        if _matroska_end(file.read(64)) > size:
+            raise _damaged(path, "fewer bytes than its header promises (cut short)")
         file.seek(0)
         try:
             container = stack.enter_context(av.open(file, "r"))
@@ -206,54 +211,82 @@ def _opened(path: Source) -> Iterator[tuple[av.container.InputContainer, av.Vide
             raise _damaged(path, f"damaged data ({error.strerror})") from error
 
 
+def _matroska_end(head: bytes) -> int:
+    """Where the segment of a Matroska or WebM file ends by its own header; 0 for other files and open-ended ones.
+
+    Source: RFC 8794 (EBML): element = ID, size as a variable-length integer whose leading zeros give its length.
+    """
+    if not head.startswith(b"\x1aE\xdf\xa3"):
+        return 0
+    at = 4
+    for _ in range(2):  # the EBML header, then the segment that holds everything else
+        if at >= len(head):
+            return 0
+        length = 9 - head[at].bit_length()
+        value = int.from_bytes(head[at : at + length], "big") & ((1 << 7 * length) - 1)
+        at += length
+        if at + value > len(head) and value != (1 << 7 * length) - 1:
+            return at + value
+        at += value + 4
+    return 0
+
+
 def _scan(path: Source, native_fps: float | None) -> _Scan:
     """Read the time of every frame: from the packets where they all have one, else by decoding everything."""
     with _opened(path) as (container, stream):
         base = stream.time_base
         rates = [Fraction(rate) for rate in (stream.average_rate, stream.guessed_rate) if rate]
-        promised = stream.frames if "mp4" in container.format.name else 0
+        promised = stream.frames if container.format.name == "avi" or "mp4" in container.format.name else 0
         ticks: list[int | None] = []
-        discarded, first = 0, None
+        packets, first = 0, None
         for packet in container.demux(stream):
-            discarded += packet.is_discard
+            packets += packet.dts is not None or packet.size > 0
             if packet.size and not packet.is_discard:
-                ticks.append(packet.pts)
+                ticks.append(None if container.format.name == "avi" else packet.pts)  # AVI stores decoding order only
             if first is None:
                 first = next(iter(packet.decode()), None)
         if first is None:
             raise _damaged(path, "no frame that decodes")
-        if promised > len(ticks) + discarded:
-            raise _damaged(path, f"{len(ticks) + discarded} frames where its header promises {promised} (cut short)")
+        if promised > packets:
+            raise _damaged(path, f"{packets} frames where its header promises {promised} (cut short)")
         height, width = _upright(np.empty((first.height, first.width, 1), np.uint8), first).shape[:2]
         codec, pixel_format = stream.codec_context.name, first.format.name
-    if any(tick is None for tick in ticks):
+    stamps = None
+    if None not in ticks:
+        stamps = np.sort(np.array(ticks, np.int64))
+    else:  # no time per packet: frames are counted as they decode
         with _opened(path) as (container, stream):
             ticks = [frame.pts for frame in container.decode(stream)]
-    stamps = None if any(tick is None for tick in ticks) else np.sort(np.array(ticks, np.int64))
     if native_fps is not None:
         fps, variable = float(exact_rate(native_fps)), False
         times_s = np.arange(len(ticks)) / fps
-    elif stamps is None:
+    elif None in ticks:
         raise InputError(f"video {_name(path)}", Received("a stream without frame times"), "native_fps to be given")
     else:
-        if (np.diff(stamps) <= 0).any():
+        shown = np.sort(np.array(ticks, np.int64))
+        if (np.diff(shown) <= 0).any():
             raise _damaged(path, "two frames with one time stamp")
-        times_s = (stamps - stamps[0]) * float(base)
-        fps, variable = _rate(path, times_s, float(base), rates)
+        times_s, fps, variable = _rate(path, (shown - shown[0]) * float(base), float(base), rates)
     info = VideoInfo(len(times_s), fps, width, height, times_s, variable, codec, pixel_format)
     return _Scan(info, stamps)
 
 
-def _rate(path: Source, times_s: np.ndarray, tick_s: float, claimed: list[Fraction]) -> tuple[float, bool]:
-    """The constant rate that explains the times (the container's claim first), or the mean rate and True."""
+def _rate(path: Source, times_s: np.ndarray, tick_s: float, claimed: list[Fraction]) -> tuple[np.ndarray, float, bool]:
+    """Times, the rate that explains them (the container's claim first) and False; or times, the mean rate and True.
+
+    Times that a rate explains to the container's rounding (1.5 ticks) become exact multiples of the period.
+    """
     if len(times_s) == 1 and not claimed:
         raise InputError(f"video {_name(path)}", Received("one frame and no rate"), "native_fps to be given")
-    mean = (len(times_s) - 1) / times_s[-1] if len(times_s) > 1 else float(claimed[0])
+    mean = float((len(times_s) - 1) / times_s[-1] if len(times_s) > 1 else claimed[0])
     for rate in (*map(float, claimed), mean):
-        error_s = np.abs(times_s - np.arange(len(times_s)) / rate).max()
-        if error_s <= max(1.5 * tick_s, JITTER / rate):
-            return rate, False
-    return float(mean), True
+        exact_s = np.arange(len(times_s)) / rate
+        error_s = np.abs(times_s - exact_s).max()
+        if error_s <= 1.5 * tick_s:
+            return exact_s, rate, False
+        if error_s <= JITTER / rate:
+            return times_s, rate, False
+    return times_s, mean, True
 
 
 def _decoded(path: Source, scan: _Scan, indices: Sequence[int] | np.ndarray) -> Iterator[tuple[int, av.VideoFrame]]:
@@ -264,14 +297,15 @@ def _decoded(path: Source, scan: _Scan, indices: Sequence[int] | np.ndarray) -> 
     number_of = None if scan.ticks is None else {int(tick): i for i, tick in enumerate(scan.ticks)}
     with _opened(path) as (container, stream):
         stream.thread_type = "AUTO"
-        if number_of is not None and first > 0:
+        indexed = any(word in container.format.name for word in ("mp4", "matroska"))
+        if number_of is not None and first > 0 and indexed:  # elsewhere a seek may land too late
             container.seek(int(scan.ticks[first]), stream=stream)
         seen = 0
         for count, frame in enumerate(container.decode(stream)):
             number = count if number_of is None else number_of.get(frame.pts, -1)
-            if frame.is_corrupt:
-                raise _damaged(path, f"frame {number} damaged")
             if number in wanted:
+                if frame.is_corrupt:
+                    raise _damaged(path, f"frame {number} damaged")
                 seen += 1
                 yield number, frame
             if number >= last:
