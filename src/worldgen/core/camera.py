@@ -31,7 +31,10 @@ class Camera:
     def __post_init__(self) -> None:
         if not (1 <= self.width_px <= 16384 and 1 <= self.height_px <= 16384):
             raise InputError("camera size", (self.width_px, self.height_px), "1 to 16384 pixels a side")
-        if not all(math.isfinite(v) for v in (self.fx_px, self.fy_px, self.cx_px, self.cy_px)) or min(self.fx_px, self.fy_px) <= 0:
+        if (
+            not all(math.isfinite(v) for v in (self.fx_px, self.fy_px, self.cx_px, self.cy_px))
+            or min(self.fx_px, self.fy_px) <= 0
+        ):
             raise InputError("camera focal length", (self.fx_px, self.fy_px), "positive pixels")
         if not 1.0 <= self.fov_deg <= 170.0:
             raise InputError("camera horizontal field of view in degrees", round(self.fov_deg, 2), "1 to 170")

@@ -11,6 +11,10 @@ from worldgen.core.errors import InputError, Received
 
 MAX_SPEED_MPS = 100.0
 MAX_YAW_RATE_RADPS = 4.0
+MAX_CURVATURE_PER_M = 0.2
+"""Of a road vehicle at full lock: a turning circle of 10 m."""
+YAW_ACCELERATION_RADPS2 = 1.0
+"""Typical size when a driver turns in."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +32,7 @@ class EgoMotion:
 
     def __post_init__(self) -> None:
         for name, limit in (("speed_mps", MAX_SPEED_MPS), ("yaw_rate_radps", MAX_YAW_RATE_RADPS)):
-            values = np.asarray(getattr(self, name), dtype=np.float64)
+            values = np.array(getattr(self, name), dtype=np.float64)  # a copy: it is frozen below
             if values.ndim != 1 or len(values) < 1:
                 raise InputError(f"ego motion {name}", Received(f"shape {values.shape}"), "shape (T,), T >= 1")
             if not np.isfinite(values).all():
@@ -149,7 +153,10 @@ def pose_rows(ego: EgoMotion) -> np.ndarray:
     Row i takes frame i-1 to frame i, expressed in frame i-1; row 0 uses the motion that arrived at frame 0. The 6-D
     rotation is Zhou et al. 2019 (arXiv:1812.07035); the width is that of the ``av`` domain of Cosmos 3 in diffusers.
     """
-    steps = [planar_poses(EgoMotion(ego.speed_mps[i].repeat(2), ego.yaw_rate_radps[i].repeat(2), ego.fps))[1] for i in range(len(ego))]
+    steps = [
+        planar_poses(EgoMotion(ego.speed_mps[i].repeat(2), ego.yaw_rate_radps[i].repeat(2), ego.fps))[1]
+        for i in range(len(ego))
+    ]
     transforms = se3_from_planar(np.array(steps))
     return np.concatenate([transforms[:, :3, 3], transforms[:, :3, 0], transforms[:, :3, 1]], 1)
 
@@ -158,7 +165,9 @@ def ego_from_pose_rows(rows: np.ndarray, fps: float) -> EgoMotion:
     """The inverse of :func:`pose_rows`; rotations are orthonormalised by Gram-Schmidt first."""
     rows = np.asarray(rows, dtype=np.float64)
     if rows.ndim != 2 or rows.shape[1] != 9 or not np.isfinite(rows).all():
-        raise InputError("pose rows", Received(f"shape {rows.shape}"), "(T, 9) finite numbers: translation, 6-D rotation")
+        raise InputError(
+            "pose rows", Received(f"shape {rows.shape}"), "(T, 9) finite numbers: translation, 6-D rotation"
+        )
     norm = np.linalg.norm(rows[:, 3:6], axis=1)
     if (norm < 1e-6).any():
         raise InputError("pose rows", Received("a zero rotation column"), "two independent columns")
@@ -180,8 +189,8 @@ _POINT = re.compile(r"\(\s*([^\s,()]+)\s*,\s*([^\s,()]+)\s*\)")
 def ego_from_waypoint_text(text: str, fps: float, num_frames: int | None = None) -> EgoMotion:
     """Waypoint text to ego motion. With ``num_frames`` the points are spread evenly in time over the clip.
 
-    Between points the car drives the arc that leaves with its current heading and ends at the next point, which is
-    exact for points made by :func:`waypoint_text` from a start heading along x.
+    The car starts with its heading along x. Exact to rounding for text made by :func:`waypoint_text`; points a car
+    cannot reach without a jump of its heading are passed as smoothly as the digits of the text allow.
     """
     points = []
     rest = _POINT.sub("", text).replace(",", "").strip()
@@ -195,30 +204,61 @@ def ego_from_waypoint_text(text: str, fps: float, num_frames: int | None = None)
     path = np.array([(0.0, 0.0), *points])
     if not np.isfinite(path).all():
         raise InputError("waypoints", Received("non-finite values"), "finite numbers in metres")
+    decimals = max((len(digits) for digits in re.findall(r"\.(\d+)", text)), default=0)
     if num_frames is not None and num_frames > 1 and len(path) != num_frames:
         path = _resample_path(path, num_frames)
-    poses = np.zeros((len(path), 3))
-    for i in range(1, len(path)):
-        dx, dy = path[i] - path[i - 1]
-        yaw = poses[i - 1, 2]
-        if np.hypot(dx, dy) < 1e-6:
-            poses[i] = (path[i, 0], path[i, 1], yaw)
-            continue
-        reverse = dx * np.cos(yaw) + dy * np.sin(yaw) < 0
-        bearing = np.arctan2(dy, dx) + (np.pi if reverse else 0.0)
-        # The chord of an arc points along the heading half way, so the heading turns by twice the difference.
-        poses[i] = (path[i, 0], path[i, 1], yaw + 2 * float(wrap_angle(bearing - yaw)))
-    return ego_from_planar_poses(poses, fps)
+    # Rounding moves a point by up to half its last digit; typed round numbers are not doubted by more than 5 cm.
+    tolerance_m = min(0.5 * 10.0**-decimals, 0.05)
+    yaw = _headings(path, fps, tolerance_m)
+    return ego_from_planar_poses(np.concatenate([path, yaw[:, None]], 1), fps)
+
+
+def _headings(path: np.ndarray, fps: float, tolerance_m: float) -> np.ndarray:
+    """Headings ``(T,)`` rad along points ``(T, 2)`` known to ``tolerance_m``, the first along x.
+
+    The chord of an arc points along the mean of the headings at its ends. Solving that step by step lets the rounding
+    of the points swing the headings left and right without end, so it is solved for all steps at once, least squares
+    with the prior that curvature and yaw acceleration are those of a road vehicle.
+    """
+    from scipy import sparse
+    from scipy.sparse.linalg import spsolve
+
+    step = np.diff(path, axis=0)
+    length_m = np.hypot(step[:, 0], step[:, 1])
+    bearing, last, gear = np.zeros(len(step)), 0.0, 0.0
+    for i in np.flatnonzero(length_m > 1e-6):
+        angle = np.arctan2(step[i, 1], step[i, 0]) + gear
+        if np.cos(angle - last) < 0:  # more than a right angle from one step to the next: the car changed direction
+            angle, gear = angle + np.pi, np.pi - gear
+        last = bearing[i] = last + float(wrap_angle(angle - last))
+    # Three kinds of equation on the headings: mean of two = bearing, change of one step, change of that change.
+    count, size = len(step), len(path)
+    equations = sparse.vstack([
+        sparse.diags([0.5, 0.5], [0, 1], (count, size)),
+        sparse.diags([-1.0, 1.0], [0, 1], (count, size)),
+        sparse.diags([1.0, -2.0, 1.0], [0, 1, 2], (count - 1, size)),
+    ], format="csr")[:, 1:]  # fmt: skip
+    spread = np.concatenate([
+        np.where(length_m > 1e-6, tolerance_m / np.maximum(length_m, 1e-6), 1e3),
+        MAX_CURVATURE_PER_M * length_m + 1e-4,
+        np.full(count - 1, YAW_ACCELERATION_RADPS2 / fps**2),
+    ])  # fmt: skip
+    target = np.concatenate([bearing, np.zeros(len(spread) - count)])
+    # The augmented form of least squares stays accurate where the squared weights would drown the prior.
+    system = sparse.bmat([[sparse.diags(spread**2), equations], [equations.T, None]], format="csc")
+    solution = spsolve(system, np.concatenate([target, np.zeros(count)]))
+    return np.concatenate([[0.0], solution[len(spread) :]])
 
 
 def _resample_path(path: np.ndarray, num_frames: int) -> np.ndarray:
-    """Path points ``(N, 2)`` at even times to ``(num_frames, 2)``, smooth where there are enough points."""
+    """Path points ``(N, 2)`` at even times to ``(num_frames, 2)``, leaving the first along x."""
     times = np.linspace(0.0, 1.0, len(path))
     wanted = np.linspace(0.0, 1.0, num_frames)
-    if len(path) < 3:
-        return np.stack([np.interp(wanted, times, path[:, k]) for k in (0, 1)], 1)
     # Catmull-Rom: passes through the points with continuous heading, so the yaw rate stays finite and calm.
     slopes = np.gradient(path, times, axis=0)
+    still = np.hypot(*np.diff(path, axis=0).T) < 1e-6
+    slopes[np.concatenate([[False], still]) | np.concatenate([still, [False]])] = 0.0  # no overshoot into a standstill
+    slopes[0] = (np.hypot(*slopes[0]) * (1.0 if slopes[0, 0] >= 0 else -1.0), 0.0)
     index = np.clip(np.searchsorted(times, wanted, side="right") - 1, 0, len(path) - 2)
     width = (times[index + 1] - times[index])[:, None]
     u = ((wanted - times[index])[:, None]) / width

@@ -27,4 +27,6 @@ class MissingDependencyError(InputError):
     """A feature needs an optional package; names the extra that installs it."""
 
     def __init__(self, package: str, extra: str, feature: str):
-        super().__init__(f"{feature} needs the package {package}", Received("no such package"), f"pip install 'worldgen[{extra}]'")
+        super().__init__(
+            f"{feature} needs the package {package}", Received("no such package"), f"pip install 'worldgen[{extra}]'"
+        )

@@ -69,13 +69,23 @@ class Labels:
             object.__setattr__(self, name, values)
         if count:
             if self.frame_index.min() < 0 or self.frame_index.max() >= self.num_frames:
-                raise InputError("labels frame_index", (int(self.frame_index.min()), int(self.frame_index.max())), f"0 to {self.num_frames - 1}")
+                raise InputError(
+                    "labels frame_index",
+                    (int(self.frame_index.min()), int(self.frame_index.max())),
+                    f"0 to {self.num_frames - 1}",
+                )
             if self.class_id.min() < 0 or self.class_id.max() >= len(CLASSES):
                 raise InputError("labels class_id", int(self.class_id.max()), f"0 to {len(CLASSES) - 1}")
+            for name in ("visible_fraction", "occlusion", "truncation"):
+                share = getattr(self, name)
+                if (share < -1e-6).any() or (share > 1 + 1e-6).any():
+                    raise InputError(f"labels {name}", (float(share.min()), float(share.max())), "0 to 1")
             for name in ("box_px", "amodal_box_px"):
                 box = getattr(self, name)
                 if not np.isfinite(box).all() or (box[:, 2:] < box[:, :2]).any():
-                    raise InputError(f"labels {name}", Received("a box with x1 < x0, y1 < y0 or not finite"), "x0 <= x1, y0 <= y1")
+                    raise InputError(
+                        f"labels {name}", Received("a box with x1 < x0, y1 < y0 or not finite"), "x0 <= x1, y0 <= y1"
+                    )
 
     def __len__(self) -> int:
         return len(self.frame_index)
@@ -113,17 +123,22 @@ class Labels:
             raise InputError("labels_version", record.get("labels_version"), "1")
         if tuple(record.get("classes", ())) != CLASSES:
             raise InputError("labels classes", record.get("classes"), ", ".join(CLASSES))
-        missing = [name for name in COLUMNS if name not in record]
+        needed = ("num_frames", "width_px", "height_px", "source", *COLUMNS)
+        missing = [name for name in needed if name not in record]
         if missing:
-            raise InputError("labels columns missing", missing, ", ".join(COLUMNS))
+            raise InputError("labels fields missing", missing, ", ".join(needed))
         count = len(record["frame_index"])
         columns = {}
         for name, (dtype, width) in COLUMNS.items():
             try:
                 values = np.array(record[name], dtype=dtype)  # None becomes NaN for floats
             except (TypeError, ValueError) as error:
-                raise InputError(f"labels {name}", Received("rows that are not numbers"), f"{dtype.__name__} rows") from error
-            columns[name] = values.reshape((count,) if width == 1 else (count, width))
+                raise InputError(
+                    f"labels {name}", Received("rows that are not numbers"), f"{dtype.__name__} rows"
+                ) from error
+            if count == 0:  # a column of no rows has lost its width in JSON
+                values = values.reshape((0,) if width == 1 else (0, width))
+            columns[name] = values
         return cls(record["num_frames"], record["width_px"], record["height_px"], record["source"], **columns)
 
 

@@ -77,7 +77,7 @@ def classify_manoeuvre(ego: EgoMotion) -> str:
     lateral_m = poses[-1, 1]
     if abs(lateral_m) > 0.5 * LANE_WIDTH_M and abs(yaw) < 0.6 * abs(peak_yaw) and lateral_m * peak_yaw > 0:
         return "lane_left" if lateral_m > 0 else "lane_right"
-    if last < 0.5 and first > 1.0:
+    if last < 0.5 and first >= 1.0:
         return "stop"
     if last < first - max(1.0, 0.12 * first):
         return "brake"

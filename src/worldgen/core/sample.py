@@ -50,12 +50,23 @@ class Sample:
             raise InputError("sample split", self.split, "one of " + ", ".join(SPLITS))
         frames = len(self.clip)
         if self.ego is not None and (len(self.ego) != frames or abs(self.ego.fps - self.clip.fps) > 1e-6):
-            raise InputError("sample ego motion", Received(f"{len(self.ego)} rows at {self.ego.fps} fps"), f"{frames} rows at {self.clip.fps} fps")
+            raise InputError(
+                "sample ego motion",
+                Received(f"{len(self.ego)} rows at {self.ego.fps} fps"),
+                f"{frames} rows at {self.clip.fps} fps",
+            )
         size = (self.clip.width_px, self.clip.height_px)
         if self.camera is not None and (self.camera.width_px, self.camera.height_px) != size:
             raise InputError("sample camera size", (self.camera.width_px, self.camera.height_px), f"{size}")
-        if self.labels is not None and (self.labels.num_frames, self.labels.width_px, self.labels.height_px) != (frames, *size):
-            raise InputError("sample labels", (self.labels.num_frames, self.labels.width_px, self.labels.height_px), f"{(frames, *size)}")
+        if self.labels is not None and (self.labels.num_frames, self.labels.width_px, self.labels.height_px) != (
+            frames,
+            *size,
+        ):
+            raise InputError(
+                "sample labels",
+                (self.labels.num_frames, self.labels.width_px, self.labels.height_px),
+                f"{(frames, *size)}",
+            )
 
 
 CONDITIONS = ("context", "text", "ego", "layout")
@@ -83,7 +94,9 @@ class Conditions:
         if self.num_frames < 1:
             raise InputError("number of frames", self.num_frames, "at least 1")
         if self.context is not None and len(self.context) >= self.num_frames:
-            raise InputError("context frames", len(self.context), f"fewer than the {self.num_frames} frames wanted in all")
+            raise InputError(
+                "context frames", len(self.context), f"fewer than the {self.num_frames} frames wanted in all"
+            )
         if self.ego is not None and len(self.ego) != self.num_frames:
             raise InputError("ego motion rows", len(self.ego), f"{self.num_frames}, one per frame")
         if self.layout is not None and (self.layout.ndim != 4 or len(self.layout) != self.num_frames):

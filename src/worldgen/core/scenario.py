@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass, field
 
-from worldgen.core.errors import InputError
+from worldgen.core.errors import InputError, Received
 from worldgen.core.labels import CLASSES
 from worldgen.core.manoeuvres import MANOEUVRES
 from worldgen.core.seeds import stable_key
@@ -69,9 +69,13 @@ class Scenario:
         ):  # fmt: skip
             check_word(what, word, allowed)
         object.__setattr__(self, "agents", tuple(sorted(self.agents, key=lambda a: (a.kind, a.place, a.count))))
+        if isinstance(self.events, str) or not all(isinstance(event, str) for event in self.events):
+            raise InputError("scenario events", self.events, "a list of event names")
         object.__setattr__(self, "events", tuple(self.events))
         if sum(a.count for a in self.agents) > MAX_AGENTS:
-            raise InputError("number of agents in a scenario", sum(a.count for a in self.agents), f"at most {MAX_AGENTS}")
+            raise InputError(
+                "number of agents in a scenario", sum(a.count for a in self.agents), f"at most {MAX_AGENTS}"
+            )
         if not isinstance(self.duration_s, (int, float)) or not 0.1 <= self.duration_s <= MAX_DURATION_S:
             raise InputError("duration_s", self.duration_s, f"0.1 to {MAX_DURATION_S} seconds")
         object.__setattr__(self, "duration_s", float(self.duration_s))
@@ -90,6 +94,8 @@ class Scenario:
 
     @classmethod
     def from_json(cls, record: dict) -> Scenario:
+        if not isinstance(record, dict):
+            raise InputError("scenario", Received(type(record).__name__), "an object with the fields of a scenario")
         record = dict(record)
         version = record.pop("scenario_version", None)
         if version != SCENARIO_VERSION:
@@ -97,9 +103,16 @@ class Scenario:
         unknown = sorted(set(record) - set(cls.__dataclass_fields__))
         if unknown:
             near = difflib.get_close_matches(unknown[0], list(cls.__dataclass_fields__), 1)
-            raise InputError("scenario field", unknown[0], "one of " + ", ".join(cls.__dataclass_fields__) + (f" (did you mean {near[0]}?)" if near else ""))
+            raise InputError(
+                "scenario field",
+                unknown[0],
+                "one of " + ", ".join(cls.__dataclass_fields__) + (f" (did you mean {near[0]}?)" if near else ""),
+            )
         try:
             agents = tuple(AgentRequest(**a) for a in record.pop("agents", ()))
         except TypeError as error:
             raise InputError("scenario agents", "an agent", "objects with kind, count, place") from error
-        return cls(agents=agents, events=tuple(record.pop("events", ())), **record)
+        events = record.pop("events", ())
+        if not isinstance(events, (list, tuple)):
+            raise InputError("scenario events", events, "a list of event names")
+        return cls(agents=agents, events=tuple(events), **record)
