@@ -1,0 +1,210 @@
+"""The rules of ARCHITECTURE.md, held by reading the source: imports point one way, third parties stay in their place."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[1] / "src" / "worldgen"
+FILES = sorted(SOURCE.rglob("*.py"))
+
+LEVELS = (
+    {"core"},
+    {"scenes", "data", "models"},
+    {"backbones", "evaluation"},
+    {"training", "generation"},
+    {"cli"},
+)
+LEVEL = {package: number for number, packages in enumerate(LEVELS) for package in packages}
+ROOT_MODULES = {"__init__", "__main__"}
+
+CONFINED = {
+    "omegaconf": ("cli/config.py",),
+    "yaml": ("cli/config.py",),
+    "ray": ("generation/",),
+    "accelerate": ("training/",),
+    "transformers": ("models/", "backbones/", "training/"),
+    "peft": ("models/", "backbones/", "training/"),
+    "pyarrow": ("data/index.py", "data/ego_log.py", "data/export"),
+    "diffusers": ("models/", "backbones/", "training/"),
+    "torch": ("models/", "backbones/", "training/", "evaluation/", "generation/", "cli/"),
+    "tqdm": ("cli/",),
+    "argparse": ("cli/",),
+    "av": ("data/",),
+}
+"""Third-party package -> where it may be imported, as starts of paths. core, scenes and data stay free of torch."""
+
+FORBIDDEN_IMPORTS = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+"""They run code from files, and worldgen opens files from anywhere."""
+FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__"}
+FORBIDDEN_ATTRIBUTES = {("torch", "load"), ("torch", "save")}
+ALLOWED_RANDOM = {"Generator", "default_rng", "SeedSequence", "PCG64"}
+VAGUE_NAMES = {"utils", "util", "helpers", "helper", "misc", "common", "tools"}
+MAX_LINES = 400
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(SOURCE).as_posix()
+
+
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def _is_type_checking(node: ast.If) -> bool:
+    test = node.test
+    return (isinstance(test, ast.Name) and test.id == "TYPE_CHECKING") or (
+        isinstance(test, ast.Attribute) and test.attr == "TYPE_CHECKING"
+    )
+
+
+def _imports(path: Path, *, at_import_only: bool = False) -> list[tuple[str, int]]:
+    """Full dotted names that a file imports, with their lines; inside functions too unless ``at_import_only``."""
+    found: list[tuple[str, int]] = []
+
+    def visit(node: ast.AST) -> None:
+        if isinstance(node, ast.Import):
+            found.extend((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{_name(path)}:{node.lineno} uses a relative import"
+            found.append((node.module or "", node.lineno))
+            found.extend((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
+        for child in ast.iter_child_nodes(node):
+            if at_import_only and isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+                continue
+            if at_import_only and isinstance(child, ast.If) and _is_type_checking(child):
+                continue
+            visit(child)
+
+    visit(_tree(path))
+    return found
+
+
+MODULES = {"worldgen." + _name(path).removesuffix(".py").replace("/", ".").removesuffix(".__init__") for path in FILES}
+
+
+def test_the_walk_sees_the_package():
+    assert {"worldgen.core.ego", "worldgen.cli.main"} <= MODULES and len(FILES) > 20
+    assert "worldgen.core.errors" in {name for name, _ in _imports(SOURCE / "core" / "camera.py")}
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_imports_point_down(path):
+    parts = _name(path).split("/")
+    if len(parts) == 1:
+        assert path.stem in ROOT_MODULES, f"{_name(path)}: modules live in a package of a level"
+        return
+    own = parts[0]
+    assert own in LEVEL, f"package {own} has no level; add it to LEVELS and to ARCHITECTURE.md"
+    for name, line in _imports(path):
+        pieces = name.split(".")
+        if pieces[0] != "worldgen" or len(pieces) == 1 or pieces[1] not in LEVEL:
+            continue
+        other = pieces[1]
+        assert other == own or LEVEL[other] < LEVEL[own], (
+            f"{_name(path)}:{line}: {own} may not import {other} ({'a sibling' if LEVEL[other] == LEVEL[own] else 'a higher level'})"
+        )
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_third_parties_stay_in_their_place(path):
+    for name, line in _imports(path):
+        places = CONFINED.get(name.split(".")[0])
+        assert places is None or _name(path).startswith(places), f"{_name(path)}:{line}: {name} belongs in {places}"
+
+
+def test_no_import_cycles():
+    """Not even inside a package: a cycle means two files are one."""
+    edges: dict[str, set[str]] = {}
+    for path in FILES:
+        module = "worldgen." + _name(path).removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+        targets = {name for name, _ in _imports(path, at_import_only=True)} & MODULES
+        edges[module] = targets - {module, "worldgen"}
+    done: set[str] = set()
+
+    def walk(module: str, trail: tuple[str, ...]) -> None:
+        assert module not in trail, "import cycle: " + " -> ".join([*trail[trail.index(module) :], module])
+        if module not in done:
+            for target in sorted(edges[module]):
+                walk(target, (*trail, module))
+            done.add(module)
+
+    for module in sorted(edges):
+        walk(module, ())
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_nothing_dangerous_or_global(path):
+    for name, line in _imports(path):
+        assert name.split(".")[0] not in FORBIDDEN_IMPORTS, f"{_name(path)}:{line}: {name} runs code from data"
+    for node in ast.walk(_tree(path)):
+        where = f"{_name(path)}:{getattr(node, 'lineno', 0)}"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in FORBIDDEN_CALLS, f"{where}: {node.func.id}()"
+            assert node.func.id != "print" or _name(path).startswith("cli/"), f"{where}: only cli prints"
+        if isinstance(node, ast.keyword) and node.arg == "allow_pickle":
+            assert isinstance(node.value, ast.Constant) and node.value.value is False, f"{where}: allow_pickle"
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            pair = (node.value.id, node.attr)
+            assert pair not in FORBIDDEN_ATTRIBUTES, f"{where}: {'.'.join(pair)} (weights are safetensors)"
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute):
+            inner = node.value
+            if inner.attr == "random" and isinstance(inner.value, ast.Name) and inner.value.id in ("np", "numpy"):
+                assert node.attr in ALLOWED_RANDOM, f"{where}: np.random.{node.attr} is global; pass a Generator"
+        if isinstance(node, ast.ExceptHandler):
+            assert node.type is not None, f"{where}: bare except"
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_files_are_short_and_named_for_what_they_hold(path):
+    for part in path.relative_to(SOURCE).with_suffix("").parts:
+        assert part not in VAGUE_NAMES, f"{_name(path)}: {part} says nothing; name what is inside"
+    lines = path.read_text(encoding="utf-8").count("\n")
+    assert lines <= MAX_LINES, f"{_name(path)} has {lines} lines, at most {MAX_LINES}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_public_things_say_what_they_are(path):
+    tree = _tree(path)
+    missing = []
+    if tree.body and not ast.get_docstring(tree) and path.name != "__init__.py":
+        missing.append("the module")
+    for node in tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
+            if not ast.get_docstring(node):
+                missing.append(node.name)
+            for inner in node.body if isinstance(node, ast.ClassDef) else ():
+                # Accessors, serialisation pairs and overrides of documented bases say it in their name.
+                if (
+                    isinstance(inner, ast.FunctionDef)
+                    and not inner.name.startswith("_")
+                    and not inner.decorator_list
+                    and not node.bases
+                    and len(inner.body) > 4
+                    and not ast.get_docstring(inner)
+                    and inner.name not in ("to_json", "from_json")
+                ):
+                    missing.append(f"{node.name}.{inner.name}")
+    assert not missing, f"{_name(path)}: no docstring on {', '.join(missing)}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_annotations_are_lazy(path):
+    tree = _tree(path)
+    if any(isinstance(node, (ast.FunctionDef, ast.ClassDef)) for node in tree.body):
+        assert any(name == "__future__.annotations" for name, _ in _imports(path)), (
+            f"{_name(path)}: Python 3.10 reads it"
+        )
+
+
+def test_the_command_modules_start_with_the_standard_library_only():
+    """What ``worldgen --help`` imports; numpy alone would cost a tenth of a second."""
+    import sys
+
+    for path in sorted((SOURCE / "cli").glob("*.py")):
+        for name, line in _imports(path, at_import_only=True):
+            top = name.split(".")[0]
+            allowed = top in sys.stdlib_module_names or top == "worldgen"
+            assert allowed, f"{_name(path)}:{line}: import {name} inside the function that needs it"
