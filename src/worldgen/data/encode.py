@@ -26,6 +26,11 @@ BT601, LIMITED = 6, 1
 """Tags of the stream (ITU-T H.273: matrix 6 is BT.601 525-line; libav range 1 is limited). BT.601 is also what readers
 that ignore the tags assume, so every reader sees the same colours."""
 
+X264 = "threads=1:no-mbtree=1"
+"""Macroblock-tree rate control with B-frames reads memory it never wrote in libx264's SIMD code: the same frames gave up
+to 17 different files in 40 runs. Without it 60 runs gave one, at the same quality per byte (38.2 dB at 2.5 kB a frame
+against 38.7 dB at 2.7 kB, 39.0 at 1.7 against 38.8 at 1.5, on two real drives)."""
+
 
 def exact_rate(fps: float) -> Fraction:
     """The frame rate as a fraction, e.g. 29.97002997... to 30000/1001.
@@ -63,7 +68,7 @@ def encode_mp4(clip: Clip, *, crf: int = 18) -> bytes:
         context.thread_count = 1
         context.color_range, context.colorspace = LIMITED, BT601
         context.color_primaries = context.color_trc = BT601
-        stream.options = {"crf": str(crf), "preset": "medium", "flags": "+bitexact", "x264-params": "threads=1"}
+        stream.options = {"crf": str(crf), "preset": "medium", "flags": "+bitexact", "x264-params": X264}
         for index, pixels in enumerate(clip.frames):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24").reformat(
                 format=stream.pix_fmt, dst_colorspace="ITU601", dst_color_range="MPEG", interpolation=CONVERSION

@@ -174,7 +174,7 @@ def nearest_frames(
 
 
 def _name(path: Source) -> str:
-    return "video in memory" if isinstance(path, bytes) else str(path)
+    return "in memory" if isinstance(path, bytes) else str(path)
 
 
 def _damaged(path: Source, why: str) -> InputError:

@@ -1,0 +1,102 @@
+"""Walking a tar archive with suspicion: every entry is checked, and where it breaks is said."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from worldgen.core.errors import InputError, Received
+
+BLOCK = tarfile.BLOCKSIZE
+KINDS = {
+    tarfile.LNKTYPE: "a hard link", tarfile.SYMTYPE: "a symbolic link", tarfile.CHRTYPE: "a device",
+    tarfile.BLKTYPE: "a device", tarfile.FIFOTYPE: "a pipe",
+}  # fmt: skip
+MAX_EXTENSION_BYTES = 1 << 20
+"""Longest extended header accepted; real ones hold a name or a time."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file of an archive: its name, and where its bytes lie."""
+
+    name: str
+    offset: int
+    size: int
+
+
+def entries(file: BinaryIO, where: str) -> Iterator[Entry]:
+    """The regular files of an uncompressed tar, in order, with the file positioned at each one's first byte.
+
+    The standard library stops without a word at a damaged header; a data set needs to know. Folder entries are
+    skipped. Source: POSIX pax interchange format (headers ``x`` and ``g``), GNU tar long names (``L``).
+
+    Raises: InputError naming the archive, the entry and the offset for a cut or damaged archive, and for an entry
+    that is a link or device, has an absolute name or one that leads outside.
+    """
+    end = file.seek(0, io.SEEK_END)
+    offset, extended = 0, {}
+    while True:
+        file.seek(offset)
+        header = file.read(BLOCK)
+        if len(header) < BLOCK:
+            raise InputError(f"shard {where}", Received(f"an archive cut short at byte {offset}"), "an end marker")
+        if not header.strip(b"\0"):
+            return
+        try:
+            info = tarfile.TarInfo.frombuf(header, "utf-8", "surrogateescape")
+        except tarfile.HeaderError as error:
+            raise InputError(
+                f"shard {where}", Received(f"a damaged header at byte {offset}"), "a tar archive"
+            ) from error
+        start = offset + BLOCK
+        name, size = extended.pop("path", info.name), int(extended.pop("size", info.size))
+        if size < 0 or start + size > end:
+            raise InputError(
+                f"shard {where}", Received(f"{name!r} at byte {offset} cut short"),
+                f"{size} bytes, {max(end - start, 0)} are there",
+            )  # fmt: skip
+        offset = start + (size + BLOCK - 1) // BLOCK * BLOCK
+        if info.type in (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME):
+            if size > MAX_EXTENSION_BYTES:
+                raise InputError(f"shard {where}", Received(f"an extended header of {size} bytes"), "a short one")
+            if info.type != tarfile.XGLTYPE:
+                extended = _extension(info.type, file.read(size), where)
+            continue
+        extended = {}
+        _refuse(info, name, where)
+        if info.isreg():
+            file.seek(start)
+            yield Entry(name.removeprefix("./"), start, size)
+
+
+def _extension(kind: bytes, data: bytes, where: str) -> dict[str, str]:
+    """Name and size from an extended header; other records (times, owners) do not matter here."""
+    if kind == tarfile.GNUTYPE_LONGNAME:
+        return {"path": data.rstrip(b"\0").decode("utf-8", "surrogateescape")}
+    found, at = {}, 0
+    while at < len(data):
+        space = data.find(b" ", at)
+        digits = data[at:space] if space > 0 else b""
+        if not digits.isdigit() or not 0 < int(digits) <= len(data) - at:
+            raise InputError(f"shard {where}", Received("a damaged extended header"), "a tar archive")
+        key, _, value = data[space + 1 : at + int(digits) - 1].partition(b"=")
+        found[key.decode("utf-8", "surrogateescape")] = value.decode("utf-8", "surrogateescape")
+        at += int(digits)
+    if not found.get("size", "0").isdigit():
+        raise InputError(f"shard {where}", Received("a damaged extended header"), "a tar archive")
+    return {key: found[key] for key in ("path", "size") if key in found}
+
+
+def _refuse(info: tarfile.TarInfo, name: str, where: str) -> None:
+    """Entries that could reach outside a folder have no place in a shard."""
+    if info.isdir():
+        return
+    if not info.isreg():
+        raise InputError(f"shard {where} entry {name!r}", Received(KINDS.get(info.type, "a special file")), "a file")
+    parts = name.replace("\\", "/").split("/")
+    if name.startswith(("/", "\\")) or ".." in parts or parts[0].endswith(":") or "\0" in name:
+        raise InputError(f"shard {where} entry {name!r}", Received("a name that leads outside"), "KEY.EXTENSION")
