@@ -1,0 +1,126 @@
+"""Conditions as tensors: what a batch of clips is asked to obey, frame by frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import torch
+
+from worldgen.core.camera import Camera
+from worldgen.core.ego import EgoMotion
+
+CAMERA_FEATURES = 6
+DEFAULT_FOV_DEG = 70.0
+"""Field of view assumed where a camera is unknown: the middle of common dash cameras."""
+
+
+@dataclass(frozen=True, eq=False)
+class ConditionBatch:
+    """Conditions of B clips of F latent frames.
+
+    text_ids ``(B, L)`` int64 and text_mask ``(B, L)`` bool (no True: no text). ego ``(B, F, 2)`` float32 speed_mps,
+    yaw_rate_radps, and ego_known ``(B,)`` bool. fps ``(B,)`` float32. camera ``(B, 6)`` float32: fx/W, fy/H, cx/W,
+    cy/H, height_m, pitch_rad. layout ``(B, K, F, hl, wl)`` float32 in [0, 1] or None, and layout_known ``(B,)`` bool.
+    """
+
+    text_ids: torch.Tensor
+    text_mask: torch.Tensor
+    ego: torch.Tensor
+    ego_known: torch.Tensor
+    fps: torch.Tensor
+    camera: torch.Tensor
+    layout: torch.Tensor | None
+    layout_known: torch.Tensor
+
+    def to(self, device: torch.device | str) -> ConditionBatch:
+        moved = {f.name: getattr(self, f.name) for f in fields(self)}
+        return ConditionBatch(**{k: v if v is None else v.to(device) for k, v in moved.items()})
+
+    def __len__(self) -> int:
+        return self.ego.shape[0]
+
+    def frames(self, start: int, stop: int) -> ConditionBatch:
+        """Only frames start..stop of the per-frame conditions."""
+        layout = None if self.layout is None else self.layout[:, :, start:stop]
+        return replace(self, ego=self.ego[:, start:stop], layout=layout)
+
+    def with_leading_frame(self) -> ConditionBatch:
+        """One frame more at the front, for the last known frame before this window; its own rows are never used."""
+        ego = torch.cat([self.ego[:, :1], self.ego], 1)
+        layout = None if self.layout is None else torch.cat([self.layout[:, :, :1], self.layout], 2)
+        return replace(self, ego=ego, layout=layout)
+
+    def without(self, name: str, rows: torch.Tensor | None = None) -> ConditionBatch:
+        """The batch with one condition ("text", "ego" or "layout") dropped, everywhere or in ``rows`` ``(B,)`` bool."""
+        rows = torch.ones(len(self), dtype=torch.bool, device=self.ego.device) if rows is None else rows
+        if name == "text":
+            return replace(self, text_mask=self.text_mask & ~rows[:, None])
+        if name == "ego":
+            return replace(self, ego_known=self.ego_known & ~rows, ego=self.ego * ~rows[:, None, None])
+        if name == "layout":
+            layout = None if self.layout is None else self.layout * ~rows[:, None, None, None, None]
+            return replace(self, layout_known=self.layout_known & ~rows, layout=layout)
+        raise ValueError(f"condition to drop: received {name!r}, expected text, ego or layout")
+
+    @classmethod
+    def cat(cls, batches: list[ConditionBatch]) -> ConditionBatch:
+        """Batches stacked along B; all or none must have a layout."""
+        stacked = {}
+        for f in fields(cls):
+            values = [getattr(b, f.name) for b in batches]
+            stacked[f.name] = None if values[0] is None else torch.cat(values)
+        return cls(**stacked)
+
+
+def camera_features(camera: Camera | None) -> np.ndarray:
+    """``(6,)`` float32: fx/W, fy/H, cx/W, cy/H, height_m, pitch_rad; a default camera where it is unknown."""
+    camera = camera or Camera.from_fov(224, 128, DEFAULT_FOV_DEG)
+    return np.array(
+        [
+            camera.fx_px / camera.width_px, camera.fy_px / camera.height_px,
+            camera.cx_px / camera.width_px, camera.cy_px / camera.height_px,
+            camera.height_m, camera.pitch_rad,
+        ],
+        np.float32,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class ClipConditions:
+    """Conditions of one clip before batching; None where unknown. layout: ``(T, K, hl, wl)`` float32."""
+
+    num_frames: int
+    fps: float
+    text: str | None = None
+    ego: EgoMotion | None = None
+    camera: Camera | None = None
+    layout: np.ndarray | None = None
+
+
+def batch_conditions(clips: list[ClipConditions], tokenizer, *, max_tokens: int = 64) -> ConditionBatch:
+    """Conditions of clips of equal length as tensors. Clips without layout get zeros where others have one."""
+    frames = clips[0].num_frames
+    if any(c.num_frames != frames for c in clips):
+        raise ValueError(f"frames of one batch: received {[c.num_frames for c in clips]}, expected equal numbers")
+    tokens = tokenizer([c.text or "" for c in clips], padding=True, truncation=True, max_length=max_tokens, return_tensors="pt")
+    has_text = torch.tensor([bool(c.text) for c in clips])
+    ego = torch.stack(
+        [torch.from_numpy(c.ego.to_array()) if c.ego is not None else torch.zeros(frames, 2) for c in clips]
+    )
+    layouts = [c.layout for c in clips if c.layout is not None]
+    layout = None
+    if layouts:
+        shape = layouts[0].shape
+        filled = [c.layout if c.layout is not None else np.zeros(shape, np.float32) for c in clips]
+        layout = torch.from_numpy(np.stack(filled)).float().transpose(1, 2).contiguous()
+    return ConditionBatch(
+        text_ids=tokens["input_ids"],
+        text_mask=tokens["attention_mask"].bool() & has_text[:, None],
+        ego=ego,
+        ego_known=torch.tensor([c.ego is not None for c in clips]),
+        fps=torch.tensor([float(c.fps) for c in clips]),
+        camera=torch.from_numpy(np.stack([camera_features(c.camera) for c in clips])),
+        layout=layout,
+        layout_known=torch.tensor([c.layout is not None for c in clips]),
+    )

@@ -1,0 +1,163 @@
+"""The world transformer: predicts the flow velocity of latent frames from the past, the ego motion, words and layout.
+
+Two resolutions. At the latent resolution, convolutions paint detail from the noisy latents, the past frame moved by
+the ego motion, and the layout. At half of it, attention ties the picture together in space, in time (causal) and to
+the text. Diffusion time is per frame: known frames have t = 0 (Chen et al. 2024, arXiv:2407.01392), so context,
+continuation and free generation are one path. What was tried and dropped stands in docs/experiments.md.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from diffusers import ConfigMixin, ModelMixin
+from diffusers.configuration_utils import register_to_config
+from diffusers.loaders import PeftAdapterMixin
+from torch import nn
+
+from worldgen.models.blocks import AttentionBlock, ConvBlock, FrameEmbedding, axis_angles, modulate, turn_of
+from worldgen.models.cache import TemporalCache
+from worldgen.models.conditions import CAMERA_FEATURES, ConditionBatch
+
+LAYOUT_FACTOR = 2
+"""Layouts come at twice the latent resolution, so a distant pedestrian is still a cell."""
+
+
+class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
+    """Velocity of flow matching for latents ``(B, C, F, h, w)``, h and w even.
+
+    Args:
+        latent_channels: C of the codec.
+        detail_width: channels at the latent resolution; detail_blocks: convolution blocks on each side.
+        width, blocks, heads: attention at half the latent resolution.
+        frame_width: width of the per-frame condition vector.
+        text_width: width of the text encoder's states.
+        layout_channels: K of the layout maps.
+        accepts: conditions the weights were trained to obey; others are refused by name.
+    """
+
+    _supports_gradient_checkpointing = True
+    _no_split_modules = ["AttentionBlock", "ConvBlock"]  # noqa: RUF012 - diffusers reads a list
+
+    @register_to_config
+    def __init__(
+        self,
+        latent_channels: int = 16,
+        detail_width: int = 128,
+        detail_blocks: int = 2,
+        width: int = 256,
+        blocks: int = 5,
+        heads: int = 4,
+        frame_width: int = 256,
+        text_width: int = 128,
+        layout_channels: int = 14,
+        accepts: tuple[str, ...] = ("context", "text", "ego", "layout"),
+        context_window: int = 16,
+        height_px: int = 128,
+        width_px: int = 224,
+        fps: float = 8.0,
+    ):
+        super().__init__()
+        channels = latent_channels
+        self.frame_embedding = FrameEmbedding(frame_width, text_width, CAMERA_FEATURES)
+        self.stem = nn.Conv2d(2 * channels + 2, detail_width, 3, padding=1)
+        self.layout_stem = nn.Conv2d(layout_channels * LAYOUT_FACTOR**2, detail_width, 3, padding=1)
+        self.detail_modulation = nn.Linear(frame_width, ConvBlock.MODULATIONS * detail_width)
+        self.modulation = nn.Linear(frame_width, AttentionBlock.MODULATIONS * width)
+        self.detail_in = nn.ModuleList(ConvBlock(detail_width) for _ in range(detail_blocks))
+        self.down = nn.Linear(4 * detail_width, width)
+        self.attention = nn.ModuleList(AttentionBlock(width, heads, text_width, i) for i in range(blocks))
+        self.up = nn.Linear(width, 4 * detail_width)
+        self.merge = nn.Conv2d(2 * detail_width, detail_width, 1)
+        self.detail_out = nn.ModuleList(ConvBlock(detail_width) for _ in range(detail_blocks))
+        self.head_modulation = nn.Linear(frame_width, 2 * detail_width)
+        self.head = nn.Conv2d(detail_width, channels, 3, padding=1)
+        self.gradient_checkpointing = False
+        self._zero_start()
+        self.to(memory_format=torch.channels_last)
+
+    def _zero_start(self) -> None:
+        """adaLN-zero: every block is the identity at the start; the layout is added by zero-initialised weights."""
+        for module in (self.layout_stem, self.detail_modulation, self.modulation, self.head_modulation, self.head):
+            nn.init.zeros_(module.weight)
+            nn.init.zeros_(module.bias)
+
+    def new_cache(self, window: int | None = None) -> TemporalCache:
+        """An empty cache for a rollout; attends to at most ``window`` past frames (default: as trained)."""
+        return TemporalCache(len(self.attention), window or self.config.context_window)
+
+    def forward(
+        self,
+        latents: torch.Tensor,
+        t: torch.Tensor,
+        past: torch.Tensor,
+        conditions: ConditionBatch,
+        text: torch.Tensor,
+        *,
+        cache: TemporalCache | None = None,
+        keep: bool = False,
+    ) -> torch.Tensor:
+        """Velocity ``noise - data`` of the noisy latents, same shape.
+
+        latents ``(B, C, F, h, w)``: ``(1 - t) * data + t * noise`` per frame. t ``(B, F)`` in [0, 1], 0 for known
+        frames. past ``(B, C + 1, F, h, w)``: the latest known frame before this chunk moved to each frame's view, and
+        where it is valid (zeros when there is none). text ``(B, L, Dt)``: states of ``conditions.text_ids``. With a
+        ``cache``, frames continue after those in it; with ``keep`` they are added to it (call with final frames, t = 0).
+        """
+        batch, _, frames, height, width = latents.shape
+        known_text = conditions.text_mask
+        pooled = (text * known_text[..., None]).sum(1) / known_text.sum(1, keepdim=True).clamp_min(1)
+        frame = self.frame_embedding(t, conditions.ego, conditions.ego_known, conditions.fps, conditions.camera, pooled)
+        frame = F.silu(frame)  # (B, F, Dc)
+        flat = frame.flatten(0, 1)
+        detail_mod = self.detail_modulation(flat).unflatten(-1, (ConvBlock.MODULATIONS, -1))  # (B*F, 3, D0)
+        attention_mod = self.modulation(frame).unflatten(-1, (AttentionBlock.MODULATIONS, -1))  # (B, F, 9, D)
+
+        x = self._stem(latents, t, past, conditions)  # (B*F, D0, h, w)
+        for block in self.detail_in:
+            x = self._run(block, x, detail_mod)
+        y = self.down(F.pixel_unshuffle(x, 2).movedim(1, -1))  # (B*F, h/2, w/2, D)
+        y = y.flatten(1, 2).unflatten(0, (batch, frames))  # (B, F, n, D)
+        start = 0 if cache is None else cache.num_frames
+        places, times = self._positions(height // 2, width // 2, start, frames, y)
+        # A row without text must still attend to something: attention over nothing is not a number.
+        text_mask = (known_text | ~known_text.any(1, keepdim=True))[:, None, None]
+        text = text * known_text.any(1)[:, None, None]
+        for block in self.attention:
+            y = self._run(block, y, attention_mod, text, text_mask, places, times, cache, keep)
+        if cache is not None and keep:
+            cache.advance(frames)
+        y = self.up(y).flatten(0, 1).unflatten(1, (height // 2, width // 2)).movedim(-1, 1)
+        x = self.merge(torch.cat([x, F.pixel_shuffle(y, 2)], 1).contiguous(memory_format=torch.channels_last))
+        for block in self.detail_out:
+            x = self._run(block, x, detail_mod)
+        shift, scale = self.head_modulation(flat)[:, None, None].chunk(2, -1)
+        x = self.head(F.silu(modulate(x.movedim(1, -1), shift, scale)).movedim(-1, 1))
+        return x.unflatten(0, (batch, frames)).movedim(1, 2)
+
+    def _stem(self, latents, t, past, conditions: ConditionBatch) -> torch.Tensor:
+        batch, _, frames, height, width = latents.shape
+        time_map = t.to(latents.dtype)[:, None, :, None, None].expand(batch, 1, frames, height, width)
+        stacked = torch.cat([latents, past, time_map], 1).movedim(2, 1).flatten(0, 1)  # (B*F, 2C+2, h, w)
+        x = self.stem(stacked.contiguous(memory_format=torch.channels_last))
+        if conditions.layout is None:
+            return x
+        layout = conditions.layout.to(latents.dtype).movedim(2, 1).flatten(0, 1)  # (B*F, K, 2h, 2w)
+        layout = F.pixel_unshuffle(layout, LAYOUT_FACTOR).contiguous(memory_format=torch.channels_last)
+        known = conditions.layout_known.to(latents.dtype).repeat_interleave(frames)[:, None, None, None]
+        return x + known * self.layout_stem(layout)
+
+    def _positions(self, rows: int, columns: int, start: int, frames: int, like: torch.Tensor):
+        """Rotary positions of places ``(2, rows*columns, d/2)`` (rows, then columns) and frames ``(2, F, d/2)``."""
+        half = self.config.width // self.config.heads // 2
+        device = like.device
+        row = axis_angles(torch.arange(rows, device=device), half // 2)
+        column = axis_angles(torch.arange(columns, device=device), half - half // 2)
+        places = torch.cat([row.repeat_interleave(columns, 0), column.repeat(rows, 1)], -1)
+        times = axis_angles(torch.arange(start, start + frames, device=device), half)
+        return turn_of(places, like.dtype), turn_of(times, like.dtype)
+
+    def _run(self, block: nn.Module, *inputs) -> torch.Tensor:
+        if torch.is_grad_enabled() and self.gradient_checkpointing:
+            return self._gradient_checkpointing_func(block, *inputs)
+        return block(*inputs)
