@@ -1,0 +1,103 @@
+"""Train or fine-tune a world model, or its codec. The same command continues an interrupted run exactly.
+
+  worldgen train --config configs/train/codec.yaml data.urls=[data/mine]
+  worldgen train --config configs/train/finetune_lora.yaml data.urls=[data/fleet] output=runs/fleet
+  worldgen train --config configs/train/world.yaml data.urls=[data/mine] init.codec=runs/codec/model --overfit-one
+  accelerate launch --num_processes 2 -m worldgen train --config configs/train/world.yaml data.urls=[data/mine]
+
+The output folder holds checkpoints/, metrics.jsonl, config.yaml, run.json, sheets/ and, at the end, model/ or adapter/.
+Exit codes: 0 finished, 1 the run failed its own rules (not a number, adapter without effect, set-up broken), 2 bad input,
+130 interrupted with its state saved.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+EXIT_FAILED = 1
+EXIT_INTERRUPTED = 130
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``worldgen train``."""
+    parser.add_argument("--config", action="append", default=[], metavar="FILE", help="YAML file; later ones win")
+    parser.add_argument(
+        "--overfit-one", action="store_true",
+        help="train on one fixed batch; exit 1 unless its loss falls as far as overfit_loss or overfit_fraction say",
+    )  # fmt: skip
+    parser.add_argument("--show-config", action="store_true", help="print the resolved config and stop")
+    parser.add_argument("--json", action="store_true", help="print the outcome as one JSON object on stdout")
+    parser.add_argument(
+        "overrides", nargs="*", default=[], metavar="key=value", help="config values, e.g. optim.lr=1e-4"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train. Returns the exit code."""
+    # Loader processes are forked after the tokenizer was used; its threads would warn about it.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    from worldgen.cli.config import config_yaml, load_config
+    from worldgen.training.config import TrainConfig
+
+    overrides = [*args.overrides, *(["overfit_one=true"] if args.overfit_one else [])]
+    config = load_config(TrainConfig, args.config, overrides)
+    if args.show_config:
+        print(config_yaml(config), end="")
+        return 0
+    from worldgen.training.record import Launch
+    from worldgen.training.run import train
+    from worldgen.training.trainer import TrainingError
+
+    quiet = os.environ.get("RANK", "0") != "0"
+    report = _silent if quiet else _say
+    command = shlex.join(["worldgen", *sys.argv[1:]])
+    with _stop_on_signals() as stop:
+        launch = Launch(command, config_yaml(config), report, stop.is_set)
+        try:
+            outcome = train(config, launch=launch)
+        except TrainingError as error:
+            if not quiet:
+                print(f"worldgen: failed: {error}", file=sys.stderr, flush=True)
+            return EXIT_FAILED
+    report(outcome.line)
+    if args.json and not quiet:
+        print(json.dumps({"finished": outcome.finished, "step": outcome.step, "output": config.output}))
+    return 0 if outcome.finished else EXIT_INTERRUPTED
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _silent(line: str) -> None:
+    """Only the first of several processes speaks."""
+
+
+@contextmanager
+def _stop_on_signals() -> Iterator[threading.Event]:
+    """An event that SIGINT or SIGTERM sets; a second signal acts at once."""
+    event = threading.Event()
+
+    def ask(number: int, frame: object) -> None:
+        if event.is_set():
+            raise KeyboardInterrupt
+        event.set()
+        _say("stopping after this step (again to stop at once, without saving)")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield event
+        return
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield event
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

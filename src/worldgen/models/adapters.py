@@ -1,0 +1,158 @@
+"""Low-rank adapters of a transformer: attached, saved and loaded in the form diffusers and peft share.
+
+An adapter is a folder with ``pytorch_lora_weights.safetensors`` (peft's names, its LoraConfig in the file's metadata) and
+``adapter.json``, which names by content the weights it was trained on.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from worldgen.core.errors import InputError, Received
+
+ADAPTER_VERSION = 1
+WEIGHTS_NAME = "pytorch_lora_weights.safetensors"
+ADAPTABLE = (nn.Linear, nn.Conv2d, nn.Conv3d)
+_HALVES = (".lora_A.weight", ".lora_B.weight")
+
+
+def base_hash(transformer: nn.Module) -> str:
+    """32 hexadecimal digits that name a transformer's own weights, whatever adapters sit on it."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name, tensor in sorted(_own_tensors(transformer)):
+        tensor = tensor.detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _own_tensors(transformer: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    for name, tensor in transformer.state_dict().items():
+        if ".lora_" not in name:
+            yield name.replace(".base_layer.", "."), tensor
+
+
+def check_targets(transformer: nn.Module, targets: Sequence[str]) -> list[str]:
+    """Names of the modules that ``targets`` (ends of module names) match.
+
+    Raises InputError for a target that matches no linear or convolution layer, with the nearest names there are.
+    """
+    names = [name for name, module in transformer.named_modules() if isinstance(module, ADAPTABLE)]
+    matched = []
+    for target in targets:
+        found = [name for name in names if name == target or name.endswith("." + target)]
+        if not found:
+            leaves = sorted({name.rsplit(".", 1)[-1] for name in names} | set(names))
+            near = difflib.get_close_matches(target, leaves, 3, 0.4) or leaves[:3]
+            raise InputError("adapter target", target, f"the end of a layer's name, such as {', '.join(near)}")
+        matched += found
+    return sorted(set(matched))
+
+
+def attach_lora(
+    transformer: nn.Module, targets: Sequence[str], *, rank: int, alpha: float, dropout: float = 0.0
+) -> list[str]:
+    """Put fresh low-rank adapters on a transformer (output unchanged at first) and freeze all else.
+
+    Returns the names of the adapted layers.
+    """
+    from peft import LoraConfig
+
+    names = check_targets(transformer, targets)
+    transformer.requires_grad_(False)
+    # Full names: peft's own matching of ends could reach layers that were not counted here.
+    transformer.add_adapter(LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=names))
+    return names
+
+
+def save_adapter(transformer: nn.Module, folder: str | Path, *, notes: dict | None = None) -> None:
+    """Write the active adapter into an existing folder. notes: JSON-able facts for people."""
+    folder = Path(folder)
+    transformer.save_lora_adapter(folder, weight_name=WEIGHTS_NAME)
+    record = {
+        "adapter_version": ADAPTER_VERSION, "kind": "lora", "base_class": type(transformer).__name__,
+        "base_weights": base_hash(transformer), **(notes or {}),
+    }  # fmt: skip
+    (folder / "adapter.json").write_text(json.dumps(record, indent=1) + "\n")
+
+
+def load_adapter(transformer: nn.Module, folder: str | Path, *, scale: float = 1.0, any_base: bool = False) -> None:
+    """Put a saved adapter on ``transformer``; its effect is multiplied by ``scale``.
+
+    any_base: accept an adapter that was trained on other weights.
+    Raises InputError for a folder that is no adapter, a pickle, other base weights, and tensors that do not fit.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    folder = Path(folder)
+    _check_folder(folder)
+    try:
+        record = json.loads((folder / "adapter.json").read_text())
+        tensors = load_file(folder / WEIGHTS_NAME)
+    except (ValueError, SafetensorError) as error:
+        raise InputError(f"adapter {folder}", Received(str(error)), "a whole adapter") from error
+    if record.get("adapter_version") != ADAPTER_VERSION:
+        raise InputError(f"adapter_version of {folder}", record.get("adapter_version"), str(ADAPTER_VERSION))
+    own = base_hash(transformer)
+    if record["base_weights"] != own and not any_base:
+        raise InputError(
+            f"adapter {folder}",
+            Received(f"trained on weights {record['base_weights']}"),
+            f"{own}, the weights of this model",
+        )
+    _check_tensors(transformer, tensors, folder)
+    transformer.load_lora_adapter(
+        str(folder), prefix=None, weight_name=WEIGHTS_NAME, use_safetensors=True, local_files_only=True
+    )
+    if scale != 1.0:
+        transformer.set_adapters(list(transformer.peft_config), scale)
+
+
+def _check_folder(folder: Path) -> None:
+    if folder.is_file() or not folder.is_dir():
+        raise InputError("adapter", str(folder), f"a folder with {WEIGHTS_NAME} and adapter.json; pickles are refused")
+    if not (folder / WEIGHTS_NAME).is_file():
+        pickled = sorted(p.name for p in folder.iterdir() if p.suffix in (".bin", ".pt", ".pth", ".ckpt", ".pkl"))
+        received = f"the pickle {pickled[0]}" if pickled else f"no {WEIGHTS_NAME}"
+        raise InputError(f"adapter {folder}", Received(received), f"{WEIGHTS_NAME}; pickles are refused")
+    if not (folder / "adapter.json").is_file():
+        raise InputError(f"adapter {folder}", Received("no adapter.json"), "an adapter written by worldgen train")
+
+
+def _check_tensors(transformer: nn.Module, tensors: dict[str, torch.Tensor], folder: Path) -> None:
+    """Every tensor belongs to a layer of the transformer, in a pair whose outer sizes are the layer's."""
+    layers = {name: module for name, module in transformer.named_modules() if isinstance(module, ADAPTABLE)}
+    stray = []
+    for name, tensor in tensors.items():
+        half = next((h for h in _HALVES if name.endswith(h)), None)
+        layer = layers.get(name.removesuffix(half)) if half else None
+        partner = name.removesuffix(half) + _HALVES[1 - _HALVES.index(half)] if half else ""
+        if layer is None or partner not in tensors:
+            stray.append(name)
+            continue
+        axis = 1 if half == _HALVES[0] else 0
+        wanted, got = layer.weight.shape[axis], tensor.shape[axis]
+        if wanted != got:
+            stray.append(f"{name} with size {got} instead of {wanted}")
+    if stray or not tensors:
+        received = f"{len(stray)} tensors without a place ({', '.join(sorted(stray)[:3])})" if stray else "no tensors"
+        raise InputError(f"adapter {folder}", Received(received), "pairs that fit layers of the model")
+
+
+@contextmanager
+def adapters_off(transformer: nn.Module) -> Iterator[None]:
+    """Inside the block the transformer works as if it had no adapters."""
+    transformer.disable_adapters()
+    try:
+        yield
+    finally:
+        transformer.enable_adapters()

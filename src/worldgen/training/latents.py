@@ -1,0 +1,249 @@
+"""Clips encoded once and kept on disk, so that training the world model never decodes video.
+
+A cache is a folder named by the content it was made from (codec weights, clips, size) with ``latents.npy``
+``(N, C, h, w)`` float16 of all frames of all clips end to end, ``mirrored.npy`` of the mirrored frames where wanted,
+``layout.npy`` ``(N, K, hl, wl)`` float16 where clips have layouts, ``ego.npy`` ``(N, 2)`` float32, and ``cache.json``.
+Plain arrays, mapped into memory; never pickled. A cache whose files are not as written is made anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+
+from worldgen.core.camera import Camera
+from worldgen.core.ego import EgoMotion
+from worldgen.core.errors import InputError, Received
+from worldgen.core.sample import Sample
+from worldgen.core.seeds import stable_key
+from worldgen.models.codec import encode_video
+from worldgen.models.pixels import video_from_clips
+from worldgen.training.clips import Clips, Place
+from worldgen.training.files import flush, write_json
+from worldgen.training.weights import weights_hash
+from worldgen.training.windows import Record
+
+CACHE_VERSION = 1
+Layouts = Callable[[Sample], np.ndarray | None]
+"""Layout maps ``(T, K, hl, wl)`` float32 of a sample at the training size, or None where it has none."""
+
+
+@dataclass(frozen=True)
+class CacheKey:
+    """What a cache was made from."""
+
+    codec: str
+    clips: str
+    width_px: int
+    height_px: int
+    mirrored: bool
+    layouts: bool
+
+    @property
+    def name(self) -> str:
+        return stable_key("latents", CACHE_VERSION, sorted(vars(self).items()))
+
+
+class LatentCache:
+    """Encoded clips on disk. Maps its arrays on first use, in each process anew; light to send to loaders."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        facts = json.loads((folder / "cache.json").read_text())
+        self.offsets = [clip["offset"] for clip in facts["clips"]]
+        self.has_layout = [clip["has_layout"] for clip in facts["clips"]]
+        ego = np.load(folder / "ego.npy", allow_pickle=False)
+        self.records = [_record(clip, ego) for clip in facts["clips"]]
+        self._maps: dict[str, np.ndarray] = {}
+
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, "_maps": {}}  # a memory map would be sent as a copy
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def latents(self, index: int, frames: slice, *, mirrored: bool = False) -> np.ndarray:
+        """Latents ``(F, C, h, w)`` float32 of some frames of a clip."""
+        return self._frames("mirrored" if mirrored else "latents", index, frames)
+
+    def layout(self, index: int, frames: slice, *, mirrored: bool = False) -> np.ndarray | None:
+        """Layout maps ``(F, K, hl, wl)`` float32 of some frames of a clip, or None where it has none."""
+        if not self.has_layout[index]:
+            return None
+        maps = self._frames("layout", index, frames)
+        return np.ascontiguousarray(maps[..., ::-1]) if mirrored else maps
+
+    def _frames(self, name: str, index: int, frames: slice) -> np.ndarray:
+        if name not in self._maps:
+            self._maps[name] = np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        first = self.offsets[index]
+        chosen = slice(first + frames.start, first + frames.stop, frames.step)
+        return np.asarray(self._maps[name][chosen], dtype=np.float32)
+
+
+def cached_latents(
+    base: Path, clips: Clips, places: list[Place], codec: torch.nn.Module, *, accelerator: Accelerator,
+    report: Callable[[str], None], layouts: Layouts | None = None,
+) -> LatentCache:  # fmt: skip
+    """The cache of ``places`` under ``base``, made now if it is not there or damaged. All processes share the work."""
+    config = clips.config
+    key = CacheKey(
+        weights_hash(codec.state_dict()), clips.name(places), config.width_px, config.height_px, config.flip > 0,
+        layouts is not None,
+    )  # fmt: skip
+    folder = base / key.name
+    verdict: list[str | None] = [cache_damage(folder, key)] if accelerator.is_main_process else [None]
+    if accelerator.num_processes > 1:
+        from accelerate.utils import broadcast_object_list
+
+        broadcast_object_list(verdict)
+    if verdict[0] is not None:
+        if verdict[0] != ABSENT:
+            report(f"latents in {folder} are made anew: {verdict[0]}")
+        _Maker(folder, clips, places, key, layouts).make(codec, accelerator, report)
+    return LatentCache(folder)
+
+
+ABSENT = "there are none"
+
+
+def cache_damage(folder: Path, key: CacheKey) -> str | None:
+    """Why the cache in ``folder`` cannot be used, or None when every file is as it was written."""
+    if not folder.is_dir():
+        return ABSENT
+    try:
+        facts = json.loads((folder / "cache.json").read_text())
+        if facts["cache_version"] != CACHE_VERSION or facts["key"] != vars(key):
+            return "they were made from something else"
+        files = facts["files"].items()
+    except (OSError, ValueError, KeyError) as error:
+        return f"cache.json: {type(error).__name__}"
+    for name, digest in files:
+        if not (folder / name).is_file():
+            return f"{name} is missing"
+        if _digest(folder / name) != digest:
+            return f"{name} has other content than was written"
+    return None
+
+
+class _Maker:
+    """Encodes clips into a hidden folder, every process its share, and renames it into place."""
+
+    def __init__(self, folder: Path, clips: Clips, places: list[Place], key: CacheKey, layouts: Layouts | None) -> None:
+        self.folder, self.clips, self.places, self.key, self.layouts = folder, clips, places, key, layouts
+        self.temporary = folder.with_name(f".{folder.name}.tmp")
+        counts = [clips.row(place)["num_frames"] for place in places]
+        self.offsets = np.concatenate([[0], np.cumsum(counts)]).tolist()
+
+    def make(self, codec: torch.nn.Module, accelerator: Accelerator, report: Callable[[str], None]) -> None:
+        if accelerator.is_main_process:
+            shutil.rmtree(self.temporary, ignore_errors=True)
+            self.temporary.mkdir(parents=True)
+            self._allocate(codec, accelerator.device)
+            report(f"encoding {len(self.places)} clips, {self.offsets[-1]} frames, once, into {self.folder}")
+        accelerator.wait_for_everyone()
+        arrays = {path.stem: np.load(path, mmap_mode="r+", allow_pickle=False) for path in self.temporary.glob("*.npy")}
+        mine = range(accelerator.process_index, len(self.places), accelerator.num_processes)
+        facts = [self._encode(number, codec, arrays, accelerator.device) for number in mine]
+        for array in arrays.values():
+            array.flush()
+        write_json(self.temporary / f"part{accelerator.process_index}.json", {"clips": facts})
+        accelerator.wait_for_everyone()
+        if accelerator.is_main_process:
+            self._publish()
+        accelerator.wait_for_everyone()
+
+    def _allocate(self, codec: torch.nn.Module, device: torch.device) -> None:
+        """Empty arrays of the final size; their shapes are learnt from the first clip."""
+        sample = self.clips.load(self.places[0])
+        latent_shape = _encode_frames(codec, sample.clip.frames[:1], device).shape[1:]
+        shapes = {"latents": (latent_shape, np.float16), "ego": ((2,), np.float32)}
+        if self.key.mirrored:
+            shapes["mirrored"] = (latent_shape, np.float16)
+        if self.layouts is not None:
+            first = next((maps for p in self.places if (maps := self.layouts(self.clips.load(p))) is not None), None)
+            if first is not None:
+                shapes["layout"] = (first.shape[1:], np.float16)
+        for name, (shape, dtype) in shapes.items():
+            np.lib.format.open_memmap(self.temporary / f"{name}.npy", "w+", dtype, (self.offsets[-1], *shape)).flush()
+
+    def _encode(self, number: int, codec: torch.nn.Module, arrays: dict[str, np.ndarray], device: torch.device) -> dict:
+        sample = self.clips.load(self.places[number])
+        rows = slice(self.offsets[number], self.offsets[number + 1])
+        if len(sample.clip) != rows.stop - rows.start:
+            raise InputError(
+                f"frames of clip {sample.key}", len(sample.clip), f"{rows.stop - rows.start}, as its index says"
+            )
+        arrays["latents"][rows] = _encode_frames(codec, sample.clip.frames, device)
+        if self.key.mirrored:
+            arrays["mirrored"][rows] = _encode_frames(codec, sample.clip.frames[:, :, ::-1], device)
+        if sample.ego is not None:
+            arrays["ego"][rows] = sample.ego.to_array()
+        maps = self.layouts(sample) if self.layouts is not None else None
+        if maps is not None:
+            arrays["layout"][rows] = maps
+        return {
+            "number": number, "key": sample.key, "caption": sample.caption, "fps": sample.clip.fps, "offset": rows.start,
+            "num_frames": len(sample.clip), "has_ego": sample.ego is not None, "has_layout": maps is not None,
+            "camera": None if sample.camera is None else sample.camera.to_json(),
+            "split": sample.split, "drive": sample.drive,
+        }  # fmt: skip
+
+    def _publish(self) -> None:
+        parts = sorted(self.temporary.glob("part*.json"))
+        facts = [clip for part in parts for clip in json.loads(part.read_text())["clips"]]
+        facts.sort(key=lambda clip: clip["number"])
+        assert [clip["number"] for clip in facts] == list(range(len(self.places))), "every clip is encoded once"
+        for part in parts:
+            part.unlink()
+        files = {}
+        for path in sorted(self.temporary.glob("*.npy")):
+            flush(path)
+            files[path.name] = _digest(path)
+        record = {"cache_version": CACHE_VERSION, "key": vars(self.key), "files": files, "clips": facts}
+        write_json(self.temporary / "cache.json", record)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.temporary.rename(self.folder)
+        flush(self.folder.parent)
+
+
+@torch.no_grad()
+def _encode_frames(codec: torch.nn.Module, frames: np.ndarray, device: torch.device) -> np.ndarray:
+    """Frames ``(T, H, W, 3)`` uint8 to latents ``(T, C, h, w)`` float16."""
+    from worldgen.core.clip import Clip
+
+    video = video_from_clips([Clip(np.ascontiguousarray(frames), 1.0)]).to(device)
+    latents = encode_video(codec, video)[0].movedim(1, 0)
+    if len(latents) != len(frames):
+        raise InputError(
+            "codec", Received(f"{len(latents)} latent frames of {len(frames)}"), "one latent frame per frame"
+        )
+    if not torch.isfinite(latents).all() or latents.abs().max() > np.finfo(np.float16).max:
+        raise InputError("codec", Received("latents that are not finite in float16"), "a trained codec")
+    return latents.float().cpu().numpy().astype(np.float16)
+
+
+def _record(clip: dict, ego: np.ndarray) -> Record:
+    rows = ego[clip["offset"] : clip["offset"] + clip["num_frames"]]
+    return Record(
+        key=clip["key"], caption=clip["caption"], fps=clip["fps"], num_frames=clip["num_frames"],
+        ego=EgoMotion.from_array(rows, clip["fps"]) if clip["has_ego"] else None,
+        camera=Camera.from_json(clip["camera"]) if clip["camera"] else None,
+        split=clip["split"], drive=clip["drive"],
+    )  # fmt: skip
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    with path.open("rb") as file:
+        while block := file.read(1 << 22):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,90 @@
+"""What a run will need, said before it starts; and what must be in order for it to start at all."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from worldgen.core.errors import InputError, Received
+
+MIB = 2**20
+MEASURED_STEPS = 3
+"""Steps timed before the time of the whole run is estimated; the first is left out, it warms caches up."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """Parameters and bytes of a run. state_bytes: weights, gradients, two Adam moments and the average.
+
+    checkpoint_bytes: one checkpoint on disk.
+    """
+
+    trainable: int
+    frozen: int
+    state_bytes: int
+    checkpoint_bytes: int
+
+    @classmethod
+    def of(cls, module: nn.Module, *, ema: bool) -> Need:
+        trained = [p for p in module.parameters() if p.requires_grad]
+        frozen = [p for p in module.parameters() if not p.requires_grad]
+        own = sum(p.numel() * p.element_size() for p in trained)
+        average = 4 * sum(p.numel() for p in trained) if ema else 0
+        still = sum(p.numel() * p.element_size() for p in frozen)
+        buffers = sum(b.numel() * b.element_size() for b in module.buffers())
+        return cls(
+            sum(p.numel() for p in trained),
+            sum(p.numel() for p in frozen),
+            own * 4 + average + still + buffers,
+            own * 3 + average + buffers,
+        )
+
+
+def check(module: nn.Module, output: Path, *, keep: int, ema: bool) -> Need:
+    """Raise InputError when nothing is trainable or the disk cannot hold the checkpoints; else say what is needed."""
+    need = Need.of(module, ema=ema)
+    if need.trainable == 0:
+        raise InputError("trainable parameters", 0, "at least one: nothing would be learnt")
+    free = shutil.disk_usage(output).free
+    wanted = need.checkpoint_bytes * (keep + 1) + 2 * need.state_bytes // 4
+    if free < wanted:
+        raise InputError(
+            f"free space in {output}",
+            Received(f"{free / MIB:.0f} MiB"),
+            f"{wanted / MIB:.0f} MiB for {keep + 1} checkpoints and the model",
+        )
+    return need
+
+
+def describe(need: Need, *, clips: int, per_step: int, steps: int, max_minutes: float) -> list[str]:
+    """Lines for the user about the size of the run."""
+    share = 100 * need.trainable / (need.trainable + need.frozen)
+    limit = f" or {max_minutes:g} minutes" if max_minutes else ""
+    return [
+        f"parameters: {need.trainable:,} trainable ({share:.1f} %), {need.frozen:,} frozen",
+        f"memory: {need.state_bytes / MIB:,.0f} MiB for weights, gradients, moments and average, plus activations; "
+        f"{need.checkpoint_bytes / MIB:,.0f} MiB per checkpoint",
+        f"data: {clips:,} clips; {per_step} a step; {steps:,} steps{limit} = {steps * per_step / clips:.1f} epochs",
+    ]
+
+
+def peak_memory_mib(device: torch.device) -> float:
+    """Most memory this process has used so far: of the GPU where there is one, else resident in the machine's."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / MIB
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KiB on Linux, bytes on macOS
+    return peak / (MIB if sys.platform == "darwin" else 1024)
+
+
+def duration_text(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.1f} min"
+    return f"{seconds / 3600:.1f} h"

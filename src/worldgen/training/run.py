@@ -1,0 +1,95 @@
+"""A training run from its config to its end: the process group, the lock on the folder, the task, the trainer."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from accelerate.utils import DistributedDataParallelKwargs
+
+from worldgen.core.errors import InputError, MissingDependencyError, Received
+from worldgen.training.config import TrainConfig
+from worldgen.training.record import Launch
+from worldgen.training.task import Task
+from worldgen.training.trainer import Outcome, Trainer
+
+TaskBuilder = Callable[[TrainConfig, Accelerator, Launch], Task]
+
+
+def train(config: TrainConfig, *, launch: Launch, build: TaskBuilder | None = None) -> Outcome:
+    """Train as ``config`` says, or go on with the run that is in its output folder.
+
+    build: makes the task (by default the one that ``config.task`` names).
+    Raises InputError for anything the user must change, TrainingError when the run fails its own rules.
+    """
+    output = Path(config.output).expanduser()
+    if output.exists() and not output.is_dir():
+        raise InputError("output", config.output, "a folder or a new name; this is a file")
+    if config.tensorboard:
+        _require_tensorboard()
+    output.mkdir(parents=True, exist_ok=True)
+    with _lock(output, held=os.environ.get("RANK", "0") == "0"):
+        accelerator = _accelerator(config, output)
+        try:
+            quiet = (
+                launch if accelerator.is_main_process else Launch(launch.command, launch.config_text, stop=launch.stop)
+            )
+            task = (build or _builder(config))(config, accelerator, quiet)
+            trainer = Trainer(config, task, launch=quiet, accelerator=accelerator)
+            try:
+                return trainer.run()
+            finally:
+                trainer.close()
+        finally:
+            accelerator.end_training()
+            # The state is a process-wide singleton; a second run in this process may want another precision.
+            AcceleratorState._reset_state(reset_partial_state=True)
+
+
+def _builder(config: TrainConfig) -> TaskBuilder:
+    from worldgen.training.codec_task import build_codec_task
+    from worldgen.training.world_task import build_world_task
+
+    return {"codec": build_codec_task, "world": build_world_task}[config.task]
+
+
+def _accelerator(config: TrainConfig, output: Path) -> Accelerator:
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise InputError("device", "cuda", "cpu or auto: this machine has no CUDA device")
+    return Accelerator(
+        cpu=config.device == "cpu",
+        mixed_precision="bf16" if config.precision == "bf16" else "no",
+        log_with="tensorboard" if config.tensorboard else None,
+        project_dir=str(output),
+        # Which weights get gradients depends on the conditions in the batch (text, ego motion and layout may be absent).
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+    )
+
+
+def _require_tensorboard() -> None:
+    import importlib.util
+
+    if importlib.util.find_spec("tensorboard") is None:
+        raise MissingDependencyError("tensorboard", "tensorboard", "tensorboard=true")
+
+
+@contextmanager
+def _lock(output: Path, *, held: bool) -> Iterator[None]:
+    """Keep a second run out of the folder; the lock dies with the process, however it dies."""
+    if not held:
+        yield
+        return
+    with (output / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(
+                "output", Received(f"{output}, where another run is writing"), "another folder, or wait"
+            ) from error
+        yield

@@ -1,0 +1,273 @@
+"""Training the world model: windows of encoded clips with everything known about them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from worldgen.core.errors import InputError
+from worldgen.core.sample import CONDITIONS, Conditions
+from worldgen.core.seeds import stable_hash, stable_key
+from worldgen.models.adapters import adapters_off, attach_lora, save_adapter
+from worldgen.models.conditions import ClipConditions, ConditionBatch, batch_conditions
+from worldgen.models.flow import FlowOptions, validation_losses, world_loss
+from worldgen.models.pipeline import WorldPipeline
+from worldgen.models.pixels import clips_from_video
+from worldgen.models.rollout import SamplerOptions
+from worldgen.training.clips import Clips
+from worldgen.training.config import TrainConfig
+from worldgen.training.initial import load_pipeline, new_pipeline
+from worldgen.training.latents import LatentCache, cached_latents
+from worldgen.training.order import Draw
+from worldgen.training.record import Launch
+from worldgen.training.windows import Window, cut_window, mirror_text, usable_strides, window_at
+
+SHEET_ROWS, SHEET_COLUMNS = 4, 6
+
+
+@dataclass(frozen=True, eq=False)
+class WorldBatch:
+    """latents: ``(B, C, F, h, w)`` float32; conditions of the same clips; their keys."""
+
+    keys: tuple[str, ...]
+    latents: torch.Tensor
+    conditions: ConditionBatch
+
+    def to(self, device: torch.device) -> WorldBatch:
+        return dataclasses.replace(self, latents=self.latents.to(device), conditions=self.conditions.to(device))
+
+
+Item = tuple[Window, np.ndarray, np.ndarray | None]
+"""A window, its latents ``(F, C, h, w)`` and its layout ``(F, K, hl, wl)``."""
+
+
+class WindowItems:
+    """Windows of the cached training clips; ``chosen`` are their numbers in the cache, once per turn in an epoch."""
+
+    def __init__(self, cache: LatentCache, chosen: list[int], config: TrainConfig, tokenizer) -> None:
+        self.cache, self.chosen, self.config, self.tokenizer = cache, chosen, config.data, tokenizer
+        self.data_hash = stable_key("windows", cache.folder.name, chosen)
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def load(self, draw: Draw) -> Item:
+        number = self.chosen[draw.index]
+        return self.take(number, cut_window(self.cache.records[number], self.config, draw.rng()))
+
+    def take(self, number: int, window: Window) -> Item:
+        """The latents and layout of a window of clip ``number`` of the cache."""
+        latents = self.cache.latents(number, window.frames, mirrored=window.mirrored)
+        return window, latents, self.cache.layout(number, window.frames, mirrored=window.mirrored)
+
+    def collate(self, items: list[Item]) -> WorldBatch:
+        clips = [
+            ClipConditions(w.num_frames, w.fps, w.caption or None, w.ego, w.camera, layout) for w, _, layout in items
+        ]
+        latents = torch.from_numpy(np.stack([x for _, x, _ in items])).transpose(1, 2).contiguous()
+        return WorldBatch(tuple(w.key for w, *_ in items), latents, batch_conditions(clips, self.tokenizer))
+
+
+class WorldModule(nn.Module):
+    """Transformer and text encoder, called with a batch for the flow-matching loss."""
+
+    def __init__(self, transformer: nn.Module, text_encoder: nn.Module, options: FlowOptions) -> None:
+        super().__init__()
+        self.transformer, self.text_encoder, self.options = transformer, text_encoder, options
+
+    def forward(self, batch: WorldBatch, generators: list[torch.Generator]):
+        # The chunk pattern is drawn once for a micro-batch, so its first generator draws everything.
+        return world_loss(
+            self.transformer, self.text_encoder, batch.latents, batch.conditions, generators[0], self.options
+        )
+
+
+class WorldTask:
+    """See :class:`worldgen.training.task.Task`."""
+
+    def __init__(self, config: TrainConfig, accelerator: Accelerator, launch: Launch) -> None:
+        self.config, self.device, self.launch = config, accelerator.device, launch
+        self.product = "model" if config.adapter.kind == "none" else "adapter"
+        clips = Clips(config.data)
+        least = (config.data.num_frames - 1) * min(config.data.strides) + 1
+        training = clips.training(least_frames=least)
+        held_out = clips.places("val", least_frames=least)
+        _tell_short(clips, least, launch)
+        captions = [clips.row(place)["caption"] for place in training]
+        self.pipeline = self._pipeline(captions)
+        self.pipeline.to(self.device)
+        base = Path(config.data.cache or Path(config.output) / "latents").expanduser()
+        cache = cached_latents(
+            base, clips, training + held_out, self.pipeline.codec.eval(), accelerator=accelerator, report=launch.report
+        )
+        number = {place: i for i, place in enumerate(training)}
+        chosen = [number[place] for place in clips.repeated(training)]
+        self.items = WindowItems(cache, chosen, config, self.pipeline.tokenizer)
+        self.held_out = _spread(range(len(training), len(cache)), config.validate_clips)
+        if not self.held_out:
+            launch.report("no clips of split val are long enough: nothing is measured on held-out clips")
+        if not config.init.pipeline:
+            self._declare(cache, chosen)
+        self._choose_trained()
+        self.module = WorldModule(self.pipeline.transformer, self.pipeline.text_encoder, config.flow)
+        if config.compile:
+            self.pipeline.transformer.compile()
+
+    def _pipeline(self, captions: list[str]) -> WorldPipeline:
+        config = self.config
+        if config.init.pipeline:
+            if config.init.codec:
+                raise InputError(
+                    "init.codec", config.init.codec, "nothing: init.pipeline brings the codec it was trained with"
+                )
+            return load_pipeline(config.init.pipeline)
+        words = captions + [mirror_text(caption) for caption in captions]
+        return new_pipeline(config.size, config.seed, words=words, codec=config.init.codec)
+
+    def _declare(self, cache: LatentCache, chosen: list[int]) -> None:
+        """Write into a new model what it is trained on: size, rate, and the conditions it learns to honour."""
+        records = [cache.records[number] for number in chosen]
+        present = {
+            "context": self.config.data.num_frames > 1, "text": any(r.caption for r in records),
+            "ego": any(r.ego is not None for r in records), "layout": any(cache.has_layout[n] for n in chosen),
+        }  # fmt: skip
+        rates = Counter(r.fps / s for r in records for s in usable_strides(r.num_frames, self.config.data))
+        self.pipeline.transformer.register_to_config(
+            accepts=tuple(name for name in CONDITIONS if present[name]),
+            width_px=self.config.data.width_px, height_px=self.config.data.height_px, fps=rates.most_common(1)[0][0],
+        )  # fmt: skip
+        self.launch.report("conditions learnt: " + ", ".join(self.pipeline.transformer.config.accepts))
+
+    def _choose_trained(self) -> None:
+        pipeline, adapter = self.pipeline, self.config.adapter
+        pipeline.codec.requires_grad_(False)
+        pipeline.text_encoder.requires_grad_(self.config.train_text_encoder and adapter.kind == "none")
+        if adapter.kind == "lora":
+            # Fresh low-rank matrices are random; the seed alone decides them.
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(stable_hash("lora", self.config.seed))
+                names = attach_lora(
+                    pipeline.transformer,
+                    adapter.targets,
+                    rank=adapter.rank,
+                    alpha=adapter.alpha,
+                    dropout=adapter.dropout,
+                )
+            self.launch.report(f"adapters of rank {adapter.rank} on {len(names)} layers: {names[0]} ... {names[-1]}")
+        else:
+            pipeline.transformer.requires_grad_(True)
+
+    # -- looking at it -------------------------------------------------------------------------------------------
+
+    def _fixed_batch(self, numbers: list[int]) -> WorldBatch:
+        """The middle window of each clip, as it is."""
+        items = []
+        for number in numbers:
+            record = self.items.cache.records[number]
+            stride = usable_strides(record.num_frames, self.config.data)[0]
+            start = (record.num_frames - (self.config.data.num_frames - 1) * stride - 1) // 2
+            items.append(self.items.take(number, window_at(record, self.config.data, start=start, stride=stride)))
+        return self.items.collate(items).to(self.device)
+
+    def _shown(self) -> list[int]:
+        return self.held_out or sorted(set(self.items.chosen))
+
+    @torch.no_grad()
+    def probe(self) -> torch.Tensor:
+        """Velocity at half noise for one clip, all frames noisy, each with its past."""
+        from worldgen.models.flow import aligned_past, chunk_sources
+        from worldgen.models.text import text_states
+
+        batch = self._fixed_batch(self._shown()[:1])
+        generator = torch.Generator(self.device).manual_seed(0)
+        noise = torch.randn(batch.latents.shape, generator=generator, device=self.device)
+        t = torch.full((1, batch.latents.shape[2]), 0.5, device=self.device)
+        past = aligned_past(batch.latents, chunk_sources(batch.latents.shape[2], 1), batch.conditions)
+        text = text_states(self.pipeline.text_encoder, batch.conditions)
+        noisy = 0.5 * batch.latents + 0.5 * noise
+        return self.pipeline.transformer(noisy, t, past, batch.conditions, text).float()
+
+    def adapter_probe(self) -> tuple[torch.Tensor, torch.Tensor] | None:
+        if self.config.adapter.kind == "none":
+            return None
+        on = self.probe()
+        with adapters_off(self.pipeline.transformer):
+            return on, self.probe()
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Velocity error per noise level, ``t0.1`` ... ``t0.9``, and their mean ``loss``."""
+        if not self.held_out:
+            return {}
+        totals: Counter[float] = Counter()
+        for first in range(0, len(self.held_out), self.config.batch):
+            numbers = self.held_out[first : first + self.config.batch]
+            batch = self._fixed_batch(numbers)
+            generator = torch.Generator(self.device).manual_seed(stable_hash("validation", first))
+            losses = validation_losses(
+                self.pipeline.transformer, self.pipeline.text_encoder, batch.latents, batch.conditions, generator
+            )
+            for level, loss in losses.items():
+                totals[level] += loss * len(numbers) / len(self.held_out)
+        return {"loss": sum(totals.values()) / len(totals), **{f"t{level:g}": loss for level, loss in totals.items()}}
+
+    @torch.no_grad()
+    def sheet(self) -> np.ndarray:
+        """Clips as they are and, below each, the model's continuation of their first frame under the same conditions."""
+        from worldgen.models.codec import decode_video
+
+        rows = []
+        accepts = self.pipeline.accepts
+        for number in self._shown()[:SHEET_ROWS]:
+            item = self.items.take(number, window_at(self.items.cache.records[number], self.config.data, start=0))
+            window = item[0]
+            latents = self.items.collate([item]).latents.to(self.device)
+            real = clips_from_video(decode_video(self.pipeline.codec, latents), window.fps)[0]
+            request = Conditions(
+                num_frames=window.num_frames, fps=window.fps, text=(window.caption or None) if "text" in accepts else None,
+                context=real[:1] if "context" in accepts and window.num_frames > 1 else None,
+                ego=window.ego if "ego" in accepts else None, camera=window.camera,
+                layout=item[2] if "layout" in accepts else None,
+            )  # fmt: skip
+            made = self.pipeline([request], SamplerOptions())[0]
+            shown = np.linspace(0, window.num_frames - 1, min(SHEET_COLUMNS, window.num_frames)).round().astype(int)
+            rows += [np.concatenate(list(clip.frames[shown]), axis=1) for clip in (real, made)]
+        return np.concatenate(rows, axis=0)
+
+    def save(self, folder: Path) -> None:
+        """The pipeline, or the adapter where one was trained."""
+        if self.config.adapter.kind == "none":
+            self.pipeline.save_pretrained(folder)
+            return
+        notes = {
+            "base": self.config.init.pipeline,
+            "rank": self.config.adapter.rank,
+            "alpha": self.config.adapter.alpha,
+        }
+        save_adapter(self.pipeline.transformer, folder, notes=notes)
+
+
+def _spread(numbers: range, count: int) -> list[int]:
+    """At most ``count`` of the numbers, evenly spread."""
+    if len(numbers) <= count:
+        return list(numbers)
+    return [numbers[i * len(numbers) // count] for i in range(count)]
+
+
+def _tell_short(clips: Clips, least: int, launch: Launch) -> None:
+    for split in ("train", "val"):
+        short = len(clips.places(split)) - len(clips.places(split, least_frames=least))
+        if short and not clips.config.max_clips:
+            launch.report(f"{short} clips of split {split} have fewer than {least} frames and are left out")
+
+
+def build_world_task(config: TrainConfig, accelerator: Accelerator, launch: Launch) -> WorldTask:
+    """The task of ``task=world``."""
+    return WorldTask(config, accelerator, launch)
