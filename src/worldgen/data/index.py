@@ -157,6 +157,12 @@ class DataSet:
         data = read_bytes(join(self.url, row["shard"]), start, end)
         return {member: data[a - start : b - start] for member, (a, b) in places.items()}
 
+    def member(self, which: int | str, name: str) -> bytes | None:
+        """One of a sample's files (an extension of ``MEMBERS``), read alone; None when the sample has none."""
+        row = self.row(which)
+        offset, size = (row[f"{name.replace('.', '_')}_{part}"] for part in ("offset", "size"))
+        return None if offset is None else read_bytes(join(self.url, row["shard"]), offset, offset + size)
+
     def load(self, which: int | str) -> Sample:
         """Decode one sample by number or key.
 

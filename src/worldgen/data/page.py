@@ -1,0 +1,190 @@
+"""A data set as a folder one opens in a browser: one page, the clips beside it, nothing fetched from elsewhere."""
+
+from __future__ import annotations
+
+import html
+import json
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from worldgen.core.ego import EgoMotion
+from worldgen.core.errors import InputError
+from worldgen.core.labels import CLASSES, Labels
+from worldgen.core.sample import SPLITS, Sample
+from worldgen.data.index import DataSet
+from worldgen.data.shards import decode_sample
+from worldgen.data.sheet import CLASS_COLOURS, contact_sheet
+from worldgen.data.storage import write_bytes
+
+PLOT_WIDTH, PLOT_HEIGHT = 320, 56
+SHEET_CLIPS = 12
+
+
+def write_page(data: DataSet, folder: str | Path, *, limit: int = 60, title: str | None = None) -> list[str]:
+    """Write ``index.html``, ``sheet.png`` and ``clips/KEY.mp4`` into a folder; returns the keys shown.
+
+    At most ``limit`` samples, spread evenly over the data set. Every text from the data is escaped.
+
+    Raises: InputError for an empty data set, a bad limit, damaged samples or a folder that cannot be written.
+    """
+    if limit < 1:
+        raise InputError("number of samples to show", limit, "at least 1")
+    if not len(data):
+        raise InputError(f"data set {data.url}", "no samples", "at least one sample to show")
+    numbers = np.unique(np.linspace(0, len(data) - 1, min(limit, len(data))).round().astype(int)).tolist()
+    cards, sheet = [], []
+    for number in numbers:
+        members = data.members(number)
+        sample = decode_sample(members)
+        write_bytes(str(Path(folder) / "clips" / f"{sample.key}.mp4"), members["mp4"])
+        cards.append(_card(sample))
+        if len(sheet) < SHEET_CLIPS:
+            sheet.append(sample)
+    write_bytes(str(Path(folder) / "sheet.png"), sheet_png(sheet))
+    page = _page(data, title or data.url.rstrip("/").rsplit("/", 1)[-1], cards)
+    write_bytes(str(Path(folder) / "index.html"), page.encode())
+    return [data.rows[number]["key"] for number in numbers]
+
+
+def sheet_png(samples: list[Sample]) -> bytes:
+    """A contact sheet of samples, labels drawn, as the bytes of a PNG file."""
+    import cv2
+
+    picture = contact_sheet(
+        [sample.clip for sample in samples],
+        [f"{sample.key}   {sample.caption}" for sample in samples],
+        labels=[sample.labels for sample in samples],
+    )
+    done, data = cv2.imencode(".png", picture[..., ::-1])
+    assert done, f"PNG encoding failed for {picture.shape}"
+    return data.tobytes()
+
+
+def _page(data: DataSet, title: str, cards: list[str]) -> str:
+    style, script = (
+        resources.files("worldgen.data").joinpath(name).read_text("utf-8") for name in ("page.css", "page.js")
+    )
+    rows = data.rows
+    seconds = sum(row["num_frames"] / row["fps"] for row in rows)
+    length = (
+        f"{seconds / 3600:.2f} h"
+        if seconds >= 3600
+        else f"{seconds / 60:.1f} min"
+        if seconds >= 60
+        else f"{seconds:.1f} s"
+    )
+    splits = ", ".join(f"{count} {split}" for split in SPLITS if (count := sum(r["split"] == split for r in rows)))
+    sizes = ", ".join(f"{w}x{h}" for w, h in sorted({(row["width_px"], row["height_px"]) for row in rows})[:4])
+    facts = f"{len(rows)} samples · {length} · {splits} · {sizes} px"
+    labelled = any(row["has_labels"] for row in rows)
+    legend = "".join(
+        f'<li><i style="background:rgb{colour}"></i>{name.replace("_", " ")}</li>'
+        for name, colour in CLASS_COLOURS.items()
+    )
+    options = "".join(f"<option>{split}</option>" for split in SPLITS)
+    colours = {name: f"rgb{colour}" for name, colour in CLASS_COLOURS.items()}
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{html.escape(title)}</title>
+<style>
+{style}</style>
+</head>
+<body>
+<header>
+<h1>{html.escape(title)}</h1>
+<p class="facts">{html.escape(facts)}</p>
+{f'<ul class="legend">{legend}</ul>' if labelled else ""}
+</header>
+<div class="bar"><div>
+<input id="search" type="search" placeholder="Filter by caption, tag, drive or key" aria-label="Filter">
+<select id="split" aria-label="Split"><option value="">all splits</option>{options}</select>
+{'<button id="boxes" type="button" aria-pressed="true">Boxes</button>' if labelled else ""}
+<button id="theme" type="button">Light / dark</button>
+<span class="count" id="count"></span>
+</div></div>
+<main class="grid">
+{"".join(cards)}</main>
+<footer>Stills of the first clips: <a href="sheet.png">sheet.png</a></footer>
+<script type="application/json" id="colours">{_inline_json(colours)}</script>
+<script>
+{script}</script>
+</body>
+</html>
+"""
+
+
+def _inline_json(value: object) -> str:
+    """JSON that can stand inside a script element: nothing in it closes the element or opens a comment."""
+    return (
+        json.dumps(value, separators=(",", ":")).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    )
+
+
+def _card(sample: Sample) -> str:
+    clip, text = sample.clip, html.escape
+    words = " ".join((sample.caption, sample.key, sample.drive, *sample.tags)).lower()
+    chips = [f'<li class="split">{text(sample.split)}</li>']
+    if not sample.scorecard.get("accepted", True):
+        reasons = ", ".join(map(str, sample.scorecard.get("reasons", ()))) or "no reason given"
+        chips.append(f'<li class="refused">quarantined: {text(reasons)}</li>')
+    chips += [f"<li>{text(tag)}</li>" for tag in sample.tags]
+    plots = "" if sample.ego is None else _ego_plots(sample.ego)
+    overlay = labels = ""
+    if sample.labels is not None:
+        overlay = f'<svg class="boxes" viewBox="0 0 {clip.width_px} {clip.height_px}" preserveAspectRatio="none" aria-hidden="true"></svg>'
+        labels = f'<script type="application/json">{_inline_json(_label_frames(sample.labels))}</script>'
+    facts = [f"{len(clip)} frames", f"{clip.fps:.5g} fps", f"{clip.width_px}x{clip.height_px} px"]
+    facts += [part for part in (sample.drive and f"drive {sample.drive}", f"licence {sample.licence}") if part]
+    return f"""<article data-split="{text(sample.split)}" data-fps="{clip.fps!r}" data-frames="{len(clip)}" data-words="{text(words)}">
+<div class="film" tabindex="0" role="button" aria-label="Play or pause {text(sample.key)}">
+<video src="clips/{text(sample.key)}.mp4" width="{clip.width_px}" height="{clip.height_px}" muted loop playsinline preload="metadata"></video>{overlay}
+</div>
+<div class="body">
+<p class="caption">{text(sample.caption)}</p>
+<ul class="chips">{"".join(chips)}</ul>
+{plots}<p class="facts-small">{text(" · ".join(facts))}<br><code>{text(sample.key)}</code></p>
+</div>
+{labels}</article>
+"""
+
+
+def _label_frames(labels: Labels) -> list[list[list]]:
+    """Per frame the boxes to draw: class, track, x0, y0, x1, y1, ignored (0 or 1)."""
+    frames: list[list[list]] = [[] for _ in range(labels.num_frames)]
+    boxes = np.round(labels.box_px.astype(float), 1)
+    for row in np.flatnonzero((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])):
+        name, track, ignored = CLASSES[labels.class_id[row]], int(labels.track_id[row]), int(labels.ignore[row])
+        frames[labels.frame_index[row]].append([name, track, *boxes[row].tolist(), ignored])
+    return frames
+
+
+def _ego_plots(ego: EgoMotion) -> str:
+    speed = _plot("Speed", "m/s", ego.speed_mps, ego.fps, least=2.0)
+    return speed + _plot("Yaw rate (left +)", "°/s", np.degrees(ego.yaw_rate_radps), ego.fps, least=4.0, kind="yaw")
+
+
+def _plot(name: str, unit: str, values: np.ndarray, fps: float, *, least: float, kind: str = "speed") -> str:
+    """A line over time as inline SVG. least: smallest range of the axis, so that noise does not fill the plot."""
+    low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
+    if high - low < least:
+        low, high = (-least / 2, least / 2) if kind == "yaw" else (low, low + least)
+    x = np.linspace(0, PLOT_WIDTH, len(values)) if len(values) > 1 else np.array([PLOT_WIDTH / 2])
+    y = 4 + (high - values) / (high - low) * (PLOT_HEIGHT - 8)
+    zero = 4 + high / (high - low) * (PLOT_HEIGHT - 8)
+    points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
+    ends = (
+        f"{values.min():.1f} to {values.max():.1f}" if np.ptp(values) >= 0.05 else f"{values.mean() + 0.0:.1f} constant"
+    )
+    reach = f"{ends} {unit} over {len(values) / fps:.1f} s".replace("-0.0", "0.0")
+    return f"""<figure><figcaption><span>{name}</span><span>{reach}</span></figcaption>
+<div class="axes"><span class="high">{high:.3g}</span><span class="low">{low:.3g}</span>
+<svg class="plot {kind}" viewBox="0 0 {PLOT_WIDTH} {PLOT_HEIGHT}" preserveAspectRatio="none" role="img" aria-label="{name}: {reach}">
+<rect class="frame" width="{PLOT_WIDTH}" height="{PLOT_HEIGHT}" rx="4"/><line class="zero" x1="0" x2="{PLOT_WIDTH}" y1="{zero:.1f}" y2="{zero:.1f}"/>
+<polyline class="value" points="{points}"/><line class="now" x1="0" x2="0" y1="0" y2="{PLOT_HEIGHT}"/>
+</svg></div></figure>
+"""
