@@ -1,6 +1,6 @@
-"""The prompt language: words to scenarios and scenarios to captions."""
+"""The prompt language: words to scenarios and scenarios to phrases."""
 
-from worldgen.scenes.words.describe import describe, vocabulary
-from worldgen.scenes.words.parse import Assumption, ParsedPrompt, Understood, parse
+from worldgen.scenes.words.caption import describe, vocabulary
+from worldgen.scenes.words.prompt import Assumption, ParsedPrompt, Understood, parse
 
 __all__ = ["Assumption", "ParsedPrompt", "Understood", "describe", "parse", "vocabulary"]

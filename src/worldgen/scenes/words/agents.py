@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from worldgen.core.errors import InputError
 from worldgen.core.scenario import MAX_AGENTS, AgentRequest
 from worldgen.scenes.words.lexicon import EMPTY_KINDS, PLURAL_COUNT
-from worldgen.scenes.words.units import Unit
+from worldgen.scenes.words.units import Entry, Meaning, Unit
 
 CROSSING_KINDS = ("pedestrian", "child", "animal")
 ON_ROAD_KINDS = ("pedestrian", "child", "animal", "cargo", "traffic_cone", "cyclist")
+FOLLOWED = Entry("p_ahead", (Meaning("place", "ahead"),))
 BEFORE_NOUN = frozenset(("p_parked", "p_oncoming", "crossing_verb", "p_crossing"))
 """Place words that may stand before their noun, as in "parked cars"."""
 
@@ -45,6 +46,12 @@ class AgentReader:
         for i, unit in enumerate(units):
             if unit.name in (".", ","):
                 self._break(hard=unit.name == ".")
+            elif unit.meaning("weather") and self.count is not None and self.count.meaning("count"):
+                self.understood.append((self.count, "weather", "some"))  # "a few showers"
+                self.count = None
+            elif unit.name == "behind" and self._ego_follows(units[i + 1 :]):
+                self.place = Unit(FOLLOWED, unit.start, unit.end, unit.text)
+                unit.used = True
             elif unit.used:
                 self._drop_count()
                 if self.place is not None and self.place.meaning("place").value == "ahead":
@@ -63,6 +70,13 @@ class AgentReader:
                 self._drop_count()
                 self.count = unit
         self._break(hard=True)
+
+    def _ego_follows(self, rest: list[Unit]) -> bool:
+        """Whether "behind" says where we are ("we slow down behind a bus"), so that what follows is ahead of us."""
+        following = next((u for u in rest if not u.entry.neutral), None)
+        alone = not any(d.segment == self.segment for d in self.drafts)
+        wanted = following is not None and following.meaning("kind") is not None and not following.used
+        return self.place is None and alone and wanted
 
     def _break(self, *, hard: bool) -> None:
         self.segment += 1
@@ -150,6 +164,8 @@ class AgentReader:
         counts: dict[tuple[str, str], int] = {}
         zeros: set[tuple[str, str]] = set()
         for draft in self.drafts:
+            if draft.place == "parked" and "bike" in draft.unit.text.lower():
+                draft.kind = "bicycle"
             if draft.negated or draft.count == 0:
                 zeros.add((draft.kind, draft.place or "anywhere"))
                 continue

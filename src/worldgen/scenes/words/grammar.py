@@ -90,11 +90,11 @@ SYMBOLS: dict[str, str] = {
     "lane_splitter": "lane splitting|lane splitter|splitting lanes|splits lanes|lane filtering|lane splits|filters lanes|filtering lanes",
     "lead": "leader|lead car|lead vehicle|leading car|leading vehicle|preceding car|preceding vehicle|lead truck|lead van|leading truck|preceding truck|car we follow",
     "stop_and_go": "stop and go|stop go|stop start|stop start traffic|stop and go traffic|start stop|stop and start|stopping and starting|stops and goes|stop go traffic",
-    "crosswalk": "crosswalk|zebra crossing|zebra|pelican crossing|crosswalks|zebra crossings|marked crossing|pedestrian crosswalk|on crossing|at crossing|at pedestrian crossing|"
+    "crosswalk": "crosswalk|zebra crossing|pelican crossing|crosswalks|zebra crossings|marked crossing|pedestrian crosswalk|on crossing|at crossing|at pedestrian crossing|"
     "on pedestrian crossing|striped crossing|crossing point|over crossing|marked pedestrian crossing",
     "unlit_thing": "without lights|without light|with no lights|with no light|no lights|unlit|lights off|without any lights|no light|without bicycle lights|"
     "without bike lights|with lights off|without lamp|without working lights|lacking lights|lightless|no bike lights",
-    "hard_to_see": "without reflectors|with no reflectors|no reflectors|dark clothes|dark clothing|black clothes|black clothing|dressed in black|without reflector|"
+    "hard_to_see": "in dark clothing|in black|in black clothes|in black clothing|in dark coat|without reflectors|with no reflectors|no reflectors|dark clothes|dark clothing|black clothes|black clothing|dressed in black|without reflector|"
     "without reflective clothing|no reflective clothing|without hi vis|without high visibility clothing|dressed dark|dark dressed|"
     "in dark clothes|unlit pedestrian|hardly visible|barely visible|dark coat|dressed in dark|no reflective vest|without reflective vest|"
     "without any reflectors|dressed in dark clothes|wearing dark clothes|wearing dark clothing|wearing black|lacking reflectors|"
@@ -128,7 +128,7 @@ EVENT_PATTERNS: tuple[tuple[str, str], ...] = (
     ("red_light_runner", "red_runner"),
     ("red_light_runner", "ANY|cyclist ~ ignore|rush ~ red ~ signal?"),
     ("red_light_runner", "ignore|rush ~ red ~ signal?"),
-    ("left_turn_across_path", "p_oncoming ~ ANY? ~ left_turn ~~ across ~ path|way|p_ahead"),
+    ("left_turn_across_path", "p_oncoming ~ ANY? ~ left_turn ~~ across|CROSSES|p_ahead ~ path|way|us?"),
     ("left_turn_across_path", "ANY ~ left_turn ~ across|p_ahead|CROSSES ~ path|way|us?"),
     ("left_turn_across_path", "left_turn across path"),
     ("left_turn_across_path", "p_oncoming ~ ANY ~ left_turn"),
@@ -188,7 +188,7 @@ EVENT_PATTERNS: tuple[tuple[str, str], ...] = (
     ("child_from_between_parked_cars", "child ~ rush ~~ BETWEEN ~ p_parked? ~ VEH"),
     ("child_from_between_parked_cars", "child ~~ between ~ p_parked? ~ VEH"),
     ("dooring", "dooring"),
-    ("dooring", "pedestrian|VEH? ~ open ~ door"),
+    ("dooring", "p_parked? ~ pedestrian|VEH? ~ open ~ door"),
     ("dooring", "door ~ VEH? ~ open"),
     ("bus_pulling_out", "bus ~ pull_out ~ from? ~ bus_stop?"),
     ("bus_pulling_out", "bus ~ leaves|leaving ~ bus_stop"),
@@ -214,7 +214,7 @@ EVENT_PATTERNS: tuple[tuple[str, str], ...] = (
     ("cyclist_at_night_without_light", "BIKE ~~ unlit_thing"),
     ("cyclist_at_night_without_light", "unlit_thing|l_night_unlit BIKE"),
     ("cyclist_at_night_without_light", "BIKE ~ hard_to_see"),
-    ("cyclist_swerving", "cyclist ~ swerve ~ swerve?"),
+    ("cyclist_swerving", "cyclist ~ swerve ~~ swerve?"),
     ("cyclist_swerving", "swerve ~ cyclist"),
     ("cyclist_crossing", "cyclist ~ rush ~~ US"),
     ("cyclist_crossing", "cyclist ~ crossing_verb"),
@@ -225,7 +225,7 @@ EVENT_PATTERNS: tuple[tuple[str, str], ...] = (
     ("animal_crossing", "crossing_verb animal"),
     ("animal_crossing", "wildlife ~ CROSSES"),
     # People.
-    ("pedestrian_stumbles", "PED ~ stumble ~ stumble?"),
+    ("pedestrian_stumbles", "PED ~ stumble ~~ stumble?"),
     ("pedestrian_stumbles", "stumble PED"),
     ("pedestrian_at_night_without_reflectors", "PED ~~ hard_to_see ~ walk|CROSSES? ~ roadside?"),
     ("pedestrian_at_night_without_reflectors", "hard_to_see PED"),
@@ -285,33 +285,8 @@ MANOEUVRE_PATTERNS: tuple[tuple[str, str], ...] = (
     ("keep", "keep"),
 )
 
-ABSORBED = frozenset(
-    [
-        "p_ahead",
-        "towards",
-        "toward",
-        "approach",
-        "approaches",
-        "blocks",
-        "blocking",
-        "block",
-        "obstructing",
-        "rush",
-        "stopped",
-        "line",
-        "ends",
-        "ramp",
-        "swerve",
-        "stumble",
-        "hard_to_see",
-        "side_road",
-        "pull_in",
-        "brake",
-        "brake_hard",
-        "path",
-        "p_road",
-    ]
-)
+_ABSORBED = "p_ahead towards toward approach approaches blocks blocking block obstructing rush stopped line ends ramp swerve stumble hard_to_see side_road pull_in path p_road"
+ABSORBED = frozenset(_ABSORBED.split())
 """Units that only restate what an event is when they stand in it or right after it ("a jaywalker steps out ahead")."""
 ALSO_ABSORBED: dict[str, frozenset[str]] = {
     "dooring": frozenset(("p_parked",)), "left_turn_across_path": frozenset(("p_oncoming",)), "wrong_way_driver": frozenset(("p_oncoming",)),

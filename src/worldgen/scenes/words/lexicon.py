@@ -198,7 +198,7 @@ DETERMINERS = frozenset(
 )
 
 FILLERS = (
-    "video|videos|clip|clips|footage|recording|dashcam|dash cam|dash camera|camera|scene|scenes|scenario|show|shows|showing|shown|generate|create|make|render|please|want|would like|i want|"
+    "video|videos|clip|clips|footage|recording|from moving car|from inside car|dashcam|dash cam|dash camera|camera|scene|scenes|scenario|show|shows|showing|shown|generate|create|make|render|please|want|would like|i want|"
     "i would like|i'd like|need|i need|give me|show me|is|are|was|were|be|being|been|it|it's|there|there's|they|them|he|she|in|on|at|of|from|to|with|"
     "and|or|as|then|while|when|where|which|who|that|during|along|through|onto|into|over|across|by|for|under|within|just|only|suddenly|sudden|"
     "unexpectedly|abruptly|weather|light|lighting|conditions|condition|condition is|road|roads|street|streets|roadway|drive|drives|driving|driven|drivers|driver|"

@@ -9,35 +9,8 @@ from functools import lru_cache
 from worldgen.scenes.words import grammar
 from worldgen.scenes.words.units import Entry, Meaning, Unit
 
-NOISE = frozenset(
-    [
-        "is",
-        "are",
-        "was",
-        "were",
-        "then",
-        "there",
-        "suddenly",
-        "sudden",
-        "it",
-        "it's",
-        "that",
-        "who",
-        "which",
-        "being",
-        "just",
-        "only",
-        "has",
-        "have",
-        "there's",
-        "unexpectedly",
-        "he",
-        "she",
-        "they",
-        "very",
-        "so",
-    ]
-)
+_NOISE = "is are was were then there suddenly sudden it it's that who which being just only has have there's unexpectedly he she they very so"
+NOISE = frozenset(_NOISE.split())
 """Words that patterns look through."""
 GONE = "*"
 CLAUSE_ENDS = frozenset((".", ",", "and", "while", "when", "as", "with", "but", "we", "us", "ego", "i"))
@@ -64,23 +37,31 @@ class Found:
     negated: bool = False
 
 
+def _names(element: str) -> frozenset[str]:
+    names = [inner for name in element.rstrip("?").split("|") for inner in grammar.GROUPS.get(name, name).split("|")]
+    return frozenset(inner for name in names for inner in grammar.GROUPS.get(name, name).split("|"))
+
+
 def _compile(value: str, text: str) -> Pattern:
+    """A pattern as a regular expression over unit names, a group for each element.
+
+    The gap beside an optional element belongs to it: a pattern neither starts nor ends with skipped words.
+    """
     pieces, needs, gap = [], [], ""
     for element in text.split():
         if element.startswith("~"):
-            size = 2 if element == "~" else 5
             stops = r"(?!(?:and|while) )" if element == "~" else ""
-            gap = rf"(?: {stops}[^ ,.{GONE}]+){{0,{size}}}?"
+            gap = rf"(?: {stops}[^ ,.{GONE}]+){{0,{2 if element == '~' else 5}}}?"
+            if pieces and not needs:
+                pieces[-1] = pieces[-1].replace("(?= ))?", "(?= )" + gap + ")?")
+                gap = ""
             continue
-        names: set[str] = set()
-        for name in element.rstrip("?").split("|"):
-            names |= set(grammar.GROUPS.get(name, name).split("|"))
-        names = {inner for name in names for inner in grammar.GROUPS.get(name, name).split("|")}
+        names = _names(element)
         piece = gap + " (" + "|".join(re.escape(n) for n in sorted(names)) + ")(?= )"
         if element.endswith("?"):
             piece = f"(?:{piece})?"
         else:
-            needs.append(frozenset(names))
+            needs.append(names)
         pieces.append(piece)
         gap = ""
     return Pattern(value, re.compile("".join(pieces)), tuple(needs))
@@ -98,9 +79,14 @@ def compiled() -> tuple[tuple[str, tuple[Pattern, ...]], ...]:
 
 def find_patterns(units: list[Unit]) -> list[Found]:
     """All patterns in the text, in text order. Marks their units as used; a place is left to the agent it belongs to."""
-    found = [Found("event", unit.meaning("event").value, [unit]) for unit in units if unit.name == "event"]
+    found = [Found("event", unit.meaning("event").value, [unit]) for unit in units if unit.name == "event_name"]
+    row = [u for u in units if u.name not in NOISE]
+    names = [GONE if u.used else u.name for u in row]
     for hit in found:
-        hit.units[0].used = True
+        here = row.index(hit.units[0])
+        hit.units += [row[i] for i in _absorbed(hit.value, row, names, [here])]
+        for unit in hit.units:
+            unit.used = True
     for field_name, patterns in compiled():
         row = [u for u in units if u.name not in NOISE]
         names = [GONE if u.used else u.name for u in row]

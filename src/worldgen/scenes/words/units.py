@@ -10,8 +10,10 @@ from functools import lru_cache
 from worldgen.scenes.words import grammar, lexicon
 from worldgen.scenes.words.spelling import Speller
 
-WORD = re.compile(r"\d{1,2}:\d{2}|\d+(?:\.\d+)?|[^\W\d_]+(?:['’][^\W\d_]+)?|[.,;:/|\n–—-]|\S")
+WORD = re.compile(r"\d{1,2}:\d{2}|\d+(?:\.\d+)?|[^\W\d_]+(?:['\u2019][^\W\d_]+)?|\S")
 NUMBER_SUFFIXES = frozenset(("s", "sec", "secs", "am", "pm", "min", "mins", "ms"))
+TRAFFIC_NOUNS = frozenset(("light", "lights", "signal", "signals", "cone", "cones"))
+"""After these, "no traffic" is not about traffic."""
 BREAKS = frozenset(".;:/|\n()!?")
 
 
@@ -122,7 +124,7 @@ def _other_entries() -> list[tuple[str, Entry]]:
     out += [(p, Entry("no_event", (Meaning("no_event", "yes"),))) for p in _phrases(lexicon.NO_EVENT)]
     out += [(p, Entry(p.replace(" ", "_"), neutral=True)) for p in _phrases(lexicon.FILLERS)]
     out += [(p, Entry(p.replace(" ", "_"))) for p in _phrases(lexicon.UNMODELLED)]
-    out += [(name.replace("_", " "), Entry("event", (Meaning("event", name),))) for name in grammar.EVENT_NAMES]
+    out += [(name.replace("_", " "), Entry("event_name", (Meaning("event", name),))) for name in grammar.EVENT_NAMES]
     return out
 
 
@@ -161,6 +163,7 @@ def trie() -> Trie:
 
 @lru_cache(maxsize=1)
 def speller() -> Speller:
+    """The speller for all words of the lexicon and the grammar."""
     words = {word for words in phrase_table() for word in words} | lexicon.DETERMINERS
     for text in (*grammar.GROUPS.values(), *(pattern for _, pattern in grammar.EVENT_PATTERNS)):
         words |= {w for w in re.split(r"[|? ~]+", text) if w.isalpha() and w.islower()}
@@ -190,9 +193,9 @@ def tokenize(text: str) -> list[Token]:
         plain = text
     tokens: list[Token] = []
     for match in WORD.finditer(plain.lower()):
-        word = match.group().replace("’", "'")
+        word = match.group().replace("\u2019", "'")
         start, end = match.span()
-        if word in "-–—_":
+        if word in "-\u2013\u2014_":
             # A dash with spaces around separates clauses; between digits it is a range; else it joins words.
             around = plain[max(start - 1, 0) : start], plain[end : end + 1]
             if around[0].isdigit() and around[1].isdigit():
@@ -248,7 +251,9 @@ def _longest(tokens: list[Token], first: int) -> tuple[Entry | None, int]:
                 continue
             break
         node = following
-        if "" in node:
+        if "" in node and not (
+            tokens[i].word == "traffic" and i + 1 < len(tokens) and tokens[i + 1].word in TRAFFIC_NOUNS
+        ):
             best, last = node[""], i + 1
     return best, last
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from worldgen.core.errors import InputError
 from worldgen.core.scenario import AgentRequest, Scenario
-from worldgen.scenes.words import captions, lexicon
-from worldgen.scenes.words.parse import parse
+from worldgen.scenes.words import lexicon, phrases
+from worldgen.scenes.words.prompt import parse
 from worldgen.scenes.words.units import phrase_table, plural
 
 FIELDS = ("weather", "light", "road", "manoeuvre")
@@ -30,7 +30,7 @@ def describe(scenario: Scenario, rng: np.random.Generator) -> str:
     needed = {f for f in FIELDS if getattr(wanted, f) != getattr(Scenario, f)}
     for _ in range(TRIES):
         said = needed | {f for f in FIELDS if rng.random() < 0.45}
-        template = captions.TEMPLATES[int(rng.integers(len(captions.TEMPLATES)))]
+        template = phrases.TEMPLATES[int(rng.integers(len(phrases.TEMPLATES)))]
         text = _Writer(wanted, rng, said).write(template)
         missing = _difference(text, wanted)
         if missing is None:
@@ -45,7 +45,7 @@ def describe(scenario: Scenario, rng: np.random.Generator) -> str:
 def vocabulary() -> list[str]:
     """All words that `parse` knows and `describe` writes, in lower case and sorted (for building a tokenizer)."""
     words = {word for phrase in phrase_table() for word in phrase} | set(lexicon.DETERMINERS)
-    for value in vars(captions).values():
+    for value in vars(phrases).values():
         texts = value.values() if isinstance(value, dict) else value if isinstance(value, tuple | list) else ()
         for text in texts:
             words |= set(re.findall(r"[a-z]+", re.sub(r"\{\w+\}|@\w+", " ", str(text).lower())))
@@ -123,12 +123,12 @@ class _Writer:
         first = {
             f: t[getattr(s, f)].split("|")[0]
             for f, t in zip(
-                FIELDS, (captions.WEATHER_TAG, captions.LIGHT_TAG, captions.ROAD_TAG, captions.EGO_TAG), strict=True
+                FIELDS, (phrases.WEATHER_TAG, phrases.LIGHT_TAG, phrases.ROAD_TAG, phrases.EGO_TAG), strict=True
             )
         }
         rows = [first["weather"], first["light"], first["road"], first["manoeuvre"]]
         rows += [self._agent(a, literal=True) for a in s.agents]
-        rows += [captions.EVENT_TAG[e].split("|")[0] for e in s.events]
+        rows += [phrases.EVENT_TAG[e].split("|")[0] for e in s.events]
         return "; ".join([*rows, self._seconds()])
 
     def _seconds(self) -> str:
@@ -142,15 +142,15 @@ class _Writer:
         return self._seconds() if self.duration_said else ""
 
     def _agent(self, agent: AgentRequest, *, literal: bool = False) -> str:
-        noun = _options(captions.KIND_NOUNS[agent.kind])[0] if literal else self.pick(captions.KIND_NOUNS[agent.kind])
+        noun = _options(phrases.KIND_NOUNS[agent.kind])[0] if literal else self.pick(phrases.KIND_NOUNS[agent.kind])
         many = agent.count != 1
         head = plural(noun) if many else noun
         after = (
-            _options(captions.PLACE_AFTER[agent.place])[0] if literal else self.pick(captions.PLACE_AFTER[agent.place])
+            _options(phrases.PLACE_AFTER[agent.place])[0] if literal else self.pick(phrases.PLACE_AFTER[agent.place])
         )
         after = after.format(its="their" if many else "its")
-        if agent.place in captions.PLACE_BEFORE and not literal and self.rng.random() < 0.5:
-            head, after = f"{captions.PLACE_BEFORE[agent.place]} {head}", ""
+        if agent.place in phrases.PLACE_BEFORE and not literal and self.rng.random() < 0.5:
+            head, after = f"{phrases.PLACE_BEFORE[agent.place]} {head}", ""
         if agent.place == "anywhere" and many and self.rng.random() < 0.7 and not literal:
             after = ""
         if agent.count == 0:
@@ -171,24 +171,24 @@ class _Writer:
         return [self._agent(agents[i]) for i in order] + phrases
 
     def _tags(self, separator: str) -> str:
-        tags = [self.value(captions.WEATHER_TAG, "weather"), self.value(captions.LIGHT_TAG, "light")]
-        tags += [self.value(captions.ROAD_TAG, "road"), self.value(captions.EGO_TAG, "manoeuvre")]
-        tags += self._agents() + [self._duration()]
+        tags = [self.value(phrases.WEATHER_TAG, "weather"), self.value(phrases.LIGHT_TAG, "light")]
+        tags += [self.value(phrases.ROAD_TAG, "road"), self.value(phrases.EGO_TAG, "manoeuvre")]
+        tags += [*self._agents(), self._duration()]
         order = self.rng.permutation(len(tags))
         shuffled = [tags[i] for i in order if tags[i]]
-        events = [self.pick(captions.EVENT_TAG[e]) for e in self.scenario.events]
+        events = [self.pick(phrases.EVENT_TAG[e]) for e in self.scenario.events]
         shuffled = events + shuffled if self.rng.random() < 0.5 else shuffled + events
         return separator.join(shuffled) or "road scene"
 
     def _report(self) -> str:
         rows = [
-            ("weather", self.value(captions.WEATHER_TAG, "weather")),
-            ("light", self.value(captions.LIGHT_TAG, "light")),
+            ("weather", self.value(phrases.WEATHER_TAG, "weather")),
+            ("light", self.value(phrases.LIGHT_TAG, "light")),
         ]
-        rows += [("road", self.value(captions.ROAD_TAG, "road")), ("ego", self.value(captions.EGO_CLAUSE, "manoeuvre"))]
+        rows += [("road", self.value(phrases.ROAD_TAG, "road")), ("ego", self.value(phrases.EGO_CLAUSE, "manoeuvre"))]
         rows += [
             ("agents", ", ".join(self._agents())),
-            ("event", ", then ".join(self.pick(captions.EVENT_TAG[e]) for e in self.scenario.events)),
+            ("event", ", then ".join(self.pick(phrases.EVENT_TAG[e]) for e in self.scenario.events)),
         ]
         rows += [("duration", self._duration())]
         separator = self.pick(". |; ")
@@ -197,32 +197,32 @@ class _Writer:
 
     def _log(self) -> str:
         conditions = [
-            self.value(captions.WEATHER_TAG, "weather"),
-            self.value(captions.LIGHT_TAG, "light"),
-            self.value(captions.ROAD_TAG, "road"),
+            self.value(phrases.WEATHER_TAG, "weather"),
+            self.value(phrases.LIGHT_TAG, "light"),
+            self.value(phrases.ROAD_TAG, "road"),
         ]
-        events = [self.pick(captions.EVENT_CLAUSE[e]) for e in self.scenario.events]
+        events = [self.pick(phrases.EVENT_CLAUSE[e]) for e in self.scenario.events]
         rows = [
             ", ".join(c for c in conditions if c),
             *events,
-            self.value(captions.EGO_CLAUSE, "manoeuvre"),
+            self.value(phrases.EGO_CLAUSE, "manoeuvre"),
             *self._agents(),
             self._duration(),
         ]
         return _sentence_case(". ".join(row for row in rows if row) + ".") if any(rows) else "Road scene."
 
     def _sentences(self, template: str) -> str:
-        light, weather = self.value(captions.LIGHT_PLACED, "light"), self.value(captions.WEATHER_PLACED, "weather")
-        where = self.value(captions.ROAD_PLACED, "road") or self.pick("on the road|on the street|")
-        road_tag = self.value(captions.ROAD_TAG, "road") or "street"
-        acts = [self.pick(captions.EVENT_CLAUSE[e]) for e in self.scenario.events]
-        acts += [a for a in [self.value(captions.EGO_CLAUSE, "manoeuvre")] if a]
+        light, weather = self.value(phrases.LIGHT_PLACED, "light"), self.value(phrases.WEATHER_PLACED, "weather")
+        where = self.value(phrases.ROAD_PLACED, "road") or self.pick("on the road|on the street")
+        road_tag = self.value(phrases.ROAD_TAG, "road") or "street"
+        acts = [self.pick(phrases.EVENT_CLAUSE[e]) for e in self.scenario.events]
+        acts += [a for a in [self.value(phrases.EGO_CLAUSE, "manoeuvre")] if a]
         if self.rng.random() < 0.4:
             acts = acts[-1:] + acts[:-1] if "manoeuvre" in self.said else acts
         slots = {
             "where": where, "light": light, "weather": weather, "road_tag": road_tag, "acts": _listed(acts) if acts else "",
-            "sky": self.value(captions.WEATHER_SENTENCE, "weather"), "dur": self._duration(),
-            "light_tag": self.value(captions.LIGHT_TAG, "light"), "weather_tag": self.value(captions.WEATHER_TAG, "weather"),
+            "sky": self.value(phrases.WEATHER_SENTENCE, "weather"), "dur": self._duration(),
+            "light_tag": self.value(phrases.LIGHT_TAG, "light"), "weather_tag": self.value(phrases.WEATHER_TAG, "weather"),
             "dur_adj": "", "rest": "",
         }  # fmt: skip
         if self.duration_said and "{dur_adj}" in template:
@@ -240,8 +240,7 @@ class _Writer:
         absent = [p for p in phrases if p.startswith("no ")]
         parts = []
         if present:
-            plural_verb = len(present) == 1 and not present[0].startswith(("a ", "an "))
-            verb = "are" if plural_verb else "is"
+            verb = "is" if present[0].startswith(("a ", "an ")) else "are"
             options = [f"there {verb} {_listed(present)}"]
             if len(present) == 1:
                 options.append(f"{present[0]} can be seen")

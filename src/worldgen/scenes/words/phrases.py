@@ -181,11 +181,11 @@ TEMPLATES: tuple[str, ...] = (
     "view through the windscreen {where}[ {light}][ {weather}]. [{rest}.] [{acts}.]",
     "scenario {where}[ {light}][ {weather}][: {acts}]. [{rest}.]",
     "this scene is filmed {where}[ {light}][ {weather}]. [{acts}.] [{rest}.]",
-    "driving {where}[ {light}][ {weather}][ when {acts}]. [{rest}.]",
+    "driving {where}[ {light}][ {weather}][: {acts}]. [{rest}.]",
     "recorded from a moving car {where}[ {light}]. [{sky}.] [{rest}.] [{acts}.]",
-    "[{weather_tag} ]{where}[ {light}][; {acts}]. [{rest}.]",
+    "[{weather_tag}, ]{where}[ {light}][; {acts}]. [{rest}.]",
 )
-"""``[...]`` is left out when a slot in it is empty; ``@`` names a form written by code in `describe.py`."""
+"""``[...]`` is left out when a slot in it is empty; ``@`` names a form written by code in `caption.py`."""
 CAPTION_WORDS = [
     "dashcam",
     "footage",
