@@ -1,0 +1,86 @@
+"""Colours of light: sun, sky, ambient and exposure for each time of day, and what weather does to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from worldgen.core.scene import Scene
+
+RGB = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Palette:
+    """Linear-light colours ``(3,)`` float32: zenith, horizon, sun (direct light), ambient (light from the sky), air (fog).
+
+    sun_direction: ``(3,)`` unit, world. exposure: factor before the tone curve. haze_per_m: extinction of the air.
+    night: 0 by day to 1 at night. glow: strength of the bright patch around the sun.
+    """
+
+    zenith: RGB
+    horizon: RGB
+    sun: RGB
+    ambient: RGB
+    air: RGB
+    sun_direction: RGB
+    exposure: float
+    haze_per_m: float
+    night: float
+    glow: float
+
+
+_CLEAR = {
+    # zenith, horizon, sun, ambient, exposure, night, glow
+    "day": ((0.16, 0.34, 0.78), (0.62, 0.78, 0.98), (1.85, 1.72, 1.48), (0.46, 0.55, 0.72), 1.15, 0.0, 0.25),
+    "low_sun": ((0.20, 0.36, 0.68), (1.05, 0.86, 0.58), (2.10, 1.55, 0.88), (0.34, 0.37, 0.46), 1.10, 0.0, 1.0),
+    "dawn": ((0.20, 0.27, 0.50), (0.95, 0.60, 0.52), (0.85, 0.50, 0.34), (0.30, 0.28, 0.37), 1.25, 0.15, 0.6),
+    "dusk": ((0.045, 0.06, 0.17), (0.62, 0.24, 0.12), (0.10, 0.05, 0.03), (0.085, 0.085, 0.14), 1.75, 0.6, 0.55),
+    "night_lit": ((0.0035, 0.004, 0.009), (0.022, 0.017, 0.014), (0.0, 0.0, 0.0), (0.012, 0.012, 0.016), 2.3, 1.0, 0.0),
+    "night_unlit": (
+        (0.0012, 0.0016, 0.004),
+        (0.003, 0.0035, 0.006),
+        (0.0, 0.0, 0.0),
+        (0.0035, 0.004, 0.0065),
+        2.6,
+        1.0,
+        0.0,
+    ),
+}
+_GREY = {
+    "day": ((0.50, 0.55, 0.60), (0.74, 0.77, 0.79)), "low_sun": ((0.46, 0.46, 0.48), (0.80, 0.72, 0.60)),
+    "dawn": ((0.26, 0.27, 0.34), (0.52, 0.46, 0.48)), "dusk": ((0.045, 0.05, 0.085), (0.13, 0.105, 0.11)),
+    "night_lit": ((0.009, 0.008, 0.008), (0.026, 0.020, 0.016)), "night_unlit": ((0.0014, 0.0016, 0.0026), (0.003, 0.003, 0.004)),
+}  # fmt: skip
+
+
+def palette(scene: Scene) -> Palette:
+    """The light of a scene. Haze is Koschmieder's law with a 5 % contrast threshold: extinction = 3.0 / visibility.
+
+    Source: H. Koschmieder, Theorie der horizontalen Sichtweite (1924); meteorological optical range as in WMO No. 8,
+    I.9: V = -ln(0.05) / extinction.
+    """
+    light, air = scene.scenario.light, scene.atmosphere
+    zenith, horizon, sun, ambient, exposure, night, glow = (np.asarray(v, np.float32) for v in _CLEAR[light])
+    grey_zenith, grey_horizon = (np.asarray(v, np.float32) for v in _GREY[light])
+    cloud = float(np.clip((air.cloud_cover - 0.35) / 0.5, 0.0, 1.0))
+    thick = float(np.clip(air.rain_mmph / 25.0, 0.0, 1.0))
+    dim = 1.0 - 0.38 * thick
+    zenith = (zenith + cloud * (grey_zenith - zenith)) * dim
+    horizon = (horizon + cloud * (grey_horizon - horizon)) * dim
+    low_sun_left = 0.16 if light in ("low_sun", "dawn") else 0.02
+    sun = sun * (1 - cloud * (1 - low_sun_left))
+    flat = ambient.mean() * np.array([0.97, 1.0, 1.02], np.float32) * 1.45
+    ambient = (ambient + cloud * (flat - ambient)) * dim
+    if air.visibility_m < 1200 and float(night) < 0.5:
+        # Fog and snowfall wash the whole sky into the colour of the air.
+        share = float(np.clip((1200 - air.visibility_m) / 900, 0, 1))
+        zenith = zenith + share * (horizon * 0.96 - zenith)
+    e, a = max(air.sun_elevation_rad, 0.03), air.sun_azimuth_rad
+    direction = np.array([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)], np.float32)
+    fog = 0.72 * horizon + 0.28 * zenith
+    return Palette(
+        zenith, horizon, sun, ambient, fog, direction, float(exposure), float(-np.log(0.05) / air.visibility_m),
+        float(night), float(glow * (1 - 0.75 * cloud)),
+    )  # fmt: skip
