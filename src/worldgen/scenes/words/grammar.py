@@ -54,8 +54,8 @@ SYMBOLS: dict[str, str] = {
     "right_turn": "right turn|right turns|turn right|turns right|turning right|turned right|turn to right|turns to right|turning to right|"
     "take right|takes right|make right|makes right|taking right|making right|hang right|take right turn|makes right turn|"
     "take next right|making right turn|taking right turn|make right turn",
-    "left_lane": "to left lane|into left lane|in left lane|to lane on left|to left hand lane|left lane|lane on left|lane to left|left hand lane|lane left|fast lane|passing lane",
-    "right_lane": "to right lane|into right lane|in right lane|to lane on right|to right hand lane|right lane|lane on right|lane to right|right hand lane|lane right|slow lane",
+    "left_lane": "to left lane|into left lane|in left lane|to lane on left|to left hand lane|left lane|lane on left|lane to left|left hand lane|fast lane|passing lane",
+    "right_lane": "to right lane|into right lane|in right lane|to lane on right|to right hand lane|right lane|lane on right|lane to right|right hand lane|slow lane",
     "change_lane": "change lane|changes lane|changing lane|lane change|change lanes|changes lanes|changing lanes|lane changes|switch lanes|switches lanes|"
     "switching lanes|switch lane|lane shift|lane switch|shifts lane|switching lane",
     "change": "change|changes|changing|switch|switches|switching|move|moves|moving|merge|merges|merging|shift|shifts|shifting|go|goes|pull|pulls|pulling|"
@@ -80,11 +80,11 @@ SYMBOLS: dict[str, str] = {
     "worker": "worker|workers|flagger|road worker|road workers|roadworker|workman|workmen|construction worker|construction workers|labourer|flagman|roadworkers",
     "closure": "lane closure|closed lane|lane closed|lane is closed|closed off lane|blocked lane|coned off lane|lane blocked|shut lane",
     "taper": "taper|tapers|narrowed|narrows|narrow|narrowing|tapering|merge sign|funnel|funnelled|coned",
-    "bus_stop": "bus stop|out of stop|from stop|bus bay|stop bay|lay by|bus lay by|bus shelter",
+    "bus_stop": "of stop|bus stop|out of stop|from stop|bus bay|stop bay|lay by|bus lay by|bus shelter",
     "driveway": "driveway|drive way|garage|driveways|garage entrance|parking space|drive",
     "crest": "crest|brow|hill|hilltop|rise|hill crest|crest of hill|brow of hill|top of hill|crest of road",
     "queue": "queue|jam|tailback|traffic jam|traffic queue|queue of cars|stopped traffic|standing traffic|stationary traffic|stationary queue|"
-    "queuing traffic|queued cars|queue of traffic|traffic jams|tail of jam|congestion|line of stopped cars",
+    "queuing traffic|stationary queue of cars|stationary cars|line of cars|queue of vehicles|queue of stationary cars|queued cars|queue of traffic|traffic jams|tail of jam|congestion|line of stopped cars",
     "end": "end|tail|tail end|back|end of",
     "split": "split|splits|splitting|filter|filters|filtering|squeezes|squeezing|squeeze|threads|threading|lane filtering|weaves|weaving|slips|slipping",
     "lane_splitter": "lane splitting|lane splitter|splitting lanes|splits lanes|lane filtering|lane splits|filters lanes|filtering lanes",
@@ -238,7 +238,7 @@ EVENT_PATTERNS: tuple[tuple[str, str], ...] = (
     ("group_crossing", "CROSSES group ~ pedestrian|child?"),
     ("group_crossing", "group ~ CROSSES"),
     ("pedestrian_walking_along_road", "PED ~ walk|rush? ~ roadside"),
-    ("jaywalker", "jaywalk"),
+    ("jaywalker", "WALKER? ~ jaywalk"),
 )
 """(event, pattern) in the order in which they are tried. A ``from behind a parked car`` place is tried before the rest
 of the people (see LATE_EVENT_PATTERNS)."""
@@ -285,7 +285,7 @@ MANOEUVRE_PATTERNS: tuple[tuple[str, str], ...] = (
     ("keep", "keep"),
 )
 
-_ABSORBED = "p_ahead towards toward approach approaches blocks blocking block obstructing rush stopped line ends ramp swerve stumble hard_to_see side_road pull_in path p_road"
+_ABSORBED = "p_ahead towards toward away approach approaches blocks blocking block obstructing rush stopped line ends ramp swerve stumble hard_to_see side_road pull_in path p_road"
 ABSORBED = frozenset(_ABSORBED.split())
 """Units that only restate what an event is when they stand in it or right after it ("a jaywalker steps out ahead")."""
 ALSO_ABSORBED: dict[str, frozenset[str]] = {

@@ -8,6 +8,7 @@ from worldgen.core.errors import InputError, Received
 from worldgen.core.scenario import Scenario
 from worldgen.scenes.words.agents import AgentReader
 from worldgen.scenes.words.grammar import EVENT_CONTEXT
+from worldgen.scenes.words.negation import find_negated
 from worldgen.scenes.words.numbers import join_numbers
 from worldgen.scenes.words.patterns import Found, find_patterns
 from worldgen.scenes.words.units import BREAKS, Unit, read_units, tokenize
@@ -101,7 +102,8 @@ def parse(prompt: str) -> ParsedPrompt:
     units, notes = join_numbers(units)
     found = find_patterns(units)
     reading = _Reading(prompt, units, found)
-    reading.negated = _negated(units, found, reading.found_at)
+    reading.negated, denials = find_negated(units, reading.found_at)
+    reading.understood += denials
     return reading.finish(notes)
 
 
@@ -114,61 +116,6 @@ def _check(prompt: str) -> None:
         raise InputError("prompt", Received(f"{len(prompt)} characters"), f"at most {MAX_PROMPT_CHARACTERS}")
     if not any(letter.isalnum() for letter in prompt):
         raise InputError("prompt", prompt[:40], "words that describe a driving scene")
-
-
-CONTENT = ("weather", "light", "road", "kind", "traffic")
-
-
-def _content(unit: Unit, found_at: dict[int, Found]) -> str | None:
-    hit = found_at.get(id(unit))
-    if hit is not None:
-        return hit.field
-    if unit.used:
-        return None
-    return next((m.field for m in unit.entry.meanings if m.field in CONTENT), None)
-
-
-def _negated(units: list[Unit], found: list[Found], found_at: dict[int, Found]) -> set[int]:
-    """Which units stand under a "no", "not" or "without": the next thing said, and what "or" or "nor" adds to it."""
-    out: set[int] = set()
-    active: Unit | None = None
-    last_field, distance, joined = None, 0, ""
-    for i, unit in enumerate(units):
-        field = _content(unit, found_at)
-        if unit.meaning("not") and not unit.used:
-            active, distance, joined = unit, 0, ""
-        elif unit.name in (".", "but") or (unit.name == "," and not _list_goes_on(units[i + 1 :])):
-            active, joined, last_field = None, "", None
-        elif unit.name in ("or", "nor", "and", ","):
-            joined = unit.name if last_field else ""
-        elif field is not None:
-            bare = unit.entry.plural or field != "kind"
-            same = joined in ("or", "nor", ",") or (joined == "and" and field == last_field and bare)
-            if active is not None or (last_field and same):
-                out.add(id(unit))
-                if active is not None:
-                    active.used, active = True, None
-                last_field = field
-            else:
-                last_field = None
-            joined = ""
-        elif unit.name == "#":
-            last_field = None
-        elif active is not None:
-            distance += 1
-            if distance > 4:
-                active = None
-    return out
-
-
-def _list_goes_on(rest: list[Unit]) -> bool:
-    """Whether a comma only separates items of a list that ends with or / nor ("no rain, snow or fog")."""
-    for unit in rest[:6]:
-        if unit.name in ("or", "nor"):
-            return True
-        if unit.name in (".", "and", "#") or unit.meaning("not"):
-            return False
-    return False
 
 
 class _Reading:

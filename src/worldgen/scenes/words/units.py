@@ -135,7 +135,8 @@ def phrase_table() -> dict[tuple[str, ...], Entry]:
     names: dict[tuple[str, ...], str] = {}
     for name, text in grammar.SYMBOLS.items():
         for phrase in _phrases(text):
-            names.setdefault(tuple(phrase.split()), name)
+            # Determiners are passed over in the text, so that they must not stand in the trie.
+            names.setdefault(tuple(w for w in phrase.split() if w not in lexicon.DETERMINERS), name)
     symbols = [(" ".join(words), Entry(name)) for words, name in names.items()]
     for phrase, entry in symbols + _field_entries() + _other_entries():
         words = tuple(phrase.split())
