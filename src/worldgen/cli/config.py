@@ -132,8 +132,18 @@ def _check_keys(cls: type, values: dict, source: str, prefix: str = "") -> None:
                 f"config value of {prefix}{key} in {source}", value, "a plain value: nothing is interpolated"
             )
         inner = _dataclass_of(hints[key])
-        if inner and isinstance(value, dict):
+        if not inner or not isinstance(value, dict):
+            continue
+        if _is_table(hints[key]):
+            for name, entry in value.items():
+                _check_keys(inner, entry if isinstance(entry, dict) else {}, source, f"{prefix}{key}.{name}.")
+        else:
             _check_keys(inner, value, source, f"{prefix}{key}.")
+
+
+def _is_table(hint: Any) -> bool:
+    """Whether a field is a ``dict[str, SomeConfig]``, whose keys are the user's own names."""
+    return dict in (typing.get_origin(hint), *map(typing.get_origin, typing.get_args(hint)))
 
 
 def _dataclass_of(hint: Any) -> type | None:

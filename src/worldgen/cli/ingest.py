@@ -1,0 +1,142 @@
+"""Your own clips and ego logs to a sharded data set.
+
+SOURCE is a video (mp4, avi, mkv, hevc, ...), a folder of frames (jpg, png), a COCO file (*.coco.json) or a folder of
+these. An ego log beside a clip (clip.ego.csv, clip.csv, .json or .parquet) is found by its name; its units stand in
+its column names (speed_kmh, yaw_rate_degps, time_ms, ...) or in the config, and are never guessed. Shards that are
+already there with the same content are skipped, so an interrupted run continues.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+
+EXAMPLES = """examples:
+  worldgen ingest drives/ --check                               what would be done, and what is wrong
+  worldgen ingest drives/ --out data/drives fps=10 num_frames=33 stride_frames=16
+  worldgen ingest drives/ --out data/drives --config fleet.yaml
+  worldgen ingest drives/ --check defaults.ego.columns.speed=speed_kmh defaults.ego.assume_yaw_rate_radps=0.0
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``worldgen ingest``."""
+    parser.add_argument("sources", metavar="SOURCE", nargs="+", help="clips, frame folders, or folders of them")
+    parser.add_argument("--out", metavar="URL", help="folder or URL of the data set")
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="YAML of differences from the defaults; later files win",
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="report on every source and write nothing; exit 1 if one cannot be used"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
+    parser.set_defaults(overrides=[])
+    parser.epilog = EXAMPLES
+
+
+def run(args: argparse.Namespace) -> int:
+    """Plan, report, and write unless ``--check`` is given. Returns 0, or 1 when a check finds an unusable source."""
+    from worldgen.cli.config import load_config
+    from worldgen.core.errors import InputError, Received
+    from worldgen.data.ingest import plan_ingest, report
+    from worldgen.data.windows import IngestConfig
+
+    overrides = list(args.overrides)
+    places = []
+    for word in args.sources:  # argparse hands key=value words to the list of sources
+        (overrides if _is_override(word) else places).append(word)
+    if not args.check and not args.out:
+        raise InputError("--out", Received("nothing"), "the folder or URL of the data set, or --check")
+    config = load_config(IngestConfig, args.config, overrides)
+    plan = plan_ingest(places, config, on_source=_announce)
+    record = report(plan)
+    if args.check:
+        _show(record, as_json=args.json)
+        return 1 if plan.bad else 0
+    record["data_set"] = _write(plan, args.out)
+    record["out"] = args.out
+    _show(record, as_json=args.json)
+    return 0
+
+
+def _is_override(word: str) -> bool:
+    key, equals, _ = word.partition("=")
+    return bool(equals) and all(part.isidentifier() for part in key.split("."))
+
+
+def _announce(name: str) -> None:
+    import sys
+
+    print(f"reading {name}", file=sys.stderr, flush=True)
+
+
+def _write(plan, out: str) -> dict:
+    """Write the shards under a progress bar, then the index; returns the data set's summary."""
+    from worldgen.cli.config import config_yaml
+    from worldgen.cli.progress import progress
+    from worldgen.data.index import build_index
+    from worldgen.data.ingest import write_ingest
+    from worldgen.data.storage import join, write_bytes
+
+    def single_samples() -> Iterator[None]:
+        for _, count in write_ingest(plan, out):
+            yield from (None for _ in range(count))
+
+    for _ in progress(single_samples(), plan.num_windows, "ingest samples"):
+        pass
+    write_bytes(join(out, "config.yaml"), config_yaml(plan.config).encode())
+    return build_index(out)
+
+
+def _show(record: dict, *, as_json: bool) -> None:
+    import json
+
+    if as_json:
+        print(json.dumps(record, indent=1))
+        return
+    for source in record["sources"]:
+        for line in _source_lines(source):
+            print(line)
+    for bad in record["bad_sources"]:
+        print(f"{bad['source']}\n  cannot be used: {bad['reason']}")
+    splits = ", ".join(f"{count} {split}" for split, count in record["windows_per_split"].items())
+    print(f"{record['windows']} windows ({splits}) in {record['shards']} shards")
+    for note in record["notes"]:
+        print(f"note: {note}")
+    if "out" in record:
+        total = record["data_set"]
+        print(
+            f"{record['out']}: {total['num_samples']} samples, {total['duration_s']:.1f} s of video, splits {total['splits']}, licences {total['licences']}"
+        )
+
+
+def _source_lines(source: dict) -> list[str]:
+    rate = "variable rate, mean " if source["variable_rate"] else ""
+    lines = [
+        f"{source['source']}",
+        f"  {source['kind']}: {source['frames']} frames, {source['width_px']}x{source['height_px']}, {rate}{source['fps']:g} fps; "
+        f"drive {source['drive']} ({source['split']}), licence {source['licence']}",
+        f"  windows: {source['windows']} at {source['target_fps']:g} fps, {100 * source['usable_share']:.1f} % of {source['ticks']} ticks usable, "
+        f"frames within {source['frame_error_ms']:g} ms; camera {source['camera']}",
+    ]
+    log = source["log"]
+    if log:
+        used = ", ".join(f"{column} as {quantity}" for quantity, column in log["columns"].items())
+        unused = f"; not used: {', '.join(log['unused'])}" if log["unused"] else ""
+        lines.append(
+            f"  log {log['file']}: {log['rows']} rows, {log['start_s']:.2f} to {log['end_s']:.2f} s, {len(log['gaps'])} gaps; {used}{unused}"
+        )
+        lines.append(
+            f"  speed from {log['speed']}, yaw rate from {log['yaw_rate']}; {log['windows_with_motion']} windows with motion"
+        )
+    else:
+        lines.append("  no ego log: ego motion unknown")
+    if source["labels"] is not None:
+        lines.append(f"  {source['labels']} annotated boxes")
+    if source["captions"]:
+        lines.append(f"  {source['captions']} captions beside it")
+    return [*lines, *(f"  note: {note}" for note in source["notes"])]
