@@ -1,0 +1,121 @@
+"""The README's commands are real: taken from its fences, never retyped, and parsed by the program itself."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from worldgen.cli.main import COMMANDS, build_parser
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PAGES = [REPOSITORY / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")]
+FIRST_SCREEN_LINES = 40
+
+
+def shell_commands(text: str) -> list[list[str]]:
+    """The commands of the ```bash fences of a Markdown page, as words; comments and continuations resolved."""
+    commands = []
+    for block in re.findall(r"^```(?:bash|sh|shell|console)\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            if words:
+                commands.append(words)
+    return commands
+
+
+def worldgen_commands() -> list[tuple[str, list[str]]]:
+    """Page and arguments of every ``worldgen ...`` command, also behind ``accelerate launch`` or ``&&``."""
+    found = []
+    for page in PAGES:
+        for words in shell_commands(page.read_text(encoding="utf-8")):
+            part: list[str] = []
+            for word in [*words, "&&"]:
+                if word in ("&&", ";", "|"):
+                    starts = [
+                        i for i, each in enumerate(part) if each == "worldgen" and (i == 0 or part[i - 1] == "-m")
+                    ]
+                    found.extend((page.name, part[start + 1 :]) for start in starts)
+                    part = []
+                else:
+                    part.append(word)
+    return found
+
+
+COMMANDS_SHOWN = worldgen_commands()
+
+
+def test_the_extraction_reads_fences():
+    text = 'a\n```bash\nworldgen info \\\n  --json  # why\n\npip install "x[y]"\n```\n```yaml\nworldgen no\n```\n'
+    assert shell_commands(text) == [["worldgen", "info", "--json"], ["pip", "install", "x[y]"]]
+
+
+@pytest.mark.parametrize(
+    ("page", "arguments"), COMMANDS_SHOWN, ids=lambda value: value if isinstance(value, str) else " ".join(value)
+)
+def test_each_command_parses(page, arguments, capsys):
+    parser = build_parser(next((word for word in arguments if not word.startswith("-")), ""))
+    try:
+        parser.parse_args(arguments)
+    except SystemExit as stop:
+        assert stop.code == 0, f"{page}: worldgen {shlex.join(arguments)}\n{capsys.readouterr().err}"
+
+
+def test_each_config_named_exists():
+    for page, arguments in COMMANDS_SHOWN:
+        for word in arguments:
+            if word.startswith(("configs/", "assets/")):
+                assert (REPOSITORY / word).exists(), f"{page}: {word}"
+
+
+def test_every_command_is_shown():
+    shown = {next((word for word in arguments if not word.startswith("-")), "") for _, arguments in COMMANDS_SHOWN}
+    assert shown >= set(COMMANDS), f"README does not show {sorted(set(COMMANDS) - shown)}"
+
+
+def test_the_first_screen_has_the_picture_and_the_two_commands():
+    top = "\n".join((REPOSITORY / "README.md").read_text(encoding="utf-8").splitlines()[:FIRST_SCREEN_LINES])
+    commands = shell_commands(top)
+    assert any(words[:2] == ["pip", "install"] for words in commands)
+    assert any(words[:3] == ["worldgen", "sample", "--prompt"] for words in commands)
+    assert re.search(r"!\[[^\]]{10,}\]\(docs/\S+\.png\)", top), "the picture, with a text for those who cannot see it"
+
+
+def test_ci_runs_the_command_of_the_first_screen():
+    """What users are told first is what continuous integration runs, prompt and all."""
+    commands = shell_commands((REPOSITORY / "README.md").read_text(encoding="utf-8"))
+    prompt = next(words for words in commands if words[:3] == ["worldgen", "sample", "--prompt"])[3]
+    assert f'sample --prompt "{prompt}"' in (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8")
+    assert ["pip", "install", "-e", ".[test]"] in commands and ["pytest"] in commands
+
+
+def test_the_names_of_the_python_example_exist():
+    blocks = re.findall(
+        r"^```python\n(.*?)^```", (REPOSITORY / "README.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
+    assert blocks
+    for block in blocks:
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom):
+                module = importlib.import_module(node.module)
+                for alias in node.names:
+                    assert hasattr(module, alias.name), f"{node.module} has no {alias.name}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_relative_links_lead_somewhere(page):
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        assert not path or (page.parent / path).exists(), f"{page.name}: {target}"
+        if anchor:
+            linked = (page.parent / path if path else page).read_text(encoding="utf-8")
+            headings = re.findall(r"^#+\s+(.*)$", linked, re.MULTILINE)
+            anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+            assert anchor in anchors, f"{page.name}: no heading for #{anchor}"
