@@ -110,7 +110,7 @@ def test_tensors_without_a_place_are_refused(tmp_path, fault):
     else:
         tensors = {}
     save_file(tensors, path)
-    with pytest.raises(InputError, match="adapter .*expected pairs that fit"):
+    with pytest.raises(InputError, match=r"adapter .*expected pairs that fit"):
         load_adapter(tiny(), tmp_path)
 
 

@@ -76,7 +76,7 @@ def test_a_finished_run_says_so_and_more_steps_continue_it(tmp_path):
 
 def test_another_config_in_the_same_folder_is_refused(tmp_path):
     run(toy_config(tmp_path, steps=5))
-    with pytest.raises(InputError, match="seed 7.*expected seed 0"):
+    with pytest.raises(InputError, match=r"seed 7.*expected seed 0"):
         run(toy_config(tmp_path, steps=6, seed=7))
     with pytest.raises(InputError, match="items_per_step 12"):
         run(toy_config(tmp_path, steps=6, batch=12))

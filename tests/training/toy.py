@@ -70,6 +70,7 @@ class ToyModule(nn.Module):
 
 class ToyTask:
     product = "model"
+    partial = False
 
     def __init__(self, items: ToyItems | None = None, *, dropout: float = 0.0, dead: bool = False) -> None:
         self.items, self.module, self.dead = items or ToyItems(), ToyModule(dropout), dead

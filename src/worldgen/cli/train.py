@@ -3,7 +3,9 @@
   worldgen train --config configs/train/codec.yaml data.urls=[data/mine]
   worldgen train --config configs/train/finetune_lora.yaml data.urls=[data/fleet] output=runs/fleet
   worldgen train --config configs/train/world.yaml data.urls=[data/mine] init.codec=runs/codec/model --overfit-one
-  accelerate launch --num_processes 2 -m worldgen train --config configs/train/world.yaml data.urls=[data/mine]
+  accelerate launch --multi_gpu --num_processes 2 -m worldgen train --config configs/train/world.yaml data.urls=[data/mine]
+
+(--multi_gpu also starts several processes on CPUs.)
 
 The output folder holds checkpoints/, metrics.jsonl, config.yaml, run.json, sheets/ and, at the end, model/ or adapter/.
 Exit codes: 0 finished, 1 the run failed its own rules (not a number, adapter without effect, set-up broken), 2 bad input,

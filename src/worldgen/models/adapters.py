@@ -28,9 +28,9 @@ def base_hash(transformer: nn.Module) -> str:
     """32 hexadecimal digits that name a transformer's own weights, whatever adapters sit on it."""
     digest = hashlib.blake2b(digest_size=16)
     for name, tensor in sorted(_own_tensors(transformer)):
-        tensor = tensor.detach().cpu().contiguous()
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+        plain = tensor.detach().cpu().contiguous()
+        digest.update(f"{name} {plain.dtype} {tuple(plain.shape)}\n".encode())
+        digest.update(plain.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

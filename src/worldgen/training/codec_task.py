@@ -78,6 +78,7 @@ class CodecTask:
     """See :class:`worldgen.training.task.Task`."""
 
     product = "model"
+    partial = False
 
     def __init__(self, config: TrainConfig, device: torch.device, launch: Launch) -> None:
         self.config, self.device = config, device

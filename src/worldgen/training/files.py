@@ -33,6 +33,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_json(path: Path, record: dict) -> None:
+    """Write or replace a JSON file in one step."""
     write_bytes(path, (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderDC
 from torch import nn
-from transformers import BertConfig, BertModel
+from transformers import DistilBertModel
 
 from worldgen.core.errors import InputError, Received
 from worldgen.models.codec import build_codec
@@ -19,6 +19,7 @@ from worldgen.models.world import WorldTransformer
 from worldgen.training.weights import account, check_component, read_tensors, refuse_pickles
 
 NETWORKS = ("transformer", "codec", "text_encoder")
+TEXT_ENCODER = DistilBertModel
 
 
 def load_pipeline(folder: str | Path) -> WorldPipeline:
@@ -88,8 +89,11 @@ def new_pipeline(size: str, seed: int, *, words: Iterable[str], codec: str) -> W
 
 def _account_text_encoder(folder: Path) -> None:
     config = _config(folder, "text_encoder")
+    architectures = config.get("architectures") or [None]
+    if architectures[0] != TEXT_ENCODER.__name__:
+        raise InputError(f"class of text_encoder in {folder}", architectures[0], TEXT_ENCODER.__name__)
     with torch.device("meta"):
-        network = BertModel(BertConfig.from_dict(config), add_pooling_layer=False)
+        network = TEXT_ENCODER(TEXT_ENCODER.config_class.from_dict(config))
     account(f"text_encoder in {folder}", network.state_dict(), read_tensors(folder))
 
 

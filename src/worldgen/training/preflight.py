@@ -62,7 +62,7 @@ def check(module: nn.Module, output: Path, *, keep: int, ema: bool) -> Need:
     return need
 
 
-def describe(need: Need, *, clips: int, per_step: int, steps: int, max_minutes: float) -> list[str]:
+def describe(need: Need, *, clips: int, per_step: int, processes: int, steps: int, max_minutes: float) -> list[str]:
     """Lines for the user about the size of the run."""
     share = 100 * need.trainable / (need.trainable + need.frozen)
     limit = f" or {max_minutes:g} minutes" if max_minutes else ""
@@ -70,7 +70,7 @@ def describe(need: Need, *, clips: int, per_step: int, steps: int, max_minutes: 
         f"parameters: {need.trainable:,} trainable ({share:.1f} %), {need.frozen:,} frozen",
         f"memory: {need.state_bytes / MIB:,.0f} MiB for weights, gradients, moments and average, plus activations; "
         f"{need.checkpoint_bytes / MIB:,.0f} MiB per checkpoint",
-        f"data: {clips:,} clips; {per_step} a step; {steps:,} steps{limit} = {steps * per_step / clips:.1f} epochs",
+        f"data: {clips:,} clips; {per_step} a step from {processes} process{'es' * (processes > 1)}; {steps:,} steps{limit} = {steps * per_step / clips:.1f} epochs",
     ]
 
 
@@ -83,6 +83,7 @@ def peak_memory_mib(device: torch.device) -> float:
 
 
 def duration_text(seconds: float) -> str:
+    """Seconds in the unit people would use."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 5400:

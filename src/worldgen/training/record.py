@@ -34,6 +34,7 @@ class Launch:
 
 
 def versions() -> dict[str, str]:
+    """Versions of Python and of the packages a result depends on."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
@@ -62,7 +63,6 @@ class Metrics:
             record[name] = None if isinstance(value, float) and not math.isfinite(value) else value
         self._file.write(json.dumps(record, allow_nan=False) + "\n")
         self._file.flush()
-        os.fsync(self._file.fileno())
 
     def close(self) -> None:
         self._file.close()

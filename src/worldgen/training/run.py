@@ -12,6 +12,8 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs
+from diffusers.utils import logging as diffusers_logging
+from transformers.utils import logging as transformers_logging
 
 from worldgen.core.errors import InputError, MissingDependencyError, Received
 from worldgen.training.config import TrainConfig
@@ -34,22 +36,28 @@ def train(config: TrainConfig, *, launch: Launch, build: TaskBuilder | None = No
     if config.tensorboard:
         _require_tensorboard()
     output.mkdir(parents=True, exist_ok=True)
+    diffusers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()
     with _lock(output, held=os.environ.get("RANK", "0") == "0"):
         accelerator = _accelerator(config, output)
         try:
-            quiet = (
-                launch if accelerator.is_main_process else Launch(launch.command, launch.config_text, stop=launch.stop)
-            )
-            task = (build or _builder(config))(config, accelerator, quiet)
-            trainer = Trainer(config, task, launch=quiet, accelerator=accelerator)
-            try:
-                return trainer.run()
-            finally:
-                trainer.close()
+            return _run(config, build or _builder(config), launch, accelerator)
         finally:
+            # In this order: a network that outlives its process group waits for it for ever when it is freed.
+            accelerator.free_memory()
             accelerator.end_training()
             # The state is a process-wide singleton; a second run in this process may want another precision.
             AcceleratorState._reset_state(reset_partial_state=True)
+
+
+def _run(config: TrainConfig, build: TaskBuilder, launch: Launch, accelerator: Accelerator) -> Outcome:
+    """Build the task and train it; nothing of it outlives this function."""
+    quiet = launch if accelerator.is_main_process else Launch(launch.command, launch.config_text, stop=launch.stop)
+    trainer = Trainer(config, build(config, accelerator, quiet), launch=quiet, accelerator=accelerator)
+    try:
+        return trainer.run()
+    finally:
+        trainer.close()
 
 
 def _builder(config: TrainConfig) -> TaskBuilder:
@@ -63,12 +71,12 @@ def _accelerator(config: TrainConfig, output: Path) -> Accelerator:
     if config.device == "cuda" and not torch.cuda.is_available():
         raise InputError("device", "cuda", "cpu or auto: this machine has no CUDA device")
     return Accelerator(
-        cpu=config.device == "cpu",
+        # Several processes without a GPU talk over gloo, which accelerate chooses only when told to stay on the CPU.
+        cpu=config.device == "cpu" or (not torch.cuda.is_available() and int(os.environ.get("WORLD_SIZE", "1")) > 1),
         mixed_precision="bf16" if config.precision == "bf16" else "no",
         log_with="tensorboard" if config.tensorboard else None,
         project_dir=str(output),
-        # Which weights get gradients depends on the conditions in the batch (text, ego motion and layout may be absent).
-        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+        kwargs_handlers=[DistributedDataParallelKwargs()],
     )
 
 

@@ -109,6 +109,7 @@ def newest_whole(folder: Path) -> tuple[Path | None, list[str]]:
 
 
 def read_record(checkpoint: Path) -> dict:
+    """state.json of a checkpoint. Raises InputError when another version of worldgen wrote it."""
     record = json.loads((checkpoint / "state.json").read_text())
     if record.get("state_version") != STATE_VERSION:
         raise InputError(f"state_version of {checkpoint}", record.get("state_version"), str(STATE_VERSION))

@@ -46,6 +46,8 @@ class Task(Protocol):
     items: Items
     product: str
     """Name of the folder that :meth:`save` fills: model or adapter."""
+    partial: bool
+    """Whether a step may leave some trained weights without a gradient (a condition that is absent from the batch)."""
 
     def probe(self) -> torch.Tensor:
         """The network's output for one fixed input, float32: shows whether training changed anything."""

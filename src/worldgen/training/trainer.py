@@ -95,7 +95,9 @@ class Trainer:
         )
         self.ema = Ema(parameters, config.optim.ema_decay) if config.optim.ema_decay > 0 else None
         self.live = Live(parameters, buffers, optimizer, self.ema)
+        accelerator.ddp_handler.find_unused_parameters = task.partial
         self.model, self.optimizer = accelerator.prepare(module, optimizer)
+        self.identity = self._identity()
         self.progress = Progress()
         self.metrics: Metrics | None = None
         self._born_s = time.monotonic()
@@ -133,21 +135,20 @@ class Trainer:
     def _start(self) -> bool:
         """Resume where there is something to resume, write down what is run; True when nothing is left to do."""
         checkpoint, damaged = newest_whole(self.output / "checkpoints")
-        identity = self._identity()
-        frozen_hash = weights_hash({**self.task.module.state_dict()})
+        start_hash = weights_hash(self.task.module.state_dict())
         if checkpoint is not None:
-            compare_identity(read_record(checkpoint)["identity"], identity, self.output)
+            compare_identity(read_record(checkpoint)["identity"], self.identity, self.output)
             self.progress = load_state(checkpoint, self.live)
             self._earlier_s = self.progress.elapsed_s
         self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
-            self._write_start(identity, frozen_hash, damaged)
+            self._write_start(start_hash, damaged)
         if self.config.tensorboard:
             options = {"tensorboard": {"purge_step": self.progress.step + 1}}
             self.accelerator.init_trackers("tensorboard", init_kwargs=options)
         return self._done()
 
-    def _write_start(self, identity: dict, start_hash: str, damaged: list[str]) -> None:
+    def _write_start(self, start_hash: str, damaged: list[str]) -> None:
         for folder in (self.output, self.output / "checkpoints"):
             folder.mkdir(parents=True, exist_ok=True)
             sweep(folder)
@@ -161,12 +162,13 @@ class Trainer:
             write_bytes(self.output / "config.yaml", self.launch.config_text.encode())
         facts = {
             "step": self.progress.step, "device": str(self.device), "processes": self.layout.processes,
-            "start_weights": start_hash, "data": identity["data"], "trainable": self.need.trainable, "frozen": self.need.frozen,
+            "start_weights": start_hash, "data": self.identity["data"], "trainable": self.need.trainable, "frozen": self.need.frozen,
         }  # fmt: skip
         write_run(self.output / "run.json", self.launch, facts)
         self.metrics = Metrics(self.output / "metrics.jsonl", self.progress.step)
-        size = dict(steps=self.config.steps, max_minutes=self.config.max_minutes)
-        for line in preflight.describe(self.need, clips=len(self.task.items), per_step=self.layout.per_step, **size):
+        limits = {"steps": self.config.steps, "max_minutes": self.config.max_minutes}
+        shape = {"per_step": self.layout.per_step, "processes": self.layout.processes}
+        for line in preflight.describe(self.need, clips=len(self.task.items), **shape, **limits):
             self.launch.report(line)
 
     def _identity(self) -> dict:
@@ -226,6 +228,8 @@ class Trainer:
             last = micro == config.accumulate - 1
             with nullcontext() if last else self.accelerator.no_sync(self.model):
                 loss, metrics = self.model(batch, generators)
+                if not loss.requires_grad:
+                    raise TrainingError("the loss does not depend on any trained weight: what is trained is not on its path")
                 self.accelerator.backward(loss / config.accumulate)
             names = sorted(metrics)
             total = total + torch.stack([loss.detach(), *(metrics[name].detach() for name in names)]).float()
@@ -319,7 +323,7 @@ class Trainer:
     def _save(self) -> None:
         if self.accelerator.is_main_process:
             folder = self.output / "checkpoints"
-            save_state(folder, self.live, self.progress, identity=self._identity(), keep=self.config.keep)
+            save_state(folder, self.live, self.progress, identity=self.identity, keep=self.config.keep)
         self.accelerator.wait_for_everyone()
 
     # -- the end -------------------------------------------------------------------------------------------------
@@ -386,7 +390,8 @@ class Trainer:
         finish_run(self.output / "run.json", facts)
 
     def close(self) -> None:
-        """Flush and close what is open."""
+        """Close what is open, and let go of the network."""
+        del self.model, self.optimizer
         if self.metrics is not None:
             self.metrics.close()
 

@@ -75,6 +75,7 @@ def mirror_camera(camera: Camera) -> Camera:
 
 
 def mirror_ego(ego: EgoMotion) -> EgoMotion:
+    """The mirrored drive: the same speed, turning the other way."""
     return EgoMotion(ego.speed_mps, -ego.yaw_rate_radps, ego.fps)
 
 
@@ -119,8 +120,8 @@ def window_at(record: Record, config: DataConfig, *, start: int, stride: int = 1
     caption, camera = record.caption, record.camera
     if mirrored:
         caption = mirror_text(caption)
-        ego = ego and mirror_ego(ego)
-        camera = camera and mirror_camera(camera)
+        ego = None if ego is None else mirror_ego(ego)
+        camera = None if camera is None else mirror_camera(camera)
     return Window(
         key=record.key, start=start, stride=stride, num_frames=config.num_frames, mirrored=mirrored, caption=caption,
         fps=record.fps / stride, ego=ego, camera=camera,

@@ -107,6 +107,7 @@ class WorldTask:
         cache = cached_latents(
             base, clips, training + held_out, self.pipeline.codec.eval(), accelerator=accelerator, report=launch.report
         )
+        self.partial = not all(cache.has_layout)
         number = {place: i for i, place in enumerate(training)}
         chosen = [number[place] for place in clips.repeated(training)]
         self.items = WindowItems(cache, chosen, config, self.pipeline.tokenizer)

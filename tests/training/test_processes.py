@@ -1,0 +1,103 @@
+"""Runs in processes of their own: killed, stopped, and two at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from worldgen.cli.config import config_yaml
+from worldgen.training.config import DataConfig, InitConfig, OptimConfig, TrainConfig
+from worldgen.training.record import Launch, read_metrics
+from worldgen.training.run import train
+from worldgen.training.state import checkpoints
+
+from .test_trainer import curve, same_state
+from .toy import ToyTask, toy_config
+
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+STEPS = 60
+
+
+def codec_config(output: Path, dataset: str, **changes) -> TrainConfig:
+    data = DataConfig(urls=(dataset,), width_px=32, height_px=32, num_frames=2)
+    values = dict(
+        task="codec", output=str(output), device="cpu", data=data, steps=STEPS, batch=2, save_every=7, validate_every=0,
+        optim=OptimConfig(lr=1e-3, warmup=1, ema_decay=0.9),
+    )  # fmt: skip
+    return TrainConfig(**{**values, **changes})
+
+
+def start(config: TrainConfig, *launcher: str) -> subprocess.Popen:
+    file = Path(config.output).with_suffix(".yaml")
+    file.write_text(config_yaml(config))
+    command = [*(launcher or (sys.executable,)), "-m", "worldgen", "train", "--config", str(file)]
+    return subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def wait_for_steps(process: subprocess.Popen, output: Path, steps: int) -> None:
+    deadline = time.monotonic() + 90
+    while len(read_metrics(output / "metrics.jsonl")) < steps:
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline, "the run did not get going"
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda s: s.name)
+def test_a_run_that_is_ended_goes_on_as_if_it_never_stopped(tmp_path, dataset, number):
+    output = tmp_path / "ended"
+    process = start(codec_config(output, dataset))
+    wait_for_steps(process, output, 10)
+    process.send_signal(number)
+    said, _ = process.communicate(timeout=60)
+    done = checkpoints(output / "checkpoints")[0][0]
+    if number == signal.SIGKILL:
+        assert process.returncode == -signal.SIGKILL and done % 7 == 0 and done < STEPS
+    else:
+        assert process.returncode == 130, said
+        assert f"interrupted after step {done}; state saved in {output}" in said and "Traceback" not in said
+    lines: list[str] = []
+    train(codec_config(output, dataset), launch=Launch(report=lines.append))
+    assert f"resuming at step {done}" in lines
+    train(codec_config(tmp_path / "whole", dataset), launch=Launch())
+    assert curve(tmp_path / "whole") == curve(output) and len(curve(output)) == STEPS
+    last = f"checkpoints/step_{STEPS:08d}"
+    assert same_state(tmp_path / "whole" / last, output / last)
+
+
+# --multi_gpu also starts several CPU processes; with --cpu, accelerate starts a single one, whatever the number.
+TWO = (sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--main_process_port",
+       "0", "--mixed_precision", "no", "--num_machines", "1", "--dynamo_backend", "no")  # fmt: skip
+
+
+def test_two_processes_see_what_one_with_a_doubled_batch_sees(tmp_path):
+    script = Path(__file__).with_name("toy_run.py")
+    launched = subprocess.run(
+        [*TWO, str(script), str(tmp_path / "two")], env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert launched.returncode == 0, launched.stdout + launched.stderr
+    train(toy_config(tmp_path / "one", batch=4), launch=Launch(), build=lambda *_: ToyTask())
+    one, two = curve(tmp_path / "one"), curve(tmp_path / "two")
+    assert len(one) == len(two) == 10
+    for first, second in zip(one, two, strict=True):
+        assert first == pytest.approx(second, rel=1e-5)
+
+
+@pytest.mark.slow
+def test_two_processes_train_the_world_model_as_one_does(tmp_path, dataset, codec_folder):
+    data = DataConfig(urls=(dataset,), width_px=32, height_px=32, num_frames=3, flip=0.5)
+    changes = dict(task="world", data=data, steps=6, save_every=3, init=InitConfig(codec=str(codec_folder)))
+    process = start(codec_config(tmp_path / "two", dataset, **changes, validate_every=3, sheet_every=6), *TWO)
+    said, _ = process.communicate(timeout=180)
+    assert process.returncode == 0, said
+    train(codec_config(tmp_path / "one", dataset, **changes, accumulate=2), launch=Launch())
+    one, two = curve(tmp_path / "one"), curve(tmp_path / "two")
+    assert len(two) == 6
+    for first, second in zip(one, two, strict=True):
+        assert first == pytest.approx(second, rel=1e-3)
+    assert (tmp_path / "two/model/model_index.json").is_file()
