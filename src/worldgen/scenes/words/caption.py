@@ -50,7 +50,7 @@ def vocabulary() -> list[str]:
         for text in texts:
             words |= set(re.findall(r"[a-z]+", re.sub(r"\{\w+\}|@\w+", " ", str(text).lower())))
     words |= {str(n) for n in range(41)} | set(NUMBERS)
-    return sorted(part for word in words for part in {word, *word.split("'")} if part)
+    return sorted({part for word in words for part in (word, *word.split("'")) if part})
 
 
 @lru_cache(maxsize=4096)
@@ -115,7 +115,9 @@ class _Writer:
             return self._report()
         if template == "@log":
             return self._log()
-        return self._sentences(template)
+        text = self._sentences(template)
+        # People type in lower case as well.
+        return text.lower().rstrip(".") if self.rng.random() < 0.15 else text
 
     def plain(self) -> str:
         """The most literal form, as a fallback for unusual scenarios."""
@@ -142,7 +144,9 @@ class _Writer:
         return self._seconds() if self.duration_said else ""
 
     def _agent(self, agent: AgentRequest, *, literal: bool = False) -> str:
-        noun = _options(phrases.KIND_NOUNS[agent.kind])[0] if literal else self.pick(phrases.KIND_NOUNS[agent.kind])
+        # "No girls" would say less than "no children".
+        nouns = _options(phrases.KIND_NOUNS[agent.kind])
+        noun = nouns[0] if literal or agent.count == 0 else nouns[int(self.rng.integers(len(nouns)))]
         many = agent.count != 1
         head = plural(noun) if many else noun
         after = (
@@ -220,7 +224,7 @@ class _Writer:
         if self.rng.random() < 0.4:
             acts = acts[-1:] + acts[:-1] if "manoeuvre" in self.said else acts
         slots = {
-            "where": where, "light": light, "weather": weather, "road_tag": road_tag, "acts": _listed(acts) if acts else "",
+            "where": where, "light": light, "weather": weather, "road_tag": road_tag, "acts": self._told(acts),
             "sky": self.value(phrases.WEATHER_SENTENCE, "weather"), "dur": self._duration(),
             "light_tag": self.value(phrases.LIGHT_TAG, "light"), "weather_tag": self.value(phrases.WEATHER_TAG, "weather"),
             "dur_adj": "", "rest": "",
@@ -233,6 +237,13 @@ class _Writer:
             template = template.replace("a {dur_adj}", "an {dur_adj}")
         return _sentence_case(_fill(template, slots))
 
+    def _told(self, acts: list[str]) -> str:
+        """What happens, as one sentence."""
+        if len(acts) == 2 and self.rng.random() < 0.4:
+            answer = acts[1].startswith(("we ", "our ", "the ego ")) and self.scenario.manoeuvre != "keep"
+            return acts[0] + (", then " if answer else " while ") + acts[1]
+        return _listed(acts) if acts else ""
+
     def _rest(self, duration_done: bool) -> str:
         """The sentence about the other road users, and the duration where the template has no place for it."""
         phrases = self._agents()
@@ -241,9 +252,9 @@ class _Writer:
         parts = []
         if present:
             verb = "is" if present[0].startswith(("a ", "an ")) else "are"
-            options = [f"there {verb} {_listed(present)}"]
-            if len(present) == 1:
-                options.append(f"{present[0]} can be seen")
+            options = [f"there {verb} {_listed(present)}", f"we see {_listed(present)}"]
+            if len(present) == 1 and not present[0][0].isdigit():
+                options += [f"{present[0]} can be seen", f"{present[0]} {verb} visible"]
             parts.append(options[int(self.rng.integers(len(options)))])
         if absent:
             parts.append(

@@ -22,7 +22,7 @@ SYMBOLS: dict[str, str] = {
     "cut": "cut|cuts|cutting|squeezes in|squeezing in|barges in|pushes in",
     "cut_in": "cut in|cuts in|cutting in|cut ins|cutin",
     "cut_out": "cut out|cuts out|cutting out|cutout",
-    "brake": "brake|brakes|braking|braked|slow|slows|slowing|slowed|slow down|slows down|slowing down|slowed down|decelerate|decelerates|"
+    "brake": "brake|brakes|braking|braked|slows|slowing|slowed|slow down|slows down|slowing down|slowed down|decelerate|decelerates|"
     "decelerating|deceleration|reduces speed|reduce speed|reducing speed|eases off|lose speed",
     "brake_hard": "hard braking|brake hard|brakes hard|braking hard|slam|slams|slamming|slams on|slamming on|emergency brake|emergency brakes|emergency braking|"
     "brakes sharply|brake sharply|full braking|heavy braking|harsh braking|brakes heavily|brake heavily|panic braking|panic brakes|"
@@ -80,7 +80,7 @@ SYMBOLS: dict[str, str] = {
     "worker": "worker|workers|flagger|road worker|road workers|roadworker|workman|workmen|construction worker|construction workers|labourer|flagman|roadworkers",
     "closure": "lane closure|closed lane|lane closed|lane is closed|closed off lane|blocked lane|coned off lane|lane blocked|shut lane",
     "taper": "taper|tapers|narrowed|narrows|narrow|narrowing|tapering|merge sign|funnel|funnelled|coned",
-    "bus_stop": "of stop|bus stop|out of stop|from stop|bus bay|stop bay|lay by|bus lay by|bus shelter",
+    "bus_stop": "bus stop|out of stop|from stop|bus bay|stop bay|lay by|bus lay by|bus shelter",
     "driveway": "driveway|drive way|garage|driveways|garage entrance|parking space|drive",
     "crest": "crest|brow|hill|hilltop|rise|hill crest|crest of hill|brow of hill|top of hill|crest of road",
     "queue": "queue|jam|tailback|traffic jam|traffic queue|queue of cars|stopped traffic|standing traffic|stationary traffic|stationary queue|"
@@ -151,12 +151,13 @@ EVENT_PATTERNS: tuple[tuple[str, str], ...] = (
     ("oncoming_overtaker", "p_oncoming ~ ANY ~~ overtake ~~ ANY?"),
     ("oncoming_overtaker", "overtake ~ ANY ~ p_oncoming"),
     ("oncoming_overtaker", "ANY ~ overtake ~~ p_oncoming"),
-    ("lane_closure_worker", "worker ~~ closure"),
+    ("lane_closure_worker", "worker ~~ ,? ~~ closure ~ p_ahead?"),
     ("lane_closure_worker", "closure ~~ worker"),
     ("lane_closure_worker", "worker"),
     ("construction_taper_with_cones", "taper ~~ traffic_cone"),
     ("construction_taper_with_cones", "traffic_cone ~~ taper"),
     ("construction_taper_with_cones", "taper"),
+    ("construction_taper_with_cones", "closure ~ p_ahead?"),
     ("queue_end_behind_crest", "end? ~ queue ~~ behind|over|beyond|after|past ~~ crest"),
     ("queue_end_behind_crest", "crest ~~ queue"),
     ("queue_end_behind_crest", "end queue"),
@@ -238,6 +239,7 @@ EVENT_PATTERNS: tuple[tuple[str, str], ...] = (
     ("group_crossing", "CROSSES group ~ pedestrian|child?"),
     ("group_crossing", "group ~ CROSSES"),
     ("pedestrian_walking_along_road", "PED ~ walk|rush? ~ roadside"),
+    ("jaywalker", "jaywalk WALKER"),
     ("jaywalker", "WALKER? ~ jaywalk"),
 )
 """(event, pattern) in the order in which they are tried. A ``from behind a parked car`` place is tried before the rest
@@ -275,7 +277,7 @@ MANOEUVRE_PATTERNS: tuple[tuple[str, str], ...] = (
     ("turn_right", "right_turn"),
     ("turn_left", "turn p_left"),
     ("turn_right", "turn p_right"),
-    ("lane_left", "EGO ~ overtake ~ VEH?"),
+    ("lane_left", "EGO ~ overtake"),
     ("stop", "emergency_stop"),
     ("stop", "brake|HARD ~ stop"),
     ("stop", "HARD ~ brake|brakes?"),
@@ -291,9 +293,11 @@ ABSORBED = frozenset(_ABSORBED.split())
 ALSO_ABSORBED: dict[str, frozenset[str]] = {
     "dooring": frozenset(("p_parked",)), "left_turn_across_path": frozenset(("p_oncoming",)), "wrong_way_driver": frozenset(("p_oncoming",)),
     "cyclist_wrong_way": frozenset(("p_oncoming",)), "oncoming_overtaker": frozenset(("p_oncoming", "car", "another")),
-    "bus_pulling_out": frozenset(("pull_out", "p_parked")), "failure_to_yield_from_side_road": frozenset(("pull_out",)),
+    "bus_pulling_out": frozenset(("pull_out", "p_parked", "stop")), "failure_to_yield_from_side_road": frozenset(("pull_out",)),
     "cut_out_revealing_stopped_car": frozenset(("pull_out", "lead", "car", "change")), "construction_taper_with_cones": frozenset(("between",)),
     "hard_braking_leader": frozenset(("stop",)),
+    "drifting_neighbour": frozenset(("p_left", "p_right")),
+    "cut_in": frozenset(("p_left", "p_right")),
 }  # fmt: skip
 
 EVENT_CONTEXT: dict[str, dict[str, str]] = {

@@ -15,7 +15,7 @@ WEATHER_WORDS: dict[str, str] = {
     "light_rain?": "wet|wet road|wet roads|wet asphalt|damp|damp road|puddles|after rain|rain soaked|slick",
     "heavy_rain": "heavy rain|heavy rainfall|pouring|pouring rain|downpour|torrential rain|torrential downpour|rainstorm|rain storm|"
     "thunderstorm|thunder storm|cloudburst|storm|stormy|heavy downpour|raining heavily|rains heavily|raining hard|"
-    "rain heavily|rains hard|driving rain|lashing rain|pouring down|pours|bucketing down|strong rain|hard rain|monsoon|heavy shower|heavy showers",
+    "rain heavily|rains hard|driving rain|lashing rain|pouring down|pours|bucketing down|strong rain|hard rain|monsoon|raining cats and dogs|heavy shower|heavy showers",
     "rain": "rain|rainy|raining|rains|rainfall|rainy weather|wet weather",
     "fog": "fog|foggy|mist|misty|haze|hazy|dense fog|thick fog|heavy fog|light fog|thick mist|light mist|smog|poor visibility|visibility is low|visibility is poor|"
     "low visibility|fog bank|fog banks|ground fog|foggy weather|patchy fog|bad visibility|visibility poor|visibility low",
@@ -61,7 +61,7 @@ ROAD_WORDS: dict[str, str] = {
     "open country|narrow lane|a road through fields|woods|forest|mountains|fields|farm track|two lane country road|two lane rural road",
     "intersection": "intersection|junction|crossroads|crossroad|t junction|traffic junction|street corner|roundabout|intersections|"
     "junctions|four way stop|at traffic lights|at traffic light|at lights|at red light|signalised junction|signalized intersection|"
-    "at signal|at signals|road junction|cross roads|traffic light intersection|to traffic lights|to traffic light|to lights|"
+    "at signal|at signals|red light|red lights|green light|approaching red light|approaching lights|approaching traffic lights|approaching junction|approaching intersection|approaching crossroads|approaching traffic light|road junction|cross roads|traffic light intersection|to traffic lights|to traffic light|to lights|"
     "to red light|for red light|for traffic lights|for traffic light|urban intersection|city intersection|rural intersection|"
     "rural junction|urban junction|suburban intersection|suburban junction",
     "construction": "construction|roadworks|road works|work zone|construction zone|construction site|building site|roadwork|road work|"
@@ -182,7 +182,7 @@ PLURAL_COUNT = 3
 """What a plural without a number stands for."""
 
 TRAFFIC_COUNTS: dict[str, int] = {
-    "traffic": 4, "moderate traffic": 4, "heavy traffic": 10, "dense traffic": 10, "busy traffic": 10, "rush hour traffic": 10,
+    "traffic": 4, "traffic jam": 10, "traffic jams": 10, "stuck in traffic": 10, "tailback": 10, "jam": 10, "moderate traffic": 4, "heavy traffic": 10, "dense traffic": 10, "busy traffic": 10, "rush hour traffic": 10,
     "rush hour": 10, "congested": 10, "congestion": 10, "lots of traffic": 10, "light traffic": 2, "little traffic": 2, "sparse traffic": 2,
     "low traffic": 2, "thin traffic": 2, "some traffic": 4, "medium traffic": 4, "much traffic": 10, "gridlock": 10,
 }  # fmt: skip
@@ -198,7 +198,7 @@ DETERMINERS = frozenset(
 )
 
 FILLERS = (
-    "video|videos|clip|clips|footage|recording|from moving car|from inside car|dashcam|dash cam|dash camera|camera|scene|scenes|scenario|show|shows|showing|shown|generate|create|make|render|please|want|would like|i want|"
+    "video|videos|clip|clips|footage|recording|his bike|her bike|their bike|their bikes|his bicycle|her bicycle|from standstill|from stop|recording|from moving car|from inside car|dashcam|dash cam|dash camera|camera|scene|scenes|scenario|show|shows|showing|shown|generate|create|make|render|please|want|would like|i want|"
     "i would like|i'd like|need|i need|give me|show me|is|are|was|were|be|being|been|it|it's|there|there's|they|them|he|she|in|on|at|of|from|to|with|"
     "and|or|as|then|while|when|where|which|who|that|during|along|through|onto|into|over|across|by|for|under|within|just|only|suddenly|sudden|"
     "unexpectedly|abruptly|weather|light|lighting|conditions|condition|condition is|road|roads|street|streets|roadway|drive|drives|driving|driven|drivers|driver|"

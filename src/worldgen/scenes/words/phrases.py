@@ -84,9 +84,9 @@ EGO_TAG: dict[str, str] = {
 
 KIND_NOUNS: dict[str, str] = {
     "car": "car|vehicle|sedan|hatchback|SUV|taxi", "van": "van|delivery van|minivan", "truck": "truck|lorry|semi-truck|HGV",
-    "bus": "bus|coach|city bus", "motorcycle": "motorcycle|motorbike|motorcyclist|scooter", "bicycle": "bicycle|unridden bicycle",
-    "cyclist": "cyclist|bike rider|bicyclist|person on a bike", "pedestrian": "pedestrian|person|walker|pedestrian|adult",
-    "child": "child|kid|child", "animal": "animal|deer|dog|cow|wild animal", "cargo": "cardboard box|piece of cargo|crate|pallet",
+    "bus": "bus|coach|city bus", "motorcycle": "motorcycle|motorbike|motorcyclist|scooter", "bicycle": "bicycle|bicycle|unridden bicycle",
+    "cyclist": "cyclist|bike rider|bicyclist|person on a bike", "pedestrian": "pedestrian|person|walker|pedestrian|man|woman",
+    "child": "child|kid|child|boy|girl", "animal": "animal|deer|dog|cow|wild animal", "cargo": "cardboard box|piece of cargo|crate|pallet",
     "traffic_light": "traffic light|traffic signal", "traffic_cone": "traffic cone|cone",
 }  # fmt: skip
 PLACE_AFTER: dict[str, str] = {
@@ -114,7 +114,7 @@ EVENT_CLAUSE: dict[str, str] = {
     "cyclist_at_night_without_light": "a cyclist rides without lights|a cyclist with no lights is on the road|an unlit cyclist rides ahead of us",
     "dooring": "the door of a parked car opens|someone opens a car door in front of us|a car door is flung open ahead of us",
     "cut_in": "a car cuts in ahead of us|a vehicle cuts in front of us|a car squeezes into our lane",
-    "cut_out_revealing_stopped_car": "the car ahead changes lane and reveals a stopped car|the car in front swerves and reveals a stationary vehicle|the lead vehicle pulls out, revealing a stalled car",
+    "cut_out_revealing_stopped_car": "the car ahead changes lane and reveals a stopped car|the car in front swerves and reveals a stationary vehicle|the lead vehicle pulls out and reveals a stalled car",
     "hard_braking_leader": "the car ahead brakes hard|the lead vehicle slams on its brakes|the car in front suddenly brakes|the leading car brakes sharply",
     "sudden_stop_and_go": "we are in stop-and-go traffic|traffic is stop and go|there is stop-start traffic",
     "wrong_way_driver": "a wrong-way driver comes towards us|a car drives the wrong way|a ghost driver approaches us",
@@ -175,7 +175,7 @@ TEMPLATES: tuple[str, ...] = (
     "dashcam, {where}[ {light}][ {weather}]. [{acts}.] [{rest}.]",
     "[{acts} ]{where}[ {light}][ {weather}]. [{rest}.]",
     "we are driving {where}[ {light}][ {weather}]. [{acts}.] [{rest}.]",
-    "[{sky}.] {where}[ {light}], we are on the road. [{acts}.] [{rest}.]",
+    "[{sky}.] the scene is {where}[ {light}]. [{acts}.] [{rest}.]",
     "a {dur_adj}clip {where}[ {light}][ {weather}]. [{acts}.] [{rest}.]",
     "[{light_tag}, ][{weather_tag}, ]{road_tag}: [{acts}.] [{rest}.]",
     "view through the windscreen {where}[ {light}][ {weather}]. [{rest}.] [{acts}.]",
