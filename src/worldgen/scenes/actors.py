@@ -40,6 +40,9 @@ WALKING_KINDS = ("pedestrian", "child")
 EGO_FRONT_M, EGO_REAR_M, EGO_HALF_WIDTH_M, EGO_HEIGHT_M = 1.9, 2.7, 0.93, 1.5
 """Body of the ego car around the camera, which sits behind the windscreen."""
 
+DOOR_M = 0.9
+"""How far an open door reaches out."""
+
 STRIDE_M = {"adult": 1.45, "elder": 1.15, "child": 1.0, "bicycle": 5.2, "deer": 2.2, "dog": 0.9}
 """Ground covered in one gait cycle: two steps when walking, one turn of the pedals on a bicycle."""
 
@@ -95,6 +98,12 @@ class Track:
     @property
     def half_width_m(self) -> float:
         return self.size_m[1] / 2
+
+    @property
+    def swept_half_width_m(self) -> np.ndarray:
+        """Half width ``(N,)`` with doors as far open as they are."""
+        door = np.zeros(len(self.x_m)) if self.door_open is None else self.door_open
+        return self.half_width_m + DOOR_M * door
 
     @property
     def label(self) -> str | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from worldgen.scenes.curve import Curve
+from worldgen.scenes.given import Course
 from worldgen.scenes.plan import AHEAD_M, BEHIND_M, RoadPlan
 from worldgen.scenes.roads import TURN_RADIUS_M, turn_extent_m
 
@@ -132,6 +133,13 @@ def plan_ego(manoeuvre: str, plan: RoadPlan, speed_mps: float, duration_s: float
         along, _ = path.project(np.zeros(1), np.zeros(1))
         path = Curve(path.s_m - along[0], path.xy_m, path.heading_rad, path.z_m)
     return EgoPlan(manoeuvre, path, speed_caps(path), speed_mps, stop_braking_mps2(speed_mps, duration_s), grip)
+
+
+def plan_given(course: Course, grip: float) -> EgoPlan:
+    """The line of a given motion, which is followed whatever happens."""
+    caps = np.full(len(course.path.s_m), np.inf)
+    speed = max(float(course.speed_mps[0]), 0.0)
+    return EgoPlan(course.manoeuvre, course.path, caps, speed, 0.0, grip, (course.way_m, course.speed_mps))
 
 
 def _turn_path(manoeuvre: str, plan: RoadPlan) -> Curve:

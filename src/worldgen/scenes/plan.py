@@ -148,3 +148,8 @@ class RoadPlan:
     @property
     def start_m(self) -> float:
         return float(self.line.s_m[0])
+
+    @property
+    def closure_blocks_ego(self) -> bool:
+        """Whether the works close the lane in which the ego starts."""
+        return self.closure is not None and abs(self.closure.offset_m - self.ego_offset_m) < 1.0

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from worldgen.core.camera import Camera
-from worldgen.core.ego import MAX_SPEED_MPS, EgoMotion, ego_from_planar_poses, planar_poses
+from worldgen.core.ego import EgoMotion, ego_from_planar_poses, planar_poses
 from worldgen.core.errors import InputError
-from worldgen.core.scenario import Scenario
+from worldgen.core.scenario import Scenario, check_word
 from worldgen.core.scene import Scene
 from worldgen.core.seeds import numpy_rng
-from worldgen.scenes.actors import EGO_FRONT_M, EGO_HALF_WIDTH_M, EGO_REAR_M, LABELS, Track, to_agent
+from worldgen.scenes.actors import LABELS, Track, to_agent
 from worldgen.scenes.atmosphere import draw_atmosphere, friction
-from worldgen.scenes.conflict import overlapping_pairs
-from worldgen.scenes.ego_path import free_plan, nominal_run, plan_ego
-from worldgen.scenes.pedestrians import bystanders, cross
+from worldgen.scenes.audit import Take, event_faults, record, request_faults, without_overlaps
+from worldgen.scenes.ego_path import free_plan, nominal_run, plan_ego, plan_given
+from worldgen.scenes.events import EVENTS, Event, Played
+from worldgen.scenes.given import MAX_GIVEN_SPEED_MPS, Course, check_given, course_of
+from worldgen.scenes.requests import place_requests, quiet_kinds, request_wants
 from worldgen.scenes.roads import SPEED_RANGE_MPS, RoadNeeds, draw_plan
 from worldgen.scenes.roadside import place_statics
 from worldgen.scenes.stage import Stage
+from worldgen.scenes.street import furnish_street
 from worldgen.scenes.surface import build_road
-from worldgen.scenes.traffic import Drive, drive, fleet_tracks, populate
+from worldgen.scenes.traffic import Drive, drive, fleet_tracks, no_fleet, populate
 
 WEATHER_SPEED = {"light_rain": 0.93, "heavy_rain": 0.82, "fog": 0.72, "snow": 0.65}
 
@@ -33,9 +37,12 @@ def draw_camera(rng: np.random.Generator) -> Camera:
     return Camera.from_fov(224, 128, fov, height_m=float(height), pitch_rad=math.radians(rng.uniform(0.0, 4.0)))
 
 
-def draw_speed(rng: np.random.Generator, scenario: Scenario) -> float:
-    """Entry speed (m/s) that suits road, weather and manoeuvre."""
-    speed = rng.uniform(*SPEED_RANGE_MPS[scenario.road]) * WEATHER_SPEED.get(scenario.weather, 1.0)
+def draw_speed(rng: np.random.Generator, scenario: Scenario, events: list[Event]) -> float:
+    """Entry speed (m/s) that suits road, weather, manoeuvre and events."""
+    low, high = SPEED_RANGE_MPS[scenario.road]
+    for event in events:
+        low, high = event.speed_mps or (low, high)
+    speed = rng.uniform(low, high) * WEATHER_SPEED.get(scenario.weather, 1.0)
     if scenario.manoeuvre == "stop":
         speed = min(speed, max(1.5, 3.2 * (scenario.duration_s - 1.3)))
     if scenario.manoeuvre.startswith("turn"):
@@ -45,110 +52,199 @@ def draw_speed(rng: np.random.Generator, scenario: Scenario) -> float:
     return float(speed)
 
 
+MAX_ATTEMPTS = 40
+MAX_FPS, MAX_FRAMES = 120.0, 4000
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """All that a scene depends on. substeps: simulation steps per frame, so that there are at least ten a second."""
+
+    scenario: Scenario
+    seed: int
+    fps: float
+    frames: int
+    camera: Camera
+    speed_mps: float | None
+    course: Course | None
+    motion: EgoMotion | None
+
+    @property
+    def substeps(self) -> int:
+        return max(1, math.ceil(10.0 / self.fps - 1e-9))
+
+    @property
+    def steps(self) -> int:
+        return (self.frames - 1) * self.substeps + 1
+
+    @property
+    def dt_s(self) -> float:
+        return 1.0 / (self.fps * self.substeps)
+
+
+@dataclass(eq=False)
+class Attempt:
+    """One try at a scene: the stage as it came out, and what is wrong with it."""
+
+    stage: Stage
+    take: Take
+    played: list[tuple[Event, Played]]
+    faults: list[str]
+
+
 def simulate(
     scenario: Scenario, seed: int, *, fps: float = 8.0, num_frames: int | None = None, camera: Camera | None = None,
     ego: EgoMotion | None = None, speed_mps: float | None = None,
 ) -> Scene:  # fmt: skip
-    """One concrete scene of a scenario; the same arguments always give the same scene."""
-    frames = num_frames or round(scenario.duration_s * fps) + 1
-    substeps = max(1, math.ceil(10.0 / fps))
-    steps, dt = (frames - 1) * substeps + 1, 1.0 / (fps * substeps)
-    rng = numpy_rng("scene", scenario.key, seed)
-    camera = camera or draw_camera(numpy_rng("camera", scenario.key, seed))
-    atmosphere = draw_atmosphere(numpy_rng("atmosphere", scenario.key, seed), scenario)
-    stage = build_stage(scenario, rng, steps, dt, speed_mps)
-    if stage.plan.crossing_s_m is not None and stage.allowed("pedestrian"):
-        section = stage.plan.section
-        cross(
-            stage,
-            "pedestrian",
-            stage.plan.crossing_s_m,
-            section.right_walk_m,
-            section.left_walk_m,
-            start_s=rng.uniform(-1.0, 1.0),
-            speed_mps=rng.uniform(1.1, 1.6),
-        )
-    bystanders(stage)
+    """One concrete scene of a scenario; the same arguments always give the same scene.
+
+    num_frames: by default the scenario's duration and the frame at its end. camera: by default a drawn dashcam at
+    224x128. ego: a motion to follow exactly; the road is laid along it. speed_mps: entry speed.
+
+    Raises InputError for unknown events, events or manoeuvres that contradict the scenario, absurd sizes, and for an
+    event that no drawn scene could play.
+    """
+    request = _request(scenario, seed, (fps, num_frames), camera, ego, speed_mps)
+    events = check_events(scenario, given=ego is not None)
+    best: Attempt | None = None
+    for number in range(MAX_ATTEMPTS):
+        attempt = _attempt(request, events, number)
+        if best is None or len(attempt.faults) < len(best.faults):
+            best = attempt
+        if not best.faults or (number >= 11 and not events):
+            break
+    assert best is not None
+    wrong = [fault for fault in best.faults if fault.split(":")[0] in scenario.events]
+    if wrong and ego is None:
+        raise InputError("event that fits no drawn scene", wrong[0], "another road, manoeuvre, speed or a longer clip")
+    best.stage.notes += best.faults
+    return _scene(request, best)
+
+
+def _request(scenario: Scenario, seed: int, timing: tuple[float, int | None], camera: Camera | None, ego: EgoMotion | None,
+             speed_mps: float | None) -> Request:  # fmt: skip
+    """The checked arguments of a simulation."""
+    fps, num_frames = timing
+    if isinstance(fps, bool) or not isinstance(fps, (int, float)) or not 0.5 <= fps <= MAX_FPS:
+        raise InputError("fps", fps, f"0.5 to {MAX_FPS:.0f} frames per second")
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
+        raise InputError("seed", seed, "a whole number")
+    if ego is not None:
+        check_given(ego, float(fps), num_frames)
+        num_frames = len(ego)
+    frames = round(scenario.duration_s * fps) + 1 if num_frames is None else num_frames
+    if isinstance(frames, bool) or not isinstance(frames, (int, np.integer)) or not 1 <= frames <= MAX_FRAMES:
+        raise InputError("number of frames", frames, f"1 to {MAX_FRAMES}")
+    if speed_mps is not None and not (isinstance(speed_mps, (int, float)) and 0.0 <= speed_mps <= MAX_GIVEN_SPEED_MPS):
+        raise InputError("speed_mps", speed_mps, f"0 to {MAX_GIVEN_SPEED_MPS:.0f} m/s")
+    camera = camera or draw_camera(numpy_rng("camera", scenario.key, int(seed)))
+    request = Request(scenario, int(seed), float(fps), int(frames), camera, speed_mps, None, ego)
+    if ego is None:
+        return request
+    return replace(request, course=course_of(ego, request.substeps))
+
+
+def check_events(scenario: Scenario, *, given: bool = False) -> list[Event]:
+    """The scenario's events, or InputError: unknown name, or a place, light, weather or cast that contradicts it."""
+    events = []
+    for name in scenario.events:
+        check_word("event", name, tuple(EVENTS))
+        event = EVENTS[name]
+        for what, word, allowed in (
+            ("road", scenario.road, event.roads), ("weather", scenario.weather, event.weathers), ("light", scenario.light, event.lights),
+        ):  # fmt: skip
+            if word not in allowed:
+                raise InputError(f"{what} for the event {name}", word, "one of " + ", ".join(allowed))
+        if not given and scenario.manoeuvre not in event.manoeuvres:
+            raise InputError(f"ego manoeuvre for the event {name}", scenario.manoeuvre, "one of " + ", ".join(event.manoeuvres))
+        for request in scenario.agents:
+            if request.count == 0 and request.kind in {*event.needs_kinds, *(LABELS[k] for k in event.needs_kinds)}:
+                raise InputError(f"number of {request.kind} with the event {name}", 0, "at least the one in the event")
+        events.append(event)
+    if len(set(scenario.events)) < len(scenario.events):
+        raise InputError("events", list(scenario.events), "each event once")
+    return events
+
+
+def _attempt(request: Request, events: list[Event], number: int) -> Attempt:
+    """Draws and drives one scene: events first and alone, then everything else around them."""
+    rng = numpy_rng("scene", request.scenario.key, request.seed, number)
+    stage = build_stage(rng, request, events)
+    played = []
+    for event in events:
+        stage.role = event.name
+        played.append((event, event.play(stage)))
+    stage.role = ""
+    if events:
+        trial = _finish(stage, request, drive(stage, no_fleet()), played, [])
+        if trial.faults:
+            return trial
+    asked = [t for _, tracks in place_requests(stage) for t in tracks]
+    furnish_street(stage)
     fleet = populate(stage)
     result = drive(stage, fleet)
     stage.tracks += fleet_tracks(stage, fleet, result)
-    motion, poses = ego_motion(stage, result, fps, substeps)
-    tracks = without_overlaps(stage.tracks, poses, substeps)
-    stage.tracks = tracks
-    statics = place_statics(stage)
-    road_s = [stage.plan.line.project(t.x_m, t.y_m)[0] for t in tracks]
-    agents = tuple(
-        to_agent(
-            t,
-            i + 1,
-            pick=slice(None, None, substeps),
-            dt_s=dt,
-            z_m=stage.plan.line.height(s),
-            lights=atmosphere.headlights_on,
-        )
-        for i, (t, s) in enumerate(zip(tracks, road_s, strict=True))
-    )
-    ego_s, _ = stage.plan.line.project(poses[:, 0], poses[:, 1])
-    return Scene(
-        scenario, int(seed), float(fps), camera, motion, poses, stage.plan.line.height(ego_s) - stage.plan.line.height(0.0),
-        build_road(stage.plan), statics, agents, atmosphere, (), tuple(stage.notes),
-    )  # fmt: skip
+    return _finish(stage, request, result, played, asked)
 
 
-def build_stage(scenario: Scenario, rng: np.random.Generator, steps: int, dt: float, speed_mps: float | None) -> Stage:
+def _finish(stage: Stage, request: Request, result: Drive, played: list[tuple[Event, Played]], asked: list[Track]) -> Attempt:
+    """Ego motion, the tracks that fit, and what is wrong."""
+    motion, poses = ego_motion(stage, result, request)
+    tracks, lost = without_overlaps(stage.tracks, motion, poses, request.substeps)
+    take = Take.of(tracks, motion, poses, request.substeps)
+    faults = [f for event, p in played for f in event_faults(take, event, p, request.camera, request.substeps)]
+    faults += request_faults(take, asked, request.camera)
+    if lost and not faults:
+        faults.append(f"cast: {lost} agents had no room")
+    return Attempt(stage, take, played, faults)
+
+
+def build_stage(rng: np.random.Generator, request: Request, events: list[Event]) -> Stage:
     """Road, ego line and an empty stage for a scenario."""
-    speed = draw_speed(rng, scenario) if speed_mps is None else float(speed_mps)
-    if not 0.0 <= speed <= MAX_SPEED_MPS:
-        raise InputError("speed_mps", speed_mps, f"0 to {MAX_SPEED_MPS}")
-    duration = (steps - 1) * dt
-    grip = friction(scenario.weather)
-    way, _ = nominal_run(free_plan(scenario.manoeuvre, speed, duration, grip), steps, dt)
-    plan = draw_plan(rng, RoadNeeds(scenario.road, scenario.manoeuvre, speed, float(way[-1])))
-    ego_plan = plan_ego(scenario.manoeuvre, plan, speed, duration, grip)
-    quiet = {LABELS[a.kind] or a.kind for a in scenario.agents}
-    return Stage(scenario, rng, plan, ego_plan, steps, dt, scenario.light.startswith("night"), frozenset(quiet))
-
-
-def ego_motion(stage: Stage, result: Drive, fps: float, substeps: int) -> tuple[EgoMotion, np.ndarray]:
-    """Ego motion at the frames and its poses, exactly consistent with each other."""
-    x, y, yaw = stage.ego.path.world(result.ego_s_m[::substeps])
-    path = np.stack([x - x[0], y - y[0], yaw - yaw[0]], 1)
-    if len(path) == 1:
-        motion = EgoMotion(result.ego_v_mps[:1], np.zeros(1), fps)
+    scenario, course = request.scenario, request.course
+    duration, grip = (request.steps - 1) * request.dt_s, friction(request.scenario.weather)
+    manoeuvre = scenario.manoeuvre if course is None else course.manoeuvre
+    wants = frozenset(request_wants(scenario)).union(*(event.wants for event in events))
+    if course is not None:
+        speed, distance = float(course.speed_mps[0]), max(float(course.way_m[-1]), 0.0)
     else:
-        motion = ego_from_planar_poses(path, fps)
+        speed = request.speed_mps if request.speed_mps is not None else draw_speed(rng, scenario, events)
+        distance = float(nominal_run(free_plan(manoeuvre, speed, duration, grip), request.steps, request.dt_s)[0][-1])
+    plan = draw_plan(rng, RoadNeeds(scenario.road, manoeuvre, speed, distance, wants, course))
+    ego_plan = plan_given(course, grip) if course is not None else plan_ego(manoeuvre, plan, speed, duration, grip)
+    night = scenario.light.startswith("night")
+    return Stage(scenario, rng, plan, ego_plan, request.steps, request.dt_s, night, quiet_kinds(scenario))
+
+
+def ego_motion(stage: Stage, result: Drive, request: Request) -> tuple[EgoMotion, np.ndarray]:
+    """Ego motion at the frames and its poses, exactly consistent with each other."""
+    if request.motion is not None:
+        return request.motion, planar_poses(request.motion)
+    x, y, yaw = stage.ego.path.world(result.ego_s_m[:: request.substeps])
+    path = np.stack([x - x[0], y - y[0], yaw - yaw[0]], 1)
+    rate = float(np.interp(0.0, stage.ego.path.s_m, stage.ego.path.curvature)) * result.ego_v_mps[0]
+    motion = ego_from_planar_poses(path, request.fps, first=(float(result.ego_v_mps[0]), rate))
     return motion, planar_poses(motion)
 
 
-def track_boxes(tracks: list[Track], substeps: int) -> np.ndarray:
-    """Footprints at the frames ``(T, A, 5)``: x, y, yaw, half length, half width."""
-    columns = [
-        np.stack(
-            [t.x_m, t.y_m, t.yaw_rad, np.full(len(t.x_m), t.half_length_m), np.full(len(t.x_m), t.half_width_m)], 1
-        )[::substeps]
-        for t in tracks
-    ]
-    return np.stack(columns, 1)
-
-
-def ego_boxes(poses: np.ndarray) -> np.ndarray:
-    """Footprint of the ego car ``(T, 5)``; the camera is not at its middle."""
-    shift = 0.5 * (EGO_FRONT_M - EGO_REAR_M)
-    half = np.full(len(poses), 0.5 * (EGO_FRONT_M + EGO_REAR_M))
-    return np.stack(
-        [poses[:, 0] + shift * np.cos(poses[:, 2]), poses[:, 1] + shift * np.sin(poses[:, 2]), poses[:, 2], half, np.full(len(poses), EGO_HALF_WIDTH_M)], 1
+def _scene(request: Request, attempt: Attempt) -> Scene:
+    """The finished scene: statics around the actors, agents at the frames, ground and atmosphere."""
+    stage, take, scenario = attempt.stage, attempt.take, request.scenario
+    atmosphere = draw_atmosphere(numpy_rng("atmosphere", scenario.key, request.seed), scenario)
+    stage.tracks = take.tracks
+    statics = place_statics(stage)
+    line, flat = stage.plan.line, not stage.plan.line.z_m.any()
+    base = float(line.height(np.zeros(1))[0])
+    agents = tuple(
+        to_agent(
+            track, i, pick=slice(None, None, request.substeps), dt_s=request.dt_s,
+            z_m=0.0 if flat else line.height(line.project(track.x_m, track.y_m)[0]), lights=atmosphere.headlights_on,
+        )
+        for i, track in enumerate(take.tracks, 1)
     )  # fmt: skip
-
-
-def without_overlaps(tracks: list[Track], poses: np.ndarray, substeps: int) -> list[Track]:
-    """The tracks less those of the background whose bodies would meet another or the ego."""
-    if not tracks:
-        return tracks
-    boxes = np.concatenate([ego_boxes(poses)[:, None], track_boxes(tracks, substeps)], 1)
-    dropped: set[int] = set()
-    for i, j in overlapping_pairs(boxes):
-        if i in dropped or j in dropped:
-            continue
-        later = j if i == 0 or not tracks[j - 1].essential else i
-        dropped.add(int(later))
-    return [t for k, t in enumerate(tracks, 1) if k not in dropped]
+    ego_s, _ = line.project(take.poses[:, 0], take.poses[:, 1])
+    records = tuple(record(event, played, take, request.substeps) for event, played in attempt.played)
+    return Scene(
+        scenario, request.seed, request.fps, request.camera, take.motion, take.poses, line.height(ego_s) - base,
+        build_road(stage.plan), statics, agents, atmosphere, records, tuple(stage.notes),
+    )  # fmt: skip

@@ -30,7 +30,7 @@ class Stage:
 
     times_s: ``(N,)`` simulation steps, dt_s apart. nominal_s_m, nominal_v_mps: ``(N,)`` the ego on an empty road.
     clear_zones: circles (x, y, radius) kept free of things beside the road. reserved: (s0, s1, d0, d1) boxes of road
-    where no background vehicle starts. quiet_labels: classes the background must not add.
+    where no background vehicle starts. quiet_kinds: kinds and classes the background must not add.
     """
 
     scenario: Scenario
@@ -40,7 +40,7 @@ class Stage:
     steps: int
     dt_s: float
     night: bool
-    quiet_labels: frozenset[str]
+    quiet_kinds: frozenset[str]
     tracks: list[Track] = field(default_factory=list)
     clear_zones: list[tuple[float, float, float]] = field(default_factory=list)
     reserved: list[tuple[float, float, float, float]] = field(default_factory=list)
@@ -61,7 +61,7 @@ class Stage:
 
     def allowed(self, kind: str) -> bool:
         """Whether the background may hold this kind (nobody asked for an exact number of its class)."""
-        return kind not in self.quiet_labels and LABELS[kind] not in self.quiet_labels
+        return kind not in self.quiet_kinds and LABELS[kind] not in self.quiet_kinds
 
     def ego_at(self, time_s: float) -> float:
         """Road coordinate s (m) of the ego on an empty road at a time; beyond the clip at its last speed."""

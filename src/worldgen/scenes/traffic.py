@@ -105,6 +105,11 @@ def populate(stage: Stage) -> Fleet:
     return Fleet(*(c.copy() for c in columns), tracks)
 
 
+def no_fleet() -> Fleet:
+    """An empty road."""
+    return Fleet(*(np.zeros(0) for _ in range(9)), [])
+
+
 def _first_place(stage: Stage, own: bool, way: int, spacing_m: float) -> float:
     rng = stage.rng
     if not own:
@@ -178,7 +183,8 @@ class Obstacles:
         s, d = line.project(x, y)
         relative = yaw - np.interp(s, line.s_m, line.heading_rad)
         cos, sin = np.abs(np.cos(relative)), np.abs(np.sin(relative))
-        length, width = (np.array([t.size_m[k] / 2 for t in tracks]) for k in (0, 1))
+        length = np.array([t.half_length_m for t in tracks])
+        width = np.stack([t.swept_half_width_m for t in tracks], 1)
         rate = lambda values: np.gradient(values, stage.dt_s, axis=0) if stage.steps > 1 else np.zeros_like(values)  # noqa: E731
         return cls(s, d, rate(s), rate(d), length * cos + width * sin, length * sin + width * cos,
                    np.array([t.seen_from for t in tracks]))  # fmt: skip
