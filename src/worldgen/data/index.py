@@ -14,6 +14,7 @@ from worldgen.core.errors import InputError, Received
 from worldgen.core.sample import SPLITS, Sample
 from worldgen.data.shards import MEMBERS, canonical_json, decode_record, decode_sample, scan_shard
 from worldgen.data.storage import join, read_bytes, reported, resolve, write_bytes
+from worldgen.data.tar import Entry
 
 DATASET_VERSION = 1
 INDEX_NAME, SUMMARY_NAME = "index.parquet", "dataset.json"
@@ -65,25 +66,32 @@ def build_index(url: str) -> dict:
 
 
 def shard_rows(url: str) -> Iterator[dict]:
-    """Index rows of one shard, in its order; ``weights_hash`` (not a column) rides along for the summary."""
-    name = url.rsplit("/", 1)[-1]
+    """Index rows of one shard, in its order (see :func:`index_row`)."""
     for key, group, data in scan_shard(url):
-        record = decode_record({"json": data} if data else {})
-        if record["key"] != key:
-            raise InputError(f"shard {url}: record of {key}", record["key"], "the key of its file name")
-        scorecard = record["scorecard"]
-        row = {column: record.get(column) for column in COLUMNS}
-        row |= {
-            "shard": name, "accepted": bool(scorecard.get("accepted", True)),
-            "reasons": [str(reason) for reason in scorecard.get("reasons", ())],
-        }  # fmt: skip
-        for member in MEMBERS:
-            place = group.get(member)
-            row[f"{member.replace('.', '_')}_offset"] = None if place is None else place.offset
-            row[f"{member.replace('.', '_')}_size"] = None if place is None else place.size
-        row |= {f"score_{name}": value for name, value in _numbers(scorecard)}
-        row["weights_hash"] = record["provenance"].get("weights_hash")
-        yield row
+        yield index_row(url, key, group, data)
+
+
+def index_row(url: str, key: str, group: dict[str, Entry], data: bytes) -> dict:
+    """The index row of one sample from what :func:`scan_shard` tells of it.
+
+    ``weights_hash`` (not a column) rides along for the summary. Raises: InputError for a damaged record.
+    """
+    record = decode_record({"json": data} if data else {})
+    if record["key"] != key:
+        raise InputError(f"shard {url}: record of {key}", record["key"], "the key of its file name")
+    scorecard = record["scorecard"]
+    row = {column: record.get(column) for column in COLUMNS}
+    row |= {
+        "shard": url.rsplit("/", 1)[-1], "accepted": bool(scorecard.get("accepted", True)),
+        "reasons": [str(reason) for reason in scorecard.get("reasons", ())],
+    }  # fmt: skip
+    for member in MEMBERS:
+        place = group.get(member)
+        row[f"{member.replace('.', '_')}_offset"] = None if place is None else place.offset
+        row[f"{member.replace('.', '_')}_size"] = None if place is None else place.size
+    row |= {f"score_{name}": value for name, value in _numbers(scorecard)}
+    row["weights_hash"] = record["provenance"].get("weights_hash")
+    return row
 
 
 def _numbers(scorecard: dict, prefix: str = "") -> Iterator[tuple[str, float]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+from collections.abc import Callable, Iterable
 from importlib import resources
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from worldgen.core.ego import EgoMotion
 from worldgen.core.errors import InputError
 from worldgen.core.labels import CLASSES, Labels
 from worldgen.core.sample import SPLITS, Sample
+from worldgen.data.images import encode_image
 from worldgen.data.index import DataSet
 from worldgen.data.shards import decode_sample
 from worldgen.data.sheet import CLASS_COLOURS, contact_sheet
@@ -22,10 +24,18 @@ PLOT_WIDTH, PLOT_HEIGHT = 320, 56
 SHEET_CLIPS = 12
 
 
-def write_page(data: DataSet, folder: str | Path, *, limit: int = 60, title: str | None = None) -> list[str]:
+def write_page(
+    data: DataSet,
+    folder: str | Path,
+    *,
+    limit: int = 60,
+    title: str | None = None,
+    seen: Callable[[Iterable[int]], Iterable[int]] = iter,
+) -> list[str]:
     """Write ``index.html``, ``sheet.png`` and ``clips/KEY.mp4`` into a folder; returns the keys shown.
 
-    At most ``limit`` samples, spread evenly over the data set. Every text from the data is escaped.
+    At most ``limit`` samples, spread evenly over the data set. Every text from the data is escaped. seen: wraps the
+    sample numbers, for a progress bar.
 
     Raises: InputError for an empty data set, a bad limit, damaged samples or a folder that cannot be written.
     """
@@ -35,7 +45,7 @@ def write_page(data: DataSet, folder: str | Path, *, limit: int = 60, title: str
         raise InputError(f"data set {data.url}", "no samples", "at least one sample to show")
     numbers = np.unique(np.linspace(0, len(data) - 1, min(limit, len(data))).round().astype(int)).tolist()
     cards, sheet = [], []
-    for number in numbers:
+    for number in seen(numbers):
         members = data.members(number)
         sample = decode_sample(members)
         write_bytes(str(Path(folder) / "clips" / f"{sample.key}.mp4"), members["mp4"])
@@ -50,16 +60,12 @@ def write_page(data: DataSet, folder: str | Path, *, limit: int = 60, title: str
 
 def sheet_png(samples: list[Sample]) -> bytes:
     """A contact sheet of samples, labels drawn, as the bytes of a PNG file."""
-    import cv2
-
     picture = contact_sheet(
         [sample.clip for sample in samples],
         [f"{sample.key}   {sample.caption}" for sample in samples],
         labels=[sample.labels for sample in samples],
     )
-    done, data = cv2.imencode(".png", picture[..., ::-1])
-    assert done, f"PNG encoding failed for {picture.shape}"
-    return data.tobytes()
+    return encode_image(picture, ".png")
 
 
 def _page(data: DataSet, title: str, cards: list[str]) -> str:
@@ -168,6 +174,10 @@ def _ego_plots(ego: EgoMotion) -> str:
     return speed + _plot("Yaw rate (left +)", "°/s", np.degrees(ego.yaw_rate_radps), ego.fps, least=4.0, kind="yaw")
 
 
+def _short(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 10 or value == round(value) else f"{value:.1f}"
+
+
 def _plot(name: str, unit: str, values: np.ndarray, fps: float, *, least: float, kind: str = "speed") -> str:
     """A line over time as inline SVG. least: smallest range of the axis, so that noise does not fill the plot."""
     low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
@@ -177,12 +187,10 @@ def _plot(name: str, unit: str, values: np.ndarray, fps: float, *, least: float,
     y = 4 + (high - values) / (high - low) * (PLOT_HEIGHT - 8)
     zero = 4 + high / (high - low) * (PLOT_HEIGHT - 8)
     points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
-    ends = (
-        f"{values.min():.1f} to {values.max():.1f}" if np.ptp(values) >= 0.05 else f"{values.mean() + 0.0:.1f} constant"
-    )
+    ends = f"{values.min():.1f} to {values.max():.1f}" if np.ptp(values) >= 0.05 else f"constant {values.mean():.1f}"
     reach = f"{ends} {unit} over {len(values) / fps:.1f} s".replace("-0.0", "0.0")
     return f"""<figure><figcaption><span>{name}</span><span>{reach}</span></figcaption>
-<div class="axes"><span class="high">{high:.3g}</span><span class="low">{low:.3g}</span>
+<div class="axes"><span class="high">{_short(high)}</span><span class="low">{_short(low)}</span>
 <svg class="plot {kind}" viewBox="0 0 {PLOT_WIDTH} {PLOT_HEIGHT}" preserveAspectRatio="none" role="img" aria-label="{name}: {reach}">
 <rect class="frame" width="{PLOT_WIDTH}" height="{PLOT_HEIGHT}" rx="4"/><line class="zero" x1="0" x2="{PLOT_WIDTH}" y1="{zero:.1f}" y2="{zero:.1f}"/>
 <polyline class="value" points="{points}"/><line class="now" x1="0" x2="0" y1="0" y2="{PLOT_HEIGHT}"/>
