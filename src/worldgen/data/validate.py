@@ -129,7 +129,7 @@ def sample_problems(sample: Sample, key: str, files: set[str]) -> list[str]:
 
 
 def label_problems(labels: Labels) -> list[str]:
-    """What is wrong with labels beyond their shapes: places outside the picture, shares outside 0 to 1, mixed tracks."""
+    """What is wrong with labels beyond what their type holds: places outside the picture, odd sizes, mixed tracks."""
     problems = []
     size = np.array([labels.width_px, labels.height_px])
     box = labels.box_px
@@ -139,9 +139,6 @@ def label_problems(labels: Labels) -> list[str]:
     seen = (box[:, 2] > box[:, 0]) & (box[:, 3] > box[:, 1])
     beyond = (box[:, :2] < whole[:, :2] - 2 * EDGE_PX).any(1) | (box[:, 2:] > whole[:, 2:] + 2 * EDGE_PX).any(1)
     _name_rows(problems, labels, beyond & seen, "visible box larger than the whole object's")
-    for name in ("visible_fraction", "occlusion", "truncation"):
-        values = getattr(labels, name)
-        _name_rows(problems, labels, (values < 0) | (values > 1), f"{name} outside 0 to 1")
     partly = np.isnan(labels.box3d).any(1) & ~np.isnan(labels.box3d).all(1)
     _name_rows(problems, labels, partly | np.isinf(labels.box3d).any(1), "3-D box only partly known")
     _name_rows(problems, labels, (labels.box3d[:, 3:6] <= 0).any(1), "3-D box without size")
