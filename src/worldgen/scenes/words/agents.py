@@ -9,6 +9,7 @@ from worldgen.core.scenario import MAX_AGENTS, AgentRequest
 from worldgen.scenes.words.lexicon import EMPTY_KINDS, PLURAL_COUNT
 from worldgen.scenes.words.units import Entry, Meaning, Unit
 
+PLAIN_TRAFFIC = 4
 CROSSING_KINDS = ("pedestrian", "child", "animal")
 ON_ROAD_KINDS = ("pedestrian", "child", "animal", "cargo", "traffic_cone", "cyclist")
 FOLLOWED = Entry("p_ahead", (Meaning("place", "ahead"),))
@@ -49,6 +50,8 @@ class AgentReader:
             elif unit.meaning("weather") and self.count is not None and self.count.meaning("count"):
                 self.understood.append((self.count, "weather", "some"))  # "a few showers"
                 self.count = None
+            elif unit.name in ("behind_us", "behind_ego") and self._last_unplaced() is not None:
+                self.leftover += [self.drafts.pop().unit, unit]  # out of the camera's sight
             elif unit.name == "behind" and self._ego_follows(units[i + 1 :]):
                 self.place = Unit(FOLLOWED, unit.start, unit.end, unit.text)
                 unit.used = True
@@ -70,6 +73,10 @@ class AgentReader:
                 self._drop_count()
                 self.count = unit
         self._break(hard=True)
+
+    def _last_unplaced(self) -> Draft | None:
+        last = self.drafts[-1] if self.drafts else None
+        return last if last is not None and last.segment == self.segment and last.place is None else None
 
     def _ego_follows(self, rest: list[Unit]) -> bool:
         """Whether "behind" says where we are ("we slow down behind a bus"), so that what follows is ahead of us."""
@@ -115,9 +122,16 @@ class AgentReader:
         self.drafts.append(Draft(kind, count, unit.entry.plural, place, negated, unit, self.segment))
 
     def _traffic(self, unit: Unit, negated: bool) -> None:
-        number = 2 if negated else int(unit.meaning("traffic").value)
+        number = int(unit.meaning("traffic").value)
+        if negated:  # "no oncoming traffic" is none, "no heavy traffic" is little
+            number = 2 if number > PLAIN_TRAFFIC else 0
+        place = "anywhere"
+        if self.place is not None:
+            place = self.place.meaning("place").value
+            self.understood.append((self.place, "place", place))
+            self.place = None
         self._drop_count()
-        self.drafts.append(Draft("car", number, True, "anywhere", False, unit, self.segment))
+        self.drafts.append(Draft("car", number, True, place, False, unit, self.segment))
         self.understood.append((unit, "agents", f"{number} cars"))
         self.notes.append(f"{unit.text}: read as {number} cars")
 
@@ -127,9 +141,10 @@ class AgentReader:
         following = next(
             (u for u in units[i + 1 :] if u.meaning("kind") or u.entry.neutral or u.meaning("place")), None
         )
-        before_noun = (
-            unit.name in BEFORE_NOUN and following is not None and following.meaning("kind") and not following.used
+        noun = (
+            following is not None and not following.used and (following.meaning("kind") or following.meaning("traffic"))
         )
+        before_noun = unit.name in BEFORE_NOUN and noun
         if place.hint:  # "on the road" says where only for those who do not belong there
             for draft in here[-1:]:
                 if draft.kind in ON_ROAD_KINDS and not draft.negated:

@@ -110,7 +110,7 @@ SYMBOLS: dict[str, str] = {
 
 GROUPS: dict[str, str] = {
     "VEH": "car|van|truck|bus|lead", "ANY": "car|van|truck|bus|lead|motorcycle", "PED": "pedestrian|child|group", "WALKER": "pedestrian",
-    "CROSSES": "crossing_verb|p_crossing", "AHEAD": "p_ahead|lead", "INTO": "into|in|onto|on|to|across|over|off", "US": "us|we|our|ours|ego|road|lane|lanes|street|path|traffic|way|roadway|p_ahead|carriageway",
+    "CROSSES": "crossing_verb|p_crossing", "AHEAD": "p_ahead|lead", "INTO": "into|in|onto|on|to|across|over|off", "US": "us|we|our|ours|ego|road|lane|lanes|street|path|traffic|way|roadway|p_ahead|carriageway|curb|kerb|pavement|sidewalk",
     "NO": "no|not|without|never|fails|failing|fail|refuses", "ANIMAL": "animal|dog", "STILL": "stopped|stalled|stop", "HARD": "brake_hard|slam_brakes", "EGO": "we|us|i|ego|me",
     "BETWEEN": "between|behind|p_from_behind_parked|amid|among",
     "BIKE": "cyclist|bicycle", "STOPS": "brake|brake_hard|stop|slam_brakes|emergency_stop|emergency",
@@ -179,7 +179,6 @@ EVENT_PATTERNS: tuple[tuple[str, str], ...] = (
     ("lost_cargo", "cargo spill"),
     ("stalled_truck_in_fog", "stalled ~ truck"),
     ("stalled_truck_in_fog", "truck ~ stalled"),
-    ("stalled_truck_in_fog", "stopped truck"),
     ("stalled_car_on_lane", "stalled ~ car|van"),
     ("stalled_car_on_lane", "stopped car"),
     ("stalled_car_on_lane", "car|van ~ stalled"),

@@ -218,7 +218,7 @@ FILLERS = (
 """Words that carry no wish of their own: read, and rightly without effect."""
 
 UNMODELLED = (
-    "level crossing|stop sign|police car|crossing guard|railway crossing|traffic warden|behind|behind us|behind it|beside|next|above|below|"
+    "level crossing|brake lights|brake light|tail lights|tail light|stop sign|police car|crossing guard|railway crossing|traffic warden|behind|behind us|behind it|beside|next|above|below|"
     "zebra|speed bump|water|between"
 )
 """Phrases that look like words of the vocabulary but are not: reported as not understood."""
