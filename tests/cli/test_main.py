@@ -38,19 +38,28 @@ def test_every_listed_command_is_complete():
         assert 10 < len(line) < 100, name
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_help_of_every_command_names_every_option(name, capsys):
-    with pytest.raises(SystemExit) as stop:
-        main([name, "--help"])
-    assert stop.value.code == 0
-    text = capsys.readouterr().out
-    assert f"worldgen {name}" in text
-    parser = build_parser(name)._subparsers._group_actions[0].choices[name]
+def _leaves(parser, words):
+    """Every parser below ``parser`` with the words that lead to it, itself included."""
+    yield words, parser
     for action in parser._actions:
-        for option in action.option_strings:
-            assert option in text
-        if action.option_strings and action.help is not argparse.SUPPRESS:
-            assert action.help, f"{name} {action.option_strings} has no help"
+        if isinstance(action, argparse._SubParsersAction):
+            for word, inner in action.choices.items():
+                yield from _leaves(inner, [*words, word])
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_every_command_explains_every_option(name, capsys):
+    top = build_parser(name)._subparsers._group_actions[0].choices[name]
+    for words, parser in _leaves(top, [name]):
+        with pytest.raises(SystemExit) as stop:
+            main([*words, "--help"])
+        assert stop.value.code == 0
+        text = capsys.readouterr().out
+        assert "worldgen " + " ".join(words) in text and len(parser.description or "") > 20, words
+        for action in parser._actions:
+            if action.help is not argparse.SUPPRESS:
+                assert action.help or isinstance(action, argparse._SubParsersAction), (words, action)
+                assert all(option in text for option in action.option_strings)
 
 
 def test_top_help_lists_the_commands_and_version_prints(capsys):

@@ -35,7 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         command.add_argument("--split", choices=("train", "val", "test"), help="only this split")
     view.add_argument("--limit", type=int, default=60, metavar="N", help="show at most N samples, spread evenly (60)")
     view.add_argument("--tag", action="append", default=[], help="only samples with this tag; may be repeated")
-    export.add_argument("--format", required=True, choices=("coco", "kitti", "kitti_tracking", "yolo"))
+    export.add_argument(
+        "--format",
+        required=True,
+        choices=("coco", "kitti", "kitti_tracking", "yolo"),
+        help="whose reader shall open it",
+    )
     export.add_argument("--every", type=int, default=1, metavar="N", help="take each N-th frame (1)")
     export.add_argument("--images", choices=("jpg", "png"), help="picture format (jpg; png for KITTI)")
     export.add_argument("--quarantined", action="store_true", help="also samples that the gate refused")
