@@ -78,7 +78,12 @@ TWO = (sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num
 def test_two_processes_see_what_one_with_a_doubled_batch_sees(tmp_path):
     script = Path(__file__).with_name("toy_run.py")
     launched = subprocess.run(
-        [*TWO, str(script), str(tmp_path / "two")], env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False
+        [*TWO, str(script), str(tmp_path / "two")],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert launched.returncode == 0, launched.stdout + launched.stderr
     train(toy_config(tmp_path / "one", batch=4), launch=Launch(), build=lambda *_: ToyTask())

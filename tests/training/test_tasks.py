@@ -58,7 +58,7 @@ def test_world_trains_from_a_codec_and_resumes_exactly(tmp_path, dataset, codec_
     changes = dict(init=InitConfig(codec=str(codec_folder)), validate_every=2, sheet_every=4)
     whole = config("world", tmp_path / "whole", dataset, **changes)
     _, lines = run(whole)
-    assert "conditions learnt: context, text, ego" in lines
+    assert "conditions honoured: context, text, ego" in lines
     halves = dataclasses.replace(whole, output=str(tmp_path / "halves"))
     run(halves, StopAfter(3))
     run(halves)
@@ -70,7 +70,11 @@ def test_world_trains_from_a_codec_and_resumes_exactly(tmp_path, dataset, codec_
     assert pipeline.accepts == ("context", "text", "ego") and pipeline.size_px == (32, 32)
     average = load_file(tmp_path / "whole/checkpoints/step_00000004/average.safetensors")
     saved = pipeline.transformer.state_dict()
-    assert all(torch.equal(t, saved[n.removeprefix("transformer.")]) for n, t in average.items() if n.startswith("transformer."))
+    assert all(
+        torch.equal(t, saved[n.removeprefix("transformer.")])
+        for n, t in average.items()
+        if n.startswith("transformer.")
+    )
     sheet = np.asarray(Image.open(tmp_path / "whole/sheets/step_00000004.png"))
     assert sheet.shape == (2 * 2 * 32, 3 * 32, 3)
 
@@ -87,7 +91,11 @@ def test_overfit_one_reaches_its_loss_on_the_world_model(tmp_path, dataset, code
 
 def test_lora_changes_the_output_and_loads_on_its_base_alone(tmp_path, dataset, pipeline_folder):
     wanted = config(
-        "world", tmp_path, dataset, init=InitConfig(pipeline=str(pipeline_folder)), adapter=AdapterConfig("lora", rank=2)
+        "world",
+        tmp_path,
+        dataset,
+        init=InitConfig(pipeline=str(pipeline_folder)),
+        adapter=AdapterConfig("lora", rank=2),
     )
     _, lines = run(wanted)
     assert any("adapter on and off differs" in line for line in lines)

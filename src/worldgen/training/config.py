@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from worldgen.core.errors import InputError
@@ -24,8 +25,8 @@ class DataConfig:
 
     urls: tuple[str, ...] = ()
     repeat: tuple[int, ...] = ()
-    width_px: int = 160
-    height_px: int = 96
+    width_px: int = 224
+    height_px: int = 128
     num_frames: int = 8
     strides: tuple[int, ...] = (1,)
     flip: float = 0.0
@@ -52,9 +53,8 @@ class DataConfig:
 class InitConfig:
     """Where weights start. Everything is checked tensor by tensor; pickled weights are refused.
 
-    pipeline: folder of a saved pipeline to continue from ("" to start anew). codec: folder of a codec, or of a pipeline
-    to take the codec from (world training needs a trained one). vocabulary: WordPiece vocabulary file ("" for the
-    model's own).
+    pipeline: folder of a saved pipeline to continue from ("" to start anew, "shipped" for the model that comes with
+    worldgen). codec: folder of a codec, or of a pipeline to take the codec from (a new world model needs a trained one).
     """
 
     pipeline: str = ""
@@ -175,3 +175,8 @@ MAY_CHANGE = (
     "sheet_every", "tensorboard", "overfit_loss", "overfit_fraction", "compile", "device",
 )  # fmt: skip
 """Fields that may differ when a run is continued; any other difference would silently mix two runs."""
+
+
+def output_folder(config: TrainConfig) -> Path:
+    """The folder of a run."""
+    return Path(config.output).expanduser()

@@ -12,6 +12,7 @@ from torch import nn
 from transformers import DistilBertModel
 
 from worldgen.core.errors import InputError, Received
+from worldgen.data.assets import assets_dir
 from worldgen.models.codec import build_codec
 from worldgen.models.pipeline import WorldPipeline
 from worldgen.models.sizes import SIZES, build_pipeline
@@ -19,6 +20,7 @@ from worldgen.models.world import WorldTransformer
 from worldgen.training.weights import account, check_component, read_tensors, refuse_pickles
 
 NETWORKS = ("transformer", "codec", "text_encoder")
+SHIPPED = "shipped"
 TEXT_ENCODER = DistilBertModel
 
 
@@ -27,7 +29,7 @@ def load_pipeline(folder: str | Path) -> WorldPipeline:
 
     The files are compared with the networks that their configs describe before a library may patch over differences.
     """
-    folder = Path(folder).expanduser()
+    folder = assets_dir() / "model" if folder == SHIPPED else Path(folder).expanduser()
     refuse_pickles(folder)
     if not (folder / "model_index.json").is_file():
         raise InputError(f"pipeline {folder}", Received("no model_index.json"), "a folder written by save_pretrained")
@@ -48,7 +50,7 @@ def load_pipeline(folder: str | Path) -> WorldPipeline:
 
 def load_codec(folder: str | Path) -> AutoencoderDC:
     """A saved codec, or the codec of a saved pipeline; checked as :func:`load_pipeline` does."""
-    folder = Path(folder).expanduser()
+    folder = assets_dir() / "model" if folder == SHIPPED else Path(folder).expanduser()
     refuse_pickles(folder)
     if (folder / "model_index.json").is_file():
         folder = folder / "codec"

@@ -6,7 +6,6 @@ import importlib.metadata
 import io
 import json
 import math
-import os
 import platform
 import time
 from collections.abc import Callable

@@ -16,7 +16,7 @@ from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
 from worldgen.core.errors import InputError, MissingDependencyError, Received
-from worldgen.training.config import TrainConfig
+from worldgen.training.config import TrainConfig, output_folder
 from worldgen.training.record import Launch
 from worldgen.training.task import Task
 from worldgen.training.trainer import Outcome, Trainer
@@ -30,7 +30,7 @@ def train(config: TrainConfig, *, launch: Launch, build: TaskBuilder | None = No
     build: makes the task (by default the one that ``config.task`` names).
     Raises InputError for anything the user must change, TrainingError when the run fails its own rules.
     """
-    output = Path(config.output).expanduser()
+    output = output_folder(config)
     if output.exists() and not output.is_dir():
         raise InputError("output", config.output, "a folder or a new name; this is a file")
     if config.tensorboard:

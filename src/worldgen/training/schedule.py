@@ -25,6 +25,14 @@ def lr_factor(step: int, progress: float, *, warmup: int, final: float) -> float
     return rise * (final + (1.0 - final) * 0.5 * (1.0 + math.cos(math.pi * progress)))
 
 
+def parameter_groups(parameters: dict[str, nn.Parameter], weight_decay: float) -> list[dict]:
+    """AdamW groups: matrices and kernels decay, vectors and scalars do not."""
+    decayed = [p for p in parameters.values() if p.ndim >= 2]
+    plain = [p for p in parameters.values() if p.ndim < 2]
+    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]
+
+
 class Ema:
     """A running average of trainable weights, in float32 on the device of the weights.
 

@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import math
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, gather_object
-from safetensors.torch import load_file, save
-from torch import nn
+from safetensors.torch import save
 
-from worldgen.core.errors import InputError, Received
 from worldgen.core.seeds import stable_hash
 from worldgen.training import preflight
-from worldgen.training.config import MAY_CHANGE, TrainConfig
+from worldgen.training.config import TrainConfig, output_folder
 from worldgen.training.files import new_folder, sweep, write_bytes, write_json
-from worldgen.training.order import Draw, Layout, StepOrder, draw_at, noise_seed
+from worldgen.training.identity import compare_identity, identity_of
+from worldgen.training.order import Layout, StepOrder, draw_at, noise_seed
+from worldgen.training.pace import Pace
 from worldgen.training.record import Launch, Metrics, finish_run, write_png, write_run
-from worldgen.training.schedule import Ema, lr_factor, progress_of
+from worldgen.training.schedule import Ema, lr_factor, parameter_groups, progress_of
 from worldgen.training.state import Live, Progress, load_state, newest_whole, read_record, save_state
 from worldgen.training.task import Batch, Items, Task
+from worldgen.training.verdict import change_verdict, overfit_verdict
 from worldgen.training.weights import weights_hash
-
-UNCHANGED = 1e-6
-"""Relative change of the output below which training is taken to have done nothing (float32 rounding is 1e-7)."""
-LINE_EVERY_S = 10.0
 
 
 class TrainingError(RuntimeError):
@@ -69,8 +63,7 @@ class DrawnItems(torch.utils.data.Dataset):
         return len(self.items)
 
     def __getitem__(self, position: int) -> object:
-        draw: Draw = draw_at(self.seed, position, len(self.items))
-        return self.items.load(draw)
+        return self.items.load(draw_at(self.seed, position, len(self.items)))
 
 
 class Trainer:
@@ -78,7 +71,7 @@ class Trainer:
 
     def __init__(self, config: TrainConfig, task: Task, *, launch: Launch, accelerator: Accelerator) -> None:
         self.config, self.task, self.launch, self.accelerator = config, task, launch, accelerator
-        self.output = Path(config.output).expanduser()
+        self.output = output_folder(config)
         self.product = self.output / task.product
         self.device = accelerator.device
         self.layout = Layout(config.batch, config.accumulate, accelerator.num_processes, accelerator.process_index)
@@ -97,7 +90,7 @@ class Trainer:
         self.live = Live(parameters, buffers, optimizer, self.ema)
         accelerator.ddp_handler.find_unused_parameters = task.partial
         self.model, self.optimizer = accelerator.prepare(module, optimizer)
-        self.identity = self._identity()
+        self.identity = identity_of(config, task, items_per_step=self.layout.per_step)
         self.progress = Progress()
         self.metrics: Metrics | None = None
         self._born_s = time.monotonic()
@@ -115,12 +108,13 @@ class Trainer:
             line = f"already finished: {self.progress.step} steps in {self.output}; raise steps or max_minutes to go on"
             return Outcome(True, self.progress.step, line)
         batches = self._batches()
-        pace = Pace(self)
+        options = {"per_step": self.layout.per_step, "start_step": self.progress.step}
+        pace = Pace(self.config, self.launch.report, **options)
         while not self._done():
             result = self._step(batches)
             self._refuse_non_finite(result)
             self._advance(result)
-            pace.tell(result)
+            pace.tell(self.progress, grad_norm=result.grad_norm, device=self.device)
             self._watch()
             if result.stop and not self._done():
                 self._save()
@@ -171,23 +165,6 @@ class Trainer:
         for line in preflight.describe(self.need, clips=len(self.task.items), **shape, **limits):
             self.launch.report(line)
 
-    def _identity(self) -> dict:
-        """What a continued run must share with the run it continues."""
-        config = dataclasses.asdict(self.config)
-        for name in (*MAY_CHANGE, "batch", "accumulate"):
-            del config[name]
-        frozen = {n: p for n, p in self.task.module.named_parameters() if not p.requires_grad}
-        return json.loads(
-            json.dumps(
-                {
-                    "config": config,
-                    "items_per_step": self.layout.per_step,
-                    "data": self.task.items.data_hash,
-                    "frozen_weights": weights_hash(frozen),
-                }
-            )
-        )
-
     def _batches(self) -> Iterator[Batch]:
         order = StepOrder(self.layout, self.progress.step, frozen=self.config.overfit_one)
         loader = torch.utils.data.DataLoader(
@@ -229,7 +206,9 @@ class Trainer:
             with nullcontext() if last else self.accelerator.no_sync(self.model):
                 loss, metrics = self.model(batch, generators)
                 if not loss.requires_grad:
-                    raise TrainingError("the loss does not depend on any trained weight: what is trained is not on its path")
+                    raise TrainingError(
+                        "the loss does not depend on any trained weight: what is trained is not on its path"
+                    )
                 self.accelerator.backward(loss / config.accumulate)
             names = sorted(metrics)
             total = total + torch.stack([loss.detach(), *(metrics[name].detach() for name in names)]).float()
@@ -295,7 +274,7 @@ class Trainer:
         if step % config.save_every == 0 or done:
             self._save()
 
-    def _averaged(self):
+    def _averaged(self) -> AbstractContextManager[None]:
         return self.ema.applied() if self.ema is not None else nullcontext()
 
     def _validate(self) -> None:
@@ -334,50 +313,16 @@ class Trainer:
         if self.accelerator.is_main_process:
             self.model.eval()
             with self._averaged(), torch.no_grad():
-                verdict = [self._overfit_verdict() or self._change_verdict()]
+                verdict = [
+                    overfit_verdict(self.config, self.progress, self.launch.report)
+                    or change_verdict(self.task, self.output / "probe.safetensors", self.launch.report)
+                ]
                 if verdict[0] is None:
                     self._write_model()
         if self.layout.processes > 1:
             broadcast_object_list(verdict)
         if verdict[0] is not None:
             raise TrainingError(verdict[0])
-
-    def _overfit_verdict(self) -> str | None:
-        if not self.config.overfit_one:
-            return None
-        first, last = self.progress.first_loss, self.progress.last_loss
-        assert first is not None and last is not None, self.progress
-        target = self.config.overfit_loss or self.config.overfit_fraction * first
-        if last <= target:
-            self.launch.report(f"overfit-one: loss {first:.4g} -> {last:.4g}, target {target:.4g}: the set-up learns")
-            return None
-        return (
-            f"the set-up is broken: one fixed batch was trained on for {self.progress.step} steps and its loss went "
-            f"{first:.4g} -> {last:.4g}; expected at most {target:.4g}"
-        )
-
-    def _change_verdict(self) -> str | None:
-        """A reason to reject weights that make the same output as before training, or None."""
-        pair = self.task.adapter_probe()
-        if pair is not None:
-            change = relative_change(*pair)
-            self.launch.report(f"output with the adapter on and off differs by {change:.3g} of its size")
-            if change <= UNCHANGED:
-                return (
-                    "the adapter does not change the output: on and off give the same; its modules are not on the path"
-                )
-        path = self.output / "probe.safetensors"
-        if not path.is_file():
-            self.launch.report(f"{path} is gone: whether training changed the output is not known")
-            return None
-        before = load_file(path)["output"]
-        change = relative_change(self.task.probe().cpu(), before)
-        self.launch.report(f"training changed the output by {change:.3g} of its size")
-        return (
-            None
-            if change > UNCHANGED
-            else "training did not change the output: the trained weights are not on its path"
-        )
 
     def _write_model(self) -> None:
         with new_folder(self.product) as folder:
@@ -394,78 +339,3 @@ class Trainer:
         del self.model, self.optimizer
         if self.metrics is not None:
             self.metrics.close()
-
-
-class Pace:
-    """Tells the user how fast the run goes: an estimate after a few steps, then a line every few seconds."""
-
-    def __init__(self, trainer: Trainer) -> None:
-        self.trainer = trainer
-        self.start_step = trainer.progress.step
-        self.start_s = self.last_line_s = time.monotonic()
-        self.warm_s: float | None = None
-
-    def tell(self, result: StepResult) -> None:
-        trainer = self.trainer
-        if not trainer.accelerator.is_main_process:
-            return
-        now, done = time.monotonic(), trainer.progress.step - self.start_step
-        if self.warm_s is None:
-            self.warm_s = now  # the first step also starts loaders and warms caches
-            return
-        per_step_s = (now - self.warm_s) / (done - 1)
-        left_s = self._left_s(per_step_s)
-        if done == preflight.MEASURED_STEPS + 1:
-            rate = trainer.layout.per_step / per_step_s
-            peak = preflight.peak_memory_mib(trainer.device)
-            trainer.launch.report(
-                f"pace: {per_step_s:.3g} s a step, {rate:.3g} items a second, peak memory {peak:,.0f} MiB, "
-                f"about {preflight.duration_text(left_s)} to go"
-            )
-        if now - self.last_line_s >= LINE_EVERY_S:
-            self.last_line_s = now
-            trainer.launch.report(
-                f"step {trainer.progress.step}/{trainer.config.steps}: loss {result.loss:.4g}, "
-                f"gradient {result.grad_norm:.3g}, {per_step_s:.3g} s a step, {preflight.duration_text(left_s)} to go"
-            )
-
-    def _left_s(self, per_step_s: float) -> float:
-        config, progress = self.trainer.config, self.trainer.progress
-        by_steps = (config.steps - progress.step) * per_step_s
-        return min(by_steps, 60 * config.max_minutes - progress.elapsed_s) if config.max_minutes else by_steps
-
-
-def parameter_groups(parameters: dict[str, nn.Parameter], weight_decay: float) -> list[dict]:
-    """AdamW groups: matrices and kernels decay, vectors and scalars do not."""
-    decayed = [p for p in parameters.values() if p.ndim >= 2]
-    plain = [p for p in parameters.values() if p.ndim < 2]
-    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    return [group for group in groups if group["params"]]
-
-
-def relative_change(now: torch.Tensor, before: torch.Tensor) -> float:
-    """Distance of two outputs over the size of the second."""
-    return float((now - before).norm() / before.norm().clamp_min(1e-12))
-
-
-def compare_identity(saved: dict, current: dict, output: Path) -> None:
-    """Raise InputError naming what differs when the run in ``output`` is not the one that is asked for."""
-    saved_flat, current_flat = _flat(saved), _flat(current)
-    names = sorted(saved_flat.keys() | current_flat.keys())
-    differing = [name for name in names if saved_flat.get(name) != current_flat.get(name)]
-    if differing:
-        shown = ", ".join(f"{n} {current_flat.get(n)!r}" for n in differing[:3])
-        wanted = ", ".join(f"{n} {saved_flat.get(n)!r}" for n in differing[:3])
-        raise InputError(
-            f"output {output} holds another run", Received(shown), f"{wanted} as in that run, or another output"
-        )
-
-
-def _flat(tree: dict, prefix: str = "") -> dict[str, object]:
-    flat: dict[str, object] = {}
-    for name, value in tree.items():
-        if isinstance(value, dict):
-            flat.update(_flat(value, f"{prefix}{name}."))
-        else:
-            flat[f"{prefix}{name}".removeprefix("config.")] = value
-    return flat

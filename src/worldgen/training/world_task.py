@@ -22,7 +22,7 @@ from worldgen.models.pipeline import WorldPipeline
 from worldgen.models.pixels import clips_from_video
 from worldgen.models.rollout import SamplerOptions
 from worldgen.training.clips import Clips
-from worldgen.training.config import TrainConfig
+from worldgen.training.config import TrainConfig, output_folder
 from worldgen.training.initial import load_pipeline, new_pipeline
 from worldgen.training.latents import LatentCache, cached_latents
 from worldgen.training.order import Draw
@@ -103,7 +103,7 @@ class WorldTask:
         captions = [clips.row(place)["caption"] for place in training]
         self.pipeline = self._pipeline(captions)
         self.pipeline.to(self.device)
-        base = Path(config.data.cache or Path(config.output) / "latents").expanduser()
+        base = Path(config.data.cache).expanduser() if config.data.cache else output_folder(config) / "latents"
         cache = cached_latents(
             base, clips, training + held_out, self.pipeline.codec.eval(), accelerator=accelerator, report=launch.report
         )
@@ -114,7 +114,7 @@ class WorldTask:
         self.held_out = _spread(range(len(training), len(cache)), config.validate_clips)
         if not self.held_out:
             launch.report("no clips of split val are long enough: nothing is measured on held-out clips")
-        if not config.init.pipeline:
+        if config.adapter.kind == "none":
             self._declare(cache, chosen)
         self._choose_trained()
         self.module = WorldModule(self.pipeline.transformer, self.pipeline.text_encoder, config.flow)
@@ -133,18 +133,19 @@ class WorldTask:
         return new_pipeline(config.size, config.seed, words=words, codec=config.init.codec)
 
     def _declare(self, cache: LatentCache, chosen: list[int]) -> None:
-        """Write into a new model what it is trained on: size, rate, and the conditions it learns to honour."""
+        """Write into the model what it is trained on: size, rate, and the conditions it learns to honour (or did before)."""
         records = [cache.records[number] for number in chosen]
         present = {
             "context": self.config.data.num_frames > 1, "text": any(r.caption for r in records),
             "ego": any(r.ego is not None for r in records), "layout": any(cache.has_layout[n] for n in chosen),
         }  # fmt: skip
+        before = self.pipeline.accepts if self.config.init.pipeline else ()
         rates = Counter(r.fps / s for r in records for s in usable_strides(r.num_frames, self.config.data))
         self.pipeline.transformer.register_to_config(
-            accepts=tuple(name for name in CONDITIONS if present[name]),
+            accepts=tuple(name for name in CONDITIONS if present[name] or name in before),
             width_px=self.config.data.width_px, height_px=self.config.data.height_px, fps=rates.most_common(1)[0][0],
         )  # fmt: skip
-        self.launch.report("conditions learnt: " + ", ".join(self.pipeline.transformer.config.accepts))
+        self.launch.report("conditions honoured: " + ", ".join(self.pipeline.transformer.config.accepts))
 
     def _choose_trained(self) -> None:
         pipeline, adapter = self.pipeline, self.config.adapter
