@@ -243,7 +243,7 @@ def resample(frame_times_s: np.ndarray, fps: float, motion: Motion | None) -> Gr
         index = after - 1 + (frame_times_s[after] - ticks_s < ticks_s - frame_times_s[after - 1] - 1e-9)
     error_s = np.abs(frame_times_s[index] - ticks_s)
     usable = error_s <= 0.5 / fps + 1e-6
-    usable[1:] &= index[1:] != index[:-1]
+    usable[1:] &= (index[1:] != index[:-1]) | ~usable[:-1]
     used = usable & (motion.covers(ticks_s) if motion is not None else True)
     breaks = np.zeros(num_ticks, np.int64)
     for _, stop_s in motion.gaps() if motion is not None else []:

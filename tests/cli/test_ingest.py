@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.data.drives import make_video, write_log
+from worldgen.cli.config import load_config
+from worldgen.cli.main import main
+from worldgen.core.errors import InputError
+from worldgen.data.index import DataSet
+from worldgen.data.windows import IngestConfig
+
+SMALL = ["fps=10", "width_px=48", "height_px=32", "num_frames=8", "stride_frames=8", "split.rest=train"]
+
+
+@pytest.fixture
+def fleet(tmp_path):
+    make_video(tmp_path / "fleet" / "a.mp4", 40)
+    write_log(tmp_path / "fleet" / "a.csv", 2.0)
+    return tmp_path / "fleet"
+
+
+def test_check_reports_and_writes_nothing(fleet, tmp_path, capsys):
+    before = sorted(path.name for path in tmp_path.rglob("*"))
+    assert main(["ingest", str(fleet), "--check", "--out", str(tmp_path / "out"), *SMALL]) == 0
+    text = capsys.readouterr().out
+    for words in (
+        "a.mp4",
+        "40 frames, 96x64, 20 fps",
+        "windows: 2 at 10 fps",
+        "speed_kmh as speed",
+        "speed from column speed_kmh",
+        "2 windows (2 train",
+    ):
+        assert words in text
+    assert sorted(path.name for path in tmp_path.rglob("*")) == before
+
+
+def test_check_of_a_bad_source_says_why_and_exits_1(fleet, capsys):
+    (fleet / "b.mp4").write_bytes(b"")
+    assert main(["ingest", str(fleet), "--check", "--json", *SMALL]) == 1
+    record = json.loads(capsys.readouterr().out)
+    assert [bad["source"] for bad in record["bad_sources"]] == ["b.mp4"]
+    assert "an empty file" in record["bad_sources"][0]["reason"]
+    assert [source["source"] for source in record["sources"]] == ["a.mp4"]
+
+
+def test_ingest_writes_a_data_set_with_its_config(fleet, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["ingest", str(fleet), "--out", str(out), "--json", *SMALL]) == 0
+    assert json.loads(capsys.readouterr().out)["data_set"]["num_samples"] == 2
+    assert len(DataSet(str(out))) == 2
+    assert load_config(IngestConfig, [out / "config.yaml"]) == load_config(IngestConfig, (), SMALL)
+    assert json.loads((out / "ingest.json").read_text())["windows"] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--check", "num_frame=3"], "did you mean num_frames?"),
+        (["--check", "defaults.ego.wheel_base_m=3"], "did you mean defaults.ego.wheelbase_m?"),
+        ([], "--out: received nothing"),
+        (["--check", "split.val=[z]"], "split.val"),
+        (["--check", "defaults.ego.columns={speed_kmh: ignore}", "on_bad_source=leave"], "on_bad_source"),
+    ],
+)
+def test_user_errors_are_one_line_and_exit_2(fleet, capsys, arguments, expected):
+    assert main(["ingest", str(fleet), *arguments]) == 2
+    error = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("reading ")]
+    assert len(error) == 1
+    assert expected in error[0]
+
+
+def test_sources_in_a_yaml_are_typed_and_hinted(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text(
+        "sources:\n  a.mp4:\n    tags: [fog]\n    ego: {path: x.csv, valid_s: [1, 2], columns: {v: speed_mps}}\n"
+    )
+    source = load_config(IngestConfig, [path]).sources["a.mp4"]
+    assert (source.tags, source.ego.valid_s, source.ego.columns) == (("fog",), (1.0, 2.0), {"v": "speed_mps"})
+    path.write_text("sources:\n  a.mp4:\n    licenc: MIT\n")
+    with pytest.raises(InputError, match=r"sources\.a\.mp4\.licenc.*did you mean sources\.a\.mp4\.licence"):
+        load_config(IngestConfig, [path])
+
+
+def test_shipped_configs_load(repository):
+    files = sorted((repository / "configs" / "ingest").glob("*.yaml"))
+    assert len(files) >= 4
+    for file in files:
+        config = load_config(IngestConfig, [file])
+        assert config.defaults.licence
+        assert file.read_text().startswith("# Purpose:")
