@@ -9,7 +9,7 @@ import numpy as np
 from worldgen.core.labels import CLASSES, COLUMNS, Labels
 from worldgen.core.scene import Agent, Scene
 from worldgen.scenes.render import Rendering, picture_camera, picture_frames
-from worldgen.scenes.sketch.picture import SAMPLES
+from worldgen.scenes.sketch.view import SAMPLES
 from worldgen.scenes.sketch.raster import Stage
 
 MIN_HEIGHT_PX = 6.0
@@ -36,14 +36,13 @@ def labels_of(
     rows: dict[str, list] = {name: [] for name in COLUMNS}
     order = sorted(range(len(scene.agents)), key=lambda i: scene.agents[i].track_id)
     for number, frame in enumerate(wanted):
-        view = stage.project(frame)
         instance = rendering.instance[number] if rendering is not None else _instances(stage, frame)
         boxes = _boxes(instance)
         for index in order:
             agent = scene.agents[index]
             if agent.label is None or not agent.present[frame]:
                 continue
-            alone = stage.silhouette(view, index)
+            alone = stage.silhouette(frame, index)
             if alone is not None:
                 _row(
                     rows,
@@ -60,8 +59,8 @@ def labels_of(
 
 
 def _instances(stage: Stage, frame: int) -> np.ndarray:
-    index = stage.draw(frame).index[SAMPLES // 2 :: SAMPLES, SAMPLES // 2 :: SAMPLES]
-    return stage.track_table[index]
+    raster = stage.draw(frame)
+    return raster.track[raster.index[SAMPLES // 2 :: SAMPLES, SAMPLES // 2 :: SAMPLES]]
 
 
 def _boxes(instance: np.ndarray) -> dict[int, tuple[np.ndarray, int]]:

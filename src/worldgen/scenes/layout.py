@@ -49,8 +49,8 @@ def layout_maps(scene: Scene, height: int, width: int) -> np.ndarray:
     out = np.empty((scene.num_frames, len(LAYOUT_CHANNELS), height, width), np.float32)
     for frame in range(scene.num_frames):
         raster = stage.draw(frame)
-        semantic = stage.semantic_table[raster.index]
-        track = stage.track_table[raster.index]
+        semantic = np.take(raster.semantic, raster.index)
+        track = np.take(raster.track, raster.index)
         maps = _shares(semantic, (width, height))
         maps.append(_averaged(_inverse_depth(raster.inverse_depth(raster.index, ray_x, ray_y)), (width, height)))
         maps.append(_averaged(_edges(track), (width, height)))

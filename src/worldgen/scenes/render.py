@@ -73,7 +73,8 @@ def render_scene(
     pixels, depth = np.empty((*shape, 3), np.uint8), np.empty(shape, np.float32)
     instance, semantic = np.empty(shape, np.int32), np.empty(shape, np.uint8)
     for row, frame in enumerate(wanted):
-        pixels[row], index, depth[row] = painter.paint(frame)
-        instance[row] = painter.stage.track_table[index]
-        semantic[row] = painter.stage.semantic_table[index]
+        pixels[row], view = painter.paint(frame)
+        depth[row] = view.depth
+        instance[row] = view.fine.track[view.index]
+        semantic[row] = view.fine.semantic[view.index]
     return Rendering(Clip(pixels, scene.fps), depth, instance, semantic)

@@ -11,11 +11,10 @@ from worldgen.core.scene import Agent, Scene
 from worldgen.core.seeds import numpy_rng
 from worldgen.scenes.sketch import people, props
 from worldgen.scenes.sketch.ground import SEM, SEMANTICS, ground_faces
-from worldgen.scenes.sketch.mesh import Mesh, MeshBuilder
+from worldgen.scenes.sketch.mesh import MAX_CORNERS, Mesh, MeshBuilder, padded
 from worldgen.scenes.sketch.surroundings import surroundings
 from worldgen.scenes.sketch.vehicles import add_door, vehicle
 
-MAX_CORNERS = 12
 STATIC_SEMANTICS = {"building": "building", "tree": "vegetation", "bush": "vegetation", "hedge": "vegetation"}
 
 
@@ -26,7 +25,8 @@ class Faces:
     vertices: ``(T, V, 3)`` float32 world m. corners: ``(F, MAX_CORNERS)`` int32 vertex numbers, the last repeated;
     counts ``(F,)``. normals: ``(T, F, 3)`` float32. colour ``(F, 3)``. layer, detail, lamp, texture, two_sided, gloss,
     grain, snow, mirror, semantic, track: ``(F,)``. part, group: ``(F,)`` numbers of convex part and of thing.
-    part_centre ``(T, P, 3)``, group_centre ``(T, G, 3)``; group_radius ``(G,)`` m; agent: ``(G,)`` index into
+    part_centre ``(T, P, 3)``, group_centre ``(T, G, 3)``; group_radius ``(G,)`` m; group_width ``(G,)`` m,
+    second largest side; agent: ``(G,)`` index into
     ``scene.agents`` or -1. frame: ``(F, 4)`` wall texture axes: direction x y, offset along it, foot height.
     """
 
@@ -51,17 +51,9 @@ class Faces:
     part_centre: np.ndarray
     group_centre: np.ndarray
     group_radius: np.ndarray
+    group_width: np.ndarray
     agent: np.ndarray
     frame: np.ndarray
-
-
-def padded(flat: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Ragged vertex numbers to ``(F, MAX_CORNERS)``, each row filled with its last number."""
-    if counts.max(initial=0) > MAX_CORNERS:
-        raise AssertionError(f"a face has {counts.max()} corners, at most {MAX_CORNERS} fit")
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    column = np.minimum(np.arange(MAX_CORNERS), counts[:, None] - 1)
-    return flat[starts[:, None] + column].astype(np.int32)
 
 
 def face_normals(vertices: np.ndarray, corners: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -158,6 +150,7 @@ def _joined(pieces: list[tuple[Mesh, np.ndarray, int, int, int]], frames: int) -
         semantic=per_face([p[2] for p in pieces], np.uint8), track=per_face([p[3] for p in pieces], np.int32),
         part=part, group=group, part_centre=(part_centre / weights[:, None]).astype(np.float32),
         group_centre=((low + high) / 2).astype(np.float32), group_radius=(np.linalg.norm(high - low, axis=-1).max(0) / 2).astype(np.float32),
+        group_width=np.sort((high - low).max(0), -1)[:, 1].astype(np.float32),
         agent=np.array([p[4] for p in pieces]), frame=_wall_frames(vertices[0], corners, normals[0]),
     )  # fmt: skip
 
@@ -195,7 +188,7 @@ def static_faces(scene: Scene) -> Faces | None:
     """Faces of everything that stands still, or None without any."""
     pieces = []
     for static in scene.statics:
-        mesh = surroundings(static)
+        mesh = surroundings(static.kind, static.size_m, static.style)
         pose = np.array([[*static.position_m, static.yaw_rad]], float)
         pieces.append((mesh, placed(mesh, pose), SEM[STATIC_SEMANTICS.get(static.kind, "structure")], 0, -1))
     return _joined(pieces, 1) if pieces else None
@@ -218,5 +211,5 @@ def road_faces(scene: Scene) -> Faces | None:
         snow=np.array(ground.snow, np.float32), mirror=np.array(ground.mirror, np.float32),
         semantic=np.array(ground.semantic, np.uint8), track=zeros, part=zeros, group=zeros,
         part_centre=np.zeros((1, 1, 3), np.float32), group_centre=np.zeros((1, 1, 3), np.float32),
-        group_radius=np.array([1e6], np.float32), agent=np.array([-1]), frame=np.zeros((number, 4), np.float32),
+        group_radius=np.array([1e6], np.float32), group_width=np.array([1e6], np.float32), agent=np.array([-1]), frame=np.zeros((number, 4), np.float32),
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from worldgen.core.scene import SIGNAL_STATES, Scene
@@ -9,6 +10,7 @@ from worldgen.core.seeds import stable_hash
 from worldgen.scenes.sketch.mesh import LAMP
 from worldgen.scenes.sketch.props import ARM_M
 from worldgen.scenes.sketch.raster import Stage
+from worldgen.scenes.sketch.view import View
 
 GLOW = {
     "head": (9.0, 8.6, 7.8), "tail": (1.3, 0.06, 0.04), "brake": (6.5, 0.35, 0.22), "turn": (5.0, 2.0, 0.25), "red": (6.0, 0.25, 0.15),
@@ -18,6 +20,8 @@ GLOW = {
 BLINK_HZ = 1.5
 SODIUM, WHITE_LED = np.array([1.0, 0.66, 0.34], np.float32), np.array([0.95, 0.92, 0.80], np.float32)
 LAMP_REACH_M = 75.0
+MOTOR_KINDS = ("car", "van", "truck", "bus", "motorcycle")
+RED_LIGHT = np.array([1.0, 0.08, 0.05], np.float32)
 BEAM_COLOUR = np.array([1.0, 0.97, 0.90], np.float32)
 
 
@@ -60,67 +64,76 @@ class Lamps:
         out[self.faces] = on * (0.45 + 0.55 * dark)
         return out
 
-    def street_light(self, points: np.ndarray, place: np.ndarray) -> np.ndarray:
-        """Light of the nearest street lamps on world points ``(..., 3)``: ``(...)`` float32, 1 right below one at 7 m."""
-        total = np.zeros(points.shape[:-1], np.float32)
+    def light(self, view: View, shelter: np.ndarray, ground: np.ndarray) -> np.ndarray:
+        """Light of all lamps, ``(H, W, 3)`` float32. shelter: ``(H, W)`` open share of the ground; ground: 1 on it."""
+        dark = np.float32(max(self.night, 0.15))
+        light = np.zeros((*view.depth.shape, 3), np.float32)
+        if self.scene.atmosphere.headlights_on:
+            light += (self.headlight(view) * (0.85 * dark))[..., None] * BEAM_COLOUR
+        if self.night > 0.3:
+            # Pools of light are smooth, so half the resolution is enough for them.
+            half = (slice(None, None, 2), slice(None, None, 2))
+            at = np.stack(
+                [view.east[half], view.north[half], view.up[half] + np.float32(self.scene.ego_z_m[view.frame])]
+            )
+            tint = SODIUM if self.scene.seed % 3 else WHITE_LED
+            pools = (self.street_light(at, view.place) * np.float32(0.30 * self.night))[..., None] * tint
+            white, red = self.vehicle_light(view.frame, at, view.place)
+            on_ground = ground[half]
+            pools += (white * on_ground * (0.30 * dark))[..., None] * BEAM_COLOUR
+            pools += (red * on_ground * (0.22 * dark))[..., None] * RED_LIGHT
+            light += cv2.resize(pools, light.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        return light * np.where(ground > 0, shelter, 1.0)[..., None]
+
+    def street_light(self, at: np.ndarray, place: np.ndarray) -> np.ndarray:
+        """Light of the nearest street lamps at world points ``(3, h, w)``: ``(h, w)`` float32, 1 right below a lamp."""
+        total = np.zeros(at.shape[1:], np.float32)
         if not self.scene.atmosphere.street_lamps_on or not len(self.heads):
             return total
         distance = np.linalg.norm(self.heads[:, :2] - place[:2], axis=1)
-        for lamp in self.heads[np.argsort(distance)[:12]]:
-            if np.linalg.norm(lamp[:2] - place[:2]) > LAMP_REACH_M:
-                continue
-            dx, dy = points[..., 0] - np.float32(lamp[0]), points[..., 1] - np.float32(lamp[1])
-            drop = np.float32(lamp[2]) - points[..., 2]
-            square = dx * dx + dy * dy + drop * drop + 1.0
-            total += np.clip(drop, 0.0, None) * np.float32(lamp[2] ** 2) / (square * np.sqrt(square))
+        nearest = [k for k in np.argsort(distance)[:12] if distance[k] < LAMP_REACH_M]
+        for x, y, z in self.heads[nearest].astype(np.float32):
+            drop = np.maximum(z - at[2], 0.0)
+            square = np.square(at[0] - x) + np.square(at[1] - y) + np.square(drop) + 1.0
+            total += drop * (z * z) / (square * np.sqrt(square))
         return total
 
-    def headlight(self, points: np.ndarray, *, high: bool) -> np.ndarray:
-        """Light of the ego's headlamps on ego-frame points ``(..., 3)``: ``(...)`` float32.
+    def headlight(self, view: View) -> np.ndarray:
+        """Light of the ego's headlamps on what it sees: ``(H, W)`` float32.
 
-        A dipped beam: brightest just below the horizontal, cut off above it, wider near the car. After the shape of
-        ECE R112: the cut-off rises slightly on the right.
+        A dipped beam: brightest just below the horizontal, cut off above it, wider near the car; after the shape of
+        ECE R112, whose cut-off rises slightly on the right. On dark empty roads in clear air the main beam is on.
         """
-        x = np.maximum(points[..., 0], 0.3)
-        y, z = points[..., 1] / x, (points[..., 2] - 0.65) / x
-        cut = 0.045 if high else 0.004 + 0.02 * np.clip(-y * 4, 0, 1)
+        scenario = self.scene.scenario
+        high = scenario.light == "night_unlit" and scenario.weather in ("clear", "overcast")
+        x = np.maximum(view.ahead, 0.3)
+        y, z = view.left / x, (view.up - 0.65) / x
+        cut = 0.045 if high else 0.004 + 0.02 * np.clip(-4 * y, 0, 1)
         above = 1.0 / (1.0 + np.exp(np.clip((z - cut) * 110.0, -30, 30)))
         side = np.exp(-np.square(y / 0.46)) + 0.25 * np.exp(-np.square(y / 0.9))
         near = np.clip((x - 1.5) / 4.0, 0.0, 1.0)
-        fall = 1.0 / (1.0 + np.square(x / (26.0 if high else 17.0)))
-        return ((0.10 + 0.90 * above) * side * near * fall * (points[..., 0] > 0.3)).astype(np.float32)
+        return (0.10 + 0.90 * above) * side * near / (1.0 + np.square(x / (26.0 if high else 17.0)))
 
-    def traffic_light_pools(self, frame: int, points: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Light that other vehicles throw on the road at world points ``(..., 3)``: white ahead of them, red behind."""
-        white = np.zeros(points.shape[:-1], np.float32)
-        red = np.zeros_like(white)
+    def vehicle_light(self, frame: int, at: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Light that other vehicles throw on the road at world points ``(3, h, w)``: white ahead of them, red behind."""
+        white, red = np.zeros(at.shape[1:], np.float32), np.zeros(at.shape[1:], np.float32)
         near = []
         for agent in self.scene.agents:
-            if (
-                agent.present[frame]
-                and (agent.lights_on or agent.braking[frame])
-                and agent.kind in ("car", "van", "truck", "bus", "motorcycle")
-            ):
+            if agent.present[frame] and (agent.lights_on or agent.braking[frame]) and agent.kind in MOTOR_KINDS:
                 near.append((float(np.hypot(*(agent.poses[frame, :2] - place[:2]))), agent))
-        for distance, agent in sorted(near, key=lambda item: item[0])[:8]:
-            if distance > 70:
+        for distance, agent in sorted(near, key=lambda item: item[0])[:6]:
+            if distance > 60:
                 break
-            x, y, _, yaw = agent.poses[frame]
-            c, s = np.float32(np.cos(yaw)), np.float32(np.sin(yaw))
-            dx, dy = points[..., 0] - np.float32(x), points[..., 1] - np.float32(y)
-            along, across = c * dx + s * dy, c * dy - s * dx
-            half = agent.size_m[0] / 2
+            x, y, _, yaw = (np.float32(v) for v in agent.poses[frame])
+            c, s = np.cos(yaw), np.sin(yaw)
+            along, across = c * (at[0] - x) + s * (at[1] - y), c * (at[1] - y) - s * (at[0] - x)
+            ahead = along - np.float32(agent.size_m[0] / 2)
             if agent.lights_on:
-                ahead = along - half
-                white += np.where(
-                    ahead > 0,
-                    np.exp(-np.square(across / (1.2 + 0.25 * np.maximum(ahead, 0))) - np.square((ahead - 4) / 9)),
-                    0,
-                )
-            behind = -half - along
-            red += (1.0 if agent.braking[frame] else 0.3 * agent.lights_on) * np.where(
-                behind > 0, np.exp(-np.square(across / 1.4) - np.maximum(behind, 0) / 2.5), 0
-            )
+                spread = 1.2 + 0.25 * np.maximum(ahead, 0)
+                white += (ahead > 0) * np.exp(-np.square(across / spread) - np.square((ahead - 4) / 9))
+            behind = -along - np.float32(agent.size_m[0] / 2)
+            strength = 1.0 if agent.braking[frame] else 0.3 * agent.lights_on
+            red += np.float32(strength) * (behind > 0) * np.exp(-np.square(across / 1.4) - np.maximum(behind, 0) / 2.5)
         return white, red
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+MAX_CORNERS = 12
 LAMPS = ("none", "head", "tail", "left", "right", "red", "amber", "green", "warm", "window", "beacon", "reverse")
 LAMP = {name: code for code, name in enumerate(LAMPS)}
 """Code of a face that can glow; the frame decides how strongly."""
@@ -70,7 +71,8 @@ class MeshBuilder:
     """Collects parts; each part is convex, so that hidden backs can be dropped and parts sorted by distance."""
 
     vertices: list[np.ndarray] = field(default_factory=list)
-    faces: list[tuple[np.ndarray, Paint, int]] = field(default_factory=list)
+    faces: list[list[int]] = field(default_factory=list)
+    looks: list[tuple[Paint, int, np.ndarray]] = field(default_factory=list)
     num_vertices: int = 0
     num_parts: int = 0
 
@@ -87,12 +89,8 @@ class MeshBuilder:
         block = block[None] if block.ndim == 2 else block
         centre = block[0].mean(0) if inside is None else np.asarray(inside, float)
         for face in faces:
-            corners = block[0][list(face)]
-            # Newell's normal is right for any planar polygon, also with a repeated corner.
-            normal = np.cross(corners, np.roll(corners, -1, 0)).sum(0)
-            outward = normal @ (corners.mean(0) - centre) >= 0
-            numbers = np.array(face if outward else tuple(face)[::-1], np.int32) + self.num_vertices
-            self.faces.append((numbers, paint, self.num_parts))
+            self.faces.append([number + self.num_vertices for number in face])
+        self.looks += [(paint, self.num_parts, centre)] * len(faces)
         self.vertices.append(block)
         self.num_vertices += block.shape[1]
 
@@ -195,20 +193,44 @@ class MeshBuilder:
         """The finished mesh; parts that move set the number of frames."""
         frames = max(block.shape[0] for block in self.vertices)
         vertices = np.concatenate([np.broadcast_to(b, (frames, *b.shape[1:])) for b in self.vertices], 1)
-        paints = [paint for _, paint, _ in self.faces]
+        paints = [paint for paint, _, _ in self.looks]
+        counts = np.array([len(face) for face in self.faces], np.int32)
+        flat = np.array([number for face in self.faces for number in face], np.int32)
         return Mesh(
             vertices=vertices,
-            flat=np.concatenate([numbers for numbers, _, _ in self.faces]),
-            counts=np.array([len(numbers) for numbers, _, _ in self.faces], np.int32),
+            flat=self._outward(vertices[0], flat, counts),
+            counts=counts,
             colour=np.array([p.colour for p in paints], np.float32),
             layer=np.array([p.layer for p in paints], np.int16),
             detail=np.array([p.detail for p in paints], np.int8),
             lamp=np.array([LAMP[p.lamp] for p in paints], np.int16),
             texture=np.array([p.texture for p in paints], np.int16),
             two_sided=np.array([p.two_sided for p in paints], bool),
-            part=np.array([part for _, _, part in self.faces], np.int32),
+            part=np.array([part for _, part, _ in self.looks], np.int32),
             gloss=np.array([p.gloss for p in paints], np.float32),
         )
+
+    def _outward(self, vertices: np.ndarray, flat: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        """Vertex numbers with every face turned counter-clockwise as seen from outside its part."""
+        corners = vertices[padded(flat, counts)]
+        # Newell's sum is right for any planar polygon, also with repeated corners.
+        normal = np.cross(corners, np.roll(corners, -1, 1)).sum(1)
+        centres = np.array([centre for _, _, centre in self.looks])
+        middle = np.add.reduceat(vertices[flat], np.concatenate([[0], np.cumsum(counts)[:-1]])) / counts[:, None]
+        inward = np.einsum("fc,fc->f", normal, middle - centres) < 0
+        starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+        place = np.arange(len(flat)) - np.repeat(starts, counts)
+        mirrored = np.repeat(starts + counts - 1, counts) - place
+        return np.where(np.repeat(inward, counts), flat[mirrored], flat)
+
+
+def padded(flat: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Ragged vertex numbers to ``(F, MAX_CORNERS)`` int32, each row filled with its last number."""
+    if counts.max(initial=0) > MAX_CORNERS:
+        raise AssertionError(f"a face has {counts.max()} corners, at most {MAX_CORNERS} fit")
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    column = np.minimum(np.arange(MAX_CORNERS), counts[:, None] - 1)
+    return flat[starts[:, None] + column].astype(np.int32)
 
 
 BOX_FACES = ((0, 1, 2, 3), (4, 5, 6, 7), (0, 1, 5, 4), (1, 2, 6, 5), (2, 3, 7, 6), (3, 0, 4, 7))

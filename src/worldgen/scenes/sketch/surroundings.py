@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import lru_cache
+
 import numpy as np
 
-from worldgen.core.scene import Static
 from worldgen.core.seeds import numpy_rng
 from worldgen.scenes.sketch import props
 from worldgen.scenes.sketch.mesh import Mesh, MeshBuilder, Paint, srgb
@@ -32,12 +34,42 @@ ROOFS = tuple(srgb(c) for c in ("#7a3b2c", "#5a3a32", "#4a4b50", "#6a5040", "#8a
 LEAVES = tuple(srgb(c) for c in ("#3f5e26", "#4c6b2c", "#35522a", "#5a7432", "#46622e", "#6d7a34"))
 
 
-def surroundings(static: Static) -> Mesh:
+UNIT_TREE_M, UNIT_BUSH_M = (4.0, 4.0, 8.0), (1.4, 1.4, 1.1)
+LOOKS = {
+    "tree": 24,
+    "bush": 8,
+    "fence": 6,
+    "sign": 16,
+    "bin": 8,
+    "hedge": 12,
+    "construction_sign": 1,
+    "building": 1 << 31,
+}
+"""How many different looks a kind has; kinds not named have one."""
+
+
+def surroundings(kind: str, size_m: tuple[float, float, float], style: int) -> Mesh:
     """The mesh of a static thing in its own frame, its looks drawn from its style."""
+    look = style % LOOKS.get(kind, 1)
+    if kind == "building":
+        return _made(kind, size_m, look)
+    if kind not in ("tree", "bush"):
+        return _kept(kind, tuple(round(v, 2) for v in size_m), look)
+    # Plants are a few shapes stretched to size.
+    unit = UNIT_TREE_M if kind == "tree" else UNIT_BUSH_M
+    mesh = _kept(kind, unit, look)
+    spread = max(size_m[0], size_m[1], 0.45 * size_m[2]) if kind == "tree" else max(size_m[:2])
+    return replace(mesh, vertices=mesh.vertices * (spread / unit[0], spread / unit[0], size_m[2] / unit[2]))
+
+
+@lru_cache(maxsize=1024)
+def _kept(kind: str, size: tuple[float, float, float], look: int) -> Mesh:
+    return _made(kind, size, look)
+
+
+def _made(kind: str, size: tuple[float, float, float], look: int) -> Mesh:
     builder = MeshBuilder()
-    rng = numpy_rng("static", static.kind, static.style)
-    size = static.size_m
-    kind = static.kind
+    rng = numpy_rng("static", kind, look)
     if kind == "building":
         _building(builder, size, rng)
     elif kind == "tree":
