@@ -14,14 +14,19 @@ from worldgen.scenes.words import describe, parse, phrases, vocabulary
 from worldgen.scenes.words.grammar import EVENT_NAMES
 
 
+WORK_ZONE_EVENTS = {"construction_taper_with_cones", "lane_closure_worker"}
+"""They make any road a work zone."""
+
+
 def draw_scenario(rng: np.random.Generator) -> Scenario:
     """Any scenario the types allow, sensible or not, with each kind and place at most once."""
     pick = lambda options: options[int(rng.integers(len(options)))]  # noqa: E731
     kinds = rng.permutation(AGENT_KINDS)[: rng.integers(0, 4)]
     agents = tuple(AgentRequest(str(kind), int(rng.integers(0, 8)), pick(PLACES)) for kind in kinds)
     events = tuple(str(e) for e in rng.permutation(EVENT_NAMES)[: pick((0, 0, 1, 1, 2))])
+    road = "construction" if set(events) & WORK_ZONE_EVENTS else pick(ROADS)
     duration_s = pick((4.0, 4.0, 6.0, 2.5, 1.0, 10.0, 120.0, 3.375))
-    return Scenario(pick(WEATHERS), pick(LIGHTS), pick(ROADS), pick(MANOEUVRES), agents, events, duration_s)
+    return Scenario(pick(WEATHERS), pick(LIGHTS), road, pick(MANOEUVRES), agents, events, duration_s)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +52,8 @@ def test_round_trip(captions):
 def test_round_trip_of_every_event(name):
     rng = np.random.default_rng(1)
     for _ in range(6):
-        scenario = Scenario(rng.choice(WEATHERS), rng.choice(LIGHTS), rng.choice(ROADS), events=(name,))
+        road = "construction" if name in WORK_ZONE_EVENTS else rng.choice(ROADS)
+        scenario = Scenario(rng.choice(WEATHERS), rng.choice(LIGHTS), road, events=(name,))
         assert parse(describe(scenario, rng)).scenario == scenario
 
 

@@ -220,5 +220,11 @@ def test_edit_distance(distance, one, other):
     assert edit_distance(one, other, 2) == edit_distance(other, one, 2) == distance
 
 
+def test_a_lane_closure_makes_a_road_a_work_zone():
+    parsed = parse("a worker at a lane closure on the highway")
+    assert parsed.scenario.road == "construction"
+    assert any("left out: highway" in a.why for a in parsed.assumed)
+
+
 def test_plurals():
     assert [plural(n) for n in ("car", "bus", "lorry", "child", "person", "deer", "boy")] == ["cars", "buses", "lorries", "children", "people", "deer", "boys"]  # fmt: skip

@@ -24,7 +24,8 @@ def describe(scenario: Scenario, rng: np.random.Generator) -> str:
     Whatever differs from what `parse` assumes is said; the rest is said now and then. ``parse`` of the caption gives
     the scenario back (requests of equal kind and place summed).
 
-    Raises InputError when the scenario contradicts itself, so that no words can say it.
+    Raises InputError when the scenario contradicts itself (no cars and two cars, a lane closure that is not on a
+    ``construction`` road), so that no words can say it.
     """
     wanted = _merged(scenario)
     needed = {f for f in FIELDS if getattr(wanted, f) != getattr(Scenario, f)}

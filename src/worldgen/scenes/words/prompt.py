@@ -199,6 +199,9 @@ class _Reading:
                 context.setdefault(
                     field, (value, f"where {event} is at home" if field == "road" else f"part of {event}")
                 )
+        if context.get("road", ("",))[0] == "construction" and self.said["road"]:
+            # Cones and lane closures make any road a work zone, as in "highway construction".
+            self.said["road"].append(("construction", False, self.said["road"][0][2]))
         weather = self._weather(context)
         road = self._choose("road", ROAD_ORDER, "urban", context)
         light = self._light(context, road)
