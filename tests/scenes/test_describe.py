@@ -13,7 +13,6 @@ from worldgen.core.scenario import AGENT_KINDS, LIGHTS, PLACES, ROADS, WEATHERS,
 from worldgen.scenes.words import describe, parse, phrases, vocabulary
 from worldgen.scenes.words.grammar import EVENT_NAMES
 
-
 WORK_ZONE_EVENTS = {"construction_taper_with_cones", "lane_closure_worker"}
 """They make any road a work zone."""
 
