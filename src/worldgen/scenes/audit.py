@@ -41,7 +41,9 @@ class Take:
         for i, track in enumerate(tracks, 1):
             boxes[:, i, 0], boxes[:, i, 1], boxes[:, i, 2] = track.x_m[pick], track.y_m[pick], track.yaw_rad[pick]
             boxes[:, i, 3], boxes[:, i, 4] = track.half_length_m, track.half_width_m
-        velocities = np.gradient(boxes[..., :2], 1.0 / motion.fps, axis=0) if frames > 1 else np.zeros((1, boxes.shape[1], 2))
+        velocities = (
+            np.gradient(boxes[..., :2], 1.0 / motion.fps, axis=0) if frames > 1 else np.zeros((1, boxes.shape[1], 2))
+        )
         heading = poses[:, 2]
         velocities[:, 0] = motion.speed_mps[:, None] * np.stack([np.cos(heading), np.sin(heading)], 1)
         return cls(tracks, motion, poses, boxes, velocities)
@@ -72,7 +74,9 @@ def event_ttc_s(take: Take, played: Played, substeps: int) -> float | None:
             continue
         box = take.boxes[:, i].copy()
         box[:, 4] = track.swept_half_width_m[::substeps]
-        ttc = time_to_collision(take.boxes[:, 0], box, take.velocities[:, 0], take.velocities[:, i], margin_m=TTC_MARGIN_M)
+        ttc = time_to_collision(
+            take.boxes[:, 0], box, take.velocities[:, 0], take.velocities[:, i], margin_m=TTC_MARGIN_M
+        )
         least = min(least, float(ttc.min()))
     return None if not np.isfinite(least) else least
 
@@ -121,7 +125,9 @@ def request_faults(take: Take, tracks: list[Track], camera: Camera) -> list[str]
     return faults
 
 
-def without_overlaps(tracks: list[Track], motion: EgoMotion, poses: np.ndarray, substeps: int) -> tuple[list[Track], int]:
+def without_overlaps(
+    tracks: list[Track], motion: EgoMotion, poses: np.ndarray, substeps: int
+) -> tuple[list[Track], int]:
     """The tracks less those whose bodies meet another or the ego, background first; and how many essential ones went."""
     if not tracks:
         return tracks, 0

@@ -49,7 +49,11 @@ def check_given(ego: EgoMotion, fps: float, num_frames: int | None) -> None:
         raise InputError("speed of the given ego motion in m/s", round(speed, 1), f"at most {MAX_GIVEN_SPEED_MPS:.0f}")
     lateral = float(np.abs(ego.speed_mps * ego.yaw_rate_radps).max())
     if lateral > MAX_GIVEN_LATERAL_MPS2:
-        raise InputError("lateral acceleration of the given ego motion in m/s2", round(lateral, 1), f"at most {MAX_GIVEN_LATERAL_MPS2:.0f}")
+        raise InputError(
+            "lateral acceleration of the given ego motion in m/s2",
+            round(lateral, 1),
+            f"at most {MAX_GIVEN_LATERAL_MPS2:.0f}",
+        )
 
 
 def course_of(ego: EgoMotion, substeps: int) -> Course:

@@ -33,16 +33,28 @@ def request_wants(scenario: Scenario) -> set[str]:
         if request.kind in MOTOR_KINDS:
             if request.place == "crossing":
                 wants.add("junction")
-            if request.place in ("parked", "from_behind_parked") and scenario.road in ("urban", "suburban", "intersection"):
+            if request.place in ("parked", "from_behind_parked") and scenario.road in (
+                "urban",
+                "suburban",
+                "intersection",
+            ):
                 wants.add("parking")
         elif request.place == "from_behind_parked" and scenario.road in ("urban", "suburban", "intersection"):
             wants.add("parking")
-        elif request.place == "crossing" and request.kind in ("pedestrian", "child") and scenario.road in ("urban", "suburban"):
+        elif (
+            request.place == "crossing"
+            and request.kind in ("pedestrian", "child")
+            and scenario.road in ("urban", "suburban")
+        ):
             wants.add("far_crossing")
         if request.kind == "traffic_light":
             wants.update(("junction", "signals", "far_junction"))
     if scenario.road == "highway" and wants & {"junction"}:
-        raise InputError("agents on a highway", ", ".join(sorted(r.kind for r in scenario.agents)), "none that need a junction (crossing vehicles, traffic lights)")
+        raise InputError(
+            "agents on a highway",
+            ", ".join(sorted(r.kind for r in scenario.agents)),
+            "none that need a junction (crossing vehicles, traffic lights)",
+        )
     return wants
 
 
@@ -74,7 +86,11 @@ def _vehicle(stage: Stage, request: AgentRequest, i: int) -> Track | None:
     place = request.place
     if place == "anywhere":
         options = ["ahead", "oncoming", "ahead", "parked", "left", "right"]
-        place = options[(i + int(stage.rng.integers(len(options)))) % len(options)] if i else str(stage.rng.choice(["ahead", "ahead", "oncoming", "parked"]))
+        place = (
+            options[(i + int(stage.rng.integers(len(options)))) % len(options)]
+            if i
+            else str(stage.rng.choice(["ahead", "ahead", "oncoming", "parked"]))
+        )
         if request.kind in ("motorcycle", "truck") and place == "parked":
             place = "ahead"
     if place == "right" and stage.plan.ego_lane + 1 >= stage.plan.section.forward:
@@ -105,7 +121,11 @@ def _ahead(stage: Stage, kind: str, i: int) -> Track:
     else:
         s0 = EGO_FRONT_M + half + float(np.clip(3.0 + stage.uniform(0.9, 1.3) * stage.ego.speed_mps, 6.0, 30.0))
     way = stage.nominal_s_m - stage.nominal_s_m[0]
-    line = stage.ego.path if stage.ego.manoeuvre.startswith(("turn", "lane")) or stage.ego.fixed is not None else stage.plan.line
+    line = (
+        stage.ego.path
+        if stage.ego.manoeuvre.startswith(("turn", "lane")) or stage.ego.fixed is not None
+        else stage.plan.line
+    )
     d = 0.0 if line is stage.ego.path else stage.plan.ego_offset_m
     if stage.ego.manoeuvre.startswith("turn"):
         # It turns as well, slowly enough for the bend: as far ahead in time, not in metres.
@@ -133,7 +153,9 @@ def _beside(stage: Stage, kind: str, i: int, side: int) -> Track:
     speed = np.maximum(stage.nominal_v_mps + stage.uniform(-0.8, 0.8), 0.0)
     taken = _taken_ahead(stage, offset)
     s0 = taken + half + (stage.uniform(5.0, 12.0) if taken <= EGO_FRONT_M + 0.1 else 6.0 + 0.5 * stage.ego.speed_mps)
-    return rides(stage, kind, way_of(speed, stage.dt_s, s0), offset, speed, variant="box_truck" if kind == "truck" else None)
+    return rides(
+        stage, kind, way_of(speed, stage.dt_s, s0), offset, speed, variant="box_truck" if kind == "truck" else None
+    )
 
 
 def _oncoming(stage: Stage, kind: str, i: int) -> Track:
@@ -145,9 +167,17 @@ def _oncoming(stage: Stage, kind: str, i: int) -> Track:
     speed = max(stage.ego.speed_mps * stage.uniform(0.75, 1.05), 5.0)
     lane = i % section.backward
     offset = section.backward_offset_m(lane)
-    end = stage.nominal_s_m[-1] + EGO_FRONT_M + stage.uniform(3.0, 9.0) + half + (i // section.backward) * (10.0 + 2 * half + 0.6 * speed)
+    end = (
+        stage.nominal_s_m[-1]
+        + EGO_FRONT_M
+        + stage.uniform(3.0, 9.0)
+        + half
+        + (i // section.backward) * (10.0 + 2 * half + 0.6 * speed)
+    )
     s = end + speed * (stage.duration_s - stage.times_s)
-    return rides(stage, kind, s, offset, np.full(stage.steps, speed), way=-1, variant="box_truck" if kind == "truck" else None)
+    return rides(
+        stage, kind, s, offset, np.full(stage.steps, speed), way=-1, variant="box_truck" if kind == "truck" else None
+    )
 
 
 def _parked(stage: Stage, kind: str, i: int) -> Track:
@@ -171,8 +201,15 @@ def _beyond(stage: Stage, s_m: float, side: int, length_m: float) -> float:
             moved = plan.crossing_s_m + 3.2 + length_m / 2
         for track in stage.tracks:
             s, d = plan.line.project(track.x_m[:1], track.y_m[:1])
-            beside = d[0] > plan.section.left_lane_edge_m - 0.3 if side > 0 else d[0] < plan.section.right_lane_edge_m + 0.3
-            if beside and abs(d[0]) < 14.0 and track.speed_mps[0] < 0.1 and abs(s[0] - s_m) < length_m / 2 + track.half_length_m + 0.8:
+            beside = (
+                d[0] > plan.section.left_lane_edge_m - 0.3 if side > 0 else d[0] < plan.section.right_lane_edge_m + 0.3
+            )
+            if (
+                beside
+                and abs(d[0]) < 14.0
+                and track.speed_mps[0] < 0.1
+                and abs(s[0] - s_m) < length_m / 2 + track.half_length_m + 0.8
+            ):
                 moved = max(moved, float(s[0]) + length_m / 2 + track.half_length_m + 1.2)
         if moved == s_m:
             return s_m
@@ -222,7 +259,11 @@ def _person(stage: Stage, request: AgentRequest, i: int) -> Track | None:
     """Pedestrians, children, cyclists and animals."""
     place, kind = request.place, request.kind
     if place == "anywhere":
-        place = str(stage.rng.choice(["left", "right", "right", "crossing"])) if kind != "cyclist" else str(stage.rng.choice(["ahead", "right", "oncoming"]))
+        place = (
+            str(stage.rng.choice(["left", "right", "right", "crossing"]))
+            if kind != "cyclist"
+            else str(stage.rng.choice(["ahead", "right", "oncoming"]))
+        )
     if kind == "cyclist" and place in ("ahead", "right", "oncoming", "left", "parked"):
         return _cyclist(stage, place, i)
     if place in ("ahead", "crossing", "from_behind_parked"):
@@ -241,7 +282,9 @@ def _on_walk(stage: Stage, kind: str, place: str, i: int) -> Track:
     side = {"left": 1, "right": -1}.get(place, 1 if i % 2 else -1)
     way = -1 if place == "oncoming" else int(stage.rng.choice((-1, 1)))
     speed = stage.uniform(*WALK_MPS[kind]) if stage.rng.random() < 0.85 and place != "parked" else 0.0
-    near = 0.8 * stage.nominal_s_m[-1] + stage.uniform(9.0, 11.0) + 1.7 * (i // 2) - way * speed * 0.8 * stage.duration_s
+    near = (
+        0.8 * stage.nominal_s_m[-1] + stage.uniform(9.0, 11.0) + 1.7 * (i // 2) - way * speed * 0.8 * stage.duration_s
+    )
     if stage.plan.section.median_m and side > 0:
         # Nobody is seen beyond the far carriageway: they stand on the median.
         d = stage.plan.section.inner_shoulder_m + 0.8
@@ -316,7 +359,13 @@ def _cyclist(stage: Stage, place: str, i: int) -> Track:
     v_ego = float(stage.nominal_v_mps.mean())
     if place in ("oncoming", "left") and section.backward and not section.median_m:
         d = section.left_lane_edge_m + min(0.35, 0.4 * (section.parking_left_m + section.shoulder_m)) - 0.2
-        s = stage.nominal_s_m[-1] + EGO_FRONT_M + stage.uniform(3.0, 7.0) + speed * (stage.duration_s - stage.times_s) + 4.0 * i
+        s = (
+            stage.nominal_s_m[-1]
+            + EGO_FRONT_M
+            + stage.uniform(3.0, 7.0)
+            + speed * (stage.duration_s - stage.times_s)
+            + 4.0 * i
+        )
         return rides(stage, "cyclist", s, d, np.full(stage.steps, speed), way=-1)
     ahead = max((v_ego - speed) * stage.duration_s, 0.0) + EGO_FRONT_M + stage.uniform(4.5, 8.0) + 4.2 * i
     return rides(stage, "cyclist", ahead + speed * stage.times_s, d_right, np.full(stage.steps, speed))
@@ -344,7 +393,11 @@ def _cone(stage: Stage, request: AgentRequest, i: int) -> Track | None:
     section, closure = stage.plan.section, stage.plan.closure
     if closure is not None and request.place in ("anywhere", "ahead"):
         places = cone_places(stage, closure)
-        s, d = places[min(int(i * max(1, 12 // max(request.count, 1))), len(places) - 1)] if request.count <= 12 else places[i % len(places)]
+        s, d = (
+            places[min(int(i * max(1, 12 // max(request.count, 1))), len(places) - 1)]
+            if request.count <= 12
+            else places[i % len(places)]
+        )
         s += 0.9 * (i // len(places))
     else:
         side = 1 if request.place in ("left", "oncoming") and not section.median_m else -1
@@ -363,12 +416,20 @@ def _lying(stage: Stage, request: AgentRequest, i: int) -> Track | None:
     s = max(0.75 * stage.nominal_s_m[-1], 3.0) + 9.0 + 1.6 * i
     if request.kind == "bicycle":
         edge = section.left_edge_m if side > 0 else section.right_edge_m
-        track = stage.standing("bicycle", _off_cross_road(stage, s, 0.0) if stage.plan.junction else s, edge + side * (section.verge_m + 0.7))
+        track = stage.standing(
+            "bicycle",
+            _off_cross_road(stage, s, 0.0) if stage.plan.junction else s,
+            edge + side * (section.verge_m + 0.7),
+        )
     elif request.place == "ahead":
-        track = stage.standing("cargo", stage.nominal_s_m[-1] + EGO_FRONT_M + 5.0 + 2.0 * i, stage.plan.ego_offset_m, yaw_rad=stage.uniform(-1, 1))
+        track = stage.standing(
+            "cargo",
+            stage.nominal_s_m[-1] + EGO_FRONT_M + 5.0 + 2.0 * i,
+            stage.plan.ego_offset_m,
+            yaw_rad=stage.uniform(-1, 1),
+        )
     else:
         edge = section.left_lane_edge_m if side > 0 else section.right_lane_edge_m
         track = stage.standing("cargo", s, edge + side * 0.55, yaw_rad=stage.uniform(-1, 1))
     track.stop_for = request.kind == "cargo"
     return track
-

@@ -57,9 +57,7 @@ def draw_section(rng: np.random.Generator, base: str, wants: frozenset[str]) -> 
     if base == "rural":
         multi = bool(wants & MULTI_LANE)
         return Section(3.1 + 0.4 * pick[0], 2 if multi else 1, 1, shoulder_m=0.6 + 0.9 * pick[1])
-    two = "single_lane" not in wants and (
-        pick[0] < (0.35 if base == "urban" else 0.06) or bool(wants & {"left_lane", "right_lane"})
-    )
+    two = "single_lane" not in wants and (pick[0] < (0.35 if base == "urban" else 0.06) or bool(wants & MULTI_LANE))
     lanes = 2 if two else 1
     parked = "parking" in wants or pick[1] < (0.6 if base == "urban" else 0.35)
     both = parked and ("parking" in wants or pick[2] < 0.6)
@@ -132,10 +130,18 @@ def all_wants(needs: RoadNeeds) -> frozenset[str]:
 def draw_plan(rng: np.random.Generator, needs: RoadNeeds) -> RoadPlan:
     """A road that offers what is needed, its origin under the ego at the start."""
     if needs.road == "highway" and needs.manoeuvre.startswith("turn"):
-        raise InputError("ego manoeuvre on a highway", needs.manoeuvre, "keep, accelerate, brake, stop, lane_left or lane_right")
+        raise InputError(
+            "ego manoeuvre on a highway", needs.manoeuvre, "keep, accelerate, brake, stop, lane_left or lane_right"
+        )
     wants = all_wants(needs)
     if needs.road == "highway" and wants & {"junction", "crossing", "far_crossing"}:
         raise InputError("junction or crossing on a highway", "highway", "urban, suburban, rural or intersection")
+    if "single_lane" in wants and wants & MULTI_LANE:
+        raise InputError(
+            "events and manoeuvre together",
+            "one that needs a single lane and one that needs a lane beside it",
+            "one of them",
+        )
     needs = replace(needs, wants=wants)
     base = base_road(rng, needs)
     section = draw_section(rng, base, wants)
@@ -261,7 +267,9 @@ def draw_junction(rng: np.random.Generator, plan: RoadPlan, needs: RoadNeeds) ->
     return Junction(float(s), line, cross, float(corner), bool(signals))
 
 
-def _junction_at_exit(plan: RoadPlan, cross: Section, corner_m: float, exit_pose: tuple[float, float, float]) -> Junction:
+def _junction_at_exit(
+    plan: RoadPlan, cross: Section, corner_m: float, exit_pose: tuple[float, float, float]
+) -> Junction:
     """A junction whose cross road carries the given exit pose in its outermost lane of that direction."""
     x, y, yaw = exit_pose
     left = yaw > 0
@@ -291,11 +299,15 @@ def draw_closure(rng: np.random.Generator, plan: RoadPlan, needs: RoadNeeds) -> 
     if "ego_lane_closed" in needs.wants and not shift:
         free = lane - 1 if lane > 0 else lane + 1
         taper = rng.uniform(0.5, 0.75) * needs.distance_m + EGO_FRONT_M
-        return Closure(section.forward_offset_m(lane), taper, taper + rng.uniform(8.0, 14.0), taper + 130.0, free < lane)
+        return Closure(
+            section.forward_offset_m(lane), taper, taper + rng.uniform(8.0, 14.0), taper + 130.0, free < lane
+        )
     others = [k for k in (final - 1, final + 1) if 0 <= k < section.forward]
     closed = lane if shift else (others[int(rng.integers(len(others)))] if others else None)
     taper = needs.distance_m + rng.uniform(4.0, 12.0) if shift else rng.uniform(10.0, 20.0)
     length = rng.uniform(16.0, 28.0)
+    if "ego_lane_closed" in needs.wants:
+        taper, length = rng.uniform(0.8, 0.95) * needs.distance_m + EGO_FRONT_M, 10.0
     if "early_closure" in needs.wants:
         taper, length = rng.uniform(2.0, 6.0), rng.uniform(8.0, 12.0)
     if closed is None:  # one lane only: the works stand on the shoulder and parking strip

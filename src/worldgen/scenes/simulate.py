@@ -30,10 +30,10 @@ from worldgen.scenes.traffic import Drive, drive, fleet_tracks, no_fleet, popula
 WEATHER_SPEED = {"light_rain": 0.93, "heavy_rain": 0.82, "fog": 0.72, "snow": 0.65}
 
 
-def draw_camera(rng: np.random.Generator) -> Camera:
+def draw_camera(rng: np.random.Generator, *, wide: bool = False) -> Camera:
     """A dashcam as found in cars, now and then in a van."""
     height = rng.uniform(1.2, 1.9) if rng.random() < 0.85 else rng.uniform(1.9, 2.5)
-    fov = float(np.clip(rng.normal(66.0, 9.0), 50.0, 90.0))
+    fov = float(np.clip(rng.normal(66.0, 9.0), 68.0 if wide else 50.0, 90.0))
     return Camera.from_fov(224, 128, fov, height_m=float(height), pitch_rad=math.radians(rng.uniform(0.0, 4.0)))
 
 
@@ -48,7 +48,7 @@ def draw_speed(rng: np.random.Generator, scenario: Scenario, events: list[Event]
     if scenario.manoeuvre.startswith("turn"):
         speed = min(speed, rng.uniform(5.0, 7.0))
     if scenario.manoeuvre == "accelerate":
-        speed *= rng.uniform(0.5, 0.9)
+        speed *= rng.uniform(0.75, 1.0) if events else rng.uniform(0.5, 0.9)
     return float(speed)
 
 
@@ -65,6 +65,7 @@ class Request:
     fps: float
     frames: int
     camera: Camera
+    draws_camera: bool
     speed_mps: float | None
     course: Course | None
     motion: EgoMotion | None
@@ -86,6 +87,7 @@ class Request:
 class Attempt:
     """One try at a scene: the stage as it came out, and what is wrong with it."""
 
+    request: Request
     stage: Stage
     take: Take
     played: list[tuple[Event, Played]]
@@ -118,7 +120,7 @@ def simulate(
     if wrong and ego is None:
         raise InputError("event that fits no drawn scene", wrong[0], "another road, manoeuvre, speed or a longer clip")
     best.stage.notes += best.faults
-    return _scene(request, best)
+    return _scene(best)
 
 
 def _request(scenario: Scenario, seed: int, timing: tuple[float, int | None], camera: Camera | None, ego: EgoMotion | None,
@@ -137,8 +139,8 @@ def _request(scenario: Scenario, seed: int, timing: tuple[float, int | None], ca
         raise InputError("number of frames", frames, f"1 to {MAX_FRAMES}")
     if speed_mps is not None and not (isinstance(speed_mps, (int, float)) and 0.0 <= speed_mps <= MAX_GIVEN_SPEED_MPS):
         raise InputError("speed_mps", speed_mps, f"0 to {MAX_GIVEN_SPEED_MPS:.0f} m/s")
-    camera = camera or draw_camera(numpy_rng("camera", scenario.key, int(seed)))
-    request = Request(scenario, int(seed), float(fps), int(frames), camera, speed_mps, None, ego)
+    drawn = camera or draw_camera(numpy_rng("camera", scenario.key, int(seed)))
+    request = Request(scenario, int(seed), float(fps), int(frames), drawn, camera is None, speed_mps, None, ego)
     if ego is None:
         return request
     return replace(request, course=course_of(ego, request.substeps))
@@ -156,7 +158,9 @@ def check_events(scenario: Scenario, *, given: bool = False) -> list[Event]:
             if word not in allowed:
                 raise InputError(f"{what} for the event {name}", word, "one of " + ", ".join(allowed))
         if not given and scenario.manoeuvre not in event.manoeuvres:
-            raise InputError(f"ego manoeuvre for the event {name}", scenario.manoeuvre, "one of " + ", ".join(event.manoeuvres))
+            raise InputError(
+                f"ego manoeuvre for the event {name}", scenario.manoeuvre, "one of " + ", ".join(event.manoeuvres)
+            )
         for request in scenario.agents:
             if request.count == 0 and request.kind in {*event.needs_kinds, *(LABELS[k] for k in event.needs_kinds)}:
                 raise InputError(f"number of {request.kind} with the event {name}", 0, "at least the one in the event")
@@ -169,6 +173,9 @@ def check_events(scenario: Scenario, *, given: bool = False) -> list[Event]:
 def _attempt(request: Request, events: list[Event], number: int) -> Attempt:
     """Draws and drives one scene: events first and alone, then everything else around them."""
     rng = numpy_rng("scene", request.scenario.key, request.seed, number)
+    if request.draws_camera and number:
+        # What a narrow view kept from being seen, a wider one may show.
+        request = replace(request, camera=draw_camera(rng, wide=number >= 8))
     stage = build_stage(rng, request, events)
     played = []
     for event in events:
@@ -187,7 +194,9 @@ def _attempt(request: Request, events: list[Event], number: int) -> Attempt:
     return _finish(stage, request, result, played, asked)
 
 
-def _finish(stage: Stage, request: Request, result: Drive, played: list[tuple[Event, Played]], asked: list[Track]) -> Attempt:
+def _finish(
+    stage: Stage, request: Request, result: Drive, played: list[tuple[Event, Played]], asked: list[Track]
+) -> Attempt:
     """Ego motion, the tracks that fit, and what is wrong."""
     motion, poses = ego_motion(stage, result, request)
     tracks, lost = without_overlaps(stage.tracks, motion, poses, request.substeps)
@@ -196,7 +205,7 @@ def _finish(stage: Stage, request: Request, result: Drive, played: list[tuple[Ev
     faults += request_faults(take, asked, request.camera)
     if lost and not faults:
         faults.append(f"cast: {lost} agents had no room")
-    return Attempt(stage, take, played, faults)
+    return Attempt(request, stage, take, played, faults)
 
 
 def build_stage(rng: np.random.Generator, request: Request, events: list[Event]) -> Stage:
@@ -213,7 +222,8 @@ def build_stage(rng: np.random.Generator, request: Request, events: list[Event])
     plan = draw_plan(rng, RoadNeeds(scenario.road, manoeuvre, speed, distance, wants, course))
     ego_plan = plan_given(course, grip) if course is not None else plan_ego(manoeuvre, plan, speed, duration, grip)
     night = scenario.light.startswith("night")
-    return Stage(scenario, rng, plan, ego_plan, request.steps, request.dt_s, night, quiet_kinds(scenario))
+    half_view = request.camera.width_px / (2 * request.camera.fx_px)
+    return Stage(scenario, rng, plan, ego_plan, request.steps, request.dt_s, night, quiet_kinds(scenario), half_view)
 
 
 def ego_motion(stage: Stage, result: Drive, request: Request) -> tuple[EgoMotion, np.ndarray]:
@@ -227,9 +237,10 @@ def ego_motion(stage: Stage, result: Drive, request: Request) -> tuple[EgoMotion
     return motion, planar_poses(motion)
 
 
-def _scene(request: Request, attempt: Attempt) -> Scene:
+def _scene(attempt: Attempt) -> Scene:
     """The finished scene: statics around the actors, agents at the frames, ground and atmosphere."""
-    stage, take, scenario = attempt.stage, attempt.take, request.scenario
+    request, stage, take = attempt.request, attempt.stage, attempt.take
+    scenario = request.scenario
     atmosphere = draw_atmosphere(numpy_rng("atmosphere", scenario.key, request.seed), scenario)
     stage.tracks = take.tracks
     statics = place_statics(stage)

@@ -31,6 +31,7 @@ class Stage:
     times_s: ``(N,)`` simulation steps, dt_s apart. nominal_s_m, nominal_v_mps: ``(N,)`` the ego on an empty road.
     clear_zones: circles (x, y, radius) kept free of things beside the road. reserved: (s0, s1, d0, d1) boxes of road
     where no background vehicle starts. quiet_kinds: kinds and classes the background must not add.
+    half_view: tangent of half the camera's horizontal field of view.
     """
 
     scenario: Scenario
@@ -41,6 +42,7 @@ class Stage:
     dt_s: float
     night: bool
     quiet_kinds: frozenset[str]
+    half_view: float
     tracks: list[Track] = field(default_factory=list)
     clear_zones: list[tuple[float, float, float]] = field(default_factory=list)
     reserved: list[tuple[float, float, float, float]] = field(default_factory=list)

@@ -65,9 +65,15 @@ def cone_places(stage: Stage, closure: Closure) -> list[tuple[float, float]]:
     half = plan.section.lane_width_m / 2 if closure.offset_m > plan.section.right_lane_edge_m else 0.4
     outer = -half if closure.from_right else half
     taper = np.linspace(closure.taper_start_m, closure.closed_m, 9)
-    places = [(float(s), float(closure.offset_m + outer - 2 * outer * 0.93 * f)) for s, f in zip(taper, np.linspace(0.05, 1, 9), strict=True)]
+    places = [
+        (float(s), float(closure.offset_m + outer - 2 * outer * 0.93 * f))
+        for s, f in zip(taper, np.linspace(0.05, 1, 9), strict=True)
+    ]
     edge = closure.offset_m - outer * 0.86
-    return places + [(float(s), float(edge)) for s in np.arange(closure.closed_m + 5.0, min(closure.end_m, closure.closed_m + 80.0), 6.0)]
+    return places + [
+        (float(s), float(edge))
+        for s in np.arange(closure.closed_m + 5.0, min(closure.end_m, closure.closed_m + 80.0), 6.0)
+    ]
 
 
 def parking_places(stage: Stage, side: int) -> list[float]:
@@ -136,13 +142,26 @@ def _zebra_walkers(stage: Stage) -> None:
     if stage.rng.random() < 0.6:
         ends = [section.right_walk_m, section.left_walk_m]
         stage.rng.shuffle(ends)
-        cross(stage, "pedestrian", at, ends[0], ends[1], start_s=stage.uniform(-2.0, 1.5), speed_mps=stage.uniform(1.1, 1.6))
+        cross(
+            stage,
+            "pedestrian",
+            at,
+            ends[0],
+            ends[1],
+            start_s=stage.uniform(-2.0, 1.5),
+            speed_mps=stage.uniform(1.1, 1.6),
+        )
 
 
 def _cross_traffic(stage: Stage, junction: Junction) -> None:
     """Vehicles of the cross road: waiting at their line, or driving when the ego's way is closed."""
     section, rng = junction.section, stage.rng
-    stop = stage.plan.section.left_edge_m + junction.corner_m + 5.2 + abs(stage.plan.section.right_edge_m + stage.plan.section.left_edge_m)
+    stop = (
+        stage.plan.section.left_edge_m
+        + junction.corner_m
+        + 5.2
+        + abs(stage.plan.section.right_edge_m + stage.plan.section.left_edge_m)
+    )
     for way in (1, -1):
         offset = section.forward_offset_m(0) if way > 0 else section.backward_offset_m(0)
         kind = "car" if rng.random() < 0.85 else "van"
@@ -152,9 +171,17 @@ def _cross_traffic(stage: Stage, junction: Junction) -> None:
         if stage.main_stops:
             speed = rng.uniform(6.0, 10.0)
             s = -way * rng.uniform(8.0, 30.0) + way * speed * stage.times_s
-            stage.track(kind, Motion(s, np.full(stage.steps, offset), np.full(stage.steps, speed), way), line=junction.line).tags |= {"cross"}
+            stage.track(
+                kind, Motion(s, np.full(stage.steps, offset), np.full(stage.steps, speed), way), line=junction.line
+            ).tags |= {"cross"}
         else:
-            track = stage.track(kind, Motion(np.full(stage.steps, -way * (stop + half)), np.full(stage.steps, offset), np.zeros(stage.steps), way), line=junction.line)
+            track = stage.track(
+                kind,
+                Motion(
+                    np.full(stage.steps, -way * (stop + half)), np.full(stage.steps, offset), np.zeros(stage.steps), way
+                ),
+                line=junction.line,
+            )
             track.braking = np.ones(stage.steps, bool)
 
 

@@ -88,8 +88,13 @@ def runs_across(stage: Stage, kind: str, *, side: int, speed_mps: float, meet_s:
     track = cross(stage, kind, s, start_d, end_d, start_s=start, speed_mps=speed_mps, part=part)
     if variant is not None:
         track.variant = variant
-    track.seen_from = step_at(stage, start + REACTION_S)
+    track.seen_from = step_at(stage, aware_s(stage, start, meet_s))
     return track
+
+
+def aware_s(stage: Stage, start_s: float, meet_s: float) -> float:
+    """When the driver takes notice of someone who sets off at ``start_s``: not earlier than two seconds or so before."""
+    return max(start_s + REACTION_S, meet_s - stage.uniform(1.8, 2.6))
 
 
 def rides(stage: Stage, kind: str, s_m: np.ndarray, d_m: np.ndarray | float, speed_mps: np.ndarray, *, way: int = 1,

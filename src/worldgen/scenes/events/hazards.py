@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from worldgen.scenes.actors import EGO_FRONT_M, Track
+from worldgen.scenes.actors import EGO_FRONT_M, EGO_HALF_WIDTH_M, Track
 from worldgen.scenes.curve import Curve
 from worldgen.scenes.events.base import STRAIGHT_ON, Event, Played, meeting_time, rides, step_at
 from worldgen.scenes.stage import Motion, Stage
@@ -23,7 +23,15 @@ def lost_cargo(stage: Stage) -> Played:
     kind = "truck" if stage.allowed("truck") else "van"
     variant = "box_truck" if kind == "truck" else None
     rear = EGO_FRONT_M + 3.0 + speed * stage.uniform(1.0, 1.5)
-    truck = rides(stage, kind, way_of(np.full(stage.steps, speed), stage.dt_s, rear + 3.9), stage.plan.ego_offset_m, np.full(stage.steps, speed), part="truck", variant=variant)
+    truck = rides(
+        stage,
+        kind,
+        way_of(np.full(stage.steps, speed), stage.dt_s, rear + 3.9),
+        stage.plan.ego_offset_m,
+        np.full(stage.steps, speed),
+        part="truck",
+        variant=variant,
+    )
     drop = stage.uniform(0.05, 0.25) * stage.duration_s
     after = np.maximum(stage.times_s - drop, 0.0)
     v = np.where(after > 0, np.maximum(speed - stage.uniform(5.5, 7.0) * after, 0.0), speed)
@@ -46,7 +54,14 @@ def lost_cargo(stage: Stage) -> Played:
 def _stalled(stage: Stage, kind: str, part: str, variant: str | None = None) -> Played:
     meet = meeting_time(stage, 0.75, 1.15)
     at = stage.road_s_at(meet)
-    track = stage.standing(kind, at, stage.plan.ego_offset_m + stage.uniform(-0.5, 0.3), yaw_rad=stage.uniform(-0.06, 0.06), part=part, variant=variant)
+    track = stage.standing(
+        kind,
+        at,
+        stage.plan.ego_offset_m + stage.uniform(-0.5, 0.3),
+        yaw_rad=stage.uniform(-0.06, 0.06),
+        part=part,
+        variant=variant,
+    )
     x, y, _ = stage.plan.line.world(np.array([at + track.half_length_m + 0.1]), stage.plan.ego_offset_m)
     track.x_m[:], track.y_m[:] = x[0], y[0]
     track.indicator = np.full(stage.steps, 2)
@@ -69,9 +84,11 @@ def construction_taper_with_cones(stage: Stage) -> Played:
     cones = []
     for i, (s, d) in enumerate(cone_places(stage, stage.plan.closure)[:18]):
         cones.append(stage.standing("traffic_cone", s, d, part=f"cone{i + 1}"))
-    near = min(cones[:9], key=lambda c: abs(float(stage.ego.path.project(c.x_m[:1], c.y_m[:1])[1][0])))
-    closest = stage.nominal_s_m[-1]
-    return Played((near, *[c for c in cones[:9] if c is not near]), 0.0, min(stage.duration_s, closest))
+    offsets = [abs(float(stage.ego.path.project(c.x_m[:1], c.y_m[:1])[1][0])) for c in cones]
+    near = next(
+        (c for c, d in zip(cones, offsets, strict=True) if d < EGO_HALF_WIDTH_M + 0.6), cones[int(np.argmin(offsets))]
+    )
+    return Played((near, *[c for c in cones[:9] if c is not near]), 0.0, stage.duration_s)
 
 
 def queue_end_behind_crest(stage: Stage) -> Played:
@@ -80,7 +97,11 @@ def queue_end_behind_crest(stage: Stage) -> Played:
     at = stage.road_s_at(meet)
     tracks: list[Track] = []
     for i in range(int(stage.rng.integers(2, 4))):
-        kind = "truck" if i == 2 and stage.allowed("truck") else ("van" if i == 1 and stage.allowed("van") and stage.rng.random() < 0.4 else "car")
+        kind = (
+            "truck"
+            if i == 2 and stage.allowed("truck")
+            else ("van" if i == 1 and stage.allowed("van") and stage.rng.random() < 0.4 else "car")
+        )
         track = stage.standing(kind, at, stage.plan.ego_offset_m, part="tail" if i == 0 else f"queue{i}")
         x, y, _ = stage.plan.line.world(np.array([at + track.half_length_m]), stage.plan.ego_offset_m)
         track.x_m[:], track.y_m[:] = x[0], y[0]
@@ -103,15 +124,29 @@ def _crosses_junction(stage: Stage, kind: str, part: str, speed_mps: float, late
     times = np.linspace(0, 2.0 * stage.duration_s, 60)
     meet = float(np.interp(lane_x - 1.0, [stage.road_s_at(t) for t in times], times)) + late_s
     _, d = junction.line.project(*stage.plan.line.world(np.array([junction.s_m]), stage.plan.ego_offset_m)[:2])
-    s_ego = float(junction.line.project(*stage.plan.line.world(np.array([junction.s_m]), stage.plan.ego_offset_m)[:2])[0][0])
+    s_ego = float(
+        junction.line.project(*stage.plan.line.world(np.array([junction.s_m]), stage.plan.ego_offset_m)[:2])[0][0]
+    )
     s = s_ego + way * speed_mps * (stage.times_s - meet)
-    track = stage.track(kind, Motion(s, np.full(stage.steps, offset), np.full(stage.steps, speed_mps), way), line=junction.line, part=part)
+    track = stage.track(
+        kind,
+        Motion(s, np.full(stage.steps, offset), np.full(stage.steps, speed_mps), way),
+        line=junction.line,
+        part=part,
+    )
     return track, meet
 
 
 def red_light_runner(stage: Stage) -> Played:
     """A car crosses on red right in front of the ego, which has green."""
-    track, meet = _crosses_junction(stage, "car", "car", stage.uniform(7.0, 11.5), stage.uniform(-0.6, 0.2))
+    # Much faster than the ego and it would come from outside the picture until the last moment.
+    track, meet = _crosses_junction(
+        stage,
+        "car",
+        "car",
+        max(4.5, min(stage.uniform(5.5, 9.0), 1.1 * stage.half_view * stage.ego.speed_mps)),
+        stage.uniform(-0.6, 0.2),
+    )
     stage.main_stops = False
     track.seen_from = step_at(stage, max(0.0, meet - stage.uniform(1.6, 2.2)))
     return Played((track,), max(0.0, meet - 2.0), _until(stage, meet))
@@ -130,12 +165,17 @@ def left_turn_across_path(stage: Stage) -> Played:
     path = Curve.from_points(np.stack([x, y], 1))
     own = np.interp(stage.plan.ego_offset_m, d[::-1], s[::-1])
     times = np.linspace(0, 2.0 * stage.duration_s, 60)
-    meet = float(np.interp(own - 1.0, [stage.road_s_at(t) for t in times], times)) + stage.uniform(-0.5, 0.3)
+    meet = float(np.interp(own - 1.0, [stage.road_s_at(t) for t in times], times)) + stage.uniform(-1.8, -0.9)
     at = float(path.project(*stage.plan.line.world(np.array([own]), stage.plan.ego_offset_m)[:2])[0][0])
     speed = stage.uniform(4.0, 6.0)
-    track = stage.track("car", Motion(at + speed * (stage.times_s - meet), np.zeros(stage.steps), np.full(stage.steps, speed)), line=path, part="car")
+    track = stage.track(
+        "car",
+        Motion(at + speed * (stage.times_s - meet), np.zeros(stage.steps), np.full(stage.steps, speed)),
+        line=path,
+        part="car",
+    )
     track.indicator = np.ones(stage.steps, int)
-    track.seen_from = step_at(stage, max(0.0, meet - stage.uniform(1.5, 2.1)))
+    track.seen_from = step_at(stage, max(0.0, meet - stage.uniform(1.9, 2.5)))
     stage.reserve(-10.0, junction.s_m + 45.0, lane_d - 1.5, lane_d + 1.5)
     return Played((track,), max(0.0, meet - 2.0), _until(stage, meet))
 
@@ -158,7 +198,9 @@ def failure_to_yield_from_side_road(stage: Stage) -> Played:
     kind = "van" if stage.rng.random() < 0.2 and stage.allowed("van") else "car"
     v = np.minimum(speed + np.maximum(stage.times_s - meet, 0.0) * 1.2, speed + 3.0)
     way = way_of(v, stage.dt_s, 0.0)
-    track = stage.track(kind, Motion(at + way - np.interp(meet, stage.times_s, way), np.zeros(stage.steps), v), line=path, part="car")
+    track = stage.track(
+        kind, Motion(at + way - np.interp(meet, stage.times_s, way), np.zeros(stage.steps), v), line=path, part="car"
+    )
     track.indicator = np.where(stage.times_s < meet + 1.0, -1, 0)
     track.seen_from = step_at(stage, max(0.0, meet - stage.uniform(0.8, 1.4)))
     return Played((track,), max(0.0, meet - 2.0), min(stage.duration_s, meet + 2.0))

@@ -6,11 +6,21 @@ import math
 
 import numpy as np
 
-from worldgen.scenes.events.base import NIGHTS, NOT_TURNING, STREETS, Event, Played, meeting_time, runs_across, side_edges, step_at
+from worldgen.scenes.actors import Track
+from worldgen.scenes.events.base import (
+    NIGHTS,
+    NOT_TURNING,
+    Event,
+    Played,
+    aware_s,
+    meeting_time,
+    runs_across,
+    side_edges,
+    step_at,
+)
 from worldgen.scenes.pedestrians import RUN_MPS, WALK_MPS, cross, walk_along
 from worldgen.scenes.stage import Stage
 from worldgen.scenes.street import park
-from worldgen.scenes.actors import Track
 
 
 def _side(stage: Stage) -> int:
@@ -26,15 +36,23 @@ def jaywalker(stage: Stage) -> Played:
     meet = meeting_time(stage, 0.6, 0.95)
     fast = stage.rng.random() < 0.4
     speed = stage.uniform(*(RUN_MPS if fast else WALK_MPS)["pedestrian"])
-    track = runs_across(stage, "pedestrian", side=_side(stage), speed_mps=speed, meet_s=meet, late_s=stage.uniform(-0.5, 0.4), part="pedestrian")
+    track = runs_across(
+        stage,
+        "pedestrian",
+        side=_side(stage),
+        speed_mps=speed,
+        meet_s=meet,
+        late_s=stage.uniform(-0.5, 0.4),
+        part="pedestrian",
+    )
     return Played((track,), max(0.0, meet - 2.0), _until(stage, meet))
 
 
 def child_from_between_parked_cars(stage: Stage) -> Played:
     """A child runs out between two parked vehicles, seen late."""
-    meet, side = meeting_time(stage, 0.6, 0.95), -1 if stage.rng.random() < 0.8 else 1
+    meet, side = meeting_time(stage, 0.6, 0.9), -1 if stage.rng.random() < 0.8 else 1
     child = runs_across(
-        stage, "child", side=side, speed_mps=stage.uniform(*RUN_MPS["child"]), meet_s=meet, late_s=stage.uniform(-0.4, 0.3),
+        stage, "child", side=side, speed_mps=stage.uniform(*RUN_MPS["child"]), meet_s=meet, late_s=stage.uniform(-0.8, 0.1),
         to_d_m=stage.plan.ego_offset_m - side * stage.uniform(0.5, 3.0), part="child",
     )  # fmt: skip
     s, _ = stage.plan.line.project(child.x_m[:1], child.y_m[:1])
@@ -59,9 +77,17 @@ def _slide(stage: Stage, track: Track, s_m: float) -> None:
 
 def pedestrian_at_night_without_reflectors(stage: Stage) -> Played:
     """In the dark someone in dark clothes walks on the edge of the ego's lane or crosses it slowly."""
-    if stage.rng.random() < 0.5:
+    if stage.rng.random() < 0.5 or stage.ego.manoeuvre == "stop":
         meet = meeting_time(stage, 0.6, 0.9)
-        track = runs_across(stage, "pedestrian", side=_side(stage), speed_mps=stage.uniform(0.9, 1.4), meet_s=meet, late_s=stage.uniform(-0.3, 0.3), part="pedestrian")
+        track = runs_across(
+            stage,
+            "pedestrian",
+            side=_side(stage),
+            speed_mps=stage.uniform(0.9, 1.4),
+            meet_s=meet,
+            late_s=stage.uniform(-0.3, 0.3),
+            part="pedestrian",
+        )
     else:
         track, meet = _walks_on_edge(stage)
     track.reflective = False
@@ -75,7 +101,15 @@ def _walks_on_edge(stage: Stage) -> tuple[Track, float]:
     meet = meeting_time(stage, 0.7, 1.05)
     way, speed = int(stage.rng.choice((-1, 1))), stage.uniform(*WALK_MPS["pedestrian"])
     d = stage.ego_offset_at(meet) - stage.plan.section.lane_width_m / 2 + stage.uniform(0.25, 0.55)
-    track = walk_along(stage, "pedestrian", stage.road_s_at(meet) + 0.4 - way * speed * meet, d, way=way, speed_mps=speed, part="pedestrian")
+    track = walk_along(
+        stage,
+        "pedestrian",
+        stage.road_s_at(meet) + 0.4 - way * speed * meet,
+        d,
+        way=way,
+        speed_mps=speed,
+        part="pedestrian",
+    )
     return track, meet
 
 
@@ -95,9 +129,17 @@ def pedestrian_on_crossing(stage: Stage) -> Played:
     meet = float(np.interp(s, fronts, np.linspace(0, 1.3 * stage.duration_s, 40)))
     walk, _ = side_edges(stage, side)
     far, _ = side_edges(stage, -side)
-    start = meet + stage.uniform(-0.7, 0.4) - abs(stage.plan.ego_offset_m - walk) / speed - 0.25
-    track = cross(stage, "pedestrian", s + stage.uniform(-0.6, 0.6), walk, far, start_s=start, speed_mps=speed, part="pedestrian")
-    track.seen_from = step_at(stage, start + 0.2)
+    start = (
+        meet
+        + stage.uniform(-0.7, 0.4)
+        - 0.25 * meet * (stage.ego.manoeuvre == "stop")
+        - abs(stage.plan.ego_offset_m - walk) / speed
+        - 0.25
+    )
+    track = cross(
+        stage, "pedestrian", s + stage.uniform(-0.6, 0.6), walk, far, start_s=start, speed_mps=speed, part="pedestrian"
+    )
+    track.seen_from = step_at(stage, aware_s(stage, start, meet))
     return Played((track,), max(0.0, meet - 2.5), _until(stage, meet))
 
 
@@ -106,11 +148,22 @@ def pedestrian_stumbles(stage: Stage) -> Played:
     meet, side = meeting_time(stage, 0.7, 0.98), _side(stage)
     speed = stage.uniform(1.3, 2.2)
     fall_d = stage.ego_offset_at(meet) + side * stage.uniform(-0.5, 0.5)
-    track = runs_across(stage, "pedestrian", side=side, speed_mps=speed, meet_s=meet, late_s=stage.uniform(-1.2, -0.7), to_d_m=fall_d, part="pedestrian")
+    track = runs_across(
+        stage,
+        "pedestrian",
+        side=side,
+        speed_mps=speed,
+        meet_s=meet,
+        late_s=stage.uniform(-1.2, -0.7),
+        to_d_m=fall_d,
+        part="pedestrian",
+    )
     down = np.argmax(track.speed_mps < 0.05) if (track.speed_mps[1:] < 0.05).any() else stage.steps
     moving = np.flatnonzero(track.speed_mps > 0.05)
     down = int(moving[-1]) if len(moving) else down
-    track.lean_rad = 0.5 * math.pi * np.clip((stage.times_s - stage.times_s[min(down, stage.steps - 1)] + 0.5) / 0.6, 0.0, 1.0)
+    track.lean_rad = (
+        0.5 * math.pi * np.clip((stage.times_s - stage.times_s[min(down, stage.steps - 1)] + 0.5) / 0.6, 0.0, 1.0)
+    )
     return Played((track,), max(0.0, meet - 2.5), _until(stage, meet))
 
 
@@ -146,7 +199,15 @@ def group_crossing(stage: Stage) -> Played:
 def pedestrian_from_behind_bus(stage: Stage) -> Played:
     """Someone walks out in front of a standing bus, hidden by it until the last moment."""
     meet = meeting_time(stage, 0.65, 0.95)
-    track = runs_across(stage, "pedestrian", side=-1, speed_mps=stage.uniform(1.4, 2.4), meet_s=meet, late_s=stage.uniform(-0.4, 0.3), part="pedestrian")
+    track = runs_across(
+        stage,
+        "pedestrian",
+        side=-1,
+        speed_mps=stage.uniform(1.4, 2.4),
+        meet_s=meet,
+        late_s=stage.uniform(-1.3, -0.5),
+        part="pedestrian",
+    )
     s, d = stage.plan.line.project(track.x_m, track.y_m)
     bus = park(stage, "bus", float(s[0]), -1, part="bus")
     _slide(stage, bus, float(s[0]) - bus.half_length_m - stage.uniform(0.8, 1.3))
@@ -195,20 +256,20 @@ EVENTS = (
           roads=(*TOWN, "rural"), manoeuvres=NOT_TURNING, wants=frozenset({"far_junction"}), needs_kinds=("pedestrian",)),
     Event("child_from_between_parked_cars", "A child runs out between parked cars.", (0.2, 2.5), child_from_between_parked_cars,
           roads=("suburban", "urban", "intersection", "construction"), wants=frozenset({"parking", "single_lane", "far_junction"}), speed_mps=(6.5, 10.0),
-          needs_kinds=("child", "car")),
+          manoeuvres=("keep", "accelerate", "brake"), needs_kinds=("child", "car")),
     Event("pedestrian_at_night_without_reflectors", "A pedestrian in dark clothes walks on or crosses the lane at night.", (0.3, 4.0),
           pedestrian_at_night_without_reflectors, roads=("rural", "suburban", "urban", "intersection", "construction"), lights=NIGHTS,
           wants=frozenset({"far_junction", "single_lane"}), needs_kinds=("pedestrian",), speed_mps=(8.0, 14.0)),
     Event("pedestrian_on_crossing", "A pedestrian steps onto a crossing in front of the ego.", (0.3, 3.5), pedestrian_on_crossing,
           roads=("urban", "suburban", "intersection", "construction"), wants=frozenset({"crossing"}), needs_kinds=("pedestrian",)),
     Event("pedestrian_walking_along_road", "A pedestrian walks along the edge of the ego's lane.", (0.5, 4.5), pedestrian_walking_along_road,
-          roads=("rural", "suburban", "construction"), needs_kinds=("pedestrian",), wants=frozenset({"single_lane"}), speed_mps=(8.0, 14.0)),
+          roads=("rural", "suburban", "construction"), manoeuvres=("keep", "accelerate", "brake"), needs_kinds=("pedestrian",), wants=frozenset({"single_lane"}), speed_mps=(8.0, 14.0)),
     Event("pedestrian_stumbles", "A crossing pedestrian trips and falls in the ego's lane.", (0.3, 3.5), pedestrian_stumbles,
           roads=(*TOWN, "rural"), wants=frozenset({"far_junction"}), needs_kinds=("pedestrian",), speed_mps=(7.0, 12.0)),
     Event("group_crossing", "Three to six people cross together in front of the ego.", (0.3, 3.5), group_crossing,
           roads=TOWN, wants=frozenset({"far_junction"}), needs_kinds=("pedestrian",), speed_mps=(7.0, 12.0)),
     Event("pedestrian_from_behind_bus", "A pedestrian walks out from behind a standing bus.", (0.2, 2.5), pedestrian_from_behind_bus,
-          roads=("urban", "suburban", "intersection"), wants=frozenset({"parking", "single_lane", "far_junction"}), needs_kinds=("pedestrian", "bus"), speed_mps=(6.5, 10.5)),
+          roads=("urban", "suburban", "intersection"), wants=frozenset({"parking", "single_lane", "far_junction"}), manoeuvres=("keep", "accelerate", "brake"), needs_kinds=("pedestrian", "bus"), speed_mps=(6.5, 10.5)),
     Event("animal_crossing", "A deer leaps across the road in front of the ego.", (0.3, 3.5), animal_crossing,
           roads=("rural", "highway", "suburban"), needs_kinds=("animal",), speed_mps=(9.0, 17.0)),
     Event("dog_runs_out", "A dog runs into the road right in front of the ego.", (0.3, 3.0), dog_runs_out,

@@ -7,7 +7,17 @@ import math
 import numpy as np
 
 from worldgen.scenes.actors import EGO_FRONT_M
-from worldgen.scenes.events.base import STRAIGHT_ON, Event, Played, ego_front, meeting_time, neighbour_offset, rides, shift, step_at
+from worldgen.scenes.events.base import (
+    STRAIGHT_ON,
+    Event,
+    Played,
+    ego_front,
+    meeting_time,
+    neighbour_offset,
+    rides,
+    shift,
+    step_at,
+)
 from worldgen.scenes.stage import Stage
 from worldgen.scenes.street import bay_offset_m, brake_profile, park, way_of
 
@@ -31,7 +41,9 @@ def hard_braking_leader(stage: Stage) -> Played:
     speed, start = stage.ego.speed_mps, stage.uniform(0.08, 0.3) * stage.duration_s
     v = brake_profile(stage.times_s, speed, start, stage.uniform(5.0, 7.5), final_mps=stage.uniform(0.0, 0.3) * speed)
     gap = 2.0 + speed * stage.uniform(0.8, 1.3)
-    track = rides(stage, _motor(stage), way_of(v, stage.dt_s, EGO_FRONT_M + 2.4 + gap), stage.plan.ego_offset_m, v, part="leader")
+    track = rides(
+        stage, _motor(stage), way_of(v, stage.dt_s, EGO_FRONT_M + 2.4 + gap), stage.plan.ego_offset_m, v, part="leader"
+    )
     return Played((track,), start, _end(stage, start, 3.0))
 
 
@@ -43,11 +55,15 @@ def sudden_stop_and_go(stage: Stage) -> Played:
     go = start + speed / braking + stage.uniform(0.3, 0.8)
     v = np.maximum(v, np.clip(2.0 * (stage.times_s - go), 0.0, speed))
     gap = 2.0 + speed * stage.uniform(0.7, 1.1)
-    track = rides(stage, _motor(stage), way_of(v, stage.dt_s, EGO_FRONT_M + 2.4 + gap), stage.plan.ego_offset_m, v, part="leader")
+    track = rides(
+        stage, _motor(stage), way_of(v, stage.dt_s, EGO_FRONT_M + 2.4 + gap), stage.plan.ego_offset_m, v, part="leader"
+    )
     return Played((track,), start, _end(stage, go, 1.5))
 
 
-def _cuts_in(stage: Stage, gap_m: float, slower_mps: float, length_s: float, start_s: float, part: str, side: int = 0) -> Played:
+def _cuts_in(
+    stage: Stage, gap_m: float, slower_mps: float, length_s: float, start_s: float, part: str, side: int = 0
+) -> Played:
     """A neighbour ``gap_m`` ahead changes into the ego's lane from ``start_s`` and is slower."""
     lane, side = neighbour_offset(stage, side)
     v = np.maximum(stage.nominal_v_mps - slower_mps * shift(stage.times_s, start_s - 0.6, 1.2), 0.5)
@@ -72,7 +88,9 @@ def cut_in(stage: Stage) -> Played:
 def merging_without_gap(stage: Stage) -> Played:
     """A vehicle merges from the right although there is no gap, half a length ahead of the ego."""
     start = stage.uniform(0.1, 0.3) * stage.duration_s
-    return _cuts_in(stage, stage.uniform(1.2, 3.2), stage.uniform(0.8, 2.2), stage.uniform(2.2, 3.0), start, "merging", -1)
+    return _cuts_in(
+        stage, stage.uniform(1.2, 3.2), stage.uniform(0.8, 2.2), stage.uniform(2.2, 3.0), start, "merging", -1
+    )
 
 
 def cut_out_revealing_stopped_car(stage: Stage) -> Played:
@@ -98,16 +116,26 @@ def cut_out_revealing_stopped_car(stage: Stage) -> Played:
 def wrong_way_driver(stage: Stage) -> Played:
     """A car comes towards the ego in the ego's own lane."""
     speed = stage.uniform(0.7, 1.1) * max(stage.ego.speed_mps, 8.0)
-    meet = meeting_time(stage, 1.0, 1.35, cap_s=4.5)
+    meet = meeting_time(stage, 0.85, 1.1, cap_s=4.5)
     s = stage.road_s_at(meet) + 2.3 - speed * (stage.times_s - meet)
     dodge = stage.uniform(2.2, 2.6) * shift(stage.times_s, meet - stage.uniform(1.2, 1.7), 1.5)
-    track = rides(stage, "car", s, stage.plan.ego_offset_m + stage.uniform(-0.3, 0.3) + _free_side(stage) * dodge, np.full(stage.steps, speed), way=-1, part="car")
+    track = rides(
+        stage,
+        "car",
+        s,
+        stage.plan.ego_offset_m + stage.uniform(-0.3, 0.3) + _free_side(stage) * dodge,
+        np.full(stage.steps, speed),
+        way=-1,
+        part="car",
+    )
     return Played((track,), 0.0, _end(stage, meet, 0.5))
 
 
 def _free_side(stage: Stage) -> int:
     """Side to which a head-on car escapes: to the middle of the road where it belongs."""
-    return 1 if stage.plan.section.backward and not stage.plan.section.median_m else (1 if stage.plan.ego_lane > 0 else -1)
+    return (
+        1 if stage.plan.section.backward and not stage.plan.section.median_m else (1 if stage.plan.ego_lane > 0 else -1)
+    )
 
 
 def oncoming_overtaker(stage: Stage) -> Played:
@@ -116,18 +144,31 @@ def oncoming_overtaker(stage: Stage) -> Played:
     own, lane = stage.plan.ego_offset_m, section.backward_offset_m(0)
     slow = stage.uniform(0.55, 0.8) * max(stage.ego.speed_mps, 8.0)
     fast = slow + stage.uniform(4.0, 6.0)
-    meet = meeting_time(stage, 0.95, 1.3, cap_s=4.5)
+    meet = meeting_time(stage, 0.85, 1.1, cap_s=4.5)
     base = stage.road_s_at(meet) + 2.3
     back = meet - stage.uniform(1.5, 1.9)
     d = own + (lane - own) * shift(stage.times_s, back, 1.4)
-    track = rides(stage, "car", base - fast * (stage.times_s - meet), d, np.full(stage.steps, fast), way=-1, part="overtaker")
+    track = rides(
+        stage, "car", base - fast * (stage.times_s - meet), d, np.full(stage.steps, fast), way=-1, part="overtaker"
+    )
     track.indicator = np.where((stage.times_s > back - 0.4) & (stage.times_s < back + 1.2), -1, 0)
     # The overtaken vehicle is already behind the overtaker's tail when that goes back.
     at_back = base - fast * (back - meet) + 2.4 + 2.0
-    kind = "truck" if stage.rng.random() < 0.5 and stage.allowed("truck") else ("van" if stage.allowed("van") else "car")
+    kind = (
+        "truck" if stage.rng.random() < 0.5 and stage.allowed("truck") else ("van" if stage.allowed("van") else "car")
+    )
     half = {"truck": 4.1, "van": 2.8}.get(kind, 2.4)
     s = at_back + half + 1.0 - slow * (stage.times_s - back)
-    rides(stage, kind, s, lane, np.full(stage.steps, slow), way=-1, part="overtaken", variant="box_truck" if kind == "truck" else None)
+    rides(
+        stage,
+        kind,
+        s,
+        lane,
+        np.full(stage.steps, slow),
+        way=-1,
+        part="overtaken",
+        variant="box_truck" if kind == "truck" else None,
+    )
     return Played((track,), 0.0, _end(stage, meet, 0.3))
 
 
@@ -138,7 +179,12 @@ def drifting_neighbour(stage: Stage) -> Played:
     slower = stage.uniform(1.2, 3.0)
     v = np.maximum(stage.nominal_v_mps - slower, 0.5)
     s = way_of(v, stage.dt_s, 0.0)
-    s += np.interp(start + 0.8, stage.times_s, ego_front(stage)) + stage.uniform(3.0, 7.0) + 2.35 - np.interp(start + 0.8, stage.times_s, s)
+    s += (
+        np.interp(start + 0.8, stage.times_s, ego_front(stage))
+        + stage.uniform(3.0, 7.0)
+        + 2.35
+        - np.interp(start + 0.8, stage.times_s, s)
+    )
     over = stage.uniform(1.1, 1.7)
     drift = over * (shift(stage.times_s, start, 1.8) - shift(stage.times_s, start + 2.6, 1.6))
     track = rides(stage, _motor(stage, large=0.0), s, lane - side * drift, v, part="neighbour")
@@ -174,10 +220,13 @@ def car_reversing_out_of_driveway(stage: Stage) -> Played:
     speed = stage.uniform(1.3, 2.2)
     d_in = stage.plan.ego_offset_m - stage.uniform(0.2, 0.9)  # its tail comes to rest about here
     half = 2.3
-    start = meet + stage.uniform(-0.6, 0.2) - (d_in - edge + 1.0) / speed
+    start = meet + stage.uniform(-1.1, -0.4) - (d_in - edge + 1.0) / speed
     d_start = edge - half - 0.6
     t = np.maximum(stage.times_s - start, 0.0)
-    way = np.minimum(speed * np.maximum(t - 0.3, 0.0) + 0.5 * speed / 0.6 * np.minimum(t, 0.6) ** 2 * (t < 0.6), d_in - half - d_start)
+    way = np.minimum(
+        speed * np.maximum(t - 0.3, 0.0) + 0.5 * speed / 0.6 * np.minimum(t, 0.6) ** 2 * (t < 0.6),
+        d_in - half - d_start,
+    )
     d = d_start + way
     moving = np.gradient(way, stage.dt_s)
     x, y, heading = stage.plan.line.world(np.full(stage.steps, at), d)
@@ -185,15 +234,14 @@ def car_reversing_out_of_driveway(stage: Stage) -> Played:
     track.size_m = (2 * half, *track.size_m[1:])
     track.braking = (moving < 0.05) & (way > 0.1)
     track.lights_on = True
-    track.seen_from = step_at(stage, max(0.0, start) + 0.4)
+    track.seen_from = step_at(stage, max(0.0, start) + 0.25)
     return Played((track,), max(0.0, start), _end(stage, meet, 1.0))
 
 
-MOTORWAYS = ("highway", "urban", "construction", "intersection")
 EVENTS = (
     Event("cut_in", "A vehicle from the next lane pushes in just ahead of the ego.", (0.4, 6.0), cut_in, roads=("highway", "urban", "intersection"),
           wants=frozenset({"neighbour", "far_junction"}), needs_kinds=("car",), manoeuvres=FLOWING),
-    Event("cut_out_revealing_stopped_car", "The leader swerves away and reveals a stopped car.", (0.3, 3.5), cut_out_revealing_stopped_car,
+    Event("cut_out_revealing_stopped_car", "The leader swerves away and reveals a stopped car.", (0.3, 4.5), cut_out_revealing_stopped_car,
           roads=("highway", "urban"), wants=frozenset({"neighbour", "straight"}), needs_kinds=("car",), speed_mps=(8.0, 11.0), manoeuvres=FLOWING),
     Event("hard_braking_leader", "The vehicle ahead brakes hard.", (0.4, 4.0), hard_braking_leader, wants=frozenset({"far_junction"}), needs_kinds=("car",), manoeuvres=FLOWING),
     Event("sudden_stop_and_go", "In dense traffic the vehicle ahead stops short and drives on.", (0.3, 4.0), sudden_stop_and_go,
@@ -209,5 +257,5 @@ EVENTS = (
     Event("bus_pulling_out", "A bus leaves its stop in front of the ego.", (0.3, 4.5), bus_pulling_out, roads=("urban", "suburban", "intersection"),
           wants=frozenset({"parking", "single_lane", "far_junction"}), needs_kinds=("bus",), speed_mps=(7.0, 11.0)),
     Event("car_reversing_out_of_driveway", "A car backs out of a driveway into the ego's lane.", (0.3, 4.0), car_reversing_out_of_driveway,
-          roads=("suburban",), wants=frozenset({"driveway", "single_lane"}), needs_kinds=("car",), speed_mps=(7.0, 11.0)),
+          roads=("suburban",), wants=frozenset({"driveway", "single_lane"}), needs_kinds=("car",), manoeuvres=FLOWING, speed_mps=(7.0, 11.0)),
 )  # fmt: skip
