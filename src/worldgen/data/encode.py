@@ -54,29 +54,54 @@ def encode_mp4(clip: Clip, *, crf: int = 18) -> bytes:
 
     Raises: InputError for a bad rate or crf.
     """
-    if isinstance(crf, bool) or not isinstance(crf, int) or not 0 <= crf <= 51:
-        raise InputError("crf", crf, "an integer, 0 to 51")
-    rate = exact_rate(clip.fps)
     buffer = io.BytesIO()
-    with av.open(buffer, "w", format="mp4", options={"fflags": "+bitexact"}) as container:
-        stream = container.add_stream("libx264", rate=rate)
-        stream.width, stream.height = clip.width_px, clip.height_px
-        even = clip.width_px % 2 == 0 and clip.height_px % 2 == 0
-        stream.pix_fmt = "yuv420p" if even else "yuv444p"
+    with Mp4Writer(buffer, clip.fps, (clip.width_px, clip.height_px), crf=crf) as writer:
+        writer.write(clip.frames)
+    return buffer.getvalue()
+
+
+class Mp4Writer:
+    """An MP4 file written frame by frame, so that a long rollout never lies in memory whole; a context manager.
+
+    file: a path, or an open binary file that can seek. size_px: width, height. See :func:`encode_mp4` for the rest.
+
+    Raises: InputError for a bad rate or crf.
+    """
+
+    def __init__(self, file: str | Path | io.BufferedIOBase, fps: float, size_px: tuple[int, int], *, crf: int = 18):
+        if isinstance(crf, bool) or not isinstance(crf, int) or not 0 <= crf <= 51:
+            raise InputError("crf", crf, "an integer, 0 to 51")
+        self.rate = exact_rate(fps)
+        self.num_frames = 0
+        target = str(file) if isinstance(file, (str, Path)) else file
+        self._container = av.open(target, "w", format="mp4", options={"fflags": "+bitexact"})
+        stream = self._stream = self._container.add_stream("libx264", rate=self.rate)
+        stream.width, stream.height = size_px
+        stream.pix_fmt = "yuv420p" if size_px[0] % 2 == 0 and size_px[1] % 2 == 0 else "yuv444p"
         context = stream.codec_context
-        context.time_base = 1 / rate
+        context.time_base = 1 / self.rate
         context.thread_count = 1
         context.color_range, context.colorspace = LIMITED, BT601
         context.color_primaries = context.color_trc = BT601
         stream.options = {"crf": str(crf), "preset": "medium", "flags": "+bitexact", "x264-params": X264}
-        for index, pixels in enumerate(clip.frames):
+
+    def write(self, frames: np.ndarray) -> None:
+        """Append frames ``(T, H, W, 3)`` uint8 RGB."""
+        for pixels in frames:
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24").reformat(
-                format=stream.pix_fmt, dst_colorspace="ITU601", dst_color_range="MPEG", interpolation=CONVERSION
+                format=self._stream.pix_fmt, dst_colorspace="ITU601", dst_color_range="MPEG", interpolation=CONVERSION
             )
-            frame.pts, frame.time_base = index, 1 / rate
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return buffer.getvalue()
+            frame.pts, frame.time_base = self.num_frames, 1 / self.rate
+            self._container.mux(self._stream.encode(frame))
+            self.num_frames += 1
+
+    def __enter__(self) -> Mp4Writer:
+        return self
+
+    def __exit__(self, kind, error, traceback) -> None:
+        if kind is None:
+            self._container.mux(self._stream.encode())
+        self._container.close()
 
 
 def write_clip(path: str | Path, clip: Clip, *, crf: int = 18) -> None:

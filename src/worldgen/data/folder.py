@@ -4,64 +4,79 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from worldgen.core.clip import Clip
 from worldgen.core.ego import EgoMotion, planar_poses
 from worldgen.core.labels import Labels
-from worldgen.core.sample import Sample
+from worldgen.data.encode import Mp4Writer
 from worldgen.data.export_coco import coco_video
-from worldgen.data.sheet import contact_sheet, draw_labels
-from worldgen.data.video import write_clip
+from worldgen.data.sheet import contact_sheet
 
 SHEET_FRAMES = 8
-SHEET_SCALE = 2
+SHEET_COLUMNS = 4
+SHEET_CELL_PX = 448
+FILES = ("clip.mp4", "sheet.png", "labels.json", "ego.csv", "meta.json")
 
 
-def write_sample_folder(folder: Path, sample: Sample, meta: dict) -> None:
-    """Write ``clip.mp4``, ``sheet.png``, ``labels.json`` (COCO video style), ``ego.csv`` and ``meta.json``.
+class SampleFolder:
+    """Writes ``FILES`` into an existing empty folder, taking the clip in parts; memory does not grow with its length.
 
-    ``folder`` exists and is empty; ``meta`` is JSON-able (prompt, seed, model, versions, ...). ``meta.json`` is written
-    last, so a folder that has it is complete.
+    ``labels.json`` is in COCO video style (empty when there are no labels), ``ego.csv`` an ego log with one row per
+    frame (only the header when the motion is unknown). ``meta.json`` comes last: a folder that has it is complete.
     """
-    labels = sample.labels
-    if labels is None:
-        labels = Labels.empty(len(sample.clip), sample.clip.width_px, sample.clip.height_px)
-    write_clip(folder / "clip.mp4", sample.clip)
-    (folder / "labels.json").write_text(json.dumps(coco_video(labels, file_name="clip.mp4", fps=sample.clip.fps)) + "\n")
-    if sample.ego is not None:
-        write_ego_csv(folder / "ego.csv", sample.ego)
-    sheet = sample_sheet(sample)
-    ok, png = cv2.imencode(".png", sheet[..., ::-1])
-    assert ok, sheet.shape
-    (folder / "sheet.png").write_bytes(png.tobytes())
-    (folder / "meta.json").write_text(json.dumps(meta, indent=2, sort_keys=True) + "\n")
+
+    def __init__(self, folder: Path, *, num_frames: int, fps: float, size_px: tuple[int, int]):
+        self.folder = folder
+        self.num_frames, self.fps, self.size_px = num_frames, fps, size_px
+        self._writer = Mp4Writer(folder / "clip.mp4", fps, size_px)
+        self._shown = np.unique(np.linspace(0, num_frames - 1, min(SHEET_FRAMES, num_frames)).round().astype(int))
+        self._pictures: list[np.ndarray] = []
+
+    def add(self, frames: np.ndarray) -> None:
+        """Append frames ``(T, H, W, 3)`` uint8 RGB."""
+        start = self._writer.num_frames
+        self._writer.write(frames)
+        self._pictures += [frames[i - start].copy() for i in self._shown if start <= i < start + len(frames)]
+
+    def finish(self, meta: dict, *, caption: str, ego: EgoMotion | None, labels: Labels | None) -> None:
+        """Close the clip and write everything else. ``meta`` is JSON-able (prompt, seed, model, versions, ...)."""
+        assert self._writer.num_frames == self.num_frames, (self._writer.num_frames, self.num_frames)
+        self._writer.__exit__(None, None, None)
+        labels = labels or Labels.empty(self.num_frames, *self.size_px)
+        record = coco_video(labels, file_name="clip.mp4", fps=self.fps)
+        (self.folder / "labels.json").write_text(json.dumps(record) + "\n")
+        write_ego_csv(self.folder / "ego.csv", ego)
+        sheet = self._sheet(caption, labels)
+        ok, png = cv2.imencode(".png", sheet[..., ::-1])
+        assert ok, sheet.shape
+        (self.folder / "sheet.png").write_bytes(png.tobytes())
+        (self.folder / "meta.json").write_text(json.dumps(meta, indent=2, sort_keys=True) + "\n")
+
+    def _sheet(self, caption: str, labels: Labels) -> np.ndarray:
+        """The shown frames as a clip of their own, with the labels of those frames."""
+        place = {int(frame): i for i, frame in enumerate(self._shown)}
+        kept = labels.where(np.isin(labels.frame_index, self._shown))
+        frame_index = np.array([place[int(f)] for f in kept.frame_index], np.int64)
+        renumbered = replace(kept, num_frames=len(place), frame_index=frame_index)
+        clip = Clip(np.stack(self._pictures), self.fps)
+        return contact_sheet(
+            [clip], [caption], labels=[renumbered], frames_per_clip=len(place), columns=SHEET_COLUMNS,
+            cell_width_px=SHEET_CELL_PX,
+        )  # fmt: skip
 
 
-def sample_sheet(sample: Sample) -> np.ndarray:
-    """``(H, W, 3)`` uint8: frames spread over the clip, labels drawn, with time and speed under each."""
-    clip, ego = sample.clip, sample.ego
-    picked = np.unique(np.linspace(0, len(clip) - 1, min(SHEET_FRAMES, len(clip))).round().astype(int))
-    frames, captions = [], []
-    for i in picked:
-        size = (clip.width_px * SHEET_SCALE, clip.height_px * SHEET_SCALE)
-        frame = cv2.resize(clip.frames[i], size, interpolation=cv2.INTER_CUBIC)
-        if sample.labels is not None:
-            frame = draw_labels(frame, sample.labels.at(i))
-        frames.append(frame)
-        motion = "" if ego is None else f"  {ego.speed_mps[i] * 3.6:.0f} km/h"
-        captions.append(f"{i / clip.fps:.2f} s{motion}")
-    return contact_sheet(frames, captions, columns=4, title=sample.caption)
-
-
-def write_ego_csv(path: Path, ego: EgoMotion) -> None:
+def write_ego_csv(path: Path, ego: EgoMotion | None) -> None:
     """Ego motion as an ego log that ``worldgen ingest`` and ``--ego`` read back: one row per frame."""
-    poses = planar_poses(ego)
     with open(path, "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["time_s", "speed_mps", "yaw_rate_radps", "x_m", "y_m", "yaw_rad"])
-        for i in range(len(ego)):
-            row = [i / ego.fps, ego.speed_mps[i], ego.yaw_rate_radps[i], *poses[i]]
+        if ego is None:
+            return
+        for i, pose in enumerate(planar_poses(ego)):
+            row = [i / ego.fps, ego.speed_mps[i], ego.yaw_rate_radps[i], *pose]
             writer.writerow([f"{value:.6f}" for value in row])

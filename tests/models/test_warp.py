@@ -1,0 +1,94 @@
+"""The warp by ego motion agrees with the camera's own geometry."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from worldgen.core.camera import Camera
+from worldgen.core.ego import EgoMotion, planar_poses, se3_from_planar
+from worldgen.core.manoeuvres import MANOEUVRES, manoeuvre_motion
+from worldgen.models.conditions import camera_features
+from worldgen.models.warp import FAR_WALL_M, cumulative_poses, relative_poses, warp_past
+
+ROWS, COLUMNS = 32, 56
+
+
+def features(camera: Camera) -> torch.Tensor:
+    return torch.from_numpy(camera_features(camera))[None]
+
+
+@pytest.mark.parametrize("name", MANOEUVRES)
+def test_torch_poses_equal_core_poses(name):
+    ego = manoeuvre_motion(name, 20, 8.0)
+    ours = cumulative_poses(torch.from_numpy(ego.to_array())[None], torch.tensor([8.0]))[0]
+    np.testing.assert_allclose(ours.numpy(), planar_poses(ego), atol=2e-4)
+
+
+def test_relative_poses_compose_to_the_whole():
+    ego = manoeuvre_motion("turn_left", 12, 8.0)
+    poses = torch.from_numpy(planar_poses(ego))[None]
+    step = relative_poses(poses, torch.arange(12).sub(1).clamp_min(0))[0].numpy()
+    transforms = se3_from_planar(step)
+    whole = np.eye(4)
+    for transform in transforms:
+        whole = whole @ transform
+    np.testing.assert_allclose(whole, se3_from_planar(planar_poses(ego))[-1], atol=1e-9)
+
+
+def test_no_motion_is_the_identity():
+    past = torch.randn(2, 3, ROWS, COLUMNS)
+    camera = features(Camera.from_fov(224, 128, 65.0)).repeat(2, 1)
+    out = warp_past(past, torch.zeros(2, 3), camera)
+    torch.testing.assert_close(out[:, :3], past, atol=1e-4, rtol=1e-4)
+    assert bool((out[:, 3] == 1).all())
+
+
+@pytest.mark.parametrize("motion", [(1.5, 0.0, 0.0), (1.0, 0.1, 0.08), (0.0, 0.0, -0.1)])
+def test_ground_points_are_found_where_the_camera_saw_them(motion):
+    camera = Camera.from_fov(448, 256, 60.0, height_m=1.5, pitch_rad=0.05)
+    # The old frame holds its own pixel coordinates, so looking it up tells where each new cell came from.
+    grid = camera.resized(COLUMNS, ROWS)
+    u, v = np.meshgrid(np.arange(COLUMNS) + 0.5, np.arange(ROWS) + 0.5)
+    past = torch.from_numpy(np.stack([u, v]))[None].float()
+    out = warp_past(past, torch.tensor([motion], dtype=torch.float32), features(camera))[0].numpy()
+    rays = grid.rays()
+    depth = np.where(rays[..., 2] < -1e-4, grid.height_m / np.maximum(-rays[..., 2], 1e-4), np.inf)
+    ground = depth < FAR_WALL_M
+    points = np.array([0, 0, grid.height_m]) + np.where(ground, depth, 1.0)[..., None] * rays
+    old_points = points @ se3_from_planar(np.array([motion]))[0, :3, :3].T + [motion[0], motion[1], 0]
+    expected, old_depth = grid.project(old_points)
+    inside = (expected > 0.5).all(-1) & (expected[..., 0] < COLUMNS - 0.5) & (expected[..., 1] < ROWS - 0.5)
+    checked = ground & inside & (old_depth > 0.2)
+    assert checked.sum() > 200
+    np.testing.assert_allclose(out[:2][:, checked].T, expected[checked], atol=2e-3)
+    assert (out[2][checked] == 1).all()
+
+
+def test_turning_left_moves_the_far_picture_right():
+    past = torch.zeros(1, 1, ROWS, COLUMNS)
+    past[..., : ROWS // 4, COLUMNS // 2] = 1.0
+    camera = features(Camera.from_fov(224, 128, 70.0))
+    out = warp_past(past, torch.tensor([[0.0, 0.0, 0.1]]), camera)
+    column = out[0, 0, 2].argmax().item()
+    assert column > COLUMNS // 2 + 1
+
+
+def test_given_depth_overrides_the_ground_plane():
+    past = torch.randn(1, 2, ROWS, COLUMNS)
+    camera = features(Camera.from_fov(224, 128, 70.0))
+    motion = torch.tensor([[2.0, 0.0, 0.0]])
+    near = warp_past(past, motion, camera, torch.full((1, 1, ROWS, COLUMNS), 1 / 5.0))
+    far = warp_past(past, motion, camera, torch.full((1, 1, ROWS, COLUMNS), 1 / FAR_WALL_M))
+    plain = warp_past(past, motion, camera)
+    assert not torch.allclose(near, plain) and not torch.allclose(near, far)
+    torch.testing.assert_close(far[:, :, : ROWS // 4], plain[:, :, : ROWS // 4])
+
+
+def test_ego_motion_is_the_motion_that_arrives():
+    """Row i moves frame i-1 to frame i: only the rows after the source may count."""
+    ego = EgoMotion(np.array([50.0, 8.0, 8.0]), np.zeros(3), 8.0)
+    poses = cumulative_poses(torch.from_numpy(ego.to_array())[None], torch.tensor([8.0]))
+    motion = relative_poses(poses, torch.tensor([0, 0, 1]))[0, :, 0]
+    np.testing.assert_allclose(motion.numpy(), [0.0, 1.0, 1.0], atol=1e-6)

@@ -1,0 +1,134 @@
+"""The world transformer: causal in time, the cache changes nothing, a fresh model ignores nothing by accident."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tests.models.build import conditions, noisy_weights, text_of
+from worldgen.models.sizes import build_transformer
+from worldgen.models.world import WorldTransformer
+
+ROWS, COLUMNS, FRAMES = 4, 6, 5
+
+
+@pytest.fixture(scope="module")
+def transformer() -> WorldTransformer:
+    return noisy_weights(build_transformer("tiny")).eval()
+
+
+def inputs(batch: int = 2, frames: int = FRAMES, *, seed: int = 0):
+    generator = torch.Generator().manual_seed(seed)
+    latents = torch.randn(batch, 16, frames, ROWS, COLUMNS, generator=generator)
+    past = torch.randn(batch, 17, frames, ROWS, COLUMNS, generator=generator)
+    t = torch.rand(batch, frames, generator=generator)
+    return latents, t, past
+
+
+def test_fresh_model_predicts_zero_velocity():
+    fresh = build_transformer("tiny")
+    latents, t, past = inputs()
+    c = conditions(2, FRAMES, rows=ROWS, columns=COLUMNS)
+    assert torch.equal(fresh(latents, t, past, c, text_of(c)), torch.zeros_like(latents))
+
+
+@torch.no_grad()
+def test_changing_a_frame_leaves_earlier_frames_alone(transformer):
+    latents, t, past = inputs()
+    c = conditions(2, FRAMES, rows=ROWS, columns=COLUMNS)
+    before = transformer(latents, t, past, c, text_of(c))
+    changed = latents.clone()
+    changed[:, :, 3] += 1.0
+    after = transformer(changed, t, past, c, text_of(c))
+    assert torch.equal(before[:, :, :3], after[:, :, :3])
+    assert (before[:, :, 4] - after[:, :, 4]).abs().max() > 1e-4, "later frames must see the change"
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("split", [1, 2, 4])
+def test_cache_gives_what_one_pass_gives(transformer, split):
+    latents, t, past = inputs()
+    c = conditions(2, FRAMES, rows=ROWS, columns=COLUMNS)
+    whole = transformer(latents, t, past, c, text_of(c))
+    cache = transformer.new_cache()
+    parts = []
+    for a, b in ((0, split), (split, FRAMES)):
+        part = transformer(
+            latents[:, :, a:b], t[:, a:b], past[:, :, a:b], c.frames(a, b), text_of(c), cache=cache, keep=True
+        )
+        parts.append(part)
+    torch.testing.assert_close(torch.cat(parts, 2), whole, atol=2e-5, rtol=1e-4)
+    assert cache.num_frames == FRAMES
+
+
+@torch.no_grad()
+def test_looking_without_keeping_does_not_change_the_cache(transformer):
+    latents, t, past = inputs(1)
+    c = conditions(1, FRAMES, rows=ROWS, columns=COLUMNS)
+    cache = transformer.new_cache()
+    first = (latents[:, :, :2], t[:, :2], past[:, :, :2], c.frames(0, 2), text_of(c))
+    transformer(*first, cache=cache, keep=True)
+    size = cache.nbytes
+    rest = (latents[:, :, 2:], t[:, 2:], past[:, :, 2:], c.frames(2, FRAMES), text_of(c))
+    once = transformer(*rest, cache=cache)
+    twice = transformer(*rest, cache=cache)
+    assert torch.equal(once, twice) and cache.nbytes == size and cache.num_frames == 2
+
+
+@torch.no_grad()
+def test_cache_memory_is_bounded_by_its_window(transformer):
+    latents, t, past = inputs(1)
+    c = conditions(1, FRAMES, rows=ROWS, columns=COLUMNS)
+    cache = transformer.new_cache(window=3)
+    sizes = []
+    for _ in range(6):
+        transformer(latents, t, past, c, text_of(c), cache=cache, keep=True)
+        sizes.append(cache.nbytes)
+    assert len(set(sizes)) == 1 and cache.num_frames == 6 * FRAMES
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["text", "ego", "layout"])
+def test_every_condition_matters_and_dropping_it_equals_never_giving_it(transformer, name):
+    latents, t, past = inputs()
+    c = conditions(2, FRAMES, rows=ROWS, columns=COLUMNS)
+    text = text_of(c)
+    full = transformer(latents, t, past, c, text)
+    dropped = transformer(latents, t, past, c.without(name), text)
+    assert (full - dropped).abs().max() > 1e-4
+    other = conditions(2, FRAMES, rows=ROWS, columns=COLUMNS, seed=9)
+    never = transformer(latents, t, past, _with(c, other, name).without(name), text if name != "text" else text + 1)
+    torch.testing.assert_close(dropped, never, atol=1e-6, rtol=0)
+
+
+def _with(c, other, name):
+    from dataclasses import replace
+
+    if name == "ego":
+        return replace(c, ego=other.ego)
+    return replace(c, layout=other.layout) if name == "layout" else c
+
+
+@torch.no_grad()
+def test_lengths_and_sizes_may_vary(transformer):
+    for frames, rows, columns in ((1, 2, 2), (3, 8, 4)):
+        c = conditions(1, frames, rows=rows, columns=columns)
+        z = torch.zeros(1, 16, frames, rows, columns)
+        past = torch.zeros(1, 17, frames, rows, columns)
+        assert transformer(z, torch.ones(1, frames), past, c, text_of(c)).shape == z.shape
+
+
+def test_gradient_checkpointing_gives_equal_gradients():
+    latents, t, past = inputs()
+    c = conditions(2, FRAMES, rows=ROWS, columns=COLUMNS)
+    gradients = []
+    for checkpointing in (False, True):
+        torch.manual_seed(0)
+        model = noisy_weights(build_transformer("tiny"))
+        if checkpointing:
+            model.enable_gradient_checkpointing()
+        model(latents, t, past, c, text_of(c)).square().mean().backward()
+        gradients.append({name: p.grad for name, p in model.named_parameters() if p.grad is not None})
+    assert gradients[0].keys() == gradients[1].keys() and len(gradients[0]) > 50
+    for name, gradient in gradients[0].items():
+        torch.testing.assert_close(gradients[1][name], gradient, msg=name)
