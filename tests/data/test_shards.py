@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from worldgen.core.errors import InputError
+from worldgen.core.sample import Sample
 from worldgen.data import shards
 from worldgen.data.encode import encode_mp4
 from worldgen.data.shards import (
@@ -24,7 +25,7 @@ from worldgen.data.shards import (
     read_shard,
     scan_shard,
 )
-from worldgen.data.video import decode_mp4
+from worldgen.data.video import decode_mp4, read_clip
 
 from .samples import make_sample
 
@@ -312,3 +313,13 @@ def test_non_finite_scorecard_is_refused():
 def test_members_are_stored_in_order(tmp_path):
     [(_, group, _)] = scan_shard(write(tmp_path, make_sample("k0")))
     assert tuple(group) == shards.MEMBERS
+
+
+def test_a_real_window_survives(shared_dir, tmp_path):
+    """From a real drive to a shard and back: every frame, the exact NTSC-like rate, little loss."""
+    source = read_clip(shared_dir / "data/shippable/calgary.mp4", start_s=20.0, duration_s=1.0)
+    url = write(tmp_path, Sample("calgary-0", source, drive="calgary", licence="MIT"))
+    [back] = read_shard(url)
+    assert back.clip.fps == source.fps == 29.97 and len(back.clip) == 29
+    psnr = 10 * np.log10(255**2 / np.mean((back.clip.frames.astype(float) - source.frames) ** 2))
+    assert psnr > 37

@@ -12,6 +12,7 @@ import pytest
 
 from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError
+from worldgen.data.encode import Mp4Writer
 from worldgen.data.video import (
     decode_mp4,
     encode_mp4,
@@ -307,3 +308,14 @@ def test_real_clips(shared_dir):
     late = read_clip(path, start_s=30.0, duration_s=0.2)
     in_order = [frame for number, (_, frame) in enumerate(iter_frames(path)) if 600 <= number < 604]
     assert np.array_equal(late.frames, in_order)
+
+
+def test_streamed_frames_make_the_same_file(tmp_path):
+    clip = Clip(smooth(9, 32, 48), 12.5)
+    with Mp4Writer(tmp_path / "a.mp4", 12.5, (48, 32)) as writer:
+        for start in range(0, 9, 2):
+            writer.write(clip.frames[start : start + 2])
+        with pytest.raises(InputError, match="frames to write"):
+            writer.write(clip.frames[:, :, :40])
+    assert writer.num_frames == 9
+    assert (tmp_path / "a.mp4").read_bytes() == encode_mp4(clip)

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from worldgen.core.clip import Clip
-from worldgen.core.errors import InputError
+from worldgen.core.errors import InputError, Received
 from worldgen.data.storage import write_bytes
 
 MAX_FPS = 1000.0
@@ -73,6 +74,7 @@ class Mp4Writer:
             raise InputError("crf", crf, "an integer, 0 to 51")
         self.rate = exact_rate(fps)
         self.num_frames = 0
+        self._convert = VideoReformatter()
         target = str(file) if isinstance(file, (str, Path)) else file
         self._container = av.open(target, "w", format="mp4", options={"fflags": "+bitexact"})
         stream = self._stream = self._container.add_stream("libx264", rate=self.rate)
@@ -86,11 +88,18 @@ class Mp4Writer:
         stream.options = {"crf": str(crf), "preset": "medium", "flags": "+bitexact", "x264-params": X264}
 
     def write(self, frames: np.ndarray) -> None:
-        """Append frames ``(T, H, W, 3)`` uint8 RGB."""
-        for pixels in frames:
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24").reformat(
-                format=self._stream.pix_fmt, dst_colorspace="ITU601", dst_color_range="MPEG", interpolation=CONVERSION
+        """Append frames ``(T, H, W, 3)`` uint8 RGB. Raises: InputError for another size than the file's."""
+        if frames.ndim != 4 or frames.shape[1:] != (self._stream.height, self._stream.width, 3):
+            raise InputError(
+                "frames to write",
+                Received(f"shape {frames.shape}"),
+                f"(T, {self._stream.height}, {self._stream.width}, 3)",
             )
+        for pixels in frames:
+            frame = self._convert.reformat(
+                av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24"), format=self._stream.pix_fmt,
+                dst_colorspace="ITU601", dst_color_range="MPEG", interpolation=CONVERSION,
+            )  # fmt: skip
             frame.pts, frame.time_base = self.num_frames, 1 / self.rate
             self._container.mux(self._stream.encode(frame))
             self.num_frames += 1
