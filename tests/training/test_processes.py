@@ -21,13 +21,13 @@ from .test_trainer import curve, same_state
 from .toy import ToyTask, toy_config
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-STEPS = 60
+STEPS = 24
 
 
 def codec_config(output: Path, dataset: str, **changes) -> TrainConfig:
     data = DataConfig(urls=(dataset,), width_px=32, height_px=32, num_frames=2)
     values = dict(
-        task="codec", output=str(output), device="cpu", data=data, steps=STEPS, batch=2, save_every=7, validate_every=0,
+        task="codec", output=str(output), device="cpu", data=data, steps=STEPS, batch=2, save_every=5, validate_every=0,
         optim=OptimConfig(lr=1e-3, warmup=1, ema_decay=0.9),
     )  # fmt: skip
     return TrainConfig(**{**values, **changes})
@@ -48,26 +48,37 @@ def wait_for_steps(process: subprocess.Popen, output: Path, steps: int) -> None:
         time.sleep(0.005)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda s: s.name)
-def test_a_run_that_is_ended_goes_on_as_if_it_never_stopped(tmp_path, dataset, number):
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, dataset) -> Path:
+    """The same run, never stopped."""
+    output = tmp_path_factory.mktemp("whole") / "run"
+    train(codec_config(output, dataset), launch=Launch())
+    return output
+
+
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGKILL, *(pytest.param(number, marks=pytest.mark.slow) for number in (signal.SIGINT, signal.SIGTERM))],
+    ids=["kill -9", "SIGINT", "SIGTERM"],
+)
+def test_a_run_that_is_ended_goes_on_as_if_it_never_stopped(tmp_path, dataset, whole, number):
     output = tmp_path / "ended"
     process = start(codec_config(output, dataset))
-    wait_for_steps(process, output, 10)
+    wait_for_steps(process, output, 8)
     process.send_signal(number)
     said, _ = process.communicate(timeout=60)
     done = checkpoints(output / "checkpoints")[0][0]
     if number == signal.SIGKILL:
-        assert process.returncode == -signal.SIGKILL and done % 7 == 0 and done < STEPS
+        assert process.returncode == -signal.SIGKILL and done % 5 == 0 and done < STEPS
     else:
         assert process.returncode == 130, said
         assert f"interrupted after step {done}; state saved in {output}" in said and "Traceback" not in said
     lines: list[str] = []
     train(codec_config(output, dataset), launch=Launch(report=lines.append))
     assert f"resuming at step {done}" in lines
-    train(codec_config(tmp_path / "whole", dataset), launch=Launch())
-    assert curve(tmp_path / "whole") == curve(output) and len(curve(output)) == STEPS
+    assert curve(whole) == curve(output) and len(curve(output)) == STEPS
     last = f"checkpoints/step_{STEPS:08d}"
-    assert same_state(tmp_path / "whole" / last, output / last)
+    assert same_state(whole / last, output / last)
 
 
 # --multi_gpu also starts several CPU processes; with --cpu, accelerate starts a single one, whatever the number.
