@@ -91,9 +91,11 @@ def test_coco_evaluation_gives_full_marks_to_the_labels_themselves(data, tmp_pat
 
 def test_coco_video_of_one_clip():
     labels = make_labels()
-    record = coco_video(labels, fps=10.0, name="clip")
+    record = coco_video(labels, fps=10.0, file_name="clip.mp4")
     json.dumps(record, allow_nan=False)
-    assert record["videos"] == [{"id": 1, "name": "clip", "fps": 10.0, "num_frames": 6, "width": 64, "height": 48}]
+    video = {"id": 1, "name": "clip", "file_name": "clip.mp4", "fps": 10.0, "num_frames": 6, "width": 64, "height": 48}
+    assert record["videos"] == [video]
+    assert record["images"][2]["file_name"] == "clip/000002.png"
     assert [image["frame_id"] for image in record["images"]] == list(range(6))
     assert len({a["id"] for a in record["annotations"]}) == len(record["annotations"]) == len(labels)
     first = record["annotations"][0]

@@ -81,6 +81,10 @@ def test_contact_sheet_layout():
     assert np.array_equal(sheet, again)
     one = contact_sheet([make_clip(frames=1)])
     assert one.shape[1] == 2 * 16 + 320
+    later = contact_sheet([make_clip(frames=1)], times_s=[[7.5]])
+    assert later.shape == one.shape and not np.array_equal(later, one)
+    with pytest.raises(InputError, match="times"):
+        contact_sheet([make_clip()], times_s=[[1.0]])
     two_rows = contact_sheet([make_clip()], frames_per_clip=6, columns=3)
     assert two_rows.shape[1] == 2 * 16 + 3 * 320 + 2 * 6
 

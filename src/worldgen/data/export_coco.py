@@ -83,13 +83,16 @@ def _xywh(box: np.ndarray) -> list[float]:
     return [x0, y0, round(x1 - x0, 2), round(y1 - y0, 2)]
 
 
-def coco_video(labels: Labels, *, fps: float, name: str = "clip", file_pattern: str = "frames/{frame:06d}.png") -> dict:
+def coco_video(labels: Labels, *, fps: float, file_name: str = "clip.mp4") -> dict:
     """The labels of one clip as a COCO video record (see :class:`CocoVideo`).
 
-    file_pattern: name of the picture of a frame, with ``{frame}``; it need not exist (a player may cut the video).
+    file_name: the clip. Its frames get the names of pictures cut from it, ``clip/000000.png`` and so on, from 0
+    (``ffmpeg -i clip.mp4 -start_number 0 clip/%06d.png``).
     """
+    stem = file_name.rsplit(".", 1)[0]
     record = CocoVideo()
-    record.add(labels, name, fps, [file_pattern.format(frame=frame) for frame in range(labels.num_frames)])
+    record.add(labels, stem, fps, [f"{stem}/{frame:06d}.png" for frame in range(labels.num_frames)])
+    record.videos[0]["file_name"] = file_name
     return record.to_json(labels.source)
 
 

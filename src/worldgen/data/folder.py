@@ -65,7 +65,7 @@ class SampleFolder:
         renumbered = replace(kept, num_frames=len(place), frame_index=frame_index)
         clip = Clip(np.stack(self._pictures), self.fps)
         return contact_sheet(
-            [clip], [caption], labels=[renumbered], frames_per_clip=len(place), columns=SHEET_COLUMNS,
+            [clip], [caption], labels=[renumbered], times_s=[self._shown / self.fps], frames_per_clip=len(place), columns=SHEET_COLUMNS,
             cell_width_px=SHEET_CELL_PX,
         )  # fmt: skip
 

@@ -161,6 +161,7 @@ def contact_sheet(
     captions: Sequence[str] = (),
     *,
     labels: Sequence[Labels | None] = (),
+    times_s: Sequence[Sequence[float]] = (),
     frames_per_clip: int = 6,
     columns: int = 6,
     cell_width_px: int = CELL_WIDTH_PX,
@@ -168,7 +169,8 @@ def contact_sheet(
     """Frames of clips spread evenly in time, a caption above each clip, as one picture ``(H, W, 3)`` uint8.
 
     captions, labels: one per clip, or empty; labels (or None) are drawn on the frames. frames_per_clip: first and last
-    included, fewer for shorter clips. columns: frames side by side before a new line begins.
+    included, fewer for shorter clips. times_s: per clip the time of each frame (s), when frames were left out before;
+    by default the clip's own. columns: frames side by side before a new line begins.
 
     Raises: InputError when there is no clip or the counts differ.
     """
@@ -176,6 +178,8 @@ def contact_sheet(
         raise InputError(
             "contact sheet", (len(clips), len(captions), len(labels)), "clips, and as many captions and labels"
         )
+    if times_s and [len(times) for times in times_s] != [len(clip) for clip in clips]:
+        raise InputError("contact sheet times", [len(times) for times in times_s], "one time per frame of each clip")
     if frames_per_clip < 1 or columns < 1 or cell_width_px < 32:
         raise InputError(
             "contact sheet layout", (frames_per_clip, columns, cell_width_px), "positive counts, cells from 32 px"
@@ -185,29 +189,29 @@ def contact_sheet(
     bands = []
     for number, clip in enumerate(clips):
         caption = captions[number] if captions else ""
-        cells = _cells(clip, labels[number] if labels else None, frames_per_clip, cell_width_px)
+        times = times_s[number] if times_s else np.arange(len(clip)) / clip.fps
+        numbers = np.unique(np.linspace(0, len(clip) - 1, min(frames_per_clip, len(clip))).round().astype(int))
+        shown = [
+            (clip.frames[i], float(times[i]), labels[number].at(i) if labels and labels[number] is not None else None)
+            for i in numbers
+        ]
+        cells = [_cell(*frame, cell_width_px) for frame in shown]
         bands.append(_band(caption, cells, columns, width))
     gap = np.full((MARGIN_PX, width, 3), PAPER, np.uint8)
     return np.concatenate([gap] + [part for band in bands for part in (band, gap)])
 
 
-def _cells(clip: Clip, labels: Labels | None, count: int, width_px: int) -> list[np.ndarray]:
-    """The chosen frames, labelled, each with its time in the corner."""
-    numbers = np.unique(np.linspace(0, len(clip) - 1, min(count, len(clip))).round().astype(int))
-    cells = []
-    for number in numbers:
-        frame = clip.frames[number]
-        cell = _resized(frame, width_px) if labels is None else draw_labels(frame, labels.at(number), width_px=width_px)
-        picture = Image.fromarray(cell)
-        pen = ImageDraw.Draw(picture, "RGBA")
-        text = f"{number / clip.fps:.2f} s"
-        font = _font(11)
-        wide = pen.textlength(text, font=font)
-        bottom = picture.height - 5
-        pen.rounded_rectangle((5, bottom - 16, 13 + wide, bottom), radius=3, fill=(0, 0, 0, 150))
-        pen.text((9, bottom - 8), text, font=font, fill=(*INK, 255), anchor="lm")
-        cells.append(np.asarray(picture))
-    return cells
+def _cell(frame: np.ndarray, time_s: float, labels: Labels | None, width_px: int) -> np.ndarray:
+    """A frame, labelled, with its time in the corner."""
+    picture = Image.fromarray(
+        _resized(frame, width_px) if labels is None else draw_labels(frame, labels, width_px=width_px)
+    )
+    pen = ImageDraw.Draw(picture, "RGBA")
+    text, font = f"{time_s:.2f} s", _font(11)
+    bottom = picture.height - 5
+    pen.rounded_rectangle((5, bottom - 16, 13 + pen.textlength(text, font=font), bottom), radius=3, fill=(0, 0, 0, 150))
+    pen.text((9, bottom - 8), text, font=font, fill=(*INK, 255), anchor="lm")
+    return np.asarray(picture)
 
 
 def _band(caption: str, cells: list[np.ndarray], columns: int, width: int) -> np.ndarray:
