@@ -9,11 +9,11 @@ import numpy as np
 from worldgen.core.labels import CLASSES, COLUMNS, Labels
 from worldgen.core.scene import Agent, Scene
 from worldgen.scenes.render import Rendering, picture_camera, picture_frames
+from worldgen.scenes.sketch.raster import Drawn, Stage
 from worldgen.scenes.sketch.view import SAMPLES
-from worldgen.scenes.sketch.raster import Stage
 
 MIN_HEIGHT_PX = 6.0
-"""Objects whose whole is lower than this are flagged to be ignored."""
+"""Objects whose whole is lower than this are flagged to be ignored, and those beyond the visibility in fog."""
 MIN_VISIBLE = 0.1
 
 
@@ -36,13 +36,14 @@ def labels_of(
     rows: dict[str, list] = {name: [] for name in COLUMNS}
     order = sorted(range(len(scene.agents)), key=lambda i: scene.agents[i].track_id)
     for number, frame in enumerate(wanted):
-        instance = rendering.instance[number] if rendering is not None else _instances(stage, frame)
+        drawn = stage.prepare(frame)
+        instance = rendering.instance[number] if rendering is not None else _instances(stage, frame, drawn)
         boxes = _boxes(instance)
         for index in order:
             agent = scene.agents[index]
             if agent.label is None or not agent.present[frame]:
                 continue
-            alone = stage.silhouette(frame, index)
+            alone = _alone(stage, frame, index, drawn)
             if alone is not None:
                 _row(
                     rows,
@@ -58,9 +59,19 @@ def labels_of(
     return Labels(len(wanted), camera.width_px, camera.height_px, "scene", **columns)
 
 
-def _instances(stage: Stage, frame: int) -> np.ndarray:
-    raster = stage.draw(frame)
+def _instances(stage: Stage, frame: int, drawn: Drawn) -> np.ndarray:
+    """Track ids at picture size, as :func:`worldgen.scenes.render.render_scene` finds them."""
+    raster = stage.rasterised(frame, drawn)
     return raster.track[raster.index[SAMPLES // 2 :: SAMPLES, SAMPLES // 2 :: SAMPLES]]
+
+
+def _alone(stage: Stage, frame: int, index: int, drawn: Drawn) -> tuple[int, np.ndarray] | None:
+    """Pixels that one agent would fill without the others, and its amodal box in picture pixels; None if not in view."""
+    box = stage.amodal_box(frame, index)
+    if box is None or box[2] <= 0 or box[3] <= 0 or box[0] >= stage.camera.width_px or box[1] >= stage.camera.height_px:
+        return None
+    mask = stage.silhouette(drawn, index)
+    return int(np.count_nonzero(mask[SAMPLES // 2 :: SAMPLES, SAMPLES // 2 :: SAMPLES])), box / SAMPLES
 
 
 def _boxes(instance: np.ndarray) -> dict[int, tuple[np.ndarray, int]]:
@@ -86,12 +97,8 @@ def _boxes(instance: np.ndarray) -> dict[int, tuple[np.ndarray, int]]:
 def _row(rows: dict[str, list], when: tuple[int, int], agent: Agent, seen: tuple, picture: tuple) -> None:
     """Measure one agent in one frame and append it."""
     number, frame = when
-    visible, mask, raster_box = seen
+    visible, inside, whole = seen
     width, height, scene = picture
-    whole = raster_box / SAMPLES
-    if whole[2] <= 0 or whole[3] <= 0 or whole[0] >= width or whole[1] >= height:
-        return
-    inside = int(mask[SAMPLES // 2 :: SAMPLES, SAMPLES // 2 :: SAMPLES].sum())
     box, pixels = visible if visible is not None else (np.zeros(4), 0)
     if visible is not None:
         # Rounding may put a seen pixel just outside the projected outline.
@@ -112,7 +119,8 @@ def _row(rows: dict[str, list], when: tuple[int, int], agent: Agent, seen: tuple
     rows["occlusion"].append(1.0 - share)
     rows["truncation"].append(float(np.clip(truncation, 0, 1)))
     rows["box3d"].append(ego_box(scene, agent, frame))
-    rows["ignore"].append(bool(whole[3] - whole[1] < MIN_HEIGHT_PX or share < MIN_VISIBLE))
+    in_fog = np.hypot(*rows["box3d"][-1][:2]) > scene.atmosphere.visibility_m
+    rows["ignore"].append(bool(whole[3] - whole[1] < MIN_HEIGHT_PX or share < MIN_VISIBLE or in_fog))
 
 
 def ego_box(scene: Scene, agent: Agent, frame: int) -> np.ndarray:

@@ -107,6 +107,10 @@ class Stage:
         self.present = np.ones((self.scene.num_frames, len(self.group_agent)), bool)
         for g in np.flatnonzero(self.group_agent >= 0):
             self.present[:, g] = self.scene.agents[self.group_agent[g]].present
+        self.agent_vertices = {}
+        for agent in range(len(self.scene.agents)):
+            mine = self.corners[self.of_agent == agent]
+            self.agent_vertices[agent] = slice(int(mine.min()), int(mine.max()) + 1)
         self.now = {name: np.concatenate([getattr(p, name)[0] for p in pieces]) for name in MOVING}
 
     def seek(self, frame: int) -> dict[str, np.ndarray]:
@@ -130,7 +134,10 @@ class Stage:
 
     def draw(self, frame: int) -> FrameRaster:
         """The face buffer of one frame."""
-        drawn = self.prepare(frame, np.arange(self.num_faces))
+        return self.rasterised(frame, self.prepare(frame))
+
+    def rasterised(self, frame: int, drawn: Drawn) -> FrameRaster:
+        """The face buffer filled with prepared faces."""
         index = np.zeros((self.camera.height_px, self.camera.width_px), np.int32)
         index[max(0, int(np.ceil(self.camera.horizon_px - 0.5))) :] = TERRAIN
         self.fill(index, drawn)
@@ -139,14 +146,11 @@ class Stage:
         track = lead(0, 0, self.track[drawn.faces]).astype(np.int32)
         return FrameRaster(index, drawn.faces, *self._planes(frame, drawn), semantic, track)
 
-    def prepare(self, frame: int, wanted: np.ndarray, *, coarse: bool = True) -> Drawn:
-        """The faces among ``wanted`` (numbers) that can be seen, sorted back to front and projected.
-
-        coarse: leave out what is too small to see, and let simple shapes stand in for small things.
-        """
+    def prepare(self, frame: int) -> Drawn:
+        """The faces that can be seen, sorted back to front and projected; each thing at the detail its size asks for."""
         now = self.seek(frame)
         rotation, place = self.pose(frame)
-        faces, distance = self._worth_drawing(frame, wanted, coarse=coarse)
+        faces = self._worth_drawing(frame)
         first = now["vertices"][self.corner_rows[0, faces]]
         facing = np.einsum("fc,fc->f", now["normals"][faces], first - place.astype(np.float32))
         faces = faces[(facing < 0) | self.two_sided[faces]]
@@ -155,11 +159,11 @@ class Stage:
             corners = over_the_crest(self.scene, frame, corners, self.camera.height_m)
         corners = corners @ rotation.T.astype(np.float32)
         faces, corners, pixels = self._on_screen(faces, corners)
-        order = self._sorted(frame, faces, distance, place)
+        order = self._sorted(frame, faces, place)
         return Drawn(faces[order], corners[:, order], np.ascontiguousarray(pixels[:, order].transpose(1, 0, 2)))
 
-    def _worth_drawing(self, frame: int, wanted: np.ndarray, *, coarse: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Faces of things in view at their level of detail, and the distance (m) of every thing."""
+    def _worth_drawing(self, frame: int) -> np.ndarray:
+        """Numbers of the faces of things in view, at their level of detail."""
         rotation, place = self.pose(frame)
         camera, radius = self.camera, self.group_radius
         centres = (self.seek(frame)["group_centre"] - place.astype(np.float32)) @ rotation.T.astype(np.float32)
@@ -168,15 +172,11 @@ class Stage:
         in_view = (centres[:, 2] + radius > NEAR_M) & (distance - radius < DRAW_DISTANCE_M) & self.present[frame]
         in_view &= np.abs(centres[:, 0]) < np.maximum(centres[:, 2], 0.0) * slope + radius * np.hypot(1.0, slope)
         width_px = self.group_width * camera.fy_px / np.maximum(distance, 0.5)
-        if coarse:
-            in_view &= (width_px > SPECK_PX) | (self.group_agent >= 0)
-        faces = wanted[in_view[self.group[wanted]]]
+        in_view &= (width_px > SPECK_PX) | (self.group_agent >= 0)
+        faces = np.flatnonzero(in_view[self.group])
         detail, size = self.detail[faces], width_px[self.group[faces]]
-        if not coarse:
-            return faces[detail >= 0], distance
         stand_in = self.has_coarse[self.group[faces]] & (size < COARSE_BELOW_PX)
-        keep = np.where(detail < 0, stand_in, (size >= DETAIL_PX[np.maximum(detail, 0)]) & ~stand_in)
-        return faces[keep], distance
+        return faces[np.where(detail < 0, stand_in, (size >= DETAIL_PX[np.maximum(detail, 0)]) & ~stand_in)]
 
     def _on_screen(self, faces: np.ndarray, corners: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Faces that touch the image, their corners, and pixels (from pixel centres, as OpenCV counts)."""
@@ -189,7 +189,7 @@ class Stage:
         keep = np.flatnonzero((far > NEAR_M) & (seen | (near <= NEAR_M)))
         return faces[keep], corners[:, keep], np.stack([u[:, keep], v[:, keep]], -1)
 
-    def _sorted(self, frame: int, faces: np.ndarray, distance: np.ndarray, place: np.ndarray) -> np.ndarray:
+    def _sorted(self, frame: int, faces: np.ndarray, place: np.ndarray) -> np.ndarray:
         """Drawing order: ground by layer, then things from far to near, inside them parts, inside these layers."""
         offset = self.now["part_centre"] - place.astype(np.float32)
         part = np.sqrt(np.einsum("pc,pc->p", offset, offset))[self.part[faces]]
@@ -204,16 +204,17 @@ class Stage:
         thing[road], part[road] = np.inf, 0.0
         return np.lexsort((self.layer[faces], -part, -thing))
 
-    def fill(self, index: np.ndarray, drawn: Drawn) -> None:
-        """Fill the faces in order with their numbers. index: ``(h, w)`` int32, changed in place."""
-        camera, scale = self.camera, 1 << SUBPIXEL_BITS
-        crossing = (drawn.corners[..., 2].min(0) <= NEAR_M) if len(drawn.faces) else np.zeros(0, bool)
-        limit = 1e6
-        pixels = np.rint(np.clip(drawn.pixels, -limit, limit) * scale).astype(np.int32)
+    def fill(self, index: np.ndarray, drawn: Drawn, chosen: np.ndarray | None = None) -> None:
+        """Fill faces in order with their numbers. index: ``(h, w)`` int32, changed in place; chosen: places in ``drawn``."""
+        camera, scale, limit = self.camera, 1 << SUBPIXEL_BITS, 1e6
+        chosen = np.arange(len(drawn.faces)) if chosen is None else chosen
+        if not len(chosen):
+            return
+        crossing = drawn.corners[:, chosen, 2].min(0) <= NEAR_M
+        pixels = np.rint(np.clip(drawn.pixels[chosen], -limit, limit) * scale).astype(np.int32)
         fill, shift = cv2.fillConvexPoly, SUBPIXEL_BITS
-        for k, (outline, count, near) in enumerate(
-            zip(pixels, self.counts[drawn.faces].tolist(), crossing.tolist(), strict=True)
-        ):
+        columns = (pixels, self.counts[drawn.faces[chosen]].tolist(), crossing.tolist(), chosen.tolist())
+        for outline, count, near, k in zip(*columns, strict=True):
             if near:
                 cut = clipped(drawn.corners[:count, k], NEAR_M)
                 if len(cut) < 3:
@@ -236,21 +237,20 @@ class Stage:
         limits = np.concatenate([[[1 / FAR_M, 1 / FAR_M], [1 / FAR_M, 1 / NEAR_M]], span])
         return planes, np.maximum(limits, 1 / FAR_M).astype(np.float32)
 
-    def silhouette(self, frame: int, agent: int) -> tuple[np.ndarray, np.ndarray] | None:
-        """One agent alone: its mask over the image, ``(h, w)`` bool, and its amodal box, or None when it is behind the camera."""
-        drawn = self.prepare(frame, np.flatnonzero(self.of_agent == agent), coarse=False)
-        if not len(drawn.faces):
-            return None
+    def silhouette(self, drawn: Drawn, agent: int) -> np.ndarray:
+        """One agent of a frame alone: its mask over the image, ``(h, w)`` bool."""
         index = np.zeros((self.camera.height_px, self.camera.width_px), np.int32)
-        self.fill(index, drawn)
-        return index > 0, self.amodal_box(frame, agent)
+        self.fill(index, drawn, np.flatnonzero(self.of_agent[drawn.faces] == agent))
+        return index > 0
 
-    def amodal_box(self, frame: int, agent: int) -> np.ndarray:
-        """Box x0 y0 x1 y1 (pixels) around all of an agent in front of the camera, seen or not."""
+    def amodal_box(self, frame: int, agent: int) -> np.ndarray | None:
+        """Box x0 y0 x1 y1 (pixels) around all of an agent in front of the camera, seen or not; None if all is behind."""
         rotation, place = self.pose(frame)
-        rows = np.unique(self.corners[(self.of_agent == agent) & (self.detail >= 0)])
-        points = (self.seek(frame)["vertices"][rows] - place.astype(np.float32)) @ rotation.T.astype(np.float32)
+        points = self.seek(frame)["vertices"][self.agent_vertices[agent]]
+        points = (points - place.astype(np.float32)) @ rotation.T.astype(np.float32)
         points = points[points[:, 2] > NEAR_M]
+        if not len(points):
+            return None
         u = points[:, 0] / points[:, 2] * self.camera.fx_px + self.camera.cx_px
         v = points[:, 1] / points[:, 2] * self.camera.fy_px + self.camera.cy_px
         return np.array([u.min(), v.min(), u.max(), v.max()], float)
