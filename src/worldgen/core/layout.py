@@ -1,12 +1,13 @@
-"""What the channels of a layout mean: the raster a model is conditioned on and the rasteriser draws."""
+"""What the channels of a layout mean: the raster that scenes are drawn to and a model is conditioned on."""
 
 from __future__ import annotations
 
 from worldgen.core.labels import CLASSES
 
 LAYOUT_CHANNELS = ("drivable", "lane_marks", "crossing", *CLASSES, "inverse_depth", "instance_edges")
-"""Order of the K channels; all values are in [0, 1], area-averaged over a cell."""
+"""What each of the K = 14 maps means. Shares of a cell: drivable road (marks and crossings on it included), painted
+marks, crossings, the silhouette of each class, the outlines of single objects; and inverse depth: ``scale / (scale +
+depth)`` with the scale below, 1 at the lens, 0.5 at 10 m, 0 for the sky."""
 
 INVERSE_DEPTH_CHANNEL = LAYOUT_CHANNELS.index("inverse_depth")
-INVERSE_DEPTH_SCALE_M = 2.0
-"""Value of the inverse-depth channel = min(1, scale / depth): 1 at two metres or nearer, 0 at infinity."""
+DEPTH_SCALE_M = 10.0

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 
 from worldgen.models.conditions import ConditionBatch
-from worldgen.core.layout import INVERSE_DEPTH_CHANNEL, INVERSE_DEPTH_SCALE_M
+from worldgen.core.layout import DEPTH_SCALE_M, INVERSE_DEPTH_CHANNEL
 from worldgen.models.text import text_states
 from worldgen.models.warp import cumulative_poses, relative_poses, warp_past
 
@@ -53,8 +53,9 @@ def layout_inverse_depth(conditions: ConditionBatch) -> torch.Tensor | None:
     if conditions.layout is None:
         return None
     maps = conditions.layout[:, INVERSE_DEPTH_CHANNEL : INVERSE_DEPTH_CHANNEL + 1]
-    pooled = torch.nn.functional.avg_pool3d(maps, (1, 2, 2))
-    return pooled / INVERSE_DEPTH_SCALE_M
+    pooled = torch.nn.functional.avg_pool3d(maps, (1, 2, 2)).clamp(0.0, 0.999)
+    # value = scale / (scale + depth), so 1 / depth = value / (scale (1 - value)).
+    return pooled / (DEPTH_SCALE_M * (1.0 - pooled))
 
 
 def aligned_past(latents: torch.Tensor, source: torch.Tensor, conditions: ConditionBatch) -> torch.Tensor:

@@ -7,18 +7,13 @@ import numpy as np
 
 from worldgen.core.errors import InputError
 from worldgen.core.labels import CLASSES
+from worldgen.core.layout import DEPTH_SCALE_M, LAYOUT_CHANNELS
 from worldgen.core.scene import Scene
 from worldgen.scenes.sketch.ground import SEM, SEMANTICS
 from worldgen.scenes.sketch.raster import FAR_M, Stage
 
-LAYOUT_CHANNELS = ("drivable", "lane_marks", "crossing", *CLASSES, "inverse_depth", "instance_edges")
-"""What each of the K = 14 maps means. Shares of a cell: drivable road (marks and crossings on it included), painted
-marks, crossings, the silhouette of each class, the outlines of single objects; and inverse depth, see
-:func:`inverse_depth_value`."""
-
 RASTER_ROWS = 256
 """Layouts are averages of a raster with about this many rows, so that small things leave a fraction in small cells."""
-DEPTH_SCALE_M = 10.0
 
 
 def inverse_depth_value(depth_m: np.ndarray) -> np.ndarray:
