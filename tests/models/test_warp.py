@@ -76,14 +76,14 @@ def test_turning_left_moves_the_far_picture_right():
 
 
 def test_given_depth_overrides_the_ground_plane():
-    past = torch.randn(1, 2, ROWS, COLUMNS)
+    past = torch.randn(1, 2, ROWS, COLUMNS, generator=torch.Generator().manual_seed(0))
     camera = features(Camera.from_fov(224, 128, 70.0))
     motion = torch.tensor([[2.0, 0.0, 0.0]])
     near = warp_past(past, motion, camera, torch.full((1, 1, ROWS, COLUMNS), 1 / 5.0))
     far = warp_past(past, motion, camera, torch.full((1, 1, ROWS, COLUMNS), 1 / FAR_WALL_M))
     plain = warp_past(past, motion, camera)
     assert not torch.allclose(near, plain) and not torch.allclose(near, far)
-    torch.testing.assert_close(far[:, :, : ROWS // 4], plain[:, :, : ROWS // 4])
+    torch.testing.assert_close(far[:, :, : ROWS // 4], plain[:, :, : ROWS // 4], atol=1e-4, rtol=1e-3)
 
 
 def test_ego_motion_is_the_motion_that_arrives():
