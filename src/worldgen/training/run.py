@@ -100,4 +100,9 @@ def _lock(output: Path, *, held: bool) -> Iterator[None]:
             raise InputError(
                 "output", Received(f"{output}, where another run is writing"), "another folder, or wait"
             ) from error
-        yield
+        try:
+            yield
+        finally:
+            if [path.name for path in output.iterdir()] == [".lock"]:  # refused before anything was written
+                (output / ".lock").unlink()
+                output.rmdir()
