@@ -182,7 +182,8 @@ def _plot(name: str, unit: str, values: np.ndarray, fps: float, *, least: float,
     """A line over time as inline SVG. least: smallest range of the axis, so that noise does not fill the plot."""
     low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
     if high - low < least:
-        low, high = (-least / 2, least / 2) if kind == "yaw" else (low, low + least)
+        half = max(least / 2, high, -low)
+        low, high = (-half, half) if kind == "yaw" else (low, low + least)
     x = np.linspace(0, PLOT_WIDTH, len(values)) if len(values) > 1 else np.array([PLOT_WIDTH / 2])
     y = 4 + (high - values) / (high - low) * (PLOT_HEIGHT - 8)
     zero = 4 + high / (high - low) * (PLOT_HEIGHT - 8)

@@ -27,6 +27,8 @@ CELL_WIDTH_PX = 320
 MARGIN_PX = 16
 GAP_PX = 6
 SUPERSAMPLE = 2
+TAG_SHARE = 0.35
+"""Objects smaller than this share of their tag's area get a box without a tag: the tag would hide what it names."""
 
 
 @functools.lru_cache(maxsize=16)
@@ -68,7 +70,10 @@ def draw_labels(frame: np.ndarray, labels: Labels, *, width_px: int | None = Non
         others = [
             tuple(box) for other, box in enumerate(boxes) if other != row and seen[other] and not labels.ignore[other]
         ]
-        tag = _tag_place(boxes[row], _tag_size(pen, text, picture.width), taken, others, picture.size)
+        size = _tag_size(pen, text, picture.width)
+        if (boxes[row, 2] - boxes[row, 0]) * (boxes[row, 3] - boxes[row, 1]) < TAG_SHARE * size[0] * size[1]:
+            continue
+        tag = _tag_place(boxes[row], size, taken, others, picture.size)
         if tag is not None:
             taken.append(tag)
             _draw_tag(pen, tag, text, CLASS_COLOURS[word], picture.width)
