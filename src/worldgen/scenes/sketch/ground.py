@@ -16,9 +16,9 @@ SEMANTICS = (
 SEM = {name: code for code, name in enumerate(SEMANTICS)}
 
 SURFACE_LOOKS = {
-    "asphalt": (srgb("#5c5d60"), 0.16), "concrete": (srgb("#9a978f"), 0.10), "sidewalk": (srgb("#8f8b84"), 0.12),
-    "grass": (srgb("#5d7036"), 0.42), "dirt": (srgb("#7d6648"), 0.30), "crossing": (srgb("#5c5d60"), 0.16),
-    "stop_line": (srgb("#dcdad2"), 0.10), "arrow": (srgb("#dcdad2"), 0.10), "gravel": (srgb("#837c70"), 0.30),
+    "asphalt": (srgb("#525356"), 0.13), "concrete": (srgb("#87847c"), 0.09), "sidewalk": (srgb("#75716b"), 0.10),
+    "grass": (srgb("#515d33"), 0.30), "dirt": (srgb("#7d6648"), 0.30), "crossing": (srgb("#525356"), 0.13),
+    "stop_line": (srgb("#dcdad2"), 0.10), "arrow": (srgb("#dcdad2"), 0.10), "gravel": (srgb("#756e62"), 0.25),
 }  # fmt: skip
 """Linear albedo and strength of the grain by surface."""
 PAINT_WHITE, PAINT_YELLOW = srgb("#dcdad2"), srgb("#d9a520")

@@ -56,7 +56,7 @@ class Lens:
     def sun_veil(self, image: np.ndarray, view: View) -> None:
         """Add the veil of a low sun in front of the camera."""
         look = self.look
-        if look.glow <= 0.4 or look.night >= 0.3:
+        if look.glow <= 0.3 or look.night >= 0.3:
             return
         x, y, z = view.rotation @ look.sun_direction
         if z > 0.2:

@@ -49,6 +49,8 @@ class Materials:
         # Snow lies on what looks up; less on what moves.
         self.lying = np.where(stage.of_agent >= 0, 0.55, 1.0) * ~stage.is_road * air.snow_cover
         self.sheen = (0.55 * look.horizon + 0.45 * look.zenith) * 0.8
+        unlit = stage.scene.scenario.light == "night_unlit"
+        self.window_light = np.float32(max(look.night - 0.15, 0.0) * (0.22 if unlit else 0.80))
         self.sides = TILE_PX >> np.arange(LEVELS)
         atlas = wall_atlas()
         self.level_starts = np.cumsum([0] + [level.size // 5 for level in atlas])
@@ -114,7 +116,7 @@ class Materials:
         pane = looked[:, 4:5]
         albedo, glow = layers.albedo.reshape(-1, 3), layers.glow.reshape(-1, 3)
         albedo[spots] *= looked[:, :3] * (1 - 0.5 * pane)
-        lit = looked[:, 3:4] * WINDOW_LIGHT * (0.85 * max(self.look.night - 0.15, 0.0))
+        lit = looked[:, 3:4] * WINDOW_LIGHT * self.window_light
         glow[spots] += pane * (0.22 * (self.look.horizon + self.look.zenith)) + lit
 
     def _ground(self, view: View, layers: Layers) -> None:
@@ -125,7 +127,7 @@ class Materials:
         stage, faces, index = self.stage, view.fine.faces, view.index[top:]
         fine, coarse = self._noise(view, top)
         grain = np.take(np.concatenate([[0, self.plain[1]], stage.grain[faces]]).astype(np.float32), index)
-        layers.albedo[top:] *= np.maximum(1.0 + grain * fine + 0.55 * grain * coarse, 0.25)[..., None]
+        layers.albedo[top:] *= np.maximum(1.0 + grain * fine + 0.32 * grain * coarse, 0.25)[..., None]
         snow_cover = stage.scene.atmosphere.snow_cover
         if snow_cover > 0:
             takes = np.concatenate([[0, 1], np.where(stage.is_road[faces], stage.snow[faces], 0)]).astype(np.float32)

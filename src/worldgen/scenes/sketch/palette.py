@@ -33,8 +33,8 @@ class Palette:
 
 _CLEAR = {
     # zenith, horizon, sun, ambient, exposure, night, glow
-    "day": ((0.16, 0.34, 0.78), (0.62, 0.78, 0.98), (1.85, 1.72, 1.48), (0.46, 0.55, 0.72), 1.15, 0.0, 0.25),
-    "low_sun": ((0.20, 0.36, 0.68), (1.05, 0.86, 0.58), (2.10, 1.55, 0.88), (0.34, 0.37, 0.46), 1.10, 0.0, 1.0),
+    "day": ((0.16, 0.34, 0.78), (0.62, 0.78, 0.98), (1.85, 1.72, 1.48), (0.44, 0.53, 0.70), 1.08, 0.0, 0.25),
+    "low_sun": ((0.20, 0.36, 0.68), (1.05, 0.86, 0.58), (2.35, 1.55, 0.72), (0.33, 0.33, 0.38), 1.10, 0.0, 1.0),
     "dawn": ((0.20, 0.27, 0.50), (0.95, 0.60, 0.52), (0.85, 0.50, 0.34), (0.30, 0.28, 0.37), 1.25, 0.15, 0.6),
     "dusk": ((0.045, 0.06, 0.17), (0.62, 0.24, 0.12), (0.10, 0.05, 0.03), (0.085, 0.085, 0.14), 1.75, 0.6, 0.55),
     "night_lit": ((0.0035, 0.004, 0.009), (0.022, 0.017, 0.014), (0.0, 0.0, 0.0), (0.012, 0.012, 0.016), 2.3, 1.0, 0.0),
@@ -49,8 +49,8 @@ _CLEAR = {
     ),
 }
 _GREY = {
-    "day": ((0.50, 0.55, 0.60), (0.74, 0.77, 0.79)), "low_sun": ((0.46, 0.46, 0.48), (0.80, 0.72, 0.60)),
-    "dawn": ((0.26, 0.27, 0.34), (0.52, 0.46, 0.48)), "dusk": ((0.045, 0.05, 0.085), (0.13, 0.105, 0.11)),
+    "day": ((0.50, 0.55, 0.60), (0.74, 0.77, 0.79)), "low_sun": ((0.44, 0.41, 0.40), (0.92, 0.70, 0.44)),
+    "dawn": ((0.26, 0.26, 0.34), (0.60, 0.46, 0.47)), "dusk": ((0.045, 0.05, 0.09), (0.135, 0.12, 0.15)),
     "night_lit": ((0.009, 0.008, 0.008), (0.026, 0.020, 0.016)), "night_unlit": ((0.0014, 0.0016, 0.0026), (0.003, 0.003, 0.004)),
 }  # fmt: skip
 
@@ -64,14 +64,18 @@ def palette(scene: Scene) -> Palette:
     light, air = scene.scenario.light, scene.atmosphere
     zenith, horizon, sun, ambient, exposure, night, glow = (np.asarray(v, np.float32) for v in _CLEAR[light])
     grey_zenith, grey_horizon = (np.asarray(v, np.float32) for v in _GREY[light])
-    cloud = float(np.clip((air.cloud_cover - 0.35) / 0.5, 0.0, 1.0))
+    cloud = 1.0 if air.visibility_m < 1500 else float(np.clip((air.cloud_cover - 0.35) / 0.5, 0.0, 1.0))
     thick = float(np.clip(air.rain_mmph / 25.0, 0.0, 1.0))
     dim = 1.0 - 0.38 * thick
     zenith = (zenith + cloud * (grey_zenith - zenith)) * dim
     horizon = (horizon + cloud * (grey_horizon - horizon)) * dim
     low_sun_left = 0.16 if light in ("low_sun", "dawn") else 0.02
     sun = sun * (1 - cloud * (1 - low_sun_left))
-    flat = ambient.mean() * np.array([0.97, 1.0, 1.02], np.float32) * 1.45
+    tint = np.array(
+        [1.14, 1.0, 0.80] if light == "low_sun" else [1.08, 0.96, 1.0] if light == "dawn" else [0.97, 1.0, 1.02],
+        np.float32,
+    )
+    flat = ambient.mean() * tint * 1.45
     ambient = (ambient + cloud * (flat - ambient)) * dim
     if air.visibility_m < 1200 and float(night) < 0.5:
         # Fog and snowfall wash the whole sky into the colour of the air.
@@ -82,5 +86,5 @@ def palette(scene: Scene) -> Palette:
     fog = 0.72 * horizon + 0.28 * zenith
     return Palette(
         zenith, horizon, sun, ambient, fog, direction, float(exposure), float(-np.log(0.05) / air.visibility_m),
-        float(night), float(glow * (1 - 0.75 * cloud)),
+        float(night), float(glow * (1 - (0.55 if light == "low_sun" else 0.75) * cloud)),
     )  # fmt: skip

@@ -10,6 +10,7 @@ from worldgen.core.scene import Scene
 from worldgen.scenes.sketch.lamps import BEAM_COLOUR, SODIUM, Lamps
 from worldgen.scenes.sketch.lens import Lens
 from worldgen.scenes.sketch.material import Layers, Materials
+from worldgen.scenes.sketch.motion import MotionBlur
 from worldgen.scenes.sketch.palette import palette
 from worldgen.scenes.sketch.raster import Stage
 from worldgen.scenes.sketch.shadow import Shadows
@@ -33,6 +34,7 @@ class Painter:
         self.shadows = Shadows(self.stage, self.look.sun_direction, cast=float(self.look.sun.max()) > 0.2)
         self.rain = Precipitation(scene)
         self.drops = LensDrops(scene, self.shape)
+        self.blur = MotionBlur(self.stage, self.rays, self.look.night)
         self.lens = Lens(scene, self.look, self.rays)
         sight = self.rays.ego / np.linalg.norm(self.rays.ego, axis=-1, keepdims=True)
         # Schlick's approximation of Fresnel's law for water, C. Schlick 1994.
@@ -53,6 +55,7 @@ class Painter:
         image += air
         self.lens.halos(image, layers.glow * through)
         self.lens.sun_veil(image, view)
+        image = self.blur.apply(image, view)
         self._falling(image, frame)
         return self.lens.develop(self.drops.apply(image, frame), frame), view
 
@@ -93,7 +96,9 @@ class Painter:
         source = np.clip(2 * foot - rows + 1, 0, height - 1)
         whole = image + layers.clear * (air - image)
         mirrored = whole.reshape(-1, 3)[source * width + np.arange(width)]
-        mirrored = cv2.blur(mirrored, (3 if height < 300 else 5, max(3, height // 18) | 1))
+        # Twice the box is close to a bell, and ripples smear images more along the view than across it.
+        kernel = (max(3, height // 90) | 1, max(5, height // 16) | 1)
+        mirrored = cv2.blur(cv2.blur(mirrored, kernel), kernel)
         share = layers.mirror * layers.ground * self.fresnel * np.float32(1.15 * self.scene.atmosphere.wetness)
         share = np.minimum(share, 0.85)[..., None]
         image *= 1 - 0.75 * share

@@ -11,7 +11,7 @@ from worldgen.scenes.sketch.raster import Stage
 
 RAIN_FALL_MPS, SNOW_FALL_MPS = 7.0, 1.3
 EXPOSURE_S = 0.022
-BOX_M = np.array([16.0, 16.0, 9.0])
+BOX_M = np.array([16.0, 14.0, 8.0])
 """Particles live in a box that moves with the car and wraps around."""
 
 
@@ -22,7 +22,7 @@ class Precipitation:
         self.scene = scene
         air = scene.atmosphere
         rng = numpy_rng("precipitation", scene.seed, scene.scenario.key)
-        self.rain = int(np.clip(140 + 16 * air.rain_mmph, 0, 620)) if air.rain_mmph > 0 else 0
+        self.rain = int(np.clip(200 + 16 * air.rain_mmph, 0, 640)) if air.rain_mmph > 0 else 0
         self.snow = int(np.clip(380 + 160 * air.snow_mmph, 0, 950)) if air.snow_mmph > 0 else 0
         self.places = rng.uniform(0, 1, (self.rain + self.snow, 3)) * BOX_M
         self.wind = rng.normal(0, 1.0, 2)
@@ -53,7 +53,7 @@ class Precipitation:
         relative = velocity - travel
         half = relative * (EXPOSURE_S / 2 if not snow else 0.008)
         start, end = (here - half) @ rotation.T, (here + half) @ rotation.T
-        keep = (np.minimum(start[:, 2], end[:, 2]) > 0.9) & (here @ rotation[2] < 15)
+        keep = (np.minimum(start[:, 2], end[:, 2]) > (1.6 if snow else 0.9)) & (here @ rotation[2] < 15)
         start, end = start[keep], end[keep]
         focal = stage.camera.fx_px * scale
         centre = np.array([stage.camera.cx_px, stage.camera.cy_px]) * scale
@@ -67,7 +67,7 @@ class Precipitation:
         return layer.astype(np.float32) * np.float32(1 / 255)
 
     def _streaks(self, layer: np.ndarray, p: np.ndarray, q: np.ndarray, depth: np.ndarray) -> None:
-        strength = np.clip(34 + 150 / depth, 0, 120) * (0.75 if self.scene.atmosphere.rain_mmph < 4 else 1.0)
+        strength = np.clip(46 + 150 / depth, 0, 130) * (0.85 if self.scene.atmosphere.rain_mmph < 4 else 1.0)
         thick = np.maximum(1, np.rint(layer.shape[0] / 260 * 2.2 / depth)).astype(int)
         inside = (p[:, 0] > -20) & (p[:, 0] < layer.shape[1] + 20) & (q[:, 1] > -20) & (p[:, 1] < layer.shape[0] + 20)
         a, b = np.rint(p * 16).astype(int), np.rint(q * 16).astype(int)
@@ -85,48 +85,63 @@ class Precipitation:
 
 
 class LensDrops:
-    """Water drops on the lens or windscreen: each shows the scene small and upside down, and slides slowly."""
+    """Water drops on the windscreen: each bends the light of the scene below and beside it; some run down."""
 
     def __init__(self, scene: Scene, shape: tuple[int, int]):
         rng = numpy_rng("lens", scene.seed, scene.scenario.key)
         rain = scene.atmosphere.rain_mmph
-        count = 0 if rain <= 0 else int(np.clip(8 + rain * 0.9, 8, 34))
+        count = 0 if rain <= 0 else int(np.clip(10 + rain * 0.7, 10, 30))
         self.shape, self.fps = shape, scene.fps
         self.place = rng.random((count, 2))
-        self.radius = 0.010 + 0.026 * rng.random(count) ** 2
-        self.slide = np.where(rng.random(count) < 0.3, rng.uniform(0.02, 0.12, count), 0.0)
+        self.radius = 0.008 + 0.020 * rng.random(count) ** 2
+        self.runs = rng.random(count) < 0.25
+        self.speed = rng.uniform(0.02, 0.10, count)
         grid = np.meshgrid(np.arange(shape[1], dtype=np.float32), np.arange(shape[0], dtype=np.float32))
         self.grid_x, self.grid_y = grid
+        self.still = self._bend(
+            [(*p, r) for p, r, runs in zip(self.place, self.radius, self.runs, strict=True) if not runs]
+        )
+
+    def _bend(self, drops: list[tuple[float, float, float]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Where the drops (x, y, radius, all as shares of the picture) take their light from, and how much they cover."""
+        height, width = self.shape
+        map_x, map_y, share = self.grid_x.copy(), self.grid_y.copy(), np.zeros(self.shape, np.float32)
+        for px, py, r in drops:
+            x0, y0, radius = px * width, py * height, max(r * height * 1.35, 1.2)
+            rows = slice(max(int(y0 - 1.3 * radius), 0), min(int(y0 + 1.3 * radius) + 2, height))
+            columns = slice(max(int(x0 - radius) - 1, 0), min(int(x0 + radius) + 2, width))
+            dx, dy = (self.grid_x[rows, columns] - x0) / radius, (self.grid_y[rows, columns] - y0) / (1.2 * radius)
+            inside = np.clip((1.0 - dx * dx - dy * dy) * 2.2, 0, 1)
+            mine = inside > share[rows, columns]
+            share[rows, columns] = np.maximum(share[rows, columns], inside)
+            # A drop is a short lens: it shows a wide part of the scene upside down.
+            map_x[rows, columns] = np.where(mine, np.clip(x0 - dx * radius * 6, 0, width - 1), map_x[rows, columns])
+            map_y[rows, columns] = np.where(
+                mine, np.clip(y0 + 0.05 * height - dy * radius * 6, 0, height - 1), map_y[rows, columns]
+            )
+        return map_x, map_y, share
 
     def apply(self, image: np.ndarray, frame: int) -> np.ndarray:
         """The image ``(H, W, 3)`` float32 seen through the drops."""
         if not len(self.radius):
             return image
         height, width = self.shape
-        soft = None
-        for (px, py), r, slide in zip(self.place, self.radius, self.slide, strict=True):
-            y0 = (py + slide * frame / self.fps) % 1.0 * height
-            x0, radius = px * width, r * height * 1.35
-            rows = slice(max(int(y0 - 1.3 * radius), 0), min(int(y0 + 1.3 * radius) + 2, height))
-            columns = slice(max(int(x0 - radius) - 1, 0), min(int(x0 + radius) + 2, width))
-            if rows.stop - rows.start < 2 or columns.stop - columns.start < 2:
-                continue
-            if soft is None:
-                soft = cv2.resize(
-                    cv2.resize(image, (width // 4, height // 4), interpolation=cv2.INTER_AREA),
-                    (width, height),
-                    interpolation=cv2.INTER_LINEAR,
-                )
-            dx, dy = (self.grid_x[rows, columns] - x0) / radius, (self.grid_y[rows, columns] - y0) / (1.2 * radius)
-            square = dx * dx + dy * dy
-            share = np.clip((1.0 - square) * 3.0, 0, 1)[..., None] * 0.85
-            mx = np.clip(x0 - dx * radius * 5, 0, width - 1).astype(np.float32)
-            my = np.clip(y0 * 0.6 + 0.2 * height - dy * radius * 5, 0, height - 1).astype(np.float32)
-            seen = cv2.remap(soft, mx, my, cv2.INTER_LINEAR)
-            edge = (0.72 + 0.5 * np.clip(-dy, 0, 1) * (square < 1))[..., None]
-            patch = image[rows, columns]
-            image[rows, columns] = patch + share * (seen * edge - patch)
-        return image
+        soft = cv2.resize(image, (max(width // 3, 1), max(height // 3, 1)), interpolation=cv2.INTER_AREA)
+        soft = cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR)
+        image = self._through(image, soft, self.still)
+        running = [
+            (px, (py + speed * frame / self.fps) % 1.0, r)
+            for (px, py), r, speed, runs in zip(self.place, self.radius, self.speed, self.runs, strict=True)
+            if runs
+        ]
+        return self._through(image, soft, self._bend(running)) if running else image
+
+    def _through(
+        self, image: np.ndarray, soft: np.ndarray, bend: tuple[np.ndarray, np.ndarray, np.ndarray]
+    ) -> np.ndarray:
+        map_x, map_y, share = bend
+        seen = cv2.remap(soft, map_x, map_y, cv2.INTER_LINEAR)
+        return image + (0.8 * share)[..., None] * (0.5 * (seen + soft) - image)
 
 
 def spray(stage: Stage, frame: int, shape: tuple[int, int]) -> np.ndarray | None:
