@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
 from worldgen.cli.config import load_config
+from worldgen.cli.main import build_parser
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 CLASSES = {
@@ -48,3 +50,12 @@ def test_its_header_says_purpose_hardware_time_and_result(path):
     for word in HEADER:
         found = [line for line in header if re.match(rf"#\s*{word}\b[^:]*:\s*\S", line, re.IGNORECASE)]
         assert found, f"{_name(path)}: no '# {word}: ...' line at the top"
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_the_commands_of_its_header_parse(path):
+    shown = re.findall(r"^#\s*(?:Run:)?\s*worldgen (\w+ .*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    assert shown, f"{_name(path)}: no '# Run: worldgen ...' line at the top"
+    for line in shown:
+        arguments = shlex.split(line, comments=True)
+        build_parser(arguments[0]).parse_args(arguments)

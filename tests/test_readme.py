@@ -47,6 +47,7 @@ def worldgen_commands() -> list[tuple[str, list[str]]]:
 
 
 COMMANDS_SHOWN = worldgen_commands()
+SCRIPTS = sorted((REPOSITORY / "pipelines").glob("*.sh"))
 
 
 def test_the_extraction_reads_fences():
@@ -63,6 +64,21 @@ def test_each_command_parses(page, arguments, capsys):
         parser.parse_args(arguments)
     except SystemExit as stop:
         assert stop.code == 0, f"{page}: worldgen {shlex.join(arguments)}\n{capsys.readouterr().err}"
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_each_command_of_a_pipeline_parses(script):
+    """As far as that goes without running it: a shell variable stands for a word, or for a number where one is needed."""
+    text = re.sub(r"\\\n", " ", script.read_text(encoding="utf-8"))
+    assert text.startswith("#!/usr/bin/env bash\n# Purpose:") and "\nset -euo pipefail\n" in text
+    lines = re.findall(r"^\s*(?:accelerate launch .* -m )?worldgen (\w+ .*)$", text, re.MULTILINE)
+    assert lines
+    for line in lines:
+        arguments = shlex.split(re.sub(r"\$\{?\w+\}?", "1", line), comments=True)
+        arguments = arguments[
+            : next((i for i, word in enumerate(arguments) if word in ("|", "&&", ";", ">", "||")), None)
+        ]
+        build_parser(arguments[0]).parse_args(arguments)
 
 
 def test_each_config_named_exists():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib
-import importlib.util
 import os
 import re
 import sys
@@ -22,11 +21,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data": ("worldgen.cli.data", "inspect, validate, index, view or export a data set"),
     "scenes": ("worldgen.cli.scenes", "words to scenario, scene, labels and a rendered clip, without a network"),
     "train": ("worldgen.cli.train", "train or fine-tune a world model; resumes"),
-    "eval": ("worldgen.cli.eval", "measure a model or a data set"),
     "info": ("worldgen.cli.info", "versions, devices, models found and what each honours"),
 }
 """Name -> module and one-line help. A module has ``add_arguments(parser)`` and ``run(args) -> int``."""
-COMMANDS = {name: entry for name, entry in COMMANDS.items() if importlib.util.find_spec(entry[0])}
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, what a shell reports
