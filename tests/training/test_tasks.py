@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 
 from worldgen.core.errors import InputError
 from worldgen.models.adapters import load_adapter
+from worldgen.models.bundle import load_codec, load_pipeline
 from worldgen.training.config import AdapterConfig, DataConfig, InitConfig, OptimConfig, TrainConfig
-from worldgen.training.initial import load_codec, load_pipeline
 from worldgen.training.record import Launch, read_metrics
 from worldgen.training.run import train
 from worldgen.training.trainer import TrainingError

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from dataclasses import dataclass
+
+import numpy as np
 
 from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError, Received
@@ -64,13 +65,20 @@ class Clips:
 
     def load(self, place: Place) -> Sample:
         """Decode one clip and bring it to the training size, its camera with it. Labels are left behind."""
-        sample = self.sets[place.set_index].load(place.row_index)
+        return self.framed(self.raw(place))
+
+    def raw(self, place: Place) -> Sample:
+        """Decode one clip as it is."""
+        return self.sets[place.set_index].load(place.row_index)
+
+    def framed(self, sample: Sample) -> Sample:
+        """A clip at the training size: the largest centred window of that shape, resized."""
         size = (self.config.width_px, self.config.height_px)
         source = (sample.clip.width_px, sample.clip.height_px)
         if source == size:
             return dataclasses.replace(sample, labels=None)
         frame = framing(source, size)
-        clip = Clip(_stack(frame.frame(f) for f in sample.clip.frames), sample.clip.fps)
+        clip = Clip(np.stack([frame.frame(f) for f in sample.clip.frames]), sample.clip.fps)
         camera = None if sample.camera is None else frame.camera(sample.camera)
         return dataclasses.replace(sample, clip=clip, camera=camera, labels=None)
 
@@ -78,9 +86,3 @@ class Clips:
         """A key that names the content of clips and their order: other clips, other words or other cuts, another key."""
         rows = [[self.row(place)[column] for column in _NAMING] for place in places]
         return stable_key("clips", rows)
-
-
-def _stack(frames: Iterator):
-    import numpy as np
-
-    return np.stack(list(frames))

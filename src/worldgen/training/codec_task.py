@@ -12,10 +12,11 @@ from accelerate import Accelerator
 from torch import nn
 
 from worldgen.core.seeds import numpy_rng
+from worldgen.models.bundle import load_codec, load_pipeline
 from worldgen.models.codec import codec_loss, decode_images, encode_images
 from worldgen.training.clips import Clips, Place
 from worldgen.training.config import TrainConfig
-from worldgen.training.initial import load_codec, load_pipeline, new_codec
+from worldgen.training.initial import new_codec
 from worldgen.training.order import Draw
 from worldgen.training.record import Launch
 

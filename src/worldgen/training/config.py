@@ -20,6 +20,7 @@ class DataConfig:
     scaled and centre-cut to width_px x height_px. num_frames: frames of a training window. strides: a window keeps every
     s-th frame, s drawn from these (the ego motion and the rate follow). flip: probability of mirroring left and right.
     flip_text: what to do with a caption that says left or right when mirrored: swap the words, or skip the mirroring.
+    layouts: give clips that worldgen rendered the layout of their scene (world training only).
     cache: folder for encoded latents ("" for OUTPUT/latents). max_clips: use only so many clips of a split (0: all).
     """
 
@@ -31,6 +32,7 @@ class DataConfig:
     strides: tuple[int, ...] = (1,)
     flip: float = 0.0
     flip_text: Literal["swap", "skip"] = "swap"
+    layouts: bool = True
     cache: str = ""
     max_clips: int = 0
 

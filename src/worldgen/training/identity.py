@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 
 from worldgen.core.errors import InputError, Received
+from worldgen.models.weights import weights_hash
 from worldgen.training.config import MAY_CHANGE, TrainConfig
 from worldgen.training.task import Task
-from worldgen.training.weights import weights_hash
 
 _REPLACED = ("batch", "accumulate")
 """How a step is cut up may change with the number of processes; how many items it has may not."""

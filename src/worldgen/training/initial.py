@@ -1,63 +1,17 @@
-"""Where the weights of a run start: anew, or from folders whose every tensor is accounted for."""
+"""Where the weights of a run start when they do not come from a saved pipeline."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
-from pathlib import Path
 
 import torch
 from diffusers import AutoencoderDC
-from torch import nn
-from transformers import DistilBertModel
 
-from worldgen.core.errors import InputError, Received
-from worldgen.data.assets import assets_dir
+from worldgen.core.errors import InputError
+from worldgen.models.bundle import load_codec
 from worldgen.models.codec import build_codec
 from worldgen.models.pipeline import WorldPipeline
 from worldgen.models.sizes import SIZES, build_pipeline
-from worldgen.models.world import WorldTransformer
-from worldgen.training.weights import account, check_component, read_tensors, refuse_pickles
-
-NETWORKS = ("transformer", "codec", "text_encoder")
-SHIPPED = "shipped"
-TEXT_ENCODER = DistilBertModel
-
-
-def load_pipeline(folder: str | Path) -> WorldPipeline:
-    """A saved pipeline. Raises InputError for a folder that is none, pickles, and missing, extra or misshapen tensors.
-
-    The files are compared with the networks that their configs describe before a library may patch over differences.
-    """
-    folder = assets_dir() / "model" if folder == SHIPPED else Path(folder).expanduser()
-    refuse_pickles(folder)
-    if not (folder / "model_index.json").is_file():
-        raise InputError(f"pipeline {folder}", Received("no model_index.json"), "a folder written by save_pretrained")
-    for name in NETWORKS:
-        if not (folder / name).is_dir():
-            raise InputError(f"pipeline {folder}", Received(f"no folder {name}"), ", ".join(NETWORKS))
-    _account(AutoencoderDC, folder / "codec", "codec")
-    _account(WorldTransformer, folder / "transformer", "transformer")
-    _account_text_encoder(folder / "text_encoder")
-    try:
-        pipeline = WorldPipeline.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise InputError(f"pipeline {folder}", Received(str(error)), "a folder written by save_pretrained") from error
-    for name in NETWORKS:
-        check_component(getattr(pipeline, name), folder / name, name)
-    return pipeline
-
-
-def load_codec(folder: str | Path) -> AutoencoderDC:
-    """A saved codec, or the codec of a saved pipeline; checked as :func:`load_pipeline` does."""
-    folder = assets_dir() / "model" if folder == SHIPPED else Path(folder).expanduser()
-    refuse_pickles(folder)
-    if (folder / "model_index.json").is_file():
-        folder = folder / "codec"
-    if not (folder / "config.json").is_file():
-        raise InputError(f"codec {folder}", Received("no config.json"), "a folder written by save_pretrained")
-    _account(AutoencoderDC, folder, "codec")
-    return AutoencoderDC.from_pretrained(folder, local_files_only=True).to(memory_format=torch.channels_last)
 
 
 def new_codec(size: str, seed: int) -> AutoencoderDC:
@@ -87,32 +41,3 @@ def new_pipeline(size: str, seed: int, *, words: Iterable[str], codec: str) -> W
             str(pipeline.transformer.config.latent_channels),
         )
     return pipeline
-
-
-def _account_text_encoder(folder: Path) -> None:
-    config = _config(folder, "text_encoder")
-    architectures = config.get("architectures") or [None]
-    if architectures[0] != TEXT_ENCODER.__name__:
-        raise InputError(f"class of text_encoder in {folder}", architectures[0], TEXT_ENCODER.__name__)
-    with torch.device("meta"):
-        network = TEXT_ENCODER(TEXT_ENCODER.config_class.from_dict(config))
-    account(f"text_encoder in {folder}", network.state_dict(), read_tensors(folder))
-
-
-def _account(cls: type[nn.Module], folder: Path, name: str) -> None:
-    """Compare the tensors in a folder with those of the network its config describes, built without memory."""
-    config = _config(folder, name)
-    if config.get("_class_name") != cls.__name__:
-        raise InputError(f"class of {name} in {folder}", config.get("_class_name"), cls.__name__)
-    with torch.device("meta"):
-        network = cls.from_config(config)
-    account(f"{name} in {folder}", network.state_dict(), read_tensors(folder))
-
-
-def _config(folder: Path, name: str) -> dict:
-    try:
-        return json.loads((folder / "config.json").read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"config of {name} in {folder}", Received(str(error)), "the JSON that save_pretrained writes"
-        ) from error

@@ -18,22 +18,24 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 
 from worldgen.core.camera import Camera
+from worldgen.core.clip import Clip
 from worldgen.core.ego import EgoMotion
 from worldgen.core.errors import InputError, Received
 from worldgen.core.sample import Sample
 from worldgen.core.seeds import stable_key
 from worldgen.models.codec import encode_video
 from worldgen.models.pixels import video_from_clips
+from worldgen.models.weights import weights_hash
 from worldgen.training.clips import Clips, Place
 from worldgen.training.files import flush, write_json
-from worldgen.training.weights import weights_hash
+from worldgen.training.layouts import layout_shape, scene_layout
+from worldgen.training.pace import Countdown
 from worldgen.training.windows import Record
 
 CACHE_VERSION = 1
-Layouts = Callable[[Sample], np.ndarray | None]
-"""Layout maps ``(T, K, hl, wl)`` float32 of a sample at the training size, or None where it has none."""
 
 
 @dataclass(frozen=True)
@@ -89,26 +91,33 @@ class LatentCache:
         return np.asarray(self._maps[name][chosen], dtype=np.float32)
 
 
+@dataclass(frozen=True)
+class Launcher:
+    """Who encodes: the processes of ``accelerator``, each with ``workers`` loader processes. report: for the user."""
+
+    accelerator: Accelerator
+    workers: int
+    report: Callable[[str], None]
+
+
 def cached_latents(
-    base: Path, clips: Clips, places: list[Place], codec: torch.nn.Module, *, accelerator: Accelerator,
-    report: Callable[[str], None], layouts: Layouts | None = None,
-) -> LatentCache:  # fmt: skip
+    base: Path, clips: Clips, places: list[Place], *, codec: torch.nn.Module, launcher: Launcher
+) -> LatentCache:
     """The cache of ``places`` under ``base``, made now if it is not there or damaged. All processes share the work."""
     config = clips.config
     key = CacheKey(
         weights_hash(codec.state_dict()), clips.name(places), config.width_px, config.height_px, config.flip > 0,
-        layouts is not None,
+        config.layouts,
     )  # fmt: skip
     folder = base / key.name
+    accelerator = launcher.accelerator
     verdict: list[str | None] = [cache_damage(folder, key)] if accelerator.is_main_process else [None]
     if accelerator.num_processes > 1:
-        from accelerate.utils import broadcast_object_list
-
         broadcast_object_list(verdict)
     if verdict[0] is not None:
         if verdict[0] != ABSENT:
-            report(f"latents in {folder} are made anew: {verdict[0]}")
-        _Maker(folder, clips, places, key, layouts).make(codec, accelerator, report)
+            launcher.report(f"latents in {folder} are made anew: {verdict[0]}")
+        _Maker(folder, clips, places, key).make(codec, launcher)
     return LatentCache(folder)
 
 
@@ -134,25 +143,48 @@ def cache_damage(folder: Path, key: CacheKey) -> str | None:
     return None
 
 
+class _Prepared(torch.utils.data.Dataset):
+    """Clips decoded, framed and given their layouts: the part of the work that loader processes share."""
+
+    def __init__(self, clips: Clips, places: list[Place]) -> None:
+        self.clips, self.places = clips, places
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, number: int) -> tuple[int, Sample, np.ndarray | None]:
+        raw = self.clips.raw(self.places[number])
+        sample = self.clips.framed(raw)
+        return number, sample, scene_layout(raw, sample.camera) if self.clips.config.layouts else None
+
+
 class _Maker:
     """Encodes clips into a hidden folder, every process its share, and renames it into place."""
 
-    def __init__(self, folder: Path, clips: Clips, places: list[Place], key: CacheKey, layouts: Layouts | None) -> None:
-        self.folder, self.clips, self.places, self.key, self.layouts = folder, clips, places, key, layouts
+    def __init__(self, folder: Path, clips: Clips, places: list[Place], key: CacheKey) -> None:
+        self.folder, self.clips, self.places, self.key = folder, clips, places, key
         self.temporary = folder.with_name(f".{folder.name}.tmp")
         counts = [clips.row(place)["num_frames"] for place in places]
         self.offsets = np.concatenate([[0], np.cumsum(counts)]).tolist()
 
-    def make(self, codec: torch.nn.Module, accelerator: Accelerator, report: Callable[[str], None]) -> None:
+    def make(self, codec: torch.nn.Module, launcher: Launcher) -> None:
+        accelerator = launcher.accelerator
         if accelerator.is_main_process:
             shutil.rmtree(self.temporary, ignore_errors=True)
             self.temporary.mkdir(parents=True)
             self._allocate(codec, accelerator.device)
-            report(f"encoding {len(self.places)} clips, {self.offsets[-1]} frames, once, into {self.folder}")
+            launcher.report(f"encoding {len(self.places)} clips, {self.offsets[-1]} frames, once, into {self.folder}")
         accelerator.wait_for_everyone()
         arrays = {path.stem: np.load(path, mmap_mode="r+", allow_pickle=False) for path in self.temporary.glob("*.npy")}
         mine = range(accelerator.process_index, len(self.places), accelerator.num_processes)
-        facts = [self._encode(number, codec, arrays, accelerator.device) for number in mine]
+        loader = torch.utils.data.DataLoader(
+            _Prepared(self.clips, self.places), batch_size=None, sampler=mine, num_workers=launcher.workers
+        )
+        facts = []
+        pace = Countdown(len(mine), launcher.report)
+        for number, sample, maps in loader:
+            facts.append(self._encode(number, sample, maps, codec=codec, arrays=arrays, device=accelerator.device))
+            pace.tell(len(facts))
         for array in arrays.values():
             array.flush()
         write_json(self.temporary / f"part{accelerator.process_index}.json", {"clips": facts})
@@ -162,21 +194,22 @@ class _Maker:
         accelerator.wait_for_everyone()
 
     def _allocate(self, codec: torch.nn.Module, device: torch.device) -> None:
-        """Empty arrays of the final size; their shapes are learnt from the first clip."""
-        sample = self.clips.load(self.places[0])
-        latent_shape = _encode_frames(codec, sample.clip.frames[:1], device).shape[1:]
+        """Empty arrays of the final size (holes in the file until they are written)."""
+        config = self.clips.config
+        blank = np.zeros((1, config.height_px, config.width_px, 3), np.uint8)
+        latent_shape = _encode_frames(codec, blank, device).shape[1:]
         shapes = {"latents": (latent_shape, np.float16), "ego": ((2,), np.float32)}
         if self.key.mirrored:
             shapes["mirrored"] = (latent_shape, np.float16)
-        if self.layouts is not None:
-            first = next((maps for p in self.places if (maps := self.layouts(self.clips.load(p))) is not None), None)
-            if first is not None:
-                shapes["layout"] = (first.shape[1:], np.float16)
+        if self.key.layouts:
+            shapes["layout"] = (layout_shape(config.width_px, config.height_px), np.float16)
         for name, (shape, dtype) in shapes.items():
             np.lib.format.open_memmap(self.temporary / f"{name}.npy", "w+", dtype, (self.offsets[-1], *shape)).flush()
 
-    def _encode(self, number: int, codec: torch.nn.Module, arrays: dict[str, np.ndarray], device: torch.device) -> dict:
-        sample = self.clips.load(self.places[number])
+    def _encode(
+        self, number: int, sample: Sample, maps: np.ndarray | None, *, codec: torch.nn.Module,
+        arrays: dict[str, np.ndarray], device: torch.device,
+    ) -> dict:  # fmt: skip
         rows = slice(self.offsets[number], self.offsets[number + 1])
         if len(sample.clip) != rows.stop - rows.start:
             raise InputError(
@@ -187,7 +220,6 @@ class _Maker:
             arrays["mirrored"][rows] = _encode_frames(codec, sample.clip.frames[:, :, ::-1], device)
         if sample.ego is not None:
             arrays["ego"][rows] = sample.ego.to_array()
-        maps = self.layouts(sample) if self.layouts is not None else None
         if maps is not None:
             arrays["layout"][rows] = maps
         return {
@@ -204,6 +236,8 @@ class _Maker:
         assert [clip["number"] for clip in facts] == list(range(len(self.places))), "every clip is encoded once"
         for part in parts:
             part.unlink()
+        if not any(clip["has_layout"] for clip in facts):
+            (self.temporary / "layout.npy").unlink(missing_ok=True)
         files = {}
         for path in sorted(self.temporary.glob("*.npy")):
             flush(path)
@@ -218,8 +252,6 @@ class _Maker:
 @torch.no_grad()
 def _encode_frames(codec: torch.nn.Module, frames: np.ndarray, device: torch.device) -> np.ndarray:
     """Frames ``(T, H, W, 3)`` uint8 to latents ``(T, C, h, w)`` float16."""
-    from worldgen.core.clip import Clip
-
     video = video_from_clips([Clip(np.ascontiguousarray(frames), 1.0)]).to(device)
     latents = encode_video(codec, video)[0].movedim(1, 0)
     if len(latents) != len(frames):

@@ -49,3 +49,19 @@ class Pace:
         if not self.config.max_minutes:
             return by_steps
         return min(by_steps, 60 * self.config.max_minutes - progress.elapsed_s)
+
+
+class Countdown:
+    """Progress of a piece of work with a known number of parts: a line every few seconds while it lasts."""
+
+    def __init__(self, parts: int, report: Callable[[str], None]) -> None:
+        self.parts, self.report = parts, report
+        self.start_s = self.last_line_s = time.monotonic()
+
+    def tell(self, done: int) -> None:
+        """Call after every part."""
+        now = time.monotonic()
+        if now - self.last_line_s >= LINE_EVERY_S:
+            self.last_line_s = now
+            left_s = (now - self.start_s) / done * (self.parts - done)
+            self.report(f"{done} of {self.parts}, {preflight.duration_text(left_s)} to go")

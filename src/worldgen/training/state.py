@@ -20,9 +20,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from worldgen.core.errors import InputError, Received
+from worldgen.models.weights import account
 from worldgen.training.files import new_folder, write_json
 from worldgen.training.schedule import Ema
-from worldgen.training.weights import account
 
 STATE_VERSION = 1
 _NAME = re.compile(r"step_(\d{8})")

@@ -14,6 +14,7 @@ from accelerate.utils import broadcast_object_list, gather_object
 from safetensors.torch import save
 
 from worldgen.core.seeds import stable_hash
+from worldgen.models.weights import weights_hash
 from worldgen.training import preflight
 from worldgen.training.config import TrainConfig, output_folder
 from worldgen.training.files import new_folder, sweep, write_bytes, write_json
@@ -25,7 +26,6 @@ from worldgen.training.schedule import Ema, lr_factor, parameter_groups, progres
 from worldgen.training.state import Live, Progress, load_state, newest_whole, read_record, save_state
 from worldgen.training.task import Batch, Items, Task
 from worldgen.training.verdict import change_verdict, overfit_verdict
-from worldgen.training.weights import weights_hash
 
 
 class TrainingError(RuntimeError):

@@ -16,6 +16,7 @@ from worldgen.core.errors import InputError
 from worldgen.core.sample import CONDITIONS, Conditions
 from worldgen.core.seeds import stable_hash, stable_key
 from worldgen.models.adapters import adapters_off, attach_lora, save_adapter
+from worldgen.models.bundle import load_pipeline
 from worldgen.models.conditions import ClipConditions, ConditionBatch, batch_conditions
 from worldgen.models.flow import FlowOptions, validation_losses, world_loss
 from worldgen.models.pipeline import WorldPipeline
@@ -23,8 +24,8 @@ from worldgen.models.pixels import clips_from_video
 from worldgen.models.rollout import SamplerOptions
 from worldgen.training.clips import Clips
 from worldgen.training.config import TrainConfig, output_folder
-from worldgen.training.initial import load_pipeline, new_pipeline
-from worldgen.training.latents import LatentCache, cached_latents
+from worldgen.training.initial import new_pipeline
+from worldgen.training.latents import LatentCache, Launcher, cached_latents
 from worldgen.training.order import Draw
 from worldgen.training.record import Launch
 from worldgen.training.windows import Window, cut_window, mirror_text, usable_strides, window_at
@@ -104,9 +105,8 @@ class WorldTask:
         self.pipeline = self._pipeline(captions)
         self.pipeline.to(self.device)
         base = Path(config.data.cache).expanduser() if config.data.cache else output_folder(config) / "latents"
-        cache = cached_latents(
-            base, clips, training + held_out, self.pipeline.codec.eval(), accelerator=accelerator, report=launch.report
-        )
+        launcher = Launcher(accelerator, config.workers, launch.report)
+        cache = cached_latents(base, clips, training + held_out, codec=self.pipeline.codec.eval(), launcher=launcher)
         self.partial = not all(cache.has_layout)
         number = {place: i for i, place in enumerate(training)}
         chosen = [number[place] for place in clips.repeated(training)]
