@@ -67,7 +67,7 @@ def test_ingest_writes_a_data_set_with_its_config(fleet, tmp_path, capsys):
 )
 def test_user_errors_are_one_line_and_exit_2(fleet, capsys, arguments, expected):
     assert main(["ingest", str(fleet), *arguments]) == 2
-    error = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("reading ")]
+    error = capsys.readouterr().err.splitlines()
     assert len(error) == 1
     assert expected in error[0]
 
@@ -91,3 +91,10 @@ def test_shipped_configs_load(repository):
         config = load_config(IngestConfig, [file])
         assert config.defaults.licence
         assert file.read_text().startswith("# Purpose:")
+
+
+def test_an_output_that_is_a_file_is_refused(fleet, tmp_path, capsys):
+    (tmp_path / "taken").write_text("mine")
+    assert main(["ingest", str(fleet), "--out", str(tmp_path / "taken"), *SMALL]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert (tmp_path / "taken").read_text() == "mine"

@@ -63,11 +63,11 @@ def test_coco(tmp_path):
 def test_coco_categories_are_never_guessed(tmp_path):
     path = tmp_path / "a.coco.json"
     path.write_text(coco(categories=[{"id": 2, "name": "rickshaw"}]))
-    with pytest.raises(InputError, match="'rickshaw'; expected labels.classes"):
+    with pytest.raises(InputError, match=r"'rickshaw'; expected labels\.classes"):
         read_coco(path, {})
     assert read_coco(path, {"rickshaw": "ignore"})[1].boxes == ()
     assert read_coco(path, {"rickshaw": "cyclist"})[1].boxes[0][0] == CLASSES.index("cyclist")
-    with pytest.raises(InputError, match="labels.classes.rickshaw"):
+    with pytest.raises(InputError, match=r"labels\.classes\.rickshaw"):
         LabelsConfig(classes={"rickshaw": "tuktuk"})
 
 

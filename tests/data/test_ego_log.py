@@ -110,7 +110,7 @@ def test_files_that_are_something_else(tmp_path):
     (tmp_path / "a.csv").write_bytes(b"\xff\xfe\x00\x01")
     with pytest.raises(InputError, match="not text"):
         read_ego_log(tmp_path / "a.csv")
-    with pytest.raises(InputError, match="expected a .csv"):
+    with pytest.raises(InputError, match=r"expected a \.csv"):
         read_ego_log(tmp_path / "missing.csv")
 
 

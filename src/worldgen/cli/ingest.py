@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Plan, report, and write unless ``--check`` is given. Returns 0, or 1 when a check finds an unusable source."""
     from worldgen.cli.config import load_config
+    from worldgen.cli.progress import progress
     from worldgen.core.errors import InputError, Received
     from worldgen.data.ingest import plan_ingest, report
     from worldgen.data.windows import IngestConfig
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.check and not args.out:
         raise InputError("--out", Received("nothing"), "the folder or URL of the data set, or --check")
     config = load_config(IngestConfig, args.config, overrides)
-    plan = plan_ingest(places, config, on_source=_announce)
+    plan = plan_ingest(places, config, each=lambda found: progress(found, len(found), "read sources"))
     record = report(plan)
     if args.check:
         _show(record, as_json=args.json)
@@ -66,12 +67,6 @@ def run(args: argparse.Namespace) -> int:
 def _is_override(word: str) -> bool:
     key, equals, _ = word.partition("=")
     return bool(equals) and all(part.isidentifier() for part in key.split("."))
-
-
-def _announce(name: str) -> None:
-    import sys
-
-    print(f"reading {name}", file=sys.stderr, flush=True)
 
 
 def _write(plan, out: str) -> dict:

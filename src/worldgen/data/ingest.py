@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from worldgen.core.errors import InputError, Received
 from worldgen.core.sample import SPLITS, Sample
 from worldgen.core.seeds import stable_key
 from worldgen.data.captions import caption_at, manoeuvre_of, template_caption
-from worldgen.data.importers import find_sources, iter_source_frames
+from worldgen.data.importers import Source, find_sources, iter_source_frames
 from worldgen.data.shards import ShardWriter, encode_sample, scan_shard
 from worldgen.data.splits import split_drives
 from worldgen.data.storage import join, resolve, write_bytes
@@ -55,19 +55,18 @@ class IngestPlan:
 
 
 def plan_ingest(
-    places: list[str], config: IngestConfig, *, on_source: Callable[[str], None] | None = None
+    places: list[str], config: IngestConfig, *, each: Callable[[list[Source]], Iterable[Source]] = iter
 ) -> IngestPlan:
     """Find, read and check all sources under ``places``; nothing is written.
 
-    on_source: called with each source's name as it is checked. Sources that cannot be read are gathered in ``bad``.
+    each: wraps the list of sources while it is gone through, to show progress. Sources that cannot be read are gathered
+    in ``bad``.
 
     Raises InputError when places, config entries or splits are wrong.
     """
     found = find_sources(list(places), dict(config.sources), config.defaults, tuple(config.exclude))
     plans, bad = [], []
-    for source in found:
-        if on_source is not None:
-            on_source(source.name)
+    for source in each(found):
         try:
             plan = plan_source(source, config)
             if config.verify == "decode":
@@ -102,17 +101,17 @@ def _shards(plans: list[SourcePlan], splits: dict[str, str], config: IngestConfi
 
 def _fingerprint(windows: tuple[tuple[SourcePlan, Window], ...], split: str, config: IngestConfig) -> str:
     shape = (config.width_px, config.height_px, config.crf, config.motion_at)
-    sources = {
-        plan.source.name: (plan.source.digest(), plan.grid.fps, asdict(plan.source.config)) for plan, _ in windows
-    }
+    sources = {plan.source.name: (plan.digest, plan.grid.fps, asdict(plan.source.config)) for plan, _ in windows}
     spans = [(plan.source.name, window.start_tick, window.num_frames) for plan, window in windows]
     return stable_key(INGEST_VERSION, split, shape, json.dumps(sources, sort_keys=True), spans)
 
 
-def sample_key(plan: SourcePlan, window: Window, digest: str) -> str:
+def sample_key(plan: SourcePlan, window: Window) -> str:
     """A key from the source's identity and the span: the same window gets the same key in every run."""
     size = (plan.frame_of.width_px, plan.frame_of.height_px)
-    mark = stable_key("ingest", plan.source.name, digest, window.start_tick, window.num_frames, plan.grid.fps, size)
+    mark = stable_key(
+        "ingest", plan.source.name, plan.digest, window.start_tick, window.num_frames, plan.grid.fps, size
+    )
     return f"{plan.source.drive[:40]}-{round(1000 * plan.start_s(window)):08d}-{mark[:10]}"
 
 
@@ -136,10 +135,9 @@ def write_ingest(plan: IngestPlan, url: str) -> Iterator[tuple[str, int]]:
     for shard in plan.shards:
         if shard.name in done:
             yield shard.name, len(shard.windows)
-    digests = {p.source.name: p.source.digest() for p in plan.sources}
     for drive, group in itertools.groupby(plan.shards, key=lambda shard: shard.drive):
         todo = [shard for shard in group if shard.name not in done]
-        for shard, samples in itertools.groupby(_samples(todo, digests), key=lambda pair: pair[0]):
+        for shard, samples in itertools.groupby(_samples(todo), key=lambda pair: pair[0]):
             with ShardWriter(url, shard.name) as writer:
                 for _, sample in samples:
                     writer.write_members(sample.key, encode_sample(sample, crf=plan.config.crf))
@@ -167,7 +165,7 @@ def _remove_stale(url: str, drive: str, planned: set[str]) -> None:
             fs.rm_file(path)
 
 
-def _samples(shards: list[ShardPlan], digests: dict[str, str]) -> Iterator[tuple[ShardPlan, Sample]]:
+def _samples(shards: list[ShardPlan]) -> Iterator[tuple[ShardPlan, Sample]]:
     """Samples of one drive's shards in order, every source decoded once."""
     items = [(shard, plan, window) for shard in shards for plan, window in shard.windows]
     for _, group in itertools.groupby(items, key=lambda item: item[1].source.name):
@@ -175,7 +173,7 @@ def _samples(shards: list[ShardPlan], digests: dict[str, str]) -> Iterator[tuple
         plan = run[0][1]
         clips = _clips(plan, [window for _, _, window in run])
         for (shard, _, window), clip in zip(run, clips, strict=True):
-            yield shard, _sample(plan, window, clip, shard, digests[plan.source.name])
+            yield shard, _sample(plan, window, clip, shard)
 
 
 def _clips(plan: SourcePlan, windows: list[Window]) -> Iterator[Clip]:
@@ -195,9 +193,9 @@ def _clips(plan: SourcePlan, windows: list[Window]) -> Iterator[Clip]:
         raise InputError(f"video {plan.source.name}", Received("fewer frames than its header promises"), "a whole file")
 
 
-def _sample(plan: SourcePlan, window: Window, clip: Clip, shard: ShardPlan, digest: str) -> Sample:
+def _sample(plan: SourcePlan, window: Window, clip: Clip, shard: ShardPlan) -> Sample:
     source, start_s = plan.source, plan.start_s(window)
-    key = sample_key(plan, window, digest)
+    key = sample_key(plan, window)
     ego = plan.ego(window)
     tags = tuple(source.config.tags or ())
     manoeuvre = manoeuvre_of(plan.ego(window, at="ticks"))
@@ -205,7 +203,7 @@ def _sample(plan: SourcePlan, window: Window, clip: Clip, shard: ShardPlan, dige
     timed = caption_at(plan.captions, start_s, end_s)
     caption = timed or source.config.caption or template_caption(tags, manoeuvre, key)
     provenance = {
-        "tool": "worldgen ingest", "version": worldgen.__version__, "source": source.name, "source_digest": digest,
+        "tool": "worldgen ingest", "version": worldgen.__version__, "source": source.name, "source_digest": plan.digest,
         "kind": source.kind, "start_s": start_s, "end_s": end_s, "frame_indices": plan.frame_indices(window).tolist(),
         "crop_px": [plan.frame_of.x0_px, plan.frame_of.y0_px, plan.frame_of.crop_width_px, plan.frame_of.crop_height_px],
         "camera": "given" if plan.camera_given else "assumed",

@@ -19,10 +19,11 @@ from worldgen.data.ego_log import EgoLog, EgoLogConfig, read_ego_log
 from worldgen.data.framing import Framing, framing
 from worldgen.data.importers import NO_FILE, CameraConfig, Source, SourceConfig, frame_info
 from worldgen.data.splits import SplitConfig
-from worldgen.data.video import JITTER, VideoInfo
+from worldgen.data.video import VideoInfo
 
-ROUGH_SHARE = 0.25
-"""A frame further from its tick than this share of a period makes motion visibly uneven."""
+UNEVEN_STEP, UNEVEN_SHARE = 1 / 3, 0.05
+"""Steps between shown frames that are off by more than this part of a period are uneven; with more than this share of
+them the eye sees it."""
 
 
 @dataclass(frozen=True)
@@ -89,13 +90,14 @@ class Window:
 class SourcePlan:
     """Everything known about a source before its pixels are cut.
 
-    info: frames and times. log, motion: the ego log read and on the video's clock, or None. frame_times_s: true times of
-    all frames, from the file or from the log. grid: ticks at the target
+    digest: hash of its content. info: frames and times. log, motion: the ego log read and on the video's clock, or None.
+    motion_at: see ``IngestConfig``. frame_times_s: true times of all frames, from the file or from the log. grid: ticks at the target
     rate. camera: of the framed picture; camera_given: whether the config stated it. labels: of all frames, in source
     pixels, or None. notes: sentences for the person.
     """
 
     source: Source
+    digest: str
     info: VideoInfo
     log: EgoLog | None
     motion: align.Motion | None
@@ -181,6 +183,7 @@ def plan_source(source: Source, config: IngestConfig) -> SourcePlan:
     labels = _labels(source, info)
     plan = SourcePlan(
         source,
+        source.digest(),
         info,
         log,
         motion,
@@ -238,18 +241,17 @@ def _too_slow(plan: SourcePlan, window: Window, min_speed_mps: float) -> bool:
 
 def _rate_notes(info: VideoInfo, times_s: np.ndarray, grid: align.Grid) -> list[str]:
     notes = []
-    steps = np.diff(times_s)
-    uneven = bool(len(steps) and np.abs(steps - steps.mean()).max() > JITTER * steps.mean())
     if info.variable_rate:
         notes.append("variable frame rate: true frame times are used")
     rate = (len(times_s) - 1) / times_s[-1] if len(times_s) > 1 else info.fps
+    steps_s = np.diff(times_s[grid.frame_index[grid.frame_index >= 0]])
+    share = float((np.abs(steps_s * grid.fps - 1) > UNEVEN_STEP).mean()) if len(steps_s) else 0.0
     if rate < grid.fps * 0.999:
         notes.append(f"{rate:.4g} frames per second are fewer than the {grid.fps:g} wanted: lower fps for this source")
-    elif grid.error_s > ROUGH_SHARE / grid.fps:
-        hint = "" if uneven else f": fps {rate / math.ceil(rate / grid.fps):.4g} divides this source evenly"
-        notes.append(
-            f"frames are up to {1000 * grid.error_s:.0f} ms from their ticks at {grid.fps:g} fps, motion is uneven{hint}"
-        )
+    elif share > UNEVEN_SHARE:
+        even = rate / max(1, round(rate / grid.fps))
+        hint = f": fps {even:.4g} shows evenly spaced frames" if abs(even / grid.fps - 1) > 0.01 else ""
+        notes.append(f"motion is uneven, {100 * share:.0f} % of steps are off by more than a third{hint}")
     missing = int((grid.frame_index < 0).sum())
     if missing and rate >= grid.fps * 0.999:
         notes.append(f"{missing} of {len(grid.frame_index)} ticks have no frame near them")
