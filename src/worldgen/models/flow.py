@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import torch
 
-from worldgen.models.conditions import ConditionBatch
 from worldgen.core.layout import DEPTH_SCALE_M, INVERSE_DEPTH_CHANNEL
+from worldgen.models.conditions import ConditionBatch
 from worldgen.models.text import text_states
 from worldgen.models.warp import cumulative_poses, relative_poses, warp_past
 
