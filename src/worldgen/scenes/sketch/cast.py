@@ -11,7 +11,7 @@ from worldgen.core.scene import Agent, Scene
 from worldgen.core.seeds import numpy_rng
 from worldgen.scenes.sketch import people, props
 from worldgen.scenes.sketch.ground import SEM, SEMANTICS, ground_faces
-from worldgen.scenes.sketch.mesh import MAX_CORNERS, Mesh, MeshBuilder, padded
+from worldgen.scenes.sketch.mesh import Mesh, padded
 from worldgen.scenes.sketch.surroundings import surroundings
 from worldgen.scenes.sketch.vehicles import add_door, vehicle
 
@@ -87,30 +87,26 @@ def placed(
 
 
 def agent_mesh(agent: Agent, *, rain: bool) -> Mesh:
-    """The mesh of an agent over all frames, stretched to its stated size."""
+    """The mesh of an agent over all frames."""
     rng = numpy_rng("agent", agent.variant, agent.style)
-    variant, phase = agent.variant, np.asarray(agent.gait_phase, float)
-    if variant in ("adult", "elder", "child"):
-        return people.pedestrian(agent.size_m, phase, np.abs(agent.speed_mps), rng, rain=rain)
-    if variant == "bicycle":
-        mesh = (
-            people.bicycle(agent.size_m, rng) if agent.kind == "bicycle" else people.cyclist(agent.size_m, phase, rng)
-        )
-        return mesh
-    if variant == "motorbike":
-        return people.motorbike(agent.size_m, rng)
-    if variant in ("deer", "dog"):
-        return people.animal(variant, agent.size_m, phase, rng)
-    if variant in ("cone", "cargo_box", "tyre"):
-        return {"cone": props.cone, "cargo_box": props.cargo_box, "tyre": props.tyre}[variant](agent.size_m, rng)
-    if variant == "signal":
-        builder = MeshBuilder()
-        props.signal_head(builder, (0.0, 0.0, 0.0), agent.size_m[2], facing=1.0)
-        return builder.build()
-    return add_door(vehicle(variant, agent.size_m, rng), agent)
+    size, phase = agent.size_m, np.asarray(agent.gait_phase, float)
+    if agent.kind == "bicycle":
+        return people.bicycle(size, rng)
+    walk = lambda: people.pedestrian(size, phase, np.abs(agent.speed_mps), rng, rain=rain)  # noqa: E731
+    animal = lambda: people.animal(agent.variant, size, phase, rng)  # noqa: E731
+    makers = {
+        "adult": walk, "elder": walk, "child": walk, "deer": animal, "dog": animal,
+        "bicycle": lambda: people.cyclist(size, phase, rng), "motorbike": lambda: people.motorbike(size, rng),
+        "cone": lambda: props.cone(size, rng), "cargo_box": lambda: props.cargo_box(size, rng),
+        "tyre": lambda: props.tyre(size, rng), "signal": lambda: props.signal(size),
+    }  # fmt: skip
+    if agent.variant in makers:
+        return makers[agent.variant]()
+    return add_door(vehicle(agent.variant, size, rng), agent)
 
 
 def agent_semantic(agent: Agent) -> int:
+    """Code of an agent in the semantic raster."""
     return len(SEMANTICS) + CLASSES.index(agent.label) if agent.label is not None else SEM["thing"]
 
 
@@ -194,19 +190,17 @@ def static_faces(scene: Scene) -> Faces | None:
     return _joined(pieces, 1) if pieces else None
 
 
-def road_faces(scene: Scene) -> Faces | None:
-    """Faces of the ground, in drawing order by ``layer``."""
+def road_faces(scene: Scene) -> Faces:
+    """Faces of the ground, in drawing order by ``layer``; perhaps none."""
     ground = ground_faces(scene.road)
-    if not ground.corners:
-        return None
     counts = np.array([len(c) for c in ground.corners], np.int32)
     number = len(counts)
-    vertices = np.concatenate(ground.corners)[None].astype(np.float32)
+    vertices = np.concatenate([np.zeros((0, 3)), *ground.corners])[None].astype(np.float32)
     corners = padded(np.arange(vertices.shape[1]), counts)
     zeros = np.zeros(number, np.int32)
     return Faces(
         vertices=vertices, corners=corners, counts=counts, normals=face_normals(vertices, corners, counts),
-        colour=np.array(ground.colour, np.float32), layer=np.arange(number), detail=zeros, lamp=zeros, texture=zeros,
+        colour=np.array(ground.colour, np.float32).reshape(-1, 3), layer=np.arange(number), detail=zeros, lamp=zeros, texture=zeros,
         two_sided=zeros.astype(bool), gloss=zeros.astype(np.float32), grain=np.array(ground.grain, np.float32),
         snow=np.array(ground.snow, np.float32), mirror=np.array(ground.mirror, np.float32),
         semantic=np.array(ground.semantic, np.uint8), track=zeros, part=zeros, group=zeros,

@@ -54,6 +54,7 @@ class GroundFaces:
         colour: tuple[float, float, float] | None = None,
         snow: float = 1.0,
     ) -> None:
+        """Lay a face of convex ``corners`` ``(K, 3)`` over what is there; colour: instead of the surface's own."""
         look, grain = SURFACE_LOOKS[surface]
         # Faces look up: counter-clockwise seen from above.
         area = np.sum(corners[:, 0] * np.roll(corners[:, 1], -1) - corners[:, 1] * np.roll(corners[:, 0], -1))

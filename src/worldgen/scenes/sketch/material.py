@@ -12,7 +12,13 @@ from worldgen.scenes.sketch.ground import SURFACE_LOOKS
 from worldgen.scenes.sketch.palette import Palette
 from worldgen.scenes.sketch.raster import FIRST_FACE, SKY, Stage
 from worldgen.scenes.sketch.texture import (
-    COARSE_METRES_PER_TEXEL, FINE_METRES_PER_TEXEL, LEVELS, METRES_PER_TEXEL, TILE_PX, ground_noise, wall_atlas,
+    COARSE_METRES_PER_TEXEL,
+    FINE_METRES_PER_TEXEL,
+    LEVELS,
+    METRES_PER_TEXEL,
+    TILE_PX,
+    ground_noise,
+    wall_atlas,
 )  # fmt: skip
 from worldgen.scenes.sketch.view import View
 

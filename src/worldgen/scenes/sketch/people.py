@@ -73,7 +73,7 @@ def pedestrian(
         builder.part().limb(joint, knee, (0.105 * height, 0.075 * height, 0.10 * height), legs)
         builder.part().limb(knee, ankle, (0.075 * height, 0.052 * height, 0.07 * height), legs)
         builder.part().limb(
-            ankle + (-0.03, 0, 0.0),
+            ankle + np.array((-0.03, 0, 0.0)),
             ankle + np.array([0.095 * height, 0, -0.018 * height]),
             (0.05 * height, 0.04 * height, 0.06 * height),
             SHOE,
@@ -120,16 +120,24 @@ def _belongings(
             [(i, (i + 1) % 8, 8) for i in range(8)],
             Paint(colour.colour, two_sided=True),
         )
-        builder.part().limb(canopy + (0, 0, 0.1), canopy + (0, 0, -0.75), (0.03, 0.03, 0.03), DARK.but(detail=1))
+        builder.part().limb(
+            canopy + np.array((0, 0, 0.1)), canopy + np.array((0, 0, -0.75)), (0.03, 0.03, 0.03), DARK.but(detail=1)
+        )
     elif draw < 0.25:
         back = neck + np.array([-0.10 * height, 0, -0.02 * height])
         builder.part().limb(
-            back, back - (0, 0, 0.22 * height), (0.10 * height, 0.12 * height, 0.17 * height), colour.but(detail=1)
+            back,
+            back - np.array((0, 0, 0.22 * height)),
+            (0.10 * height, 0.12 * height, 0.17 * height),
+            colour.but(detail=1),
         )
     elif draw < 0.4:
         hand = neck + np.array([0.02, 0.17 * height, -(shoulder - 0.42 * height)])
         builder.part().limb(
-            hand, hand - (0, 0, 0.16 * height), (0.13 * height, 0.14 * height, 0.05 * height), colour.but(detail=1)
+            hand,
+            hand - np.array((0, 0, 0.16 * height)),
+            (0.13 * height, 0.14 * height, 0.05 * height),
+            colour.but(detail=1),
         )
 
 
@@ -140,8 +148,12 @@ def _wheel(builder: MeshBuilder, x: float, radius: float, thick: float) -> None:
     circle = np.stack([np.cos(turn), np.zeros(sides), np.sin(turn)], 1)
     outer, inner = circle * radius, circle * (radius - thick)
     faces = [(i, (i + 1) % sides, sides + (i + 1) % sides, sides + i) for i in range(sides)]
-    builder.part().add(np.concatenate([outer, inner]) + (x, 0, radius), faces, Paint(DARK.colour, two_sided=True))
-    ring = np.concatenate([circle * radius + (x, -0.02, radius), circle * radius + (x, 0.02, radius)])
+    builder.part().add(
+        np.concatenate([outer, inner]) + np.array((x, 0, radius)), faces, Paint(DARK.colour, two_sided=True)
+    )
+    ring = np.concatenate(
+        [circle * radius + np.array((x, -0.02, radius)), circle * radius + np.array((x, 0.02, radius))]
+    )
     builder.add(ring, faces, Paint(DARK.colour, two_sided=True), inside=np.array((x, 0, radius)))
 
 
@@ -192,7 +204,7 @@ def _rider(
     hip = np.array([[seat[0], 0.0, seat[1]]])
     lean = 0.45 * (hands[0] - seat[0])
     neck = hip + np.array([[lean, 0.0, np.sqrt(max((0.33 * height) ** 2 - lean**2, 0.01))]])
-    builder.part().limb(hip - (0, 0, 0.05), neck, (0.13 * height, 0.12 * height, 0.235 * height), top)
+    builder.part().limb(hip - np.array((0, 0, 0.05)), neck, (0.13 * height, 0.12 * height, 0.235 * height), top)
     for side in (1, -1):
         joint = neck + np.array([0, side * 0.115 * height, -0.03 * height])
         grip = np.array([[hands[0], side * 0.22, hands[1]]])
@@ -220,10 +232,14 @@ def cyclist(size_m: tuple[float, float, float], phase: np.ndarray, rng: np.rando
         knee = _knee(hip, foot, 0.245 * body)
         builder.part().limb(hip, knee, (0.10 * body, 0.075 * body, 0.09 * body), legs)
         builder.part().limb(knee, foot, (0.072 * body, 0.05 * body, 0.065 * body), legs)
-        builder.part().limb(foot - (0.05, 0, 0), foot + (0.16, 0, 0), (0.06, 0.05, 0.07), SHOE)
+        builder.part().limb(foot - np.array((0.05, 0, 0)), foot + np.array((0.16, 0, 0)), (0.06, 0.05, 0.07), SHOE)
     if rng.random() < 0.6:
         builder.part().ball(
-            head + (-0.01, 0, 0.05), (0.14, 0.105, 0.10), Paint(TOPS[rng.integers(len(TOPS))]), sides=7, bands=3
+            head + np.array((-0.01, 0, 0.05)),
+            (0.14, 0.105, 0.10),
+            Paint(TOPS[rng.integers(len(TOPS))]),
+            sides=7,
+            bands=3,
         )
     return builder.build()
 
@@ -266,7 +282,11 @@ def motorbike(size_m: tuple[float, float, float], rng: np.random.Generator) -> M
         builder.part().limb(hip, knee, (0.17, 0.13, 0.15), DARK)
         builder.part().limb(knee, foot, (0.13, 0.10, 0.12), DARK)
     builder.part().ball(
-        head + (0.0, 0, 0.02), (0.17, 0.145, 0.165), Paint(TOPS[rng.integers(len(TOPS))], gloss=0.2), sides=8, bands=4
+        head + np.array((0.0, 0, 0.02)),
+        (0.17, 0.145, 0.165),
+        Paint(TOPS[rng.integers(len(TOPS))], gloss=0.2),
+        sides=8,
+        bands=4,
     )
     return builder.build()
 
@@ -304,8 +324,8 @@ def animal(variant: str, size_m: tuple[float, float, float], phase: np.ndarray, 
     )
     builder.part().limb(chest, crown, (0.26 * back, 0.15 * back, 0.2 * back), coat)
     builder.part().limb(
-        crown - (0.08 * length, 0, 0),
-        crown + (0.14 * length, 0, -0.06 * height),
+        crown - np.array((0.08 * length, 0, 0)),
+        crown + np.array((0.14 * length, 0, -0.06 * height)),
         (0.19 * back, 0.10 * back, 0.16 * back),
         coat,
     )
@@ -319,9 +339,9 @@ def animal(variant: str, size_m: tuple[float, float, float], phase: np.ndarray, 
         bone = Paint(srgb("#b9a580"), detail=1)
         for side in (1, -1):
             tip = crown + np.array([-0.06, side * 0.22, 0.14 * height])
-            builder.part().limb(crown + (0, side * 0.05, 0.05), tip, (0.035, 0.025, 0.035), bone)
-            builder.part().limb((crown + tip) / 2, tip + (0.14, side * 0.02, 0.0), (0.03, 0.02, 0.03), bone)
+            builder.part().limb(crown + np.array((0, side * 0.05, 0.05)), tip, (0.035, 0.025, 0.035), bone)
+            builder.part().limb((crown + tip) / 2, tip + np.array((0.14, side * 0.02, 0.0)), (0.03, 0.02, 0.03), bone)
         builder.part().ball(
-            crown + (-0.1 * length, 0.0, 0.06), (0.03, 0.16, 0.05), coat.but(detail=1), sides=4, bands=2
+            crown + np.array((-0.1 * length, 0.0, 0.06)), (0.03, 0.16, 0.05), coat.but(detail=1), sides=4, bands=2
         )
     return builder.build()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from worldgen.scenes.sketch.mesh import Mesh, MeshBuilder, Paint, srgb
@@ -96,6 +98,13 @@ def signal_head(
         )
 
 
+def signal(size_m: tuple[float, float, float]) -> Mesh:
+    """A traffic signal's head alone, facing +x."""
+    builder = MeshBuilder()
+    signal_head(builder, (0.0, 0.0, 0.0), size_m[2], facing=1.0)
+    return builder.build()
+
+
 def street_lamp(builder: MeshBuilder, size_m: tuple[float, float, float]) -> None:
     """A tall mast with an arm that reaches along +x by ``ARM_M`` and a lamp under its end."""
     height, arm = size_m[2], max(size_m[0], ARM_M)
@@ -176,7 +185,7 @@ def barrier(builder: MeshBuilder, size_m: tuple[float, float, float], *, striped
     length, width, height = size_m
     pieces = max(1, round(length / (1.0 if striped else 4.0)))
     cuts = np.linspace(-length / 2, length / 2, pieces + 1)
-    for k, (a, b) in enumerate(zip(cuts[:-1], cuts[1:], strict=True)):
+    for k, (a, b) in enumerate(pairwise(cuts)):
         if striped:
             builder.part().box(
                 ((a + b) / 2, 0, height * 0.78), (b - a, width * 0.4, height * 0.4), Paint(RED if k % 2 else WHITE)
@@ -192,7 +201,7 @@ def guard_rail(builder: MeshBuilder, size_m: tuple[float, float, float]) -> None
     length, _, height = size_m
     pieces = max(1, round(length / 4.0))
     cuts = np.linspace(-length / 2, length / 2, pieces + 1)
-    for a, b in zip(cuts[:-1], cuts[1:], strict=True):
+    for a, b in pairwise(cuts):
         middle = (a + b) / 2
         builder.part().box(
             (middle, 0, height - 0.30 * height / 2), (b - a, 0.07, 0.30 * height), Paint(srgb("#a9aeb2"))
@@ -213,7 +222,7 @@ def fence(builder: MeshBuilder, size_m: tuple[float, float, float], rng: np.rand
     colour = (srgb("#e6e4dc"), WOOD, srgb("#5a4a36"))[int(rng.integers(3))]
     pieces = max(1, round(length / 2.4))
     cuts = np.linspace(-length / 2, length / 2, pieces + 1)
-    for a, b in zip(cuts[:-1], cuts[1:], strict=True):
+    for a, b in pairwise(cuts):
         for z in (0.3, 0.62, 0.92):
             builder.part().box(((a + b) / 2, 0, z * height), (b - a, 0.04, 0.14 * height), Paint(colour))
         builder.part().box((a, 0, height / 2), (0.10, 0.10, height), Paint(tuple(0.8 * c for c in colour), detail=1))

@@ -186,6 +186,9 @@ class Stage:
         v = corners[..., 1] / depth * camera.fy_px + np.float32(camera.cy_px - 0.5)
         near, far = corners[..., 2].min(0), corners[..., 2].max(0)
         seen = (u.max(0) >= -1) & (u.min(0) <= camera.width_px) & (v.max(0) >= -1) & (v.min(0) <= camera.height_px)
+        if self.crest:
+            # What sank behind a crest has become a line there, and lines would still be drawn.
+            seen &= v.max(0) - v.min(0) > 0.2
         keep = np.flatnonzero((far > NEAR_M) & (seen | (near <= NEAR_M)))
         return faces[keep], corners[:, keep], np.stack([u[:, keep], v[:, keep]], -1)
 
@@ -234,6 +237,9 @@ class Stage:
         planes = np.concatenate([np.zeros((1, 3)), up[None], normals / safe[:, None]]).astype(np.float32)
         z = np.maximum(drawn.corners[..., 2], NEAR_M)
         span = np.stack([1 / z.max(0), 1 / z.min(0)], 1) if len(drawn.faces) else np.zeros((0, 2))
+        if not self.crest:
+            # The ground goes on beyond the edges of its faces, and filling spills over them by half a pixel.
+            span[self.is_road[drawn.faces]] = (1 / FAR_M, 1 / NEAR_M)
         limits = np.concatenate([[[1 / FAR_M, 1 / FAR_M], [1 / FAR_M, 1 / NEAR_M]], span])
         return planes, np.maximum(limits, 1 / FAR_M).astype(np.float32)
 

@@ -31,7 +31,7 @@ class Shadows:
         _, place = self.stage.pose(frame)
         hulls, dark = [], []
         for agent in self.stage.scene.agents:
-            x, y, z, _ = agent.poses[frame]
+            x, y = agent.poses[frame, :2]
             if (
                 agent.present[frame]
                 and agent.kind != "traffic_light"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
 from worldgen.core.seeds import numpy_rng
 from worldgen.scenes.sketch import props
 from worldgen.scenes.sketch.mesh import Mesh, MeshBuilder, Paint, srgb
-from worldgen.scenes.sketch.texture import BRICK, FOLIAGE, FIRST_FACADE, NUM_FACADES, ROOF, SHOP
+from worldgen.scenes.sketch.texture import BRICK, FIRST_FACADE, FOLIAGE, NUM_FACADES, ROOF, SHOP
 
 WALLS = tuple(
     srgb(c)
@@ -70,42 +71,40 @@ def _kept(kind: str, size: tuple[float, float, float], look: int) -> Mesh:
 def _made(kind: str, size: tuple[float, float, float], look: int) -> Mesh:
     builder = MeshBuilder()
     rng = numpy_rng("static", kind, look)
-    if kind == "building":
-        _building(builder, size, rng)
-    elif kind == "tree":
-        _tree(builder, size, rng)
-    elif kind in ("bush", "hedge"):
-        _hedge(builder, size, rng, clipped=kind == "hedge")
-    elif kind == "pole":
-        wooden = size[2] > 5.0
-        builder.part().tube(
-            (0, 0, 0), size[2], (0.11, 0.08), Paint(srgb("#6b5a48") if wooden else props.DARK_METAL), sides=6
-        )
-        if wooden:
-            builder.part().box((0, 0, size[2] * 0.92), (0.1, 1.6, 0.1), Paint(srgb("#5a4a3a")))
-    elif kind == "street_lamp":
-        props.street_lamp(builder, size)
-    elif kind == "traffic_light":
-        builder.part().tube((0, 0, 0), max(size[2] - 0.9, 0.5), (0.07, 0.06), Paint(props.DARK_METAL), sides=6)
-        props.signal_head(builder, (0, 0, max(size[2] - 0.95, 0.5)), 0.95)
-    elif kind == "sign":
-        props.sign(builder, size, rng)
-    elif kind == "construction_sign":
-        props.construction_sign(builder, size, rng)
-    elif kind == "barrier":
-        props.barrier(builder, size, striped=size[2] <= 1.05 and size[0] < 5.0)
-    elif kind == "guard_rail":
-        props.guard_rail(builder, size)
-    elif kind == "fence":
-        props.fence(builder, size, rng)
-    elif kind == "bus_stop":
-        props.bus_stop(builder, size)
-    elif kind == "bollard":
-        builder.part().tube((0, 0, 0), size[2], (0.08, 0.07), Paint(srgb("#54595d")), sides=6)
-        builder.part().tube((0, 0, size[2] * 0.78), 0.1, (0.085, 0.085), Paint(props.WHITE, detail=1), sides=6)
-    else:
-        props.bin_(builder, size, rng)
+    makers = {
+        "building": lambda: _building(builder, size, rng), "tree": lambda: _tree(builder, size, rng),
+        "bush": lambda: _hedge(builder, size, rng, clipped=False), "hedge": lambda: _hedge(builder, size, rng, clipped=True),
+        "pole": lambda: _pole(builder, size), "street_lamp": lambda: props.street_lamp(builder, size),
+        "traffic_light": lambda: _signal_post(builder, size), "sign": lambda: props.sign(builder, size, rng),
+        "construction_sign": lambda: props.construction_sign(builder, size, rng),
+        "barrier": lambda: props.barrier(builder, size, striped=size[2] <= 1.05 and size[0] < 3.5),
+        "guard_rail": lambda: props.guard_rail(builder, size), "fence": lambda: props.fence(builder, size, rng),
+        "bus_stop": lambda: props.bus_stop(builder, size), "bollard": lambda: _bollard(builder, size),
+        "bin": lambda: props.bin_(builder, size, rng),
+    }  # fmt: skip
+    makers[kind]()
     return builder.build()
+
+
+def _pole(builder: MeshBuilder, size: tuple[float, float, float]) -> None:
+    """A wooden pole with a cross-arm when tall, else a steel post."""
+    wooden = size[2] > 5.0
+    colour = srgb("#6b5a48") if wooden else props.DARK_METAL
+    builder.part().tube((0, 0, 0), size[2], (0.11, 0.08), Paint(colour), sides=6)
+    if wooden:
+        builder.part().box((0, 0, size[2] * 0.92), (0.1, 1.6, 0.1), Paint(srgb("#5a4a3a")))
+
+
+def _signal_post(builder: MeshBuilder, size: tuple[float, float, float]) -> None:
+    """A traffic light on its post, facing -x."""
+    foot = max(size[2] - 0.95, 0.5)
+    builder.part().tube((0, 0, 0), foot, (0.07, 0.06), Paint(props.DARK_METAL), sides=6)
+    props.signal_head(builder, (0, 0, foot), 0.95)
+
+
+def _bollard(builder: MeshBuilder, size: tuple[float, float, float]) -> None:
+    builder.part().tube((0, 0, 0), size[2], (0.08, 0.07), Paint(srgb("#54595d")), sides=6)
+    builder.part().tube((0, 0, size[2] * 0.78), 0.1, (0.085, 0.085), Paint(props.WHITE, detail=1), sides=6)
 
 
 def _wall(
@@ -259,7 +258,7 @@ def _hedge(builder: MeshBuilder, size: tuple[float, float, float], rng: np.rando
         return
     pieces = max(1, round(length / 4.0))
     cuts = np.linspace(-length / 2, length / 2, pieces + 1)
-    for a, b in zip(cuts[:-1], cuts[1:], strict=True):
+    for a, b in pairwise(cuts):
         builder.part().box(
             ((a + b) / 2, 0, height / 2),
             (b - a, width, height * rng.uniform(0.95, 1.0)),

@@ -80,7 +80,7 @@ class Precipitation:
         inside = (p[:, 0] > -20) & (p[:, 0] < layer.shape[1] + 20) & (p[:, 1] > -20) & (p[:, 1] < layer.shape[0] + 20)
         a, b = np.rint(p * 16).astype(int), np.rint(q * 16).astype(int)
         for k in np.flatnonzero(inside):
-            thick = max(1, int(round(2 * radius[k])))
+            thick = max(1, round(2 * float(radius[k])))
             cv2.line(layer, a[k].tolist(), b[k].tolist(), float(strength[k]), thick, cv2.LINE_AA, 4)
 
 
