@@ -104,30 +104,33 @@ def _show(record: dict, *, as_json: bool) -> None:
         print(f"note: {note}")
     if "out" in record:
         total = record["data_set"]
-        print(
-            f"{record['out']}: {total['num_samples']} samples, {total['duration_s']:.1f} s of video, splits {total['splits']}, licences {total['licences']}"
-        )
+        print(f"{record['out']}: {total['num_samples']} samples, {total['duration_s']:.1f} s of video")
+        print(f"splits {_counts(total['splits'])}; licences {_counts(total['licences'])}")
+
+
+def _counts(table: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in table.items())
 
 
 def _source_lines(source: dict) -> list[str]:
-    rate = "variable rate, mean " if source["variable_rate"] else ""
+    size = f"{source['width_px']}x{source['height_px']}"
+    rate = f"{'variable rate, mean ' if source['variable_rate'] else ''}{source['fps']:g} fps"
     lines = [
-        f"{source['source']}",
-        f"  {source['kind']}: {source['frames']} frames, {source['width_px']}x{source['height_px']}, {rate}{source['fps']:g} fps; "
+        source["source"],
+        f"  {source['kind']}: {source['frames']} frames, {size}, {rate}; "
         f"drive {source['drive']} ({source['split']}), licence {source['licence']}",
-        f"  windows: {source['windows']} at {source['target_fps']:g} fps, {100 * source['usable_share']:.1f} % of {source['ticks']} ticks usable, "
+        f"  windows: {source['windows']} at {source['target_fps']:g} fps, "
+        f"{100 * source['usable_share']:.1f} % of {source['ticks']} ticks usable, "
         f"frames within {source['frame_error_ms']:g} ms; camera {source['camera']}",
     ]
     log = source["log"]
     if log:
         used = ", ".join(f"{column} as {quantity}" for quantity, column in log["columns"].items())
         unused = f"; not used: {', '.join(log['unused'])}" if log["unused"] else ""
-        lines.append(
-            f"  log {log['file']}: {log['rows']} rows, {log['start_s']:.2f} to {log['end_s']:.2f} s, {len(log['gaps'])} gaps; {used}{unused}"
-        )
-        lines.append(
-            f"  speed from {log['speed']}, yaw rate from {log['yaw_rate']}; {log['windows_with_motion']} windows with motion"
-        )
+        span = f"{log['rows']} rows, {log['start_s']:.2f} to {log['end_s']:.2f} s, {len(log['gaps'])} gaps"
+        origin = f"speed from {log['speed']}, yaw rate from {log['yaw_rate']}"
+        lines.append(f"  log {log['file']}: {span}; {used}{unused}")
+        lines.append(f"  {origin}; {log['windows_with_motion']} windows with motion")
     else:
         lines.append("  no ego log: ego motion unknown")
     if source["labels"] is not None:

@@ -83,7 +83,7 @@ class Motion:
         return EgoMotion(speed[first:], yaw_rate[first:], fps)
 
     def _means(self, values: np.ndarray, query_s: np.ndarray, fps: float) -> np.ndarray:
-        """What was gained over the step before each query, per period of ``fps``; the first query gets the value there."""
+        """What was gained over the step before each query, times ``fps``; the first query gets the value there."""
         steps = np.diff(integral_at(self.times_s, values, query_s)) * fps
         return np.concatenate([[np.interp(query_s[0], self.times_s, values)], steps])
 
@@ -115,7 +115,7 @@ def motion_from_log(log: EgoLog, config: EgoLogConfig, frame_times_s: np.ndarray
         if config.assume_yaw_rate_radps is None:
             raise InputError(
                 f"ego log {_name(log)}", Received(f"no yaw rate, steering, pose or GPS: only {_listing(log)}"),
-                "one of them, or ego.assume_yaw_rate_radps: 0.0 if the car drove straight, or ego.path: none to leave the log out",
+                "one of them, or ego.assume_yaw_rate_radps: 0.0 if the car drove straight, or ego.path: none",
             )  # fmt: skip
         yaw_rate = np.full(len(times_s), config.assume_yaw_rate_radps)
         yaw_rate_from = f"assumed {config.assume_yaw_rate_radps:g} rad/s"
@@ -270,7 +270,8 @@ def clock_notes(log: EgoLog, motion: Motion, frame_times_s: np.ndarray) -> list[
     )
     if log_start_s > video_stop_s or log_stop_s < 0:
         raise InputError(
-            f"ego log {_name(log)}", Received(f"times {log_start_s:.3f} to {log_stop_s:.3f} s, video 0 to {video_stop_s:.3f} s"),
+            f"ego log {_name(log)}",
+            Received(f"{log_start_s:.3f} to {log_stop_s:.3f} s, video 0 to {video_stop_s:.3f} s"),
             "clocks that meet: set ego.clock_offset_s, or ego.clock: first_row when the log starts with the video",
         )  # fmt: skip
     notes = []
@@ -284,7 +285,8 @@ def clock_notes(log: EgoLog, motion: Motion, frame_times_s: np.ndarray) -> list[
     rows_match_frames = log.row_times_s is not None and len(log.row_times_s) == len(frame_times_s)
     if rows_match_frames and video_stop_s > 0 and abs(span_s / video_stop_s - 1) > 1e-3:
         notes.append(
-            f"one log row per frame, but the log's clock runs {100 * (span_s / video_stop_s - 1):+.2f} % against the video's: ego.frame_times: log would use the log's times"
+            f"one log row per frame, but the log's clock runs {100 * (span_s / video_stop_s - 1):+.2f} % against the "
+            "video's: ego.frame_times: log would use the log's times"
         )
     for start_s, stop_s in motion.gaps():
         notes.append(f"log gap of {stop_s - start_s:.2f} s at {start_s:.2f} s")

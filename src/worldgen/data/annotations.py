@@ -14,8 +14,9 @@ from worldgen.core.labels import CLASSES, Labels
 from worldgen.core.scenario import check_word
 
 CLASS_OF_NAME = {
-    **{name: name for name in CLASSES}, "person": "pedestrian", "traffic light": "traffic_light", "motorbike": "motorcycle",
-    "bike": "bicycle", "rider": "cyclist", "bicyclist": "cyclist", "van": "car", "lorry": "truck", "cone": "traffic_cone",
+    **{name: name for name in CLASSES}, "person": "pedestrian", "traffic light": "traffic_light",
+    "motorbike": "motorcycle", "bike": "bicycle", "rider": "cyclist", "bicyclist": "cyclist", "van": "car",
+    "lorry": "truck", "cone": "traffic_cone",
 }  # fmt: skip
 """Names other label sets use -> class. Others need ``labels.classes`` in the config, or ``ignore``."""
 
@@ -24,9 +25,9 @@ CLASS_OF_NAME = {
 class LabelsConfig:
     """Boxes beside a source.
 
-    path: relative to the SOURCE folder. format: ``xywh_rows``, line i holds ``x,y,width,height`` in source pixels of the
-    one object in frame i (a line of zeros: not in this frame). class_name: class of that object. classes: name in a COCO
-    file -> class, or "ignore".
+    path: relative to the SOURCE folder. format: ``xywh_rows``, line i holds ``x,y,width,height`` in source pixels of
+    the one object in frame i (a line of zeros: not in this frame). class_name: class of that object. classes: name in a
+    COCO file -> class, or "ignore".
     """
 
     path: str | None = None

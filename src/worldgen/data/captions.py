@@ -111,7 +111,7 @@ def manoeuvre_of(ego: EgoMotion | None) -> str | None:
 
 
 def template_caption(tags: tuple[str, ...], manoeuvre: str | None, key: str) -> str:
-    """A sentence from known tags and the manoeuvre; wording varies with ``key``, facts do not. "" when nothing is known.
+    """A sentence from known tags and the manoeuvre, "" without any; wording varies with ``key``, facts do not.
 
     Example: "driving on a highway in clear weather by day, the car brakes".
     """

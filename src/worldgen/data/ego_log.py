@@ -35,10 +35,10 @@ class EgoLogConfig:
     assume_yaw_rate_radps: the yaw rate of a log that cannot tell it.
 
     clock: ``video``, log times are on the video's clock; ``first_row``, the log's first row is at the first frame.
-    clock_offset_s: added to the log's times. frame_times: ``video``, or ``log`` when row i holds the time of frame i (or
-    of the frame named in a ``frame`` column). max_gap_s: longest step between rows that is bridged. valid_s: (start,
-    stop) of the video in which the log, and what is assumed about it, is true. outside: what becomes of video without
-    log: ``drop`` it, or keep windows that reach into it with ``unknown`` motion.
+    clock_offset_s: added to the log's times. frame_times: ``video``, or ``log`` when row i holds the time of frame i
+    (or of the frame named in a ``frame`` column). max_gap_s: longest step between rows that is bridged. valid_s:
+    (start, stop) of the video in which the log, and what is assumed about it, is true. outside: what becomes of video
+    without log: ``drop`` it, or keep windows that reach into it with ``unknown`` motion.
     """
 
     path: str | None = None

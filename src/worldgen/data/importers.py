@@ -65,10 +65,10 @@ class SourceConfig:
 
     drive: recording it belongs to (default: its name). drive_pattern: for COCO files, a regular expression whose first
     group in an image's file name is its drive. licence: SPDX id. tags: words to slice by; those of the scenario
-    vocabulary also make captions. caption: used as it stands. fps: target rate of its clips. native_fps: rate of a frame
-    folder or a raw stream. times_file: table with a time column, one row per frame. crop_px: x0, y0, width, height kept
-    before anything else (to cut away a bonnet or an overlay). camera, ego, labels: see their classes; each replaces the
-    default as a whole.
+    vocabulary also make captions. caption: used as it stands. fps: target rate of its clips. native_fps: rate of a
+    frame folder or a raw stream. times_file: table with a time column, one row per frame. crop_px: x0, y0, width and
+    height kept before anything else (to cut away a bonnet or an overlay). camera, ego, labels: see their classes; each
+    replaces the default as a whole.
     """
 
     drive: str | None = None
@@ -111,7 +111,7 @@ class Source:
     coco: tuple[CocoImage, ...] = field(default=())
 
     def digest(self) -> str:
-        """A hash of the content that is cheap on large files: sizes, and the first and last 64 KiB (of each picture, its size)."""
+        """A hash of the content, cheap on large files: sizes, the first and last 64 KiB, and all that is beside it."""
         hasher = hashlib.blake2b(digest_size=8)
         for path in self.files or (self.path,):
             hasher.update(f"{path.name}:{path.stat().st_size};".encode())

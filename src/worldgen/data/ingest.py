@@ -116,11 +116,11 @@ def sample_key(plan: SourcePlan, window: Window) -> str:
 
 
 def write_ingest(plan: IngestPlan, url: str) -> Iterator[tuple[str, int]]:
-    """Write the shards that are not there yet, one (shard name, samples) at a time as windows are done, then the report.
+    """Write the shards that are not there yet, sample by sample, then the report.
 
     Yields (shard name, 1) per sample written and (shard name, n) for a finished shard of n samples that is skipped, so
-    the numbers sum to ``plan.num_windows``. Shards of a planned drive that the plan no longer holds are removed; those of
-    other drives stay. A kill loses at most the shard in flight.
+    the numbers sum to ``plan.num_windows``. Shards of a planned drive that the plan no longer holds are removed; those
+    of other drives stay. A kill loses at most the shard in flight.
 
     Raises InputError before anything is written when there is a bad source and ``on_bad_source`` is ``stop``, or when
     there is nothing to write; later, when a file turns out to be damaged or the output cannot be written.
@@ -194,7 +194,7 @@ def _clips(plan: SourcePlan, windows: list[Window]) -> Iterator[Clip]:
 
 
 def _sample(plan: SourcePlan, window: Window, clip: Clip, shard: ShardPlan) -> Sample:
-    source, start_s = plan.source, plan.start_s(window)
+    source, start_s, cut = plan.source, plan.start_s(window), plan.frame_of
     key = sample_key(plan, window)
     ego = plan.ego(window)
     tags = tuple(source.config.tags or ())
@@ -205,7 +205,7 @@ def _sample(plan: SourcePlan, window: Window, clip: Clip, shard: ShardPlan) -> S
     provenance = {
         "tool": "worldgen ingest", "version": worldgen.__version__, "source": source.name, "source_digest": plan.digest,
         "kind": source.kind, "start_s": start_s, "end_s": end_s, "frame_indices": plan.frame_indices(window).tolist(),
-        "crop_px": [plan.frame_of.x0_px, plan.frame_of.y0_px, plan.frame_of.crop_width_px, plan.frame_of.crop_height_px],
+        "crop_px": [cut.x0_px, cut.y0_px, cut.crop_width_px, cut.crop_height_px],
         "camera": "given" if plan.camera_given else "assumed",
         "caption": "sidecar" if timed else "config" if source.config.caption else "template" if caption else "none",
         "speed": plan.motion.speed_from if ego is not None else "unknown",
@@ -247,7 +247,7 @@ def _source_report(plan: SourcePlan, split: str) -> dict:
     }  # fmt: skip
     if plan.log is not None and plan.motion is not None:
         out["log"] = {
-            "file": plan.log.path.replace("\\", "/").rsplit("/", 1)[-1], "rows": len(plan.log), "columns": plan.log.columns,
+            "file": plan.source.ego_path.name, "rows": len(plan.log), "columns": plan.log.columns,
             "unused": list(plan.log.unused), "speed": plan.motion.speed_from, "yaw_rate": plan.motion.yaw_rate_from,
             "start_s": round(float(plan.motion.times_s[0]), 4), "end_s": round(float(plan.motion.times_s[-1]), 4),
             "valid_s": [round(v, 4) for v in plan.motion.valid_s],

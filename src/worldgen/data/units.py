@@ -44,7 +44,7 @@ NEEDS_UNIT = {*UNITS, *(alias for alias, quantity in ALIASES.items() if quantity
 
 @dataclass(frozen=True)
 class Meaning:
-    """What a column holds. quantity: a key of ``UNITS`` or ``UNITLESS``. unit: its suffix ("" for none). factor: to SI."""
+    """What a column holds. quantity: of ``UNITS`` or ``UNITLESS``. unit: its suffix ("" for none). factor: to SI."""
 
     quantity: str
     unit: str = ""

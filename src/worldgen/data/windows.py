@@ -38,8 +38,8 @@ class IngestConfig:
     several shards. crf: H.264 quality. on_bad_source: ``stop``, or ``skip`` and record sources that cannot be read.
     verify: ``decode`` every frame before anything is written, or trust the ``headers``.
 
-    defaults: of all sources. sources: path or pattern relative to the SOURCE folder -> what differs. exclude: patterns to
-    leave out. split: drives to train, val, test.
+    defaults: of all sources. sources: path or pattern relative to the SOURCE folder -> what differs. exclude: patterns
+    to leave out. split: drives to train, val, test.
     """
 
     fps: float = 8.0
@@ -90,10 +90,10 @@ class Window:
 class SourcePlan:
     """Everything known about a source before its pixels are cut.
 
-    digest: hash of its content. info: frames and times. log, motion: the ego log read and on the video's clock, or None.
-    motion_at: see ``IngestConfig``. frame_times_s: true times of all frames, from the file or from the log. grid: ticks at the target
-    rate. camera: of the framed picture; camera_given: whether the config stated it. labels: of all frames, in source
-    pixels, or None. notes: sentences for the person.
+    digest: hash of its content. info: frames and times. log, motion: the ego log read and on the video's clock, or
+    None. motion_at: see ``IngestConfig``. frame_times_s: true times of all frames, from the file or from the log. grid:
+    ticks at the target rate. frame_of, camera: crop and resize, and the camera of the result; camera_given: whether the
+    config stated it. labels: of all frames, in source pixels, or None. notes: sentences for the person.
     """
 
     source: Source
@@ -150,61 +150,50 @@ def plan_source(source: Source, config: IngestConfig) -> SourcePlan:
     Raises InputError for whatever is wrong with any of them.
     """
     info = frame_info(source)
-    notes: list[str] = []
+    log, motion, times_s, notes = _clock(source, info)
     fps = source.config.fps or config.fps
-    ego_config = source.config.ego or EgoLogConfig()
-    log = None if source.ego_path is None else read_ego_log(source.ego_path, ego_config)
-    if log is None and source.config.ego is not None and source.config.ego.path != NO_FILE:
-        notes.append("the config describes an ego log, but none is beside this source")
-    times_s, motion = info.times_s, None
-    if log is not None:
-        if ego_config.frame_times == "log":
-            times_s = align.frame_times_from_log(log, info.num_frames)
-            notes.append("frame times taken from the log")
-        motion = align.motion_from_log(log, ego_config, times_s)
-        notes += align.clock_notes(log, motion, times_s)
     if source.kind == "images":
         # Unordered pictures: every one is a tick of its own, whatever rate is written on the sample.
         times_s = np.arange(info.num_frames) / fps
         grid = align.resample(times_s, fps, None)
         windows = tuple(Window(i, 1) for i in range(info.num_frames))
     else:
-        grid = align.resample(times_s, fps, motion if ego_config.outside == "drop" else None)
+        keeps_unknown = source.config.ego is not None and source.config.ego.outside == "unknown"
+        grid = align.resample(times_s, fps, None if keeps_unknown else motion)
         windows = _cut(grid, config)
         notes += _rate_notes(info, times_s, grid)
     frame_of = source_framing(source, info, (config.width_px, config.height_px))
-    camera_config = source.config.camera or CameraConfig()
-    camera = frame_of.camera(camera_config.camera(info.width_px, info.height_px))
     if frame_of.width_px > frame_of.crop_width_px:
-        notes.append(
-            f"enlarged from {frame_of.crop_width_px}x{frame_of.crop_height_px} to {frame_of.width_px}x{frame_of.height_px} pixels"
-        )
-    captions = () if source.caption_path is None else read_captions(source.caption_path)
-    labels = _labels(source, info)
+        notes.append(f"pictures enlarged {frame_of.width_px / frame_of.crop_width_px:.3g} times")
+    camera = (source.config.camera or CameraConfig()).camera(info.width_px, info.height_px)
     plan = SourcePlan(
-        source,
-        source.digest(),
-        info,
-        log,
-        motion,
-        config.motion_at,
-        times_s,
-        grid,
-        frame_of,
-        camera,
-        source.config.camera is not None,
-        labels,
-        captions,
-        windows,
-        (),
-    )
-    kept = tuple(w for w in windows if not _too_slow(plan, w, config.min_speed_mps))
+        source=source, digest=source.digest(), info=info, log=log, motion=motion, motion_at=config.motion_at,
+        frame_times_s=times_s, grid=grid, frame_of=frame_of, camera=frame_of.camera(camera),
+        camera_given=source.config.camera is not None, labels=_labels(source, info),
+        captions=() if source.caption_path is None else read_captions(source.caption_path), windows=windows, notes=(),
+    )  # fmt: skip
+    kept = tuple(window for window in windows if not _too_slow(plan, window, config.min_speed_mps))
     if len(kept) < len(windows):
         notes.append(f"{len(windows) - len(kept)} windows below {config.min_speed_mps:g} m/s left out")
-    if not kept:
+    if not windows:
         longest = max((stop - start for start, stop in grid.spans), default=0)
         notes.append(f"no window: the longest run of usable frames is {longest} of {config.num_frames}")
     return replace(plan, windows=kept, notes=tuple(notes))
+
+
+def _clock(source: Source, info: VideoInfo) -> tuple[EgoLog | None, align.Motion | None, np.ndarray, list[str]]:
+    """The log, the motion on the video's clock, the true frame times, and notes about the two clocks."""
+    ego_config = source.config.ego or EgoLogConfig()
+    if source.ego_path is None:
+        stated = source.config.ego is not None and source.config.ego.path != NO_FILE
+        return None, None, info.times_s, ["the config describes an ego log, but none is beside this source"] * stated
+    log = read_ego_log(source.ego_path, ego_config)
+    times_s, notes = info.times_s, []
+    if ego_config.frame_times == "log":
+        times_s = align.frame_times_from_log(log, info.num_frames)
+        notes.append("frame times taken from the log")
+    motion = align.motion_from_log(log, ego_config, times_s)
+    return log, motion, times_s, notes + align.clock_notes(log, motion, times_s)
 
 
 def source_framing(source: Source, info: VideoInfo, size: tuple[int, int]) -> Framing:
