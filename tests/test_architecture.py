@@ -28,7 +28,7 @@ CONFINED = {
     "accelerate": ("training/",),
     "transformers": ("models/", "backbones/", "training/"),
     "peft": ("models/", "backbones/", "training/"),
-    "pyarrow": ("data/index.py", "data/ego_log.py", "data/export"),
+    "pyarrow": ("data/index.py", "data/table.py", "data/export"),
     "diffusers": ("models/", "backbones/", "training/"),
     "torch": ("models/", "backbones/", "training/", "evaluation/", "generation/", "cli/"),
     "tqdm": ("cli/",),

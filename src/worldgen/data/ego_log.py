@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +11,9 @@ import numpy as np
 
 from worldgen.core.ego import MAX_SPEED_MPS, MAX_YAW_RATE_RADPS
 from worldgen.core.errors import InputError, Received
+from worldgen.data.table import Table, numbers, read_table
 from worldgen.data.units import Meaning, read_meanings
 
-SUFFIXES = (".csv", ".tsv", ".json", ".parquet")
 MAX_WHEEL_RAD = math.radians(70)
 """Front wheels of road vehicles turn by about 45 degrees at most; beyond 70 the unit is wrong."""
 KITTI_NUMBERS = 12
@@ -98,20 +96,6 @@ class EgoLog:
         return len(next(iter(self.series.values())))
 
 
-@dataclass(frozen=True)
-class _Table:
-    """Columns of text or numbers, and how to name a row of it to a person."""
-
-    path: Path
-    names: tuple[str, ...]
-    cells: dict[str, list]
-    row_word: str
-    first_row: int
-
-    def where(self, row: int, column: str) -> str:
-        return f"ego log {self.path.name}, {self.row_word} {row + self.first_row}, column {column}"
-
-
 def read_ego_log(path: str | Path, config: EgoLogConfig | None = None) -> EgoLog:
     """A log file as checked columns in SI units.
 
@@ -136,7 +120,7 @@ def read_ego_log(path: str | Path, config: EgoLogConfig | None = None) -> EgoLog
             Received(f"columns {', '.join(table.names)}"),
             "a time column such as time_s, time_ms or time_ns (map another name with ego.columns)",
         )
-    series = {meaning.quantity: _numbers(table, name) * meaning.factor for name, meaning in meanings.items()}
+    series = {meaning.quantity: numbers(table, name) * meaning.factor for name, meaning in meanings.items()}
     _check_times(table, columns["time"], series["time"])
     for name, meaning in meanings.items():
         _check_possible(table, name, meaning, series[meaning.quantity])
@@ -163,118 +147,7 @@ def _assemble(path: Path, series: dict, columns: dict[str, str], unused: tuple[s
     return EgoLog(str(path), row_times_s[keep], kept, columns, unused, row_times_s, frame, int((~keep).sum()))
 
 
-def read_table(path: Path) -> _Table:
-    """The raw columns of a csv, tsv, json or parquet file."""
-    suffix = path.suffix.lower()
-    readers = {".csv": _read_csv, ".tsv": _read_csv, ".json": _read_json, ".parquet": _read_parquet}
-    if suffix not in readers:
-        raise InputError(f"ego log {path.name}", suffix or "no suffix", "one of " + ", ".join(SUFFIXES))
-    table = readers[suffix](path)
-    counts = {len(table.cells[name]) for name in set(table.names)}
-    if not table.names or counts in ({0}, {1}):
-        raise InputError(f"ego log {path.name}", Received(f"{max(counts, default=0)} rows"), "at least two rows")
-    return table
-
-
-def _read_csv(path: Path) -> _Table:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"ego log {path.name}", Received("bytes that are not text"), "a UTF-8 table with a header line"
-        ) from error
-    first = text.split("\n", 1)[0]
-    delimiter = next((mark for mark in (",", "\t", ";") if mark in first), ",")
-    rows = list(csv.reader(text.splitlines(), delimiter=delimiter))
-    while rows and not any(cell.strip() for cell in rows[-1]):
-        rows.pop()
-    if not rows:
-        raise InputError(f"ego log {path.name}", Received("an empty file"), "a header line and at least two rows")
-    names = tuple(name.strip() for name in rows[0])
-    cells: dict[str, list] = {name: [] for name in names}
-    for number, row in enumerate(rows[1:], start=2):
-        if len(row) != len(names):
-            raise InputError(
-                f"ego log {path.name}, line {number}", Received(f"{len(row)} cells"), f"{len(names)}, as in the header"
-            )
-        for name, cell in zip(names, row, strict=True):
-            cells[name].append(cell)
-    return _Table(path, names, cells, "line", 2)
-
-
-def _read_json(path: Path) -> _Table:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_no_repeats)
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(
-            f"ego log {path.name}", Received(f"not JSON ({error})"), "a list of records or an object of columns"
-        ) from error
-    except _RepeatedKey as error:
-        raise InputError(f"ego log {path.name}, column {error}", Received("twice"), "every column once") from error
-    if isinstance(content, list) and content and all(isinstance(row, dict) for row in content):
-        names = tuple(content[0])
-        for number, row in enumerate(content, start=1):
-            if set(row) != set(names):
-                raise InputError(
-                    f"ego log {path.name}, record {number}",
-                    Received(f"keys {sorted(row)}"),
-                    f"the keys of the first record, {sorted(names)}",
-                )
-        return _Table(path, names, {name: [row[name] for row in content] for name in names}, "record", 1)
-    if isinstance(content, dict) and content and all(isinstance(column, list) for column in content.values()):
-        if len({len(column) for column in content.values()}) > 1:
-            raise InputError(f"ego log {path.name}", Received("columns of different lengths"), "equal lengths")
-        return _Table(path, tuple(content), content, "row", 1)
-    raise InputError(
-        f"ego log {path.name}",
-        Received(f"a JSON {type(content).__name__}"),
-        "a list of records or an object of columns",
-    )
-
-
-class _RepeatedKey(ValueError):
-    """A key that stands twice in one JSON object, which the parser would drop silently."""
-
-
-def _no_repeats(pairs: list[tuple[str, object]]) -> dict:
-    names = [name for name, _ in pairs]
-    for name in names:
-        if names.count(name) > 1:
-            raise _RepeatedKey(name)
-    return dict(pairs)
-
-
-def _read_parquet(path: Path) -> _Table:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with open(path, "rb") as file:
-            content = pq.read_table(file)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-        raise InputError(f"ego log {path.name}", Received("a file that is not Parquet"), "a Parquet table") from error
-    names = tuple(content.column_names)
-    return _Table(path, names, {name: content.column(i).to_pylist() for i, name in enumerate(names)}, "row", 1)
-
-
-def _numbers(table: _Table, name: str) -> np.ndarray:
-    """One column as ``(R,)`` float64, every cell a finite number."""
-    values = np.empty(len(table.cells[name]))
-    for row, cell in enumerate(table.cells[name]):
-        if isinstance(cell, bool) or cell is None or (isinstance(cell, str) and not cell.strip()):
-            raise InputError(
-                table.where(row, name), Received("an empty cell" if cell in (None, "") else repr(cell)), "a number"
-            )
-        try:
-            values[row] = float(cell)
-        except (TypeError, ValueError) as error:
-            raise InputError(table.where(row, name), cell, "a number") from error
-        if not math.isfinite(values[row]):
-            raise InputError(table.where(row, name), Received(str(cell)), "a finite number")
-    return values
-
-
-def _check_times(table: _Table, name: str, times_s: np.ndarray) -> None:
+def _check_times(table: Table, name: str, times_s: np.ndarray) -> None:
     back = np.flatnonzero(np.diff(times_s) < 0)
     if len(back):
         row = int(back[0]) + 1
@@ -291,7 +164,7 @@ LIMITS = {
 }  # fmt: skip
 
 
-def _check_possible(table: _Table, name: str, meaning: Meaning, values: np.ndarray) -> None:
+def _check_possible(table: Table, name: str, meaning: Meaning, values: np.ndarray) -> None:
     if meaning.quantity not in LIMITS and meaning.unit != "unit":
         return
     limit, unit = LIMITS.get(meaning.quantity, (1.0, "of the stated maximum"))
@@ -304,7 +177,7 @@ def _check_possible(table: _Table, name: str, meaning: Meaning, values: np.ndarr
         )
 
 
-def _to_conventions(table: _Table, config: EgoLogConfig, meanings: dict[str, Meaning], series: dict) -> None:
+def _to_conventions(table: Table, config: EgoLogConfig, meanings: dict[str, Meaning], series: dict) -> None:
     """Signs to left positive, hand wheel to front wheels, quaternions to unit length; in place."""
     if config.yaw_positive == "right":
         for quantity in ("yaw_rate", "yaw"):
@@ -333,9 +206,7 @@ def _to_conventions(table: _Table, config: EgoLogConfig, meanings: dict[str, Mea
             raise InputError(f"ego log {table.path.name}", Received(f"only one of {pair[0]} and {pair[1]}"), "both")
 
 
-def _front_wheel_rad(
-    table: _Table, name: str, meaning: Meaning, config: EgoLogConfig, values: np.ndarray
-) -> np.ndarray:
+def _front_wheel_rad(table: Table, name: str, meaning: Meaning, config: EgoLogConfig, values: np.ndarray) -> np.ndarray:
     if config.wheelbase_m is None:
         raise InputError(
             f"ego log {table.path.name}, column {name}",
@@ -413,7 +284,7 @@ def read_times(path: str | Path, num_frames: int) -> np.ndarray:
         raise InputError(
             f"times file {path.name}", Received(f"columns {', '.join(table.names)}"), "a time column such as time_s"
         )
-    times_s = _numbers(table, name) * meaning.factor
+    times_s = numbers(table, name) * meaning.factor
     if len(times_s) != num_frames or (np.diff(times_s) <= 0).any():
         raise InputError(
             f"times file {path.name}",

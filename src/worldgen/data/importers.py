@@ -20,7 +20,8 @@ from worldgen.core.errors import InputError, Received
 from worldgen.data import video
 from worldgen.data.annotations import CocoImage, LabelsConfig, read_coco
 from worldgen.data.captions import is_caption_file
-from worldgen.data.ego_log import SUFFIXES, EgoLogConfig, read_times
+from worldgen.data.ego_log import EgoLogConfig, read_times
+from worldgen.data.table import SUFFIXES
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".hevc", ".mov", ".webm", ".h264", ".h265", ".265", ".264")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")

@@ -1,0 +1,140 @@
+"""Tables of numbers from csv, json and parquet files, with every cell named for the person who has to mend it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from worldgen.core.errors import InputError, Received
+
+SUFFIXES = (".csv", ".tsv", ".json", ".parquet")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns of text or numbers, and how to name a row of it to a person."""
+
+    path: Path
+    names: tuple[str, ...]
+    cells: dict[str, list]
+    row_word: str
+    first_row: int
+
+    def where(self, row: int, column: str) -> str:
+        return f"ego log {self.path.name}, {self.row_word} {row + self.first_row}, column {column}"
+
+
+def read_table(path: Path) -> Table:
+    """The raw columns of a csv, tsv, json or parquet file."""
+    suffix = path.suffix.lower()
+    readers = {".csv": _read_csv, ".tsv": _read_csv, ".json": _read_json, ".parquet": _read_parquet}
+    if suffix not in readers:
+        raise InputError(f"ego log {path.name}", suffix or "no suffix", "one of " + ", ".join(SUFFIXES))
+    table = readers[suffix](path)
+    counts = {len(table.cells[name]) for name in set(table.names)}
+    if not table.names or counts in ({0}, {1}):
+        raise InputError(f"ego log {path.name}", Received(f"{max(counts, default=0)} rows"), "at least two rows")
+    return table
+
+
+def _read_csv(path: Path) -> Table:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"ego log {path.name}", Received("bytes that are not text"), "a UTF-8 table with a header line"
+        ) from error
+    first = text.split("\n", 1)[0]
+    delimiter = next((mark for mark in (",", "\t", ";") if mark in first), ",")
+    rows = list(csv.reader(text.splitlines(), delimiter=delimiter))
+    while rows and not any(cell.strip() for cell in rows[-1]):
+        rows.pop()
+    if not rows:
+        raise InputError(f"ego log {path.name}", Received("an empty file"), "a header line and at least two rows")
+    names = tuple(name.strip() for name in rows[0])
+    cells: dict[str, list] = {name: [] for name in names}
+    for number, row in enumerate(rows[1:], start=2):
+        if len(row) != len(names):
+            raise InputError(
+                f"ego log {path.name}, line {number}", Received(f"{len(row)} cells"), f"{len(names)}, as in the header"
+            )
+        for name, cell in zip(names, row, strict=True):
+            cells[name].append(cell)
+    return Table(path, names, cells, "line", 2)
+
+
+def _read_json(path: Path) -> Table:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_no_repeats)
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(
+            f"ego log {path.name}", Received(f"not JSON ({error})"), "a list of records or an object of columns"
+        ) from error
+    except _RepeatedKey as error:
+        raise InputError(f"ego log {path.name}, column {error}", Received("twice"), "every column once") from error
+    if isinstance(content, list) and content and all(isinstance(row, dict) for row in content):
+        names = tuple(content[0])
+        for number, row in enumerate(content, start=1):
+            if set(row) != set(names):
+                raise InputError(
+                    f"ego log {path.name}, record {number}",
+                    Received(f"keys {sorted(row)}"),
+                    f"the keys of the first record, {sorted(names)}",
+                )
+        return Table(path, names, {name: [row[name] for row in content] for name in names}, "record", 1)
+    if isinstance(content, dict) and content and all(isinstance(column, list) for column in content.values()):
+        if len({len(column) for column in content.values()}) > 1:
+            raise InputError(f"ego log {path.name}", Received("columns of different lengths"), "equal lengths")
+        return Table(path, tuple(content), content, "row", 1)
+    raise InputError(
+        f"ego log {path.name}",
+        Received(f"a JSON {type(content).__name__}"),
+        "a list of records or an object of columns",
+    )
+
+
+class _RepeatedKey(ValueError):
+    """A key that stands twice in one JSON object, which the parser would drop silently."""
+
+
+def _no_repeats(pairs: list[tuple[str, object]]) -> dict:
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise _RepeatedKey(name)
+    return dict(pairs)
+
+
+def _read_parquet(path: Path) -> Table:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with open(path, "rb") as file:
+            content = pq.read_table(file)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+        raise InputError(f"ego log {path.name}", Received("a file that is not Parquet"), "a Parquet table") from error
+    names = tuple(content.column_names)
+    return Table(path, names, {name: content.column(i).to_pylist() for i, name in enumerate(names)}, "row", 1)
+
+
+def numbers(table: Table, name: str) -> np.ndarray:
+    """One column as ``(R,)`` float64, every cell a finite number."""
+    values = np.empty(len(table.cells[name]))
+    for row, cell in enumerate(table.cells[name]):
+        if isinstance(cell, bool) or cell is None or (isinstance(cell, str) and not cell.strip()):
+            raise InputError(
+                table.where(row, name), Received("an empty cell" if cell in (None, "") else repr(cell)), "a number"
+            )
+        try:
+            values[row] = float(cell)
+        except (TypeError, ValueError) as error:
+            raise InputError(table.where(row, name), cell, "a number") from error
+        if not math.isfinite(values[row]):
+            raise InputError(table.where(row, name), Received(str(cell)), "a finite number")
+    return values
