@@ -10,6 +10,7 @@ from worldgen.core.labels import CLASSES
 from worldgen.core.scene import Agent, Scene
 from worldgen.core.seeds import numpy_rng
 from worldgen.scenes.sketch import people, props
+from worldgen.scenes.sketch.animals import animal
 from worldgen.scenes.sketch.ground import SEM, SEMANTICS, ground_faces
 from worldgen.scenes.sketch.mesh import Mesh, padded
 from worldgen.scenes.sketch.surroundings import surroundings
@@ -92,11 +93,12 @@ def agent_mesh(agent: Agent, *, rain: bool) -> Mesh:
     size, phase = agent.size_m, np.asarray(agent.gait_phase, float)
     if agent.kind == "bicycle":
         return people.bicycle(size, rng)
-    walk = lambda: people.pedestrian(size, phase, np.abs(agent.speed_mps), rng, rain=rain)  # noqa: E731
-    animal = lambda: people.animal(agent.variant, size, phase, rng)  # noqa: E731
+    outfit = people.Outfit(rain=rain, dark=not agent.reflective, vest="worker" in agent.role)
+    walk = lambda: people.pedestrian(size, phase, np.abs(agent.speed_mps), rng, outfit=outfit)  # noqa: E731
+    beast = lambda: animal(agent.variant, size, phase, rng)  # noqa: E731
     makers = {
-        "adult": walk, "elder": walk, "child": walk, "deer": animal, "dog": animal,
-        "bicycle": lambda: people.cyclist(size, phase, rng), "motorbike": lambda: people.motorbike(size, rng),
+        "adult": walk, "elder": walk, "child": walk, "deer": beast, "dog": beast,
+        "bicycle": lambda: people.cyclist(size, phase, rng, outfit=outfit), "motorbike": lambda: people.motorbike(size, rng),
         "cone": lambda: props.cone(size, rng), "cargo_box": lambda: props.cargo_box(size, rng),
         "tyre": lambda: props.tyre(size, rng), "signal": lambda: props.signal(size),
     }  # fmt: skip

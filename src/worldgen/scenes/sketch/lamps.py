@@ -13,8 +13,8 @@ from worldgen.scenes.sketch.raster import Stage
 from worldgen.scenes.sketch.view import View
 
 GLOW = {
-    "head": (9.0, 8.6, 7.8), "tail": (1.3, 0.06, 0.04), "brake": (6.5, 0.35, 0.22), "turn": (5.0, 2.0, 0.25), "red": (6.0, 0.25, 0.15),
-    "amber": (5.5, 2.6, 0.2), "green": (0.3, 5.0, 1.8), "warm": (7.0, 5.2, 2.9), "window": (0.9, 0.66, 0.36), "beacon": (6.0, 3.0, 0.3),
+    "head": (9.0, 8.6, 7.8), "tail": (1.4, 0.035, 0.025), "brake": (7.0, 0.14, 0.09), "turn": (5.5, 1.7, 0.10), "red": (6.5, 0.16, 0.10),
+    "amber": (5.5, 2.6, 0.2), "green": (0.15, 5.0, 1.6), "warm": (7.0, 5.2, 2.9), "window": (0.9, 0.66, 0.36), "beacon": (6.0, 3.0, 0.3),
 }  # fmt: skip
 """Linear radiance relative to a white surface in daylight."""
 BLINK_HZ = 1.5

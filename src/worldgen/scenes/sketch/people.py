@@ -1,6 +1,8 @@
-"""Meshes that walk and pedal: pedestrians, cyclists, motorcyclists, animals."""
+"""Meshes of people: pedestrians, cyclists, motorcyclists."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -25,21 +27,44 @@ TOPS = tuple(
         "#3b3a2e",
     )
 )
+NIGHT_CLOTH, VEST = srgb("#1c1d22"), srgb("#e8d21c")
 TROUSERS = tuple(srgb(c) for c in ("#1d2a45", "#22242a", "#4a4a4c", "#8a7b5e", "#2f3a2c", "#0f1013", "#5c4633"))
 SHOE = Paint(srgb("#141414"), detail=1)
 DARK = Paint(srgb("#151617"))
 
 
-def _sagittal(x: np.ndarray | float, y: float, z: np.ndarray | float) -> np.ndarray:
+def sagittal(x: np.ndarray | float, y: float, z: np.ndarray | float) -> np.ndarray:
     """Points ``(T, 3)`` from numbers or arrays over frames."""
     x, z = np.atleast_1d(np.asarray(x, float)), np.atleast_1d(np.asarray(z, float))
     return np.stack(np.broadcast_arrays(x, np.full(1, y), z), -1)
 
 
-def _reach(start: np.ndarray, angle: np.ndarray | float, length: float) -> np.ndarray:
+def reach(start: np.ndarray, angle: np.ndarray | float, length: float) -> np.ndarray:
     """The end of a limb that hangs from ``start`` ``(T, 3)``, swung forward by ``angle`` radians."""
     angle = np.asarray(angle, float)
     return start + length * np.stack(np.broadcast_arrays(np.sin(angle), np.zeros(1), -np.cos(angle)), -1)
+
+
+@dataclass(frozen=True)
+class Outfit:
+    """What someone wears: umbrella in rain, dark clothes that show little at night, or a worker's bright vest."""
+
+    rain: bool = False
+    dark: bool = False
+    vest: bool = False
+
+    def top(self, rng: np.random.Generator) -> Paint:
+        """Paint of jacket or shirt."""
+        colour = TOPS[rng.integers(len(TOPS))]
+        return Paint(NIGHT_CLOTH if self.dark else VEST if self.vest else colour)
+
+    def trousers(self, rng: np.random.Generator) -> Paint:
+        """Paint of trousers."""
+        colour = TROUSERS[rng.integers(len(TROUSERS))]
+        return Paint(NIGHT_CLOTH if self.dark else colour)
+
+
+PLAIN = Outfit()
 
 
 def pedestrian(
@@ -48,15 +73,14 @@ def pedestrian(
     speed: np.ndarray,
     rng: np.random.Generator,
     *,
-    rain: bool = False,
+    outfit: Outfit = PLAIN,
 ) -> Mesh:
-    """A person on foot. phase: ``(T,)`` gait phase in radians; speed: ``(T,)`` m/s sets the stride; rain may open an umbrella."""
+    """A person on foot. phase: ``(T,)`` gait phase in radians; speed: ``(T,)`` m/s sets the stride; outfit: clothes."""
     height = size_m[2]
     builder = MeshBuilder()
     child = height < 1.45
     skin = Paint(SKINS[rng.integers(len(SKINS))])
-    top = Paint(TOPS[rng.integers(len(TOPS))])
-    legs = Paint(TROUSERS[rng.integers(len(TROUSERS))])
+    top, legs = outfit.top(rng), outfit.trousers(rng)
     hair = Paint(HAIRS[rng.integers(len(HAIRS))], detail=1)
     coat = rng.random() < 0.35
     hip, shoulder = 0.49 * height, 0.80 * height
@@ -67,9 +91,9 @@ def pedestrian(
     for side in (1, -1):
         swing = 0.50 * side * np.sin(phase) * amp.clip(0, 1.5)
         bend = np.maximum(0.0, -side * np.cos(phase)) * 0.9 * amp.clip(0, 1.4)
-        joint = _sagittal(0.0, side * wide, hip + bob)
-        knee = _reach(joint, swing, 0.245 * height)
-        ankle = _reach(knee, swing - bend, 0.225 * height)
+        joint = sagittal(0.0, side * wide, hip + bob)
+        knee = reach(joint, swing, 0.245 * height)
+        ankle = reach(knee, swing - bend, 0.225 * height)
         builder.part().limb(joint, knee, (0.105 * height, 0.075 * height, 0.10 * height), legs)
         builder.part().limb(knee, ankle, (0.075 * height, 0.052 * height, 0.07 * height), legs)
         builder.part().limb(
@@ -79,14 +103,14 @@ def pedestrian(
             SHOE,
         )
     lean = 0.04 * amp.clip(0, 2) * height
-    low = _sagittal(0.0, 0.0, hip - (0.16 if coat else 0.02) * height + bob)
-    neck = _sagittal(lean * 0.5, 0.0, shoulder + 0.03 * height + bob)
+    low = sagittal(0.0, 0.0, hip - (0.16 if coat else 0.02) * height + bob)
+    neck = sagittal(lean * 0.5, 0.0, shoulder + 0.03 * height + bob)
     builder.part().limb(low, neck, (0.135 * height if coat else 0.12 * height, 0.12 * height, 0.235 * height), top)
     for side in (1, -1):
         swing = -0.55 * side * np.sin(phase) * amp.clip(0, 1.3)
-        joint = _sagittal(lean * 0.5, side * 0.125 * height, shoulder + bob)
-        elbow = _reach(joint, swing, 0.165 * height)
-        hand = _reach(elbow, swing + 0.35, 0.15 * height)
+        joint = sagittal(lean * 0.5, side * 0.125 * height, shoulder + bob)
+        elbow = reach(joint, swing, 0.165 * height)
+        hand = reach(elbow, swing + 0.35, 0.15 * height)
         builder.part().limb(joint, elbow, (0.062 * height, 0.052 * height, 0.06 * height), top)
         builder.part().limb(elbow, hand, (0.05 * height, 0.04 * height, 0.05 * height), top)
         builder.part().ball(hand, (0.025 * height,) * 3, skin.but(detail=2), sides=4, bands=2)
@@ -99,7 +123,7 @@ def pedestrian(
         sides=7,
         bands=3,
     )
-    _belongings(builder, (height, shoulder), neck, rng, rain=rain and not child)
+    _belongings(builder, (height, shoulder), neck, rng, rain=outfit.rain and not child)
     return builder.build()
 
 
@@ -196,11 +220,17 @@ def bicycle(size_m: tuple[float, float, float], rng: np.random.Generator) -> Mes
 
 
 def _rider(
-    builder: MeshBuilder, seat: tuple[float, float], hands: tuple[float, float], height: float, rng: np.random.Generator
+    builder: MeshBuilder,
+    places: tuple[float, float, float, float],
+    height: float,
+    rng: np.random.Generator,
+    *,
+    outfit: Outfit = PLAIN,
 ) -> np.ndarray:
-    """Torso, arms and head of someone seated at ``seat`` holding ``hands`` (x, z in metres); returns the head's centre."""
+    """Torso, arms and head of someone seated; places: x, z of the seat and x, z of the hands (m). Returns the head's centre."""
+    seat, hands = places[:2], places[2:]
     skin = Paint(SKINS[rng.integers(len(SKINS))])
-    top = Paint(TOPS[rng.integers(len(TOPS))])
+    top = outfit.top(rng)
     hip = np.array([[seat[0], 0.0, seat[1]]])
     lean = 0.45 * (hands[0] - seat[0])
     neck = hip + np.array([[lean, 0.0, np.sqrt(max((0.33 * height) ** 2 - lean**2, 0.01))]])
@@ -216,19 +246,21 @@ def _rider(
     return head
 
 
-def cyclist(size_m: tuple[float, float, float], phase: np.ndarray, rng: np.random.Generator) -> Mesh:
+def cyclist(
+    size_m: tuple[float, float, float], phase: np.ndarray, rng: np.random.Generator, *, outfit: Outfit = PLAIN
+) -> Mesh:
     """A bicycle with a pedalling rider. phase: ``(T,)`` crank angle in radians."""
     builder = MeshBuilder()
     length, _, height = size_m
     saddle, bar = _bicycle(builder, length, TOPS[rng.integers(len(TOPS))])
     body = height * 0.98
     seat_x, crank = -0.20 * length / 1.8, np.array([-0.06 * length, 0.31 * length / 1.8])
-    head = _rider(builder, (seat_x, saddle + 0.02), (0.37 * length / 1.8, bar + 0.03), body, rng)
-    legs = Paint(TROUSERS[rng.integers(len(TROUSERS))])
+    head = _rider(builder, (seat_x, saddle + 0.02, 0.37 * length / 1.8, bar + 0.03), body, rng, outfit=outfit)
+    legs = outfit.trousers(rng)
     for side in (1, -1):
         angle = np.asarray(phase, float) + (0 if side > 0 else np.pi)
-        foot = _sagittal(crank[0] + 0.16 * np.cos(angle), side * 0.11, crank[1] - 0.16 * np.sin(angle))
-        hip = _sagittal(np.full(len(angle), seat_x), side * 0.09, saddle - 0.02)
+        foot = sagittal(crank[0] + 0.16 * np.cos(angle), side * 0.11, crank[1] - 0.16 * np.sin(angle))
+        hip = sagittal(np.full(len(angle), seat_x), side * 0.09, saddle - 0.02)
         knee = _knee(hip, foot, 0.245 * body)
         builder.part().limb(hip, knee, (0.10 * body, 0.075 * body, 0.09 * body), legs)
         builder.part().limb(knee, foot, (0.072 * body, 0.05 * body, 0.065 * body), legs)
@@ -272,7 +304,7 @@ def motorbike(size_m: tuple[float, float, float], rng: np.random.Generator) -> M
     builder.part().box((length * 0.32 + 0.18, 0, 0.88), (0.04, 0.24, 0.2), Paint(srgb("#d9dee0"), lamp="head"))
     builder.part().box((-length * 0.43 - 0.09, 0, 0.80), (0.03, 0.22, 0.11), Paint(srgb("#7a1212"), lamp="tail"))
     builder.part().box((0.42, 0, 1.08), (0.05, 0.72, 0.05), DARK)
-    head = _rider(builder, (-0.30, 0.92), (0.42, 1.08), height * 1.08, rng)
+    head = _rider(builder, (-0.30, 0.92, 0.42, 1.08), height * 1.08, rng)
     for side in (1, -1):
         hip, knee, foot = (
             np.array([[-0.28, side * 0.12, 0.92]]),
@@ -288,60 +320,4 @@ def motorbike(size_m: tuple[float, float, float], rng: np.random.Generator) -> M
         sides=8,
         bands=4,
     )
-    return builder.build()
-
-
-def animal(variant: str, size_m: tuple[float, float, float], phase: np.ndarray, rng: np.random.Generator) -> Mesh:
-    """A deer or a dog with swinging legs. phase: ``(T,)`` radians."""
-    builder = MeshBuilder()
-    length, width, height = size_m
-    deer = variant == "deer"
-    coat = Paint(srgb("#7d5a38") if deer else (srgb("#2a221c"), srgb("#a87b4a"), srgb("#d8d2c6"))[rng.integers(3)])
-    back = height * (0.62 if deer else 0.72)
-    leg = back * 0.60
-    phase = np.asarray(phase, float)
-    for k, (x, y) in enumerate(((0.28, 1), (0.28, -1), (-0.30, 1), (-0.30, -1))):
-        swing = 0.5 * np.sin(phase + (np.pi if k in (1, 2) else 0))
-        hip = _sagittal(x * length, y * width * 0.26, np.full(len(phase), leg))
-        knee = _reach(hip, swing, leg * 0.52)
-        hoof = _reach(knee, swing * 0.4 - 0.1, leg * 0.48)
-        builder.part().limb(hip, knee, (0.16 * back, 0.09 * back, 0.12 * back), coat)
-        builder.part().limb(
-            knee, hoof, (0.085 * back, 0.06 * back, 0.07 * back), coat.but(tuple(0.6 * c for c in coat.colour))
-        )
-    builder.part().loft(
-        [
-            (-0.40 * length, leg, back * 0.96, width * 0.34),
-            (0.0, leg * 0.92, back * 0.97, width * 0.45),
-            (0.34 * length, leg * 0.95, back, width * 0.38),
-        ],
-        coat,
-        tumble=0.7,
-    )
-    chest, crown = (
-        np.array([[0.30 * length, 0, back * 0.90]]),
-        np.array([[0.42 * length, 0, height * (0.86 if deer else 0.92)]]),
-    )
-    builder.part().limb(chest, crown, (0.26 * back, 0.15 * back, 0.2 * back), coat)
-    builder.part().limb(
-        crown - np.array((0.08 * length, 0, 0)),
-        crown + np.array((0.14 * length, 0, -0.06 * height)),
-        (0.19 * back, 0.10 * back, 0.16 * back),
-        coat,
-    )
-    builder.part().limb(
-        np.array([[-0.40 * length, 0, back * 0.9]]),
-        np.array([[-0.48 * length, 0, back * (0.7 if deer else 1.1)]]),
-        (0.09 * back, 0.05 * back, 0.08 * back),
-        coat.but(srgb("#e8e2d4") if deer else None),
-    )
-    if deer:
-        bone = Paint(srgb("#b9a580"), detail=1)
-        for side in (1, -1):
-            tip = crown + np.array([-0.06, side * 0.22, 0.14 * height])
-            builder.part().limb(crown + np.array((0, side * 0.05, 0.05)), tip, (0.035, 0.025, 0.035), bone)
-            builder.part().limb((crown + tip) / 2, tip + np.array((0.14, side * 0.02, 0.0)), (0.03, 0.02, 0.03), bone)
-        builder.part().ball(
-            crown + np.array((-0.1 * length, 0.0, 0.06)), (0.03, 0.16, 0.05), coat.but(detail=1), sides=4, bands=2
-        )
     return builder.build()

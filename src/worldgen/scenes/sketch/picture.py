@@ -36,6 +36,7 @@ class Painter:
         self.drops = LensDrops(scene, self.shape)
         self.blur = MotionBlur(self.stage, self.rays, self.look.night)
         self.lens = Lens(scene, self.look, self.rays)
+        self._air_at: tuple[float, np.ndarray] | None = None
         sight = self.rays.ego / np.linalg.norm(self.rays.ego, axis=-1, keepdims=True)
         # Schlick's approximation of Fresnel's law for water, C. Schlick 1994.
         self.fresnel = (0.04 + 0.96 * (1 - np.clip(-sight[..., 2], 0, 1)) ** 5).astype(np.float32)
@@ -73,9 +74,12 @@ class Painter:
     def _air(self, frame: int) -> np.ndarray:
         """Colour behind and between things: the sky above the horizon, the air's own colour below, ``(H, W, 3)``."""
         look, air_state = self.look, self.scene.atmosphere
+        yaw_rad = float(self.scene.ego_poses[frame, 2])
+        if self._air_at is not None and abs(self._air_at[0] - yaw_rad) < 1e-9:
+            return self._air_at[1]  # on a straight road the sky stands still
         air = np.empty((*self.shape, 3), np.float32)
         air[:] = look.air
-        sky = self.sky.image(float(self.scene.ego_poses[frame, 2]))
+        sky = self.sky.image(yaw_rad)
         thick = np.float32(np.clip(1.0 - np.exp(-look.haze_per_m * 500.0), 0, 1) ** 4)
         air[: len(sky)] = sky * (1 - thick) + look.air * thick
         if look.night > 0.3:
@@ -86,6 +90,7 @@ class Painter:
                 air += (np.float32(0.085 * scatter) * beam)[..., None] * BEAM_COLOUR
             if air_state.street_lamps_on:
                 air += np.float32(0.02 * scatter) * SODIUM
+        self._air_at = (yaw_rad, air)
         return air
 
     def _wet(self, image: np.ndarray, air: np.ndarray, view: View, layers: Layers) -> None:
