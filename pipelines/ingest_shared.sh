@@ -3,7 +3,7 @@
 #           and make a page of each to look at.
 # Run:      pipelines/ingest_shared.sh SHARED/data OUT
 # Hardware: any; one core, under 1 GB of memory, 200 MB of disk.
-# Time:     about 6 minutes; interrupted, it continues where it stopped.
+# Time:     about 10 minutes on a free core; interrupted, it continues where it stopped.
 # Expected: OUT/{shippable,simulator,research,camvid} validate clean (169, 461, 340 and 639 samples);
 #           OUT/view/NAME/index.html shows them.
 set -euo pipefail
