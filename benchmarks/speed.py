@@ -21,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from worldgen.core.layout import LAYOUT_CHANNELS
 from worldgen.core.manoeuvres import manoeuvre_motion
-from worldgen.data.assets import assets_dir
+from worldgen.core.assets import assets_dir
 from worldgen.models.bundle import load_pipeline
 from worldgen.models.conditions import ClipConditions, batch_conditions
 from worldgen.models.flow import FlowOptions, world_loss

@@ -88,7 +88,7 @@ def _read_yaml(path: str | Path) -> dict:
 
 
 def _find(path: str | Path) -> Path:
-    from worldgen.data.assets import configs_dir
+    from worldgen.core.assets import configs_dir
 
     path = Path(path).expanduser()
     if path.exists() or path.is_absolute():

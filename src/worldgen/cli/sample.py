@@ -54,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
     from worldgen.cli.progress import progress
     from worldgen.core.errors import InputError
     from worldgen.generation.sampling import Sampler, default_folder, parse_guidance
+    from worldgen.models.bundle import quiet_libraries
 
     start_s = time.monotonic()
     if not (args.prompt.strip() or args.context or args.layout):
@@ -61,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
     if not 1 <= args.num <= 1000:
         raise InputError("--num", args.num, "1 to 1000")
     guidance = parse_guidance(args.guidance)
+    quiet_libraries()
     sampler = Sampler.load(args.model, adapter=args.adapter, device=args.device, threads=args.threads)
     requests = [_request(args, sampler, args.seed + i) for i in range(args.num)]
     options = sampler.options(steps=args.steps, chunk=args.chunk, guidance=guidance)

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 
 import worldgen
+from worldgen.core.assets import assets_dir
 from worldgen.core.errors import InputError, Received
 from worldgen.core.seeds import stable_key
-from worldgen.data.assets import assets_dir
 from worldgen.data.folder import SampleFolder
 from worldgen.generation.request import Prepared, Request, prepare
 from worldgen.models.adapters import load_adapter

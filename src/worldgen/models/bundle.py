@@ -10,8 +10,8 @@ from diffusers import AutoencoderDC
 from torch import nn
 from transformers import DistilBertModel
 
+from worldgen.core.assets import assets_dir
 from worldgen.core.errors import InputError, Received
-from worldgen.data.assets import assets_dir
 from worldgen.models.pipeline import WorldPipeline
 from worldgen.models.weights import account, check_component, read_tensors, refuse_pickles, weights_hash
 from worldgen.models.world import WorldTransformer
@@ -92,3 +92,12 @@ def _config(folder: Path, name: str) -> dict:
         raise InputError(
             f"config of {name} in {folder}", Received(str(error)), "the JSON that save_pretrained writes"
         ) from error
+
+
+def quiet_libraries() -> None:
+    """Silence the loading bars of libraries: a model of a few megabytes needs none, and one line should be one line."""
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    diffusers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()
