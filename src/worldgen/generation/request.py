@@ -19,7 +19,7 @@ from worldgen.core.scenario import Scenario
 from worldgen.core.scene import Scene
 from worldgen.data.align import motion_from_log
 from worldgen.data.ego_log import EgoLogConfig, read_ego_log
-from worldgen.data.video import read_clip
+from worldgen.data.video import probe, read_clip
 
 LOG_SUFFIXES = (".csv", ".json", ".parquet", ".txt")
 DEFAULT_SPEED_MPS = 10.0
@@ -89,7 +89,7 @@ def _from_scene(request: Request, accepts: tuple[str, ...]) -> Prepared:
     from worldgen.scenes.labelling import labels_of
     from worldgen.scenes.layout import layout_maps
     from worldgen.scenes.simulate import simulate
-    from worldgen.scenes.words.parse import parse
+    from worldgen.scenes.words import parse
 
     notes: dict = {}
     scenario = request.scenario
@@ -129,17 +129,20 @@ def _continue_clip(request: Request) -> Prepared:
 
 def read_context(request: Request) -> Clip:
     """The known first frames, at the rate and size wanted (nearest frames in time, centre crop, area resize)."""
-    duration_s = request.context_frames / request.fps
+    info = probe(request.context)
+    wanted_s = request.context_frames / request.fps
+    end_s = info.duration_s
+    if request.context_start_s < 0 or request.context_start_s + wanted_s > end_s + 0.5 / request.fps:
+        raise InputError(
+            f"context of {request.context_frames} frames at {request.fps:g} fps from {request.context_start_s:g} s",
+            Received(f"{request.context}, {end_s:.2f} s long"),
+            "a span inside the video; see --context-frames and --context-start",
+        )  # fmt: skip
     size = (request.width_px, request.height_px)
+    duration_s = min(wanted_s, end_s - request.context_start_s)
     clip = read_clip(
         request.context, fps=request.fps, size=size, start_s=request.context_start_s, duration_s=duration_s
     )
-    if len(clip) < request.context_frames:
-        raise InputError(
-            f"context clip {request.context}",
-            Received(f"{len(clip)} frames from {request.context_start_s:g} s at {request.fps:g} fps"),
-            f"at least {request.context_frames}; see --context-frames and --context-start",
-        )  # fmt: skip
     return clip[: request.context_frames]
 
 

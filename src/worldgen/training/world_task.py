@@ -144,6 +144,8 @@ class WorldTask:
         self.pipeline.transformer.register_to_config(
             accepts=tuple(name for name in CONDITIONS if present[name] or name in before),
             width_px=self.config.data.width_px, height_px=self.config.data.height_px, fps=rates.most_common(1)[0][0],
+            # Frames further back than a training window were never attended to.
+            context_window=self.config.data.num_frames,
         )  # fmt: skip
         self.launch.report("conditions honoured: " + ", ".join(self.pipeline.transformer.config.accepts))
 
