@@ -29,7 +29,7 @@ class Painter:
         self.look = palette(scene)
         self.rays = Rays.of(camera)
         self.materials = Materials(self.stage, self.look, camera)
-        self.sky = Sky(scene, self.look, self.rays.ego)
+        self.sky = Sky(scene, self.look, camera)
         self.lamps = Lamps(self.stage, self.look.night)
         self.shadows = Shadows(self.stage, self.look.sun_direction, cast=float(self.look.sun.max()) > 0.2)
         self.rain = Precipitation(scene)

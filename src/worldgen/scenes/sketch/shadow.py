@@ -105,10 +105,16 @@ def _contact(agent: Agent, frame: int) -> np.ndarray:
     """The patch under an agent where little of the sky is seen."""
     x, y, z, yaw = agent.poses[frame]
     length, width, _ = agent.size_m
-    upright = agent.kind in ("pedestrian", "child", "traffic_cone")
-    size = (length * 1.05, width * 1.05) if upright else (length * 1.02, width * 1.04)
-    corners = _rectangle(x, y, yaw, size)
-    return np.concatenate([corners, np.full((4, 1), z)], 1)
+    if agent.kind in ("pedestrian", "child", "traffic_cone", "animal"):
+        turn = np.arange(8) * np.pi / 4
+        along, across = 0.5 * length * np.cos(turn), 0.5 * width * np.sin(turn)
+        corners = np.array([x, y]) + np.stack(
+            [np.cos(yaw) * along - np.sin(yaw) * across, np.sin(yaw) * along + np.cos(yaw) * across], 1
+        )
+    else:
+        slim = agent.kind in ("cyclist", "bicycle", "motorcycle")
+        corners = _rectangle(x, y, yaw, (length * 0.9, 0.2) if slim else (length * 1.02, width * 1.04))
+    return np.concatenate([corners, np.full((len(corners), 1), z)], 1)
 
 
 def _agent_hulls(agent: Agent, frame: int, drop: np.ndarray) -> list[np.ndarray]:

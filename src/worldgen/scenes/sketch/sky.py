@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from worldgen.core.camera import Camera
 from worldgen.core.scene import Scene
 from worldgen.core.seeds import numpy_rng
 from worldgen.scenes.sketch.palette import Palette
@@ -17,9 +18,11 @@ CLOUD_SCALE = 60.0
 class Sky:
     """Draws the sky of a scene at one image size."""
 
-    def __init__(self, scene: Scene, palette: Palette, rays: np.ndarray):
-        """rays: ``(H, W, 3)`` of pixel centres in the ego frame."""
+    def __init__(self, scene: Scene, palette: Palette, camera: Camera):
         self.scene, self.palette = scene, palette
+        rays = camera.rays()
+        self.from_ego = camera.camera_from_ego()[:3, :3]
+        self.focal, self.middle = np.array([camera.fx_px, camera.fy_px]), np.array([camera.cx_px, camera.cy_px])
         unit = (rays / np.linalg.norm(rays, axis=-1, keepdims=True)).astype(np.float32)
         self.rows = min(int((unit[:, 0, 2] > -0.02).sum()) + 1, len(unit))
         self.unit = unit[: self.rows]
@@ -27,7 +30,7 @@ class Sky:
         rng = numpy_rng("sky", scene.seed, scene.scenario.key)
         self.cloud_shift = rng.uniform(0, 512, 2)
         self.skyline = _skyline(scene, rng)
-        self.stars = rng.random((96, SKYLINE_BINS // 2)) > 0.9975
+        self.stars = _stars(rng)
         self.windows = rng.random((64, SKYLINE_BINS))
         self.base = self._gradient()
 
@@ -43,12 +46,21 @@ class Sky:
         azimuth = self.azimuth + yaw_rad
         self._sun(out, yaw_rad)
         if look.night > 0.9 and air.cloud_cover < 0.6:
-            row = np.clip((self.unit[..., 2] * 95).astype(int), 0, 95)
-            column = (azimuth * (SKYLINE_BINS / 2 / (2 * np.pi))).astype(int) % (SKYLINE_BINS // 2)
-            out += (self.stars[row, column] * 0.05)[..., None]
+            self._starlight(out, yaw_rad)
         self._clouds(out, yaw_rad)
         self._far(out, azimuth)
         return out
+
+    def _starlight(self, out: np.ndarray, yaw_rad: float) -> None:
+        """Single pixels of the stars that fall on the picture."""
+        c, s = np.cos(yaw_rad), np.sin(yaw_rad)
+        x, y, z, bright = self.stars.T
+        ahead, left = c * x + s * y, c * y - s * x
+        seen = np.stack([ahead, left, z], 1) @ self.from_ego.T
+        front = seen[:, 2] > 0.05
+        u, v = (seen[front, :2] / seen[front, 2:] * self.focal + self.middle).T.astype(int)
+        inside = (u >= 0) & (u < out.shape[1]) & (v >= 0) & (v < len(out))
+        out[v[inside], u[inside]] += bright[front][inside, None].astype(np.float32)
 
     def _sun(self, out: np.ndarray, yaw_rad: float) -> None:
         look = self.palette
@@ -102,6 +114,13 @@ class Sky:
         if self.scene.atmosphere.snow_cover > 0.2:
             albedo = np.array([0.45, 0.47, 0.5], np.float32)
         return albedo * (look.ambient + 0.4 * look.sun)
+
+
+def _stars(rng: np.random.Generator) -> np.ndarray:
+    """Unit directions and brightness of stars, ``(N, 4)``, more of the faint ones."""
+    turn, up = rng.uniform(0, 2 * np.pi, 900), rng.uniform(0.03, 1.0, 900)
+    flat = np.sqrt(1 - up**2)
+    return np.stack([flat * np.cos(turn), flat * np.sin(turn), up, 0.006 / rng.uniform(0.06, 1.0, 900)], 1)
 
 
 def _skyline(scene: Scene, rng: np.random.Generator) -> np.ndarray:

@@ -1,0 +1,109 @@
+"""``worldgen scenes render``: one clip, a grid of shards, going on after a stop, and refusals."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from worldgen.cli.main import main
+from worldgen.cli.scenes_render import grid_scenarios
+from worldgen.core.scenario import LIGHTS, WEATHERS, Scenario
+from worldgen.data.index import DataSet
+from worldgen.data.video import read_clip
+from worldgen.scenes.events import EVENTS
+
+SMALL = ["--frames", "5", "--size", "96x64"]
+
+
+def _run(*arguments: str) -> int:
+    try:
+        return main(["scenes", "render", *arguments])
+    except SystemExit as exit_:
+        return int(exit_.code or 0)
+
+
+def test_one_clip_makes_the_whole_folder(tmp_path, capsys) -> None:
+    out = tmp_path / "clip"
+    assert (
+        _run("--prompt", "two cyclists on the right at dusk, zorblatt", "--seed", "3", "--out", str(out), *SMALL) == 0
+    )
+    assert {p.name for p in out.iterdir()} == {"clip.mp4", "sheet.png", "labels.json", "ego.csv", "meta.json"}
+    clip = read_clip(str(out / "clip.mp4"))
+    assert clip.frames.shape == (5, 64, 96, 3) and clip.fps == pytest.approx(8.0)
+    meta = json.loads((out / "meta.json").read_text())
+    assert meta["scenario"]["light"] == "dusk" and meta["seed"] == 3 and meta["not_understood"] == ["zorblatt"]
+    assert "not understood: zorblatt" in capsys.readouterr().out
+    assert json.loads((out / "labels.json").read_text())["annotations"]
+    assert len((out / "ego.csv").read_text().splitlines()) == 6
+
+
+def test_shards_hold_scenes_of_the_grid_and_a_second_run_goes_on(tmp_path, capsys) -> None:
+    arguments = (
+        "--count",
+        "4",
+        "--grid",
+        "weather,light",
+        "--shard-size",
+        "2",
+        "--out",
+        str(tmp_path / "set"),
+        "--json",
+        *SMALL,
+    )
+    assert _run(*arguments) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["rendered"] + len(record["skipped"]) == 4 and record["shards"] == 2
+    data = DataSet(str(tmp_path / "set"))
+    sample = data.load(0)
+    assert sample.clip.frames.shape == (5, 64, 96, 3) and sample.labels is not None and sample.caption
+    assert sample.scenario is not None and set(sample.tags) >= {sample.scenario.weather, sample.scenario.light}
+    before = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "set").glob("*.tar")}
+    next((tmp_path / "set").glob("*00001.tar")).unlink()
+    assert _run(*arguments) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again["kept"] == 2 and again["rendered"] + len(again["skipped"]) == 2
+    assert DataSet(str(tmp_path / "set")).rows[0]["key"] == data.rows[0]["key"]
+    assert {p.name: p.stat().st_mtime_ns for p in (tmp_path / "set").glob("*00000.tar")} == {
+        k: v for k, v in before.items() if "00000" in k
+    }
+
+
+def test_a_grid_goes_through_every_value() -> None:
+    scenarios = grid_scenarios(("weather", "light"), Scenario(), free=True, count=36, seed=0)
+    assert {(s.weather, s.light) for s in scenarios} == {(w, light) for w in WEATHERS for light in LIGHTS}
+    events = grid_scenarios(("event",), Scenario(), free=True, count=2 * len(EVENTS), seed=0)
+    assert {s.events[0] for s in events} == set(EVENTS)
+    for scenario in events:
+        event = EVENTS[scenario.events[0]]
+        assert (
+            scenario.road in event.roads and scenario.light in event.lights and scenario.manoeuvre in event.manoeuvres
+        )
+
+
+def test_what_the_prompt_says_stays(tmp_path) -> None:
+    base = Scenario(weather="fog", road="rural")
+    scenarios = grid_scenarios(("light",), base, free=False, count=12, seed=1)
+    assert {s.weather for s in scenarios} == {"fog"} and {s.road for s in scenarios} == {"rural"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--out", "x"], "nothing to render"),
+        (["--prompt", "a car", "--size", "224"], "--size"),
+        (["--prompt", "a car", "--size", "225x129"], "even numbers"),
+        (["--prompt", "a car", "--frames", "0"], "--frames"),
+        (["--prompt", "a car", "--fps", "nan"], "--fps"),
+        (["--prompt", "a car", "--grid", "light"], "--count"),
+        (["--count", "-3"], "--count"),
+        (["--count", "3", "--grid", "wether"], "--grid"),
+        (["--count", "3", "--workers", "0"], "--workers"),
+    ],
+)
+def test_refusals_are_one_line(tmp_path, monkeypatch, capsys, arguments, words) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert _run(*arguments) == 2
+    error = capsys.readouterr().err
+    assert words in error and error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
