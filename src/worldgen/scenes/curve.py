@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -43,7 +44,7 @@ class Curve:
         slope = np.gradient(xy, s, axis=0)
         return cls(s + start_s_m, xy, np.unwrap(np.arctan2(slope[:, 1], slope[:, 0])), np.zeros(count))
 
-    @property
+    @cached_property
     def is_straight(self) -> bool:
         return bool(np.ptp(self.heading_rad) < 1e-12)
 
@@ -70,6 +71,14 @@ class Curve:
         """World points ``(N, 3)`` at (s, d)."""
         x, y, _ = self.world(s_m, d_m)
         return np.stack([x, y, np.broadcast_to(self.height(s_m), x.shape)], -1)
+
+    def shifted(self, zero_s_m: float) -> Curve:
+        """The same line with s counted from ``zero_s_m``."""
+        return Curve(self.s_m - zero_s_m, self.xy_m, self.heading_rad, self.z_m)
+
+    def reversed_at(self, zero_s_m: float) -> Curve:
+        """The same line run the other way, with s counted from ``zero_s_m``."""
+        return Curve(zero_s_m - self.s_m[::-1], self.xy_m[::-1], self.heading_rad[::-1] + np.pi, self.z_m[::-1])
 
     def project(self, x_m: np.ndarray, y_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(s, d) of world points; the nearest place on the line, exact on straight lines."""

@@ -16,7 +16,7 @@ COMFORT_JERK_MPS3 = 3.8
 URGENT_JERK_MPS3 = 9.8
 URGENT_BRAKING_MPS2 = 3.0
 """Deceleration from which the driver brakes in earnest: then the jerk limit is the urgent one."""
-MAX_LATERAL_MPS2 = 2.6
+MAX_LATERAL_MPS2 = 2.8
 ACCELERATE_MPS2 = 1.9
 BRAKE_MPS2 = 2.5
 CAP_BRAKING_MPS2 = 1.6
@@ -145,7 +145,7 @@ def plan_given(course: Course, grip: float) -> EgoPlan:
 def _turn_path(manoeuvre: str, plan: RoadPlan) -> Curve:
     junction = plan.junction
     assert junction is not None, "a turn needs a junction"
-    reach, _, curvature = turn_extent_m(TURN_RADIUS_M[manoeuvre][0])
+    reach, _, curvature = turn_extent_m(TURN_RADIUS_M[manoeuvre])
     width = junction.section.lane_width_m
     if manoeuvre == "turn_left":
         start, sign = junction.s_m + width / 2 - reach, 1.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from worldgen.core.scenario import AgentRequest, Scenario
 from worldgen.scenes.actors import EGO_FRONT_M, EGO_HALF_WIDTH_M, MOTOR_KINDS, SIZE_M, Track
 from worldgen.scenes.events.base import rides
 from worldgen.scenes.pedestrians import WALK_MPS, cross, walk_along
+from worldgen.scenes.plan import RoadPlan
 from worldgen.scenes.stage import Motion, Stage
 from worldgen.scenes.street import GREEN, RED, cone_places, park, signal, way_of
 
@@ -31,6 +33,8 @@ def request_wants(scenario: Scenario) -> set[str]:
         if not request.count:
             continue
         if request.kind in MOTOR_KINDS:
+            if request.place == "ahead" and request.count > 1 and not scenario.events:
+                wants.add("neighbour")
             if request.place == "crossing":
                 wants.add("junction")
             if request.place in ("parked", "from_behind_parked") and scenario.road in (
@@ -61,15 +65,44 @@ def request_wants(scenario: Scenario) -> set[str]:
 def place_requests(stage: Stage) -> list[tuple[AgentRequest, list[Track]]]:
     """Adds the agents asked for; returns what was added for each request."""
     out = []
+    turning = stage.ego.manoeuvre.startswith("turn") and stage.plan.junction is not None
+    beyond = exit_stage(stage) if turning else stage
     for request in stage.scenario.agents:
         tracks = []
+        on_main = request.kind == "traffic_light" or (
+            request.kind in MOTOR_KINDS and request.place in ("ahead", "crossing")
+        )
         for i in range(request.count):
-            added = _handler(request)(stage, request, i)
+            added = _handler(request)(stage if on_main else beyond, request, i)
             if added is not None:
                 added.essential = True
                 tracks.append(added)
         out.append((request, tracks))
     return out
+
+
+def exit_stage(stage: Stage) -> Stage:
+    """The same stage seen along the road into which the ego turns: there it looks when the clip ends.
+
+    Shares the tracks; the exit road is the main one, with the junction behind.
+    """
+    plan, junction = stage.plan, stage.plan.junction
+    left = stage.ego.manoeuvre == "turn_left"
+    cross_line, main_line = (
+        (junction.line, plan.line.reversed_at(junction.s_m))
+        if left
+        else (junction.line.reversed_at(0.0), plan.line.shifted(junction.s_m))
+    )
+    back = replace(junction, s_m=0.0, line=main_line, section=plan.section)
+    lane = 0 if left else junction.section.forward - 1
+    exit_plan = RoadPlan(
+        plan.kind, plan.base, cross_line, junction.section, lane, float(cross_line.s_m[-1]), junction=back
+    )
+    keep = replace(stage.ego, manoeuvre="keep", fixed=(stage.nominal_s_m, stage.nominal_v_mps))
+    view = replace(stage, plan=exit_plan, ego=keep)
+    x, y, _ = stage.ego.path.world(stage.nominal_s_m[-1:])
+    view.nominal_s_m = stage.nominal_s_m - stage.nominal_s_m[-1] + max(float(cross_line.project(x, y)[0][0]), 6.0)
+    return view
 
 
 def _handler(request: AgentRequest) -> Callable[[Stage, AgentRequest, int], Track | None]:
@@ -115,6 +148,18 @@ def _taken_ahead(stage: Stage, offset_m: float) -> float:
 def _ahead(stage: Stage, kind: str, i: int) -> Track:
     """Before the ego in its own lane; it does as the ego means to do, a little ahead of it."""
     half = LONG_M[kind] / 2
+    beside = stage.plan.ego_lane + (-1 if stage.plan.ego_lane > 0 else 1)
+    closed = (
+        stage.plan.closure is not None
+        and abs(stage.plan.section.forward_offset_m(beside) - stage.plan.closure.offset_m) < 1.0
+    )
+    if (
+        i % 2
+        and beside < stage.plan.section.forward
+        and not closed
+        and not stage.ego.manoeuvre.startswith(("turn", "lane"))
+    ):
+        return _beside(stage, kind, i, stage.plan.ego_lane - beside)  # one behind the other they would hide each other
     taken = _taken_ahead(stage, stage.plan.ego_offset_m)
     if taken > EGO_FRONT_M + 0.1:
         s0 = taken + half + 2.0 + stage.uniform(0.45, 0.7) * stage.ego.speed_mps
@@ -126,7 +171,7 @@ def _ahead(stage: Stage, kind: str, i: int) -> Track:
         if stage.ego.manoeuvre.startswith(("turn", "lane")) or stage.ego.fixed is not None
         else stage.plan.line
     )
-    d = 0.0 if line is stage.ego.path else stage.plan.ego_offset_m
+    d = (0.0 if line is stage.ego.path else stage.plan.ego_offset_m) + (0.0, 0.4, -0.4)[i % 3]
     if stage.ego.manoeuvre.startswith("turn"):
         # It turns as well, slowly enough for the bend: as far ahead in time, not in metres.
         lead = (s0 - EGO_FRONT_M) / max(stage.ego.speed_mps, 3.0)
@@ -280,10 +325,14 @@ def _walk_offset(stage: Stage, side: int, i: int) -> float:
 def _on_walk(stage: Stage, kind: str, place: str, i: int) -> Track:
     """Along the sidewalk or the roadside, in view until late in the clip."""
     side = {"left": 1, "right": -1}.get(place, 1 if i % 2 else -1)
-    way = -1 if place == "oncoming" else int(stage.rng.choice((-1, 1)))
-    speed = stage.uniform(*WALK_MPS[kind]) if stage.rng.random() < 0.85 and place != "parked" else 0.0
+    if kind + place not in stage.pace:
+        towards = -1.0 if place == "oncoming" else float(stage.rng.choice((-1, 1)))
+        still = stage.rng.random() < 0.15 or place == "parked"
+        stage.pace[kind + place] = (towards, 0.0 if still else stage.uniform(*WALK_MPS[kind]))
+    # A group keeps one pace, so that nobody walks through another.
+    way, speed = int(stage.pace[kind + place][0]), stage.pace[kind + place][1]
     near = (
-        0.8 * stage.nominal_s_m[-1] + stage.uniform(9.0, 11.0) + 1.7 * (i // 2) - way * speed * 0.8 * stage.duration_s
+        0.8 * stage.nominal_s_m[-1] + stage.uniform(9.0, 10.0) + 2.6 * (i // 2) - way * speed * 0.8 * stage.duration_s
     )
     if stage.plan.section.median_m and side > 0:
         # Nobody is seen beyond the far carriageway: they stand on the median.
@@ -314,12 +363,15 @@ def _off_cross_road(stage: Stage, s_m: float, velocity_mps: float) -> float:
 
 def _crossing(stage: Stage, kind: str, i: int, *, hidden: bool) -> Track:
     """Across the road beyond where the ego gets to."""
-    section, plan = stage.plan.section, stage.plan
+    plan, section = stage.plan, stage.plan.section
     side = -1 if hidden or i % 2 else 1
     speed = stage.uniform(*WALK_MPS["cyclist" if kind == "cyclist" else kind])
-    s = stage.nominal_s_m[-1] + EGO_FRONT_M + stage.uniform(6.0, 9.0) + 1.4 * (i // 2)
+    if kind + "crossing" not in stage.pace:
+        stage.pace[kind + "crossing"] = (speed, stage.nominal_s_m[-1] + EGO_FRONT_M + stage.uniform(6.0, 9.0))
+    speed, s = stage.pace[kind + "crossing"]
+    s += 1.6 * i
     if plan.crossing_s_m is not None and not hidden and abs(plan.crossing_s_m - s) < 14.0:
-        s = plan.crossing_s_m - 1.2 + 0.8 * (i % 4)
+        s = plan.crossing_s_m - 1.2 + 0.8 * (i % 4) + 3.4 * (i // 4)
     if plan.junction is not None and not hidden:
         s = _junction_crossing(stage, s, i)
     ends = (section.left_walk_m, section.right_walk_m) if side > 0 else (section.right_walk_m, section.left_walk_m)
@@ -332,6 +384,7 @@ def _crossing(stage: Stage, kind: str, i: int, *, hidden: bool) -> Track:
         start = stage.uniform(0.1, 0.3) * stage.duration_s
         if i == 0 and stage.allowed("van"):
             s = _beyond(stage, s, -1, 6.0)
+            stage.pace[kind + "crossing"] = (speed, s)
             hide = park(stage, "van", s - 3.5, -1)
             hide.stop_for = False
     return cross(stage, kind, s, ends[0], ends[1], start_s=start, speed_mps=speed)
@@ -342,8 +395,8 @@ def _junction_crossing(stage: Stage, s_m: float, i: int) -> float:
     junction = stage.plan.junction
     for at in (junction.s_m - junction.crossing_m, junction.s_m + junction.crossing_m):
         if at > stage.nominal_s_m[-1] + EGO_FRONT_M + 2.5 or stage.ego.manoeuvre.startswith("turn"):
-            return at - 1.0 + 0.7 * (i % 4)
-    return max(s_m, junction.s_m + junction.crossing_m)
+            return at - 1.0 + 0.7 * (i % 4) + 3.2 * (i // 4)
+    return max(s_m, junction.s_m + junction.crossing_m + 0.7 * i)
 
 
 def _cyclist(stage: Stage, place: str, i: int) -> Track:
@@ -392,13 +445,9 @@ def _cone(stage: Stage, request: AgentRequest, i: int) -> Track | None:
     """Cones: on the works' taper, else along the right edge of the road, or the left."""
     section, closure = stage.plan.section, stage.plan.closure
     if closure is not None and request.place in ("anywhere", "ahead"):
-        places = cone_places(stage, closure)
-        s, d = (
-            places[min(int(i * max(1, 12 // max(request.count, 1))), len(places) - 1)]
-            if request.count <= 12
-            else places[i % len(places)]
-        )
-        s += 0.9 * (i // len(places))
+        seen = [p for p in cone_places(stage, closure) if p[0] > 0.65 * stage.nominal_s_m[-1] + 6.0]
+        s, d = seen[i % len(seen)] if seen else (closure.end_m + 3.0 * i, closure.offset_m)
+        s += 0.9 * (i // max(len(seen), 1))
     else:
         side = 1 if request.place in ("left", "oncoming") and not section.median_m else -1
         edge = section.left_lane_edge_m if side > 0 else section.right_lane_edge_m
@@ -413,7 +462,7 @@ def _lying(stage: Stage, request: AgentRequest, i: int) -> Track | None:
     """Parked bicycles beside the road; lost cargo on its edge."""
     section = stage.plan.section
     side = 1 if request.place in ("left", "oncoming") and not section.median_m else -1
-    s = max(0.75 * stage.nominal_s_m[-1], 3.0) + 9.0 + 1.6 * i
+    s = max(0.75 * stage.nominal_s_m[-1], 3.0) + 9.0 + 2.3 * i
     if request.kind == "bicycle":
         edge = section.left_edge_m if side > 0 else section.right_edge_m
         track = stage.standing(

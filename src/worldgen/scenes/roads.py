@@ -120,6 +120,8 @@ def all_wants(needs: RoadNeeds) -> frozenset[str]:
     wants = needs.wants
     if needs.road == "intersection" or needs.manoeuvre.startswith("turn"):
         wants = wants | {"junction"}
+    if needs.manoeuvre.startswith("turn"):
+        wants = wants - {"neighbour"}
     if needs.manoeuvre.startswith("lane") or "ego_lane_closed" in wants:
         wants = wants | {"neighbour"}
     if needs.road == "construction" and not needs.manoeuvre.startswith("turn") and "single_lane" not in wants:
@@ -185,9 +187,9 @@ def draw_driveways(rng: np.random.Generator, plan: RoadPlan, needs: RoadNeeds) -
         s = rng.uniform(-20.0, 10.0)
         while s < min(plan.end_m - 20.0, 140.0):
             clear = all(abs(s - at) > 9.0 or way != side for at, way in out)
-            if plan.junction is None or abs(s - plan.junction.s_m) > plan.junction.stop_m + 5.0:
-                if clear:
-                    out.append((float(s), side))
+            off = plan.junction is None or abs(s - plan.junction.s_m) > plan.junction.stop_m + 5.0
+            if clear and off:
+                out.append((float(s), side))
             s += rng.uniform(16.0, 45.0)
     return tuple(out)
 
@@ -212,7 +214,7 @@ def draw_cross_section(rng: np.random.Generator, plan: RoadPlan) -> Section:
     )  # fmt: skip
 
 
-TURN_RADIUS_M = {"turn_left": (10.5, 12.5), "turn_right": (7.5, 9.0)}
+TURN_RADIUS_M = {"turn_left": 9.5, "turn_right": 7.5}
 TURN_RAMP_M = 4.0
 
 
@@ -234,11 +236,11 @@ def draw_junction(rng: np.random.Generator, plan: RoadPlan, needs: RoadNeeds) ->
     margin = half + corner + 4.2  # middle to stop line
     wants_far = bool(needs.wants & {"far_junction", "far_crossing"}) and not needs.manoeuvre.startswith("turn")
     if needs.manoeuvre == "turn_left":
-        start, reach = turn_start_m(rng, needs), turn_extent_m(TURN_RADIUS_M["turn_left"][0])[0]
+        start, reach = turn_start_m(rng, needs), turn_extent_m(TURN_RADIUS_M["turn_left"])[0]
         s = start + reach - cross.lane_width_m / 2
     elif needs.manoeuvre == "turn_right":
         corner = 6.0
-        start, reach = turn_start_m(rng, needs), turn_extent_m(TURN_RADIUS_M["turn_right"][0])[0]
+        start, reach = turn_start_m(rng, needs), turn_extent_m(TURN_RADIUS_M["turn_right"])[0]
         s = start + reach + (cross.forward - 0.5) * cross.lane_width_m
     elif needs.manoeuvre == "stop":
         s = needs.distance_m + margin + 2.6  # front bumper just before the stop line
@@ -286,9 +288,9 @@ def _junction_at_exit(
 
 def turn_start_m(rng: np.random.Generator, needs: RoadNeeds) -> float:
     """Where the ego begins to turn: soon, but late enough to have slowed down comfortably."""
-    slow = 4.6 if needs.manoeuvre == "turn_right" else 5.2
+    slow = 4.6 if needs.manoeuvre == "turn_right" else 5.1
     braking = max(0.0, needs.speed_mps**2 - slow**2) / (2 * 1.5) + 0.5 * max(0.0, needs.speed_mps - slow)
-    return float(braking + rng.uniform(0.5, 2.5))
+    return float(braking + rng.uniform(0.2, 1.5))
 
 
 def draw_closure(rng: np.random.Generator, plan: RoadPlan, needs: RoadNeeds) -> Closure:

@@ -23,7 +23,9 @@ def place_statics(stage: Stage) -> tuple[Static, ...]:
     return _keep_off(stage, rows)
 
 
-def _row(rng, plan: RoadPlan, kind: str, s, d, size, *, yaw: float = 0.0, fixed: bool = False) -> tuple:
+def _row(
+    rng: np.random.Generator, kind: str, s: float, d: float, size: tuple, *, yaw: float = 0.0, fixed: bool = False
+) -> tuple:
     """kind, s, d, yaw from the road, size, style, whether it may stand on closed ground."""
     return (kind, float(s), float(d), yaw, size, int(rng.integers(1 << 31)), fixed)
 
@@ -54,38 +56,33 @@ def _urban(rng: np.random.Generator, plan: RoadPlan, side: int) -> list[tuple]:
         if rng.random() < 0.9:
             setback = 0.2 if rng.random() < 0.8 else rng.uniform(1.0, 4.0)
             rows.append(
-                _row(
-                    rng, plan, "building", s + length / 2, outer + side * (depth / 2 + setback), (length, depth, height)
-                )
+                _row(rng, "building", s + length / 2, outer + side * (depth / 2 + setback), (length, depth, height))
             )
         else:
-            rows += [_row(rng, plan, "tree", s + length * f, outer + side * 3.0, _tree(rng)) for f in (0.3, 0.7)]
+            rows += [_row(rng, "tree", s + length * f, outer + side * 3.0, _tree(rng)) for f in (0.3, 0.7)]
         s += length + (0.0 if rng.random() < 0.75 else rng.uniform(1.0, 5.0))
     lamp_d = edge + side * 0.6
     phase = rng.uniform(24.0, 30.0)
     rows += [
-        _row(rng, plan, "street_lamp", s, lamp_d, (0.2, 0.2, 7.5), yaw=-side * math.pi / 2)
+        _row(rng, "street_lamp", s, lamp_d, (0.2, 0.2, 7.5), yaw=-side * math.pi / 2)
         for s in np.arange(_span(plan)[0] + (phase / 2 if side > 0 else 0), _span(plan)[1], phase)
     ]
     walk = plan.section.verge_m + plan.section.sidewalk_m
     if walk > 2.6 and rng.random() < 0.6:
-        rows += [
-            _row(rng, plan, "tree", s, edge + side * 1.0, _tree(rng, 0.75)) for s in _every(rng, _span(plan), 9.0, 16.0)
-        ]
+        rows += [_row(rng, "tree", s, edge + side * 1.0, _tree(rng, 0.75)) for s in _every(rng, _span(plan), 9.0, 16.0)]
     for kind, size, low, high in (
         ("bin", (0.5, 0.5, 1.0), 25.0, 70.0),
         ("sign", (0.08, 0.6, 2.4), 30.0, 80.0),
         ("bollard", (0.15, 0.15, 0.9), 20.0, 60.0),
     ):
         rows += [
-            _row(rng, plan, kind, s, edge + side * rng.uniform(0.45, 0.8), size, yaw=math.pi if side < 0 else 0.0)
+            _row(rng, kind, s, edge + side * rng.uniform(0.45, 0.8), size, yaw=math.pi if side < 0 else 0.0)
             for s in _every(rng, _span(plan), low, high)
         ]
     if rng.random() < 0.3:
         rows.append(
             _row(
                 rng,
-                plan,
                 "bus_stop",
                 rng.uniform(15.0, 70.0),
                 outer - side * 0.9,
@@ -115,7 +112,6 @@ def _suburban(rng: np.random.Generator, plan: RoadPlan, side: int) -> list[tuple
             rows.append(
                 _row(
                     rng,
-                    plan,
                     "building",
                     s + lot / 2,
                     outer + side * (setback + depth / 2),
@@ -128,18 +124,15 @@ def _suburban(rng: np.random.Generator, plan: RoadPlan, side: int) -> list[tuple
                 if boundary == "hedge"
                 else (lot - 3.5, 0.1, float(rng.uniform(0.9, 1.3)))
             )
-            rows.append(_row(rng, plan, boundary, s + lot / 2 - 1.7, outer + side * 0.6, size))
+            rows.append(_row(rng, boundary, s + lot / 2 - 1.7, outer + side * 0.6, size))
         if rng.random() < 0.7:
             rows.append(
-                _row(
-                    rng, plan, "tree", s + rng.uniform(1.0, lot - 1.0), outer + side * rng.uniform(2.5, 3.8), _tree(rng)
-                )
+                _row(rng, "tree", s + rng.uniform(1.0, lot - 1.0), outer + side * rng.uniform(2.5, 3.8), _tree(rng))
             )
         if rng.random() < 0.5:
             rows.append(
                 _row(
                     rng,
-                    plan,
                     "bush",
                     s + rng.uniform(1.0, lot - 1.0),
                     outer + side * rng.uniform(1.6, 2.2),
@@ -147,14 +140,14 @@ def _suburban(rng: np.random.Generator, plan: RoadPlan, side: int) -> list[tuple
                 )
             )
         if rng.random() < 0.3:
-            rows.append(_row(rng, plan, "bin", s + rng.uniform(1.0, lot - 1.0), outer + side * 0.3, (0.6, 0.6, 1.1)))
+            rows.append(_row(rng, "bin", s + rng.uniform(1.0, lot - 1.0), outer + side * 0.3, (0.6, 0.6, 1.1)))
         s += lot
     lamp = [
-        _row(rng, plan, "street_lamp", s, edge + side * 0.6, (0.18, 0.18, 6.0), yaw=-side * math.pi / 2)
+        _row(rng, "street_lamp", s, edge + side * 0.6, (0.18, 0.18, 6.0), yaw=-side * math.pi / 2)
         for s in np.arange(_span(plan)[0] + 16.0 * (side > 0), _span(plan)[1], 34.0)
     ]
     verge = (
-        [_row(rng, plan, "tree", s, edge + side * 0.7, _tree(rng, 0.6)) for s in _every(rng, _span(plan), 16.0, 45.0)]
+        [_row(rng, "tree", s, edge + side * 0.7, _tree(rng, 0.6)) for s in _every(rng, _span(plan), 16.0, 45.0)]
         if plan.section.verge_m > 1.2
         else []
     )
@@ -168,45 +161,42 @@ def _rural(rng: np.random.Generator, plan: RoadPlan, side: int) -> list[tuple]:
     near = rng.uniform(3.0, 6.0)
     for s in _every(rng, _span(plan), *density):
         size = _tree(rng, 1.15)
-        rows.append(_row(rng, plan, "tree", s, edge + side * (near + size[0] / 2 + rng.gamma(2.0, 2.0)), size))
+        rows.append(_row(rng, "tree", s, edge + side * (near + size[0] / 2 + rng.gamma(2.0, 2.0)), size))
         if density[0] < 9.0:
             rows.append(
-                _row(rng, plan, "tree", s + 3.0, edge + side * (near + 9.0 + rng.uniform(0.0, 12.0)), _tree(rng, 1.2))
+                _row(rng, "tree", s + 3.0, edge + side * (near + 9.0 + rng.uniform(0.0, 12.0)), _tree(rng, 1.2))
             )
     rows += [
-        _row(rng, plan, "bush", s, edge + side * rng.uniform(2.6, 6.0), (1.4, 1.4, 1.1))
+        _row(rng, "bush", s, edge + side * rng.uniform(2.6, 6.0), (1.4, 1.4, 1.1))
         for s in _every(rng, _span(plan), 8.0, 40.0)
     ]
     style = rng.random()
     if style < 0.35:
         rows += [
-            _row(rng, plan, "fence", s, edge + side * 2.2, (5.8, 0.08, 1.1))
+            _row(rng, "fence", s, edge + side * 2.2, (5.8, 0.08, 1.1))
             for s in np.arange(_span(plan)[0], _span(plan)[1], 6.0)
         ]
     elif style < 0.6:
         rows += [
-            _row(rng, plan, "pole", s, edge + side * 2.4, (0.25, 0.25, 8.0))
+            _row(rng, "pole", s, edge + side * 2.4, (0.25, 0.25, 8.0))
             for s in np.arange(_span(plan)[0], _span(plan)[1], 38.0)
         ]
     elif style < 0.75:
         rows += [
-            _row(rng, plan, "guard_rail", s, edge + side * 0.7, (4.0, 0.25, 0.75))
+            _row(rng, "guard_rail", s, edge + side * 0.7, (4.0, 0.25, 0.75))
             for s in np.arange(_span(plan)[0], _span(plan)[1], 4.0)
         ]
     rows += [
-        _row(rng, plan, "bollard", s, edge + side * 0.45, (0.12, 0.12, 1.0))
+        _row(rng, "bollard", s, edge + side * 0.45, (0.12, 0.12, 1.0))
         for s in np.arange(_span(plan)[0], _span(plan)[1], 25.0)
     ]
     if rng.random() < 0.4:
         rows.append(
-            _row(
-                rng, plan, "building", rng.uniform(40.0, 120.0), edge + side * rng.uniform(16.0, 30.0), (14.0, 9.0, 6.5)
-            )
+            _row(rng, "building", rng.uniform(40.0, 120.0), edge + side * rng.uniform(16.0, 30.0), (14.0, 9.0, 6.5))
         )
     rows += [
         _row(
             rng,
-            plan,
             "sign",
             rng.uniform(20.0, 90.0),
             edge + side * 1.3,
@@ -221,24 +211,21 @@ def _highway(rng: np.random.Generator, plan: RoadPlan, side: int) -> list[tuple]
     edge, _ = _edge(plan, side)
     span, rows = _span(plan), []
     section = plan.section
-    rows += [
-        _row(rng, plan, "guard_rail", s, edge + side * 0.7, (4.0, 0.25, 0.75)) for s in np.arange(span[0], span[1], 4.0)
-    ]
+    rows += [_row(rng, "guard_rail", s, edge + side * 0.7, (4.0, 0.25, 0.75)) for s in np.arange(span[0], span[1], 4.0)]
     if side > 0:  # the rail or wall between the carriageways
         kind, size = ("barrier", (4.0, 0.5, 0.9)) if section.median_m < 5.5 else ("guard_rail", (4.0, 0.3, 0.75))
-        rows += [_row(rng, plan, kind, s, section.median_m / 2, size) for s in np.arange(span[0], span[1], 4.0)]
+        rows += [_row(rng, kind, s, section.median_m / 2, size) for s in np.arange(span[0], span[1], 4.0)]
     rows += [
-        _row(rng, plan, "tree", s, edge + side * rng.uniform(6.0, 18.0), _tree(rng, 1.2))
+        _row(rng, "tree", s, edge + side * rng.uniform(6.0, 18.0), _tree(rng, 1.2))
         for s in _every(rng, span, 7.0, 30.0)
     ]
     rows += [
-        _row(rng, plan, "bush", s, edge + side * rng.uniform(2.5, 5.0), (1.5, 1.5, 1.2))
+        _row(rng, "bush", s, edge + side * rng.uniform(2.5, 5.0), (1.5, 1.5, 1.2))
         for s in _every(rng, span, 12.0, 50.0)
     ]
     rows.append(
         _row(
             rng,
-            plan,
             "sign",
             rng.uniform(40.0, 150.0),
             edge + side * 2.2,
@@ -248,14 +235,13 @@ def _highway(rng: np.random.Generator, plan: RoadPlan, side: int) -> list[tuple]
     )
     if rng.random() < 0.3:
         rows += [
-            _row(rng, plan, "street_lamp", s, edge + side * 1.3, (0.22, 0.22, 10.0), yaw=-side * math.pi / 2)
+            _row(rng, "street_lamp", s, edge + side * 1.3, (0.22, 0.22, 10.0), yaw=-side * math.pi / 2)
             for s in np.arange(span[0], span[1], 40.0)
         ]
     if rng.random() < 0.25:
         rows += [
             _row(
                 rng,
-                plan,
                 "building",
                 s,
                 edge + side * rng.uniform(35.0, 55.0),
@@ -274,7 +260,7 @@ def _works(rng: np.random.Generator, plan: RoadPlan) -> list[tuple]:
     side = -1 if closure.from_right else 1
     outer = closure.offset_m + side * 0.7
     rows = [
-        _row(rng, plan, "barrier", s, outer, (2.4, 0.45, 1.0), fixed=True)
+        _row(rng, "barrier", s, outer, (2.4, 0.45, 1.0), fixed=True)
         for s in np.arange(closure.closed_m + 4.0, closure.end_m - 3.0, 5.0)
     ]
     edge = (
@@ -284,10 +270,8 @@ def _works(rng: np.random.Generator, plan: RoadPlan) -> list[tuple]:
     )
     for s in (closure.taper_start_m - 9.0, closure.taper_start_m - 1.0):
         if closure.from_right:
-            rows.append(_row(rng, plan, "construction_sign", s, edge - 0.5, (0.1, 0.9, 1.6)))
-    rows.append(
-        _row(rng, plan, "construction_sign", closure.closed_m + 1.0, closure.offset_m, (0.1, 1.5, 1.6), fixed=True)
-    )
+            rows.append(_row(rng, "construction_sign", s, edge - 0.5, (0.1, 0.9, 1.6)))
+    rows.append(_row(rng, "construction_sign", closure.closed_m + 1.0, closure.offset_m, (0.1, 1.5, 1.6), fixed=True))
     return rows
 
 
@@ -328,7 +312,7 @@ def _keep_off(stage: Stage, rows: list[tuple]) -> tuple[Static, ...]:
         keep &= ~_on_cross_road(plan, x, y, yaw, foot) | fixed
     for at, side in plan.driveways:
         keep &= ~((np.abs(s - at) < 2.2 + size[:, 0] / 2) & (d * side > 0) & (np.abs(d) < 30.0))
-    keep &= ~_in_the_way(stage, x, y, np.hypot(foot[:, 0], foot[:, 1]), yaw, foot)
+    keep &= ~_in_the_way(stage, x, y, yaw, foot)
     z = plan.line.height(s)
     return tuple(
         Static(
@@ -353,7 +337,7 @@ def _corners(x: np.ndarray, y: np.ndarray, yaw: np.ndarray, half: np.ndarray) ->
 def _on_cross_road(plan: RoadPlan, x: np.ndarray, y: np.ndarray, yaw: np.ndarray, foot: np.ndarray) -> np.ndarray:
     junction = plan.junction
     section = junction.section
-    s, d = junction.line.project(*_corners(x, y, yaw, foot))
+    _, d = junction.line.project(*_corners(x, y, yaw, foot))
     on_road = (d > section.right_outer_m - 0.3) & (d < section.left_outer_m + 0.3)
     main_s, main_d = plan.line.project(x, y)
     reach = junction.half_m + junction.corner_m
@@ -362,11 +346,9 @@ def _on_cross_road(plan: RoadPlan, x: np.ndarray, y: np.ndarray, yaw: np.ndarray
     return on_road.any(1) | on_corner
 
 
-def _in_the_way(
-    stage: Stage, x: np.ndarray, y: np.ndarray, radius: np.ndarray, yaw: np.ndarray, foot: np.ndarray
-) -> np.ndarray:
+def _in_the_way(stage: Stage, x: np.ndarray, y: np.ndarray, yaw: np.ndarray, foot: np.ndarray) -> np.ndarray:
     """Whether a thing's footprint comes within half a metre of where an actor ever is, or lies in a clear zone."""
-    blocked = np.zeros(len(x), bool)
+    blocked, radius = np.zeros(len(x), bool), np.hypot(foot[:, 0], foot[:, 1])
     cos, sin = np.cos(yaw)[:, None], np.sin(yaw)[:, None]
     for track in stage.tracks:
         if track.kind == "traffic_light":

@@ -42,10 +42,25 @@ def look(camera: Camera, ego_poses: np.ndarray, boxes: np.ndarray, heights_m: np
 
 
 def _hidden(ego_poses: np.ndarray, boxes: np.ndarray, heights_m: np.ndarray, distance_m: np.ndarray) -> np.ndarray:
-    """Whether the line from the camera to the middle of each track runs through another, ``(T, A)``."""
-    middle = boxes[:, None, :, :2]  # (T, 1, O, 2) the body that may hide
-    start = ego_poses[:, None, None, :2] - middle
-    end = boxes[:, :, None, :2] - middle
+    """Whether the lines from the camera to both sides of each track run through others, ``(T, A)``."""
+    tall = heights_m[None, :] > 0.8 * np.minimum(heights_m, 1.5)[:, None]
+    before = tall[None] & (distance_m[:, None, :] < distance_m[:, :, None])
+    if not before.any():
+        return np.zeros(distance_m.shape, bool)
+    sight = boxes[..., :2] - ego_poses[:, None, :2]
+    across = np.stack([-sight[..., 1], sight[..., 0]], -1) / np.maximum(distance_m, 0.1)[..., None]
+    turn = np.arctan2(sight[..., 1], sight[..., 0]) - boxes[..., 2]
+    half = np.abs(np.sin(turn)) * boxes[..., 3] + np.abs(np.cos(turn)) * boxes[..., 4]
+    blocked = np.ones(distance_m.shape, bool)
+    for side in (-0.75, 0.75):
+        blocked &= (before & _through(ego_poses, boxes[..., :2] + side * half[..., None] * across, boxes)).any(-1)
+    return blocked
+
+
+def _through(ego_poses: np.ndarray, ends: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Whether the line from the camera to each end ``(T, A, 2)`` meets each box, ``(T, A, O)`` (slab test)."""
+    middle = boxes[:, None, :, :2]
+    start, end = ego_poses[:, None, None, :2] - middle, ends[:, :, None] - middle
     cos, sin = np.cos(boxes[:, None, :, 2]), np.sin(boxes[:, None, :, 2])
     enter, leave = np.zeros(end.shape[:3]), np.ones(end.shape[:3])
     for half, c, s in ((boxes[:, None, :, 3], cos, sin), (boxes[:, None, :, 4], -sin, cos)):
@@ -54,6 +69,4 @@ def _hidden(ego_poses: np.ndarray, boxes: np.ndarray, heights_m: np.ndarray, dis
         step = np.where(np.abs(step) < 1e-9, 1e-9, step)
         first, second = (-half - a) / step, (half - a) / step
         enter, leave = np.maximum(enter, np.minimum(first, second)), np.minimum(leave, np.maximum(first, second))
-    tall = heights_m[None, :] > 0.8 * np.minimum(heights_m, 1.5)[:, None]
-    through = (enter < leave) & tall[None] & ~np.eye(boxes.shape[1], dtype=bool)[None]
-    return (through & (distance_m[:, None, :] < distance_m[:, :, None])).any(-1)
+    return enter < leave

@@ -46,7 +46,7 @@ def draw_speed(rng: np.random.Generator, scenario: Scenario, events: list[Event]
     if scenario.manoeuvre == "stop":
         speed = min(speed, max(1.5, 3.2 * (scenario.duration_s - 1.3)))
     if scenario.manoeuvre.startswith("turn"):
-        speed = min(speed, rng.uniform(5.0, 7.0))
+        speed = min(speed, rng.uniform(4.8, 6.2))
     if scenario.manoeuvre == "accelerate":
         speed *= rng.uniform(0.75, 1.0) if events else rng.uniform(0.5, 0.9)
     return float(speed)
@@ -54,6 +54,17 @@ def draw_speed(rng: np.random.Generator, scenario: Scenario, events: list[Event]
 
 MAX_ATTEMPTS = 40
 MAX_FPS, MAX_FRAMES = 120.0, 4000
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """The optional arguments of :func:`simulate`, as they came."""
+
+    fps: float
+    num_frames: int | None
+    camera: Camera | None
+    ego: EgoMotion | None
+    speed_mps: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +117,7 @@ def simulate(
     Raises InputError for unknown events, events or manoeuvres that contradict the scenario, absurd sizes, and for an
     event that no drawn scene could play.
     """
-    request = _request(scenario, seed, (fps, num_frames), camera, ego, speed_mps)
+    request = _request(scenario, seed, Given(fps, num_frames, camera, ego, speed_mps))
     events = check_events(scenario, given=ego is not None)
     best: Attempt | None = None
     for number in range(MAX_ATTEMPTS):
@@ -123,10 +134,9 @@ def simulate(
     return _scene(best)
 
 
-def _request(scenario: Scenario, seed: int, timing: tuple[float, int | None], camera: Camera | None, ego: EgoMotion | None,
-             speed_mps: float | None) -> Request:  # fmt: skip
+def _request(scenario: Scenario, seed: int, given: Given) -> Request:
     """The checked arguments of a simulation."""
-    fps, num_frames = timing
+    fps, num_frames, camera, ego, speed_mps = given.fps, given.num_frames, given.camera, given.ego, given.speed_mps
     if isinstance(fps, bool) or not isinstance(fps, (int, float)) or not 0.5 <= fps <= MAX_FPS:
         raise InputError("fps", fps, f"0.5 to {MAX_FPS:.0f} frames per second")
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -31,7 +32,7 @@ class Stage:
     times_s: ``(N,)`` simulation steps, dt_s apart. nominal_s_m, nominal_v_mps: ``(N,)`` the ego on an empty road.
     clear_zones: circles (x, y, radius) kept free of things beside the road. reserved: (s0, s1, d0, d1) boxes of road
     where no background vehicle starts. quiet_kinds: kinds and classes the background must not add.
-    half_view: tangent of half the camera's horizontal field of view.
+    half_view: tangent of half the camera's horizontal field of view. pace: what members of a group share.
     """
 
     scenario: Scenario
@@ -49,6 +50,7 @@ class Stage:
     notes: list[str] = field(default_factory=list)
     role: str = ""
     main_stops: bool = False
+    pace: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.times_s = np.arange(self.steps) * self.dt_s
@@ -77,8 +79,21 @@ class Stage:
 
     def road_s_at(self, time_s: float) -> float:
         """Road coordinate s (m) of the ego's front bumper on an empty road at a time."""
-        x, y, _ = self.ego.path.world(np.array([self.ego_at(time_s) + EGO_FRONT_M]))
-        return float(self.plan.line.project(x, y)[0][0])
+        return float(np.interp(time_s, *self._front))
+
+    def reaches_at(self, s_m: float) -> float:
+        """When (s) the front bumper of the ego, on an empty road, gets to a road coordinate s."""
+        times, front = self._front
+        return float(np.interp(s_m, np.maximum.accumulate(front), times))
+
+    @cached_property
+    def _front(self) -> tuple[np.ndarray, np.ndarray]:
+        """Times (s) up to twice the clip, and the front bumper's road coordinate then."""
+        times = np.linspace(0.0, 2.0 * max(self.duration_s, 1.0), 97)
+        beyond = np.maximum(0.0, times - self.duration_s) * self.nominal_v_mps[-1]
+        way = np.interp(times, self.times_s, self.nominal_s_m) + beyond
+        x, y, _ = self.ego.path.world(way + EGO_FRONT_M)
+        return times, self.plan.line.project(x, y)[0]
 
     def uniform(self, low: float, high: float) -> float:
         return float(self.rng.uniform(low, high))

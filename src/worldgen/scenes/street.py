@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from worldgen.scenes.actors import SIZE_M
-from worldgen.scenes.pedestrians import bystanders, cross, covered
+from worldgen.scenes.pedestrians import bystanders, covered, cross
 from worldgen.scenes.plan import Closure, Junction
 from worldgen.scenes.stage import Motion, Stage
 
@@ -32,11 +32,10 @@ def furnish_street(stage: Stage) -> None:
 def junction_signals(stage: Stage, junction: Junction) -> None:
     """Lights for both ways of the main road: on the near right pole, and opposite on the far left one."""
     state = RED if stage.main_stops else GREEN
-    for s, d, turn in (
-        (junction.s_m - junction.stop_m - 0.2, stage.plan.section.right_edge_m - 0.55, math.pi),
-        (junction.s_m + junction.stop_m + 0.2, stage.plan.section.left_edge_m + 0.55, 0.0),
-    ):
-        signal(stage, s, d, turn, state)
+    opposite = RED if stage.ego.manoeuvre == "turn_left" else state
+    section = stage.plan.section
+    signal(stage, junction.s_m - junction.stop_m - 0.2, section.right_edge_m - 0.55, math.pi, state)
+    signal(stage, junction.s_m + junction.stop_m + 0.2, section.left_edge_m + 0.55, 0.0, opposite)
     half = stage.plan.section.left_edge_m + junction.corner_m + 3.0
     cross_state = GREEN if stage.main_stops else RED
     section = junction.section

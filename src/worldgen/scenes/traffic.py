@@ -10,6 +10,7 @@ import numpy as np
 from worldgen.scenes.actors import EGO_FRONT_M, EGO_HALF_WIDTH_M, EGO_REAR_M, Track, draw_size, draw_variant
 from worldgen.scenes.ego_path import Driver
 from worldgen.scenes.idm import FREE_GAP_M, desired_gap_m, idm_acceleration, mobil_gain
+from worldgen.scenes.plan import RoadPlan
 from worldgen.scenes.stage import Stage
 
 SPACING_M = {
@@ -70,6 +71,8 @@ def populate(stage: Stage) -> Fleet:
     """Draws the background vehicles, lane by lane, where nothing else starts."""
     plan, rng = stage.plan, stage.rng
     rows, tracks = [], []
+    bodies = np.array([(t.x_m[0], t.y_m[0], t.half_length_m, t.half_width_m) for t in stage.tracks]).reshape(-1, 4).T
+    starts = np.stack([*plan.line.project(bodies[0], bodies[1]), bodies[2], bodies[3]])
     low, high = SPACING_M[plan.kind]
     spacing = rng.uniform(low, high)
     far = min(stage.nominal_s_m[-1] + 110.0, plan.end_m - 25.0)
@@ -85,7 +88,7 @@ def populate(stage: Stage) -> Fleet:
             size = draw_size(rng, kind, variant)
             s += size[0] / 2
             speed = _start_speed(stage, offset, way, own)
-            if _is_free(stage, s, offset, size[0] / 2, way):
+            if _is_free(stage, starts, s, offset, half_length=size[0] / 2, way=way):
                 rows.append(
                     (
                         s,
@@ -133,31 +136,38 @@ def _start_speed(stage: Stage, offset: float, way: int, own: bool) -> float:
     return float(speed * factor)
 
 
-def _is_free(stage: Stage, s: float, d: float, half_length: float, way: int) -> bool:
+def _is_free(stage: Stage, starts: np.ndarray, s: float, d: float, *, half_length: float, way: int) -> bool:
     """Whether a vehicle may start here: no actor, ego, reserved box, works or junction in the way."""
+    ts, td, reach, wide = starts
+    if ((np.abs(td - d) < 2.0 + wide) & (np.abs(ts - s) < half_length + reach + 7.0)).any():
+        return False
+    if any(s0 - half_length < s < s1 + half_length and d0 - 0.5 < d < d1 + 0.5 for s0, s1, d0, d1 in stage.reserved):
+        return False
+    return not (
+        _near_ego(stage, s, d, half_length)
+        or _off_limits(stage.plan, s, d, half_length=half_length, way=way, manoeuvre=stage.ego.manoeuvre)
+    )
+
+
+def _near_ego(stage: Stage, s: float, d: float, half_length: float) -> bool:
+    """Whether a place is taken by the ego, or needed by it for its lane change."""
     plan = stage.plan
     if abs(d - plan.ego_offset_m) < 2.2 and -EGO_REAR_M - 8.0 - half_length < s < EGO_FRONT_M + 4.0 + half_length:
-        return False
+        return True
     shift = {"lane_left": 1.0, "lane_right": -1.0}.get(stage.ego.manoeuvre, 0.0) * plan.section.lane_width_m
-    if shift and abs(d - plan.ego_offset_m - shift) < 1.0 and -35.0 < s < 22.0 + 0.8 * stage.ego.speed_mps:
+    return bool(shift) and abs(d - plan.ego_offset_m - shift) < 1.0 and -35.0 < s < 22.0 + 0.8 * stage.ego.speed_mps
+
+
+def _off_limits(plan: RoadPlan, s: float, d: float, *, half_length: float, way: int, manoeuvre: str) -> bool:
+    """Whether a place lies in the works or in the junction, or in the way of a left turn."""
+    closure, junction = plan.closure, plan.junction
+    if closure is not None and way > 0 and abs(d - closure.offset_m) < 2.6 and s > closure.taper_start_m - 25.0:
+        return True
+    if junction is None:
         return False
-    if (
-        plan.closure is not None
-        and way > 0
-        and abs(d - plan.closure.offset_m) < 2.6
-        and s > plan.closure.taper_start_m - 25.0
-    ):
-        return False
-    if plan.junction is not None and abs(s - plan.junction.s_m) < plan.junction.stop_m + half_length + 1.0:
-        return False
-    for s0, s1, d0, d1 in stage.reserved:
-        if s0 - half_length < s < s1 + half_length and d0 - 0.5 < d < d1 + 0.5:
-            return False
-    for track in stage.tracks:
-        ts, td = stage.plan.line.project(track.x_m[:1], track.y_m[:1])
-        if abs(td[0] - d) < 2.0 + track.half_width_m and abs(ts[0] - s) < half_length + track.half_length_m + 7.0:
-            return False
-    return True
+    if abs(s - junction.s_m) < junction.stop_m + half_length + 1.0:
+        return True
+    return manoeuvre == "turn_left" and way < 0 and s < junction.s_m + junction.stop_m + 16.0
 
 
 @dataclass(eq=False)
@@ -249,7 +259,7 @@ def drive(stage: Stage, fleet: Fleet) -> Drive:
         allowed = watch.allowed_mps2(k, driver.s_m, driver.v)
         if count:
             allowed = min(allowed, _behind_fleet(fleet, ego_s, ego_d, driver.v))
-            others = _others(fleet, road, k, ego_s, ego_d, driver.v)
+            others = _others(fleet, road, k, (ego_s, ego_d, driver.v))
             if k % max(int(0.5 / dt), 1) == 0 and stage.plan.section.forward > 1:
                 _change_lanes(stage, fleet, others, lane_phase, lane_start)
             acceleration = np.clip(_follow(fleet, others, stage, k), -7.0, 2.5)
@@ -275,7 +285,8 @@ class Others:
     half_d_m: np.ndarray
 
 
-def _others(fleet: Fleet, road: Obstacles, k: int, ego_s: float, ego_d: float, ego_v: float) -> Others:
+def _others(fleet: Fleet, road: Obstacles, k: int, ego: tuple[float, float, float]) -> Others:
+    ego_s, ego_d, ego_v = ego
     middle = ego_s + 0.5 * (EGO_FRONT_M - EGO_REAR_M)
     return Others(
         np.concatenate([fleet.s_m, [middle], road.s_m[k]]),
@@ -298,17 +309,20 @@ def _gaps(fleet: Fleet, others: Others, lane_m: np.ndarray) -> tuple[np.ndarray,
 def _follow(fleet: Fleet, others: Others, stage: Stage, k: int) -> np.ndarray:
     rows = np.arange(len(fleet.s_m))
     out = None
-    for lane in (fleet.d_m, fleet.lane_m):
+    changing = np.abs(fleet.lane_m - fleet.d_m).max() > 0.05
+    for lane in (fleet.d_m, fleet.lane_m)[: 1 + changing]:
         gap, closing = _gaps(fleet, others, lane)
         leader = gap.argmin(1)
         a = idm_acceleration(
             fleet.v_mps, fleet.desired_mps, gap[rows, leader], closing[rows, leader], headway_s=fleet.headway_s
         )
         out = a if out is None else np.minimum(out, a)
-    if stage.main_stops and stage.plan.junction is not None:
+    # A protected left turn: who comes towards the ego waits at the line.
+    waits = np.full(len(rows), stage.main_stops) | ((fleet.way < 0) & (stage.ego.manoeuvre == "turn_left"))
+    if waits.any() and stage.plan.junction is not None:
         junction = stage.plan.junction
         to_line = fleet.way * (junction.s_m - fleet.way * junction.stop_m - fleet.s_m) - fleet.half_length_m
-        gap = np.where(to_line > 0, to_line + 1.0, FREE_GAP_M)
+        gap = np.where(waits & (to_line > 0), to_line + 1.0, FREE_GAP_M)
         out = np.minimum(out, idm_acceleration(fleet.v_mps, fleet.desired_mps, gap, fleet.v_mps, headway_s=0.6))
     return out
 

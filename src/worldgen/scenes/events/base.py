@@ -69,6 +69,7 @@ def side_edges(stage: Stage, side: int) -> tuple[float, float]:
 
 
 def step_at(stage: Stage, time_s: float) -> int:
+    """The simulation step nearest to a time."""
     return int(np.clip(round(time_s / stage.dt_s), 0, stage.steps))
 
 

@@ -121,9 +121,7 @@ def _crosses_junction(stage: Stage, kind: str, part: str, speed_mps: float, late
     way = int(stage.rng.choice((-1, 1)))
     offset = junction.section.forward_offset_m(0) if way > 0 else junction.section.backward_offset_m(0)
     lane_x = junction.s_m - offset  # offsets are to the left of the cross road, towards smaller s
-    times = np.linspace(0, 2.0 * stage.duration_s, 60)
-    meet = float(np.interp(lane_x - 1.0, [stage.road_s_at(t) for t in times], times)) + late_s
-    _, d = junction.line.project(*stage.plan.line.world(np.array([junction.s_m]), stage.plan.ego_offset_m)[:2])
+    meet = stage.reaches_at(lane_x - 1.0) + late_s
     s_ego = float(
         junction.line.project(*stage.plan.line.world(np.array([junction.s_m]), stage.plan.ego_offset_m)[:2])[0][0]
     )
@@ -164,8 +162,7 @@ def left_turn_across_path(stage: Stage) -> Played:
     x, y, _ = stage.plan.line.world(s, d)
     path = Curve.from_points(np.stack([x, y], 1))
     own = np.interp(stage.plan.ego_offset_m, d[::-1], s[::-1])
-    times = np.linspace(0, 2.0 * stage.duration_s, 60)
-    meet = float(np.interp(own - 1.0, [stage.road_s_at(t) for t in times], times)) + stage.uniform(-1.8, -0.9)
+    meet = stage.reaches_at(float(own) - 1.0) + stage.uniform(-1.8, -0.9)
     at = float(path.project(*stage.plan.line.world(np.array([own]), stage.plan.ego_offset_m)[:2])[0][0])
     speed = stage.uniform(4.0, 6.0)
     track = stage.track(
@@ -191,8 +188,7 @@ def failure_to_yield_from_side_road(stage: Stage) -> Played:
     d = np.concatenate([[own - radius - 40.0], own - radius + radius * np.sin(angle), [own]])
     x, y, _ = stage.plan.line.world(s, d)
     path = Curve.from_points(np.stack([x, y], 1))
-    times = np.linspace(0, 2.0 * stage.duration_s, 60)
-    meet = float(np.interp(enter_s, [stage.road_s_at(t) for t in times], times)) + stage.uniform(-1.1, -0.3)
+    meet = stage.reaches_at(enter_s) + stage.uniform(-1.1, -0.3)
     at = float(path.project(*stage.plan.line.world(np.array([enter_s + 0.4 * radius]), own - 0.9)[:2])[0][0])
     speed = stage.uniform(3.5, 5.0)
     kind = "van" if stage.rng.random() < 0.2 and stage.allowed("van") else "car"

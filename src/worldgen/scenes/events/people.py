@@ -125,8 +125,7 @@ def pedestrian_on_crossing(stage: Stage) -> Played:
     side = _side(stage)
     speed = stage.uniform(*WALK_MPS["pedestrian"])
     s = plan.crossing_s_m if plan.crossing_s_m is not None else plan.junction.s_m - plan.junction.crossing_m
-    fronts = np.array([stage.road_s_at(t) for t in np.linspace(0, 1.3 * stage.duration_s, 40)])
-    meet = float(np.interp(s, fronts, np.linspace(0, 1.3 * stage.duration_s, 40)))
+    meet = stage.reaches_at(s)
     walk, _ = side_edges(stage, side)
     far, _ = side_edges(stage, -side)
     start = (
@@ -190,7 +189,7 @@ def group_crossing(stage: Stage) -> Played:
     for i, track in enumerate(tracks[1:], 1):
         offset = (side * 0.75 * (i % 3), 0.85 * (i // 3) + 0.1 * (i % 3))
         ls, ld = stage.plan.line.project(lead.x_m, lead.y_m)
-        x, y, heading = stage.plan.line.world(ls + offset[1], ld + offset[0])
+        x, y, _ = stage.plan.line.world(ls + offset[1], ld + offset[0])
         track.x_m, track.y_m, track.yaw_rad, track.speed_mps = x, y, lead.yaw_rad.copy(), lead.speed_mps.copy()
         track.seen_from = lead.seen_from
     return Played(tuple(tracks), max(0.0, meet - 2.5), _until(stage, meet))

@@ -62,7 +62,7 @@ def sudden_stop_and_go(stage: Stage) -> Played:
 
 
 def _cuts_in(
-    stage: Stage, gap_m: float, slower_mps: float, length_s: float, start_s: float, part: str, side: int = 0
+    stage: Stage, part: str, *, gap_m: float, slower_mps: float, length_s: float, start_s: float, side: int = 0
 ) -> Played:
     """A neighbour ``gap_m`` ahead changes into the ego's lane from ``start_s`` and is slower."""
     lane, side = neighbour_offset(stage, side)
@@ -82,15 +82,19 @@ def _cuts_in(
 def cut_in(stage: Stage) -> Played:
     """A vehicle from the next lane pushes in just ahead of the ego."""
     start = stage.uniform(0.1, 0.35) * stage.duration_s
-    return _cuts_in(stage, stage.uniform(4.0, 9.0), stage.uniform(2.0, 4.5), stage.uniform(1.6, 2.6), start, "vehicle")
+    return _cuts_in(
+        stage, "vehicle", gap_m=stage.uniform(4.0, 9.0), slower_mps=stage.uniform(2.0, 4.5),
+        length_s=stage.uniform(1.6, 2.6), start_s=start,
+    )  # fmt: skip
 
 
 def merging_without_gap(stage: Stage) -> Played:
     """A vehicle merges from the right although there is no gap, half a length ahead of the ego."""
     start = stage.uniform(0.1, 0.3) * stage.duration_s
     return _cuts_in(
-        stage, stage.uniform(1.2, 3.2), stage.uniform(0.8, 2.2), stage.uniform(2.2, 3.0), start, "merging", -1
-    )
+        stage, "merging", gap_m=stage.uniform(1.2, 3.2), slower_mps=stage.uniform(0.8, 2.2),
+        length_s=stage.uniform(2.2, 3.0), start_s=start, side=-1,
+    )  # fmt: skip
 
 
 def cut_out_revealing_stopped_car(stage: Stage) -> Played:
@@ -214,8 +218,7 @@ def bus_pulling_out(stage: Stage) -> Played:
 def car_reversing_out_of_driveway(stage: Stage) -> Played:
     """A car backs out of a driveway into the ego's lane."""
     at, side = stage.plan.driveways[0]
-    fronts = np.linspace(0, 1.4 * stage.duration_s, 50)
-    meet = float(np.interp(at - 1.0, [stage.road_s_at(t) for t in fronts], fronts))
+    meet = stage.reaches_at(at - 1.0)
     edge = stage.plan.section.right_edge_m
     speed = stage.uniform(1.3, 2.2)
     d_in = stage.plan.ego_offset_m - stage.uniform(0.2, 0.9)  # its tail comes to rest about here
