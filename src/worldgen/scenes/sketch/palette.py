@@ -49,7 +49,7 @@ _CLEAR = {
     ),
 }
 _GREY = {
-    "day": ((0.50, 0.55, 0.60), (0.74, 0.77, 0.79)), "low_sun": ((0.44, 0.41, 0.40), (0.92, 0.70, 0.44)),
+    "day": ((0.50, 0.55, 0.60), (0.74, 0.77, 0.79)), "low_sun": ((0.45, 0.43, 0.43), (0.90, 0.76, 0.60)),
     "dawn": ((0.26, 0.26, 0.34), (0.60, 0.46, 0.47)), "dusk": ((0.045, 0.05, 0.09), (0.135, 0.12, 0.15)),
     "night_lit": ((0.009, 0.008, 0.008), (0.026, 0.020, 0.016)), "night_unlit": ((0.0014, 0.0016, 0.0026), (0.003, 0.003, 0.004)),
 }  # fmt: skip
@@ -72,7 +72,7 @@ def palette(scene: Scene) -> Palette:
     low_sun_left = 0.16 if light in ("low_sun", "dawn") else 0.02
     sun = sun * (1 - cloud * (1 - low_sun_left))
     tint = np.array(
-        [1.14, 1.0, 0.80] if light == "low_sun" else [1.08, 0.96, 1.0] if light == "dawn" else [0.97, 1.0, 1.02],
+        [1.09, 1.0, 0.87] if light == "low_sun" else [1.08, 0.96, 1.0] if light == "dawn" else [0.97, 1.0, 1.02],
         np.float32,
     )
     flat = ambient.mean() * tint * 1.45
