@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_argument_group("what to make")
     what.add_argument("--prompt", default="", help="the scene in words")
     what.add_argument("--context", default="", metavar="CLIP", help="a video to continue")
-    what.add_argument("--context-frames", type=int, default=8, metavar="N", help="frames taken from it (default 8)")
+    what.add_argument("--context-frames", type=int, default=0, metavar="N", help="frames taken from it (default 8, at most half of --frames)")
     what.add_argument("--context-start", type=float, default=0.0, metavar="S", help="second of the video they start at")
     what.add_argument("--ego", default="", metavar="MOTION", help='a manoeuvre ("brake"), an ego log, or waypoints in metres ("(x, y), ...")')
     what.add_argument("--speed", type=float, default=0.0, metavar="MPS", help="speed a manoeuvre starts from when there is no scene")
@@ -93,7 +93,7 @@ def _request(args: argparse.Namespace, sampler, seed: int):
     width, height = _size(args.size) if args.size else sampler.pipeline.size_px
     return Request(
         prompt=args.prompt.strip(), frames=args.frames, fps=args.fps or sampler.fps, width_px=width, height_px=height,
-        seed=seed, context=args.context, context_frames=args.context_frames, context_start_s=args.context_start,
+        seed=seed, context=args.context, context_frames=args.context_frames or max(1, min(8, args.frames // 2)), context_start_s=args.context_start,
         ego=args.ego, speed_mps=args.speed, scenario=read_scenario(args.layout) if args.layout else None,
     )  # fmt: skip
 
