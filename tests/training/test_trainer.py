@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 
 import pytest
@@ -13,7 +14,7 @@ from worldgen.core.errors import InputError
 from worldgen.training.record import Launch, read_metrics
 from worldgen.training.run import train
 from worldgen.training.state import checkpoints
-from worldgen.training.trainer import TrainingError
+from worldgen.training.trainer import Trainer, TrainingError
 
 from .toy import ToyItems, ToyTask, toy_config
 
@@ -154,11 +155,14 @@ def test_overfit_one_fails_when_it_does_not(tmp_path):
         run(toy_config(tmp_path, steps=3, overfit_one=True))
 
 
-def test_wall_clock_ends_the_run(tmp_path):
-    outcome, _ = run(toy_config(tmp_path, steps=10**6, max_minutes=0.005, save_every=10**6, log_every=100))
-    assert outcome.finished and 0 < outcome.step < 10**6
-    last = read_metrics(tmp_path / "metrics.jsonl")[-1]
-    assert last["lr"] < 0.05 * 0.2 and last["elapsed_s"] >= 0.3
+def test_wall_clock_ends_the_run_and_carries_the_schedule(tmp_path, monkeypatch):
+    monkeypatch.setattr(Trainer, "_elapsed_s", lambda self: self.progress.step + 1.0)  # a second a step
+    config = toy_config(tmp_path, steps=10**6, max_minutes=0.5, save_every=10)
+    run(config, stop=StopAfter(12))
+    outcome, _ = run(config)
+    assert outcome.finished and outcome.step == 30
+    rates = [record["lr"] / 0.05 for record in read_metrics(tmp_path / "metrics.jsonl")]
+    assert rates[15] == pytest.approx(0.02 + 0.98 * 0.5) and rates[29] < 0.03
 
 
 def test_a_second_run_in_the_same_folder_is_refused(tmp_path):
@@ -189,3 +193,34 @@ def test_torn_metrics_line_is_mended(tmp_path):
         file.write('{"kind": "train", "step": 6, "loss": 1.0}\n{"kind": "tr')
     run(toy_config(tmp_path))
     assert [step for step, *_ in curve(tmp_path)] == list(range(1, 11))
+
+
+def test_too_small_a_disk_is_refused_before_training(tmp_path, monkeypatch):
+    usage = type("Usage", (), {"free": 100})()
+    monkeypatch.setattr("worldgen.training.preflight.shutil.disk_usage", lambda path: usage)
+    with pytest.raises(InputError, match="free space"):
+        run(toy_config(tmp_path))
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_a_disk_that_fills_up_costs_no_earlier_checkpoint(tmp_path, monkeypatch):
+    from worldgen.training import state
+
+    run(toy_config(tmp_path / "whole", save_every=3))
+    real, calls = state.save_file, []
+
+    def full(tensors, path):
+        calls.append(path)
+        if len(calls) == 5:  # the middle file of the second checkpoint
+            path.write_bytes(b"half")
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        real(tensors, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(state, "save_file", full)
+        with pytest.raises(OSError, match="No space left"):
+            run(toy_config(tmp_path / "full", save_every=3))
+    assert [step for step, _ in checkpoints(tmp_path / "full/checkpoints")] == [3]
+    assert not list((tmp_path / "full").rglob("*.tmp"))
+    run(toy_config(tmp_path / "full", save_every=3))
+    assert curve(tmp_path / "whole") == curve(tmp_path / "full")

@@ -65,12 +65,15 @@ def check(module: nn.Module, output: Path, *, keep: int, ema: bool) -> Need:
 def describe(need: Need, *, clips: int, per_step: int, processes: int, steps: int, max_minutes: float) -> list[str]:
     """Lines for the user about the size of the run."""
     share = 100 * need.trainable / (need.trainable + need.frozen)
-    limit = f" or {max_minutes:g} minutes" if max_minutes else ""
+    if max_minutes:
+        length = f"{max_minutes:g} minutes, at most {steps:,} steps"
+    else:
+        length = f"{steps:,} steps = {steps * per_step / clips:.1f} epochs"
     return [
         f"parameters: {need.trainable:,} trainable ({share:.1f} %), {need.frozen:,} frozen",
         f"memory: {need.state_bytes / MIB:,.0f} MiB for weights, gradients, moments and average, plus activations; "
         f"{need.checkpoint_bytes / MIB:,.0f} MiB per checkpoint",
-        f"data: {clips:,} clips; {per_step} a step from {processes} process{'es' * (processes > 1)}; {steps:,} steps{limit} = {steps * per_step / clips:.1f} epochs",
+        f"data: {clips:,} clips; {per_step} a step from {processes} process{'es' * (processes > 1)}; {length}",
     ]
 
 

@@ -12,16 +12,20 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
+from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError
 from worldgen.core.sample import CONDITIONS, Conditions
 from worldgen.core.seeds import stable_hash, stable_key
+from worldgen.data.sheet import contact_sheet
 from worldgen.models.adapters import adapters_off, attach_lora, save_adapter
 from worldgen.models.bundle import load_pipeline
+from worldgen.models.codec import decode_video
 from worldgen.models.conditions import ClipConditions, ConditionBatch, batch_conditions
-from worldgen.models.flow import FlowOptions, validation_losses, world_loss
+from worldgen.models.flow import FlowOptions, aligned_past, chunk_sources, validation_losses, world_loss
 from worldgen.models.pipeline import WorldPipeline
 from worldgen.models.pixels import clips_from_video
 from worldgen.models.rollout import SamplerOptions
+from worldgen.models.text import text_states
 from worldgen.training.clips import Clips
 from worldgen.training.config import TrainConfig, output_folder
 from worldgen.training.initial import new_pipeline
@@ -31,6 +35,7 @@ from worldgen.training.record import Launch
 from worldgen.training.windows import Window, cut_window, mirror_text, usable_strides, window_at
 
 SHEET_ROWS, SHEET_COLUMNS = 4, 6
+MIN_CELL_PX, MAX_CELL_PX = 160, 240
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,9 +191,6 @@ class WorldTask:
     @torch.no_grad()
     def probe(self) -> torch.Tensor:
         """Velocity at half noise for one clip, all frames noisy, each with its past."""
-        from worldgen.models.flow import aligned_past, chunk_sources
-        from worldgen.models.text import text_states
-
         batch = self._fixed_batch(self._shown()[:1])
         generator = torch.Generator(self.device).manual_seed(0)
         noise = torch.randn(batch.latents.shape, generator=generator, device=self.device)
@@ -225,25 +227,31 @@ class WorldTask:
     @torch.no_grad()
     def sheet(self) -> np.ndarray:
         """Clips as they are and, below each, the model's continuation of their first frame under the same conditions."""
-        from worldgen.models.codec import decode_video
-
-        rows = []
-        accepts = self.pipeline.accepts
+        clips, captions = [], []
         for number in self._shown()[:SHEET_ROWS]:
             item = self.items.take(number, window_at(self.items.cache.records[number], self.config.data, start=0))
             window = item[0]
             latents = self.items.collate([item]).latents.to(self.device)
             real = clips_from_video(decode_video(self.pipeline.codec, latents), window.fps)[0]
-            request = Conditions(
-                num_frames=window.num_frames, fps=window.fps, text=(window.caption or None) if "text" in accepts else None,
-                context=real[:1] if "context" in accepts and window.num_frames > 1 else None,
-                ego=window.ego if "ego" in accepts else None, camera=window.camera,
-                layout=item[2] if "layout" in accepts else None,
-            )  # fmt: skip
-            made = self.pipeline([request], SamplerOptions())[0]
-            shown = np.linspace(0, window.num_frames - 1, min(SHEET_COLUMNS, window.num_frames)).round().astype(int)
-            rows += [np.concatenate(list(clip.frames[shown]), axis=1) for clip in (real, made)]
-        return np.concatenate(rows, axis=0)
+            request = self._request(item, real)
+            clips += [real, self.pipeline([request], SamplerOptions())[0]]
+            given = ", ".join(request.given) or "nothing"
+            captions += [f"{window.key}: {window.caption or 'no caption'}", f"the model's, given {given}"]
+        width_px = min(MAX_CELL_PX, max(MIN_CELL_PX, clips[0].width_px))
+        return contact_sheet(
+            clips, captions, frames_per_clip=SHEET_COLUMNS, columns=SHEET_COLUMNS, cell_width_px=width_px
+        )
+
+    def _request(self, item: Item, real: Clip) -> Conditions:
+        """What the model is asked for to repeat a window: of all that is known, what it accepts."""
+        window, _, layout = item
+        accepts = self.pipeline.accepts
+        return Conditions(
+            num_frames=window.num_frames, fps=window.fps, camera=window.camera,
+            text=(window.caption or None) if "text" in accepts else None,
+            context=real[:1] if "context" in accepts and window.num_frames > 1 else None,
+            ego=window.ego if "ego" in accepts else None, layout=layout if "layout" in accepts else None,
+        )  # fmt: skip
 
     def save(self, folder: Path) -> None:
         """The pipeline, or the adapter where one was trained."""
