@@ -98,11 +98,16 @@ def event_faults(take: Take, event: Event, played: Played, camera: Camera, subst
     sight = take.sight(camera)
     first = own[0] - 1
     seen = sight.visible[:, first]
-    if seen.mean() < MIN_EVENT_VISIBLE:
-        faults.append(f"{event.name}: in view for {100 * seen.mean():.0f} % of the clip")
+    if _share(seen, take) < MIN_EVENT_VISIBLE:
+        faults.append(f"{event.name}: in view for {100 * _share(seen, take):.0f} % of the clip")
     elif sight.height_px[seen, first].max() < MIN_EVENT_HEIGHT_PX:
         faults.append(f"{event.name}: only {sight.height_px[seen, first].max():.1f} pixels tall")
     return faults
+
+
+def _share(seen: np.ndarray, take: Take) -> float:
+    """Share of the clip in which something is seen; of long clips, share of four seconds."""
+    return float(seen.sum() / min(len(seen), 4 * take.motion.fps + 1))
 
 
 def request_faults(take: Take, tracks: list[Track], camera: Camera) -> list[str]:
@@ -118,8 +123,8 @@ def request_faults(take: Take, tracks: list[Track], camera: Camera) -> list[str]
             continue
         seen = sight.visible[:, i - 1]
         near = 26.0 if track.kind in WALKING_KINDS else 42.0
-        if seen.mean() < MIN_REQUEST_VISIBLE:
-            faults.append(f"{track.kind}: in view for {100 * seen.mean():.0f} % of the clip")
+        if _share(seen, take) < MIN_REQUEST_VISIBLE:
+            faults.append(f"{track.kind}: in view for {100 * _share(seen, take):.0f} % of the clip")
         elif len(tracks) == 1 and sight.distance_m[seen, i - 1].min() > near:
             faults.append(f"{track.kind}: never nearer than {sight.distance_m[seen, i - 1].min():.0f} m")
     return faults

@@ -28,6 +28,7 @@ _GRID = tuple(itertools.product(WEATHERS, LIGHTS))
 _DRIVES = tuple(
     (road, name)
     for road, name in itertools.product(ROADS, MANOEUVRES)
+    for _ in range(3 if name.startswith(("turn", "lane")) else 1)  # hardly any event comes with these
     if not (road == "highway" and name.startswith("turn"))
 )
 _SLOTS = (*EVENTS, *[None] * round(len(EVENTS) * PLAIN_SHARE / (1 - PLAIN_SHARE)))

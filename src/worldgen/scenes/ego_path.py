@@ -16,7 +16,7 @@ COMFORT_JERK_MPS3 = 3.8
 URGENT_JERK_MPS3 = 9.8
 URGENT_BRAKING_MPS2 = 3.0
 """Deceleration from which the driver brakes in earnest: then the jerk limit is the urgent one."""
-MAX_LATERAL_MPS2 = 2.8
+MAX_LATERAL_MPS2 = 2.5
 ACCELERATE_MPS2 = 1.9
 BRAKE_MPS2 = 2.5
 CAP_BRAKING_MPS2 = 1.6
@@ -64,6 +64,7 @@ class Driver:
         self.plan, self.dt_s = plan, dt_s
         self.s_m, self.v, self.a = 0.0, plan.speed_mps, 0.0
         self.step_index = 0
+        self.urgent = False
         if plan.fixed is not None:
             self.s_m, self.v = float(plan.fixed[0][0]), float(plan.fixed[1][0])
 
@@ -76,8 +77,8 @@ class Driver:
             return
         wanted = min(self.plan.wanted_mps2(self.s_m, self.v), obstacle_mps2)
         wanted = max(wanted, -0.92 * 9.81 * self.plan.grip)
-        urgent = wanted < -URGENT_BRAKING_MPS2 and obstacle_mps2 < -URGENT_BRAKING_MPS2
-        jerk = URGENT_JERK_MPS3 if urgent or self.a < -URGENT_BRAKING_MPS2 - 0.5 else COMFORT_JERK_MPS3
+        self.urgent = obstacle_mps2 < -URGENT_BRAKING_MPS2 or (self.urgent and self.a < -1.0)
+        jerk = URGENT_JERK_MPS3 if self.urgent else COMFORT_JERK_MPS3
         if wanted < 0:
             # With constant jerk J the brake can be released in time to stand still only while a^2 <= 2 J v.
             wanted = max(wanted, -math.sqrt(2 * 0.75 * jerk * max(self.v, 0.0)))

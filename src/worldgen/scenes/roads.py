@@ -95,10 +95,16 @@ def draw_curvature(rng: np.random.Generator, s_m: np.ndarray, needs: RoadNeeds) 
     length = rng.uniform(160.0, 420.0)
     peak = rng.uniform(0.25, 1.0) * min(DESIGN_LATERAL_MPS2 / max(needs.speed_mps, 6.0) ** 2, 0.45 * math.pi / length)
     curvature = rng.choice((-1.0, 1.0)) * peak * np.sin(2 * math.pi * (s_m / length + rng.random()))
-    limit = MAX_DRIVEN_TURN_RAD if not needs.manoeuvre.startswith("lane") else MAX_DRIVEN_TURN_RAD / 4
-    driven = (s_m >= 0) & (s_m <= needs.distance_m)
-    turn = np.ptp(np.cumsum(curvature[driven])) * (s_m[1] - s_m[0]) if driven.sum() > 1 else 0.0
-    return curvature * min(1.0, limit / max(turn, 1e-9))
+    limit = MAX_DRIVEN_TURN_RAD
+    if needs.manoeuvre.startswith("lane"):
+        limit = min(limit, 0.25 / max(needs.speed_mps, 3.0))  # a small part of the lane change's own heading
+    heading = np.cumsum(curvature[(s_m >= 0) & (s_m <= needs.distance_m)]) * (s_m[1] - s_m[0])
+    if not len(heading):
+        return curvature
+    shift_m = abs(float(heading.sum()))
+    looks_like_lane_change = abs(heading[-1]) < 0.7 * np.abs(heading).max()
+    scale = min(1.0, limit / max(float(np.ptp(np.append(heading, 0.0))), 1e-9))
+    return curvature * (min(scale, 1.2 / max(shift_m, 1e-9)) if looks_like_lane_change else scale)
 
 
 def ego_lane(rng: np.random.Generator, section: Section, needs: RoadNeeds) -> int:

@@ -53,6 +53,7 @@ def draw_speed(rng: np.random.Generator, scenario: Scenario, events: list[Event]
 
 
 MAX_ATTEMPTS = 40
+MIN_EVENT_CLIP_S = 2.0
 MAX_FPS, MAX_FRAMES = 120.0, 4000
 
 
@@ -119,6 +120,12 @@ def simulate(
     """
     request = _request(scenario, seed, Given(fps, num_frames, camera, ego, speed_mps))
     events = check_events(scenario, given=ego is not None)
+    if events and request.steps * request.dt_s < MIN_EVENT_CLIP_S:
+        raise InputError(
+            "length of a clip with events in seconds",
+            round(request.steps * request.dt_s, 2),
+            f"at least {MIN_EVENT_CLIP_S}",
+        )
     best: Attempt | None = None
     for number in range(MAX_ATTEMPTS):
         attempt = _attempt(request, events, number)

@@ -133,6 +133,8 @@ class Stage:
 
 def _facing(x: np.ndarray, y: np.ndarray, heading: np.ndarray, motion: Motion) -> np.ndarray:
     """Yaw along the motion; while standing, the yaw of the nearest moving step, or the line's heading."""
+    if len(x) < 2:
+        return heading + (math.pi if motion.way < 0 else 0.0)
     dx, dy = np.gradient(x), np.gradient(y)
     moving = np.hypot(dx, dy) > 1e-3
     default = heading + (math.pi if motion.way < 0 else 0.0)
