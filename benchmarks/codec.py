@@ -20,8 +20,8 @@ from safetensors.torch import load_file
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import nn
 
-from worldgen.core.clip import Clip
 from worldgen.core.assets import assets_dir
+from worldgen.core.clip import Clip
 from worldgen.data.index import DataSet
 from worldgen.models.bundle import load_codec
 from worldgen.models.codec import decode_video, encode_video

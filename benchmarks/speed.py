@@ -19,9 +19,9 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from worldgen.core.assets import assets_dir
 from worldgen.core.layout import LAYOUT_CHANNELS
 from worldgen.core.manoeuvres import manoeuvre_motion
-from worldgen.core.assets import assets_dir
 from worldgen.models.bundle import load_pipeline
 from worldgen.models.conditions import ClipConditions, batch_conditions
 from worldgen.models.flow import FlowOptions, world_loss
@@ -78,7 +78,7 @@ def network(pipeline, peak: float) -> dict:
     generator = torch.Generator().manual_seed(0)
 
     def step():
-        loss, _ = world_loss(transformer, pipeline.text_encoder, latents, conditions, generator, FlowOptions())
+        loss, _ = world_loss(transformer, pipeline.text_encoder, latents, conditions, generator, options=FlowOptions())
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -98,7 +98,7 @@ def rollout(pipeline, frames: int, steps: int) -> dict:
     transformer = pipeline.transformer
     conditions = condition_batch(pipeline, 1, frames)
     text = text_states(pipeline.text_encoder, conditions)
-    run = Rollout(transformer, pipeline.scheduler, conditions, text, [0], SamplerOptions(steps=steps))
+    run = Rollout(transformer, pipeline.scheduler, conditions, text, seeds=[0], options=SamplerOptions(steps=steps))
     shape = (transformer.config.latent_channels, HEIGHT // 8, WIDTH // 8)
     seconds = []
     for _ in range(frames):

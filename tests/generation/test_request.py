@@ -124,10 +124,10 @@ def test_motion_that_cannot_be_read_is_one_line(ego, words):
 def test_log_that_is_too_short_names_what_it_covers(tmp_path):
     path = tmp_path / "short.ego.csv"
     write_ego_csv(path, manoeuvre_motion("keep", 9, FPS))
-    with pytest.raises(InputError, match="0.00 to 2.00 s without gaps"):
+    with pytest.raises(InputError, match=r"0\.00 to 2\.00 s without gaps"):
         read_ego(request(ego=str(path)))
 
 
 def test_context_that_is_too_short_says_how_much_there_is(drive):
-    with pytest.raises(InputError, match="2.50 s long"):
+    with pytest.raises(InputError, match=r"2\.50 s long"):
         read_context(request(context=str(drive), context_frames=16, context_start_s=2.0))

@@ -15,7 +15,7 @@ def noisy_weights(module: torch.nn.Module, scale: float = 0.1, seed: int = 0) ->
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in module.parameters():
-            parameter += scale * torch.randn(parameter.shape, generator=generator)
+            parameter.add_(scale * torch.randn(parameter.shape, generator=generator))
     return module
 
 

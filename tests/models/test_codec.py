@@ -5,7 +5,13 @@ from __future__ import annotations
 import torch
 
 from worldgen.models.codec import (
-    CODEC_SIZES, LATENT_CHANNELS, SPATIAL_FACTOR, build_codec, codec_loss, decode_video, encode_video,
+    CODEC_SIZES,
+    LATENT_CHANNELS,
+    SPATIAL_FACTOR,
+    build_codec,
+    codec_loss,
+    decode_video,
+    encode_video,
 )  # fmt: skip
 
 

@@ -8,7 +8,12 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 
 from tests.models.build import conditions, noisy_weights
 from worldgen.models.flow import (
-    VALIDATION_TIMES, FlowOptions, aligned_past, chunk_sources, validation_losses, world_loss,
+    VALIDATION_TIMES,
+    FlowOptions,
+    aligned_past,
+    chunk_sources,
+    validation_losses,
+    world_loss,
 )  # fmt: skip
 from worldgen.models.rollout import SamplerOptions, shifted_sigmas
 from worldgen.models.sizes import build_pipeline
@@ -71,7 +76,8 @@ def test_loss_counts_unknown_frames_only_and_repeats_with_its_generator():
     losses = []
     for _ in range(2):
         loss, metrics = world_loss(
-            pipeline.transformer, pipeline.text_encoder, latents, c, torch.Generator().manual_seed(5), FlowOptions()
+            pipeline.transformer, pipeline.text_encoder, latents, c, torch.Generator().manual_seed(5),
+            options=FlowOptions(),
         )
         losses.append(loss.item())
         assert 0 <= metrics["known_share"] < 1
@@ -95,7 +101,7 @@ def test_training_follows_the_ego_motion_and_not_a_shuffled_one():
 
     for step in range(120):
         latents, c = batch(step)
-        loss, _ = world_loss(transformer, text_encoder, latents, c, generator, options)
+        loss, _ = world_loss(transformer, text_encoder, latents, c, generator, options=options)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

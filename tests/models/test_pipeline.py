@@ -105,7 +105,7 @@ def test_every_subset_of_conditions_can_be_sampled(pipeline):
 def test_conditions_the_model_does_not_honour_are_refused_by_name():
     limited = build_pipeline("tiny")
     limited.transformer = build_transformer("tiny", accepts=("text", "ego"))
-    with pytest.raises(InputError, match="does not honour.*layout"):
+    with pytest.raises(InputError, match=r"does not honour.*layout"):
         limited([request()], FAST)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from worldgen.models.cache import TemporalCache
+from worldgen.models.conditions import ConditionBatch
 
 
 def modulate(x: torch.Tensor, shift: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
@@ -52,8 +55,9 @@ class FrameEmbedding(nn.Module):
         self.camera = nn.Linear(camera_features + 1, width)
         self.text = nn.Linear(text_width, width)
 
-    def forward(self, t, ego, ego_known, fps, camera, pooled_text) -> torch.Tensor:
-        """t ``(B, F)``, ego ``(B, F, 2)``, ego_known ``(B,)``, fps ``(B,)``, camera ``(B, 6)`` -> ``(B, F, D)``."""
+    def forward(self, t: torch.Tensor, conditions: ConditionBatch, pooled_text: torch.Tensor) -> torch.Tensor:
+        """t ``(B, F)``, conditions of the same frames, pooled_text ``(B, Dt)`` -> ``(B, F, D)``."""
+        ego, ego_known, fps, camera = conditions.ego, conditions.ego_known, conditions.fps, conditions.camera
         known = ego_known.float()[:, None, None].expand(*ego.shape[:2], 1)
         speed, rate = ego[..., :1] / 10.0, ego[..., 1:] * 5.0
         # Motion per frame as well as per second: at another frame rate the same speed is another picture.
@@ -113,6 +117,22 @@ class Attention(nn.Module):
         return self.to_out(attended.transpose(1, 2).flatten(2))
 
 
+@dataclass(frozen=True, eq=False)
+class Surroundings:
+    """What every attention block of a forward pass sees besides the picture itself.
+
+    text ``(B, L, Dt)``; text_mask ``(B, 1, 1, L)`` bool; places ``(2, n, d/2)`` and times ``(2, F, d/2)`` rotary
+    positions. With a ``cache``, earlier frames are attended to; with ``keep`` this chunk is added to it.
+    """
+
+    text: torch.Tensor
+    text_mask: torch.Tensor
+    places: torch.Tensor
+    times: torch.Tensor
+    cache: TemporalCache | None = None
+    keep: bool = False
+
+
 class AttentionBlock(nn.Module):
     """Spatial attention in a frame, causal attention over time at a place, cross-attention to text, and an MLP."""
 
@@ -129,18 +149,14 @@ class AttentionBlock(nn.Module):
         nn.init.zeros_(self.cross.to_out.weight)
         nn.init.zeros_(self.cross.to_out.bias)
 
-    def forward(self, x, modulation, text, text_mask, places, times, cache=None, keep=False) -> torch.Tensor:
-        """x ``(B, F, n, D)``; modulation ``(B, F, 9, D)``; text ``(B, L, Dt)``; text_mask ``(B, 1, 1, L)`` bool.
-
-        places ``(2, n, d/2)`` and times ``(2, F, d/2)`` are rotary positions. With a ``cache``, earlier frames are attended to;
-        with ``keep`` this chunk's keys and values are added to it.
-        """
+    def forward(self, x: torch.Tensor, modulation: torch.Tensor, around: Surroundings) -> torch.Tensor:
+        """x ``(B, F, n, D)``, modulation ``(B, F, 9, D)`` -> ``(B, F, n, D)``."""
         shift1, scale1, gate1, shift2, scale2, gate2, shift3, scale3, gate3 = (
             (modulation + self.table)[:, :, :, None].unbind(2)
         )  # each (B, F, 1, D)
-        x = x + gate1 * self._in_frame(modulate(x, shift1, scale1), places)
-        x = x + gate2 * self._over_time(modulate(x, shift2, scale2), times, cache, keep)
-        x = x + self._to_text(x, text, text_mask)
+        x = x + gate1 * self._in_frame(modulate(x, shift1, scale1), around.places)
+        x = x + gate2 * self._over_time(modulate(x, shift2, scale2), around)
+        x = x + self._to_text(x, around)
         return x + gate3 * self.mlp(modulate(x, shift3, scale3))
 
     def _in_frame(self, x: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
@@ -150,13 +166,13 @@ class AttentionBlock(nn.Module):
         out = F.scaled_dot_product_attention(rotate(q, places), rotate(k, places), v)
         return self.spatial.join(out).unflatten(0, (batch, frames))
 
-    def _over_time(self, x: torch.Tensor, times: torch.Tensor, cache: TemporalCache | None, keep: bool) -> torch.Tensor:
+    def _over_time(self, x: torch.Tensor, around: Surroundings) -> torch.Tensor:
         batch, frames, count = x.shape[:3]
         x = x.transpose(1, 2).flatten(0, 1)  # (B*n, F, D)
         q, k, v = self.temporal.project(x, x)
-        q, k = rotate(q, times), rotate(k, times)
-        if cache is not None:
-            k, v = cache.extend(self.layer, k, v, keep=keep)
+        q, k = rotate(q, around.times), rotate(k, around.times)
+        if around.cache is not None:
+            k, v = around.cache.extend(self.layer, k, v, keep=around.keep)
         past = k.shape[2] - frames
         if frames == 1:
             out = F.scaled_dot_product_attention(q, k, v)
@@ -165,8 +181,8 @@ class AttentionBlock(nn.Module):
             out = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed)
         return self.temporal.join(out).unflatten(0, (batch, count)).transpose(1, 2)
 
-    def _to_text(self, x: torch.Tensor, text: torch.Tensor, text_mask: torch.Tensor) -> torch.Tensor:
-        batch, frames, count = x.shape[:3]
-        q, k, v = self.cross.project(F.layer_norm(x, x.shape[-1:]).flatten(1, 2), text)
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=text_mask)
+    def _to_text(self, x: torch.Tensor, around: Surroundings) -> torch.Tensor:
+        frames, count = x.shape[1:3]
+        q, k, v = self.cross.project(F.layer_norm(x, x.shape[-1:]).flatten(1, 2), around.text)
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=around.text_mask)
         return self.cross.join(out).unflatten(1, (frames, count))

@@ -81,7 +81,7 @@ def aligned_past(latents: torch.Tensor, source: torch.Tensor, conditions: Condit
 
 
 def world_loss(
-    transformer, text_encoder, latents: torch.Tensor, conditions: ConditionBatch, generator: torch.Generator,
+    transformer, text_encoder, latents: torch.Tensor, conditions: ConditionBatch, generator: torch.Generator, *,
     options: FlowOptions,
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:  # fmt: skip
     """Mean squared velocity error over unknown frames. latents ``(B, C, F, h, w)`` clean."""

@@ -75,7 +75,7 @@ class WorldPipeline(DiffusionPipeline):
         width, height = self._size_of(requests[0])
         text = text_states(self.text_encoder, conditions).to(self.transformer.dtype)
         rollout = Rollout(
-            self.transformer, self.scheduler, conditions, text, [r.seed for r in requests], options
+            self.transformer, self.scheduler, conditions, text, seeds=[r.seed for r in requests], options=options
         )
         if requests[0].context is not None:
             video = video_from_clips([r.context for r in requests]).to(self.transformer.device)

@@ -48,8 +48,10 @@ class Rollout:
     results do not depend on the batch they are made in.
     """
 
-    def __init__(self, transformer, scheduler, conditions: ConditionBatch, text: torch.Tensor, seeds: list[int],
-                 options: SamplerOptions):  # fmt: skip
+    def __init__(
+        self, transformer, scheduler, conditions: ConditionBatch, text: torch.Tensor, *, seeds: list[int],
+        options: SamplerOptions,
+    ):  # fmt: skip
         assert len(conditions) == len(seeds), (len(conditions), len(seeds))
         self.transformer = transformer
         self.scheduler = scheduler

@@ -15,7 +15,15 @@ from diffusers.configuration_utils import register_to_config
 from diffusers.loaders import PeftAdapterMixin
 from torch import nn
 
-from worldgen.models.blocks import AttentionBlock, ConvBlock, FrameEmbedding, axis_angles, modulate, turn_of
+from worldgen.models.blocks import (
+    AttentionBlock,
+    ConvBlock,
+    FrameEmbedding,
+    Surroundings,
+    axis_angles,
+    modulate,
+    turn_of,
+)  # fmt: skip
 from worldgen.models.cache import TemporalCache
 from worldgen.models.conditions import CAMERA_FEATURES, ConditionBatch
 
@@ -40,7 +48,7 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
     _no_split_modules = ["AttentionBlock", "ConvBlock"]  # noqa: RUF012 - diffusers reads a list
 
     @register_to_config
-    def __init__(
+    def __init__(  # noqa: PLR0917 - diffusers writes exactly these arguments to config.json
         self,
         latent_channels: int = 16,
         detail_width: int = 128,
@@ -107,7 +115,7 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         batch, _, frames, height, width = latents.shape
         known_text = conditions.text_mask
         pooled = (text * known_text[..., None]).sum(1) / known_text.sum(1, keepdim=True).clamp_min(1)
-        frame = self.frame_embedding(t, conditions.ego, conditions.ego_known, conditions.fps, conditions.camera, pooled)
+        frame = self.frame_embedding(t, conditions, pooled)
         frame = F.silu(frame)  # (B, F, Dc)
         flat = frame.flatten(0, 1)
         detail_mod = self.detail_modulation(flat).unflatten(-1, (ConvBlock.MODULATIONS, -1))  # (B*F, 3, D0)
@@ -123,8 +131,9 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         # A row without text must still attend to something: attention over nothing is not a number.
         text_mask = (known_text | ~known_text.any(1, keepdim=True))[:, None, None]
         text = text * known_text.any(1)[:, None, None]
+        around = Surroundings(text, text_mask, places, times, cache, keep)
         for block in self.attention:
-            y = self._run(block, y, attention_mod, text, text_mask, places, times, cache, keep)
+            y = self._run(block, y, attention_mod, around)
         if cache is not None and keep:
             cache.advance(frames)
         y = self.up(y).flatten(0, 1).unflatten(1, (height // 2, width // 2)).movedim(-1, 1)

@@ -91,7 +91,8 @@ class WorldModule(nn.Module):
     def forward(self, batch: WorldBatch, generators: list[torch.Generator]):
         # The chunk pattern is drawn once for a micro-batch, so its first generator draws everything.
         return world_loss(
-            self.transformer, self.text_encoder, batch.latents, batch.conditions, generators[0], self.options
+            self.transformer, self.text_encoder, batch.latents, batch.conditions, generators[0],
+            options=self.options,
         )
 
 
