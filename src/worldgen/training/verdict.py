@@ -17,8 +17,9 @@ UNCHANGED = 1e-6
 
 
 def relative_change(now: torch.Tensor, before: torch.Tensor) -> float:
-    """Distance of two outputs over the size of the second."""
-    return float((now - before).norm() / before.norm().clamp_min(1e-12))
+    """Distance of two outputs over the size of the larger, 0 to 2 (a fresh transformer's output is zero)."""
+    size = torch.maximum(now.norm(), before.norm()).clamp_min(1e-30)
+    return float((now - before).norm() / size)
 
 
 def overfit_verdict(config: TrainConfig, progress: Progress, report: Callable[[str], None]) -> str | None:
