@@ -15,6 +15,7 @@ from worldgen.core.errors import InputError
 from worldgen.core.manoeuvres import MANOEUVRES, classify_manoeuvre, manoeuvre_motion
 from worldgen.core.scenario import AGENT_KINDS, LIGHTS, ROADS, WEATHERS, AgentRequest, Scenario
 from worldgen.core.scene import VARIANTS, Scene
+from worldgen.scenes.actors import SIZE_M
 from worldgen.scenes.audit import ego_boxes
 from worldgen.scenes.conflict import overlapping_pairs
 from worldgen.scenes.draw import balanced_scenario, draw_scenario
@@ -44,6 +45,7 @@ def check_whole(scene: Scene) -> None:
     assert np.abs(planar_poses(scene.ego) - scene.ego_poses).max() < 1e-9 and not scene.ego_poses[0].any()
     assert len(overlapping_pairs(agent_boxes(scene))) == 0
     for agent in scene.agents:
+        assert agent.kind == "bicycle" or np.abs(np.array(agent.size_m) / SIZE_M[agent.variant] - 1).max() < 0.1
         assert agent.variant in VARIANTS and np.isfinite(agent.poses).all() and (agent.speed_mps >= -1e-9).all()
         if agent.label in ("car", "truck", "bus", "motorcycle", "cyclist", "pedestrian"):
             assert np.abs(np.diff(agent.poses[:, :2], axis=0)).max(initial=0.0) * scene.fps < 60.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -89,7 +89,6 @@ class Track:
     essential: bool = False
     stop_for: bool = True
     seen_from: int = 0
-    tags: frozenset[str] = field(default=frozenset())
 
     @property
     def half_length_m(self) -> float:

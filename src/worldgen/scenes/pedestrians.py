@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from worldgen.scenes.actors import Track
@@ -36,25 +38,24 @@ def walk_along(stage: Stage, kind: str, s_m: float, d_m: float, *, way: int, spe
 
 
 def cross(stage: Stage, kind: str, s_m: float, from_d_m: float, to_d_m: float, *, start_s: float, speed_mps: float,
-          part: str = "", drift_mps: float = 0.0, ramp_s: float = 0.5) -> Track:  # fmt: skip
-    """Someone who waits at the edge, crosses at right angles (drifting along by ``drift_mps``) and stops beyond.
+          part: str = "", variant: str | None = None) -> Track:  # fmt: skip
+    """Someone who waits at the edge, crosses at right angles and stops beyond.
 
     A negative ``start_s`` has them on the way already when the clip begins.
     """
     distance = abs(to_d_m - from_d_m)
     lead = max(0.0, -start_s)
     times = np.concatenate([np.arange(-np.ceil(lead / stage.dt_s), 0) * stage.dt_s, stage.times_s])
-    end = start_s + distance / speed_mps + ramp_s
-    speed = ramped(times, start_s, end, speed_mps, ramp_s)
+    end = start_s + distance / speed_mps + 0.5
+    speed = ramped(times, start_s, end, speed_mps)
     way = np.minimum(covered(speed, stage.dt_s), distance)
-    along = drift_mps * way / max(speed_mps, 0.1)
     keep = slice(len(times) - stage.steps, None)
     d = from_d_m + np.sign(to_d_m - from_d_m) * way
     moving = np.where(way < distance, speed, 0.0)[keep]
     line = stage.plan.line
-    x, y, heading = line.world(s_m + along[keep], d[keep])
-    yaw = heading + np.arctan2(np.sign(to_d_m - from_d_m), drift_mps / speed_mps)
-    return stage.add(kind, (x, y, yaw), moving, part=part)
+    x, y, heading = line.world(np.full(stage.steps, s_m), d[keep])
+    yaw = heading + math.copysign(math.pi / 2, to_d_m - from_d_m)
+    return stage.add(kind, (x, y, yaw), moving, part=part, variant=variant)
 
 
 def bystanders(stage: Stage) -> None:

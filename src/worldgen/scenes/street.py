@@ -6,12 +6,13 @@ import math
 
 import numpy as np
 
-from worldgen.scenes.actors import SIZE_M
+from worldgen.scenes.actors import EGO_FRONT_M, SIZE_M
 from worldgen.scenes.pedestrians import bystanders, covered, cross
 from worldgen.scenes.plan import Closure, Junction
 from worldgen.scenes.stage import Motion, Stage
 
-GREEN, AMBER, RED = 1, 2, 3
+GREEN, RED = 1, 3
+"""Indices into ``core.scene.SIGNAL_STATES``."""
 SIGNAL_HEIGHT_M = 2.4
 
 
@@ -22,6 +23,15 @@ def furnish_street(stage: Stage) -> None:
         _cross_traffic(stage, stage.plan.junction)
         if stage.plan.junction.signals and stage.allowed("traffic_light"):
             junction_signals(stage, stage.plan.junction)
+    elif (
+        stage.ego.manoeuvre == "stop"
+        and stage.ego.fixed is None
+        and not stage.scenario.events
+        and stage.rng.random() < 0.6
+    ):
+        queue_ahead(
+            stage, float(stage.nominal_s_m[-1]) + EGO_FRONT_M + stage.uniform(2.2, 3.5), int(stage.rng.integers(1, 4))
+        )
     if stage.plan.closure is not None and stage.allowed("traffic_cone"):
         closure_cones(stage, stage.plan.closure)
     parked_row(stage)
@@ -172,7 +182,7 @@ def _cross_traffic(stage: Stage, junction: Junction) -> None:
             s = -way * rng.uniform(8.0, 30.0) + way * speed * stage.times_s
             stage.track(
                 kind, Motion(s, np.full(stage.steps, offset), np.full(stage.steps, speed), way), line=junction.line
-            ).tags |= {"cross"}
+            )
         else:
             track = stage.track(
                 kind,
@@ -187,7 +197,7 @@ def _cross_traffic(stage: Stage, junction: Junction) -> None:
 def queue_ahead(stage: Stage, s_m: float, count: int) -> None:
     """Standing vehicles one behind the other in the ego's lane from ``s_m`` (rear of the last)."""
     at = s_m
-    for _ in range(count):
+    for _ in range(count if stage.allowed("car") else 0):
         track = stage.standing("car", at + 2.3, stage.plan.ego_offset_m)
         track.braking = np.ones(stage.steps, bool)
         at += track.size_m[0] + stage.uniform(1.6, 3.0)

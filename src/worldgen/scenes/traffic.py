@@ -210,6 +210,7 @@ class EgoWatch:
         self.headway_s = EGO_HEADWAY_S
 
     def allowed_mps2(self, k: int, s_m: float, v: float) -> float:
+        """Acceleration allowed at step k, at way ``s_m`` and speed ``v``; infinite when nothing is in the way."""
         o = self.obstacles
         if not o.s_m.shape[1]:
             return math.inf
@@ -266,7 +267,7 @@ def drive(stage: Stage, fleet: Fleet) -> Drive:
             v = np.maximum(fleet.v_mps + acceleration * dt, 0.0)
             fleet.s_m = fleet.s_m + fleet.way * 0.5 * (fleet.v_mps + v) * dt
             fleet.v_mps = v
-            moved = np.clip(v / 4.0, 0.0, 1.0)
+            moved = np.clip(v / 8.0, 0.0, 1.0)  # slow vehicles cannot move sideways fast
             lane_phase = np.minimum(lane_phase + moved * dt / LANE_CHANGE_S, 1.0)
             blend = lane_phase - np.sin(2 * math.pi * lane_phase) / (2 * math.pi)
             fleet.d_m = lane_start + (fleet.lane_m - lane_start) * blend

@@ -86,9 +86,7 @@ def runs_across(stage: Stage, kind: str, *, side: int, speed_mps: float, meet_s:
     far, _ = side_edges(stage, -side)
     end_d = far if to_d_m is None else to_d_m
     start = meet_s + late_s - abs(ego_d - start_d) / speed_mps - 0.25
-    track = cross(stage, kind, s, start_d, end_d, start_s=start, speed_mps=speed_mps, part=part)
-    if variant is not None:
-        track.variant = variant
+    track = cross(stage, kind, s, start_d, end_d, start_s=start, speed_mps=speed_mps, part=part, variant=variant)
     track.seen_from = step_at(stage, aware_s(stage, start, meet_s))
     return track
 
