@@ -76,14 +76,30 @@ def test_loss_counts_unknown_frames_only_and_repeats_with_its_generator():
     losses = []
     for _ in range(2):
         loss, metrics = world_loss(
-            pipeline.transformer, pipeline.text_encoder, latents, c, torch.Generator().manual_seed(5),
+            pipeline.transformer,
+            pipeline.text_encoder,
+            latents,
+            c,
+            torch.Generator().manual_seed(5),
             options=FlowOptions(),
         )
         losses.append(loss.item())
         assert 0 <= metrics["known_share"] < 1
     assert losses[0] == losses[1]
-    # A fresh model predicts zero, so the loss is the mean square of noise - data: 1 + 1 for standard normal data.
-    assert losses[0] == pytest.approx(2.0, rel=0.15)
+
+
+def test_weight_of_late_times_is_bounded():
+    """At time t the velocity of a fresh model without a past errs by mean(x0^2) / t^2, weighted (t / 0.3)^2 below 0.3."""
+    pipeline = build_pipeline("tiny")
+    latents = torch.ones(4, 16, 2, 4, 4)
+    c = conditions(4, 2, rows=4, columns=4)
+    options = FlowOptions(known_frames=0.0, drop_past=1.0, time_mean=-4.0, time_std=0.01, full_weight_time=0.3)
+    loss, _ = world_loss(
+        pipeline.transformer, pipeline.text_encoder, latents, c, torch.Generator().manual_seed(0), options=options
+    )
+    t = torch.tensor(-4.0).sigmoid().clamp_min(0.05)  # the network's own least time
+    noise_share = (torch.tensor(-4.0).sigmoid() / 0.3) ** 2
+    assert 0 < loss.item() < 3 * (1 / t**2) * noise_share
 
 
 def test_training_follows_the_ego_motion_and_not_a_shuffled_one():

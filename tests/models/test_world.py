@@ -7,7 +7,7 @@ import torch
 
 from tests.models.build import conditions, noisy_weights, text_of
 from worldgen.models.sizes import build_transformer
-from worldgen.models.world import WorldTransformer
+from worldgen.models.world import MIN_TIME, WorldTransformer
 
 ROWS, COLUMNS, FRAMES = 4, 6, 5
 
@@ -25,11 +25,14 @@ def inputs(batch: int = 2, frames: int = FRAMES, *, seed: int = 0):
     return latents, t, past
 
 
-def test_fresh_model_predicts_zero_velocity():
+def test_fresh_model_predicts_that_the_moved_past_stays():
     fresh = build_transformer("tiny")
     latents, t, past = inputs()
+    t = t.clamp_min(MIN_TIME)
     c = conditions(2, FRAMES, rows=ROWS, columns=COLUMNS)
-    assert torch.equal(fresh(latents, t, past, c, text_of(c)), torch.zeros_like(latents))
+    velocity = fresh(latents, t, past, c, text_of(c))
+    clean = latents - t[:, None, :, None, None] * velocity
+    torch.testing.assert_close(clean, past[:, :-1], atol=1e-5, rtol=1e-5)
 
 
 @torch.no_grad()

@@ -2,7 +2,8 @@
 
 Two resolutions. At the latent resolution, convolutions paint detail from the noisy latents, the past frame moved by
 the ego motion, and the layout. At half of it, attention ties the picture together in space, in time (causal) and to
-the text. Diffusion time is per frame: known frames have t = 0 (Chen et al. 2024, arXiv:2407.01392), so context,
+the text. What comes out is the change against the moved past (against nothing where there is none), so a fresh network
+already predicts that the world stands still while the camera moves. Diffusion time is per frame: known frames have t = 0 (Chen et al. 2024, arXiv:2407.01392), so context,
 continuation and free generation are one path. What was tried and dropped stands in docs/experiments.md.
 """
 
@@ -26,6 +27,9 @@ from worldgen.models.blocks import (
 )  # fmt: skip
 from worldgen.models.cache import TemporalCache
 from worldgen.models.conditions import CAMERA_FEATURES, ConditionBatch
+
+MIN_TIME = 0.05
+"""Velocity is (noisy - clean) / t; below this time the division would only magnify rounding."""
 
 LAYOUT_FACTOR = 2
 """Layouts come at twice the latent resolution, so a distant pedestrian is still a cell."""
@@ -142,7 +146,9 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
             x = self._run(block, x, detail_mod)
         shift, scale = self.head_modulation(flat)[:, None, None].chunk(2, -1)
         x = self.head(F.silu(modulate(x.movedim(1, -1), shift, scale)).movedim(-1, 1))
-        return x.unflatten(0, (batch, frames)).movedim(1, 2)
+        change = x.unflatten(0, (batch, frames)).movedim(1, 2)  # (B, C, F, h, w)
+        clean = past[:, :-1] + change
+        return (latents - clean) / t.to(latents.dtype).clamp_min(MIN_TIME)[:, None, :, None, None]
 
     def _stem(self, latents, t, past, conditions: ConditionBatch) -> torch.Tensor:
         batch, _, frames, height, width = latents.shape

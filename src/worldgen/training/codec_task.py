@@ -15,7 +15,7 @@ from worldgen.core.seeds import numpy_rng
 from worldgen.models.bundle import load_codec, load_pipeline
 from worldgen.models.codec import codec_loss, decode_images, encode_images
 from worldgen.training.clips import Clips, Place
-from worldgen.training.config import TrainConfig
+from worldgen.training.config import DataConfig, TrainConfig
 from worldgen.training.initial import new_codec
 from worldgen.training.order import Draw
 from worldgen.training.record import Launch
@@ -47,7 +47,9 @@ class ImageItems:
         return len(self.places)
 
     def load(self, draw: Draw) -> tuple[str, np.ndarray]:
-        return self.pictures(self.places[draw.index], draw.rng())
+        rng = draw.rng()
+        key, frames = self.pictures(self.places[draw.index], rng)
+        return key, varied(frames, self.clips.config, rng)
 
     def pictures(self, place: Place, rng: np.random.Generator) -> tuple[str, np.ndarray]:
         """``(data.num_frames, H, W, 3)`` uint8 pictures of one clip, at different times as far as it has them."""
@@ -62,6 +64,19 @@ class ImageItems:
         keys, frames = zip(*items, strict=True)
         pixels = torch.from_numpy(np.ascontiguousarray(np.concatenate(frames)))
         return ImageBatch(keys, pixels.permute(0, 3, 1, 2).float() / 127.5 - 1.0)
+
+
+def varied(frames: np.ndarray, config: DataConfig, rng: np.random.Generator) -> np.ndarray:
+    """Pictures ``(N, H, W, 3)`` uint8 cut at a random place and exposed at random, so few drives teach more."""
+    height, width = config.crop_height_px or frames.shape[1], config.crop_width_px or frames.shape[2]
+    y0, x0 = rng.integers(frames.shape[1] - height + 1), rng.integers(frames.shape[2] - width + 1)
+    frames = frames[:, y0 : y0 + height, x0 : x0 + width]
+    if not config.exposure:
+        return frames
+    contrast = 1 + config.exposure * rng.uniform(-1, 1)
+    brightness = 255 / 3 * config.exposure * rng.uniform(-1, 1)
+    exposed = (frames.astype(np.float32) - 127.5) * contrast + 127.5 + brightness
+    return np.clip(exposed.round(), 0, 255).astype(np.uint8)
 
 
 class CodecModule(nn.Module):

@@ -21,6 +21,8 @@ class DataConfig:
     s-th frame, s drawn from these (the ego motion and the rate follow). flip: probability of mirroring left and right.
     flip_text: what to do with a caption that says left or right when mirrored: swap the words, or skip the mirroring.
     layouts: give clips that worldgen rendered the layout of their scene (world training only).
+    crop_width_px, crop_height_px, exposure: codec training only: pictures are cut to a window of that size at a random
+    place (0: whole), and their contrast and brightness drawn within 1 +- exposure and +- exposure / 3 of the range.
     cache: folder for encoded latents ("" for OUTPUT/latents). max_clips: use only so many clips of a split (0: all).
     """
 
@@ -33,10 +35,18 @@ class DataConfig:
     flip: float = 0.0
     flip_text: Literal["swap", "skip"] = "swap"
     layouts: bool = True
+    crop_width_px: int = 0
+    crop_height_px: int = 0
+    exposure: float = 0.0
     cache: str = ""
     max_clips: int = 0
 
     def __post_init__(self) -> None:
+        if not (0 <= self.crop_width_px <= self.width_px and 0 <= self.crop_height_px <= self.height_px):
+            received = (self.crop_width_px, self.crop_height_px)
+            raise InputError("data.crop_width_px and data.crop_height_px", received, "0, or at most the picture's size")
+        if not 0.0 <= self.exposure < 1.0:
+            raise InputError("data.exposure", self.exposure, "0 to below 1")
         if self.repeat and (len(self.repeat) != len(self.urls) or min(self.repeat) < 1):
             raise InputError("data.repeat", self.repeat, f"{len(self.urls)} whole numbers of at least 1, one per url")
         if min(self.width_px, self.height_px) < 8:
