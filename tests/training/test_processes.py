@@ -33,15 +33,32 @@ def codec_config(output: Path, dataset: str, **changes) -> TrainConfig:
     return TrainConfig(**{**values, **changes})
 
 
+def launch(command: list[str]) -> subprocess.Popen:
+    """A program in a group of its own, so that what it starts can be ended with it."""
+    return subprocess.Popen(
+        command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+
+
 def start(config: TrainConfig, *launcher: str) -> subprocess.Popen:
     file = Path(config.output).with_suffix(".yaml")
     file.write_text(config_yaml(config))
-    command = [*(launcher or (sys.executable,)), "-m", "worldgen", "train", "--config", str(file)]
-    return subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return launch([*(launcher or (sys.executable,)), "-m", "worldgen", "train", "--config", str(file)])
+
+
+def finish(process: subprocess.Popen) -> tuple[int, str]:
+    """Wait for the end: exit code and all it said. A program that takes far too long is ended, and fails the test."""
+    try:
+        said, _ = process.communicate(timeout=500)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        said, _ = process.communicate()
+        pytest.fail(f"still running after 500 s, having said: {said}")
+    return process.returncode, said
 
 
 def wait_for_steps(process: subprocess.Popen, output: Path, steps: int) -> None:
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 300
     while len(read_metrics(output / "metrics.jsonl")) < steps:
         assert process.poll() is None, process.communicate()[0]
         assert time.monotonic() < deadline, "the run did not get going"
@@ -66,12 +83,12 @@ def test_a_run_that_is_ended_goes_on_as_if_it_never_stopped(tmp_path, dataset, w
     process = start(codec_config(output, dataset))
     wait_for_steps(process, output, 8)
     process.send_signal(number)
-    said, _ = process.communicate(timeout=60)
+    code, said = finish(process)
     done = checkpoints(output / "checkpoints")[0][0]
     if number == signal.SIGKILL:
-        assert process.returncode == -signal.SIGKILL and done % 5 == 0 and done < STEPS
+        assert code == -signal.SIGKILL and done % 5 == 0 and done < STEPS
     else:
-        assert process.returncode == 130, said
+        assert code == 130, said
         assert f"interrupted after step {done}; state saved in {output}" in said and "Traceback" not in said
     lines: list[str] = []
     train(codec_config(output, dataset), launch=Launch(report=lines.append))
@@ -88,15 +105,8 @@ TWO = (sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num
 
 def test_two_processes_see_what_one_with_a_doubled_batch_sees(tmp_path):
     script = Path(__file__).with_name("toy_run.py")
-    launched = subprocess.run(
-        [*TWO, str(script), str(tmp_path / "two")],
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert launched.returncode == 0, launched.stdout + launched.stderr
+    code, said = finish(launch([*TWO, str(script), str(tmp_path / "two")]))
+    assert code == 0, said
     train(toy_config(tmp_path / "one", batch=4), launch=Launch(), build=lambda *_: ToyTask())
     one, two = curve(tmp_path / "one"), curve(tmp_path / "two")
     assert len(one) == len(two) == 10
@@ -109,8 +119,8 @@ def test_two_processes_train_the_world_model_as_one_does(tmp_path, dataset, code
     data = DataConfig(urls=(dataset,), width_px=32, height_px=32, num_frames=3, flip=0.5)
     changes = dict(task="world", data=data, steps=6, save_every=3, init=InitConfig(codec=str(codec_folder)))
     process = start(codec_config(tmp_path / "two", dataset, **changes, validate_every=3, sheet_every=6), *TWO)
-    said, _ = process.communicate(timeout=180)
-    assert process.returncode == 0, said
+    code, said = finish(process)
+    assert code == 0, said
     train(codec_config(tmp_path / "one", dataset, **changes, accumulate=2), launch=Launch())
     one, two = curve(tmp_path / "one"), curve(tmp_path / "two")
     assert len(two) == 6
