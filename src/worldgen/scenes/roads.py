@@ -306,7 +306,8 @@ def draw_closure(rng: np.random.Generator, plan: RoadPlan, needs: RoadNeeds) -> 
     final = lane + shift
     if "ego_lane_closed" in needs.wants and not shift:
         free = lane - 1 if lane > 0 else lane + 1
-        taper = rng.uniform(0.5, 0.75) * needs.distance_m + EGO_FRONT_M
+        near, far = (0.95, 1.15) if needs.manoeuvre == "stop" else (0.5, 0.75)
+        taper = rng.uniform(near, far) * needs.distance_m + EGO_FRONT_M
         return Closure(
             section.forward_offset_m(lane), taper, taper + rng.uniform(8.0, 14.0), taper + 130.0, free < lane
         )

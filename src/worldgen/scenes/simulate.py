@@ -52,7 +52,7 @@ def draw_speed(rng: np.random.Generator, scenario: Scenario, events: list[Event]
     return float(speed)
 
 
-MAX_ATTEMPTS = 40
+MAX_ATTEMPTS = 60
 MIN_EVENT_CLIP_S = 2.0
 MAX_FPS, MAX_FRAMES = 120.0, 4000
 
