@@ -48,7 +48,7 @@ def test_prompt_alone_gives_the_whole_folder(tiny_model, tmp_path, capsys):
     assert clip.frames.shape == (6, 32, 64, 3) and clip.fps == 8.0
     meta = json.loads((out / "meta.json").read_text())
     assert meta["prompt"] == PROMPT and meta["scenario"]["weather"] == "heavy_rain"
-    assert meta["conditions_given"] == ["text", "ego", "layout"] and len(meta["weights_hash"]) == 32
+    assert meta["conditions_given"] == ["context", "text", "ego", "layout"] and meta["notes"]["sketched_frames"] == 2 and len(meta["weights_hash"]) == 32
     labels = json.loads((out / "labels.json").read_text())
     assert len(labels["images"]) == 6 and "annotations" in labels
     rows = list(csv.DictReader((out / "ego.csv").read_text().splitlines()))

@@ -63,7 +63,8 @@ def test_context_is_cut_at_the_wanted_rate_and_size(drive):
 def test_a_scene_gives_layout_labels_and_motion_that_belong_together():
     prepared = prepare(request(), ALL)
     c = prepared.conditions
-    assert c.given == ("text", "ego", "layout")
+    assert c.given == ("context", "text", "ego", "layout") and len(c.context) == 2
+    assert prepare(request(start="noise"), ALL).conditions.given == ("text", "ego", "layout")
     assert c.layout.shape[:2] == (17, len(LAYOUT_CHANNELS)) and len(c.ego) == 17
     assert (prepared.labels.num_frames, prepared.labels.width_px, prepared.labels.height_px) == (17, 64, 32)
     assert prepared.scenario.weather == "heavy_rain" and prepared.scenario.light.startswith("night")

@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--ego", default="", metavar="MOTION", help='a manoeuvre ("brake"), an ego log, or waypoints in metres ("(x, y), ...")')
     what.add_argument("--speed", type=float, default=0.0, metavar="MPS", help="speed a manoeuvre starts from when there is no scene")
     what.add_argument("--layout", default="", metavar="SCENARIO", help="a scenario as JSON, used instead of the words for the scene")
+    what.add_argument("--start", default="sketch", choices=("sketch", "noise"), help="first frames of a scene: drawn, or made by the model too (default sketch)")
     shape = parser.add_argument_group("how long and how large")
     shape.add_argument("--frames", type=int, default=DEFAULT_FRAMES, help=f"frames in all, context included (default {DEFAULT_FRAMES})")
     shape.add_argument("--fps", type=float, default=0.0, help="frames per second (default: the model's)")
@@ -95,6 +96,7 @@ def _request(args: argparse.Namespace, sampler, seed: int):
         prompt=args.prompt.strip(), frames=args.frames, fps=args.fps or sampler.fps, width_px=width, height_px=height,
         seed=seed, context=args.context, context_frames=args.context_frames or max(1, min(8, args.frames // 2)), context_start_s=args.context_start,
         ego=args.ego, speed_mps=args.speed, scenario=read_scenario(args.layout) if args.layout else None,
+        start=args.start,
     )  # fmt: skip
 
 

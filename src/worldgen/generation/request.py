@@ -24,6 +24,9 @@ from worldgen.data.video import probe, read_clip
 LOG_SUFFIXES = (".csv", ".json", ".parquet", ".txt")
 DEFAULT_SPEED_MPS = 10.0
 MIN_FRAMES, MAX_FRAMES = 2, 10_000
+STARTS = ("sketch", "noise")
+SKETCH_FRAMES = 2
+"""Drawn frames a clip begins with: two tell how things move."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class Request:
     prompt: words. context: a video whose last frames before ``context_start_s + context_frames / fps`` are continued.
     ego: a manoeuvre, a log file, or waypoint text; "" leaves the motion to the scene. speed_mps: of a manoeuvre where
     no scene sets it (0: default). scenario: used instead of the words where given. frames, fps: of the whole clip.
-    width_px, height_px: of the picture.
+    width_px, height_px: of the picture. start: how a scene's clip begins, "sketch" (the first frames are drawn by the
+    sketch renderer and given as context) or "noise" (the model makes every frame).
     """
 
     prompt: str
@@ -48,6 +52,7 @@ class Request:
     ego: str = ""
     speed_mps: float = 0.0
     scenario: Scenario | None = None
+    start: str = "sketch"
 
     def __post_init__(self) -> None:
         if not MIN_FRAMES <= self.frames <= MAX_FRAMES:
@@ -56,6 +61,8 @@ class Request:
             raise InputError("frames per second", self.fps, "0.5 to 60")
         if self.context and not 1 <= self.context_frames < self.frames:
             raise InputError("context frames", self.context_frames, f"1 to {self.frames - 1}, fewer than --frames")
+        if self.start not in STARTS:
+            raise InputError("start of a clip", self.start, "one of " + ", ".join(STARTS))
         if not 0 <= self.speed_mps <= 60:
             raise InputError("speed in m/s", self.speed_mps, "0 to 60")
 
@@ -101,8 +108,14 @@ def _from_scene(request: Request, accepts: tuple[str, ...]) -> Prepared:
     camera = Camera.from_fov(request.width_px, request.height_px, 70.0, height_m=1.4, pitch_rad=0.03)
     scene = simulate(scenario, request.seed, fps=request.fps, num_frames=request.frames, camera=camera, ego=ego)
     layout = layout_maps(scene, request.height_px // 4, request.width_px // 4) if "layout" in accepts else None
+    context = None
+    if request.start == "sketch" and "context" in accepts:
+        from worldgen.scenes.render import render_scene
+
+        context = render_scene(scene, frames=list(range(min(SKETCH_FRAMES, request.frames - 1)))).clip
+        notes["sketched_frames"] = len(context)
     conditions = Conditions(
-        request.frames, request.fps, text=request.prompt if "text" in accepts else None,
+        request.frames, request.fps, text=request.prompt if "text" in accepts else None, context=context,
         ego=scene.ego if "ego" in accepts else None, camera=scene.camera, layout=layout, seed=request.seed,
     )  # fmt: skip
     return Prepared(conditions, scenario, scene, labels_of(scene), notes)
