@@ -78,6 +78,12 @@ def publish(runs: list[Path], codec_run: str, out: Path) -> None:
     for name in NETWORKS:
         getattr(pipeline, name).half()
     pipeline.save_pretrained(out)
+    for file in (out / "model_index.json", *out.glob("*/config.json")):
+        config = json.loads(file.read_text())
+        config.pop("_name_or_path", None)  # where it lay on the machine that trained it
+        file.write_text(json.dumps(config, indent=2) + "\n")
+    for file in out.rglob("*.safetensors"):
+        file.chmod(0o644)
     shipped = load_pipeline(out)
     size_mb = sum(f.stat().st_size for f in out.rglob("*.safetensors")) / 1e6
     if size_mb > LIMIT_MB:
@@ -127,6 +133,11 @@ def card(out: Path) -> str:
     if record["codec_run"]:
         lines.append(_run_row("codec", record["codec_run"]))
     lines += [_run_row(run["run"], run) for run in record["runs"]]
+    lines += [
+        "", "The validation error of a world run is the mean velocity error over the noise levels in `training.json`; each "
+        "run's curve compares with itself only, because the first run predicted velocity and later ones the clean frame, whose "
+        "error counts most at the lowest level.",
+    ]  # fmt: skip
     notes = [note for run in [record["codec_run"], *record["runs"]] for note in run.get("notes", ())]
     lines += ["", *[f"- {note}" for note in notes]] if notes else []
     if "codec" in results:
