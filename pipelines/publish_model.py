@@ -67,7 +67,7 @@ def data_record(urls: list[str]) -> list[dict]:
     return out
 
 
-def publish(runs: list[Path], codec_run: str, out: Path) -> None:
+def publish(runs: list[Path], codec_run: str, out: Path, notes: list[str]) -> None:
     import torch
 
     import worldgen
@@ -98,7 +98,7 @@ def publish(runs: list[Path], codec_run: str, out: Path) -> None:
         "weights_hash": pipeline_hash(shipped), "trained_hash": trained_hash,
         "parameters": {name: sum(p.numel() for p in getattr(shipped, name).parameters()) for name in NETWORKS},
         "accepts": list(shipped.accepts), "size_px": list(shipped.size_px), "fps": shipped.transformer.config.fps,
-        "data": data_record(list(urls)), "codec_run": codec, "runs": [run_record(run) for run in runs],
+        "data": data_record(list(urls)), "notes": notes, "codec_run": codec, "runs": [run_record(run) for run in runs],
     }  # fmt: skip
     (out / "training.json").write_text(json.dumps(record, indent=2) + "\n")
 
@@ -127,7 +127,7 @@ def card(out: Path) -> str:
     lines += [
         "", "Rendered scenes have exact ego motion, captions and layouts. Real clips have captions, and ego motion where a log "
         "gives it. Splits are by drive.", "", "## Training", "",
-        "`pipelines/train_default.sh`; the runs behind these weights, in order (records in `training.json`):", "",
+        "The recipe is `pipelines/train_default.sh`. The runs behind these weights, in order (records in `training.json`):", "",
         "| run | steps | minutes | validation error, first to last |", "| --- | --- | --- | --- |",
     ]  # fmt: skip
     if record["codec_run"]:
@@ -138,7 +138,7 @@ def card(out: Path) -> str:
         "run's curve compares with itself only, because the first run predicted velocity and later ones the clean frame, whose "
         "error counts most at the lowest level.",
     ]  # fmt: skip
-    notes = [note for run in [record["codec_run"], *record["runs"]] for note in run.get("notes", ())]
+    notes = record.get("notes", []) + [note for run in [record["codec_run"], *record["runs"]] for note in run.get("notes", ())]
     lines += ["", *[f"- {note}" for note in notes]] if notes else []
     if "codec" in results:
         lines += _codec_table(results["codec"])
@@ -193,12 +193,13 @@ def main() -> None:
     parser.add_argument("runs", nargs="*", type=Path)
     parser.add_argument("--codec-run", default="")
     parser.add_argument("--out", type=Path, default=REPOSITORY / "assets" / "model")
+    parser.add_argument("--note", action="append", default=[], help="how these runs differ from the recipe")
     parser.add_argument("--card-only", action="store_true")
     args = parser.parse_args()
     if not args.card_only:
         if not args.runs:
             parser.error("name at least one run, or --card-only")
-        publish(args.runs, args.codec_run, args.out)
+        publish(args.runs, args.codec_run, args.out, args.note)
     (args.out / "README.md").write_text(card(args.out))
 
 

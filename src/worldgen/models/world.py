@@ -4,7 +4,7 @@ Two resolutions. At the latent resolution, convolutions paint detail from the no
 the ego motion, and the layout. At half of it, attention ties the picture together in space, in time (causal) and to
 the text. What comes out is the change against the moved past (against nothing where there is none), so a fresh network
 already predicts that the world stands still while the camera moves. Diffusion time is per frame: known frames have t = 0 (Chen et al. 2024, arXiv:2407.01392), so context,
-continuation and free generation are one path. What was tried and dropped stands in docs/experiments.md.
+continuation and free generation are one path. What was tried, and how fairly, stands in docs/experiments.md.
 """
 
 from __future__ import annotations
