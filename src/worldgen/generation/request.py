@@ -25,8 +25,6 @@ LOG_SUFFIXES = (".csv", ".json", ".parquet", ".txt")
 DEFAULT_SPEED_MPS = 10.0
 MIN_FRAMES, MAX_FRAMES = 2, 10_000
 STARTS = ("sketch", "noise")
-SKETCH_FRAMES = 2
-"""Drawn frames a clip begins with: two tell how things move."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +91,8 @@ def prepare(request: Request, accepts: tuple[str, ...]) -> Prepared:
 
 
 def _from_scene(request: Request, accepts: tuple[str, ...]) -> Prepared:
+    from worldgen.scenes.conditions import scene_conditions
     from worldgen.scenes.labelling import labels_of
-    from worldgen.scenes.layout import layout_maps
     from worldgen.scenes.simulate import simulate
     from worldgen.scenes.words import parse
 
@@ -107,17 +105,11 @@ def _from_scene(request: Request, accepts: tuple[str, ...]) -> Prepared:
     scenario, ego = _with_ego(scenario, request)
     camera = Camera.from_fov(request.width_px, request.height_px, 70.0, height_m=1.4, pitch_rad=0.03)
     scene = simulate(scenario, request.seed, fps=request.fps, num_frames=request.frames, camera=camera, ego=ego)
-    layout = layout_maps(scene, request.height_px // 4, request.width_px // 4) if "layout" in accepts else None
-    context = None
-    if request.start == "sketch" and "context" in accepts:
-        from worldgen.scenes.render import render_scene
-
-        context = render_scene(scene, frames=list(range(min(SKETCH_FRAMES, request.frames - 1)))).clip
-        notes["sketched_frames"] = len(context)
-    conditions = Conditions(
-        request.frames, request.fps, text=request.prompt if "text" in accepts else None, context=context,
-        ego=scene.ego if "ego" in accepts else None, camera=scene.camera, layout=layout, seed=request.seed,
-    )  # fmt: skip
+    conditions = scene_conditions(
+        scene, text=request.prompt, accepts=accepts, seed=request.seed, start=request.start
+    )
+    if conditions.context is not None:
+        notes["sketched_frames"] = len(conditions.context)
     return Prepared(conditions, scenario, scene, labels_of(scene), notes)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from worldgen.core.errors import InputError
 from worldgen.core.labels import CLASSES
-from worldgen.core.layout import DEPTH_SCALE_M, LAYOUT_CHANNELS
+from worldgen.core.layout import DEPTH_SCALE_M, LAYOUT_CHANNELS, MOTION_RANGE_MPS
 from worldgen.core.scene import Scene
 from worldgen.scenes.sketch.ground import SEM, SEMANTICS
 from worldgen.scenes.sketch.raster import FAR_M, Stage
@@ -49,6 +49,7 @@ def layout_maps(scene: Scene, height: int, width: int) -> np.ndarray:
         maps = _shares(semantic, (width, height))
         maps.append(_averaged(_inverse_depth(raster.inverse_depth(raster.index, ray_x, ray_y)), (width, height)))
         maps.append(_averaged(_edges(track), (width, height)))
+        maps.extend(_averaged(image, (width, height)) for image in _motion(scene, frame, track))
         out[frame] = np.clip(np.stack(maps), 0.0, 1.0)
     return out
 
@@ -87,3 +88,21 @@ def _edges(track: np.ndarray) -> np.ndarray:
     edge[1:] |= down & (track[1:] > 0)
     edge[:-1] |= down & (track[:-1] > 0)
     return edge
+
+
+def _motion(scene: Scene, frame: int, track: np.ndarray) -> np.ndarray:
+    """Velocity over the ground of what each pixel shows, ``(2, H, W)`` in [0, 1]: forward and left of the ego.
+
+    From the poses of this frame and the one before, so that a point moved back by it was there then; frame 0 looks ahead.
+    """
+    yaw = scene.ego_poses[frame, 2]
+    ahead, left = np.array([np.cos(yaw), np.sin(yaw)]), np.array([-np.sin(yaw), np.cos(yaw)])
+    table = np.full((2, int(track.max(initial=0)) + 1), 0.5, np.float32)
+    last = max(frame, min(1, scene.num_frames - 1))
+    first = max(last - 1, 0)
+    for agent in scene.agents:
+        if agent.track_id < table.shape[1]:
+            step_m = agent.poses[last, :2] - agent.poses[first, :2]
+            velocity = np.array([step_m @ ahead, step_m @ left]) * scene.fps
+            table[:, agent.track_id] = 0.5 + velocity / (2 * MOTION_RANGE_MPS)
+    return np.clip(table, 0.0, 1.0)[:, np.maximum(track, 0)]

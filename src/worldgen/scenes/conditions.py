@@ -1,0 +1,40 @@
+"""What a world model is asked to obey, from a scene: ego motion, layout, words, and how the clip begins."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from worldgen.core.sample import Conditions
+from worldgen.core.scene import Scene
+from worldgen.scenes.layout import layout_maps
+
+SKETCH_FRAMES = 2
+"""Frames the sketch renderer draws for a model to continue: two, so that the first step of motion is seen."""
+
+LAYOUT_CELL_PX = 2
+"""Side of a layout cell in pixels of the picture: a pedestrian of 8 px is four cells tall."""
+
+Start = Literal["sketch", "noise"]
+
+
+def scene_conditions(
+    scene: Scene, *, text: str, accepts: tuple[str, ...], seed: int, start: Start = "sketch"
+) -> Conditions:
+    """Conditions of a whole scene, of those in ``accepts``.
+
+    text: words for the model ("" for none). seed: of the sampling noise. start: "sketch" gives the first
+    ``SKETCH_FRAMES`` frames as drawn by the sketch renderer, "noise" leaves every frame to the model.
+    """
+    camera = scene.camera
+    context = None
+    if start == "sketch" and "context" in accepts and scene.num_frames > 1:
+        from worldgen.scenes.render import render_scene
+
+        context = render_scene(scene, frames=list(range(min(SKETCH_FRAMES, scene.num_frames - 1)))).clip
+    layout = None
+    if "layout" in accepts:
+        layout = layout_maps(scene, camera.height_px // LAYOUT_CELL_PX, camera.width_px // LAYOUT_CELL_PX)
+    return Conditions(
+        scene.num_frames, scene.fps, text=(text or None) if "text" in accepts else None, context=context,
+        ego=scene.ego if "ego" in accepts else None, camera=camera, layout=layout, seed=seed,
+    )  # fmt: skip
