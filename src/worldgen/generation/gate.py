@@ -10,7 +10,8 @@ import numpy as np
 from worldgen.core.errors import InputError
 from worldgen.core.labels import Labels
 from worldgen.core.scenario import check_word
-from worldgen.generation.scorecard import MEASURES, Scorecard, TrackScore
+from worldgen.generation.objects import TrackScore
+from worldgen.generation.scorecard import MEASURES, Scorecard
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ class GateConfig:
 
     bounds: measure -> range. required: measures without which a clip is refused (as "MEASURE not measured").
     objects: what happens to a labelled track that the picture does not show: "drop" its labels or "reject" the clip.
-    object_low: agreement below which a track counts as not shown. object_other: evidence of another class from which a
-    track that is not shown refuses the clip, because dropping its label would leave an object without one.
+    object_low, object_fit: agreement and fit below which a track counts as not shown. object_other: evidence of another
+    object from which a track that is not shown refuses the clip, because dropping its label would leave an object without.
     max_dropped: largest share of the judged tracks that may be dropped.
     """
 
@@ -45,13 +46,14 @@ class GateConfig:
     required: tuple[str, ...] = ()
     objects: Literal["drop", "reject"] = "drop"
     object_low: float = 0.0
+    object_fit: float = 0.0
     object_other: float = 1.0
     max_dropped: float = 0.5
 
     def __post_init__(self) -> None:
         for name in (*self.bounds, *self.required):
             check_word("measure of the gate", name, tuple(MEASURES))
-        for name in ("object_low", "object_other", "max_dropped"):
+        for name in ("object_low", "object_fit", "object_other", "max_dropped"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"gate {name}", getattr(self, name), "0 to 1")
 
@@ -74,7 +76,7 @@ class Verdict:
         return {
             "accepted": self.accepted, "reasons": list(self.reasons), "details": dict(self.details),
             "dropped": [
-                {"track_id": t.track_id, "class": t.class_name, "agreement": round(t.agreement, 4)} for t in self.dropped
+                {"track_id": t.track_id, "class": t.class_name, "agreement": round(t.agreement, 4), "fit": round(t.fit, 4)} for t in self.dropped
             ],
         }  # fmt: skip
 
@@ -95,13 +97,16 @@ class Gate:
             value = scorecard.values.get(name)
             if value is not None and not bound.holds(value):
                 details[name] = f"{value:.4g}, expected {_span(bound)}"
-        missing = tuple(t for t in scorecard.tracks if t.agreement < self.config.object_low)
+        missing = tuple(t for t in scorecard.tracks if self._not_shown(t))
         details |= self._objects(missing, len(scorecard.tracks))
         reasons = tuple(details)
         kept = labels
         if labels is not None and missing and self.config.objects == "drop":
             kept = labels.where(~np.isin(labels.track_id, [t.track_id for t in missing]))
         return Verdict(not reasons, reasons, kept, details, missing if kept is not labels else ())
+
+    def _not_shown(self, track: TrackScore) -> bool:
+        return track.agreement < self.config.object_low or track.fit < self.config.object_fit
 
     def _objects(self, missing: tuple[TrackScore, ...], judged: int) -> dict[str, str]:
         if not missing:

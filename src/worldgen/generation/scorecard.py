@@ -3,45 +3,49 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from worldgen.core.assets import assets_dir
 from worldgen.core.clip import Clip
 from worldgen.core.ego import EgoMotion
 from worldgen.core.labels import Labels
+from worldgen.core.scenario import LIGHTS, WEATHERS, Scenario
 from worldgen.core.scene import Scene
+from worldgen.generation import appearance
+from worldgen.generation.flicker import flicker
+from worldgen.generation.novelty import TrainingClips
+from worldgen.generation.objects import TrackScore, judged_rows, row_scores, score_tracks, unlabelled
+from worldgen.scenes.render import render_scene
+
+if TYPE_CHECKING:
+    from worldgen.evaluation.attributes import AttributeReader
+    from worldgen.evaluation.detector import Detector
+    from worldgen.evaluation.motion import MotionReader
+    from worldgen.evaluation.verifier import Verifier
 
 MEASURES = {
-    "blank": "largest share of frames without contrast",
+    "blank": "share of frames without contrast",
     "frozen": "share of frames that repeat the one before although the car moves",
-    "flicker": "change of brightness from frame to frame that motion does not explain, against rendered clips",
-    "sharpness": "fine detail against rendered clips of the same weather and light, 1 is equal",
-    "drift": "largest trend of colour and contrast over the clip, per second",
-    "weather": "share of the instrument's belief that is in the weather asked for",
-    "light": "share of the instrument's belief that is in the light asked for",
-    "presence": "share of the kinds of object that are labelled plainly and seen by the instrument",
-    "control_speed_mps": "typical difference of recovered and commanded speed",
-    "control_yaw_rate_radps": "typical difference of recovered and commanded yaw rate",
-    "label_agreement": "mean agreement of the labelled tracks that can be judged with what the detector sees",
-    "wrong_class": "strongest evidence that a labelled track is of another class",
-    "unlabelled": "strongest evidence of an object without a label",
-    "novelty": "distance to the nearest training clip",
+    "flicker": "change from frame to frame that motion does not explain, over that of the scene as it is drawn",
+    "sharpness": "fine detail of the softest third of the clip, over that of the scene as it is drawn",
+    "drift": "largest trend of colour or contrast that the drawn scene does not have, CIELAB units per second",
+    "weather": "belief of the attribute reader in the weather asked for",
+    "light": "belief of the attribute reader in the light asked for",
+    "presence": "belief of the attribute reader in the kinds of object that are, and are not, labelled",
+    "control_speed_mps": "mean difference between the speed read from the pixels and the commanded one",
+    "control_yaw_rate_radps": "mean difference between the yaw rate read from the pixels and the commanded one",
+    "label_agreement": "mean over judged tracks of the belief that the picture shows what the label says",
+    "label_fit": "mean over judged tracks of the overlap of boxes with what they are meant for",
+    "unlabelled": "evidence of the plainest object without a label",
+    "novelty": "distance to the nearest training clip; 1 is as far as training clips are from one another",
 }
 """Name of a measure -> what it says. A scorecard holds a subset; what could not be measured is named with its reason."""
 
-
-@dataclass(frozen=True)
-class TrackScore:
-    """How far the picture shows one labelled track. frames: number judged. agreement, other: 0 to 1.
-
-    agreement: evidence of the labelled class where the label is. other: evidence of another class there.
-    """
-
-    track_id: int
-    class_name: str
-    frames: int
-    agreement: float
-    other: float
+ATTRIBUTE_WINDOWS = 5
+TRIPLETS = 3
+"""Parts of a clip that are compared with the scene as it is drawn, three frames in the middle of each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,39 +74,222 @@ class Scorecard:
             record["unmeasured"] = dict(self.unmeasured)
         if self.tracks:
             record["tracks"] = [
-                [t.track_id, t.class_name, t.frames, round(t.agreement, 4), round(t.other, 4)] for t in self.tracks
-            ]
+                {
+                    "track_id": t.track_id, "class": t.class_name, "frames": t.frames,
+                    "agreement": round(t.agreement, 4), "fit": round(t.fit, 4), "other": round(t.other, 4),
+                }
+                for t in self.tracks
+            ]  # fmt: skip
         return record
 
 
 @dataclass(frozen=True)
 class ScorerConfig:
-    """Which instruments measure. Each is a name under ``assets/instruments``, a folder, or "" to leave it out."""
+    """Which instruments measure: folders, names under ``assets/instruments``, or "" to leave one out.
 
+    verifier and detector judge labels, attributes reads weather, light and kinds of object, motion reads the ego motion,
+    training describes the model's training clips.
+    """
+
+    verifier: str = "verifier"
     detector: str = "detector"
     attributes: str = "attributes"
     motion: str = "motion"
-    reference: str = "gate"
+    training: str = "training"
 
 
 @dataclass(frozen=True, eq=False)
 class Scorer:
-    """Loaded instruments; one per process."""
+    """Loaded instruments; one per process. None: left out by the config, or not to be trusted."""
 
     config: ScorerConfig
+    verifier: Verifier | None = None
+    detector: Detector | None = None
+    attributes: AttributeReader | None = None
+    motion: MotionReader | None = None
+    training: TrainingClips | None = None
 
     @classmethod
     def load(cls, config: ScorerConfig | None = None) -> Scorer:
-        """Load what the config names. Raises: InputError for an instrument that is not there."""
-        return cls(config or ScorerConfig())
+        """Load what the config names.
+
+        Raises: InputError for an instrument that is not there, is damaged, or is below its own bar.
+        """
+        config = config or ScorerConfig()
+        from worldgen.evaluation.attributes import AttributeReader
+        from worldgen.evaluation.detector import load_detector
+        from worldgen.evaluation.motion import MotionReader
+        from worldgen.evaluation.verifier import load_verifier
+
+        return cls(
+            config,
+            load_verifier(_folder(config.verifier)) if config.verifier else None,
+            load_detector(_folder(config.detector)) if config.detector else None,
+            AttributeReader.load(config.attributes) if config.attributes else None,
+            MotionReader.load(config.motion) if config.motion else None,
+            TrainingClips.load(_folder(config.training)) if config.training else None,
+        )
 
     def score(
         self, clip: Clip, *, scene: Scene | None, labels: Labels | None, ego: EgoMotion | None, text: str = "",
-        previous: Scorecard | None = None,
+        previous: Clip | None = None,
     ) -> Scorecard:  # fmt: skip
         """Measure a clip against what it should show.
 
-        scene: what was asked for (None for clips without one). labels, ego: as they would be stored. text: the prompt.
-        previous: card of the clip this one was made from (restyle), kept for measures that compare with the source.
+        scene: what was asked for (None for clips without one). labels, ego: as they would be stored. text: the prompt,
+        which names weather and light where there is no scene. previous: the clip this one was made from (restyle); it
+        stands in for the drawn scene where there is none.
         """
-        raise NotImplementedError
+        asked, out = _Asked(scene, labels, ego, text, previous), _Measured()
+        self._appearance(clip, asked, out)
+        self._attributes(clip, asked, out)
+        self._control(clip, asked, out)
+        tracks = self._objects(clip, asked, out)
+        if self.training is None:
+            out.lack("no description of the training clips", "novelty")
+        else:
+            out.values["novelty"] = self.training.novelty(clip)
+        return Scorecard(
+            {name: float(out.values[name]) for name in MEASURES if name in out.values}, out.missing,
+            row_scores(labels, tracks) if labels is not None else np.zeros(0, np.float32), tracks,
+        )  # fmt: skip
+
+    def _appearance(self, clip: Clip, asked: _Asked, out: _Measured) -> None:
+        grey = appearance.grey_frames(clip.frames)
+        out.values["blank"] = appearance.blank_share(grey)
+        frozen = None if asked.ego is None else appearance.frozen_share(grey, asked.ego.speed_mps)
+        if frozen is None:
+            out.lack("the car is not known to move", "frozen")
+        else:
+            out.values["frozen"] = frozen
+        frames = appearance.measured_frames(clip)
+        names = ("flicker", "sharpness", "drift")
+        if frames is None or len(frames) < 3 * TRIPLETS:
+            out.lack(f"clip smaller than {appearance.WIDTH_PX} px or shorter than {3 * TRIPLETS} frames", *names)
+            return
+        picked = triplets(len(frames)).ravel()
+        drawn = _drawn(clip, asked, picked)
+        if drawn is None:
+            out.lack("no scene to draw and compare with", *names)
+            return
+        own = frames[picked]
+        out.values["sharpness"] = appearance.detail_ratio(own, drawn, parts=TRIPLETS)
+        out.values["drift"] = appearance.drift(own, drawn, times_s=picked / clip.fps)
+        at_rest = float(np.mean([flicker(part) for part in np.split(appearance.grey_frames(drawn), TRIPLETS)]))
+        own_flicker = flicker(appearance.grey_frames(frames))
+        out.values["flicker"] = own_flicker / max(at_rest, appearance.LEAST_FLICKER)
+
+    def _attributes(self, clip: Clip, asked: _Asked, out: _Measured) -> None:
+        from worldgen.evaluation.attributes import ABSENT, GROUPS, PRESENT, WINDOW, presence
+
+        names = ("weather", "light", "presence")
+        if self.attributes is None:
+            out.lack("no attribute reader", *names)
+            return
+        scenario = asked.scene.scenario if asked.scene is not None else _scenario(asked.text)
+        if scenario is None or len(clip) < WINDOW:
+            out.lack("nothing asked for, or too short a clip", *names)
+            return
+        frames = np.linspace(0, len(clip) - 1, ATTRIBUTE_WINDOWS).round().astype(int)
+        reading, judged = self.attributes.read(clip, frames.tolist()), self.attributes.judged
+        out.lack("the attribute reader is below its bar for it", *(name for name in names if name not in judged))
+        if "weather" in judged:
+            out.values["weather"] = reading.weather[:, WEATHERS.index(scenario.weather)].mean()
+        if "light" in judged:
+            out.values["light"] = reading.light[:, LIGHTS.index(scenario.light)].mean()
+        groups = [i for i, name in enumerate(GROUPS) if name in judged]
+        if asked.labels is None or not groups:
+            return
+        truth = presence(asked.labels)[np.clip(frames, 1, len(clip) - 2)][:, groups]
+        belief, known = reading.present[:, groups], (truth == PRESENT) | (truth == ABSENT)
+        if known.any():
+            out.values["presence"] = np.where(truth == PRESENT, belief, 1 - belief)[known].mean()
+            out.missing.pop("presence", None)
+        else:
+            out.lack("no kind of object is plainly there or plainly absent", "presence")
+
+    def _control(self, clip: Clip, asked: _Asked, out: _Measured) -> None:
+        names = ("control_speed_mps", "control_yaw_rate_radps")
+        if self.motion is None or asked.scene is None or asked.ego is None or len(clip) < 3:
+            out.lack("no motion reader" if self.motion is None else "camera or motion unknown, or too short", *names)
+            return
+        read = self.motion.read(clip, asked.scene.camera.resized(clip.width_px, clip.height_px))
+        out.values[names[0]] = np.abs(read.speed_mps - asked.ego.speed_mps)[1:].mean()
+        out.values[names[1]] = np.abs(read.yaw_rate_radps - asked.ego.yaw_rate_radps)[1:].mean()
+
+    def _objects(self, clip: Clip, asked: _Asked, out: _Measured) -> tuple[TrackScore, ...]:
+        labels, names = asked.labels, ("label_agreement", "label_fit")
+        if labels is None:
+            out.lack("no labels", *names, "unlabelled")
+            return ()
+        only: dict[int, float] = {}
+        if self.detector is None:
+            out.lack("no detector", "unlabelled")
+        else:
+            from worldgen.evaluation.detector import detect
+
+            out.values["unlabelled"], only = unlabelled(detect(self.detector, clip), labels)
+        rows = judged_rows(labels)
+        if self.verifier is None or not rows.any():
+            out.lack("no verifier" if self.verifier is None else "no object is large and plain enough", *names)
+            return ()
+        from worldgen.evaluation.verifier import verify
+
+        answers = verify(self.verifier, clip, labels.frame_index[rows], labels.box_px[rows])
+        tracks = score_tracks(labels, rows, answers, only)
+        out.values["label_agreement"] = np.mean([track.agreement for track in tracks])
+        out.values["label_fit"] = np.mean([track.fit for track in tracks])
+        return tracks
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """What a clip should show."""
+
+    scene: Scene | None
+    labels: Labels | None
+    ego: EgoMotion | None
+    text: str
+    previous: Clip | None
+
+
+@dataclass(eq=False)
+class _Measured:
+    """Numbers, and reasons where there are none, as they come in."""
+
+    values: dict[str, float] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+
+    def lack(self, why: str, *names: str) -> None:
+        self.missing |= dict.fromkeys(names, why)
+
+
+def _drawn(clip: Clip, asked: _Asked, picked: np.ndarray) -> np.ndarray | None:
+    """The frames to compare with: the scene as it is drawn, else the clip this one was made from; None without either."""
+    if asked.scene is not None:
+        size = (clip.width_px, clip.height_px)
+        return appearance.measured_frames(render_scene(asked.scene, frames=picked.tolist(), size=size).clip)
+    if asked.previous is None or len(asked.previous) != len(clip):
+        return None
+    frames = appearance.measured_frames(asked.previous)
+    return None if frames is None else frames[picked]
+
+
+def triplets(num_frames: int) -> np.ndarray:
+    """Numbers of three neighbouring frames in the middle of each third, ``(3, 3)``; at least 9 frames."""
+    middles = ((np.arange(TRIPLETS) + 0.5) * num_frames / TRIPLETS).astype(int)
+    return np.clip(middles, 1, num_frames - 2)[:, None] + np.array([-1, 0, 1])
+
+
+def _folder(name: str) -> str:
+    """A folder as it is named, or the one of that name among the shipped instruments."""
+    return name if "/" in name or "\\" in name else str(assets_dir() / "instruments" / name)
+
+
+def _scenario(text: str) -> Scenario | None:
+    """What words ask for, where there is no scene."""
+    if not text.strip():
+        return None
+    from worldgen.scenes.words import parse
+
+    return parse(text).scenario

@@ -1,0 +1,143 @@
+"""Labels against pixels, track by track: is it there, is it what the label says, does the box fit, and what has no label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from worldgen.core.labels import CLASSES, Labels
+from worldgen.evaluation.detector import Detections, box_iou
+from worldgen.evaluation.verifier import NONE
+
+MEASURED_AT_PX = 224
+"""Width of the picture that the sizes below are meant for; they grow with wider ones."""
+MIN_HEIGHT_PX, MIN_WIDTH_PX, MIN_VISIBLE = 10.0, 4.0, 0.4
+"""Smaller or more hidden objects are labelled but not judged: their few pixels fit anything."""
+MIN_ROWS = 3
+"""Frames a track must be judged in."""
+COVERED = 0.2
+"""Overlap with any label, or share of a detection inside one, from which the label explains the detection."""
+INSIDE = 0.6
+LINK = 0.3
+"""Overlap of boxes in neighbouring frames that makes them one object."""
+STEADY_FRAMES = 5
+"""An object without a label counts as much as its fifth best frame: flickers of the detector do not last."""
+
+
+@dataclass(frozen=True)
+class TrackScore:
+    """How far the picture shows one labelled track. frames: number judged. The rest is evidence from 0 to 1.
+
+    agreement: that what is in the box is of the labelled class. fit: overlap of the box with what it is meant for.
+    other: that an object of another class is there, or that a detector finds one that only this label explains; without
+    the label that object would have none.
+    """
+
+    track_id: int
+    class_name: str
+    frames: int
+    agreement: float
+    fit: float
+    other: float
+
+
+def judged_rows(labels: Labels) -> np.ndarray:
+    """Rows ``(N,)`` bool of objects large and plain enough to be judged, in tracks with enough of them."""
+    scale = labels.width_px / MEASURED_AT_PX
+    size = labels.box_px[:, 2:] - labels.box_px[:, :2]
+    plain = (
+        ~labels.ignore & (labels.visible_fraction >= MIN_VISIBLE)
+        & (size[:, 1] >= MIN_HEIGHT_PX * scale) & (size[:, 0] >= MIN_WIDTH_PX * scale)
+    )  # fmt: skip
+    tracks, counts = np.unique(labels.track_id[plain], return_counts=True)
+    return plain & np.isin(labels.track_id, tracks[counts >= min(MIN_ROWS, labels.num_frames)])
+
+
+def score_tracks(
+    labels: Labels, rows: np.ndarray, answers: tuple[np.ndarray, np.ndarray], only: dict[int, float]
+) -> tuple[TrackScore, ...]:
+    """Scores of the tracks with judged rows, by track number.
+
+    rows: ``(N,)`` bool, those that were asked about. answers: probabilities ``(n, 10)`` and fit ``(n,)`` of these.
+    only: track -> evidence of the strongest detection that no other label explains.
+    """
+    probability, fit = answers
+    out = []
+    for track in np.unique(labels.track_id[rows]):
+        mine = labels.track_id[rows] == track
+        belief = probability[mine].mean(0)
+        number = int(labels.class_id[rows][mine][0])
+        others = np.delete(belief[:NONE], number)
+        evidence = max(float(others.max()), only.get(int(track), 0.0))
+        out.append(
+            TrackScore(
+                int(track), CLASSES[number], int(mine.sum()), float(belief[number]), float(fit[mine].mean()), evidence
+            )
+        )
+    return tuple(out)
+
+
+def row_scores(labels: Labels, tracks: tuple[TrackScore, ...]) -> np.ndarray:
+    """Agreement of each label row's track, ``(N,)`` float32, NaN where the track was not judged."""
+    out = np.full(len(labels), np.nan, np.float32)
+    for track in tracks:
+        out[labels.track_id == track.track_id] = track.agreement
+    return out
+
+
+def unlabelled(detections: Detections, labels: Labels) -> tuple[float, dict[int, float]]:
+    """Evidence of the strongest object without a label; and per track that of the strongest it alone explains."""
+    covered_by = _explained(detections, labels)
+    free = np.array([not tracks for tracks in covered_by], bool)
+    strongest = _steadiest(detections.where(free)) if len(free) else 0.0
+    single: dict[int, list[int]] = {}
+    for row, tracks in enumerate(covered_by):
+        if len(tracks) == 1:
+            single.setdefault(next(iter(tracks)), []).append(row)
+    return strongest, {track: _steadiest(detections.where(np.array(rows))) for track, rows in single.items()}
+
+
+def _explained(detections: Detections, labels: Labels) -> list[set[int]]:
+    """For each detection the tracks whose label (whole or visible box, ignored ones too) is where it is."""
+    out: list[set[int]] = []
+    for frame in np.unique(detections.frame_index):
+        found = detections.box_px[detections.frame_index == frame]
+        there = labels.at(int(frame))
+        shares = []
+        for boxes in (there.box_px, there.amodal_box_px):
+            low, high = (
+                np.maximum(found[:, None, :2], boxes[None, :, :2]),
+                np.minimum(found[:, None, 2:], boxes[None, :, 2:]),
+            )
+            shared = np.prod(np.clip(high - low, 0, None), -1)
+            own = np.prod(found[:, 2:] - found[:, :2], -1)[:, None]
+            shares.append((box_iou(found, boxes) >= COVERED) | (shared >= INSIDE * np.maximum(own, 1e-6)))
+        explained = shares[0] | shares[1]
+        out += [set(there.track_id[row].tolist()) for row in explained]
+    return out
+
+
+def _steadiest(detections: Detections) -> float:
+    """Link detections of neighbouring frames to chains; the best chain's ``STEADY_FRAMES``-th best score."""
+    chains: list[dict] = []
+    for frame in np.unique(detections.frame_index):
+        rows = np.flatnonzero(detections.frame_index == frame)
+        open_chains = [chain for chain in chains if frame - chain["frame"] <= 2]
+        taken: set[int] = set()
+        for row in rows:  # by falling score
+            overlap = [
+                -1.0 if id(chain) in taken else float(box_iou(chain["box"][None], detections.box_px[row][None])[0, 0])
+                for chain in open_chains
+            ]
+            best = int(np.argmax(overlap)) if overlap else -1
+            if best >= 0 and overlap[best] >= LINK:
+                chain = open_chains[best]
+            else:
+                chain = {"scores": []}
+                chains.append(chain)
+            taken.add(id(chain))
+            chain |= {"frame": int(frame), "box": detections.box_px[row]}
+            chain["scores"].append(float(detections.score[row]))
+    steady = [sorted(chain["scores"])[-STEADY_FRAMES] for chain in chains if len(chain["scores"]) >= STEADY_FRAMES]
+    return max(steady, default=0.0)

@@ -1,0 +1,32 @@
+"""The scene of a rendered or generated clip, made again from what the clip's record says."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from worldgen.core.errors import InputError, Received
+from worldgen.core.sample import Sample
+from worldgen.core.scene import Scene
+from worldgen.scenes.simulate import simulate
+
+SAME = 1e-4
+"""Speeds (m/s) and yaw rates (rad/s) are stored as float32; a larger difference means another scene."""
+
+
+def remake_scene(sample: Sample) -> Scene | None:
+    """The scene a sample was made from; None for clips without one (real clips, and those with unknown motion).
+
+    Raises: InputError when the scene that comes out is not the one the clip was made from.
+    """
+    seed = sample.provenance.get("seed")
+    if sample.scenario is None or sample.ego is None or sample.camera is None or not isinstance(seed, int):
+        return None
+    options = {} if sample.provenance.get("speed_mps") is None else {"speed_mps": sample.provenance["speed_mps"]}
+    scene = simulate(
+        sample.scenario, seed, fps=sample.clip.fps, num_frames=len(sample.clip), camera=sample.camera, **options
+    )
+    if not np.allclose(scene.ego.to_array(), sample.ego.to_array(), atol=SAME):
+        version = sample.provenance.get("version", "unknown")
+        received = f"a scene that this version makes differently (made by version {version})"
+        raise InputError(f"clip {sample.key}", Received(received), "clips made by this version")
+    return scene
