@@ -8,11 +8,11 @@ from worldgen.core.errors import InputError
 from worldgen.evaluation.frechet import (
     Moments,
     bias_curve,
-    bootstrap,
     distance_of,
     frechet_distance,
     gaussian_distance,
     merge,
+    resampled,
     spread_interval,
     symmetric_root,
 )
@@ -142,8 +142,8 @@ def test_the_bias_falls_as_one_over_n_and_its_limit_is_the_truth(rng):
 def test_the_interval_covers_the_number_and_narrows(rng):
     one, two = rng.normal(size=(400, 6)), rng.normal(size=(400, 6)) + 1
     value = distance_of(one, two)
-    wide = spread_interval(distance_of(one[:60], two[:60]), bootstrap(one[:60], two[:60], rng, draws=80))
-    narrow = spread_interval(value, bootstrap(one, two, rng, draws=80))
+    wide = spread_interval(distance_of(one[:60], two[:60]), resampled(one[:60], two[:60], rng, draws=80), 60)
+    narrow = spread_interval(value, resampled(one, two, rng, draws=80), 400)
     assert narrow.low < value < narrow.high and narrow.high - narrow.low < 0.6 * (wide.high - wide.low)
     repeats = [distance_of(rng.normal(size=(400, 6)), rng.normal(size=(400, 6)) + 1) for _ in range(60)]
     assert np.std(repeats) == pytest.approx((narrow.high - narrow.low) / 3.92, rel=0.5)
@@ -154,8 +154,8 @@ def test_whole_drives_are_drawn_together(rng):
     few, other = rng.normal(size=(20, 4)), rng.normal(size=(500, 4))
     copied = np.repeat(few, 10, axis=0)
     drives = np.repeat(np.arange(20), 10)
-    naive = bootstrap(copied, other, rng, draws=60).std()
-    fair = bootstrap(copied, other, rng, draws=60, groups=(drives, None)).std()
+    naive = resampled(copied, other, rng, draws=60).std()
+    fair = resampled(copied, other, rng, draws=60, groups=(drives, None)).std()
     assert fair > 1.8 * naive
 
 

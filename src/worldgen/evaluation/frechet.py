@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from worldgen.core.errors import InputError, Received
+from worldgen.evaluation.intervals import Interval
 
 MOMENTS_VERSION = 1
 
@@ -149,16 +150,7 @@ def distance_of(one: np.ndarray, two: np.ndarray) -> float:
     return frechet_distance(Moments.of(one), Moments.of(two))
 
 
-@dataclass(frozen=True)
-class Interval:
-    """Where 95 % of repetitions lie. low, high. draws: resamples it came from."""
-
-    low: float
-    high: float
-    draws: int
-
-
-def bootstrap(
+def resampled(
     one: np.ndarray, two: np.ndarray, rng: np.random.Generator, *, draws: int = 200, groups: tuple = (None, None)
 ) -> np.ndarray:
     """Distances of ``draws`` resamples with replacement of both sets, ``(draws,)`` float64.
@@ -183,14 +175,14 @@ def _resample(count: int, groups: np.ndarray | None, rng: np.random.Generator) -
     return picked if len(picked) > 1 else np.repeat(picked, 2)
 
 
-def spread_interval(value: float, draws: np.ndarray) -> Interval:
+def spread_interval(value: float, draws: np.ndarray, count: int) -> Interval:
     """The 95 % percentile interval of resampled distances, moved so that their mean lies at ``value``.
 
     It says how far the number would move with other clips of the same count, not how far it lies above the distance
-    of endless sets; :func:`bias_curve` estimates that.
+    of endless sets; :func:`bias_curve` estimates that. count: clips of the smaller set.
     """
     low, high = np.percentile(draws, [2.5, 97.5]) - draws.mean() + value
-    return Interval(float(low), float(high), len(draws))
+    return Interval(value, float(low), float(high), count)
 
 
 @dataclass(frozen=True)
