@@ -1,0 +1,210 @@
+"""Generate a data set by quota: scenes are drawn, sampled, checked, and kept or quarantined until every cell has enough.
+
+  worldgen generate plan --config configs/generate/night_rain_pedestrians.yaml
+  worldgen generate --config configs/generate/night_rain_pedestrians.yaml --workers 2 output=data/night
+  worldgen generate --config configs/generate/weather_grid.yaml --scale 0.02 output=data/small
+  worldgen generate --config my.yaml --ray auto output=s3://bucket/set
+
+The same command goes on with a run that was stopped, killed or short of disk. The output folder holds shards
+(accepted-*.tar, quarantine-*.tar), index.parquet, generate.json (counts, reasons, times, cost), ledger.json (what went
+wrong) and jobs/ (the shards that work was done in; they may be deleted when no more clips are wanted).
+Exit codes: 0 every quota met, 1 a cell stopped short and says why, 2 bad input or a place that cannot be written,
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from worldgen.generation.recipe import Recipe
+    from worldgen.generation.run import Status
+    from worldgen.generation.runner import MakeDoer, Runner
+
+ACTIONS = ("run", "plan")
+EXIT_SHORT = 1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``worldgen generate``."""
+    parser.add_argument(
+        "words", nargs="*", default=[], metavar="[plan] [key=value ...]",
+        help="plan: say what it will take, and stop; key=value: values of the recipe, e.g. output=data/night candidates=4",
+    )  # fmt: skip
+    parser.add_argument("--config", action="append", default=[], metavar="FILE", help="recipe; later files win")
+    parser.add_argument("--scale", type=float, default=1.0, help="multiply all counts, at least 1 per cell (default 1)")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes of this machine (default 1)")
+    parser.add_argument(
+        "--ray", default="", metavar="ADDRESS",
+        help="do the work on a Ray cluster: its address, auto, or local for one of --workers processes",
+    )  # fmt: skip
+    parser.add_argument("--clips", type=int, default=4, metavar="N", help="plan: clips made to calibrate (default 4)")
+    parser.add_argument("--show-config", action="store_true", help="print the resolved recipe and stop")
+    parser.add_argument("--json", action="store_true", help="print the outcome as one JSON object on stdout")
+    parser.set_defaults(overrides=[])
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run or plan a recipe."""
+    from worldgen.core.errors import InputError
+
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    actions = [word for word in args.words if "=" not in word]
+    if len(actions) > 1 or not set(actions) <= set(ACTIONS):
+        raise InputError("argument", " ".join(actions), "plan, or key=value")
+    if not 1 <= args.workers <= 256:
+        raise InputError("--workers", args.workers, "1 to 256")
+    recipe, config = _recipe(args)
+    if args.show_config:
+        print(config, end="")
+        return 0
+    if actions == ["plan"]:
+        return _plan(args, recipe)
+    return _run(args, recipe, config)
+
+
+def _recipe(args: argparse.Namespace) -> tuple[Recipe, str]:
+    """The resolved recipe and its YAML text."""
+    from worldgen.cli.config import config_yaml, load_config
+    from worldgen.core.errors import InputError
+    from worldgen.generation.gate import GateConfig
+    from worldgen.generation.recipe import Recipe
+
+    if not args.config:
+        raise InputError("no recipe", None, "--config FILE, as in --config configs/generate/weather_grid.yaml")
+    overrides = [word for word in args.words if "=" in word] + args.overrides
+    recipe = load_config(Recipe, args.config, overrides)
+    if recipe.gate_from:
+        recipe = recipe.with_gate(load_config(GateConfig, [recipe.gate_from]))
+    if args.scale != 1.0:
+        recipe = recipe.scaled(args.scale)
+    return recipe, config_yaml(recipe)
+
+
+def _maker(recipe: Recipe) -> MakeDoer:
+    from functools import partial
+
+    from worldgen.generation.worker import Worker
+    from worldgen.models.bundle import quiet_libraries
+
+    quiet_libraries()
+    return partial(Worker.load, recipe)
+
+
+def _plan(args: argparse.Namespace, recipe: Recipe) -> int:
+    from worldgen.core.errors import InputError
+    from worldgen.generation.plan import calibrate, plan
+
+    if not 1 <= args.clips <= 10_000:
+        raise InputError("--clips", args.clips, "1 to 10000")
+    _say(f"making {args.clips} clips to calibrate")
+    made = plan(recipe, calibrate(recipe, _maker(recipe), args.clips), args.workers)
+    if args.json:
+        print(json.dumps(made))
+        return 0
+    measured = made["calibration"]
+    for cell in made["cells"]:
+        print(f"{cell['count']:6d}  {cell['label']}")
+    for label in made["left_out"]:
+        print(f"     -  {label} (its event or road does not allow it)")
+    print(f"{made['quota']:6d}  clips of {made['clip_s']:.1f} s in {len(made['cells'])} cells")
+    reasons = ", ".join(f"{name} {count}" for name, count in sorted(measured["reasons"].items(), key=lambda r: -r[1]))
+    print(
+        f"calibration: {measured['accepted']} of {measured['attempts']} accepted{f' (refused: {reasons})' if reasons else ''},"
+        f" {measured['seconds_per_attempt']:.1f} s and {measured['bytes_per_attempt'] / 1e3:.0f} kB per attempt"
+    )
+    for name in ("expected", "at_best", "at_worst"):
+        e = made[name]
+        cost = f", cost {e['cost']:.2f}" if recipe.cost_per_hour else ""
+        print(
+            f"{name.replace('_', ' '):9s} acceptance {e['acceptance']:.0%}: {e['attempts']} attempts, "
+            f"{_hours(e['hours'])} on {args.workers} worker{'s' if args.workers > 1 else ''}, {e['disk_bytes'] / 1e6:.0f} MB{cost}"
+        )
+    return 0
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:.1f} h" if hours >= 2 else f"{hours * 60:.0f} min"
+
+
+def _run(args: argparse.Namespace, recipe: Recipe, config: str) -> int:
+    from worldgen.generation.run import Run
+
+    runner = _runner(args, recipe)
+    try:
+        work = Run(recipe, runner, _say, config)
+        for _ in _shown(work.steps(), work.grid.quota):
+            pass
+    finally:
+        runner.close()
+    report = work.report
+    if args.json:
+        print(json.dumps({"output": recipe.output, **report}))
+    else:
+        for line in summary(recipe.output, report):
+            print(line)
+    return 0 if report["met"] else EXIT_SHORT
+
+
+def _runner(args: argparse.Namespace, recipe: Recipe) -> Runner:
+    from worldgen.generation.runner import HereRunner, ProcessRunner
+
+    make = _maker(recipe)
+    if args.ray:
+        from worldgen.generation.cluster import RayRunner
+
+        return RayRunner(make, address=args.ray, workers=args.workers, retries=recipe.work.retries)
+    return HereRunner(make) if args.workers == 1 else ProcessRunner(make, args.workers)
+
+
+def summary(url: str, report: dict) -> list[str]:
+    """The outcome in words: the whole, cells that stopped short, and why clips were refused."""
+    lines = [
+        f"{url}: {report['accepted']} of {report['quota']} clips accepted after {report['attempts']} attempts"
+        + (f", {report['minutes_per_accepted']:.2f} worker minutes per accepted clip" if report["accepted"] else "")
+    ]
+    for cell in report["cells"]:
+        if cell["state"] != "met":
+            lines.append(f"stopped short: {cell['label']}: {cell['accepted']} of {cell['quota']}; {cell['why']}")
+    reasons = sorted(report["reasons"].items(), key=lambda each: -each[1])
+    if reasons:
+        lines.append("refused for: " + ", ".join(f"{name} ({count})" for name, count in reasons))
+    if report["faults"]:
+        lines.append(f"{report['faults']} faults on the way, in ledger.json")
+    return lines
+
+
+def _shown(steps: Iterator[Status], quota: int) -> Iterator[Status]:
+    """A bar on a terminal, a line now and then elsewhere."""
+    from worldgen.cli.progress import LINE_EVERY_S
+
+    if sys.stderr.isatty():
+        from tqdm import tqdm
+
+        with tqdm(total=quota, desc="accepted", dynamic_ncols=True, file=sys.stderr) as bar:
+            for status in steps:
+                bar.n = status.accepted
+                bar.set_postfix_str(_words(status))
+                yield status
+        return
+    last_s = time.monotonic()
+    for status in steps:
+        if time.monotonic() - last_s >= LINE_EVERY_S:
+            _say(f"accepted {status.accepted} of {quota}, {_words(status)}")
+            last_s = time.monotonic()
+        yield status
+
+
+def _words(status: Status) -> str:
+    left = "" if status.left_s is None else f", about {_hours(status.left_s / 3600)} left"
+    return f"{status.attempts} attempts, {status.open_cells} cells open, {_hours(status.seconds / 3600)} so far{left}"
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,126 @@
+"""A small recipe with a real tiny model and simple instruments, for the tests of this folder and their processes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from worldgen.core.clip import Clip
+from worldgen.core.sample import Conditions
+from worldgen.generation.gate import Bound, Gate, GateConfig
+from worldgen.generation.recipe import CellGroup, ClipConfig, ModelConfig, Recipe, WorkConfig
+from worldgen.generation.scorecard import Scorecard
+from worldgen.generation.worker import Equipment, Worker
+
+CELLS = (
+    CellGroup(count=3, weather=("clear",), light=("day",), road=("rural",), manoeuvre=("keep",)),
+    CellGroup(count=2, weather=("fog",), light=("night_lit",), road=("suburban",), manoeuvre=("keep",)),
+)
+RECIPE = Recipe(
+    name="rig", cells=CELLS, clip=ClipConfig(frames=3, fps=8.0, width_px=48, height_px=32),
+    model=ModelConfig(start="noise", steps=1, batch=2), gate=GateConfig(bounds={"sharpness": Bound(low=0.4)}),
+    work=WorkConfig(attempts=2, retries=2, retry_wait_s=0.0), shard_size=3,
+)  # fmt: skip
+
+
+def recipe(output: Path | str, **changes) -> Recipe:
+    return replace(RECIPE, output=str(output), **changes)
+
+
+class PixelScorer:
+    """A number in [0, 1) that any changed bit of the clip changes: what is accepted depends on every pixel."""
+
+    def score(self, clip, *, scene, labels, ego, text="", previous=None) -> Scorecard:
+        digest = hashlib.blake2b(clip.frames.tobytes(), digest_size=4).digest()
+        return Scorecard({"sharpness": int.from_bytes(digest, "big") / 2**32})
+
+
+class NoiseModel:
+    """Frames of noise from the seed, at no cost: for tests that are not about the model."""
+
+    accepts = ("text", "ego", "layout")
+
+    def __call__(self, requests: list[Conditions], options=None) -> list[Clip]:
+        out = []
+        for request in requests:
+            rng = np.random.default_rng(request.seed)
+            shape = (request.num_frames, request.camera.height_px, request.camera.width_px, 3)
+            out.append(Clip(rng.integers(0, 256, shape, np.uint8), request.fps))
+        return out
+
+
+@dataclass
+class Poisoned:
+    """A model that answers with an error, as a rollout does that has come to non-finite latents, for some seeds.
+
+    times: how often for each of these seeds (None: always).
+    """
+
+    model: object
+    seeds: set[int]
+    times: int | None = None
+
+    @property
+    def accepts(self):
+        return self.model.accepts
+
+    def __call__(self, requests, options=None):
+        bad = [r.seed for r in requests if r.seed in self.seeds]
+        if bad and (self.times is None or self.times > 0):
+            self.times = None if self.times is None else self.times - 1
+            raise FloatingPointError("the model made non-finite latents at frame 1")
+        return self.model(requests, options)
+
+
+def equip(model, *, name: str = "noise", weights_hash: str = "0" * 32, gate: GateConfig = RECIPE.gate) -> Equipment:
+    return Equipment(model, PixelScorer(), Gate(gate), name, weights_hash)
+
+
+def noise_worker(r: Recipe) -> Worker:
+    return Worker(r, equip(NoiseModel(), gate=r.gate))
+
+
+def tiny_worker(r: Recipe, words: str = "") -> Worker:
+    """A worker with the real pipeline at tiny size."""
+    import torch
+
+    from tests.models.build import noisy_weights
+    from worldgen.models.bundle import pipeline_hash
+    from worldgen.models.sizes import build_pipeline
+
+    torch.set_num_threads(1)
+    pipeline = build_pipeline("tiny", words=["a car in fog"])
+    noisy_weights(pipeline.transformer, 0.05)
+    pipeline.set_progress_bar_config(disable=True)
+    return Worker(r, equip(pipeline, name="tiny", weights_hash=pipeline_hash(pipeline), gate=r.gate))
+
+
+class Suicidal:
+    """A worker whose process is killed in the middle of its first job, once for each marker file it can make."""
+
+    def __init__(self, worker: Worker, marker: Path):
+        self.worker, self.marker = worker, marker
+
+    def run(self, job):
+        if not self.marker.exists():
+            self.marker.write_text(str(os.getpid()))
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self.worker.run(job)
+
+
+def suicidal_worker(r: Recipe, marker: str) -> Suicidal:
+    return Suicidal(noise_worker(r), Path(marker))
+
+
+def files_of(folder: Path | str) -> dict[str, bytes]:
+    """What is published: shards, index and summary."""
+    return {
+        path.name: path.read_bytes()
+        for path in sorted(Path(folder).iterdir())
+        if path.suffix == ".tar" or path.name in ("index.parquet", "dataset.json")
+    }
