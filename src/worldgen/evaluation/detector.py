@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,7 +15,8 @@ from worldgen.core.assets import assets_dir
 from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError, Received
 from worldgen.core.labels import CLASSES
-from worldgen.models.weights import account, read_tensors, weights_hash
+from worldgen.evaluation.instruments import save_weights, stored_instrument
+from worldgen.models.weights import account
 
 GROUPS = ("vehicle", "pedestrian", "cyclist")
 GROUP_OF_NAME = {
@@ -29,8 +29,6 @@ STRIDE_PX = 4
 ALIGN_PX = 16
 """Pictures are padded to a multiple of the coarsest stride."""
 MAX_OBJECTS = 100
-CONFIG_NAME, WEIGHTS_NAME = "config.json", "model.safetensors"
-DETECTOR_VERSION = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,9 +56,9 @@ class Detections:
 class DetectorConfig:
     """Sizes: channels at strides 2, 4, 8, 16; residual blocks at strides 4, 8, 16; channels of neck and head."""
 
-    widths: tuple[int, ...] = (24, 40, 80, 96)
-    depths: tuple[int, ...] = (1, 2, 2)
-    neck: int = 56
+    widths: tuple[int, ...] = (16, 32, 64, 96)
+    depths: tuple[int, ...] = (1, 1, 1)
+    neck: int = 48
 
     def __post_init__(self) -> None:
         if len(self.widths) != 4 or len(self.depths) != 3 or min(*self.widths, self.neck) < 4 or min(self.depths) < 1:
@@ -214,44 +212,24 @@ def detect(detector: Detector, clip: Clip, *, threshold: float = 0.05, batch: in
     return Detections(frame.astype(np.int64), group.astype(np.int64), box.astype(np.float32), score.astype(np.float32))
 
 
-def save_detector(detector: Detector, folder: str | Path) -> None:
-    """Write config.json and float16 weights into an existing folder. The detector must not be folded."""
-    from safetensors.torch import save_file
-
-    folder = Path(folder)
-    halves = {
-        name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
-        for name, tensor in detector.state_dict().items()
-    }
-    save_file(halves, folder / WEIGHTS_NAME)
-    record = {"detector_version": DETECTOR_VERSION, "groups": list(GROUPS), **asdict(detector.config)}
-    (folder / CONFIG_NAME).write_text(json.dumps(record, indent=1) + "\n")
+def save_detector(detector: Detector, folder: str | Path) -> str:
+    """Write config and float16 weights as an instrument; returns the hash of the weights. Not for folded detectors."""
+    return save_weights(folder, {"groups": list(GROUPS), **asdict(detector.config)}, detector.state_dict())
 
 
 def load_detector(folder: str | Path | None = None) -> Detector:
-    """A detector ready to read pictures, from a folder with config.json and weights; None: the one that ships.
+    """A detector ready to read pictures, from an instrument's folder; None: the one that ships.
 
     Raises: InputError for a missing folder, another version or weights that do not fit.
     """
-    folder = Path(folder) if folder is not None else assets_dir() / "instruments" / "detector"
-    if not (folder / CONFIG_NAME).is_file():
-        raise InputError("detector", str(folder), f"a folder with {CONFIG_NAME} and {WEIGHTS_NAME}")
+    instrument = stored_instrument(folder if folder is not None else assets_dir() / "instruments" / "detector")
+    config = dict(instrument.config)
+    if config.get("groups") != list(GROUPS):
+        raise InputError(f"groups of detector {instrument.name}", config.get("groups"), ", ".join(GROUPS))
     try:
-        record = json.loads((folder / CONFIG_NAME).read_text())
-    except ValueError as error:
-        raise InputError(f"detector {folder}", Received("no JSON"), CONFIG_NAME) from error
-    version, groups = record.pop("detector_version", None), record.pop("groups", None)
-    if version != DETECTOR_VERSION or groups != list(GROUPS):
-        raise InputError(f"detector {folder}", (version, groups), f"version {DETECTOR_VERSION}, groups {GROUPS}")
-    config = DetectorConfig(tuple(record["widths"]), tuple(record["depths"]), record["neck"])
-    detector = Detector(config)
-    tensors = read_tensors(folder)
-    account(str(folder), detector.state_dict(), tensors)
-    detector.load_state_dict({name: t.float() if t.is_floating_point() else t for name, t in tensors.items()})
+        detector = Detector(DetectorConfig(tuple(config["widths"]), tuple(config["depths"]), config["neck"]))
+    except (KeyError, TypeError) as error:
+        raise InputError(f"sizes of detector {instrument.name}", Received(str(error)), "widths, depths, neck") from error
+    account(instrument.name, detector.state_dict(), instrument.tensors)
+    detector.load_state_dict(instrument.tensors)
     return detector.to(memory_format=torch.channels_last).folded()
-
-
-def detector_hash(folder: str | Path | None = None) -> str:
-    """What names the detector's weights (see :func:`worldgen.models.weights.weights_hash`)."""
-    folder = Path(folder) if folder is not None else assets_dir() / "instruments" / "detector"
-    return weights_hash(read_tensors(folder))

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from worldgen.core.errors import InputError
 from worldgen.core.seeds import numpy_rng, stable_hash
@@ -81,7 +80,7 @@ def targets_of(boxes: list[np.ndarray], groups: list[np.ndarray], ignore: list[n
             claim = blob > 0.1
             target[b][window][claim] = box
             # An object's cells share its weight, which grows as the logarithm of its area (TTFNet, equation 6).
-            weight[b][window][claim] = (blob * (math.log2(max(area[k], 4.0)) / blob.sum()))[claim]
+            weight[b][window][claim] = blob[claim] * (math.log2(max(area[k], 4.0)) / blob[claim].sum())
     cell = np.flatnonzero(weight > 0)
     return Targets(
         torch.from_numpy(heat), torch.from_numpy(counted), torch.from_numpy(cell),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
@@ -13,7 +15,8 @@ from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError, Received
 from worldgen.core.labels import Labels
 from worldgen.core.sample import Sample
-from worldgen.evaluation.detector import GROUP_OF_CLASS
+from worldgen.data.storage import atomic_file
+from worldgen.evaluation.detector import GROUP_OF_CLASS, Detections, Detector, detect
 
 MIN_HEIGHT_PX, MIN_WIDTH_PX, MIN_VISIBLE = 8.0, 3.0, 0.3
 """A smaller or more hidden object is neither wanted nor punished when a detector is judged."""
@@ -113,6 +116,23 @@ class Pictures:
             tuple(tags for part in parts for tags in part.tags),
         )  # fmt: skip
 
+    def save(self, path: str) -> None:
+        """Write everything as one ``.npz``, atomically; reading it is much faster than decoding clips again."""
+        columns = {field.name: getattr(self.boxes, field.name) for field in fields(Boxes)}
+        with atomic_file(path) as file:
+            np.savez(file, frames=self.frames, clip_index=self.clip_index, tags=json.dumps(self.tags), **columns)
+
+    @classmethod
+    def load(cls, path: str) -> Pictures:
+        """The inverse of :meth:`save`. Raises: InputError for a file that is none of these."""
+        try:
+            with np.load(path, allow_pickle=False) as kept:
+                tags = tuple(tuple(words) for words in json.loads(str(kept["tags"])))
+                boxes = Boxes(*(kept[field.name] for field in fields(Boxes)))
+                return cls(kept["frames"], boxes, kept["clip_index"], tags)
+        except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(f"pictures {path}", Received(str(error)), "a file that Pictures.save wrote") from error
+
     def digest(self) -> str:
         """32 hexadecimal digits that name the content."""
         state = hashlib.blake2b(digest_size=16)
@@ -179,3 +199,8 @@ def clip_pictures(clips: Sequence[Clip], labels: Sequence[Labels], tags: Sequenc
         np.repeat(np.arange(len(clips)), [len(clip) for clip in clips]),
         tuple(tags) or ((),) * len(clips),
     )
+
+
+def find_in(detector: Detector, pictures: Pictures, *, threshold: float = 0.05) -> Detections:
+    """Everything a detector sees in the pictures; ``frame_index`` is the number of the picture."""
+    return detect(detector, Clip(pictures.frames, 1.0), threshold=threshold)
