@@ -1,6 +1,6 @@
 """Train the box verifier on rendered clips.
 
-  python pipelines/train_verifier.py SHARDS --out assets/instruments/verifier [--minutes 10]
+  python pipelines/train_verifier.py SHARDS --out assets/instruments/verifier [--minutes 3]
 
 SHARDS: as written by ``worldgen scenes render --count 720``. Trains on the train split, measures on val and test, one
 thread. Minutes are of processor time.
@@ -9,6 +9,7 @@ thread. Minutes are of processor time.
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import time
 from pathlib import Path
@@ -22,6 +23,7 @@ from worldgen.cli.progress import progress
 from worldgen.core.labels import CLASSES
 from worldgen.core.seeds import numpy_rng
 from worldgen.data.index import DataSet
+from worldgen.data.page import spread
 from worldgen.evaluation.detector import box_iou
 from worldgen.evaluation.verifier import NONE, Verifier, crop, save_verifier, to_input, verify
 
@@ -32,10 +34,10 @@ SAME, OTHER = 0.5, 0.25
 class Boxes:
     """Frames with their visible boxes, in memory."""
 
-    def __init__(self, url: str, split: str, every: int):
+    def __init__(self, url: str, split: str, every: int, limit: int = 1_000_000):
         data = DataSet(url).select(split)
         self.frames, self.rows = [], []
-        for number in progress(range(len(data)), desc=f"read {split}"):
+        for number in progress(spread(len(data), limit), desc=f"read {split}"):
             sample = data.load(number)
             for f in range(number % every, len(sample.clip), every):
                 labels = sample.labels.at(f)
@@ -51,11 +53,11 @@ class Boxes:
         self.classes = np.array([self.rows[f][1][r] for f, r in place])
         counts = np.bincount(self.classes, minlength=len(CLASSES))
         weight = 1 / np.sqrt(np.maximum(counts, 1))[self.classes]
-        self.chance = weight / weight.sum()
+        self.reach = np.cumsum(weight) / weight.sum()
 
     def draw(self, rng: np.random.Generator) -> tuple[np.ndarray, int, float]:
         """A crop, its class (``MASKED`` where nobody can say) and the fit of its box."""
-        f, r = self.place[rng.choice(len(self.place), p=self.chance)]
+        f, r = self.place[min(np.searchsorted(self.reach, rng.random()), len(self.place) - 1)]
         box = self.rows[f][0][r].astype(float).copy()
         kind = rng.random()
         size = box[2:] - box[:2]
@@ -102,9 +104,11 @@ def augmented(patch: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return patch[:, ::-1] if rng.random() < 0.5 else patch
 
 
-def train(data: Boxes, minutes: float, batch: int, rng: np.random.Generator) -> tuple[Verifier, int]:
+def train(data: Boxes, minutes: float, batch: int, out: Path) -> tuple[Verifier, int]:
     torch.manual_seed(0)
+    rng = numpy_rng("verifier", 0)
     verifier = Verifier().to(memory_format=torch.channels_last).train()
+    mean = copy.deepcopy(verifier).requires_grad_(False)
     optimizer = torch.optim.AdamW(verifier.parameters(), lr=2e-3, weight_decay=0.02)
     start_s, step = time.process_time(), 0
     while (share := (time.process_time() - start_s) / (60 * minutes)) < 1:
@@ -112,17 +116,20 @@ def train(data: Boxes, minutes: float, batch: int, rng: np.random.Generator) -> 
             group["lr"] = 2e-3 * min(1.0, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * share)))
         crops, names, fits = zip(*(data.draw(rng) for _ in range(batch)), strict=True)
         x = to_input(np.stack(crops)).to(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
-            logits, fit = verifier(x)
+        logits, fit = verifier(x)
         loss = F.cross_entropy(logits, torch.tensor(names), ignore_index=MASKED, label_smoothing=0.02)
         loss = loss + F.binary_cross_entropy_with_logits(fit, torch.tensor(fits))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
-        if step % 100 == 0:
+        for kept, now in zip(mean.state_dict().values(), verifier.state_dict().values(), strict=True):
+            if kept.is_floating_point():
+                kept.lerp_(now, max(0.01, 1 / (step + 1)))
+        if step % 50 == 0:
             print(f"step {step}  {share:.2f}  loss {float(loss):.4f}", flush=True)
+            save_verifier(mean, out)
         step += 1
-    return verifier.eval(), step
+    return mean.eval(), step
 
 
 def measure(verifier: Verifier, url: str, split: str) -> dict:
@@ -157,18 +164,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shards")
     parser.add_argument("--out", required=True)
-    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--minutes", type=float, default=3)
+    parser.add_argument("--clips", type=int, default=1_000_000, help="read at most this many clips of the train split")
     parser.add_argument("--batch", type=int, default=192)
     args = parser.parse_args()
     torch.set_num_threads(1)
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
-    data = Boxes(args.shards, "train", every=4)
+    data = Boxes(args.shards, "train", every=4, limit=args.clips)
     print(
         f"{len(data.frames)} frames, {len(data.place)} boxes",
         dict(zip(CLASSES, np.bincount(data.classes, minlength=len(CLASSES)).tolist(), strict=True)),
     )
-    verifier, steps = train(data, args.minutes, args.batch, numpy_rng("verifier", 0))
+    verifier, steps = train(data, args.minutes, args.batch, out)
     save_verifier(verifier, out)
     accuracy = {"trained_on_boxes": len(data.place), "steps": steps, "batch": args.batch}
     accuracy |= {split: measure(verifier, args.shards, split) for split in ("val", "test")}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
@@ -18,24 +19,35 @@ from worldgen.data.images import encode_image
 from worldgen.data.index import DataSet
 from worldgen.data.shards import decode_sample
 from worldgen.data.sheet import CLASS_COLOURS, contact_sheet
-from worldgen.data.storage import write_bytes
+from worldgen.data.storage import join, write_bytes
 
 PLOT_WIDTH, PLOT_HEIGHT = 320, 56
 SHEET_CLIPS = 12
+
+
+@dataclass(frozen=True)
+class Section:
+    """Clips of a page under a heading. numbers: of samples, in order. note: a sentence on how they were chosen."""
+
+    heading: str
+    numbers: tuple[int, ...]
+    note: str = ""
 
 
 def write_page(
     data: DataSet,
     folder: str | Path,
     *,
-    limit: int = 60,
     title: str | None = None,
+    sections: Sequence[Section] = (),
+    limit: int = 60,
+    front: str = "",
     seen: Callable[[Iterable[int]], Iterable[int]] = iter,
 ) -> list[str]:
-    """Write ``index.html``, ``sheet.png`` and ``clips/KEY.mp4`` into a folder; returns the keys shown.
+    """Write ``index.html``, ``sheet.png`` and ``clips/KEY.mp4`` into a folder (or URL); returns the keys shown.
 
-    At most ``limit`` samples, spread evenly over the data set. Every text from the data is escaped. seen: wraps the
-    sample numbers, for a progress bar.
+    sections: which clips to show; by default at most ``limit``, spread evenly over the data set. front: HTML to stand
+    before the clips. Every text from the data is escaped. seen: wraps the sample numbers, for a progress bar.
 
     Raises: InputError for an empty data set, a bad limit, damaged samples or a folder that cannot be written.
     """
@@ -43,19 +55,31 @@ def write_page(
         raise InputError("number of samples to show", limit, "at least 1")
     if not len(data):
         raise InputError(f"data set {data.url}", "no samples", "at least one sample to show")
-    numbers = np.unique(np.linspace(0, len(data) - 1, min(limit, len(data))).round().astype(int)).tolist()
-    cards, sheet = [], []
-    for number in seen(numbers):
+    sections = [section for section in sections if section.numbers] or [Section("", spread(len(data), limit))]
+    cards, sheet = {}, []
+    for number in seen(list(dict.fromkeys(number for section in sections for number in section.numbers))):
         members = data.members(number)
         sample = decode_sample(members)
-        write_bytes(str(Path(folder) / "clips" / f"{sample.key}.mp4"), members["mp4"])
-        cards.append(_card(sample))
+        write_bytes(join(str(folder), f"clips/{sample.key}.mp4"), members["mp4"])
+        cards[number] = _card(sample)
         if len(sheet) < SHEET_CLIPS:
             sheet.append(sample)
-    write_bytes(str(Path(folder) / "sheet.png"), sheet_png(sheet))
-    page = _page(data, title or data.url.rstrip("/").rsplit("/", 1)[-1], cards)
-    write_bytes(str(Path(folder) / "index.html"), page.encode())
-    return [data.rows[number]["key"] for number in numbers]
+    write_bytes(join(str(folder), "sheet.png"), sheet_png(sheet))
+    name = title or data.url.rstrip("/").rsplit("/", 1)[-1]
+    clips = "".join(_section(section, [cards[number] for number in section.numbers]) for section in sections)
+    write_bytes(join(str(folder), "index.html"), _page(data, name, front, clips).encode())
+    return [data.rows[number]["key"] for number in cards]
+
+
+def spread(count: int, limit: int) -> tuple[int, ...]:
+    """At most ``limit`` of the numbers 0 to count - 1, first and last included, evenly spread."""
+    return tuple(np.unique(np.linspace(0, count - 1, min(limit, count)).round().astype(int)).tolist())
+
+
+def _section(section: Section, cards: list[str]) -> str:
+    heading = f"<h2>{html.escape(section.heading)}</h2>" if section.heading else ""
+    note = f'<p class="note">{html.escape(section.note)}</p>' if section.note else ""
+    return f'<section class="clips">{heading}{note}<div class="grid">\n{"".join(cards)}</div></section>\n'
 
 
 def sheet_png(samples: list[Sample]) -> bytes:
@@ -68,7 +92,7 @@ def sheet_png(samples: list[Sample]) -> bytes:
     return encode_image(picture, ".png")
 
 
-def _page(data: DataSet, title: str, cards: list[str]) -> str:
+def _page(data: DataSet, title: str, front: str, clips: str) -> str:
     style, script = (
         resources.files("worldgen.data").joinpath(name).read_text("utf-8") for name in ("page.css", "page.js")
     )
@@ -106,15 +130,15 @@ def _page(data: DataSet, title: str, cards: list[str]) -> str:
 <p class="facts">{html.escape(facts)}</p>
 {f'<ul class="legend">{legend}</ul>' if labelled else ""}
 </header>
-<div class="bar"><div>
+{front}<div class="bar"><div>
 <input id="search" type="search" placeholder="Filter by caption, tag, drive or key" aria-label="Filter">
 <select id="split" aria-label="Split"><option value="">all splits</option>{options}</select>
 {'<button id="boxes" type="button" aria-pressed="true">Boxes</button>' if labelled else ""}
 <button id="theme" type="button">Light / dark</button>
 <span class="count" id="count"></span>
 </div></div>
-<main class="grid">
-{"".join(cards)}</main>
+<main>
+{clips}</main>
 <footer>Stills of the first clips: <a href="sheet.png">sheet.png</a></footer>
 <script type="application/json" id="colours">{_inline_json(colours)}</script>
 <script>
@@ -138,6 +162,9 @@ def _card(sample: Sample) -> str:
     if not sample.scorecard.get("accepted", True):
         reasons = ", ".join(map(str, sample.scorecard.get("reasons", ()))) or "no reason given"
         chips.append(f'<li class="refused">quarantined: {text(reasons)}</li>')
+    dropped = sample.scorecard.get("dropped", ())
+    if dropped:
+        chips.append(f'<li class="dropped">labels left out: {text(_dropped(dropped))}</li>')
     chips += [f"<li>{text(tag)}</li>" for tag in sample.tags]
     plots = "" if sample.ego is None else _ego_plots(sample.ego)
     overlay = labels = ""
@@ -153,10 +180,35 @@ def _card(sample: Sample) -> str:
 <div class="body">
 <p class="caption">{text(sample.caption)}</p>
 <ul class="chips">{"".join(chips)}</ul>
-{plots}<p class="facts-small">{text(" · ".join(facts))}<br><code>{text(sample.key)}</code></p>
+{plots}{_scores(sample.scorecard)}<p class="facts-small">{text(" · ".join(facts))}<br><code>{text(sample.key)}</code></p>
 </div>
 {labels}</article>
 """
+
+
+def _dropped(tracks: Sequence[dict]) -> str:
+    return ", ".join(f"{track.get('class', 'object')} {track.get('track_id', '')}".strip() for track in tracks)
+
+
+def _scores(scorecard: dict) -> str:
+    """The numbers of a scorecard, what is wrong with them, and what was not measured, folded away."""
+    details = scorecard.get("details", {})
+    rows = [
+        (name, f"{value:.4g}", str(details.get(name, "")))
+        for name, value in scorecard.items()
+        if isinstance(value, (int, float)) and not isinstance(value, bool)
+    ]
+    named = {name for name, _, _ in rows}
+    rows += [(str(name), "", str(why)) for name, why in details.items() if name not in named]
+    rows += [(str(name), "not measured", str(why)) for name, why in scorecard.get("unmeasured", {}).items()]
+    if not rows:
+        return ""
+    text = html.escape
+    lines = "".join(
+        f"<tr{' class=refused' if name in details else ''}><th>{text(name.replace('_', ' '))}</th><td>{value}</td><td>{text(why)}</td></tr>"
+        for name, value, why in rows
+    )
+    return f'<details class="scores"><summary>Scorecard</summary><table>{lines}</table></details>\n'
 
 
 def _label_frames(labels: Labels) -> list[list[list]]:

@@ -24,7 +24,7 @@ from worldgen.models.weights import account, read_tensors, weights_hash
 
 NONE = len(CLASSES)
 """Number of the answer "nothing that has a class"."""
-CROP_PX = 40
+CROP_PX = 32
 CONTEXT = 2.0
 """Side of the square looked at, over the longer side of the box: what stands beside an object tells much about the fit."""
 LEAST_SIDE_PX = 12.0
@@ -36,8 +36,8 @@ CONFIG_NAME, WEIGHTS_NAME = "config.json", "model.safetensors"
 class VerifierConfig:
     """Channels at 1/2, 1/4 and 1/8 of the crop, and of the layer before the answers."""
 
-    widths: tuple[int, ...] = (24, 48, 96)
-    hidden: int = 128
+    widths: tuple[int, ...] = (16, 32, 64)
+    hidden: int = 96
 
     def __post_init__(self) -> None:
         if len(self.widths) != 3 or min(*self.widths, self.hidden) < 4:
@@ -63,7 +63,7 @@ class _Block(nn.Module):
 
 
 class Verifier(nn.Module):
-    """Crops ``(B, 4, 40, 40)`` (RGB in [-1, 1] and the box as a mask) to class logits ``(B, 10)`` and fit logits ``(B,)``.
+    """Crops ``(B, 4, 32, 32)`` (RGB in [-1, 1] and the box as a mask) to class logits ``(B, 10)`` and fit logits ``(B,)``.
 
     The last class is "nothing"; the fit is the intersection over union of the box with the object it is meant for.
     """
@@ -76,18 +76,18 @@ class Verifier(nn.Module):
             nn.Conv2d(4, first, 3, 2, 1, bias=False), nn.BatchNorm2d(first), nn.ReLU(inplace=True)
         )
         self.blocks = nn.Sequential(_Block(first, second), _Block(second, third))
-        self.hidden = nn.Sequential(nn.Linear(third * 25, config.hidden), nn.ReLU(inplace=True))
+        self.hidden = nn.Sequential(nn.Linear(third * 16, config.hidden), nn.ReLU(inplace=True))
         self.classes = nn.Linear(config.hidden, NONE + 1)
         self.fit = nn.Linear(config.hidden, 1)
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
-        x = self.blocks(self.stem(crops))  # (B, third, 5, 5)
+        x = self.blocks(self.stem(crops))  # (B, third, 4, 4)
         x = self.hidden(x.flatten(1))
         return self.classes(x).float(), self.fit(x).float()[:, 0]
 
 
 def crop(frame: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """The square around a box with the box as a fourth channel, ``(40, 40, 4)`` uint8.
+    """The square around a box with the box as a fourth channel, ``(32, 32, 4)`` uint8.
 
     frame: ``(H, W, 3)`` uint8 RGB. box: x0 y0 x1 y1 in pixels; may reach over the edge, where the border is repeated.
     """
@@ -120,7 +120,7 @@ def crop(frame: np.ndarray, box: np.ndarray) -> np.ndarray:
 
 
 def to_input(crops: np.ndarray) -> Tensor:
-    """uint8 crops ``(B, 40, 40, 4)`` to network input ``(B, 4, 40, 40)`` in [-1, 1]."""
+    """uint8 crops ``(B, 32, 32, 4)`` to network input ``(B, 4, 32, 32)`` in [-1, 1]."""
     return torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 127.5 - 1.0
 
 
