@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from worldgen.core.assets import assets_dir
+from worldgen.core.camera import Camera
 from worldgen.core.clip import Clip
 from worldgen.core.ego import EgoMotion
+from worldgen.core.errors import InputError
 from worldgen.core.labels import Labels
 from worldgen.core.scenario import LIGHTS, WEATHERS, Scenario
 from worldgen.core.scene import Scene
@@ -20,8 +23,8 @@ from worldgen.generation.objects import TrackScore, judged_rows, row_scores, sco
 from worldgen.scenes.render import render_scene
 
 if TYPE_CHECKING:
-    from worldgen.evaluation.attributes import AttributeReader
-    from worldgen.evaluation.detector import Detector
+    from worldgen.evaluation.attributes import AttributeReader, Reading
+    from worldgen.evaluation.detector import Detections, Detector
     from worldgen.evaluation.motion import MotionReader
     from worldgen.evaluation.verifier import Verifier
 
@@ -85,7 +88,7 @@ class Scorecard:
 
 @dataclass(frozen=True)
 class ScorerConfig:
-    """Which instruments measure: folders, names under ``assets/instruments``, or "" to leave one out.
+    """Which instruments measure: names under ``assets/instruments``, folders, or "" to leave one out.
 
     verifier and detector judge labels, attributes reads weather, light and kinds of object, motion reads the ego motion,
     training describes the model's training clips.
@@ -99,8 +102,21 @@ class ScorerConfig:
 
 
 @dataclass(frozen=True, eq=False)
+class Seen:
+    """What the instruments see in a clip, whatever its labels say; None where there is no instrument for it.
+
+    reading_frames: middles of the windows that ``reading`` belongs to.
+    """
+
+    detections: Detections | None = None
+    reading: Reading | None = None
+    reading_frames: tuple[int, ...] = ()
+    motion: EgoMotion | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Scorer:
-    """Loaded instruments; one per process. None: left out by the config, or not to be trusted."""
+    """Loaded instruments; one per process. None: see ``absent``, instrument -> why it does not measure."""
 
     config: ScorerConfig
     verifier: Verifier | None = None
@@ -108,27 +124,30 @@ class Scorer:
     attributes: AttributeReader | None = None
     motion: MotionReader | None = None
     training: TrainingClips | None = None
+    absent: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def load(cls, config: ScorerConfig | None = None) -> Scorer:
-        """Load what the config names.
+        """Load what the config names. What is not shipped, or below its own bar, measures nothing; the card says so.
 
-        Raises: InputError for an instrument that is not there, is damaged, or is below its own bar.
+        Raises: InputError for a folder that is not there, and for damaged instruments.
         """
-        config = config or ScorerConfig()
         from worldgen.evaluation.attributes import AttributeReader
         from worldgen.evaluation.detector import load_detector
         from worldgen.evaluation.motion import MotionReader
         from worldgen.evaluation.verifier import load_verifier
 
-        return cls(
-            config,
-            load_verifier(_folder(config.verifier)) if config.verifier else None,
-            load_detector(_folder(config.detector)) if config.detector else None,
-            AttributeReader.load(config.attributes) if config.attributes else None,
-            MotionReader.load(config.motion) if config.motion else None,
-            TrainingClips.load(_folder(config.training)) if config.training else None,
-        )
+        config = config or ScorerConfig()
+        loaders = {
+            "verifier": load_verifier, "detector": load_detector, "attributes": _judging(AttributeReader.load),
+            "motion": _judging(MotionReader.load), "training": TrainingClips.load,
+        }  # fmt: skip
+        found, absent = {}, {}
+        for what, loader in loaders.items():
+            found[what], why = _loaded(getattr(config, what), loader)
+            if why:
+                absent[what] = f"{what}: {why}"
+        return cls(config, **found, absent=absent)
 
     def score(
         self, clip: Clip, *, scene: Scene | None, labels: Labels | None, ego: EgoMotion | None, text: str = "",
@@ -140,21 +159,35 @@ class Scorer:
         which names weather and light where there is no scene. previous: the clip this one was made from (restyle); it
         stands in for the drawn scene where there is none.
         """
-        asked, out = _Asked(scene, labels, ego, text, previous), _Measured()
+        asked, out = _Asked(scene, labels, ego, text, previous), Measured()
+        seen = self.look(clip, scene.camera if scene is not None else None)
         self._appearance(clip, asked, out)
-        self._attributes(clip, asked, out)
-        self._control(clip, asked, out)
-        tracks = self._objects(clip, asked, out)
+        self._attributes(seen, asked, out)
+        self._control(seen, asked, out)
+        self.judge_labels(clip, seen, labels, out)
         if self.training is None:
-            out.lack("no description of the training clips", "novelty")
+            out.lack(self.absent.get("training", "no description of the training clips"), "novelty")
         else:
             out.values["novelty"] = self.training.novelty(clip)
-        return Scorecard(
-            {name: float(out.values[name]) for name in MEASURES if name in out.values}, out.missing,
-            row_scores(labels, tracks) if labels is not None else np.zeros(0, np.float32), tracks,
-        )  # fmt: skip
+        return out.card(labels)
 
-    def _appearance(self, clip: Clip, asked: _Asked, out: _Measured) -> None:
+    def look(self, clip: Clip, camera: Camera | None) -> Seen:
+        """Let the instruments see a clip. camera: of the picture at any size, None when unknown."""
+        detections = reading = motion = None
+        frames: tuple[int, ...] = ()
+        if self.detector is not None:
+            from worldgen.evaluation.detector import detect
+
+            detections = detect(self.detector, clip)
+        if self.attributes is not None and len(clip) >= 3:
+            middles = np.linspace(1, len(clip) - 2, min(ATTRIBUTE_WINDOWS, len(clip) - 2)).round().astype(int)
+            frames = tuple(middles.tolist())
+            reading = self.attributes.read(clip, list(frames))
+        if self.motion is not None and camera is not None and len(clip) >= 3:
+            motion = self.motion.read(clip, camera.resized(clip.width_px, clip.height_px))
+        return Seen(detections, reading, frames, motion)
+
+    def _appearance(self, clip: Clip, asked: _Asked, out: Measured) -> None:
         grey = appearance.grey_frames(clip.frames)
         out.values["blank"] = appearance.blank_share(grey)
         frozen = None if asked.ego is None else appearance.frozen_share(grey, asked.ego.speed_mps)
@@ -179,67 +212,69 @@ class Scorer:
         own_flicker = flicker(appearance.grey_frames(frames))
         out.values["flicker"] = own_flicker / max(at_rest, appearance.LEAST_FLICKER)
 
-    def _attributes(self, clip: Clip, asked: _Asked, out: _Measured) -> None:
-        from worldgen.evaluation.attributes import ABSENT, GROUPS, PRESENT, WINDOW, presence
-
-        names = ("weather", "light", "presence")
-        if self.attributes is None:
-            out.lack("no attribute reader", *names)
-            return
+    def _attributes(self, seen: Seen, asked: _Asked, out: Measured) -> None:
         scenario = asked.scene.scenario if asked.scene is not None else _scenario(asked.text)
-        if scenario is None or len(clip) < WINDOW:
-            out.lack("nothing asked for, or too short a clip", *names)
+        if seen.reading is None or self.attributes is None:
+            out.lack(self.absent.get("attributes", "too short a clip"), "weather", "light")
             return
-        frames = np.linspace(0, len(clip) - 1, ATTRIBUTE_WINDOWS).round().astype(int)
-        reading, judged = self.attributes.read(clip, frames.tolist()), self.attributes.judged
-        out.lack("the attribute reader is below its bar for it", *(name for name in names if name not in judged))
-        if "weather" in judged:
-            out.values["weather"] = reading.weather[:, WEATHERS.index(scenario.weather)].mean()
-        if "light" in judged:
-            out.values["light"] = reading.light[:, LIGHTS.index(scenario.light)].mean()
-        groups = [i for i, name in enumerate(GROUPS) if name in judged]
-        if asked.labels is None or not groups:
+        if scenario is None:
+            out.lack("nothing was asked for", "weather", "light")
             return
-        truth = presence(asked.labels)[np.clip(frames, 1, len(clip) - 2)][:, groups]
-        belief, known = reading.present[:, groups], (truth == PRESENT) | (truth == ABSENT)
-        if known.any():
-            out.values["presence"] = np.where(truth == PRESENT, belief, 1 - belief)[known].mean()
-            out.missing.pop("presence", None)
-        else:
-            out.lack("no kind of object is plainly there or plainly absent", "presence")
+        asked_for = {
+            "weather": seen.reading.weather[:, WEATHERS.index(scenario.weather)],
+            "light": seen.reading.light[:, LIGHTS.index(scenario.light)],
+        }
+        for name, belief in asked_for.items():
+            if name in self.attributes.judged:
+                out.values[name] = belief.mean()
+            else:
+                out.lack("the attribute reader is below its bar for it", name)
 
-    def _control(self, clip: Clip, asked: _Asked, out: _Measured) -> None:
+    def _control(self, seen: Seen, asked: _Asked, out: Measured) -> None:
         names = ("control_speed_mps", "control_yaw_rate_radps")
-        if self.motion is None or asked.scene is None or asked.ego is None or len(clip) < 3:
-            out.lack("no motion reader" if self.motion is None else "camera or motion unknown, or too short", *names)
+        if seen.motion is None or asked.ego is None:
+            out.lack(self.absent.get("motion", "camera or motion unknown, or too short a clip"), *names)
             return
-        read = self.motion.read(clip, asked.scene.camera.resized(clip.width_px, clip.height_px))
-        out.values[names[0]] = np.abs(read.speed_mps - asked.ego.speed_mps)[1:].mean()
-        out.values[names[1]] = np.abs(read.yaw_rate_radps - asked.ego.yaw_rate_radps)[1:].mean()
+        out.values[names[0]] = np.abs(seen.motion.speed_mps - asked.ego.speed_mps)[1:].mean()
+        out.values[names[1]] = np.abs(seen.motion.yaw_rate_radps - asked.ego.yaw_rate_radps)[1:].mean()
 
-    def _objects(self, clip: Clip, asked: _Asked, out: _Measured) -> tuple[TrackScore, ...]:
-        labels, names = asked.labels, ("label_agreement", "label_fit")
+    def judge_labels(self, clip: Clip, seen: Seen, labels: Labels | None, out: Measured) -> None:
+        """Compare labels with what was seen: presence, agreement, fit, objects without a label."""
+        names = ("label_agreement", "label_fit")
         if labels is None:
-            out.lack("no labels", *names, "unlabelled")
-            return ()
+            out.lack("no labels", *names, "unlabelled", "presence")
+            return
+        self._presence(seen, labels, out)
         only: dict[int, float] = {}
-        if self.detector is None:
-            out.lack("no detector", "unlabelled")
+        if seen.detections is None:
+            out.lack(self.absent.get("detector", "no detector"), "unlabelled")
         else:
-            from worldgen.evaluation.detector import detect
-
-            out.values["unlabelled"], only = unlabelled(detect(self.detector, clip), labels)
+            out.values["unlabelled"], only = unlabelled(seen.detections, labels)
         rows = judged_rows(labels)
         if self.verifier is None or not rows.any():
-            out.lack("no verifier" if self.verifier is None else "no object is large and plain enough", *names)
-            return ()
+            absent = self.absent.get("verifier", "no verifier") if self.verifier is None else ""
+            out.lack(absent or "no object is large and plain enough", *names)
+            return
         from worldgen.evaluation.verifier import verify
 
         answers = verify(self.verifier, clip, labels.frame_index[rows], labels.box_px[rows])
-        tracks = score_tracks(labels, rows, answers, only)
-        out.values["label_agreement"] = np.mean([track.agreement for track in tracks])
-        out.values["label_fit"] = np.mean([track.fit for track in tracks])
-        return tracks
+        out.tracks = score_tracks(labels, rows, answers, only)
+        out.values["label_agreement"] = np.mean([track.agreement for track in out.tracks])
+        out.values["label_fit"] = np.mean([track.fit for track in out.tracks])
+
+    def _presence(self, seen: Seen, labels: Labels, out: Measured) -> None:
+        if seen.reading is None or self.attributes is None:
+            out.lack(self.absent.get("attributes", "too short a clip"), "presence")
+            return
+        from worldgen.evaluation.attributes import ABSENT, GROUPS, PRESENT, presence
+
+        groups = [i for i, name in enumerate(GROUPS) if name in self.attributes.judged]
+        truth, belief = presence(labels)[list(seen.reading_frames)][:, groups], seen.reading.present[:, groups]
+        known = (truth == PRESENT) | (truth == ABSENT)
+        if known.any():
+            out.values["presence"] = np.where(truth == PRESENT, belief, 1 - belief)[known].mean()
+        else:
+            out.lack("no kind of object that the attribute reader can judge", "presence")
 
 
 @dataclass(frozen=True, eq=False)
@@ -254,14 +289,49 @@ class _Asked:
 
 
 @dataclass(eq=False)
-class _Measured:
+class Measured:
     """Numbers, and reasons where there are none, as they come in."""
 
     values: dict[str, float] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
+    tracks: tuple[TrackScore, ...] = ()
 
     def lack(self, why: str, *names: str) -> None:
+        """Say why these measures have no number."""
         self.missing |= dict.fromkeys(names, why)
+
+    def card(self, labels: Labels | None) -> Scorecard:
+        """The finished card, measures in their usual order."""
+        values = {name: float(self.values[name]) for name in MEASURES if name in self.values}
+        objects = row_scores(labels, self.tracks) if labels is not None else np.zeros(0, np.float32)
+        return Scorecard(values, self.missing, objects, self.tracks)
+
+
+def _judging(load):
+    """A loader whose instrument, when it is below its bar, is left out with the reason."""
+
+    def loader(folder: str):
+        try:
+            return load(folder)
+        except InputError as error:
+            if "judges nothing" in str(error):
+                return str(error)
+            raise
+
+    return loader
+
+
+def _loaded(name: str, loader) -> tuple[object | None, str]:
+    """An instrument, or None and why there is none."""
+    if not name:
+        return None, "left out by the config"
+    folder = Path(name) if "/" in name or "\\" in name else assets_dir() / "instruments" / name
+    if folder.parent == assets_dir() / "instruments" and not folder.is_dir():
+        return None, "not shipped"
+    if not folder.is_dir():
+        raise InputError("instrument", name, "a folder, or a name under assets/instruments")
+    found = loader(str(folder))
+    return (None, found) if isinstance(found, str) else (found, "" if found is not None else "nothing in its folder")
 
 
 def _drawn(clip: Clip, asked: _Asked, picked: np.ndarray) -> np.ndarray | None:
@@ -279,11 +349,6 @@ def triplets(num_frames: int) -> np.ndarray:
     """Numbers of three neighbouring frames in the middle of each third, ``(3, 3)``; at least 9 frames."""
     middles = ((np.arange(TRIPLETS) + 0.5) * num_frames / TRIPLETS).astype(int)
     return np.clip(middles, 1, num_frames - 2)[:, None] + np.array([-1, 0, 1])
-
-
-def _folder(name: str) -> str:
-    """A folder as it is named, or the one of that name among the shipped instruments."""
-    return name if "/" in name or "\\" in name else str(assets_dir() / "instruments" / name)
 
 
 def _scenario(text: str) -> Scenario | None:
