@@ -8,7 +8,12 @@ from __future__ import annotations
 import argparse
 import importlib
 
-SUBCOMMANDS: dict[str, tuple[str, str]] = {}
+SUBCOMMANDS: dict[str, tuple[str, str]] = {
+    "fvd": ("worldgen.cli.eval_fvd", "Fréchet distance to real clips, with a card of everything that changes it"),
+    "control": ("worldgen.cli.eval_control", "does a clip move as it was told: speed and yaw rate from the pixels"),
+    "attributes": ("worldgen.cli.eval_attributes", "does a clip show the weather, light and road users asked for"),
+    "drift": ("worldgen.cli.eval_drift", "what a long rollout loses, and at which frame"),
+}
 """Name -> module and one-line help. A module has ``add_arguments(parser)`` and ``run(args) -> int``, imports only the
 standard library at its start, and its docstring is the description in ``--help``."""
 
