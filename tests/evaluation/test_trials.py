@@ -18,7 +18,7 @@ from worldgen.scenes.words import parse
 
 @pytest.fixture(scope="module")
 def few():
-    return held_out(3, frames=5)
+    return held_out(3, frames=17)
 
 
 class Fake:
@@ -32,16 +32,15 @@ class Fake:
     def __call__(self, requests, options=None):
         self.calls.append(len(requests))
         return [
-            Clip(np.full((r.num_frames, 64, 64, 3), (r.seed * 7 + self.shade) % 200, np.uint8), r.fps) for r in requests
+            Clip(np.full((r.num_frames, 128, 224, 3), (r.seed * 7 + self.shade) % 200, np.uint8), r.fps) for r in requests
         ]
 
 
 @pytest.fixture
 def fake(monkeypatch):
     monkeypatch.setattr("worldgen.models.bundle.pipeline_hash", lambda pipeline: f"weights{pipeline.shade}")
-    conditions = pytest.importorskip("worldgen.scenes.conditions")
     monkeypatch.setattr(
-        conditions,
+        module,
         "scene_conditions",
         lambda scene, *, text, accepts, seed, start: SimpleNamespace(
             num_frames=scene.num_frames, fps=scene.fps, seed=seed
@@ -51,13 +50,13 @@ def fake(monkeypatch):
 
 
 def test_equal_arguments_give_equal_trials_and_a_longer_list_begins_the_same(few):
-    again = held_out(2, frames=5)
+    again = held_out(2, frames=17)
     assert [t.key for t in again] == [t.key for t in few[:2]]
-    assert len({t.key for t in few + held_out(3, frames=5, seed=1)}) == 6
+    assert len({t.key for t in few + held_out(3, frames=17, seed=1)}) == 6
 
 
 def test_all_weathers_and_lights_come_about_equally():
-    drawn = held_out(36, frames=2)
+    drawn = held_out(36, frames=17)
     weather, light = (Counter(getattr(t.scenario, f) for t in drawn) for f in ("weather", "light"))
     assert set(weather) == set(WEATHERS) and set(light) == set(LIGHTS)
     assert len({t.scenario.manoeuvre for t in drawn}) >= 6 and min(weather.values()) >= 2
@@ -68,7 +67,7 @@ def test_the_words_mean_the_scenario_and_the_seeds_are_held_out(few):
         understood = parse(trial.text).scenario
         assert (understood.weather, understood.light) == (trial.scenario.weather, trial.scenario.light)
         assert trial.scene.seed >= FIRST_SEED and trial.seed >= FIRST_SEED
-        assert trial.scene.num_frames == 5
+        assert trial.scene.num_frames == 17
 
 
 def test_long_trials_have_scenarios_as_long():
@@ -78,7 +77,7 @@ def test_long_trials_have_scenarios_as_long():
 
 def test_rendered_clips_are_those_of_the_scenes(few):
     clips = rendered(few[:1])
-    assert clips[0].frames.shape == (5, 128, 224, 3) and clips[0].frames.std() > 5
+    assert clips[0].frames.shape == (17, 128, 224, 3) and clips[0].frames.std() > 5
 
 
 def test_batches_keep_the_order(few, fake):

@@ -11,7 +11,7 @@ from scipy.stats import rankdata
 
 from worldgen.core.seeds import numpy_rng
 
-RESAMPLES = 1000
+RESAMPLES = 400
 LEVEL = 0.95
 
 

@@ -7,14 +7,19 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from worldgen.core.clip import Clip
+from worldgen.core.ego import EgoMotion
 from worldgen.core.errors import InputError
-from worldgen.core.sample import Sample
+from worldgen.core.manoeuvres import MANOEUVRES, manoeuvre_motion
+from worldgen.core.sample import Conditions, Sample
 from worldgen.core.scenario import Scenario
 from worldgen.core.scene import Scene
 from worldgen.core.seeds import numpy_rng, stable_key
 from worldgen.data.shards import ShardWriter, encode_sample, read_shard
 from worldgen.data.storage import join, resolve
+from worldgen.scenes.conditions import scene_conditions
 from worldgen.scenes.draw import balanced_scenario
 from worldgen.scenes.render import render_scene
 from worldgen.scenes.simulate import simulate
@@ -31,6 +36,7 @@ TRIES = 4
 CACHE_CRF = 8
 """Stored clips lose less than what an instrument can see; 18, the default of data sets, is for people."""
 STARTS = ("sketch", "noise")
+SWEEP_SPEED_MPS = 8.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,9 +157,39 @@ def rendered(trials: list[Trial]) -> list[Clip]:
     return [render_scene(trial.scene).clip for trial in trials]
 
 
-def _make(pipeline: WorldPipeline, trials: list[Trial], making: Making, options: SamplerOptions | None) -> list[Clip]:
-    from worldgen.scenes.conditions import scene_conditions
+def sweep_requests(
+    count: int, accepts: tuple[str, ...], *, seed: int = 0, frames: int = 25, fps: float = 8.0
+) -> list[tuple[str, Conditions]]:
+    """Every manoeuvre told to the same drawn start of ``count`` scenes: names and conditions.
 
+    The layout is left out, because it would give the motion away; only the commands tell the clips apart.
+    """
+    out = []
+    for number in range(count):
+        scene_seed = FIRST_SEED + seed * SEEDS_PER_RUN + SEEDS_PER_RUN // 2 + number
+        scenario = Scenario(road="urban", weather=("clear", "overcast", "light_rain")[number % 3])
+        start = simulate(scenario, scene_seed, fps=fps, num_frames=frames, speed_mps=SWEEP_SPEED_MPS)
+        kept = tuple(name for name in accepts if name != "layout")
+        base = scene_conditions(
+            start, text=describe(scenario, numpy_rng("sweep", scene_seed)), accepts=kept, seed=scene_seed
+        )
+        for name in MANOEUVRES:
+            out.append((name, replace(base, ego=_after_start(base, name))))
+    return out
+
+
+def _after_start(base: Conditions, name: str) -> EgoMotion:
+    """The manoeuvre from the last drawn frame on; until then what the drawn frames show."""
+    given = 0 if base.context is None else len(base.context) - 1
+    speed = float(base.ego.speed_mps[given])
+    motion = manoeuvre_motion(name, base.num_frames - given, base.fps, speed_mps=speed)
+    return EgoMotion(
+        np.concatenate([base.ego.speed_mps[:given], motion.speed_mps]),
+        np.concatenate([base.ego.yaw_rate_radps[:given], motion.yaw_rate_radps]), base.fps,
+    )  # fmt: skip
+
+
+def _make(pipeline: WorldPipeline, trials: list[Trial], making: Making, options: SamplerOptions | None) -> list[Clip]:
     requests = [
         scene_conditions(t.scene, text=t.text, accepts=pipeline.accepts, seed=t.seed, start=making.start)
         for t in trials

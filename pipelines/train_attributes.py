@@ -1,0 +1,60 @@
+"""Train the attribute reader on rendered clips and record its accuracy.
+
+Purpose: the instrument of `worldgen eval attributes`. Hardware: one CPU core. Time: about 10 minutes of CPU.
+
+    worldgen scenes render --count 720 --seed 100000 --grid weather,light,event --out scenes
+    worldgen scenes render --count 480 --seed 1000000 --grid weather,light,road,manoeuvre --out turns
+    python pipelines/train_attributes.py scenes turns --out assets/instruments/attributes
+
+Expected: at least 0.95 for every attribute in accuracy.json; what is below is not judged.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+import torch
+
+from worldgen.evaluation.attributes import AttributeConfig, config_record
+from worldgen.evaluation.attributes_accuracy import accuracy_record
+from worldgen.evaluation.attributes_training import AttributeTraining, Windows, train_attributes
+from worldgen.evaluation.instruments import save_accuracy, save_weights
+from worldgen.evaluation.samples import samples_of
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", nargs="+", help="data sets of rendered clips")
+    parser.add_argument("--out", default="assets/instruments/attributes")
+    parser.add_argument("--steps", type=int, default=AttributeTraining.steps)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--measure-only", action="store_true", help="record the accuracy of the weights that are there")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    if not args.measure_only:
+        train(args)
+    record = accuracy_record(args.out, samples_of(args.data, ("val", "test")))
+    save_accuracy(args.out, record | {"command": "python pipelines/train_attributes.py", "steps": args.steps})
+    print({name: row["value"] for name, row in record["accuracy"].items()})
+
+
+def train(args: argparse.Namespace) -> None:
+    """Read the training windows into memory (about 0.26 MB each), train, store the weights."""
+    training, config = AttributeTraining(steps=args.steps), AttributeConfig()
+    data = Windows.of(samples_of(args.data, ("train",)), training.windows)
+    print(f"{len(data.frames)} windows", file=sys.stderr, flush=True)
+    start_s = time.process_time()
+
+    def report(step: int, loss: float, weights: dict) -> None:
+        print(f"step {step}, loss {loss:.4f}, {time.process_time() - start_s:.0f} CPU s", file=sys.stderr, flush=True)
+        if step % 200 == 0:
+            save_weights(args.out, config_record(config), weights)
+
+    network = train_attributes(data, training, config=config, report=report)
+    save_weights(args.out, config_record(config), network.state_dict())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Train the motion reader on rendered clips and record its accuracy.
+
+Purpose: the instrument of `worldgen eval control`. Hardware: one CPU core. Time: about 6 minutes of CPU.
+
+    worldgen scenes render --count 720 --seed 100000 --grid weather,light,event --out scenes
+    worldgen scenes render --count 480 --seed 1000000 --grid weather,light,road,manoeuvre --out turns
+    python pipelines/train_motion.py scenes turns --out assets/instruments/motion
+
+Expected: rank correlations of at least 0.95 in accuracy.json; below, the reader is refused.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+import cv2
+import torch
+
+from worldgen.evaluation.instruments import save_accuracy, save_weights
+from worldgen.evaluation.motion import MotionConfig, config_record
+from worldgen.evaluation.motion_accuracy import accuracy_record
+from worldgen.evaluation.motion_training import MotionTraining, Pairs, train_motion
+from worldgen.evaluation.samples import samples_of
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", nargs="+", help="data sets of rendered clips")
+    parser.add_argument("--real", nargs="*", default=[], help="data sets of real clips with ego motion, to measure on")
+    parser.add_argument("--out", default="assets/instruments/motion")
+    parser.add_argument("--steps", type=int, default=MotionTraining.steps)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--measure-only", action="store_true", help="record the accuracy of the weights that are there")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    cv2.setNumThreads(args.threads)
+    if not args.measure_only:
+        train(args)
+    real = samples_of(args.real, ("train", "val", "test"))
+    record = accuracy_record(args.out, samples_of(args.data, ("val", "test")), real)
+    save_accuracy(args.out, record | {"command": "python pipelines/train_motion.py", "steps": args.steps})
+    print({name: row["value"] for name, row in record["accuracy"].items()})
+
+
+def train(args: argparse.Namespace) -> None:
+    """Compute flow for some frames of each training clip, train, store the weights."""
+    training, config = MotionTraining(steps=args.steps), MotionConfig()
+    start_s = time.process_time()
+    pairs = Pairs.of(samples_of(args.data, ("train",)), training)
+    print(f"{len(pairs.motion)} pairs, {time.process_time() - start_s:.0f} CPU s", file=sys.stderr, flush=True)
+
+    def report(step: int, loss: float, weights: dict) -> None:
+        print(f"step {step}, loss {loss:.4f}, {time.process_time() - start_s:.0f} CPU s", file=sys.stderr, flush=True)
+        if step % 500 == 0:
+            save_weights(args.out, config_record(config), weights)
+
+    network = train_motion(pairs, training, config=config, report=report)
+    save_weights(args.out, config_record(config), network.state_dict())
+
+
+if __name__ == "__main__":
+    main()
