@@ -105,6 +105,10 @@ class Gate:
             kept = labels.where(~np.isin(labels.track_id, [t.track_id for t in missing]))
         return Verdict(not reasons, reasons, kept, details, missing if kept is not labels else ())
 
+    def passes_whole(self, scorecard: Scorecard) -> bool:
+        """Whether a clip is accepted with all its labels."""
+        return not any(self._not_shown(track) for track in scorecard.tracks) and self.judge(scorecard, None).accepted
+
     def _not_shown(self, track: TrackScore) -> bool:
         return track.agreement < self.config.object_low or track.fit < self.config.object_fit
 

@@ -78,6 +78,19 @@ def score_tracks(
     return tuple(out)
 
 
+def wrong_class(labels: Labels, rows: np.ndarray, probability: np.ndarray) -> float:
+    """Over judged tracks the largest belief in another class less the belief in the labelled one, -1 to 1.
+
+    A track that can hardly be seen is believed to be nothing at all and does not count against its class.
+    """
+    worst = -1.0
+    for track in np.unique(labels.track_id[rows]):
+        mine = labels.track_id[rows] == track
+        belief, number = probability[mine].mean(0), int(labels.class_id[rows][mine][0])
+        worst = max(worst, float(np.delete(belief[:NONE], number).max() - belief[number]))
+    return worst
+
+
 def row_scores(labels: Labels, tracks: tuple[TrackScore, ...]) -> np.ndarray:
     """Agreement of each label row's track, ``(N,)`` float32, NaN where the track was not judged."""
     out = np.full(len(labels), np.nan, np.float32)

@@ -19,7 +19,7 @@ from worldgen.core.scene import Scene
 from worldgen.generation import appearance
 from worldgen.generation.flicker import flicker
 from worldgen.generation.novelty import TrainingClips
-from worldgen.generation.objects import TrackScore, judged_rows, row_scores, score_tracks, unlabelled
+from worldgen.generation.objects import TrackScore, judged_rows, row_scores, score_tracks, unlabelled, wrong_class
 from worldgen.scenes.render import render_scene
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ MEASURES = {
     "control_yaw_rate_radps": "mean difference between the yaw rate read from the pixels and the commanded one",
     "label_agreement": "mean over judged tracks of the belief that the picture shows what the label says",
     "label_fit": "mean over judged tracks of the overlap of boxes with what they are meant for",
+    "wrong_class": "largest belief in another class less that in the labelled one, over judged tracks",
     "unlabelled": "evidence of the plainest object without a label",
     "novelty": "distance to the nearest training clip; 1 is as far as training clips are from one another",
 }
@@ -240,7 +241,7 @@ class Scorer:
 
     def judge_labels(self, clip: Clip, seen: Seen, labels: Labels | None, out: Measured) -> None:
         """Compare labels with what was seen: presence, agreement, fit, objects without a label."""
-        names = ("label_agreement", "label_fit")
+        names = ("label_agreement", "label_fit", "wrong_class")
         if labels is None:
             out.lack("no labels", *names, "unlabelled", "presence")
             return
@@ -259,6 +260,7 @@ class Scorer:
 
         answers = verify(self.verifier, clip, labels.frame_index[rows], labels.box_px[rows])
         out.tracks = score_tracks(labels, rows, answers, only)
+        out.values["wrong_class"] = wrong_class(labels, rows, answers[0])
         out.values["label_agreement"] = np.mean([track.agreement for track in out.tracks])
         out.values["label_fit"] = np.mean([track.fit for track in out.tracks])
 

@@ -1,0 +1,62 @@
+"""How many clean clips the gate refuses, and how many faults it catches, on clips that nothing was set on.
+
+  worldgen scenes render --count 216 --seed 950000 --out held_out
+  python benchmarks/gate.py held_out [--training scenes] [--out benchmarks/results/gate.json]
+
+Clips are rendered, so their labels are true; every fault is made on purpose (generation/faults.py says how large).
+"rejected_or_repaired" counts clips that were refused, and clips whose wrong labels, and no others, were left out.
+"thinned": the wrong label is gone, but its object is left without one; that is not counted as caught.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import cv2
+import torch
+
+from worldgen.cli.config import load_config
+from worldgen.cli.progress import progress
+from worldgen.data.index import DataSet
+from worldgen.data.page import spread
+from worldgen.generation.examination import describe_instruments, examine, results
+from worldgen.generation.gate import Gate, GateConfig
+from worldgen.generation.scorecard import Scorer, ScorerConfig
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("clips")
+    parser.add_argument("--gate", default="configs/gate/default.yaml")
+    parser.add_argument("--training", default="", help="shards the model was trained on, for near copies")
+    parser.add_argument("--limit", type=int, default=216)
+    parser.add_argument("--out", default="benchmarks/results/gate.json")
+    for name in ("verifier", "detector", "attributes", "motion"):
+        parser.add_argument(f"--{name}", default=name)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    scorer = Scorer.load(ScorerConfig(args.verifier, args.detector, args.attributes, args.motion))
+    gate = Gate(load_config(GateConfig, [args.gate]))
+    data = DataSet(args.clips)
+    samples = [data.load(i) for i in spread(len(data), args.limit)]
+    copies = []
+    if args.training:
+        train = DataSet(args.training).select("train")
+        copies = [train.load(i) for i in spread(len(train), max(len(samples) // 2, 1))]
+    start_s = time.process_time()
+    examined = list(progress(examine(scorer, samples, training=copies, seed=1), total=len(samples), desc="examine"))
+    record = {
+        "gate": args.gate, "instruments": dict(describe_instruments(scorer)), **results(gate, examined),
+        "cpu_seconds_per_clip_with_all_faults": round((time.process_time() - start_s) / len(samples), 2),
+    }  # fmt: skip
+    Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+    Path(args.out).write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+    print(json.dumps(record, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""Set the thresholds of the gate on clean and deliberately spoilt rendered clips.
+
+  worldgen scenes render --count 216 --seed 900000 --out calibration
+  python pipelines/calibrate_gate.py calibration --training scenes --out configs/gate/default.yaml
+
+Writes the thresholds as YAML with their evidence beside it (.json), and the description of the training clips into
+assets/instruments/training. About 4 s a clip on one core. benchmarks/gate.py measures the result on other clips.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from worldgen.cli.config import config_yaml
+from worldgen.cli.progress import progress
+from worldgen.data.index import DataSet
+from worldgen.data.page import spread
+from worldgen.generation.calibration import Allowance, calibrate
+from worldgen.generation.examination import describe_instruments, examine, results, values_of_faults
+from worldgen.generation.gate import Gate, GateConfig
+from worldgen.generation.novelty import TrainingClips
+from worldgen.generation.scorecard import Scorer, ScorerConfig
+
+HEADER = """# Purpose: thresholds of the gate for clips of 224 px and wider, set on rendered clips. Do not edit: calibrate anew.
+# Hardware: one core. Time: about 4 s per clip of the calibration set.
+# Expected: at most 5 % of clean rendered clips refused; what faults are caught is in benchmarks/results/gate.json.
+# Made by: python pipelines/calibrate_gate.py, {clips} clips; refused on these: {refused}.
+"""
+MIN_OTHER, MAX_OTHER = 0.2, 0.9
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("clean", help="rendered shards that no instrument was trained on")
+    parser.add_argument("--training", action="append", default=[], help="shards the model was trained on (train split)")
+    parser.add_argument("--out", default="configs/gate/default.yaml")
+    parser.add_argument(
+        "--describe", default="assets/instruments/training", help="folder for the description of training clips"
+    )
+    parser.add_argument("--limit", type=int, default=216)
+    parser.add_argument("--false-rejection", type=float, default=0.03)
+    for name in ("verifier", "detector", "attributes", "motion"):
+        parser.add_argument(f"--{name}", default=name)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    copies = []
+    if args.training:
+        copies = describe_training(args.training, Path(args.describe))
+    training = str(Path(args.describe).resolve()) if (Path(args.describe) / "training.safetensors").is_file() else ""
+    scorer = Scorer.load(ScorerConfig(args.verifier, args.detector, args.attributes, args.motion, training))
+    data = DataSet(args.clean)
+    samples = [data.load(i) for i in spread(len(data), args.limit)]
+    examined = list(progress(examine(scorer, samples, training=copies), total=len(samples), desc="examine"))
+    base = GateConfig(object_other=object_other(examined))
+    config = calibrate(
+        [one.clean for one in examined], values_of_faults(examined), Allowance(args.false_rejection), base
+    )
+    measured = results(Gate(config), examined)
+    write(Path(args.out), config, {
+        "instruments": dict(describe_instruments(scorer)), "clips": len(examined), "allowance": args.false_rejection,
+        "on_calibration_clips": measured, "clean": distribution(examined),
+        "spoilt": {name: quantiles(values) for name, values in values_of_faults(examined).items()},
+    })  # fmt: skip
+    print(json.dumps(measured, indent=1))
+
+
+def describe_training(urls: list[str], folder: Path) -> list:
+    """Describe the train split of the shards; returns some of these clips, to be copied."""
+    clips, kept = [], []
+    for url in urls:
+        data = DataSet(url).select("train")
+        for number in progress(range(len(data)), desc="describe"):
+            sample = data.load(number)
+            clips.append(sample.clip)
+            if number % 8 == 0:
+                kept.append(sample)
+    folder.mkdir(parents=True, exist_ok=True)
+    TrainingClips.of(clips).save(folder)
+    return kept
+
+
+def object_other(examined: list) -> float:
+    """Evidence of another object above which dropping a track is no repair: what tracks that show nothing do not reach."""
+    others = [
+        track.other
+        for one in examined for spoilt in one.spoilt if spoilt.kind == "added"
+        for track in spoilt.card.tracks if track.track_id == spoilt.fault.track
+    ]  # fmt: skip
+    return round(float(np.clip(np.quantile(others, 0.9), MIN_OTHER, MAX_OTHER)), 3) if others else MIN_OTHER
+
+
+def distribution(examined: list) -> dict:
+    names = sorted({name for one in examined for name in one.clean.values})
+    return {name: quantiles([one.clean.values[name] for one in examined if name in one.clean.values]) for name in names}
+
+
+def quantiles(values: list[float]) -> dict:
+    marks = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
+    return {"clips": len(values)} | {
+        f"q{mark:g}": round(float(v), 4) for mark, v in zip(marks, np.quantile(values, marks), strict=True)
+    }
+
+
+def write(path: Path, config: GateConfig, evidence: dict) -> None:
+    clean = evidence["on_calibration_clips"]["clean"]
+    text = HEADER.format(clips=evidence["clips"], refused=clean["refused"]) + config_yaml(config)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf-8")
+    evidence = {"gate": dataclasses.asdict(config), **evidence}
+    path.with_suffix(".json").write_text(json.dumps(evidence, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
