@@ -75,6 +75,13 @@ def test_few_or_still_clips_have_no_made_up_numbers():
     assert not any(name.startswith("shuffled") for name in rows)
 
 
+def test_noise_on_straight_drives_costs_no_rank(rng):
+    told = [EgoMotion(np.full(25, 9.0 + k), np.full(25, 0.2 if k % 4 == 0 else 0.0), 8.0) for k in range(16)]
+    done = [EgoMotion(m.speed_mps, m.yaw_rate_radps + rng.normal(0, 0.004, 25), 8.0) for m in told]
+    rows = control_rows([Drive(a, b) for a, b in zip(told, done, strict=True)])
+    assert rows["yaw_rate_spearman"].value > 0.95
+
+
 def test_slices_hold_their_own_clips():
     drives = [Drive(m, scaled(m, 0.5 if k % 2 else 1.0, 1.0)) for k, m in enumerate(motions(8))]
     parts = slices(drives, ["fog" if k % 2 else "clear" for k in range(8)])

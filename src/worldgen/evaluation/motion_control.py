@@ -13,6 +13,9 @@ from worldgen.evaluation.intervals import Interval, bootstrap, mean_interval, ra
 HORIZON_S = 2.0
 TURNING_RADPS = 0.03
 """Below, a car drives straight; ranks among such rows are noise of the instrument."""
+STRAIGHT_RADPS = 0.02
+"""Yaw rates this small, told or recovered, rank as equal: half of all rows are told to go straight, and the order of
+noise among them says nothing."""
 SHUFFLES = 6
 SHUFFLED_RESAMPLES = 100
 MIN_CONTROL_CLIPS = 3
@@ -48,8 +51,8 @@ class Drive:
 def control_rows(drives: list[Drive], *, seed: int = 0) -> dict[str, Interval]:
     """Every number of the measure with its interval over clips, the controls last.
 
-    ``*_spearman``: rank correlation over frames, of all rows, and for the yaw rate also of rows where the car is told
-    to turn. ``*_ratio``: recovered over commanded, of path length and of signed turning. ``*_error``: after
+    ``*_spearman``: rank correlation over frames, of all rows (yaw rates under ``STRAIGHT_RADPS`` count as equal), and
+    for the yaw rate also of the rows where the car is told to turn. ``*_ratio``: recovered over commanded, of path length and of signed turning. ``*_error``: after
     ``HORIZON_S``. ``shuffled_*``: the recovered motion against the commands of other clips, mean of several pairings,
     which must be about 0.
     """
@@ -60,7 +63,7 @@ def control_rows(drives: list[Drive], *, seed: int = 0) -> dict[str, Interval]:
     sign = [np.sign(rows[:, 1]) for rows in commanded]
     return {
         "speed_spearman": _rank(commanded, recovered, 0, seed=seed),
-        "yaw_rate_spearman": _rank(commanded, recovered, 1, seed=seed),
+        "yaw_rate_spearman": _rank([settled(c) for c in commanded], [settled(r) for r in recovered], 1, seed=seed),
         "yaw_rate_spearman_turning": _rank(
             [c[m] for c, m in zip(commanded, turning, strict=True)],
             [r[m] for r, m in zip(recovered, turning, strict=True)], 1, seed=seed,
@@ -86,8 +89,8 @@ def shuffled_rows(drives: list[Drive], *, seed: int = 0) -> dict[str, Interval]:
     partners = [shuffled(count, seed=seed + k) for k in range(SHUFFLES)]
     out = {}
     for name, column in (("speed", 0), ("yaw_rate", 1)):
-        x = np.array([rows[:length, column] for rows in commanded])
-        y = np.array([rows[:length, column] for rows in recovered])
+        x = np.array([settled(rows)[:length, column] for rows in commanded])
+        y = np.array([settled(rows)[:length, column] for rows in recovered])
 
         def statistic(index: np.ndarray, x: np.ndarray = x, y: np.ndarray = y) -> float:
             values = [spearman(x[p[index]].ravel(), y[index].ravel()) for p in partners]
@@ -98,6 +101,13 @@ def shuffled_rows(drives: list[Drive], *, seed: int = 0) -> dict[str, Interval]:
     if len({len(d.commanded) for d in drives}) == 1:
         errors = np.array([drive.errors() for drive in swapped])
         out["shuffled_position_error_2s_m"] = mean_interval(errors[:, 0], seed=seed)
+    return out
+
+
+def settled(rows: np.ndarray) -> np.ndarray:
+    """Rows ``(N, 2)`` speed_mps, yaw_rate_radps with yaw rates of a straight drive set to 0."""
+    out = rows.copy()
+    out[np.abs(rows[:, 1]) < STRAIGHT_RADPS, 1] = 0.0
     return out
 
 
