@@ -3,8 +3,8 @@
   worldgen scenes render --count 216 --seed 900000 --out calibration
   python pipelines/calibrate_gate.py calibration --training scenes --out configs/gate/default.yaml
 
-Writes the thresholds as YAML with their evidence beside it (.json), and the description of the training clips into
-assets/instruments/training. About 4 s a clip on one core. benchmarks/gate.py measures the result on other clips.
+Writes the thresholds as YAML, their evidence to benchmarks/results/gate_calibration.json, and the description of the
+training clips into assets/instruments/training. About 4 s a clip on one core. benchmarks/gate.py measures the result on other clips.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from worldgen.generation.scorecard import Scorer, ScorerConfig
 HEADER = """# Purpose: thresholds of the gate for clips of 224 px and wider, set on rendered clips. Do not edit: calibrate anew.
 # Hardware: one core. Time: about 4 s per clip of the calibration set.
 # Expected: at most 5 % of clean rendered clips refused; what faults are caught is in benchmarks/results/gate.json.
+# Run: worldgen generate --config configs/generate/weather_grid.yaml gate_from=configs/gate/default.yaml output=data/set
 # Made by: python pipelines/calibrate_gate.py, {clips} clips; refused on these: {refused}.
 """
 MIN_OTHER, MAX_OTHER = 0.2, 0.9
@@ -64,7 +65,7 @@ def main() -> None:
         [one.clean for one in examined], values_of_faults(examined), Allowance(args.false_rejection), base
     )
     measured = results(Gate(config), examined)
-    write(Path(args.out), config, {
+    write((Path(args.out), Path(args.evidence)), config, {
         "instruments": dict(describe_instruments(scorer)), "clips": len(examined), "allowance": args.false_rejection,
         "on_calibration_clips": measured, "clean": distribution(examined),
         "spoilt": {name: quantiles(values) for name, values in values_of_faults(examined).items()},
@@ -109,13 +110,13 @@ def quantiles(values: list[float]) -> dict:
     }
 
 
-def write(path: Path, config: GateConfig, evidence: dict) -> None:
+def write(paths: tuple[Path, Path], config: GateConfig, evidence: dict) -> None:
     clean = evidence["on_calibration_clips"]["clean"]
     text = HEADER.format(clips=evidence["clips"], refused=clean["refused"]) + config_yaml(config)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, "utf-8")
     evidence = {"gate": dataclasses.asdict(config), **evidence}
-    path.with_suffix(".json").write_text(json.dumps(evidence, indent=1) + "\n", "utf-8")
+    for path, content in zip(paths, (text, json.dumps(evidence, indent=1) + "\n"), strict=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, "utf-8")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ from worldgen.cli.main import build_parser
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 CLASSES = {
+    "gate": ("worldgen.generation.gate", "GateConfig"),
+    "restyle": ("worldgen.generation.restyle", "RestyleConfig"),
     "ingest": ("worldgen.data.windows", "IngestConfig"),
     "train": ("worldgen.training.config", "TrainConfig"),
 }

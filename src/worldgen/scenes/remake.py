@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from worldgen.core.errors import InputError, Received
 from worldgen.core.sample import Sample
 from worldgen.core.scene import Scene
+from worldgen.core.seeds import numpy_rng
+from worldgen.scenes.atmosphere import draw_atmosphere
 from worldgen.scenes.simulate import simulate
 
+DRIVEN = ("car", "van", "truck", "bus", "motorcycle")
 SAME = 1e-4
 """Speeds (m/s) and yaw rates (rad/s) are stored as float32; a larger difference means another scene."""
 
@@ -30,3 +35,22 @@ def remake_scene(sample: Sample) -> Scene | None:
         received = f"a scene that this version makes differently (made by version {version})"
         raise InputError(f"clip {sample.key}", Received(received), "clips made by this version")
     return scene
+
+
+def restyled_scene(scene: Scene, *, weather: str | None, light: str | None, seed: int = 0) -> Scene:
+    """The same road, traffic and motion under other weather or light; None keeps what there is.
+
+    Lamps are switched as drivers would; nobody drives differently. Raises: InputError for unknown words.
+    """
+    scenario = dataclasses.replace(
+        scene.scenario, weather=weather or scene.scenario.weather, light=light or scene.scenario.light
+    )
+    atmosphere = draw_atmosphere(numpy_rng("restyle", scene.seed, scenario.weather, scenario.light, seed), scenario)
+    switched = atmosphere.headlights_on != scene.atmosphere.headlights_on
+    agents = tuple(
+        dataclasses.replace(agent, lights_on=atmosphere.headlights_on)
+        if switched and agent.kind in DRIVEN and np.abs(agent.speed_mps).max() > 0
+        else agent
+        for agent in scene.agents
+    )
+    return dataclasses.replace(scene, scenario=scenario, atmosphere=atmosphere, agents=agents)

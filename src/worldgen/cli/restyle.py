@@ -1,0 +1,157 @@
+"""Labelled clips to the same clips under other weather or light, labels kept; what does not show its labels is set aside.
+
+  worldgen restyle sets/day --to "night, rain" --out sets/night_rain
+  worldgen restyle kitti/training --to fog --out sets/fog --fps 10 --licence CC-BY-NC-SA-3.0
+  worldgen restyle sets/day --to snow --out sets/snow --strength 0.6 --config configs/restyle/default.yaml
+
+INPUT: a data set of worldgen, or a folder of labelled pictures in the layout of COCO, KITTI (tracking or object) or YOLO.
+The strength says how much of the original is drowned in noise: weather needs much, labels need little. "auto" takes, clip
+by clip, the strongest that keeps the labels and passes the gate. The same command goes on with a run that was stopped.
+Output: shards (accepted-*.tar, quarantine-*.tar), index.parquet, restyle.json; worldgen data view OUT shows them.
+Exit codes: 0 done, 1 no clip was accepted, 2 bad input or a place that cannot be written, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from worldgen.core.sample import Sample
+    from worldgen.generation.restyle import RestyleConfig
+    from worldgen.generation.restyle_run import Progress, RestyleRun
+
+EXIT_NONE = 1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``worldgen restyle``."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("input", metavar="INPUT", help="data set of shards, or a folder of labelled pictures")
+    parser.add_argument("--to", default="", metavar="WORDS", help='weather and light wanted, as in "night, rain"')
+    parser.add_argument("--out", required=True, metavar="DIR", help="output folder or URL")
+    parser.add_argument("--strength", default="", metavar="auto|S", help="auto (default), or a number above 0 to 1")
+    parser.add_argument("--config", action="append", default=[], metavar="FILE", help="settings; later files win")
+    parser.add_argument("--limit", type=int, default=None, metavar="N", help="restyle the first N clips only")
+    parser.add_argument("--split", choices=("train", "val", "test"), help="data sets: only this split")
+    parser.add_argument(
+        "--tag", action="append", default=[], help="data sets: only clips with this tag; may be repeated"
+    )
+    parser.add_argument("--fps", type=float, default=10.0, help="pictures: frames per second (default 10)")
+    parser.add_argument("--frames", type=int, default=25, metavar="N", help="pictures: longest clip (default 25)")
+    parser.add_argument("--licence", default="unknown", metavar="TEXT", help="pictures: their licence")
+    parser.add_argument(
+        "--class", dest="classes", action="append", default=[], metavar="NAME=CLASS",
+        help="pictures: a class name of theirs, as one of ours or ignore; may be repeated",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print the outcome as one JSON object on stdout")
+    parser.add_argument("overrides", nargs="*", default=[], metavar="key=value", help="settings, as in keep=0.9")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Restyle and say what came out."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    config = _config(args)
+    samples, source = _samples(args)
+    from worldgen.generation.restyle import parse_look
+    from worldgen.generation.restyle_run import RestyleRun
+    from worldgen.models.bundle import quiet_libraries
+
+    quiet_libraries()
+    parse_look(config.to)  # before anything is written or loaded
+    work = RestyleRun(config, args.out.rstrip("/"), samples, source, _say)
+    for _ in _shown(work):
+        pass
+    report = work.report
+    if args.json:
+        print(json.dumps({"output": args.out, **report}))
+    else:
+        for line in summary(args.out, report):
+            print(line)
+    return 0 if report["accepted"] else EXIT_NONE
+
+
+def _config(args: argparse.Namespace) -> RestyleConfig:
+    import dataclasses
+
+    from worldgen.cli.config import load_config
+    from worldgen.core.errors import InputError
+    from worldgen.generation.gate import GateConfig
+    from worldgen.generation.restyle import RestyleConfig
+
+    overrides = list(args.overrides)
+    if args.to:
+        overrides.append(f"to={json.dumps(args.to)}")
+    if args.limit is not None:
+        overrides.append(f"limit={args.limit}")
+    if args.strength:
+        try:
+            strength = 0.0 if args.strength == "auto" else float(args.strength)
+        except ValueError as error:
+            raise InputError("--strength", args.strength, "auto, or a number above 0 to 1") from error
+        overrides.append(f"strength={strength}")
+    config = load_config(RestyleConfig, args.config or ["configs/restyle/default.yaml"], overrides)
+    if not config.to:
+        raise InputError("look to restyle to", "", '--to WORDS, as in --to "night, rain"')
+    if not config.gate_from:
+        return config
+    base, own, plain = load_config(GateConfig, [config.gate_from]), config.gate, GateConfig()
+    changes = {
+        f.name: getattr(own, f.name)
+        for f in dataclasses.fields(own)
+        if f.name != "bounds" and getattr(own, f.name) != getattr(plain, f.name)
+    }
+    return dataclasses.replace(config, gate=dataclasses.replace(base, **changes, bounds={**base.bounds, **own.bounds}))
+
+
+def _samples(args: argparse.Namespace) -> tuple[Callable[[], Iterable[Sample]], str]:
+    """What makes the samples, and what they are in words."""
+    from worldgen.core.errors import InputError
+    from worldgen.data.index import INDEX_NAME, DataSet
+    from worldgen.data.labelled import PictureSet, find_format, read_labelled
+    from worldgen.data.storage import join, resolve
+
+    fs, path = resolve(join(args.input, INDEX_NAME))
+    if fs.exists(path):
+        data = DataSet(args.input).select(args.split, args.tag, accepted=True)
+        if not len(data):
+            raise InputError(
+                f"data set {args.input}", "no accepted clips with this split and these tags", "clips to restyle"
+            )
+        return lambda: iter(data), f"data set {args.input}, split {args.split or 'all'}, tags {sorted(args.tag)}"
+    classes = {}
+    for pair in args.classes:
+        name, equals, target = pair.partition("=")
+        if not equals or not name:
+            raise InputError("--class", pair, "NAME=CLASS")
+        classes[name] = target
+    config = PictureSet(args.fps, args.frames, args.licence, classes)
+    kind = find_format(args.input)
+    return lambda: read_labelled(args.input, config), f"{kind} pictures {args.input}, {config}"
+
+
+def summary(url: str, report: dict) -> list[str]:
+    """The outcome in words."""
+    lines = [f"{url}: {report['accepted']} of {report['attempts']} clips restyled with their labels kept"]
+    if report["accepted"]:
+        lines[0] += f", {report['minutes_per_accepted']:.2f} minutes per accepted clip"
+        strengths = sorted(report["strengths"].items(), key=lambda each: -float(each[0]))
+        lines.append("strengths: " + ", ".join(f"{name} ({count})" for name, count in strengths))
+    reasons = sorted(report["reasons"].items(), key=lambda each: -each[1])
+    if reasons:
+        lines.append("refused for: " + ", ".join(f"{name} ({count})" for name, count in reasons))
+    return lines
+
+
+def _shown(work: RestyleRun) -> Iterator[Progress]:
+    from worldgen.cli.progress import progress
+
+    return progress(work.steps(), desc="clips")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
