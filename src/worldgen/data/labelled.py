@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from collections.abc import Iterator
@@ -274,15 +273,12 @@ def _yolo_names(path: Path) -> dict[int, str]:
         raise InputError("YOLO data set", str(path), "data.yaml with names")
     text = path.read_text("utf-8")
     match = re.search(r"^names\s*:\s*(\[.*?\]|\{.*?\})", text, re.MULTILINE | re.DOTALL)
-    if match:
-        try:
-            found = ast.literal_eval(match.group(1))
-        except (ValueError, SyntaxError):
-            words = [word.strip().strip("'\"") for word in match.group(1)[1:-1].split(",")]
-            found = [word for word in words if word]
-        return {int(k): str(v) for k, v in (found.items() if isinstance(found, dict) else enumerate(found))}
-    block = re.search(r"^names\s*:\s*\n((?:[ \t-]+.*\n?)+)", text, re.MULTILINE)
     names = {}
+    for number, item in enumerate(match.group(1)[1:-1].split(",") if match else []):
+        pair = re.fullmatch(r"\s*(?:(\d+)\s*:)?\s*(.+?)\s*", item, re.DOTALL)
+        if pair:
+            names[int(pair.group(1)) if pair.group(1) else number] = _unquoted(pair.group(2))
+    block = re.search(r"^names\s*:\s*\n((?:[ \t-]+.*\n?)+)", text, re.MULTILINE)
     for number, line in enumerate(block.group(1).splitlines() if block else []):
         pair = re.match(r"\s*(?:(\d+)\s*:|-)\s*(.+?)\s*$", line)
         if pair:
