@@ -16,6 +16,7 @@ CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 CLASSES = {
     "gate": ("worldgen.generation.gate", "GateConfig"),
     "restyle": ("worldgen.generation.restyle", "RestyleConfig"),
+    "generate": ("worldgen.generation.recipe", "Recipe"),
     "ingest": ("worldgen.data.windows", "IngestConfig"),
     "train": ("worldgen.training.config", "TrainConfig"),
 }

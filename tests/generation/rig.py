@@ -17,10 +17,10 @@ from worldgen.generation.recipe import CellGroup, ClipConfig, ModelConfig, Recip
 from worldgen.generation.scorecard import Scorecard
 from worldgen.generation.worker import Equipment, Worker
 
-CELLS = (
+CELLS = [
     CellGroup(count=3, weather=("clear",), light=("day",), road=("rural",), manoeuvre=("keep",)),
     CellGroup(count=2, weather=("fog",), light=("night_lit",), road=("suburban",), manoeuvre=("keep",)),
-)
+]
 RECIPE = Recipe(
     name="rig", cells=CELLS, clip=ClipConfig(frames=3, fps=8.0, width_px=48, height_px=32),
     model=ModelConfig(start="noise", steps=1, batch=2), gate=GateConfig(bounds={"sharpness": Bound(low=0.4)}),
@@ -43,7 +43,7 @@ class PixelScorer:
 class NoiseModel:
     """Frames of noise from the seed, at no cost: for tests that are not about the model."""
 
-    accepts = ("text", "ego", "layout")
+    accepts = ("text", "ego")
 
     def __call__(self, requests: list[Conditions], options=None) -> list[Clip]:
         out = []

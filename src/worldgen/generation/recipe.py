@@ -148,7 +148,7 @@ class Recipe:
     version: int = 1
     seed: int = 0
     output: str = ""
-    cells: tuple[CellGroup, ...] = ()
+    cells: list[CellGroup] = field(default_factory=list)  # omegaconf checks the fields of items of lists only
     clip: ClipConfig = field(default_factory=ClipConfig)
     ranges: RangeConfig = field(default_factory=RangeConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -178,7 +178,7 @@ class Recipe:
         """The recipe with all counts multiplied, at least 1 per cell."""
         if not 0 < scale <= 1e6:
             raise InputError("--scale", scale, "a number above 0")
-        cells = tuple(dataclasses.replace(c, count=max(1, round(c.count * scale))) for c in self.cells)
+        cells = [dataclasses.replace(c, count=max(1, round(c.count * scale))) for c in self.cells]
         return dataclasses.replace(self, cells=cells)
 
     def with_gate(self, base: GateConfig) -> Recipe:

@@ -156,9 +156,11 @@ class Run:
             self.patience(f"write {where}", lambda: write_bytes(where, self.config.encode()))
 
     def _asked(self) -> str:
-        """A name for what is asked of the folder: cells, counts, and the size of shards."""
+        """A name for what is asked of the folder: cells, counts, when to stop, and the size of shards."""
         cells = [[course.cell.key, course.cell.count] for course in self.courses.values()]
-        return stable_key("asked", self.recipe.hash, json.dumps(cells), self.recipe.shard_size)
+        work = self.recipe.work
+        limits = (self.recipe.shard_size, work.min_acceptance, work.max_attempts)
+        return stable_key("asked", self.recipe.hash, json.dumps(cells), *limits)
 
     def _is_complete(self) -> bool:
         """Whether the data set is there already; then not even the jobs are needed any more."""
@@ -254,6 +256,7 @@ class Run:
         session_s = time.monotonic() - self.start_s
         self.report = self._report(session_s) | {"asked": self._asked(), "data": summary}
         where, data = join(self.url, REPORT_NAME), canonical_json(self.report, "report of the run")
+        self.report = json.loads(data)
         self.patience(f"write {where}", lambda: write_bytes(where, data))
 
     def _report(self, session_s: float) -> dict:

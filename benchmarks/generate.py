@@ -1,0 +1,142 @@
+"""What a worker of ``worldgen generate`` spends its time on, how many accepted clips come out, and whether memory stays flat.
+
+    python benchmarks/generate.py [--config configs/generate/night_rain_pedestrians.yaml] [--attempts 16]
+                                  [--memory-attempts 500] [--out benchmarks/results/generate.json]
+
+The first part makes clips with the model of the recipe in one process with one thread, as each of several workers does. The
+second runs hundreds of attempts with the same scenes but a tiny model and short clips, and watches the resident memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import platform
+import statistics
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import torch
+
+from worldgen.cli.config import load_config
+from worldgen.generation.cell import grid_of
+from worldgen.generation.gate import GateConfig
+from worldgen.generation.job import Job
+from worldgen.generation.recipe import ClipConfig, Recipe
+from worldgen.generation.worker import Equipment, Worker
+from worldgen.models.bundle import pipeline_hash, quiet_libraries
+from worldgen.models.sizes import build_pipeline
+
+
+def resident_mb() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def jobs(recipe: Recipe, folder: str, attempts: int):
+    """Jobs that go round the cells."""
+    cells = grid_of(recipe).cells
+    for number in range(attempts // recipe.work.attempts):
+        yield Job(cells[number % len(cells)], number // len(cells), recipe.work.attempts, folder)
+
+
+def throughput(recipe: Recipe, attempts: int) -> dict:
+    start_s, cpu_s = time.perf_counter(), time.process_time()
+    worker = Worker.load(recipe)
+    load_s = time.perf_counter() - start_s
+    seconds, reasons, made, accepted = Counter(), Counter(), 0, 0
+    candidates = 0
+    cpu_s = time.process_time()
+    with tempfile.TemporaryDirectory() as folder:
+        for job in jobs(recipe, folder, attempts):
+            record = worker.run(job)
+            seconds.update(record.seconds)
+            made += len(record.tries)
+            accepted += sum(t.accepted for t in record.tries)
+            candidates += sum(t.candidates for t in record.tries)
+            reasons.update(r for t in record.tries if not t.accepted for r in t.reasons)
+    cpu_s = time.process_time() - cpu_s
+    whole = seconds["all"]
+    return {
+        "recipe": recipe.name, "weights_hash": worker.equipment.weights_hash, "clip": dataclasses.asdict(recipe.clip),
+        "attempts": made, "candidates": candidates, "accepted": accepted, "reasons": dict(reasons),
+        "seconds": {name: round(value, 3) for name, value in seconds.items()}, "load_s": round(load_s, 2),
+        "seconds_per_attempt": round(whole / made, 3), "cpu_seconds_per_attempt": round(cpu_s / made, 3),
+        "cpu_share_of_wall_clock": round(cpu_s / whole, 3),
+        "overhead_share": round(1 - seconds["model"] / whole, 4),
+        "overhead_share_without_instruments": round(1 - (seconds["model"] + seconds["score"]) / whole, 4),
+        "accepted_per_cpu_hour": round(3600 * accepted / cpu_s, 2),
+    }  # fmt: skip
+
+
+class NoScorer:
+    """Instruments that cost nothing: memory is watched, not quality."""
+
+    def score(self, clip, *, scene, labels, ego, text="", previous=None):
+        from worldgen.generation.scorecard import Scorecard
+
+        return Scorecard({"blank": 0.0})
+
+
+def memory(recipe: Recipe, attempts: int) -> dict:
+    from worldgen.generation.gate import Gate
+
+    small = dataclasses.replace(
+        recipe, clip=ClipConfig(frames=17, fps=8.0, width_px=48, height_px=32), candidates=1, gate=GateConfig(),
+        model=dataclasses.replace(recipe.model, steps=1, start="noise"),
+    )  # fmt: skip
+    pipeline = build_pipeline("tiny", words=["a car in fog"])
+    pipeline.set_progress_bar_config(disable=True)
+    worker = Worker(small, Equipment(pipeline, NoScorer(), Gate(small.gate), "tiny", pipeline_hash(pipeline)))
+    marks = []
+    with tempfile.TemporaryDirectory() as folder:
+        for number, job in enumerate(jobs(small, folder, attempts)):
+            worker.run(job)
+            marks.append({"attempts": (number + 1) * small.work.attempts, "resident_mb": round(resident_mb(), 1)})
+    half = len(marks) // 2
+    quarter = max(len(marks) // 4, 1)
+    second, last = (
+        statistics.mean(m["resident_mb"] for m in part) for part in (marks[quarter:half] or marks, marks[-quarter:])
+    )
+    return {
+        "attempts": marks[-1]["attempts"], "second_quarter_mb": round(second, 1), "last_quarter_mb": round(last, 1),
+        "growth_mb": round(last - second, 1), "marks": marks[:: max(len(marks) // 25, 1)],
+    }  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", default="configs/generate/night_rain_pedestrians.yaml")
+    parser.add_argument("--attempts", type=int, default=16)
+    parser.add_argument("--memory-attempts", type=int, default=500)
+    parser.add_argument("--out", default="benchmarks/results/generate.json")
+    parser.add_argument("overrides", nargs="*", default=[], metavar="key=value")
+    args = parser.parse_args()
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    quiet_libraries()
+    torch.set_num_threads(1)
+    recipe = load_config(Recipe, [args.config], args.overrides)
+    if recipe.gate_from:
+        recipe = recipe.with_gate(load_config(GateConfig, [recipe.gate_from]))
+    result = json.loads(Path(args.out).read_text()) if Path(args.out).exists() else {}
+    result["machine"] = {
+        "processor": platform.machine(),
+        "cores": os.cpu_count(),
+        "torch": torch.__version__,
+        "load_average": os.getloadavg()[0],
+    }
+    if args.attempts:
+        result["throughput"] = throughput(recipe, args.attempts)
+    if args.memory_attempts:
+        result["memory"] = memory(recipe, args.memory_attempts)
+    Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+    Path(args.out).write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

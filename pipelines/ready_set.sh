@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Purpose:  make one of the ready sets of configs/generate and export what was accepted as COCO.
+# Run:      pipelines/ready_set.sh NAME OUT [SCALE] [options of worldgen generate ...]
+#           Interrupted, the same command goes on where it was.
+# Hardware: any CPU; WORKERS is the number of processes (default: one per core).
+# Time:     worldgen generate plan --config configs/generate/NAME.yaml says how long.
+# Expected: OUT/set with shards, index.parquet and generate.json; OUT/coco with pictures and annotations.
+set -euo pipefail
+
+if [ $# -lt 2 ]; then
+  echo "usage: $0 NAME OUT [SCALE] [options of worldgen generate ...]" >&2
+  exit 2
+fi
+name=$1 out=$2 scale=${3:-1}
+shift $(($# < 3 ? $# : 3))
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+workers=${WORKERS:-$(python -c "import os; print(os.cpu_count() or 1)")}
+
+# Exit code 1 is a cell that stopped short of its quota and said so; what was accepted is good.
+code=0
+worldgen generate --config "$root/configs/generate/$name.yaml" --scale "$scale" --workers "$workers" \
+  "output=$out/set" "$@" || code=$?
+[ "$code" -le 1 ] || exit "$code"
+worldgen data export "$out/set" --format coco --out "$out/coco" --overwrite
+exit "$code"
