@@ -36,7 +36,7 @@ def test_given_frames_do_not_count_and_the_scene_tells_the_truth(trial, clip):
 def test_a_stored_clip_tells_the_same_truth(trial, clip, tmp_path):
     scene = trial.scene
     sample = Sample("a", clip, ego=scene.ego, camera=scene.camera, labels=labels_of(scene), scenario=trial.scenario)
-    bare = Sample("b", clip)
+    bare = Sample("b", clip, provenance={"drawn_frames": 2})
     with ShardWriter(str(tmp_path), "part") as writer:
         writer.write(sample)
         writer.write(bare)
@@ -46,6 +46,7 @@ def test_a_stored_clip_tells_the_same_truth(trial, clip, tmp_path):
     frames = [1, 8, 15]
     assert np.array_equal(known.truth(frames).present, made.truth(frames).present)
     assert known.ego is not None and not unknown.shows and unknown.ego is None
+    assert (known.first, unknown.first) == (0, 2)
     assert [case.key for case in stored_cases(str(tmp_path), 1)] == ["a"]
     with pytest.raises(InputError, match="no clips in split val"):
         list(stored_cases(str(tmp_path), split="val"))

@@ -14,8 +14,7 @@ from worldgen.core.scenario import Scenario
 from worldgen.core.scene import Scene
 from worldgen.data.index import DataSet
 from worldgen.evaluation.attributes import Truth
-from worldgen.evaluation.trials import Trial
-from worldgen.scenes.conditions import SKETCH_FRAMES
+from worldgen.evaluation.trials import Trial, given_frames
 from worldgen.scenes.labelling import labels_of
 
 
@@ -52,15 +51,15 @@ class Case:
 def made_cases(trials: Iterable[Trial], clips: Iterable[Clip], *, start: str) -> Iterator[Case]:
     """Clips of trials as cases. start: "sketch" or "noise" as in ``trials.Making``, or "rendered"."""
     for trial, clip in zip(trials, clips, strict=True):
-        scene = trial.scene
-        first = min(SKETCH_FRAMES, scene.num_frames - 1) if start == "sketch" else 0
+        scene, first = trial.scene, given_frames(trial.scene, start)
         yield Case(trial.key, clip, scene.ego, scene.camera, trial.scenario, first, None, scene)
 
 
 def stored_cases(url: str, count: int = 0, *, split: str | None = None) -> Iterator[Case]:
     """Clips of a data set as cases, ``count`` of them spread evenly over it (0: all).
 
-    The context of a clip is not stored, so every frame counts. Raises: InputError when there is none.
+    Drawn frames that a generated clip begins with (its provenance says how many) do not count.
+    Raises: InputError when there is none.
     """
     rows = DataSet(url).select(split=split)
     total = len(rows.rows)
@@ -69,4 +68,5 @@ def stored_cases(url: str, count: int = 0, *, split: str | None = None) -> Itera
     picks = range(total) if not 0 < count < total else [k * total // count for k in range(count)]
     for pick in picks:
         sample = rows.load(rows.rows[pick]["key"])
-        yield Case(sample.key, sample.clip, sample.ego, sample.camera, sample.scenario, 0, sample.labels)
+        first = min(int(sample.provenance.get("drawn_frames") or 0), len(sample.clip) - 1)
+        yield Case(sample.key, sample.clip, sample.ego, sample.camera, sample.scenario, first, sample.labels)

@@ -19,7 +19,7 @@ from worldgen.core.scene import Scene
 from worldgen.core.seeds import numpy_rng, stable_key
 from worldgen.data.shards import ShardWriter, encode_sample, read_shard
 from worldgen.data.storage import join, resolve
-from worldgen.scenes.conditions import scene_conditions
+from worldgen.scenes.conditions import SKETCH_FRAMES, scene_conditions
 from worldgen.scenes.draw import balanced_scenario
 from worldgen.scenes.render import render_scene
 from worldgen.scenes.simulate import simulate
@@ -135,7 +135,7 @@ def generated(
         if missing:
             clips = _make(pipeline, [trials[i] for i in missing], making, options)
             for i, clip in zip(missing, clips, strict=True):
-                _store(making.cache, keys[i], trials[i], clip)
+                _store(making.cache, keys[i], trials[i], clip, making.start)
         for i in span:  # read back even when just made, so that a second run measures the same pixels
             yield next(read_shard(join(making.cache, f"{keys[i]}.tar"))).clip
 
@@ -155,6 +155,11 @@ def cache_keys(
 def rendered(trials: list[Trial]) -> list[Clip]:
     """The clip of each trial as the sketch renderer draws it: what a perfect model would make."""
     return [render_scene(trial.scene).clip for trial in trials]
+
+
+def given_frames(scene: Scene, start: str) -> int:
+    """Frames of a clip that were drawn and given to the model."""
+    return min(SKETCH_FRAMES, scene.num_frames - 1) if start == "sketch" else 0
 
 
 def sweep_requests(
@@ -205,13 +210,16 @@ def _stored(url: str) -> set[str]:
     return {name.removesuffix(".tar") for name in names if name.endswith(".tar")}
 
 
-def _store(url: str, key: str, trial: Trial, clip: Clip) -> None:
+def _store(url: str, key: str, trial: Trial, clip: Clip, start: str) -> None:
     """One shard per clip, so that whatever is finished stays when a run is stopped."""
     scene = trial.scene
     sample = Sample(
         key=key, clip=clip, caption=trial.text, drive=key, split="test", ego=scene.ego, camera=scene.camera,
         scenario=trial.scenario, licence="CC0-1.0",
-        provenance={"tool": "worldgen eval", "seed": scene.seed, "trial": trial.key},
+        provenance={
+            "tool": "worldgen eval", "seed": scene.seed, "trial": trial.key,
+            "drawn_frames": given_frames(trial.scene, start),
+        },
     )  # fmt: skip
     with ShardWriter(url, key) as writer:
         writer.write_members(key, encode_sample(sample, crf=CACHE_CRF))
