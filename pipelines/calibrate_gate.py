@@ -45,6 +45,7 @@ def main() -> None:
     parser.add_argument(
         "--describe", default="assets/instruments/training", help="folder for the description of training clips"
     )
+    parser.add_argument("--split", action="append", default=[], choices=("train", "val", "test"), help="only these splits")
     parser.add_argument("--limit", type=int, default=216)
     parser.add_argument("--false-rejection", type=float, default=0.03)
     for name in ("verifier", "detector", "attributes", "motion"):
@@ -58,7 +59,8 @@ def main() -> None:
     training = str(Path(args.describe).resolve()) if (Path(args.describe) / "training.safetensors").is_file() else ""
     scorer = Scorer.load(ScorerConfig(args.verifier, args.detector, args.attributes, args.motion, training))
     data = DataSet(args.clean)
-    samples = [data.load(i) for i in spread(len(data), args.limit)]
+    numbers = [i for i, row in enumerate(data.rows) if not args.split or row["split"] in args.split]
+    samples = [data.load(numbers[i]) for i in spread(len(numbers), args.limit)]
     examined = list(progress(examine(scorer, samples, training=copies), total=len(samples), desc="examine"))
     base = GateConfig(object_other=object_other(examined))
     config = calibrate(

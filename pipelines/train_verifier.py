@@ -126,7 +126,7 @@ def train(data: Boxes, minutes: float, batch: int, out: Path) -> tuple[Verifier,
             if kept.is_floating_point():
                 kept.lerp_(now, max(0.01, 1 / (step + 1)))
         if step % 50 == 0:
-            print(f"step {step}  {share:.2f}  loss {float(loss):.4f}", flush=True)
+            print(f"step {step}  {share:.2f}  loss {float(loss.detach()):.4f}", flush=True)
             save_verifier(mean, out)
         step += 1
     return mean.eval(), step

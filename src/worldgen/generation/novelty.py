@@ -70,7 +70,11 @@ class TrainingClips:
 
         from worldgen.data.storage import write_bytes
 
-        arrays = {name: getattr(self, name).astype(np.float16 if name != "scale" else np.float32) for name in ARRAYS}
+        # safetensors writes memory as it lies, so a transposed array would come back scrambled.
+        arrays = {
+            name: np.ascontiguousarray(getattr(self, name), np.float16 if name != "scale" else np.float32)
+            for name in ARRAYS
+        }
         write_bytes(str(Path(folder) / FILE_NAME), save(arrays))
 
     @classmethod

@@ -1,0 +1,85 @@
+"""A clip with plain objects and an exact verifier, so that tests of labels know every answer."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from worldgen.core.clip import Clip
+from worldgen.core.labels import CLASSES, Labels
+from worldgen.evaluation.detector import Detections
+from worldgen.evaluation.verifier import NONE
+
+FRAMES, WIDTH, HEIGHT = 12, 224, 128
+COLOURS = {"car": (200, 30, 30), "pedestrian": (30, 200, 30), "bus": (30, 30, 200), "cyclist": (200, 200, 30)}
+"""Each class has one colour, which no other pixel has."""
+OBJECTS = {
+    1: ("car", (20, 60, 70, 90), 2.0),
+    2: ("pedestrian", (110, 50, 122, 92), -1.0),
+    3: ("bus", (150, 40, 210, 100), 0.0),
+}
+
+
+def boxes_at(frame: int) -> dict[int, tuple[str, np.ndarray]]:
+    return {
+        t: (name, np.array(box, float) + np.array([step * frame, 0] * 2)) for t, (name, box, step) in OBJECTS.items()
+    }
+
+
+def clip() -> Clip:
+    frames = np.full((FRAMES, HEIGHT, WIDTH, 3), 90, np.uint8)
+    frames[:, ::4] = 110
+    for frame in range(FRAMES):
+        for name, box in boxes_at(frame).values():
+            x0, y0, x1, y1 = box.astype(int)
+            frames[frame, y0:y1, x0:x1] = COLOURS[name]
+    return Clip(frames, 8.0)
+
+
+def labels() -> Labels:
+    rows = [(f, t, name, box) for f in range(FRAMES) for t, (name, box) in boxes_at(f).items()]
+    boxes = np.array([row[3] for row in rows], np.float32)
+    count = len(rows)
+    return Labels(
+        FRAMES, WIDTH, HEIGHT, "scene", np.array([r[0] for r in rows]), np.array([r[1] for r in rows]),
+        np.array([CLASSES.index(r[2]) for r in rows]), boxes, boxes, np.ones(count), np.zeros(count), np.zeros(count),
+        np.full((count, 7), np.nan), np.zeros(count, bool),
+    )  # fmt: skip
+
+
+class ColourVerifier(torch.nn.Module):
+    """Reads the class from the colour in the middle of the crop, and the fit from how much of the box has that colour."""
+
+    def __init__(self):
+        super().__init__()
+        self.anchor = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, crops):
+        rgb, mask = crops[:, :3], crops[:, 3] > 0
+        logits, fits = [], []
+        for picture, inside in zip(rgb, mask, strict=True):
+            shares, overlaps = [], []
+            for value in COLOURS.values():
+                colour = torch.tensor(value) / 127.5 - 1
+                same = (picture - colour[:, None, None]).abs().amax(0) < 0.15
+                both, either = (same & inside).sum(), (same | inside).sum()
+                overlaps.append(float(both) / max(float(either), 1.0))
+                shares.append(float(both) / max(float(inside.sum()), 1.0))
+            answer = torch.full((NONE + 1,), -5.0)
+            answer[NONE] = 0.0
+            best = int(np.argmax(overlaps))
+            if overlaps[best] > 0.5:
+                answer[CLASSES.index(list(COLOURS)[best])] = 5.0
+            logits.append(answer)
+            fits.append(float(np.clip(overlaps[best], 0.01, 0.99)))
+        fit = torch.tensor(fits)
+        return torch.stack(logits), torch.log(fit / (1 - fit))
+
+
+def detections(tracks: tuple[int, ...] = (1, 2, 3), score: float = 0.9) -> Detections:
+    rows = [(f, box) for f in range(FRAMES) for t, (_, box) in boxes_at(f).items() if t in tracks]
+    count = len(rows)
+    return Detections(
+        np.array([r[0] for r in rows], np.int64), np.zeros(count, np.int64),
+        np.array([r[1] for r in rows], np.float32).reshape(-1, 4), np.full(count, score, np.float32),
+    )  # fmt: skip
