@@ -55,7 +55,7 @@ def flops_of(function) -> int:
 
 
 def condition_batch(pipeline, batch: int, frames: int):
-    layout = torch.rand(frames, len(LAYOUT_CHANNELS), HEIGHT // 4, WIDTH // 4).numpy()
+    layout = torch.rand(frames, len(LAYOUT_CHANNELS), HEIGHT // 2, WIDTH // 2).numpy()
     clips = [ClipConditions(frames, FPS, PROMPT, manoeuvre_motion("keep", frames, FPS), None, layout)] * batch
     return batch_conditions(clips, pipeline.tokenizer)
 

@@ -7,11 +7,11 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 
 from tests.models.build import conditions, noisy_weights
+from worldgen.models.codec import LATENT_CHANNELS
 from worldgen.models.flow import (
     VALIDATION_TIMES,
+    Examples,
     FlowOptions,
-    aligned_past,
-    chunk_sources,
     validation_losses,
     world_loss,
 )  # fmt: skip
@@ -19,10 +19,10 @@ from worldgen.models.rollout import SamplerOptions, shifted_sigmas
 from worldgen.models.sizes import build_pipeline
 
 
-def test_chunk_sources_are_the_last_frame_before_the_chunk():
-    assert chunk_sources(6, 1).tolist() == [-1, 0, 1, 2, 3, 4]
-    assert chunk_sources(6, 3).tolist() == [-1, -1, -1, 2, 2, 2]
-    assert chunk_sources(6, 3, 1).tolist() == [-1, 0, 0, 0, 3, 3]
+def examples(latents: torch.Tensor, c) -> Examples:
+    """Examples that have no past."""
+    batch, channels, *rest = latents.shape
+    return Examples(latents, torch.zeros(batch, channels + 1, *rest), c)
 
 
 def test_scheduler_step_is_the_flow_euler_step():
@@ -60,26 +60,16 @@ def test_shift_keeps_the_ends_and_raises_the_middle():
     assert shifted[0] == 1.0 and all(a > b for a, b in zip(shifted[1:], plain[1:], strict=True))
 
 
-def test_aligned_past_is_shifted_frames_when_nothing_moves():
-    c = conditions(2, 4, rows=4, columns=6).without("ego").without("layout")
-    latents = torch.randn(2, 16, 4, 4, 6)
-    past = aligned_past(latents, chunk_sources(4, 1), c)
-    assert torch.equal(past[:, :, 0], torch.zeros_like(past[:, :, 0]))
-    torch.testing.assert_close(past[:, :16, 1:], latents[:, :, :3], atol=1e-4, rtol=1e-4)
-    assert bool((past[:, 16, 1:] == 1).all())
-
-
 def test_loss_counts_unknown_frames_only_and_repeats_with_its_generator():
     pipeline = build_pipeline("tiny")
-    latents = torch.randn(2, 16, 4, 4, 6, generator=torch.Generator().manual_seed(3))
+    latents = torch.randn(2, LATENT_CHANNELS, 4, 4, 6, generator=torch.Generator().manual_seed(3))
     c = conditions(2, 4, rows=4, columns=6)
     losses = []
     for _ in range(2):
         loss, metrics = world_loss(
             pipeline.transformer,
             pipeline.text_encoder,
-            latents,
-            c,
+            examples(latents, c),
             torch.Generator().manual_seed(5),
             options=FlowOptions(),
         )
@@ -91,11 +81,11 @@ def test_loss_counts_unknown_frames_only_and_repeats_with_its_generator():
 def test_weight_of_late_times_is_bounded():
     """At time t the velocity of a fresh model without a past errs by mean(x0^2) / t^2, weighted (t / 0.3)^2 below 0.3."""
     pipeline = build_pipeline("tiny")
-    latents = torch.ones(4, 16, 2, 4, 4)
+    latents = torch.ones(4, LATENT_CHANNELS, 2, 4, 4)
     c = conditions(4, 2, rows=4, columns=4)
     options = FlowOptions(known_frames=0.0, drop_past=1.0, time_mean=-4.0, time_std=0.01, full_weight_time=0.3)
     loss, _ = world_loss(
-        pipeline.transformer, pipeline.text_encoder, latents, c, torch.Generator().manual_seed(0), options=options
+        pipeline.transformer, pipeline.text_encoder, examples(latents, c), torch.Generator().manual_seed(0), options=options
     )
     t = torch.tensor(-4.0).sigmoid().clamp_min(0.05)  # the network's own least time
     noise_share = (torch.tensor(-4.0).sigmoid() / 0.3) ** 2
@@ -113,17 +103,20 @@ def test_training_follows_the_ego_motion_and_not_a_shuffled_one():
 
     def batch(seed):
         c = conditions(8, 2, rows=2, columns=2, seed=seed).without("layout")
-        return (c.ego[..., 0] / 5 - 1)[:, None, :, None, None].expand(8, 16, 2, 2, 2).contiguous(), c
+        return (c.ego[..., 0] / 5 - 1)[:, None, :, None, None].expand(8, LATENT_CHANNELS, 2, 2, 2).contiguous(), c
 
     for step in range(120):
         latents, c = batch(step)
-        loss, _ = world_loss(transformer, text_encoder, latents, c, generator, options=options)
+        loss, _ = world_loss(transformer, text_encoder, examples(latents, c), generator, options=options)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
     latents, right = batch(999)
     _, wrong = batch(998)
-    at = lambda c: validation_losses(transformer, text_encoder, latents, c, torch.Generator().manual_seed(1))[0.9]  # noqa: E731
+
+    def at(c):
+        return validation_losses(transformer, text_encoder, examples(latents, c), torch.Generator().manual_seed(1))[0.9]
+
     assert at(right) < 0.6 * at(wrong)
 
 
@@ -131,7 +124,7 @@ def test_validation_reports_every_level():
     pipeline = build_pipeline("tiny")
     noisy_weights(pipeline.transformer, 0.02)
     losses = validation_losses(
-        pipeline.transformer, pipeline.text_encoder, torch.randn(1, 16, 2, 4, 4),
-        conditions(1, 2, rows=4, columns=4), torch.Generator().manual_seed(0),
+        pipeline.transformer, pipeline.text_encoder,
+        examples(torch.randn(1, LATENT_CHANNELS, 2, 4, 4), conditions(1, 2, rows=4, columns=4)), torch.Generator().manual_seed(0),
     )  # fmt: skip
     assert tuple(losses) == VALIDATION_TIMES and all(value > 0 for value in losses.values())

@@ -33,7 +33,7 @@ def request(seed: int = 0, *, context: Clip | None = None, ego: str | None = "ke
     rng = np.random.default_rng(0)
     values = {
         "text": "a pedestrian at night", "context": context, "ego": manoeuvre_motion(ego, frames, FPS) if ego else None, "seed": seed,
-        "layout": rng.random((frames, len(LAYOUT_CHANNELS), HEIGHT // 4, WIDTH // 4)).astype(np.float32),
+        "layout": rng.random((frames, len(LAYOUT_CHANNELS), HEIGHT // 2, WIDTH // 2)).astype(np.float32),
     }  # fmt: skip
     from worldgen.core.camera import Camera
 

@@ -8,11 +8,32 @@ import torch
 
 from worldgen.core.camera import Camera
 from worldgen.core.ego import EgoMotion, planar_poses, se3_from_planar
+from worldgen.core.layout import (
+    DEPTH_SCALE_M,
+    INVERSE_DEPTH_CHANNEL,
+    LAYOUT_CHANNELS,
+    MOTION_CHANNELS,
+    MOTION_RANGE_MPS,
+)
 from worldgen.core.manoeuvres import MANOEUVRES, manoeuvre_motion
 from worldgen.models.conditions import camera_features
-from worldgen.models.warp import FAR_WALL_M, cumulative_poses, relative_poses, warp_past
+from worldgen.models.warp import FAR_WALL_M, Surfaces, cumulative_poses, move_pictures, relative_poses
 
 ROWS, COLUMNS = 32, 56
+STEP_S = torch.tensor([0.125])
+
+
+def layout(depth_m: np.ndarray, velocity: tuple[float, float] = (0.0, 0.0)) -> torch.Tensor:
+    """Layout ``(1, K, H, W)`` of a depth map whose every point moves alike."""
+    maps = torch.zeros(1, len(LAYOUT_CHANNELS), *depth_m.shape)
+    maps[0, INVERSE_DEPTH_CHANNEL] = torch.from_numpy(DEPTH_SCALE_M / (DEPTH_SCALE_M + depth_m))
+    for channel, v in zip(MOTION_CHANNELS, velocity, strict=True):
+        maps[:, channel] = 0.5 + v / (2 * MOTION_RANGE_MPS)
+    return maps
+
+
+def surfaces(depth_m: np.ndarray, velocity: tuple[float, float] = (0.0, 0.0)) -> Surfaces:
+    return Surfaces.of_layout(layout(depth_m, velocity), torch.ones(1, dtype=torch.bool), depth_m.shape)
 
 
 def features(camera: Camera) -> torch.Tensor:
@@ -40,9 +61,9 @@ def test_relative_poses_compose_to_the_whole():
 def test_no_motion_is_the_identity():
     past = torch.randn(2, 3, ROWS, COLUMNS)
     camera = features(Camera.from_fov(224, 128, 65.0)).repeat(2, 1)
-    out = warp_past(past, torch.zeros(2, 3), camera)
-    torch.testing.assert_close(out[:, :3], past, atol=1e-4, rtol=1e-4)
-    assert bool((out[:, 3] == 1).all())
+    out, seen = move_pictures(past, torch.zeros(2, 3), camera, STEP_S.repeat(2))
+    torch.testing.assert_close(out, past, atol=1e-4, rtol=1e-4)
+    assert bool((seen == 1).all())
 
 
 @pytest.mark.parametrize("motion", [(1.5, 0.0, 0.0), (1.0, 0.1, 0.08), (0.0, 0.0, -0.1)])
@@ -52,7 +73,8 @@ def test_ground_points_are_found_where_the_camera_saw_them(motion):
     grid = camera.resized(COLUMNS, ROWS)
     u, v = np.meshgrid(np.arange(COLUMNS) + 0.5, np.arange(ROWS) + 0.5)
     past = torch.from_numpy(np.stack([u, v]))[None].float()
-    out = warp_past(past, torch.tensor([motion], dtype=torch.float32), features(camera))[0].numpy()
+    moved, seen = move_pictures(past, torch.tensor([motion], dtype=torch.float32), features(camera), STEP_S)
+    out = torch.cat([moved, seen], 1)[0].numpy()
     rays = grid.rays()
     depth = np.where(rays[..., 2] < -1e-4, grid.height_m / np.maximum(-rays[..., 2], 1e-4), np.inf)
     ground = depth < FAR_WALL_M
@@ -70,7 +92,7 @@ def test_turning_left_moves_the_far_picture_right():
     past = torch.zeros(1, 1, ROWS, COLUMNS)
     past[..., : ROWS // 4, COLUMNS // 2] = 1.0
     camera = features(Camera.from_fov(224, 128, 70.0))
-    out = warp_past(past, torch.tensor([[0.0, 0.0, 0.1]]), camera)
+    out, _ = move_pictures(past, torch.tensor([[0.0, 0.0, 0.1]]), camera, STEP_S)
     column = out[0, 0, 2].argmax().item()
     assert column > COLUMNS // 2 + 1
 
@@ -79,11 +101,38 @@ def test_given_depth_overrides_the_ground_plane():
     past = torch.randn(1, 2, ROWS, COLUMNS, generator=torch.Generator().manual_seed(0))
     camera = features(Camera.from_fov(224, 128, 70.0))
     motion = torch.tensor([[2.0, 0.0, 0.0]])
-    near = warp_past(past, motion, camera, torch.full((1, 1, ROWS, COLUMNS), 1 / 5.0))
-    far = warp_past(past, motion, camera, torch.full((1, 1, ROWS, COLUMNS), 1 / FAR_WALL_M))
-    plain = warp_past(past, motion, camera)
+    plain, _ = move_pictures(past, motion, camera, STEP_S)
+    near, far = (
+        move_pictures(past, motion, camera, STEP_S, (surfaces(depth), surfaces(depth)))[0]
+        for depth in (np.full((ROWS, COLUMNS), 5.0), np.full((ROWS, COLUMNS), FAR_WALL_M))
+    )
     assert not torch.allclose(near, plain) and not torch.allclose(near, far)
     torch.testing.assert_close(far[:, :, : ROWS // 4], plain[:, :, : ROWS // 4], atol=1e-4, rtol=1e-3)
+
+
+def test_a_thing_that_keeps_pace_with_the_camera_stays_where_it_was():
+    """The lead car drives as fast as the ego: its picture does not change, though the ego moved."""
+    past = torch.randn(1, 3, ROWS, COLUMNS, generator=torch.Generator().manual_seed(0))
+    wall = np.full((ROWS, COLUMNS), 12.0)
+    camera = features(Camera.from_fov(224, 128, 70.0))
+    motion = torch.tensor([[16.0 * 0.125, 0.0, 0.0]])
+    moved, seen = move_pictures(past, motion, camera, STEP_S, (surfaces(wall), surfaces(wall, (16.0, 0.0))))
+    torch.testing.assert_close(moved, past, atol=2e-3, rtol=2e-3)
+    assert bool((seen == 1).all())
+
+
+def test_what_stood_behind_something_was_not_seen():
+    """A car covers the road in the old picture and is gone in the new one: that road was never seen."""
+    then = np.full((ROWS, COLUMNS), 30.0)
+    then[10:20, 20:30] = 8.0
+    now = np.full((ROWS, COLUMNS), 30.0)
+    camera = features(Camera.from_fov(224, 128, 70.0))
+    _, seen = move_pictures(
+        torch.zeros(1, 3, ROWS, COLUMNS), torch.zeros(1, 3), camera, STEP_S, (surfaces(then), surfaces(now))
+    )
+    expected = np.ones((ROWS, COLUMNS), bool)
+    expected[10:20, 20:30] = False
+    assert np.array_equal(seen[0, 0].numpy() == 1, expected)
 
 
 def test_ego_motion_is_the_motion_that_arrives():

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from tests.models.build import conditions, noisy_weights, text_of
+from worldgen.models.codec import LATENT_CHANNELS
 from worldgen.models.sizes import build_transformer
 from worldgen.models.world import MIN_TIME, WorldTransformer
 
@@ -19,8 +20,8 @@ def transformer() -> WorldTransformer:
 
 def inputs(batch: int = 2, frames: int = FRAMES, *, seed: int = 0):
     generator = torch.Generator().manual_seed(seed)
-    latents = torch.randn(batch, 16, frames, ROWS, COLUMNS, generator=generator)
-    past = torch.randn(batch, 17, frames, ROWS, COLUMNS, generator=generator)
+    latents = torch.randn(batch, LATENT_CHANNELS, frames, ROWS, COLUMNS, generator=generator)
+    past = torch.randn(batch, LATENT_CHANNELS + 1, frames, ROWS, COLUMNS, generator=generator)
     t = torch.rand(batch, frames, generator=generator)
     return latents, t, past
 
@@ -116,8 +117,8 @@ def _with(c, other, name):
 def test_lengths_and_sizes_may_vary(transformer):
     for frames, rows, columns in ((1, 2, 2), (3, 8, 4)):
         c = conditions(1, frames, rows=rows, columns=columns)
-        z = torch.zeros(1, 16, frames, rows, columns)
-        past = torch.zeros(1, 17, frames, rows, columns)
+        z = torch.zeros(1, LATENT_CHANNELS, frames, rows, columns)
+        past = torch.zeros(1, LATENT_CHANNELS + 1, frames, rows, columns)
         assert transformer(z, torch.ones(1, frames), past, c, text_of(c)).shape == z.shape
 
 

@@ -7,9 +7,13 @@ import pytest
 
 from worldgen.core.errors import InputError
 from worldgen.core.labels import CLASSES
+from worldgen.core.layout import MOTION_CHANNELS, MOTION_RANGE_MPS
+from worldgen.core.scenario import AgentRequest, Scenario
 from worldgen.scenes.layout import LAYOUT_CHANNELS, depth_from_inverse, inverse_depth_value, layout_maps
 from worldgen.scenes.render import render_scene
+from worldgen.scenes.simulate import simulate
 from worldgen.scenes.sketch.ground import SEMANTICS
+from worldgen.scenes.sketch.raster import Stage
 
 from .sketch_scene import agent, plain_scene
 
@@ -29,13 +33,13 @@ def scene():
 def test_channels_and_range(scene) -> None:
     maps = layout_maps(scene, 16, 28)
     assert LAYOUT_CHANNELS[:3] == ("drivable", "lane_marks", "crossing") and LAYOUT_CHANNELS[3:12] == CLASSES
-    assert maps.shape == (3, 14, 16, 28) and maps.dtype == np.float32
+    assert maps.shape == (3, len(LAYOUT_CHANNELS), 16, 28) and maps.dtype == np.float32
     assert maps.min() >= 0.0 and maps.max() <= 1.0
 
 
 def test_low_resolution_is_the_area_average_of_high_resolution(scene) -> None:
     fine, coarse = layout_maps(scene, 128, 224), layout_maps(scene, 16, 28)
-    averaged = fine.reshape(3, 14, 16, 8, 28, 8).mean((3, 5))
+    averaged = fine.reshape(3, len(LAYOUT_CHANNELS), 16, 8, 28, 8).mean((3, 5))
     np.testing.assert_allclose(coarse, averaged, atol=2e-6)
 
 
@@ -79,3 +83,22 @@ def test_edges_separate_touching_cars() -> None:
 def test_bad_sizes(scene, size) -> None:
     with pytest.raises(InputError, match="layout size"):
         layout_maps(scene, *size)
+
+
+def test_motion_is_the_velocity_of_what_is_seen_along_the_ego_axes():
+    """Moved back by its motion over one step, the ground below a car's mask is where the car stood before."""
+    scene = simulate(Scenario(agents=(AgentRequest("car"),)), 3, fps=8.0, num_frames=4)
+    maps = layout_maps(scene, 128, 224)
+    forward, left = (2 * MOTION_RANGE_MPS * (maps[:, c] - 0.5) for c in MOTION_CHANNELS)
+    raster = Stage(scene, scene.camera.resized(224, 128)).draw(2)
+    track = np.take(raster.track, raster.index)
+    moving = [a for a in scene.agents if (track == a.track_id).sum() > 60 and abs(a.speed_mps[2]) > 1.0]
+    assert moving
+    yaw = scene.ego_poses[2, 2]
+    for mover in moving:
+        step = (mover.poses[2, :2] - mover.poses[1, :2]) * scene.fps
+        expected = (step @ [np.cos(yaw), np.sin(yaw)], step @ [-np.sin(yaw), np.cos(yaw)])
+        inner = track == mover.track_id
+        assert np.median(forward[2][inner]) == pytest.approx(expected[0], abs=0.01)
+        assert np.median(left[2][inner]) == pytest.approx(expected[1], abs=0.01)
+    assert np.quantile(abs(forward[2][track == 0]), 0.98) < 1e-4  # the rest shares its cells with things

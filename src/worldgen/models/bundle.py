@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderDC
 from torch import nn
 from transformers import DistilBertModel
 
 from worldgen.core.assets import assets_dir
 from worldgen.core.errors import InputError, Received
+from worldgen.models.codec import PatchCodec
 from worldgen.models.pipeline import WorldPipeline
 from worldgen.models.weights import account, check_component, read_tensors, refuse_pickles, weights_hash
 from worldgen.models.world import WorldTransformer
@@ -33,7 +33,7 @@ def load_pipeline(folder: str | Path) -> WorldPipeline:
     for name in NETWORKS:
         if not (folder / name).is_dir():
             raise InputError(f"pipeline {folder}", Received(f"no folder {name}"), ", ".join(NETWORKS))
-    _account(AutoencoderDC, folder / "codec", "codec")
+    _account(PatchCodec, folder / "codec", "codec")
     _account(WorldTransformer, folder / "transformer", "transformer")
     _account_text_encoder(folder / "text_encoder")
     try:
@@ -47,7 +47,7 @@ def load_pipeline(folder: str | Path) -> WorldPipeline:
     return pipeline
 
 
-def load_codec(folder: str | Path) -> AutoencoderDC:
+def load_codec(folder: str | Path) -> PatchCodec:
     """A saved codec, or the codec of a saved pipeline; checked as :func:`load_pipeline` does."""
     folder = assets_dir() / "model" if folder == SHIPPED else Path(folder).expanduser()
     refuse_pickles(folder)
@@ -55,8 +55,8 @@ def load_codec(folder: str | Path) -> AutoencoderDC:
         folder = folder / "codec"
     if not (folder / "config.json").is_file():
         raise InputError(f"codec {folder}", Received("no config.json"), "a folder written by save_pretrained")
-    _account(AutoencoderDC, folder, "codec")
-    return AutoencoderDC.from_pretrained(folder, local_files_only=True).float().to(memory_format=torch.channels_last)
+    _account(PatchCodec, folder, "codec")
+    return PatchCodec.from_pretrained(folder, local_files_only=True).float().to(memory_format=torch.channels_last)
 
 
 def pipeline_hash(pipeline: WorldPipeline) -> str:

@@ -45,11 +45,10 @@ class ConditionBatch:
         layout = None if self.layout is None else self.layout[:, :, start:stop]
         return replace(self, ego=self.ego[:, start:stop], layout=layout)
 
-    def with_leading_frame(self) -> ConditionBatch:
-        """One frame more at the front, for the last known frame before this window; its own rows are never used."""
-        ego = torch.cat([self.ego[:, :1], self.ego], 1)
-        layout = None if self.layout is None else torch.cat([self.layout[:, :, :1], self.layout], 2)
-        return replace(self, ego=ego, layout=layout)
+    def where(self, rows: torch.Tensor) -> ConditionBatch:
+        """Only the clips of ``rows`` ``(B,)`` bool."""
+        chosen = {f.name: getattr(self, f.name) for f in fields(self)}
+        return ConditionBatch(**{k: v if v is None else v[rows] for k, v in chosen.items()})
 
     def without(self, name: str, rows: torch.Tensor | None = None) -> ConditionBatch:
         """The batch with one condition ("text", "ego" or "layout") dropped, everywhere or in ``rows`` ``(B,)`` bool."""
@@ -99,12 +98,20 @@ class ClipConditions:
 
 
 def batch_conditions(clips: list[ClipConditions], tokenizer, *, max_tokens: int = 64) -> ConditionBatch:
-    """Conditions of clips of equal length as tensors. Clips without layout get zeros where others have one."""
+    """Conditions of clips of equal length as tensors. Clips without layout get zeros where others have one.
+
+    tokenizer: of the text encoder; None leaves all words out.
+    """
     frames = clips[0].num_frames
     if any(c.num_frames != frames for c in clips):
         raise ValueError(f"frames of one batch: received {[c.num_frames for c in clips]}, expected equal numbers")
-    tokens = tokenizer([c.text or "" for c in clips], padding=True, truncation=True, max_length=max_tokens, return_tensors="pt")
-    has_text = torch.tensor([bool(c.text) for c in clips])
+    has_text = torch.tensor([bool(c.text) and tokenizer is not None for c in clips])
+    if tokenizer is None:
+        ids = torch.zeros(len(clips), 1, dtype=torch.long)
+        tokens = {"input_ids": ids, "attention_mask": ids}
+    else:
+        words = [c.text or "" for c in clips]
+        tokens = tokenizer(words, padding=True, truncation=True, max_length=max_tokens, return_tensors="pt")
     ego = torch.stack(
         [torch.from_numpy(c.ego.to_array()) if c.ego is not None else torch.zeros(frames, 2) for c in clips]
     )

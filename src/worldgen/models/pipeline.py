@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 import torch
-from diffusers import AutoencoderDC, DiffusionPipeline, FlowMatchEulerDiscreteScheduler
+from diffusers import DiffusionPipeline, FlowMatchEulerDiscreteScheduler
 from transformers import DistilBertModel, PreTrainedTokenizerFast
 
 from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError, Received
 from worldgen.core.sample import Conditions
-from worldgen.models.codec import SPATIAL_FACTOR, decode_video, encode_video
+from worldgen.models.codec import SPATIAL_FACTOR, PatchCodec, encode_video
 from worldgen.models.conditions import ClipConditions, ConditionBatch, batch_conditions
 from worldgen.models.pixels import clips_from_video, video_from_clips
 from worldgen.models.rollout import Rollout, SamplerOptions, chunks
@@ -35,7 +35,7 @@ class WorldPipeline(DiffusionPipeline):
     def __init__(
         self,
         transformer: WorldTransformer,
-        codec: AutoencoderDC,
+        codec: PatchCodec,
         text_encoder: DistilBertModel,
         tokenizer: PreTrainedTokenizerFast,
         scheduler: FlowMatchEulerDiscreteScheduler,
@@ -74,18 +74,15 @@ class WorldPipeline(DiffusionPipeline):
         conditions = self.conditions_of(requests)
         width, height = self._size_of(requests[0])
         text = text_states(self.text_encoder, conditions).to(self.transformer.dtype)
-        rollout = Rollout(
-            self.transformer, self.scheduler, conditions, text, seeds=[r.seed for r in requests], options=options
-        )
+        rollout = Rollout(self, conditions, text, seeds=[r.seed for r in requests], options=options)
         if requests[0].context is not None:
             video = video_from_clips([r.context for r in requests]).to(self.transformer.device)
-            latents = encode_video(self.codec, video).to(self.transformer.dtype)
-            rollout.feed(latents)
-            yield clips_from_video(decode_video(self.codec, latents), requests[0].fps)
+            rollout.feed(encode_video(self.codec, video).to(self.transformer.dtype))
+            yield clips_from_video(rollout.video, requests[0].fps)
         shape = (self.transformer.config.latent_channels, height // SPATIAL_FACTOR, width // SPATIAL_FACTOR)
         for frames in chunks(rollout.position, requests[0].num_frames, options.chunk):
-            latents = rollout.make(frames, shape)
-            yield clips_from_video(decode_video(self.codec, latents), requests[0].fps)
+            rollout.make(frames, shape)
+            yield clips_from_video(rollout.video, requests[0].fps)
 
     def check(self, requests: list[Conditions]) -> None:
         """Refuse what the model cannot do, with one line each, before any work."""

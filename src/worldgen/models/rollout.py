@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 import torch
 
 from worldgen.core.errors import InputError
+from worldgen.models.codec import decode_video
 from worldgen.models.conditions import ConditionBatch
-from worldgen.models.flow import aligned_past
 from worldgen.models.noise import chunk_noise
+from worldgen.models.past import moved_past
 
 GUIDABLE = ("text", "ego", "layout")
 
@@ -42,26 +43,26 @@ class SamplerOptions:
 
 
 class Rollout:
-    """The state of one rollout: cache, last known frame, position. Feed context, then make chunks.
+    """The state of one rollout: cache, last picture, position. Feed context, then make chunks.
 
-    ``conditions`` covers every frame from 0; ``seeds`` has one seed per clip. Noise depends on (seed, frame) alone, so
-    results do not depend on the batch they are made in.
+    ``pipeline`` gives transformer, codec and scheduler. ``conditions`` covers every frame from 0; ``seeds`` has one seed
+    per clip. Noise depends on (seed, frame) alone, so results do not depend on the batch they are made in. ``video``
+    ``(B, 3, F, H, W)`` holds the newest frames as the codec shows them.
     """
 
     def __init__(
-        self, transformer, scheduler, conditions: ConditionBatch, text: torch.Tensor, *, seeds: list[int],
-        options: SamplerOptions,
-    ):  # fmt: skip
+        self, pipeline, conditions: ConditionBatch, text: torch.Tensor, *, seeds: list[int], options: SamplerOptions
+    ):
         assert len(conditions) == len(seeds), (len(conditions), len(seeds))
-        self.transformer = transformer
-        self.scheduler = scheduler
+        self.transformer, self.codec, self.scheduler = pipeline.transformer, pipeline.codec, pipeline.scheduler
         self.seeds = seeds
         self.options = options
         self.position = 0
-        self.last: torch.Tensor | None = None
-        self.cache = transformer.new_cache()
+        self.video: torch.Tensor | None = None
+        self.cache = self.transformer.new_cache()
         # One branch with every condition, then one per guided condition with that condition dropped.
         self.guided = [name for name, strength in options.guidance.items() if strength != 1.0]
+        self.known = conditions
         branches = [conditions, *(conditions.without(name) for name in self.guided)]
         self.conditions = ConditionBatch.cat(branches) if self.guided else conditions
         self.text = text.repeat(len(branches), 1, 1)
@@ -70,37 +71,50 @@ class Rollout:
     def num_frames(self) -> int:
         return self.conditions.ego.shape[1]
 
-    def feed(self, latents: torch.Tensor) -> None:
-        """Known frames ``(B, C, F, h, w)``, t = 0, appended to the cache."""
-        frames = latents.shape[2]
-        conditions = self._window(frames)
-        repeated = latents.repeat(len(self.guided) + 1, 1, 1, 1, 1)
-        past = self._past(frames, conditions, teacher=repeated)
-        t = torch.zeros(repeated.shape[0], frames, device=latents.device)
-        self.transformer(repeated, t, past, conditions, self.text, cache=self.cache, keep=True)
-        self.position += frames
-        self.last = latents[:, :, -1:]
+    def feed(self, latents: torch.Tensor, past: torch.Tensor | None = None) -> None:
+        """Known frames ``(B, C, F, h, w)``, t = 0, appended to the cache; past as in ``models.past`` where it is known."""
+        video = decode_video(self.codec, latents)
+        past = self._past_of_known(video, latents) if past is None else past
+        self._keep(latents, past)
+        self.video = video
 
     def make(self, frames: int, shape: tuple[int, int, int]) -> torch.Tensor:
         """The next ``frames`` latent frames ``(B, C, frames, h, w)``; shape is (C, h, w)."""
-        device, dtype = self.text.device, self.text.dtype
-        latents = chunk_noise(self.seeds, self.position, frames, shape).to(device)
+        past = self._past_of_unknown(frames, shape)
+        latents = self.sample(chunk_noise(self.seeds, self.position, frames, shape).to(self.text.device), past)
+        # Frames of a longer chunk had a past further back than the frames the model was trained to remember.
+        self.feed(latents, past if frames == 1 else None)
+        return latents
+
+    def sample(self, latents: torch.Tensor, past: torch.Tensor) -> torch.Tensor:
+        """Pure noise ``(B, C, F, h, w)`` float32 to clean latents of the next F frames; nothing is remembered."""
+        frames, dtype = latents.shape[2], self.text.dtype
         conditions = self._window(frames)
-        past = self._past(frames, conditions, shape=shape)
-        self.scheduler.set_timesteps(sigmas=shifted_sigmas(self.options), device=device)
+        past = past.repeat(self._branches, 1, 1, 1, 1)
+        self.scheduler.set_timesteps(sigmas=shifted_sigmas(self.options), device=latents.device)
         sigmas = self.scheduler.sigmas
         for i, timestep in enumerate(self.scheduler.timesteps):
-            repeated = latents.to(dtype).repeat(len(self.guided) + 1, 1, 1, 1, 1)
-            t = sigmas[i].to(device).expand(repeated.shape[0], frames)
+            repeated = latents.to(dtype).repeat(self._branches, 1, 1, 1, 1)
+            t = sigmas[i].to(latents.device).expand(repeated.shape[0], frames)
             velocity = self.transformer(repeated, t, past, conditions, self.text, cache=self.cache).float()
             latents = self.scheduler.step(self._guide(velocity), timestep, latents, return_dict=False)[0]
         if not torch.isfinite(latents).all():
             raise FloatingPointError(f"the model made non-finite latents at frame {self.position}")
-        self.feed(latents.to(dtype))
-        return latents
+        return latents.to(dtype)
+
+    @property
+    def _branches(self) -> int:
+        return len(self.guided) + 1
+
+    def _keep(self, latents: torch.Tensor, past: torch.Tensor) -> None:
+        frames = latents.shape[2]
+        latents, past = (x.repeat(self._branches, 1, 1, 1, 1) for x in (latents, past))
+        t = torch.zeros(latents.shape[0], frames, device=latents.device)
+        self.transformer(latents, t, past, self._window(frames), self.text, cache=self.cache, keep=True)
+        self.position += frames
 
     def _guide(self, velocity: torch.Tensor) -> torch.Tensor:
-        full, *dropped = velocity.chunk(len(self.guided) + 1)
+        full, *dropped = velocity.chunk(self._branches)
         guided = full
         for name, without in zip(self.guided, dropped, strict=True):
             guided = guided + (self.options.guidance[name] - 1.0) * (full - without)
@@ -109,25 +123,28 @@ class Rollout:
     def _window(self, frames: int) -> ConditionBatch:
         return self.conditions.frames(self.position, self.position + frames)
 
-    def _past(self, frames: int, conditions: ConditionBatch, *, teacher=None, shape=None) -> torch.Tensor:
-        """The past frame for each frame of a chunk: the last known one, or with ``teacher`` each frame's neighbour.
+    def _moved(self, picture: torch.Tensor, source: int, target: int) -> torch.Tensor:
+        """``(B, C + 1, h, w)``; all branches share it: what a guided condition changes is what the network reads."""
+        return moved_past(self.codec, picture, self.known, source=source, target=target)[0].to(self.text.dtype)
 
-        Ego rows arrive at their frame, so the row before the chunk is the last known frame's own and moves nothing.
-        """
-        branches = len(self.guided) + 1
-        if self.last is None and teacher is None:
-            rows = len(self.conditions)
-            return torch.zeros(rows, shape[0] + 1, frames, *shape[1:], device=self.text.device, dtype=self.text.dtype)
-        last = teacher[:, :, :1] if self.last is None else self.last.repeat(branches, 1, 1, 1, 1)
-        if teacher is None:
-            stack = last.expand(-1, -1, frames + 1, -1, -1)
-            source = torch.tensor([-1] + [0] * frames)
-        else:
-            stack = torch.cat([last, teacher], 2)
-            first = -1 if self.last is None else 0
-            source = torch.tensor([-1, first, *range(1, frames)])
-        extended = conditions.with_leading_frame()
-        return aligned_past(stack, source, extended)[:, :, 1:]
+    def _past_of_unknown(self, frames: int, shape: tuple[int, int, int]) -> torch.Tensor:
+        """The last picture moved to each frame of the next chunk; zeros where there is no picture."""
+        if self.video is None:
+            return torch.zeros(
+                len(self.known), shape[0] + 1, frames, *shape[1:], device=self.text.device, dtype=self.text.dtype
+            )
+        last, source = self.video[:, :, -1], self.position - 1
+        return torch.stack([self._moved(last, source, self.position + i) for i in range(frames)], 2)
+
+    def _past_of_known(self, video: torch.Tensor, latents: torch.Tensor) -> torch.Tensor:
+        """Each frame's neighbour moved to it; the first frame of all has none."""
+        pictures = video if self.video is None else torch.cat([self.video[:, :, -1:], video], 2)
+        first = self.position + video.shape[2] - pictures.shape[2]
+        rows = [self._moved(pictures[:, :, i], first + i, first + i + 1) for i in range(pictures.shape[2] - 1)]
+        if self.video is None:
+            batch, channels, _, height, width = latents.shape
+            rows.insert(0, torch.zeros(batch, channels + 1, height, width, device=latents.device, dtype=latents.dtype))
+        return torch.stack(rows, 2)
 
 
 def shifted_sigmas(options: SamplerOptions) -> list[float]:

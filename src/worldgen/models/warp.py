@@ -1,18 +1,26 @@
-"""The past frame moved by the known ego motion: physics the network need not learn.
+"""The past picture moved by what is known: physics the network need not learn.
 
-Every latent cell of the new frame is a ray. It meets the ground plane, a far wall, or the depth a layout gives; that
-point is moved into the older frame and looked up there. Moving objects are left for the network to correct.
+Every pixel of the new frame is a ray. It meets the surface a layout gives or, without one, a flat ground and a far wall;
+that point is moved back to the older frame, by the ego motion and by its own, and looked up there. This is done with
+pictures, not with latents: latents of a codec do not shift with the picture.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
+
+from worldgen.core.layout import DEPTH_SCALE_M, INVERSE_DEPTH_CHANNEL, MOTION_CHANNELS, MOTION_RANGE_MPS
 
 FAR_WALL_M = 60.0
 """Depth of everything the ground plane does not explain; past it, a metre of motion moves less than a latent cell."""
 
+SKY_M = 1000.0
 NEAR_M = 0.1
+SAME_DEPTH = 0.25
+"""Points whose depths differ by more than this share are not the same surface."""
 
 
 def cumulative_poses(ego: torch.Tensor, fps: torch.Tensor) -> torch.Tensor:
@@ -39,37 +47,99 @@ def relative_poses(poses: torch.Tensor, source: torch.Tensor) -> torch.Tensor:
     return torch.stack([x, y, delta[..., 2]], -1)
 
 
-def warp_past(
-    past: torch.Tensor, motion: torch.Tensor, camera: torch.Tensor, inverse_depth: torch.Tensor | None = None
-) -> torch.Tensor:
-    """Look up an older frame where each cell of the new frame was.
+@dataclass(frozen=True, eq=False)
+class Surfaces:
+    """What is known of the geometry at one frame, for N pictures.
 
-    past ``(N, C, h, w)``; motion ``(N, 3)`` pose of the new frame in the older one (x_m, y_m, yaw_rad); camera
-    ``(N, 6)`` as in ``conditions.camera_features``; inverse_depth ``(N, 1, h, w)`` in 1/m, or None for ground and wall.
-    Returns ``(N, C + 1, h, w)``: moved values and a last channel that is 1 where the older frame saw the point.
+    inverse_depth ``(N, 1, H, W)`` in 1/m, 0 for the sky; velocity_mps ``(N, 2, H, W)`` of what each pixel shows, over the
+    ground, forward and left of the ego; known ``(N,)`` bool: where False, ground plane and a far wall are assumed.
     """
-    count, _, height, width = past.shape
-    fx, fy, cx, cy, camera_m, pitch = (v[:, None, None] for v in camera.float().unbind(1))
-    u = (torch.arange(width, device=past.device) + 0.5)[None, None, :] / width
-    v = (torch.arange(height, device=past.device) + 0.5)[None, :, None] / height
-    ray_right = ((u - cx) / fx).expand(count, height, width)
-    ray_down = ((v - cy) / fy).expand(count, height, width)
-    cos_p, sin_p = pitch.cos(), pitch.sin()
-    # Unit-depth ray in the ego frame (x forward, y left, z up), see core.camera.Camera.camera_from_ego.
-    ray_x, ray_y, ray_z = cos_p - sin_p * ray_down, -ray_right, -sin_p - cos_p * ray_down
-    ground_depth = torch.where(ray_z < -1e-4, camera_m / (-ray_z).clamp_min(1e-4), torch.full_like(ray_z, FAR_WALL_M))
-    depth = ground_depth.clamp(NEAR_M, FAR_WALL_M)
-    if inverse_depth is not None:
-        depth = 1.0 / inverse_depth[:, 0].float().clamp(1.0 / FAR_WALL_M, 1.0 / NEAR_M)
-    x, y, z = depth * ray_x, depth * ray_y, camera_m + depth * ray_z
+
+    inverse_depth: torch.Tensor
+    velocity_mps: torch.Tensor
+    known: torch.Tensor
+
+    @classmethod
+    def of_layout(cls, layout: torch.Tensor, known: torch.Tensor, size: tuple[int, int]) -> Surfaces:
+        """From layout maps ``(N, K, hl, wl)`` at picture size (H, W); the nearest cell, since depth must not be mixed."""
+        chosen = layout[:, [INVERSE_DEPTH_CHANNEL, *MOTION_CHANNELS]].float()
+        maps = F.interpolate(chosen, size=size, mode="nearest")
+        # value = scale / (scale + depth), so 1 / depth = value / (scale (1 - value)).
+        value = maps[:, :1].clamp(0.0, 0.99)
+        velocity = (maps[:, 1:] - 0.5) * (2 * MOTION_RANGE_MPS)
+        return cls(value / (DEPTH_SCALE_M * (1.0 - value)), velocity, known)
+
+
+def move_pictures(
+    pictures: torch.Tensor, motion: torch.Tensor, camera: torch.Tensor, dt_s: torch.Tensor,
+    surfaces: tuple[Surfaces, Surfaces] | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
+    """Older pictures as the camera would see them now: looked up where each pixel of now was then.
+
+    pictures ``(N, C, H, W)``; motion ``(N, 3)`` pose of the camera now in the ego frame of then (x_m, y_m, yaw_rad);
+    camera ``(N, 6)`` as in ``conditions.camera_features``; dt_s ``(N,)`` time between; surfaces: of then and of now.
+    Returns the moved pictures and ``(N, 1, H, W)``, 1 where the same point of the world was seen then: inside the picture
+    and, where depth is known, not behind something else.
+    """
+    height, width = pictures.shape[-2:]
+    rays = _rays(camera, height, width)
+    depth = _assumed_depth(rays, camera)
+    then = None
+    point_motion = torch.zeros(1, 2, 1, 1, device=pictures.device)
+    if surfaces is not None:
+        then, now = surfaces
+        known = now.known[:, None, None]
+        depth = torch.where(known, 1.0 / now.inverse_depth[:, 0].clamp(1.0 / SKY_M, 1.0 / NEAR_M), depth)
+        point_motion = now.velocity_mps * (dt_s * now.known)[:, None, None, None]
+    grid, forward = _places_then(rays, depth, point_motion, motion=motion, camera=camera)
+    moved = F.grid_sample(pictures.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
+    seen = (grid.abs() <= 1).all(-1) & (forward > NEAR_M)
+    if then is not None:
+        there = F.grid_sample(then.inverse_depth, grid, mode="nearest", padding_mode="border", align_corners=False)[
+            :, 0
+        ]
+        # The depth of the point then against the depth of what was seen there then; far things all count as one.
+        expected = 1.0 / forward.clamp(NEAR_M, SKY_M)
+        floor = 1.0 / FAR_WALL_M
+        ratio = (there + floor) / (expected + floor)
+        seen &= ((ratio - 1.0).abs() < SAME_DEPTH) | ~then.known[:, None, None]
+    return moved.to(pictures.dtype), seen.to(pictures.dtype)[:, None]
+
+
+def _rays(camera: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """Unit-depth ray of each pixel in the ego frame (x forward, y left, z up), ``(3, N, H, W)``.
+
+    See ``core.camera.Camera.camera_from_ego``.
+    """
+    fx, fy, cx, cy, _, pitch = (v[:, None, None] for v in camera.float().unbind(1))
+    u = (torch.arange(width, device=camera.device) + 0.5)[None, None, :] / width
+    v = (torch.arange(height, device=camera.device) + 0.5)[None, :, None] / height
+    right = ((u - cx) / fx).expand(-1, height, width)
+    down = ((v - cy) / fy).expand(-1, height, width)
+    return torch.stack([pitch.cos() - pitch.sin() * down, -right, -pitch.sin() - pitch.cos() * down])
+
+
+def _assumed_depth(rays: torch.Tensor, camera: torch.Tensor) -> torch.Tensor:
+    """Depth ``(N, H, W)`` of a flat ground and, where it is further than that, a wall."""
+    below = (-rays[2]).clamp_min(1e-4)
+    ground = torch.where(
+        rays[2] < -1e-4, camera[:, 4].float()[:, None, None] / below, torch.full_like(below, FAR_WALL_M)
+    )
+    return ground.clamp(NEAR_M, FAR_WALL_M)
+
+
+def _places_then(
+    rays: torch.Tensor, depth: torch.Tensor, point_motion: torch.Tensor, *, motion: torch.Tensor, camera: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Where the points seen now were in the picture of then: ``(N, H, W, 2)`` in [-1, 1], and their depth then."""
+    fx, fy, cx, cy, _, pitch = (v[:, None, None] for v in camera.float().unbind(1))
+    x = depth * rays[0] - point_motion[:, 0]
+    y = depth * rays[1] - point_motion[:, 1]
+    z = depth * rays[2]
     dx, dy, yaw = (m[:, None, None] for m in motion.float().unbind(1))
     old_x = dx + yaw.cos() * x - yaw.sin() * y
     old_y = dy + yaw.sin() * x + yaw.cos() * y
-    z = z - camera_m
-    forward = cos_p * old_x - sin_p * z
-    right, down = -old_y, -sin_p * old_x - cos_p * z
+    forward = pitch.cos() * old_x - pitch.sin() * z
+    right, down = -old_y, -pitch.sin() * old_x - pitch.cos() * z
     safe = forward.clamp_min(NEAR_M)
-    grid = torch.stack([2 * (cx + fx * right / safe) - 1, 2 * (cy + fy * down / safe) - 1], -1)  # (N, h, w, 2)
-    moved = F.grid_sample(past.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
-    seen = ((grid.abs() <= 1).all(-1) & (forward > NEAR_M)).to(past.dtype)[:, None]
-    return torch.cat([moved.to(past.dtype) * seen, seen], 1)
+    return torch.stack([2 * (cx + fx * right / safe) - 1, 2 * (cy + fy * down / safe) - 1], -1), forward

@@ -31,8 +31,8 @@ from worldgen.models.conditions import CAMERA_FEATURES, ConditionBatch
 MIN_TIME = 0.05
 """Velocity is (noisy - clean) / t; below this time the division would only magnify rounding."""
 
-LAYOUT_FACTOR = 2
-"""Layouts come at twice the latent resolution, so a distant pedestrian is still a cell."""
+LAYOUT_FACTOR = 4
+"""Layouts come at four times the latent resolution: a cell is two pixels, so a distant pedestrian is still a shape."""
 
 
 class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
@@ -54,7 +54,7 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
     @register_to_config
     def __init__(  # noqa: PLR0917 - diffusers writes exactly these arguments to config.json
         self,
-        latent_channels: int = 16,
+        latent_channels: int = 48,
         detail_width: int = 128,
         detail_blocks: int = 2,
         width: int = 256,
@@ -62,7 +62,7 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         heads: int = 4,
         frame_width: int = 256,
         text_width: int = 128,
-        layout_channels: int = 14,
+        layout_channels: int = 16,
         accepts: tuple[str, ...] = ("context", "text", "ego", "layout"),
         context_window: int = 16,
         height_px: int = 128,
@@ -112,8 +112,8 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         """Velocity ``noise - data`` of the noisy latents, same shape.
 
         latents ``(B, C, F, h, w)``: ``(1 - t) * data + t * noise`` per frame. t ``(B, F)`` in [0, 1], 0 for known
-        frames. past ``(B, C + 1, F, h, w)``: the latest known frame before this chunk moved to each frame's view, and
-        where it is valid (zeros when there is none). text ``(B, L, Dt)``: states of ``conditions.text_ids``. With a
+        frames. past ``(B, C + 1, F, h, w)``: the latest known picture before this chunk, moved to each frame's view and
+        encoded, and where it was seen (zeros when there is none). text ``(B, L, Dt)``: states of ``conditions.text_ids``. With a
         ``cache``, frames continue after those in it; with ``keep`` they are added to it (call with final frames, t = 0).
         """
         batch, _, frames, height, width = latents.shape
@@ -157,7 +157,7 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         x = self.stem(stacked.contiguous(memory_format=torch.channels_last))
         if conditions.layout is None:
             return x
-        layout = conditions.layout.to(latents.dtype).movedim(2, 1).flatten(0, 1)  # (B*F, K, 2h, 2w)
+        layout = conditions.layout.to(latents.dtype).movedim(2, 1).flatten(0, 1)  # (B*F, K, 4h, 4w)
         layout = F.pixel_unshuffle(layout, LAYOUT_FACTOR).contiguous(memory_format=torch.channels_last)
         known = conditions.layout_known.to(latents.dtype).repeat_interleave(frames)[:, None, None, None]
         return x + known * self.layout_stem(layout)

@@ -13,7 +13,7 @@ from torch import nn
 
 from worldgen.core.seeds import numpy_rng
 from worldgen.models.bundle import load_codec, load_pipeline
-from worldgen.models.codec import codec_loss, decode_images, encode_images
+from worldgen.models.codec import codec_loss, decode_images, encode_images, patches_of
 from worldgen.training.clips import Clips, Place
 from worldgen.training.config import DataConfig, TrainConfig
 from worldgen.training.initial import new_codec
@@ -21,6 +21,7 @@ from worldgen.training.order import Draw
 from worldgen.training.record import Launch
 
 SHEET_COLUMNS = 6
+FIT_CLIPS = 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,12 +102,12 @@ class CodecTask:
         clips = Clips(config.data)
         self.items = ImageItems(clips)
         self.pipeline = load_pipeline(config.init.pipeline) if config.init.pipeline else None
-        self.fresh = not (config.init.pipeline or config.init.codec)
         if self.pipeline is not None:
             codec = self.pipeline.codec
         else:
-            codec = load_codec(config.init.codec) if config.init.codec else new_codec(config.size, config.seed)
-        codec.requires_grad_(True)
+            codec = load_codec(config.init.codec) if config.init.codec else self._fitted(launch)
+        codec.decoder.requires_grad_(True)
+        codec.encoder.requires_grad_(False)  # latents mean what the transform says; world models rely on it
         self.module = CodecModule(codec.to(device))
         if config.compile:
             codec.encoder.compile()
@@ -115,6 +116,21 @@ class CodecTask:
         self.validation = _some(held_out, config.validate_clips)
         if not self.validation:
             launch.report("no clips of split val: nothing is measured on held-out clips")
+
+    def _fitted(self, launch: Launch) -> nn.Module:
+        """A fresh codec whose transform is the best for the training pictures, or for a spread of them."""
+        codec = new_codec(self.config.size, self.config.seed)
+        places = _some(self.items.places, FIT_CLIPS)
+        total, outer, count = 0.0, 0.0, 0
+        for i, place in enumerate(places):
+            _, frames = self.items.pictures(place, numpy_rng("fit", i))
+            pixels = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).double() / 127.5 - 1.0
+            rows = patches_of(pixels)
+            total, outer, count = total + rows.sum(0), outer + rows.T @ rows, count + len(rows)
+        mean = total / count
+        codec.fit(mean, outer / count - torch.outer(mean, mean))
+        launch.report(f"transform fitted to {count:,} patches of {len(places)} clips")
+        return codec
 
     def _held_out(self) -> list[torch.Tensor]:
         """Pictures of each validation clip (of the first training clips where there are none)."""
@@ -152,17 +168,9 @@ class CodecTask:
         ]
         return np.concatenate([np.concatenate(list(row), axis=1) for row in rows], axis=0)
 
-    @torch.no_grad()
     def save(self, folder: Path) -> None:
-        """The codec alone, or the whole pipeline where the run started from one.
-
-        A codec that no transformer relies on yet is given the scale that makes its latents of unit variance.
-        """
-        codec = self.module.codec
-        if self.fresh:
-            std = torch.cat([encode_images(codec, images).float() for images in self._held_out()]).std()
-            codec.register_to_config(scaling_factor=codec.config.scaling_factor / float(std))
-        (self.pipeline or codec).save_pretrained(folder)
+        """The codec alone, or the whole pipeline where the run started from one."""
+        (self.pipeline or self.module.codec).save_pretrained(folder)
 
 
 def _some(places: list[Place], count: int) -> list[Place]:

@@ -24,6 +24,8 @@ class DataConfig:
     crop_width_px, crop_height_px, exposure: codec training only: pictures are cut to a window of that size at a random
     place (0: whole), and their contrast and brightness drawn within 1 +- exposure and +- exposure / 3 of the range.
     cache: folder for encoded latents ("" for OUTPUT/latents). max_clips: use only so many clips of a split (0: all).
+    max_frames: of a longer clip, encode only a span of so many frames at a place its key decides (0: all): more scenes for
+    the same work (world training only).
     """
 
     urls: tuple[str, ...] = ()
@@ -40,6 +42,7 @@ class DataConfig:
     exposure: float = 0.0
     cache: str = ""
     max_clips: int = 0
+    max_frames: int = 0
 
     def __post_init__(self) -> None:
         if not (0 <= self.crop_width_px <= self.width_px and 0 <= self.crop_height_px <= self.height_px):
@@ -59,6 +62,8 @@ class DataConfig:
             raise InputError("data.flip", self.flip, "a probability from 0 to 1")
         if self.max_clips < 0:
             raise InputError("data.max_clips", self.max_clips, "0 (all) or more")
+        if self.max_frames and self.max_frames < (self.num_frames - 1) * min(self.strides) + 1:
+            raise InputError("data.max_frames", self.max_frames, "0 (all), or enough for one window of data.num_frames")
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import torch
-from diffusers import AutoencoderDC
 
 from worldgen.core.errors import InputError
 from worldgen.models.bundle import load_codec
-from worldgen.models.codec import build_codec
+from worldgen.models.codec import PatchCodec, build_codec
 from worldgen.models.pipeline import WorldPipeline
 from worldgen.models.sizes import SIZES, build_pipeline
 
 
-def new_codec(size: str, seed: int) -> AutoencoderDC:
+def new_codec(size: str, seed: int) -> PatchCodec:
     """A codec with fresh weights that depend on the seed alone."""
     if size not in SIZES:
         raise InputError("size", size, "one of " + ", ".join(SIZES))

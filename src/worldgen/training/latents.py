@@ -1,9 +1,9 @@
 """Clips encoded once and kept on disk, so that training the world model never decodes video.
 
 A cache is a folder named by the content it was made from (codec weights, clips, size) with ``latents.npy``
-``(N, C, h, w)`` float16 of all frames of all clips end to end, ``mirrored.npy`` of the mirrored frames where wanted,
-``layout.npy`` ``(N, K, hl, wl)`` float16 where clips have layouts, ``ego.npy`` ``(N, 2)`` float32, and ``cache.json``.
-Plain arrays, mapped into memory; never pickled. A cache whose files are not as written is made anew.
+``(N, C, h, w)`` float16 of all frames of all clips end to end, ``past1.npy`` ``(N, C + 1, h, w)`` float16 of the past each
+frame has at stride 1 (see ``models.past``), both again for the mirrored frames where wanted, ``layout.npy``
+``(N, K, hl, wl)`` float16 where clips have layouts, ``ego.npy`` ``(N, 2)`` float32, and ``cache.json``. Plain arrays, mapped into memory; never pickled. A cache whose files are not as written is made anew.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ from worldgen.models.pixels import video_from_clips
 from worldgen.models.weights import weights_hash
 from worldgen.training.clips import Clips, Place
 from worldgen.training.files import flush, write_json
-from worldgen.training.layouts import layout_shape, scene_layout
+from worldgen.training.layouts import layout_shape, mirror_layout, scene_layout
 from worldgen.training.pace import Countdown
+from worldgen.training.spans import clip_pasts, mirrored_sample, span_of
 from worldgen.training.windows import Record
 
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,16 @@ class CacheKey:
     height_px: int
     mirrored: bool
     layouts: bool
+    strides: tuple[int, ...]
+    max_frames: int
 
     @property
     def name(self) -> str:
-        return stable_key("latents", CACHE_VERSION, sorted(vars(self).items()))
+        return stable_key("latents", CACHE_VERSION, sorted(self.to_json().items()))
+
+    def to_json(self) -> dict:
+        """As it stands in ``cache.json``."""
+        return {**vars(self), "strides": list(self.strides)}
 
 
 class LatentCache:
@@ -76,12 +83,16 @@ class LatentCache:
         """Latents ``(F, C, h, w)`` float32 of some frames of a clip."""
         return self._frames("mirrored" if mirrored else "latents", index, frames)
 
+    def past(self, index: int, frames: slice, *, mirrored: bool = False) -> np.ndarray:
+        """The past ``(F, C + 1, h, w)`` float32 of each frame, from the frame ``frames.step`` before it."""
+        return self._frames(past_name(frames.step or 1, mirrored), index, frames)
+
     def layout(self, index: int, frames: slice, *, mirrored: bool = False) -> np.ndarray | None:
         """Layout maps ``(F, K, hl, wl)`` float32 of some frames of a clip, or None where it has none."""
         if not self.has_layout[index]:
             return None
         maps = self._frames("layout", index, frames)
-        return np.ascontiguousarray(maps[..., ::-1]) if mirrored else maps
+        return mirror_layout(maps) if mirrored else maps
 
     def _frames(self, name: str, index: int, frames: slice) -> np.ndarray:
         if name not in self._maps:
@@ -89,6 +100,11 @@ class LatentCache:
         first = self.offsets[index]
         chosen = slice(first + frames.start, first + frames.stop, frames.step)
         return np.asarray(self._maps[name][chosen], dtype=np.float32)
+
+
+def past_name(stride: int, mirrored: bool) -> str:
+    """Name of the array with the pasts at one stride."""
+    return f"past{stride}" + ("_mirrored" if mirrored else "")
 
 
 @dataclass(frozen=True)
@@ -107,7 +123,7 @@ def cached_latents(
     config = clips.config
     key = CacheKey(
         weights_hash(codec.state_dict()), clips.name(places), config.width_px, config.height_px, config.flip > 0,
-        config.layouts,
+        config.layouts, tuple(config.strides), config.max_frames,
     )  # fmt: skip
     folder = base / key.name
     accelerator = launcher.accelerator
@@ -130,7 +146,7 @@ def cache_damage(folder: Path, key: CacheKey) -> str | None:
         return ABSENT
     try:
         facts = json.loads((folder / "cache.json").read_text())
-        if facts["cache_version"] != CACHE_VERSION or facts["key"] != vars(key):
+        if facts["cache_version"] != CACHE_VERSION or facts["key"] != key.to_json():
             return "they were made from something else"
         files = facts["files"].items()
     except (OSError, ValueError, KeyError) as error:
@@ -155,7 +171,8 @@ class _Prepared(torch.utils.data.Dataset):
     def __getitem__(self, number: int) -> tuple[int, Sample, np.ndarray | None]:
         raw = self.clips.raw(self.places[number])
         sample = self.clips.framed(raw)
-        return number, sample, scene_layout(raw, sample.camera) if self.clips.config.layouts else None
+        maps = scene_layout(raw, sample.camera) if self.clips.config.layouts else None
+        return number, *span_of(sample, maps, self.clips.config.max_frames)
 
 
 class _Maker:
@@ -164,8 +181,13 @@ class _Maker:
     def __init__(self, folder: Path, clips: Clips, places: list[Place], key: CacheKey) -> None:
         self.folder, self.clips, self.places, self.key = folder, clips, places, key
         self.temporary = folder.with_name(f".{folder.name}.tmp")
-        counts = [clips.row(place)["num_frames"] for place in places]
+        longest = clips.config.max_frames or None
+        counts = [len(range(clips.row(place)["num_frames"])[:longest]) for place in places]
         self.offsets = np.concatenate([[0], np.cumsum(counts)]).tolist()
+
+    @property
+    def _sides(self) -> tuple[bool, ...]:
+        return (False, True) if self.key.mirrored else (False,)
 
     def make(self, codec: torch.nn.Module, launcher: Launcher) -> None:
         accelerator = launcher.accelerator
@@ -198,9 +220,11 @@ class _Maker:
         config = self.clips.config
         blank = np.zeros((1, config.height_px, config.width_px, 3), np.uint8)
         latent_shape = _encode_frames(codec, blank, device).shape[1:]
+        past_shape = (latent_shape[0] + 1, *latent_shape[1:])
         shapes = {"latents": (latent_shape, np.float16), "ego": ((2,), np.float32)}
-        if self.key.mirrored:
-            shapes["mirrored"] = (latent_shape, np.float16)
+        for mirrored in self._sides:
+            shapes["mirrored" if mirrored else "latents"] = (latent_shape, np.float16)
+            shapes |= {past_name(stride, mirrored): (past_shape, np.float16) for stride in self.key.strides}
         if self.key.layouts:
             shapes["layout"] = (layout_shape(config.width_px, config.height_px), np.float16)
         for name, (shape, dtype) in shapes.items():
@@ -215,9 +239,13 @@ class _Maker:
             raise InputError(
                 f"frames of clip {sample.key}", len(sample.clip), f"{rows.stop - rows.start}, as its index says"
             )
-        arrays["latents"][rows] = _encode_frames(codec, sample.clip.frames, device)
-        if self.key.mirrored:
-            arrays["mirrored"][rows] = _encode_frames(codec, sample.clip.frames[:, :, ::-1], device)
+        for mirrored in self._sides:
+            shown = mirrored_sample(sample) if mirrored else sample
+            shown_maps = mirror_layout(maps) if mirrored and maps is not None else maps
+            arrays["mirrored" if mirrored else "latents"][rows] = _encode_frames(codec, shown.clip.frames, device)
+            for stride in self.key.strides:
+                worn = clip_pasts(codec, shown, shown_maps, stride=stride, device=device)
+                arrays[past_name(stride, mirrored)][rows] = worn
         if sample.ego is not None:
             arrays["ego"][rows] = sample.ego.to_array()
         if maps is not None:
@@ -242,7 +270,7 @@ class _Maker:
         for path in sorted(self.temporary.glob("*.npy")):
             flush(path)
             files[path.name] = _digest(path)
-        record = {"cache_version": CACHE_VERSION, "key": vars(self.key), "files": files, "clips": facts}
+        record = {"cache_version": CACHE_VERSION, "key": self.key.to_json(), "files": files, "clips": facts}
         write_json(self.temporary / "cache.json", record)
         shutil.rmtree(self.folder, ignore_errors=True)
         self.temporary.rename(self.folder)

@@ -8,7 +8,7 @@ import numpy as np
 
 from worldgen.core.camera import Camera
 from worldgen.core.errors import InputError, Received
-from worldgen.core.layout import LAYOUT_CHANNELS
+from worldgen.core.layout import LAYOUT_CHANNELS, MOTION_CHANNELS
 from worldgen.core.sample import Sample
 from worldgen.models.codec import SPATIAL_FACTOR
 from worldgen.models.world import LAYOUT_FACTOR
@@ -44,3 +44,11 @@ def scene_layout(sample: Sample, camera: Camera | None) -> np.ndarray | None:
         )
     _, rows, columns = layout_shape(camera.width_px, camera.height_px)
     return layout_maps(dataclasses.replace(scene, camera=camera), rows, columns)
+
+
+def mirror_layout(maps: np.ndarray) -> np.ndarray:
+    """Layout maps ``(T, K, hl, wl)`` of the mirror image: what moved left moves right."""
+    mirrored = np.ascontiguousarray(maps[..., ::-1])
+    left = MOTION_CHANNELS[1]
+    mirrored[:, left] = 1.0 - mirrored[:, left]
+    return mirrored

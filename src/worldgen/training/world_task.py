@@ -20,8 +20,9 @@ from worldgen.data.sheet import contact_sheet
 from worldgen.models.adapters import adapters_off, attach_lora, save_adapter
 from worldgen.models.bundle import load_pipeline
 from worldgen.models.codec import decode_video
-from worldgen.models.conditions import ClipConditions, ConditionBatch, batch_conditions
-from worldgen.models.flow import FlowOptions, aligned_past, chunk_sources, validation_losses, world_loss
+from worldgen.models.conditions import ClipConditions, batch_conditions
+from worldgen.models.flow import Examples, FlowOptions, validation_losses, world_loss
+from worldgen.models.own_past import with_own_past
 from worldgen.models.pipeline import WorldPipeline
 from worldgen.models.pixels import clips_from_video
 from worldgen.models.rollout import SamplerOptions
@@ -40,18 +41,28 @@ MIN_CELL_PX, MAX_CELL_PX = 160, 240
 
 @dataclass(frozen=True, eq=False)
 class WorldBatch:
-    """latents: ``(B, C, F, h, w)`` float32; conditions of the same clips; their keys."""
+    """What a step learns from, and the keys of the clips."""
 
     keys: tuple[str, ...]
-    latents: torch.Tensor
-    conditions: ConditionBatch
+    examples: Examples
 
     def to(self, device: torch.device) -> WorldBatch:
-        return dataclasses.replace(self, latents=self.latents.to(device), conditions=self.conditions.to(device))
+        return dataclasses.replace(self, examples=self.examples.to(device))
 
 
-Item = tuple[Window, np.ndarray, np.ndarray | None]
-"""A window, its latents ``(F, C, h, w)`` and its layout ``(F, K, hl, wl)``."""
+@dataclass(frozen=True, eq=False)
+class Item:
+    """A window with its latents ``(F, C, h, w)``, pasts ``(F, C + 1, h, w)`` and layout ``(F, K, hl, wl)`` or None."""
+
+    window: Window
+    latents: np.ndarray
+    past: np.ndarray
+    layout: np.ndarray | None
+
+    @property
+    def conditions(self) -> ClipConditions:
+        w = self.window
+        return ClipConditions(w.num_frames, w.fps, w.caption or None, w.ego, w.camera, self.layout)
 
 
 class WindowItems:
@@ -69,31 +80,35 @@ class WindowItems:
         return self.take(number, cut_window(self.cache.records[number], self.config, draw.rng()))
 
     def take(self, number: int, window: Window) -> Item:
-        """The latents and layout of a window of clip ``number`` of the cache."""
-        latents = self.cache.latents(number, window.frames, mirrored=window.mirrored)
-        return window, latents, self.cache.layout(number, window.frames, mirrored=window.mirrored)
+        """A window of clip ``number`` of the cache."""
+        latents, past, layout = (
+            read(number, window.frames, mirrored=window.mirrored)
+            for read in (self.cache.latents, self.cache.past, self.cache.layout)
+        )
+        return Item(window, latents, past, layout)
 
     def collate(self, items: list[Item]) -> WorldBatch:
-        clips = [
-            ClipConditions(w.num_frames, w.fps, w.caption or None, w.ego, w.camera, layout) for w, _, layout in items
-        ]
-        latents = torch.from_numpy(np.stack([x for _, x, _ in items])).transpose(1, 2).contiguous()
-        return WorldBatch(tuple(w.key for w, *_ in items), latents, batch_conditions(clips, self.tokenizer))
+        stack = lambda arrays: torch.from_numpy(np.stack(arrays)).transpose(1, 2).contiguous()  # noqa: E731
+        conditions = batch_conditions([item.conditions for item in items], self.tokenizer)
+        examples = Examples(stack([i.latents for i in items]), stack([i.past for i in items]), conditions)
+        return WorldBatch(tuple(item.window.key for item in items), examples)
 
 
 class WorldModule(nn.Module):
     """Transformer and text encoder, called with a batch for the flow-matching loss."""
 
-    def __init__(self, transformer: nn.Module, text_encoder: nn.Module, options: FlowOptions) -> None:
+    def __init__(self, pipeline: WorldPipeline, options: FlowOptions) -> None:
         super().__init__()
-        self.transformer, self.text_encoder, self.options = transformer, text_encoder, options
+        self.transformer, self.text_encoder, self.options = pipeline.transformer, pipeline.text_encoder, options
+        self._codec = (pipeline.codec,)  # in a tuple: it is used here, and not a part that is trained or saved
 
     def forward(self, batch: WorldBatch, generators: list[torch.Generator]):
-        # The chunk pattern is drawn once for a micro-batch, so its first generator draws everything.
-        return world_loss(
-            self.transformer, self.text_encoder, batch.latents, batch.conditions, generators[0],
-            options=self.options,
+        # The noise is drawn once for a micro-batch, so its first generator draws everything.
+        generator = generators[0]
+        examples = with_own_past(
+            (self.transformer, self.text_encoder, *self._codec), batch.examples, generator, share=self.options.own_past
         )
+        return world_loss(self.transformer, self.text_encoder, examples, generator, options=self.options)
 
 
 class WorldTask:
@@ -123,7 +138,7 @@ class WorldTask:
         if config.adapter.kind == "none":
             self._declare(cache, chosen)
         self._choose_trained()
-        self.module = WorldModule(self.pipeline.transformer, self.pipeline.text_encoder, config.flow)
+        self.module = WorldModule(self.pipeline, config.flow)
         if config.compile:
             self.pipeline.transformer.compile()
 
@@ -192,14 +207,13 @@ class WorldTask:
     @torch.no_grad()
     def probe(self) -> torch.Tensor:
         """Velocity at half noise for one clip, all frames noisy, each with its past."""
-        batch = self._fixed_batch(self._shown()[:1])
+        examples = self._fixed_batch(self._shown()[:1]).examples
+        latents, conditions = examples.latents, examples.conditions
         generator = torch.Generator(self.device).manual_seed(0)
-        noise = torch.randn(batch.latents.shape, generator=generator, device=self.device)
-        t = torch.full((1, batch.latents.shape[2]), 0.5, device=self.device)
-        past = aligned_past(batch.latents, chunk_sources(batch.latents.shape[2], 1), batch.conditions)
-        text = text_states(self.pipeline.text_encoder, batch.conditions)
-        noisy = 0.5 * batch.latents + 0.5 * noise
-        return self.pipeline.transformer(noisy, t, past, batch.conditions, text).float()
+        noise = torch.randn(latents.shape, generator=generator, device=self.device)
+        t = torch.full((1, latents.shape[2]), 0.5, device=self.device)
+        text = text_states(self.pipeline.text_encoder, conditions)
+        return self.pipeline.transformer(0.5 * latents + 0.5 * noise, t, examples.past, conditions, text).float()
 
     def adapter_probe(self) -> tuple[torch.Tensor, torch.Tensor] | None:
         if self.config.adapter.kind == "none":
@@ -218,9 +232,7 @@ class WorldTask:
             numbers = self.held_out[first : first + self.config.batch]
             batch = self._fixed_batch(numbers)
             generator = torch.Generator(self.device).manual_seed(stable_hash("validation", first))
-            losses = validation_losses(
-                self.pipeline.transformer, self.pipeline.text_encoder, batch.latents, batch.conditions, generator
-            )
+            losses = validation_losses(self.pipeline.transformer, self.pipeline.text_encoder, batch.examples, generator)
             for level, loss in losses.items():
                 totals[level] += loss * len(numbers) / len(self.held_out)
         return {"loss": sum(totals.values()) / len(totals), **{f"t{level:g}": loss for level, loss in totals.items()}}
@@ -231,8 +243,8 @@ class WorldTask:
         clips, captions = [], []
         for number in self._shown()[:SHEET_ROWS]:
             item = self.items.take(number, window_at(self.items.cache.records[number], self.config.data, start=0))
-            window = item[0]
-            latents = self.items.collate([item]).latents.to(self.device)
+            window = item.window
+            latents = self.items.collate([item]).examples.latents.to(self.device)
             real = clips_from_video(decode_video(self.pipeline.codec, latents), window.fps)[0]
             request = self._request(item, real)
             clips += [real, self.pipeline([request], SamplerOptions())[0]]
@@ -245,13 +257,12 @@ class WorldTask:
 
     def _request(self, item: Item, real: Clip) -> Conditions:
         """What the model is asked for to repeat a window: of all that is known, what it accepts."""
-        window, _, layout = item
-        accepts = self.pipeline.accepts
+        window, accepts = item.window, self.pipeline.accepts
         return Conditions(
             num_frames=window.num_frames, fps=window.fps, camera=window.camera,
             text=(window.caption or None) if "text" in accepts else None,
             context=real[:1] if "context" in accepts and window.num_frames > 1 else None,
-            ego=window.ego if "ego" in accepts else None, layout=layout if "layout" in accepts else None,
+            ego=window.ego if "ego" in accepts else None, layout=item.layout if "layout" in accepts else None,
         )  # fmt: skip
 
     def save(self, folder: Path) -> None:

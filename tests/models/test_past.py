@@ -1,0 +1,70 @@
+"""The past a network is given: moved, encoded, worn, and made from its own frames."""
+
+from __future__ import annotations
+
+import torch
+
+from tests.models.build import conditions, noisy_weights
+from worldgen.models.codec import encode_images
+from worldgen.models.flow import Examples
+from worldgen.models.own_past import with_own_past
+from worldgen.models.past import moved_past, worn_pasts
+from worldgen.models.sizes import build_pipeline
+
+ROWS, COLUMNS = 4, 6
+
+
+def pictures(count: int) -> torch.Tensor:
+    return torch.rand(count, 3, 8 * ROWS, 8 * COLUMNS, generator=torch.Generator().manual_seed(3)) * 2 - 1
+
+
+@torch.no_grad()
+def test_a_picture_that_does_not_move_is_its_own_past():
+    codec = build_pipeline("tiny").codec
+    c = conditions(2, 3, rows=ROWS, columns=COLUMNS).without("ego").without("layout")
+    shown = pictures(2)
+    past, moved, seen = moved_past(codec, shown, c, source=1, target=2)
+    torch.testing.assert_close(moved, shown, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(past[:, :-1], encode_images(codec, shown), atol=1e-3, rtol=1e-3)
+    assert bool((past[:, -1] == 1).all()) and bool((seen == 1).all())
+
+
+@torch.no_grad()
+def test_fresh_pasts_are_the_real_pictures_moved_and_worn_ones_are_not():
+    codec = noisy_weights(build_pipeline("tiny").codec, 0.02)
+    c = conditions(1, 4, rows=ROWS, columns=COLUMNS)
+    shown = pictures(4)
+    fresh = worn_pasts(codec, shown, c, stride=1, fresh=lambda: True, stain=lambda x: x)
+    assert torch.equal(fresh[0], torch.zeros_like(fresh[0]))
+    for target in (1, 2, 3):
+        direct = moved_past(codec, shown[target - 1][None], c, source=target - 1, target=target)[0][0]
+        torch.testing.assert_close(fresh[target], direct, atol=1e-5, rtol=1e-4)
+    worn = worn_pasts(codec, shown, c, stride=1, fresh=lambda: False, stain=lambda x: x * 0.9)
+    torch.testing.assert_close(worn[1], fresh[1], atol=1e-5, rtol=1e-4)  # nothing is worn before the second step
+    assert not torch.allclose(worn[3], fresh[3], atol=1e-2)
+
+
+@torch.no_grad()
+def test_at_stride_two_the_past_is_two_frames_back():
+    codec = build_pipeline("tiny").codec
+    c = conditions(1, 5, rows=ROWS, columns=COLUMNS).without("ego")
+    shown = pictures(5)
+    rows = worn_pasts(codec, shown, c, stride=2, fresh=lambda: True, stain=lambda x: x)
+    assert not rows[:2].any()
+    torch.testing.assert_close(rows[4, :-1], encode_images(codec, shown[2:3])[0], atol=1e-3, rtol=1e-3)
+
+
+def test_own_past_replaces_the_past_of_chosen_clips_only_and_leaves_no_gradient():
+    pipeline = build_pipeline("tiny")
+    noisy_weights(pipeline.transformer, 0.02)
+    networks = (pipeline.transformer, pipeline.text_encoder, pipeline.codec)
+    channels = pipeline.transformer.config.latent_channels
+    latents = torch.randn(6, channels, 3, ROWS, COLUMNS, generator=torch.Generator().manual_seed(0))
+    past = torch.cat([latents, torch.ones(6, 1, 3, ROWS, COLUMNS)], 1)
+    given = Examples(latents, past, conditions(6, 3, rows=ROWS, columns=COLUMNS))
+    assert with_own_past(networks, given, torch.Generator().manual_seed(1), share=0.0) is given
+    drawn = torch.rand(6, generator=torch.Generator().manual_seed(1)) < 0.5
+    made = with_own_past(networks, given, torch.Generator().manual_seed(1), share=0.5)
+    changed = (made.past != given.past).flatten(1).any(1)
+    assert torch.equal(changed, drawn) and 0 < int(drawn.sum()) < 6
+    assert torch.equal(made.past[:, :, 0], given.past[:, :, 0]) and not made.past.requires_grad
