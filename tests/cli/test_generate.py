@@ -1,0 +1,132 @@
+"""``worldgen generate``: plan, run, go on, stop short honestly, and refuse in one line."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from tests.models.build import noisy_weights
+from worldgen.cli.main import main
+from worldgen.data.index import DataSet
+from worldgen.generation.worker import Worker
+from worldgen.models.sizes import build_pipeline
+
+RECIPE = """
+name: tiny
+cells:
+  - {{count: 2, weather: [clear], light: [day], road: [rural], manoeuvre: [keep]}}
+  - {{count: 1, weather: [fog], light: [night_lit], road: [rural], manoeuvre: [keep]}}
+clip: {{frames: 3, width_px: 48, height_px: 32}}
+model: {{pipeline: {model}, start: noise, steps: 1, batch: 2}}
+scorer: {{verifier: "", detector: "", attributes: "", motion: "", training: ""}}
+gate: {{bounds: {{blank: {{high: 1.0}}}}}}
+work: {{attempts: 2, retry_wait_s: 0}}
+cost_per_hour: 2.5
+"""
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory) -> str:
+    folder = tmp_path_factory.mktemp("recipe")
+    pipeline = build_pipeline("tiny", words=["a car in fog"])
+    noisy_weights(pipeline.transformer, 0.05)
+    pipeline.save_pretrained(folder / "model")
+    (folder / "recipe.yaml").write_text(RECIPE.format(model=folder / "model"))
+    return str(folder / "recipe.yaml")
+
+
+def test_a_recipe_becomes_a_data_set_that_exports(recipe, tmp_path, capsys):
+    out = tmp_path / "set"
+    assert main(["generate", "--config", recipe, f"output={out}", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["met"] and report["accepted"] == 3 and report["minutes_per_accepted"] > 0 and report["cost"] > 0
+    data = DataSet(str(out))
+    assert len(data.select(accepted=True)) == 3 and len(data.select(tags=["fog"], accepted=True)) == 1
+    sample = data.load(0)
+    assert sample.provenance["recipe"] == "tiny" and sample.scorecard["blank"] <= 1.0
+    assert "candidates: 1" in (out / "config.yaml").read_text()
+    assert main(["data", "validate", str(out)]) == 0
+    assert main(["data", "export", str(out), "--format", "coco", "--out", str(tmp_path / "coco")]) == 0
+    # Again: nothing to do. With other values: refused by name.
+    assert main(["generate", "--config", recipe, f"output={out}"]) == 0
+    assert main(["generate", "--config", recipe, f"output={out}", "candidates=2"]) == 2
+    assert "candidates was 1 and is 2" in capsys.readouterr().err
+
+
+def test_the_plan_says_cells_time_cost_and_disk(recipe, capsys):
+    assert (
+        main(["generate", "plan", "--config", recipe, "--clips", "2", "--scale", "10", "--workers", "2", "--json"]) == 0
+    )
+    plan = json.loads(capsys.readouterr().out)
+    assert plan["quota"] == 30 and [cell["count"] for cell in plan["cells"]] == [20, 10]
+    expected, worst = plan["expected"], plan["at_worst"]
+    assert 30 <= expected["attempts"] <= worst["attempts"]
+    assert expected["hours"] > 0 and expected["disk_bytes"] > 0
+    assert expected["cost"] == pytest.approx(2.5 * expected["worker_hours"], abs=1e-3)
+    assert plan["calibration"]["attempts"] == 2 and plan["calibration"]["seconds"]["model"] > 0
+    assert main(["generate", "plan", "--config", recipe, "--clips", "2"]) == 0
+    text = capsys.readouterr().out
+    assert "fog x night_lit x rural" in text and "attempts" in text and "MB" in text
+
+
+def test_a_cell_that_stops_short_is_exit_code_1(recipe, tmp_path, capsys):
+    arguments = [
+        "generate",
+        "--config",
+        recipe,
+        f"output={tmp_path / 'set'}",
+        "gate.bounds.blank.high=-1.0",
+        "work.max_attempts=2",
+    ]
+    assert main(arguments) == 1
+    text = capsys.readouterr().out
+    assert "0 of 3 clips accepted" in text and "stopped short" in text and "refused for: blank (4)" in text
+
+
+def test_interrupted_and_started_again(recipe, tmp_path, capsys, monkeypatch):
+    run, calls = Worker.run, []
+
+    def interrupted(self, job):
+        calls.append(job.name)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return run(self, job)
+
+    monkeypatch.setattr(Worker, "run", interrupted)
+    arguments = ["generate", "--config", recipe, f"output={tmp_path / 'set'}"]
+    assert main(arguments) == 130
+    assert not (tmp_path / "set" / "lock.json").exists() and not (tmp_path / "set" / "dataset.json").exists()
+    assert main(arguments) == 0
+    assert len(calls) == len(set(calls)) + 1  # only the one in flight was done twice
+    assert "3 of 3 clips accepted" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "--config FILE"),
+        (["plam"], "plan, or key=value"),
+        (["--workers", "0"], "--workers"),
+        (["--scale", "0"], "--scale"),
+        (["cells=[{count: 1, weather: [rainy]}]", "output=x"], "weather of a cell: received 'rainy'"),
+        (["gate.bounds.sharpnes.low=1"], "sharpness"),
+        (["modle.steps=1"], "did you mean model"),
+        (["gate_from=configs/gate/no.yaml"], "configs/gate/no.yaml"),
+        ([], "output of the recipe"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(recipe, arguments, words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = [] if words == "--config FILE" else ["--config", recipe]
+    assert main(["generate", *config, *arguments]) == 2
+    error = capsys.readouterr().err
+    assert words in error and error.startswith("worldgen: error:") and error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_ray_that_is_not_installed_is_named_with_its_extra(recipe, capsys, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert main(["generate", "--config", recipe, "--ray", "local", f"output={tmp_path / 'x'}"]) == 2
+    assert "worldgen[ray]" in capsys.readouterr().err
