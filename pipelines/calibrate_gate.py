@@ -42,10 +42,13 @@ def main() -> None:
     parser.add_argument("clean", help="rendered shards that no instrument was trained on")
     parser.add_argument("--training", action="append", default=[], help="shards the model was trained on (train split)")
     parser.add_argument("--out", default="configs/gate/default.yaml")
+    parser.add_argument("--evidence", default="benchmarks/results/gate_calibration.json")
     parser.add_argument(
         "--describe", default="assets/instruments/training", help="folder for the description of training clips"
     )
-    parser.add_argument("--split", action="append", default=[], choices=("train", "val", "test"), help="only these splits")
+    parser.add_argument(
+        "--split", action="append", default=[], choices=("train", "val", "test"), help="only these splits"
+    )
     parser.add_argument("--limit", type=int, default=216)
     parser.add_argument("--false-rejection", type=float, default=0.03)
     for name in ("verifier", "detector", "attributes", "motion"):
