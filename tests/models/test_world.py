@@ -8,7 +8,7 @@ import torch
 from tests.models.build import conditions, noisy_weights, text_of
 from worldgen.models.codec import LATENT_CHANNELS
 from worldgen.models.sizes import build_transformer
-from worldgen.models.world import MIN_TIME, WorldTransformer
+from worldgen.models.world import WorldTransformer
 
 ROWS, COLUMNS, FRAMES = 4, 6, 5
 
@@ -22,18 +22,39 @@ def inputs(batch: int = 2, frames: int = FRAMES, *, seed: int = 0):
     generator = torch.Generator().manual_seed(seed)
     latents = torch.randn(batch, LATENT_CHANNELS, frames, ROWS, COLUMNS, generator=generator)
     past = torch.randn(batch, LATENT_CHANNELS + 1, frames, ROWS, COLUMNS, generator=generator)
+    past[:, -1] = torch.rand(past[:, -1].shape, generator=generator)  # the share that was seen
     t = torch.rand(batch, frames, generator=generator)
     return latents, t, past
 
 
+@torch.no_grad()
 def test_fresh_model_predicts_that_the_moved_past_stays():
     fresh = build_transformer("tiny")
-    latents, t, past = inputs()
-    t = t.clamp_min(MIN_TIME)
+    latents, _, past = inputs()
+    past[:, -1] = past[:, -1].round()
     c = conditions(2, FRAMES, rows=ROWS, columns=COLUMNS)
-    velocity = fresh(latents, t, past, c, text_of(c))
-    clean = latents - t[:, None, :, None, None] * velocity
-    torch.testing.assert_close(clean, past[:, :-1], atol=1e-5, rtol=1e-5)
+    velocity = fresh(latents, torch.ones(2, FRAMES), past, c, text_of(c))
+    torch.testing.assert_close(latents - velocity, past[:, :-1] * past[:, -1:], atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("time", [0.0, 0.1, 0.5, 0.9])
+def test_fresh_model_is_the_best_linear_guess(time):
+    """Data N(past, s^2) where it was seen: regressing x0 on x_t and the past gives the network's own coefficients."""
+    fresh = build_transformer("tiny")
+    generator = torch.Generator().manual_seed(0)
+    past = torch.randn(64, LATENT_CHANNELS + 1, 1, ROWS, COLUMNS, generator=generator)
+    past[:, -1] = 1.0
+    s = fresh.change_spread[None, :, None, None, None]
+    clean = past[:, :-1] + s * torch.randn(past[:, :-1].shape, generator=generator)
+    noisy = (1 - time) * clean + time * torch.randn(clean.shape, generator=generator)
+    c = conditions(64, 1, rows=ROWS, columns=COLUMNS)
+    velocity = fresh(noisy, torch.full((64, 1), time), past, c, text_of(c))
+    guess = noisy - time * velocity
+    error = (guess - clean).pow(2).mean().item()
+    expected = (s**2 * time**2 / (s**2 * (1 - time) ** 2 + time**2)).mean().item()
+    assert error == pytest.approx(expected, rel=0.03, abs=1e-6)
+    assert torch.isfinite(velocity).all()
 
 
 @torch.no_grad()

@@ -22,8 +22,7 @@ class FlowOptions:
     known_frames: share of frames given clean (t = 0). time_mean, time_std: of the logit-normal time (Esser et al. 2024,
     arXiv:2403.03206, section 3.1). past_noise: largest standard deviation of noise put on the past frame, half of the
     time, so that the model learns to repair its own errors in rollouts. own_past: share of clips whose past is made from the
-    model's own frames instead. full_weight_time: below this time the weight of an error falls as t^2. drop_*: share of
-    clips trained without that condition.
+    model's own frames instead. drop_*: share of clips trained without that condition.
     """
 
     known_frames: float = 0.3
@@ -31,7 +30,6 @@ class FlowOptions:
     time_std: float = 1.2
     past_noise: float = 0.2
     own_past: float = 0.0
-    full_weight_time: float = 0.3
     drop_text: float = 0.15
     drop_ego: float = 0.1
     drop_layout: float = 0.2
@@ -84,9 +82,10 @@ def world_loss(
     noisy = (1 - time) * latents + time * noise
     velocity = transformer(noisy, t, past, conditions, text_states(text_encoder, conditions))
     error = (velocity.float() - (noise - latents).float()).pow(2).mean((1, 3, 4))  # (B, F)
-    # The network predicts the clean frame, whose error counts 1 / t^2 in velocity: bounded, or late steps drown early ones.
-    weight = (t / t.clamp_min(options.full_weight_time)).square()  # 0 for known frames
-    loss = (error * weight).sum() / (weight > 0).sum()
+    # In units of what noise and past leave open, so that 1 is the error of a network that corrects nothing at all.
+    variance = transformer.variance(past).mean((1, 3, 4))  # (B, F)
+    weight = ((1 - t).square() + t.square() / variance) * ~known
+    loss = (error * weight).sum() / (~known).sum()
     return loss, {"flow_mse": loss.detach(), "known_share": known.float().mean()}
 
 

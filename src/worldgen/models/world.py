@@ -2,8 +2,8 @@
 
 Two resolutions. At the latent resolution, convolutions paint detail from the noisy latents, the past frame moved by
 the ego motion, and the layout. At half of it, attention ties the picture together in space, in time (causal) and to
-the text. What comes out is the change against the moved past (against nothing where there is none), so a fresh network
-already predicts that the world stands still while the camera moves. Diffusion time is per frame: known frames have t = 0 (Chen et al. 2024, arXiv:2407.01392), so context,
+the text. What comes out is a correction, in standard deviations, of the best guess that noise and moved past allow on
+their own, so a fresh network already predicts that the world stands still while the camera moves. Diffusion time is per frame: known frames have t = 0 (Chen et al. 2024, arXiv:2407.01392), so context,
 continuation and free generation are one path. What was tried, and how fairly, stands in docs/experiments.md.
 """
 
@@ -28,8 +28,8 @@ from worldgen.models.blocks import (
 from worldgen.models.cache import TemporalCache
 from worldgen.models.conditions import CAMERA_FEATURES, ConditionBatch
 
-MIN_TIME = 0.05
-"""Velocity is (noisy - clean) / t; below this time the division would only magnify rounding."""
+CHANGE_STD, DATA_STD = 0.3, 1.0
+"""Assumed of weights that were never told the spread of their data (:meth:`WorldTransformer.fit`)."""
 
 LAYOUT_FACTOR = 4
 """Layouts come at four times the latent resolution: a cell is two pixels, so a distant pedestrian is still a shape."""
@@ -46,6 +46,8 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         text_width: width of the text encoder's states.
         layout_channels: K of the layout maps.
         accepts: conditions the weights were trained to obey; others are refused by name.
+        change_std, data_std: standard deviation of each latent channel from the moved past where that was seen, and on its
+            own; empty for the defaults above.
     """
 
     _supports_gradient_checkpointing = True
@@ -68,8 +70,11 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         height_px: int = 128,
         width_px: int = 224,
         fps: float = 8.0,
+        change_std: tuple[float, ...] = (),
+        data_std: tuple[float, ...] = (),
     ):
         super().__init__()
+        self._set_spread()
         channels = latent_channels
         self.frame_embedding = FrameEmbedding(frame_width, text_width, CAMERA_FEATURES)
         self.stem = nn.Conv2d(2 * channels + 2, detail_width, 3, padding=1)
@@ -93,6 +98,24 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         for module in (self.layout_stem, self.detail_modulation, self.modulation, self.head_modulation, self.head):
             nn.init.zeros_(module.weight)
             nn.init.zeros_(module.bias)
+
+    def _set_spread(self) -> None:
+        channels = self.config.latent_channels
+        for name, default in (("change", CHANGE_STD), ("data", DATA_STD)):
+            values = torch.tensor(tuple(self.config[f"{name}_std"]) or (default,) * channels)
+            # Not saved with the weights: config.json holds the numbers.
+            self.register_buffer(f"{name}_spread", values, persistent=False)
+
+    def fit(self, change_std: tuple[float, ...], data_std: tuple[float, ...]) -> None:
+        """Tell the network the spread of its data, as in the class's arguments; to be done before it is trained."""
+        self.register_to_config(change_std=tuple(change_std), data_std=tuple(data_std))
+        self._set_spread()
+
+    def variance(self, past: torch.Tensor) -> torch.Tensor:
+        """Variance ``(B, C, F, h, w)`` of clean latents around ``past`` where it was seen, around 0 where it was not."""
+        seen = past[:, -1:]
+        change, data = (s.to(past).square()[None, :, None, None, None] for s in (self.change_spread, self.data_spread))
+        return seen * change + (1 - seen) * data
 
     def new_cache(self, window: int | None = None) -> TemporalCache:
         """An empty cache for a rollout; attends to at most ``window`` past frames (default: as trained)."""
@@ -146,9 +169,16 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
             x = self._run(block, x, detail_mod)
         shift, scale = self.head_modulation(flat)[:, None, None].chunk(2, -1)
         x = self.head(F.silu(modulate(x.movedim(1, -1), shift, scale)).movedim(-1, 1))
-        change = x.unflatten(0, (batch, frames)).movedim(1, 2)  # (B, C, F, h, w)
-        clean = past[:, :-1] + change
-        return (latents - clean) / t.to(latents.dtype).clamp_min(MIN_TIME)[:, None, :, None, None]
+        correction = x.unflatten(0, (batch, frames)).movedim(1, 2)  # (B, C, F, h, w)
+        # With data N(m, s^2), the mean of x0 given x_t is m + s^2 (1 - t) / d (x_t - (1 - t) m), d = s^2 (1 - t)^2 + t^2,
+        # and its standard deviation s t / sqrt(d): what the network corrects, and its unit (as the preconditioning of
+        # Karras et al. 2022, arXiv:2206.00364, section 5, with the moved past for the mean). Velocity = (x_t - x0) / t.
+        variance = self.variance(past)
+        mean = past[:, :-1] * past[:, -1:]
+        time = t.to(latents.dtype)[:, None, :, None, None]
+        spread = variance * (1 - time).square() + time.square()
+        guess = ((time - variance * (1 - time)) * latents - time * mean) / spread
+        return guess - (variance / spread).sqrt() * correction
 
     def _stem(self, latents, t, past, conditions: ConditionBatch) -> torch.Tensor:
         batch, _, frames, height, width = latents.shape

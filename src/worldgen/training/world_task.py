@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,8 @@ from worldgen.training.windows import Window, cut_window, mirror_text, usable_st
 
 SHEET_ROWS, SHEET_COLUMNS = 4, 6
 MIN_CELL_PX, MAX_CELL_PX = 160, 240
+SPREAD_CLIPS = 64
+LEAST_VARIANCE = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +138,8 @@ class WorldTask:
         self.held_out = _spread(range(len(training), len(cache)), config.validate_clips)
         if not self.held_out:
             launch.report("no clips of split val are long enough: nothing is measured on held-out clips")
+        if not config.init.pipeline:
+            self.pipeline.transformer.fit(*_spread_of(cache, chosen))
         if config.adapter.kind == "none":
             self._declare(cache, chosen)
         self._choose_trained()
@@ -278,7 +283,21 @@ class WorldTask:
         save_adapter(self.pipeline.transformer, folder, notes=notes)
 
 
-def _spread(numbers: range, count: int) -> list[int]:
+def _spread_of(cache: LatentCache, chosen: list[int]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Standard deviation of each latent channel from its past where that was seen, and on its own."""
+    change, seen, data, count = 0.0, 0.0, 0.0, 0
+    for number in _spread(sorted(set(chosen)), SPREAD_CLIPS):
+        frames = slice(0, cache.records[number].num_frames)
+        latents, past = (read(number, frames).astype(np.float64) for read in (cache.latents, cache.past))
+        where = past[:, -1:] > 0.99
+        change = change + (np.square(latents - past[:, :-1]) * where).sum((0, 2, 3))
+        data, seen, count = data + np.square(latents).sum((0, 2, 3)), seen + where.sum(), count + latents[:, 0].size
+    # Nothing seen at all (clips of one frame): as much as the data itself.
+    change = np.maximum(change / seen if seen else data / count, LEAST_VARIANCE)
+    return tuple(np.sqrt(change).tolist()), tuple(np.sqrt(np.maximum(data / count, LEAST_VARIANCE)).tolist())
+
+
+def _spread(numbers: Sequence[int], count: int) -> list[int]:
     """At most ``count`` of the numbers, evenly spread."""
     if len(numbers) <= count:
         return list(numbers)
