@@ -91,7 +91,9 @@ def measure(args: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", metavar="SHARDS")
-    parser.add_argument("--held-out", default="", metavar="URL", help="more rendered clips of other seeds to measure on")
+    parser.add_argument(
+        "--held-out", default="", metavar="URL", help="more rendered clips of other seeds to measure on"
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=2000)

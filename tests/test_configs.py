@@ -17,6 +17,7 @@ CLASSES = {
     "gate": ("worldgen.generation.gate", "GateConfig"),
     "restyle": ("worldgen.generation.restyle", "RestyleConfig"),
     "generate": ("worldgen.generation.recipe", "Recipe"),
+    "eval": ("worldgen.evaluation.gain_config", "GainStudy"),
     "ingest": ("worldgen.data.windows", "IngestConfig"),
     "train": ("worldgen.training.config", "TrainConfig"),
 }

@@ -42,7 +42,9 @@ def test_an_object_shown_in_its_place_scores_as_its_detection():
 
 
 def test_what_cannot_be_seen_is_not_judged():
-    labels = labels_of([(0, 1, "car", BOX, True), (0, 2, "car", (0, 0, 3, 4), False), (0, 3, "traffic_cone", BOX, False)])
+    labels = labels_of(
+        [(0, 1, "car", BOX, True), (0, 2, "car", (0, 0, 3, 4), False), (0, 3, "traffic_cone", BOX, False)]
+    )
     assert np.isnan(object_agreement(labels, found_of([(0, "vehicle", BOX, 0.8)]))).all()
 
 
@@ -55,7 +57,9 @@ def test_a_gap_of_one_frame_is_closed_and_a_longer_one_is_not():
 
 def test_a_clip_that_shows_all_and_one_that_shows_other_things():
     labels = labels_of([(0, 1, "car", BOX, False), (1, 1, "car", BOX, False), (1, 2, "car", (40, 10, 46, 15), True)])
-    good = clip_agreement(labels, found_of([(0, "vehicle", BOX, 0.8), (1, "vehicle", BOX, 0.7), (1, "vehicle", (40, 10, 46, 15), 0.6)]))
+    good = clip_agreement(
+        labels, found_of([(0, "vehicle", BOX, 0.8), (1, "vehicle", BOX, 0.7), (1, "vehicle", (40, 10, 46, 15), 0.6)])
+    )
     assert (good.recall, good.precision, good.objects, good.detections) == (1.0, 1.0, 2, 3)
     bad = clip_agreement(labels, found_of([(0, "pedestrian", BOX, 0.8), (2, "vehicle", BOX, 0.9)]))
     assert bad.recall == 0.0 and bad.precision == 0.0

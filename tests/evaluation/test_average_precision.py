@@ -53,9 +53,7 @@ def random_case(rng, pictures=12, clips=6):
                 given.append((p, group, box + rng.normal(0, 2, 4), rng.random()))
         for _ in range(rng.integers(0, 3)):
             low = rng.uniform(0, 40, 2)
-            given.append(
-                (p, int(rng.integers(3)), np.concatenate([low, low + rng.uniform(4, 20, 2)]), rng.random())
-            )
+            given.append((p, int(rng.integers(3)), np.concatenate([low, low + rng.uniform(4, 20, 2)]), rng.random()))
     boxes = boxes_of(rows)
     return pictures_with(boxes, pictures, rng.permutation(np.arange(pictures) % clips)), found_of(given)
 
@@ -128,9 +126,7 @@ def test_the_interval_holds_the_value_and_counts_clips():
     interval = ap.judge(pictures, found).interval("all", "all")
     assert interval.low <= interval.value <= interval.high and interval.count == 12
     record = ap.judge(pictures, found, slices=(ap.Slice("all"),)).to_json()
-    assert record["all"]["vehicle"]["objects"] == int(
-        ((pictures.boxes.group == 0) & ~pictures.boxes.ignore).sum()
-    )
+    assert record["all"]["vehicle"]["objects"] == int(((pictures.boxes.group == 0) & ~pictures.boxes.ignore).sum())
 
 
 def test_a_detection_of_a_missing_picture_is_refused():

@@ -73,9 +73,7 @@ def test_a_box_written_into_the_outputs_comes_back():
             sides = torch.ones(1, 4, rows, columns)
             centre = cell_centres(rows, columns)[:, 3, 5]
             heat[0, 1, 3, 5] = 4.0
-            sides[0, :, 3, 5] = torch.tensor(
-                [centre[0] - 10, centre[1] - 4, 31 - centre[0], 25 - centre[1]]
-            )
+            sides[0, :, 3, 5] = torch.tensor([centre[0] - 10, centre[1] - 4, 31 - centre[0], 25 - centre[1]])
             return heat, sides
 
     ((group, box, score),) = find(Told(TINY), np.zeros((1, 60, 50, 3), np.uint8))
@@ -175,7 +173,7 @@ def test_saving_and_loading_and_what_does_not_fit(tmp_path):
         torch.testing.assert_close(a, b, atol=0.05, rtol=0.05)
     record = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps({**record, "neck": 16}))
-    with pytest.raises(InputError, match="neck|head|shape|missing|extra"):
+    with pytest.raises(InputError, match=r"neck|head|shape|missing|extra"):
         load_detector(tmp_path)
     (tmp_path / "config.json").write_text(json.dumps({**record, "groups": ["cat"]}))
     with pytest.raises(InputError, match="groups"):

@@ -10,9 +10,12 @@ import importlib
 
 SUBCOMMANDS: dict[str, tuple[str, str]] = {
     "fvd": ("worldgen.cli.eval_fvd", "Fréchet distance to real clips, with a card of everything that changes it"),
+    "memorisation": ("worldgen.cli.eval_memorisation", "whether clips are copies of training clips"),
     "control": ("worldgen.cli.eval_control", "does a clip move as it was told: speed and yaw rate from the pixels"),
     "attributes": ("worldgen.cli.eval_attributes", "does a clip show the weather, light and road users asked for"),
+    "labels": ("worldgen.cli.eval_labels", "do the pixels show the objects that the labels say, where they say"),
     "drift": ("worldgen.cli.eval_drift", "what a long rollout loses, and at which frame"),
+    "gain": ("worldgen.cli.eval_gain", "does made data help a detector: equal training, paired intervals, controls"),
 }
 """Name -> module and one-line help. A module has ``add_arguments(parser)`` and ``run(args) -> int``, imports only the
 standard library at its start, and its docstring is the description in ``--help``."""

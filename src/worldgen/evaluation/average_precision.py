@@ -26,14 +26,15 @@ RESAMPLES = 300
 
 @dataclass(frozen=True)
 class Slice:
-    """Which objects count. tags: clips with any of these (empty: all clips). low_px, high_px: height of the visible
-    box. far_m: objects nearer than this are ignored."""
+    """Which objects count. tags: clips with any of these (empty: all clips); without: no clips with any of these.
+    low_px, high_px: height of the visible box. far_m: objects nearer than this are ignored."""
 
     name: str
     tags: tuple[str, ...] = ()
     low_px: float = MIN_HEIGHT_PX
     high_px: float = 1e5
     far_m: float = 0.0
+    without: tuple[str, ...] = ()
 
 
 SLICES = (
@@ -128,8 +129,8 @@ def _xywh(box: np.ndarray) -> list[float]:
     return [float(box[0]), float(box[1]), float(box[2] - box[0]), float(box[3] - box[1])]
 
 
-def average_precision(found: Matches, weight: np.ndarray | None = None) -> np.ndarray:
-    """Average precision at each threshold ``(10,)``, NaN where nothing was wanted.
+def average_precision(found: Matches, weight: np.ndarray | None = None, *, overlaps: int = 10) -> np.ndarray:
+    """Average precision at the first ``overlaps`` thresholds ``(overlaps,)``, NaN where nothing was wanted.
 
     weight: how often each picture counts ``(N,)``, by default once. Precision made monotone, read at 101 recalls, as
     pycocotools' ``accumulate`` (a test holds them equal).
@@ -137,16 +138,16 @@ def average_precision(found: Matches, weight: np.ndarray | None = None) -> np.nd
     weight = np.ones(len(found.wanted)) if weight is None else weight
     wanted = float((weight * found.wanted).sum())
     if wanted == 0:
-        return np.full(len(THRESHOLDS), math.nan)
-    each = weight[found.picture]
-    right = np.cumsum(found.hit & found.counted, axis=1, dtype=float) if (each == 1).all() else None
-    if right is None:
-        right = np.cumsum((found.hit & found.counted) * each, axis=1)
-    wrong = np.cumsum((~found.hit & found.counted) * each, axis=1)
+        return np.full(overlaps, math.nan)
+    used = weight[found.picture] > 0
+    each = weight[found.picture][used]
+    hit, counted = found.hit[:overlaps, used], found.counted[:overlaps, used]
+    right = np.cumsum((hit & counted) * each, axis=1)
+    wrong = np.cumsum((~hit & counted) * each, axis=1)
     precision = right / np.maximum(right + wrong, np.spacing(1))
     precision = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    out = np.zeros(len(THRESHOLDS))
-    for t in range(len(THRESHOLDS)):
+    out = np.zeros(overlaps)
+    for t in range(overlaps):
         place = np.searchsorted(right[t] / wanted, RECALLS, side="left")
         inside = place < right.shape[1]
         out[t] = precision[t, place[inside]].sum() / len(RECALLS)
@@ -167,9 +168,13 @@ class Judged:
 
     def clip_weight(self, piece: Slice, drawn: np.ndarray | None = None) -> np.ndarray:
         """How often each clip counts in a slice ``(K,)``; drawn: clip numbers of a bootstrap draw."""
-        weight = np.ones(len(self.tags)) if drawn is None else np.bincount(drawn, minlength=len(self.tags)).astype(float)
+        weight = (
+            np.ones(len(self.tags)) if drawn is None else np.bincount(drawn, minlength=len(self.tags)).astype(float)
+        )
         if piece.tags:
             weight = weight * np.array([bool(set(piece.tags) & set(tags)) for tags in self.tags])
+        if piece.without:
+            weight = weight * np.array([not set(piece.without) & set(tags) for tags in self.tags])
         return weight
 
     def value(self, name: str, group: str, *, drawn: np.ndarray | None = None, all_overlaps: bool = False) -> float:
@@ -180,8 +185,7 @@ class Judged:
             return float(np.mean(known)) if known else math.nan
         piece = next(each for each in self.slices if each.name == name)
         weight = self.clip_weight(piece, drawn)[self.clip_index]
-        precision = average_precision(self.table[name, group], weight)
-        return float(precision.mean() if all_overlaps else precision[0])
+        return float(average_precision(self.table[name, group], weight, overlaps=10 if all_overlaps else 1).mean())
 
     def objects(self, name: str, group: str) -> int:
         """How many objects were wanted."""

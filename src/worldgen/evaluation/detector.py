@@ -229,7 +229,9 @@ def load_detector(folder: str | Path | None = None) -> Detector:
     try:
         detector = Detector(DetectorConfig(tuple(config["widths"]), tuple(config["depths"]), config["neck"]))
     except (KeyError, TypeError) as error:
-        raise InputError(f"sizes of detector {instrument.name}", Received(str(error)), "widths, depths, neck") from error
+        raise InputError(
+            f"sizes of detector {instrument.name}", Received(str(error)), "widths, depths, neck"
+        ) from error
     account(instrument.name, detector.state_dict(), instrument.tensors)
     detector.load_state_dict(instrument.tensors)
     return detector.to(memory_format=torch.channels_last).folded()

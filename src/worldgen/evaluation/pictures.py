@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import zipfile
 from collections.abc import Iterable, Sequence
@@ -15,7 +16,7 @@ from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError, Received
 from worldgen.core.labels import Labels
 from worldgen.core.sample import Sample
-from worldgen.data.storage import atomic_file
+from worldgen.data.storage import atomic_file, read_bytes
 from worldgen.evaluation.detector import GROUP_OF_CLASS, Detections, Detector, detect
 
 MIN_HEIGHT_PX, MIN_WIDTH_PX, MIN_VISIBLE = 8.0, 3.0, 0.3
@@ -126,7 +127,7 @@ class Pictures:
     def load(cls, path: str) -> Pictures:
         """The inverse of :meth:`save`. Raises: InputError for a file that is none of these."""
         try:
-            with np.load(path, allow_pickle=False) as kept:
+            with np.load(io.BytesIO(read_bytes(path)), allow_pickle=False) as kept:
                 tags = tuple(tuple(words) for words in json.loads(str(kept["tags"])))
                 boxes = Boxes(*(kept[field.name] for field in fields(Boxes)))
                 return cls(kept["frames"], boxes, kept["clip_index"], tags)

@@ -31,9 +31,7 @@ class TransformerDetector(nn.Module):
     Source: Peng et al., "D-FINE: Redefine Regression Task of DETRs" (2024); Lv et al., "RT-DETRv2" (2024).
     """
 
-    def __init__(
-        self, family: str, groups: Sequence[str], *, checkpoint: str = "", sizes: DetectorSizes | None = None
-    ):
+    def __init__(self, family: str, groups: Sequence[str], *, checkpoint: str = "", sizes: DetectorSizes | None = None):
         """checkpoint: a folder with safetensors weights to start from (its classes are replaced), "" for random ones.
 
         Raises: InputError for another family or a folder that holds no such model.

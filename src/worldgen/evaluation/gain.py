@@ -1,0 +1,155 @@
+"""Does made data help a detector? The study: every arm with every seed, resumable, each run kept as one file."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import time
+import zipfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from worldgen.core.errors import InputError, Received
+from worldgen.data.storage import atomic_file
+from worldgen.evaluation.average_precision import ALL, Judged, Slice, judge
+from worldgen.evaluation.detector import Detections
+from worldgen.evaluation.gain_arms import Arm, build_arms, check_apart, load_source
+from worldgen.evaluation.gain_config import GainStudy
+from worldgen.evaluation.gain_detectors import Fit, train_and_find, training_of
+from worldgen.evaluation.pictures import Pictures
+
+RARE, COMMON = "rare", "common"
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One arm trained with one seed. found: in the test pictures. seconds: of training and finding."""
+
+    arm: str
+    seed: int
+    found: Detections
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """Everything a study needs in memory: arms that can run, why others wait, the test pictures, where runs are kept."""
+
+    study: GainStudy
+    arms: dict[str, Arm]
+    waiting: dict[str, str]
+    test: Pictures
+    folder: Path
+
+    def jobs(self) -> list[tuple[str, int]]:
+        """Arm and seed of every run; all arms with one seed before the next, so that a study cut short is balanced."""
+        return [(name, seed) for seed in range(self.study.seeds) for name in self.arms]
+
+    def path(self, arm: str, seed: int) -> Path:
+        """Where a run is kept: its name changes with anything that would change its result."""
+        config = training_of(self.study, Fit(self.test, np.ones(1), self.steps(arm), seed))
+        what = {
+            "pictures": self.arms[arm].digest(), "test": self.test.digest(), "training": asdict(config),
+            "detector": self.study.detector, "checkpoint": self.study.checkpoint,
+        }  # fmt: skip
+        name = hashlib.blake2b(json.dumps(what, sort_keys=True).encode(), digest_size=8).hexdigest()
+        return self.folder / f"{arm}-s{seed}-{name}.npz"
+
+    def steps(self, arm: str) -> int:
+        """Optimiser steps of an arm."""
+        return max(1, round(self.study.steps * self.arms[arm].length))
+
+    def slices(self) -> tuple[Slice, ...]:
+        """Parts of the test that are reported; "rare" is what the study is about."""
+        low = self.study.min_height_px
+        rare = self.study.rare_tags
+        parts = [Slice(RARE, rare, low), Slice(ALL, low_px=low)]
+        known = {tag for tags in self.test.tags for tag in tags}
+        for name, tags in (
+            ("night", ("night_lit", "night_unlit")), ("rain", ("light_rain", "heavy_rain")), ("fog", ("fog",)),
+            ("dusk", ("dusk",)),
+        ):  # fmt: skip
+            if known & set(tags):
+                parts.append(Slice(name, tags, low))
+        parts += [Slice("small", rare, low, 2 * low), Slice("far", rare, low, far_m=25.0)]
+        if any(not set(tags) & set(rare) for tags in self.test.tags):
+            parts.append(Slice(COMMON, without=rare, low_px=low))
+        return tuple(parts)
+
+    def judged(self, run: Run) -> Judged:
+        """A run's boxes against the test, by slice and group."""
+        return judge(self.test, run.found, slices=self.slices())
+
+
+def prepare(study: GainStudy, folder: str | Path) -> Bench:
+    """Read all sources (or what was kept of them) and put the arms together.
+
+    Raises: InputError when a source is missing or a clip of the test is trained on.
+    """
+    folder = Path(folder)
+    check_apart(study)
+    arms, waiting = build_arms(study, lambda source: load_source(source, study, folder))
+    test = load_source(study.test, study, folder)
+    if not (~test.boxes.ignore).any():
+        raise InputError("objects of the test", 0, f"at least one of {study.min_height_px:g} pixels or more")
+    return Bench(study, arms, waiting, test, folder / "runs")
+
+
+def run_study(
+    bench: Bench, *, budget_s: float = float("inf"), report: Callable[[Run, int, int], None] | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> list[Run]:  # fmt: skip
+    """Every run that is not kept yet, until the next one would not fit in ``budget_s`` seconds; returns all runs.
+
+    report: called after each new run with it, its number and how many there are in all.
+    """
+    start_s, jobs, runs = clock(), bench.jobs(), []
+    for number, (arm, seed) in enumerate(jobs):
+        path = bench.path(arm, seed)
+        kept = load_run(path, arm, seed)
+        if kept is None:
+            expected_s = _expected(bench, arm, runs)
+            if clock() - start_s + expected_s >= budget_s:
+                continue  # a shorter arm, or one that is kept, may still fit
+            kept = _train(bench, arm, seed, clock=clock)
+            save_run(path, kept)
+            if report:
+                report(kept, number + 1, len(jobs))
+        runs.append(kept)
+    return runs
+
+
+def _expected(bench: Bench, arm: str, runs: list[Run]) -> float:
+    """Seconds that a run will take, from those of the runs that are done, by steps."""
+    rates = [run.seconds / bench.steps(run.arm) for run in runs]
+    return float(np.median(rates)) * bench.steps(arm) if rates else 0.0
+
+
+def _train(bench: Bench, arm: str, seed: int, *, clock: Callable[[], float]) -> Run:
+    start_s = clock()
+    pictures, shares = bench.arms[arm].pictures()
+    found = train_and_find(bench.study, Fit(pictures, shares, bench.steps(arm), seed), bench.test)
+    return Run(arm, seed, found, clock() - start_s)
+
+
+def save_run(path: Path, run: Run) -> None:
+    """Keep a run, atomically."""
+    columns = {field.name: getattr(run.found, field.name) for field in fields(Detections)}
+    with atomic_file(str(path)) as file:
+        np.savez(file, seconds=np.array(run.seconds), **columns)
+
+
+def load_run(path: Path, arm: str, seed: int) -> Run | None:
+    """A kept run, or None. Raises: InputError for a damaged file, which the user may delete."""
+    if not path.exists():
+        return None
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as kept:  # np.load leaves damaged files open
+            found = Detections(*(kept[field.name] for field in fields(Detections)))
+            return Run(arm, seed, found, float(kept["seconds"]))
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"kept run {path}", Received(str(error)), "a whole file; delete it to run it again") from error

@@ -1,0 +1,223 @@
+"""What a gain study says: differences to real-only with paired intervals, gain recovered, checks, and a plain sentence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from worldgen.core.seeds import numpy_rng
+from worldgen.evaluation.average_precision import ALL, Judged
+from worldgen.evaluation.gain import COMMON, RARE, Bench, Run
+from worldgen.evaluation.gain_config import CONTROLS, ORACLE, REAL, GainStudy, about_arm
+
+DRAWS = 200
+POWER = 1.96 + 0.84
+"""Standard errors between nothing and an effect that a 5 % test sees 4 times in 5. Source: Cohen 1988, section 2.4."""
+GAIN, HARM, NO_GAIN = "gain", "harm", "no gain"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One column of the table: a slice of the test and a group of objects."""
+
+    name: str
+    piece: str
+    group: str = ALL
+
+
+@dataclass(frozen=True, eq=False)
+class Outcomes:
+    """AP50 of every run. seeds: arm -> its seeds. values: (arm, measure) -> ``(S, 1 + draws)``; column 0 is the whole
+    test, each other one a draw of its clips, the same for all runs."""
+
+    measures: tuple[Measure, ...]
+    seeds: dict[str, list[int]]
+    values: dict[tuple[str, str], np.ndarray]
+
+    def mean(self, arm: str, measure: str) -> dict:
+        """Mean over seeds, interval from drawing clips and seeds, and each seed's value."""
+        table = self.values[arm, measure]
+        return _summary(table[:, 0], _drawn(table)) | {"seeds": [_number(v) for v in table[:, 0]]}
+
+    def difference(self, arm: str, measure: str) -> dict:
+        """Mean difference to real-only over the seeds that both have, with its paired interval and what it says."""
+        delta = self._delta(arm, measure)
+        row = _summary(delta[:, 0], _drawn(delta)) | {"pairs": len(delta)}
+        return row | {"says": says(row["low"], row["high"])}
+
+    def recovered(self, arm: str, measure: str) -> dict | None:
+        """Share of the oracle's gain that an arm reaches; None unless the oracle's gain is sure."""
+        if ORACLE not in self.seeds or self.difference(ORACLE, measure)["says"] != GAIN:
+            return None
+        shared = sorted(set(self.seeds[arm]) & set(self.seeds[ORACLE]) & set(self.seeds[REAL]))
+        if len(shared) < 2:
+            return None
+        part, whole = (self._delta(name, measure, shared) for name in (arm, ORACLE))
+        rows = _draw_rows(len(shared), part.shape[1])
+        columns = np.arange(part.shape[1])
+        shares = part[rows, columns].mean(0) / whole[rows, columns].mean(0)
+        drawn = shares[1:][np.isfinite(shares[1:])]
+        low, high = np.percentile(drawn, [2.5, 97.5]) if len(drawn) else (math.nan, math.nan)
+        return {"value": _number(part[:, 0].mean() / whole[:, 0].mean()), "low": _number(low), "high": _number(high)}
+
+    def _delta(self, arm: str, measure: str, seeds: Sequence[int] = ()) -> np.ndarray:
+        shared = list(seeds) or sorted(set(self.seeds[arm]) & set(self.seeds[REAL]))
+        own = self.values[arm, measure][[self.seeds[arm].index(seed) for seed in shared]]
+        return own - self.values[REAL, measure][[self.seeds[REAL].index(seed) for seed in shared]]
+
+
+def _draw_rows(seeds: int, columns: int) -> np.ndarray:
+    """Seeds ``(S, columns)`` for each draw of clips; column 0 has each once."""
+    rows = numpy_rng("gain seeds", seeds).integers(seeds, size=(seeds, columns))
+    rows[:, 0] = np.arange(seeds)
+    return rows
+
+
+def _drawn(table: np.ndarray) -> np.ndarray:
+    """Means over drawn seeds, each on its draw of clips ``(draws,)``."""
+    return table[_draw_rows(*table.shape), np.arange(table.shape[1])].mean(0)[1:]
+
+
+def _summary(values: np.ndarray, drawn: np.ndarray) -> dict:
+    drawn = drawn[np.isfinite(drawn)]
+    low, high = np.percentile(drawn, [2.5, 97.5]) if len(values) > 1 and len(drawn) else (math.nan, math.nan)
+    return {"value": _number(values.mean()), "low": _number(low), "high": _number(high)}
+
+
+def _number(value: float) -> float | None:
+    return round(float(value), 5) if math.isfinite(value) else None
+
+
+def says(low: float | None, high: float | None) -> str:
+    """What an interval of a difference says; without one nothing is shown."""
+    if low is None or high is None:
+        return NO_GAIN
+    return GAIN if low > 0 else HARM if high < 0 else NO_GAIN
+
+
+def measures_of(judged: Judged) -> tuple[Measure, ...]:
+    """Rare clips first (what the study is about), then its groups, then every other slice that has objects."""
+    names = [piece.name for piece in judged.slices]
+    wanted = [Measure(RARE, RARE), Measure("pedestrian", RARE, "pedestrian"), Measure("cyclist", RARE, "cyclist")]
+    wanted += [Measure(name, name) for name in names if name not in (RARE, ALL)]
+    return tuple(each for each in (*wanted, Measure(ALL, ALL)) if judged.objects(each.piece, each.group))
+
+
+def outcomes_of(bench: Bench, runs: Sequence[Run], *, draws: int = DRAWS) -> Outcomes:
+    """AP50 of every run on the whole test and on draws of its clips that all runs share."""
+    rng = numpy_rng("gain clips", bench.test.num_clips)
+    drawn = [rng.integers(bench.test.num_clips, size=bench.test.num_clips) for _ in range(draws)]
+    seeds: dict[str, list[int]] = {}
+    rows: dict[tuple[str, str], list[np.ndarray]] = {}
+    measures: tuple[Measure, ...] = ()
+    for run in runs:
+        judged = bench.judged(run)
+        measures = measures or measures_of(judged)
+        seeds.setdefault(run.arm, []).append(run.seed)
+        for measure in measures:
+            values = [judged.value(measure.piece, measure.group, drawn=each) for each in (None, *drawn)]
+            rows.setdefault((run.arm, measure.name), []).append(np.array(values))
+    return Outcomes(measures, seeds, {key: np.stack(values) for key, values in rows.items()})
+
+
+def power(values: Sequence[float], seeds: int, smallest: float) -> dict:
+    """Whether a study of ``seeds`` runs an arm can see ``smallest``, from the spread of some real-only runs.
+
+    Gives the spread (standard deviation over seeds), the least gain seen 4 times in 5, the seeds that ``smallest``
+    would need, and a note; the choice of test clips comes on top and is in the intervals.
+    """
+    spread = float(np.std(values, ddof=1))
+    least = POWER * spread * math.sqrt(2 / seeds)
+    needed = max(2, math.ceil(2 * (POWER * spread / smallest) ** 2))
+    enough = least <= smallest
+    note = f"{seeds} seeds see a gain of {100 * least:.1f} AP50 points 4 times in 5"
+    if not enough:
+        note += f"; too few to see {100 * smallest:.1f} points, which needs about {needed}"
+    return {
+        "runs": len(values), "spread": _number(spread), "least_gain": _number(least), "seeds_needed": needed,
+        "enough": enough, "note": note,
+    }  # fmt: skip
+
+
+def summarise(bench: Bench, runs: Sequence[Run], *, draws: int = DRAWS) -> dict:
+    """The whole result as JSON-able values. ``runs`` must hold at least two of the real-only arm."""
+    study, outcomes = bench.study, outcomes_of(bench, runs, draws=draws)
+    names = [measure.name for measure in outcomes.measures]
+    arms = {}
+    for arm in (name for name in bench.arms if name in outcomes.seeds):
+        mine = [run.seconds for run in runs if run.arm == arm]
+        row = {
+            "about": about_arm(arm), "steps": bench.steps(arm), "runs": len(mine), "seconds_a_run": round(np.mean(mine), 1),
+            "pictures": sum(len(part) for part, _ in bench.arms[arm].parts),
+            "clips": sum(part.num_clips for part, _ in bench.arms[arm].parts),
+            "ap50": {name: outcomes.mean(arm, name) for name in names},
+        }  # fmt: skip
+        if arm != REAL:
+            row["difference"] = {name: outcomes.difference(arm, name) for name in names}
+            row["recovered"] = outcomes.recovered(arm, RARE)
+        arms[arm] = row
+    jobs = bench.jobs()
+    done = {(run.arm, run.seed) for run in runs}
+    real = outcomes.values[REAL, RARE][:, 0]
+    record = {
+        "study": _study(study), "test_clips": bench.test.num_clips, "test_pictures": len(bench.test),
+        "objects": _objects(bench, runs[0], outcomes.measures), "power": power(real, study.seeds, study.smallest_gain),
+        "arms": arms, "waiting": bench.waiting, "missing": [f"{a} seed {s}" for a, s in jobs if (a, s) not in done],
+        "checks": checks(arms),
+    }  # fmt: skip
+    return record | {"sentences": sentences(record)}
+
+
+def _study(study: GainStudy) -> dict:
+    """The study's values; of URLs only the last part, because the rest is one machine's."""
+    record = asdict(study)
+    for value in record.values():
+        if isinstance(value, dict) and "url" in value:
+            value["url"] = value["url"].rstrip("/").rsplit("/", 1)[-1]
+    return record | {"checkpoint": study.checkpoint.rstrip("/").rsplit("/", 1)[-1]}
+
+
+def _objects(bench: Bench, run: Run, measures: Sequence[Measure]) -> dict[str, int]:
+    judged = bench.judged(run)
+    return {each.name: judged.objects(each.piece, each.group) for each in measures}
+
+
+def checks(arms: dict[str, dict]) -> dict[str, dict]:
+    """Whether the harness sees a gain where there is one, none where there is none, and harm where there is harm."""
+    expected = {ORACLE: GAIN, CONTROLS[0]: NO_GAIN, CONTROLS[1]: HARM}
+    found = {name: arms[name]["difference"][RARE]["says"] for name in expected if name in arms}
+    return {
+        name: {"expected": expected[name], "found": says, "holds": says == expected[name]}
+        for name, says in found.items()
+    }
+
+
+def sentences(record: dict) -> list[str]:
+    """What was found, in words: one sentence for each arm, then what the harness's own checks say of it."""
+    out = []
+    for name, row in record["arms"].items():
+        if name == REAL:
+            continue
+        change = row["difference"][RARE]
+        points = ", ".join(f"{100 * change[k]:+.1f}" if change[k] is not None else "?" for k in ("low", "high"))
+        value = f"{100 * change['value']:+.1f} AP50 points on rare clips [{points}], {change['pairs']} pairs"
+        share = row["recovered"]
+        more = (
+            f"; {100 * share['value']:.0f} % of the oracle's gain" if share and name not in (ORACLE, *CONTROLS) else ""
+        )
+        out.append(f"{name}: {change['says']}: {value}{more}.")
+    failed = [name for name, check in record["checks"].items() if not check["holds"]]
+    if failed:
+        out.append(f"The harness fails its own check of {', '.join(failed)}: believe none of the above more than that.")
+    elif len(record["checks"]) == 3:
+        out.append("The harness sees the oracle's gain, none from duplicates, and harm from shuffled labels.")
+    common = [
+        name for name, row in record["arms"].items() if row.get("difference", {}).get(COMMON, {}).get("says") == HARM
+    ]
+    if common:
+        out.append(f"On common clips these harm: {', '.join(common)}.")
+    out.append(record["power"]["note"][0].upper() + record["power"]["note"][1:] + ".")
+    return out
