@@ -28,6 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", nargs="+", help="data sets of rendered clips")
     parser.add_argument("--out", default="assets/instruments/attributes")
+    parser.add_argument("--detector", default="", help="the detector that tells presence (default: the shipped one)")
     parser.add_argument("--steps", type=int, default=AttributeTraining.steps)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--measure-only", action="store_true", help="record the accuracy of the weights that are there")
@@ -35,7 +36,8 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     if not args.measure_only:
         train(args)
-    record = accuracy_record(args.out, samples_of(args.data, ("val", "test")))
+    val, test = (samples_of(args.data, (split,)) for split in ("val", "test"))
+    record = accuracy_record(args.out, val, test, detector=args.detector or None)
     save_accuracy(args.out, record | {"command": "python pipelines/train_attributes.py", "steps": args.steps})
     print({name: row["value"] for name, row in record["accuracy"].items()})
 

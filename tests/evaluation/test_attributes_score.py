@@ -7,7 +7,7 @@ import pytest
 
 from worldgen.core.scenario import LIGHTS, WEATHERS
 from worldgen.evaluation.attributes import ABSENT, ATTRIBUTES, GROUPS, PRESENT, UNJUDGED, Reading, Truth
-from worldgen.evaluation.attributes_score import attribute_rows, confusion, judge, places, share
+from worldgen.evaluation.attributes_score import attribute_rows, confusion, judge, places, same_weather, share
 
 
 def one_hot(index: int, size: int, rows: int = 3) -> np.ndarray:
@@ -39,7 +39,7 @@ def test_a_perfect_reader_is_right_everywhere_and_at_chance_against_others():
     rows = attribute_rows([perfect(t) for t in asked], asked, ATTRIBUTES)
     for name in ATTRIBUTES:
         assert [rows[name][p].value for p in ("first", "middle", "last")] == [1, 1, 1]
-        chance = 0.5 if name in GROUPS else 1 / 6
+        chance = 0.5 if name in GROUPS else 1 / 6 + (0.06 if name == "weather" else 0)  # rain counts as one
         assert rows[name]["shuffled"].value == pytest.approx(chance, abs=0.12)
 
 
@@ -62,12 +62,28 @@ def test_a_clip_that_fades_is_right_at_first_only():
     fading = []
     for t in asked:
         reading = perfect(t)
-        reading.weather[2] = np.eye(6)[(t.weather + 1) % 6]
+        reading.weather[2] = np.eye(6)[WEATHERS.index("snow" if WEATHERS[t.weather] != "snow" else "fog")]
         fading.append(reading)
     rows = attribute_rows(fading, asked, ("weather",))["weather"]
     assert (rows["first"].value, rows["middle"].value, rows["last"].value) == (1, 1, 0)
     counts = np.array(confusion(fading, asked)["weather"])
     assert counts.sum() == 90 and np.trace(counts) == 60
+
+
+@pytest.mark.parametrize(
+    ("asked", "light", "seen", "same"),
+    [
+        ("clear", "night_lit", "overcast", True),
+        ("clear", "day", "overcast", False),
+        ("light_rain", "day", "heavy_rain", True),
+        ("light_rain", "night_lit", "overcast", False),
+        ("fog", "dusk", "fog", True),
+        ("fog", "dusk", "snow", False),
+    ],
+)
+def test_only_what_looks_the_same_counts_as_one(asked, light, seen, same):
+    truth = Truth(WEATHERS.index(asked), LIGHTS.index(light), np.zeros((1, len(GROUPS)), np.int8))
+    assert same_weather(WEATHERS.index(seen), truth) is same
 
 
 def test_places_are_inside_and_after_the_given_frames():

@@ -76,7 +76,7 @@ def test_the_attribute_reader_learns_and_its_record_says_how_well(tmp_path):
     data = Windows.of([tinted(k) for k in range(24)], 2)
     network = train_attributes(data, AttributeTraining(steps=60, batch=16, degrade=0.0), config=config)
     save_weights(tmp_path, attribute_record(config), network.state_dict())
-    record = attributes_accuracy(tmp_path, [tinted(k) for k in range(60, 72)])
+    record = attributes_accuracy(tmp_path, [], [tinted(k) for k in range(60, 72)], detector=tmp_path / "none")
     assert record["accuracy"]["light"]["value"] > 0.7
     assert record["accuracy"]["cyclist"]["value"] is None  # none anywhere: balance is not defined
 

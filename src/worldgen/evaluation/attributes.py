@@ -15,13 +15,14 @@ from worldgen.core.errors import InputError
 from worldgen.core.labels import CLASSES, Labels
 from worldgen.core.scenario import LIGHTS, WEATHERS, Scenario
 from worldgen.evaluation.instruments import Instrument, load_instrument
+from worldgen.evaluation.presence import PresenceReader
 from worldgen.models.weights import account
 
 WIDTH_PX, HEIGHT_PX = 224, 128
 WINDOW = 3
 """Frames looked at together: rain and snow are told by what moves."""
 GROUPS: dict[str, tuple[str, ...]] = {
-    "vehicle": ("car", "truck", "bus", "motorcycle"), "pedestrian": ("pedestrian",), "cyclist": ("cyclist",),
+    "vehicle": ("car", "truck", "bus", "motorcycle"), "pedestrian": ("pedestrian",), "cyclist": ("cyclist", "bicycle"),
     "traffic_light": ("traffic_light",), "traffic_cone": ("traffic_cone",),
 }  # fmt: skip
 """Groups whose presence is read, and their classes."""
@@ -157,11 +158,15 @@ class Reading:
 
 @dataclass(frozen=True, eq=False)
 class AttributeReader:
-    """The network with its weights. judged: the attributes that pass their bar; no other may be judged."""
+    """The network with its weights. judged: the attributes that pass their bar; no other may be judged.
+
+    presence: the detector that tells who is there, or None: then the network's own reading counts.
+    """
 
     network: AttributeNetwork
     instrument: Instrument
     judged: tuple[str, ...]
+    presence: PresenceReader | None = None
 
     @classmethod
     def load(cls, folder: str | Path = "attributes", *, check: bool = True) -> AttributeReader:
@@ -170,17 +175,24 @@ class AttributeReader:
         Raises: InputError when it is damaged or, with ``check``, when it reads nothing well enough to judge.
         """
         instrument = load_instrument(folder)
-        judged = tuple(a for a in ATTRIBUTES if not check or instrument.passes(a, BAR))
+        measured = instrument.record.get("presence") or {}
+        presence = PresenceReader.load(measured["thresholds"]) if measured else None
+        if presence is not None and presence.hash != measured["detector_hash"]:
+            presence = None
+        lost = tuple(measured["thresholds"]) if measured and presence is None else ()  # measured with another detector
+        judged = tuple(a for a in ATTRIBUTES if not check or (a not in lost and instrument.passes(a, BAR)))
         if not judged:
             instrument.require(dict.fromkeys(ATTRIBUTES, BAR))
-        return cls(network_of(instrument), instrument, judged)
+        return cls(network_of(instrument), instrument, judged, presence)
 
     def read(self, clip: Clip, frames: list[int]) -> Reading:
         """Read the windows whose middle is at each of ``frames``; at the ends of the clip windows are moved inside."""
         with torch.no_grad():
             out = self.network(torch.from_numpy(np.stack(list(windows(clip.frames, frames)))))
-        weather, light, present = out
-        return Reading(weather.softmax(-1).numpy(), light.softmax(-1).numpy(), present.sigmoid().numpy())
+        weather, light, present = out[0].softmax(-1).numpy(), out[1].softmax(-1).numpy(), out[2].sigmoid().numpy()
+        for group, values in (self.presence.read(clip, frames) if self.presence else {}).items():
+            present[:, list(GROUPS).index(group)] = values
+        return Reading(weather, light, present)
 
     def features(self, clip: Clip, frames: list[int]) -> np.ndarray:
         """Features ``(N, D)`` float32 of the same windows, for distances between sets of clips."""

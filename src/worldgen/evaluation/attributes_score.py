@@ -16,6 +16,22 @@ SHUFFLES = 5
 SHUFFLED_RESAMPLES = 100
 
 
+RAIN = ("light_rain", "heavy_rain")
+NO_TELLING = {"night_lit": ("clear", "overcast")}
+"""Light -> weathers that look the same in it: under the glow of a lit town no stars show, with clouds or without."""
+
+
+def same_weather(seen: int, truth: Truth) -> bool:
+    """Whether a weather read is the one asked for, as far as pictures tell.
+
+    Light and heavy rain count as rain: the wet road, spray and streaks of one pass into the other, and at dusk and night
+    nobody could say which was drawn. Clear and overcast count as one in a lit night.
+    """
+    words = WEATHERS[seen], WEATHERS[truth.weather]
+    alike = NO_TELLING.get(LIGHTS[truth.light], ())
+    return words[0] == words[1] or all(w in RAIN for w in words) or all(w in alike for w in words)
+
+
 @dataclass(frozen=True, eq=False)
 class Judgement:
     """One clip at some of its frames. right: attribute -> ``(N,)`` float64 1 right, 0 wrong, NaN not judged.
@@ -37,7 +53,7 @@ def judge(reading: Reading, truth: Truth) -> Judgement:
     """Compare N windows with the truth of as many frames, which may be another clip's."""
     assert len(reading.weather) == len(truth.present), (len(reading.weather), len(truth.present))
     right = {
-        "weather": (reading.weather.argmax(1) == truth.weather).astype(float),
+        "weather": np.array([same_weather(int(seen), truth) for seen in reading.weather.argmax(1)], float),
         "light": (reading.light.argmax(1) == truth.light).astype(float),
     }
     wanted = {}
