@@ -88,7 +88,7 @@ def write_report(
 
     Raises: InputError for an empty data set, damaged samples, and a folder that cannot be written.
     """
-    data = data or DataSet(url)
+    data = DataSet(url) if data is None else data
     if not len(data):
         raise InputError(f"data set {data.url}", "no samples", "at least one sample to show")
     report = gather(data)
