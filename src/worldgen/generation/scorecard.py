@@ -34,7 +34,7 @@ MEASURES = {
     "flicker": "change from frame to frame that motion does not explain, over that of the scene as it is drawn",
     "sharpness": "fine detail of the softest third of the clip, over that of the scene as it is drawn",
     "drift": "largest trend of colour or contrast that the drawn scene does not have, CIELAB units per second",
-    "weather": "belief of the attribute reader in the weather asked for",
+    "weather": "belief of the attribute reader in the weather asked for, and those that look like it in that light",
     "light": "belief of the attribute reader in the light asked for",
     "presence": "belief of the attribute reader in the kinds of object that are, and are not, labelled",
     "control_speed_mps": "mean difference between the speed read from the pixels and the commanded one",
@@ -161,16 +161,25 @@ class Scorer:
         stands in for the drawn scene where there is none.
         """
         asked, out = _Asked(scene, labels, ego, text, previous), Measured()
-        seen = self.look(clip, scene.camera if scene is not None else None)
         self._appearance(clip, asked, out)
-        self._attributes(seen, asked, out)
-        self._control(seen, asked, out)
-        self.judge_labels(clip, seen, labels, out)
+        self.judge(
+            clip, self.look(clip, scene.camera if scene else None), out, scene=scene, labels=labels, ego=ego, text=text
+        )
         if self.training is None:
             out.lack(self.absent.get("training", "no description of the training clips"), "novelty")
         else:
             out.values["novelty"] = self.training.novelty(clip)
         return out.card(labels)
+
+    def judge(
+        self, clip: Clip, seen: Seen, out: Measured, *, scene: Scene | None, labels: Labels | None, ego: EgoMotion | None,
+        text: str = "",
+    ) -> None:  # fmt: skip
+        """Compare what the instruments saw with what a clip should show."""
+        asked = _Asked(scene, labels, ego, text, None)
+        self._attributes(seen, asked, out)
+        self._control(seen, asked, out)
+        self.judge_labels(clip, seen, labels, out)
 
     def look(self, clip: Clip, camera: Camera | None) -> Seen:
         """Let the instruments see a clip. camera: of the picture at any size, None when unknown."""
@@ -221,10 +230,12 @@ class Scorer:
         if scenario is None:
             out.lack("nothing was asked for", "weather", "light")
             return
-        asked_for = {
-            "weather": seen.reading.weather[:, WEATHERS.index(scenario.weather)],
-            "light": seen.reading.light[:, LIGHTS.index(scenario.light)],
-        }
+        from worldgen.evaluation.attributes import Truth
+        from worldgen.evaluation.attributes_score import same_weather
+
+        truth = Truth(WEATHERS.index(scenario.weather), LIGHTS.index(scenario.light), np.zeros((0, 0), np.int8))
+        alike = [number for number in range(len(WEATHERS)) if same_weather(number, truth)]
+        asked_for = {"weather": seen.reading.weather[:, alike].sum(1), "light": seen.reading.light[:, truth.light]}
         for name, belief in asked_for.items():
             if name in self.attributes.judged:
                 out.values[name] = belief.mean()
