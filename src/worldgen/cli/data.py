@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "inspect": "counts, hours, splits, sizes, tags, classes and ranges of ego motion",
         "validate": "decode and check every sample, the index and the splits; exit 1 when anything is wrong",
         "index": "scan the shards and write index.parquet and dataset.json",
-        "view": "a page with the clips playing, captions, boxes and plots, and a contact sheet",
+        "view": "a page with the clips playing, captions, boxes and plots; of checked sets with quotas, reasons, scores, cost",
         "export": "pictures and labels as COCO, KITTI or YOLO",
     }
     made = {}
@@ -158,11 +158,12 @@ def _view(args: argparse.Namespace) -> int:
     from worldgen.cli.output import output_folder
     from worldgen.cli.progress import progress
     from worldgen.data.index import DataSet
-    from worldgen.data.page import write_page
+    from worldgen.generation.report import write_report
 
     data = DataSet(args.url).select(args.split, args.tag)
     with output_folder(args.out, overwrite=args.overwrite) as folder:
-        keys = write_page(data, folder, limit=args.limit, seen=lambda numbers: progress(numbers, desc="clips"))
+        seen = lambda numbers: progress(numbers, desc="clips")  # noqa: E731
+        keys = write_report(args.url, folder, limit=args.limit, seen=seen, data=data)
         record = {"command": "data view", "url": args.url, "shown": keys, "page": "index.html", "sheet": "sheet.png"}
         _write_meta(folder, record)
     if args.json:

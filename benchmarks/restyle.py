@@ -1,0 +1,121 @@
+"""Agreement of labels after restyling, and how far the look has changed, against the strength.
+
+  worldgen scenes render --prompt "by day" --count 24 --grid road --seed 960000 --out day
+  python benchmarks/restyle.py day --to "night, rain" [--sheets sheets]
+
+Per strength: the agreement of labels with the restyled clip over that with the original (1: nothing lost), the belief of
+the attribute reader in the new light and weather, and the share that the gate accepts; means with 95 % bootstrap
+intervals over clips. The same seed at every strength, so clips differ in strength alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from worldgen.cli.config import load_config
+from worldgen.cli.progress import progress
+from worldgen.core.clip import Clip
+from worldgen.core.seeds import numpy_rng
+from worldgen.data.index import DataSet
+from worldgen.data.page import spread
+from worldgen.data.sheet import contact_sheet
+from worldgen.generation.examination import describe_instruments
+from worldgen.generation.gate import GateConfig
+from worldgen.generation.restyle import RestyleConfig, Restyler
+
+MEASURES = ("label_agreement", "label_fit", "weather", "light", "sharpness", "flicker")
+RESAMPLES = 1000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("clips", help="labelled data set")
+    parser.add_argument("--to", default="night, rain")
+    parser.add_argument("--strengths", default="0.2,0.4,0.55,0.7,0.85,0.95")
+    parser.add_argument("--limit", type=int, default=24)
+    parser.add_argument("--config", default="configs/restyle/default.yaml")
+    parser.add_argument("--sheets", default="", help="folder for a contact sheet of the first clips at every strength")
+    parser.add_argument("--out", default="benchmarks/results/restyle.json")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    config = replace(load_config(RestyleConfig, [args.config]), to=args.to)
+    if config.gate_from:
+        config = replace(config, gate=load_config(GateConfig, [config.gate_from]))
+    restyler = Restyler.load(config)
+    data = DataSet(args.clips)
+    samples = [data.load(i) for i in spread(len(data), args.limit)]
+    strengths = [float(word) for word in args.strengths.split(",")]
+    rows, sheets = [], []
+    start_s = time.process_time()
+    for number, sample in enumerate(progress(samples, desc="restyle")):
+        task = restyler.task(sample)
+        before = restyler._agreement(task)
+        made = [restyler._take(task, strength, before, {}) for strength in strengths]
+        rows.append([
+            {"kept": take.agreement, "accepted": float(take.verdict.accepted), "reasons": list(take.verdict.reasons)}
+            | {name: take.card.values.get(name) for name in MEASURES}
+            for take in made
+        ])  # fmt: skip
+        if number < 4:
+            sheets.append((sample, [take.clip for take in made]))
+    record = {
+        "to": args.to, "clips": len(samples), "instruments": dict(describe_instruments(restyler.scorer)),
+        "weights_hash": restyler.sampler.weights_hash, "start": config.model.start,
+        "cpu_seconds_per_rollout": round((time.process_time() - start_s) / (len(samples) * len(strengths)), 2),
+        "strengths": {
+            f"{strength:g}": {name: interval([row[i][name] for row in rows]) for name in ("kept", "accepted", *MEASURES)}
+            | {"reasons": counted([reason for row in rows for reason in row[i]["reasons"]])}
+            for i, strength in enumerate(strengths)
+        },
+    }  # fmt: skip
+    Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+    Path(args.out).write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+    print(json.dumps(record, indent=1))
+    if args.sheets:
+        write_sheets(Path(args.sheets), sheets, strengths)
+
+
+def interval(values: list[float | None]) -> dict:
+    """Mean and 95 % bootstrap interval over clips; None where nothing was measured."""
+    known = np.array([value for value in values if value is not None], float)
+    if not len(known):
+        return {"clips": 0, "value": None}
+    rng = numpy_rng("restyle benchmark", len(known))
+    means = known[rng.integers(0, len(known), (RESAMPLES, len(known)))].mean(1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return {
+        "clips": len(known),
+        "value": round(float(known.mean()), 4),
+        "low": round(float(low), 4),
+        "high": round(float(high), 4),
+    }
+
+
+def counted(words: list[str]) -> dict[str, int]:
+    return {word: words.count(word) for word in sorted(set(words))}
+
+
+def write_sheets(folder: Path, sheets: list, strengths: list[float]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, (sample, clips) in enumerate(sheets):
+        shown: list[Clip] = [sample.clip, *clips]
+        words = ["original", *(f"strength {strength:g}" for strength in strengths)]
+        picture = contact_sheet(shown, words, labels=[sample.labels] * len(shown), frames_per_clip=4, columns=4)
+        cv2.imwrite(
+            str(folder / f"restyle_{number}.jpg"),
+            cv2.cvtColor(picture, cv2.COLOR_RGB2BGR),
+            [cv2.IMWRITE_JPEG_QUALITY, 88],
+        )
+
+
+if __name__ == "__main__":
+    main()
