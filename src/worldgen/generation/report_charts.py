@@ -113,7 +113,7 @@ def scatter(x: np.ndarray, y: np.ndarray, good: np.ndarray, *, labels: tuple[str
     )
     zero = side - pad - (0 - y0) / (y1 - y0) * (side - 2 * pad)
     line = f'<line class="zero" x1="0" x2="{WIDTH}" y1="{zero:.1f}" y2="{zero:.1f}"/>' if y0 < 0 < y1 else ""
-    return f"""<figure class="chart"><figcaption><b>{html.escape(name)}</b><span>{html.escape(labels[1])} {number(y0)} to {number(y1)} upwards</span></figcaption>
+    return f"""<figure class="chart"><figcaption><b>{html.escape(name)}</b><span>{html.escape(labels[1])} {number(y0)} to {number(y1)}</span></figcaption>
 <svg class="even" viewBox="0 0 {WIDTH} {side}" role="img" aria-label="{html.escape(name)}, {len(x)} clips"><rect class="field" width="{WIDTH}" height="{side}" rx="4"/>{line}{dots}</svg>
 <div class="ends"><span>{number(x0)}</span><span>{html.escape(labels[0])}</span><span>{number(x1)}</span></div></figure>
 """

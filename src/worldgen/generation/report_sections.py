@@ -117,11 +117,11 @@ def _coverage(report: Report) -> str:
     seen, charts = report.coverage, []
     if len(seen.speed_mps):
         charts.append(scatter(
-            seen.speed_mps, seen.turn_deg, seen.ego_accepted, labels=("mean speed, m/s", "turn, degrees, left up,"), name="Ego motion",
+            seen.speed_mps, seen.turn_deg, seen.ego_accepted, labels=("mean speed, m/s", "left turn, degrees:"), name="Ego motion",
         ))  # fmt: skip
     if seen.box_height_px:
         boxes = sum(len(values) for values in seen.box_height_px.values())
-        charts.append(heat(seen.heat, name="Where boxes are", note=f"centres of {boxes:,} boxes in the picture"))
+        charts.append(heat(seen.heat, name="Where boxes are", note=f"{boxes:,} centres"))
     for name, heights in sorted(seen.box_height_px.items(), key=lambda each: -len(each[1])):
         charts.append(histogram(
             heights, np.zeros(0), name=f"{name} height, px", note=f"{len(heights):,} boxes, median {np.median(heights):.0f} px",
