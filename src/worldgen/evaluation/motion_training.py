@@ -90,7 +90,26 @@ def train_motion(
         if step % 100 == 99:
             report(step + 1, shown, average)
     network.load_state_dict(average)
-    return network.eval().requires_grad_(False)
+    network.eval().requires_grad_(False)
+    balance(network, pairs)
+    return network
+
+
+def balance(network: MotionNetwork, pairs: Pairs, *, batch: int = 256) -> None:
+    """Scale the last layer so that speed and turning are right in sum over the training pairs.
+
+    A loss on relative errors would rather be too low than too high where it cannot see, which would look like a model
+    that drives too slowly.
+    """
+    given = []
+    for start in range(0, len(pairs.motion), batch):
+        given.append(network(torch.from_numpy(pairs.features[start : start + batch].astype(np.float32))))
+    out, wanted = torch.cat(given), torch.from_numpy(pairs.motion)
+    sign = torch.stack([torch.ones(len(wanted)), wanted[:, 1].sign()], 1)
+    scale = (wanted * sign).sum(0) / (out * sign).sum(0).clamp_min(1e-3)
+    last = network.last[-1]
+    last.weight.mul_(scale[:, None])
+    last.bias.mul_(scale)
 
 
 def motion_loss(given: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
