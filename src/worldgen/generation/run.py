@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+
+from fsspec.implementations.local import LocalFileSystem
 
 import worldgen
 from worldgen.core.errors import InputError
@@ -172,7 +176,9 @@ class Run:
         return True
 
     def _resume(self) -> None:
-        """Take over the jobs that are finished."""
+        """Take over the jobs that are finished, and remove what a killed run left half-written."""
+        for folder in (self.url, join(self.url, JOBS)):
+            sweep(folder)
         for record in finished_jobs(join(self.url, JOBS), self.patience):
             course = self.courses.get(record.cell)
             if course is not None:
@@ -326,6 +332,16 @@ def read_report(url: str, patience: Patience | None = None) -> dict:
     if not patience(f"read {where}", lambda: fs.exists(path)):
         return {}
     return json.loads(patience(f"read {where}", lambda: read_bytes(where)))
+
+
+def sweep(url: str) -> None:
+    """Remove temporary files of killed processes from a local folder; elsewhere files are put whole, and leave none."""
+    fs, path = resolve(url)
+    if isinstance(fs, LocalFileSystem) and os.path.isdir(path):
+        for entry in list(os.scandir(path)):
+            if entry.name.endswith(".tmp") and entry.name.startswith((".", "lock.json.")):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(entry.path)
 
 
 def refuse_foreign(url: str, patience: Patience) -> None:
