@@ -166,6 +166,11 @@ class Judged:
     clip_index: np.ndarray
     tags: tuple[tuple[str, ...], ...]
 
+    @property
+    def names(self) -> list[str]:
+        """Names of the slices."""
+        return [piece.name for piece in self.slices]
+
     def clip_weight(self, piece: Slice, drawn: np.ndarray | None = None) -> np.ndarray:
         """How often each clip counts in a slice ``(K,)``; drawn: clip numbers of a bootstrap draw."""
         weight = (

@@ -43,11 +43,11 @@ class LabelScore:
         return bootstrap(len(self.made.tags), statistic, seed=seed, resamples=RESAMPLES)
 
     def row(self, name: str, group: str, *, seed: int = 0) -> dict[str, Interval | int]:
-        """All numbers of a slice and group: relative, made, drawn, wrong, and objects."""
+        """All numbers of a slice and group: relative, made, drawn, wrong (only for all objects), and objects."""
         made = self.made.interval(name, group, seed=seed)
         nothing = Interval(math.nan, math.nan, math.nan, 0)
         others = {
-            part: judged.interval(name, group, seed=seed) if judged else nothing
+            part: judged.interval(name, group, seed=seed) if judged and name in judged.names else nothing
             for part, judged in (("drawn", self.drawn), ("wrong", self.wrong))
         }
         relative = self.relative(name, group, seed=seed)
@@ -56,7 +56,7 @@ class LabelScore:
     @property
     def slices(self) -> list[str]:
         """Names of the slices, "all" first."""
-        return [piece.name for piece in self.made.slices]
+        return self.made.names
 
 
 def score_labels(detector: Detector, cases: Sequence[Case], *, seed: int = 0) -> LabelScore:
