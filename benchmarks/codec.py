@@ -24,9 +24,13 @@ from worldgen.core.assets import assets_dir
 from worldgen.core.clip import Clip
 from worldgen.data.index import DataSet
 from worldgen.models.bundle import load_codec
-from worldgen.models.codec import decode_video, encode_video
+from worldgen.models.codec import PatchCodec, decode_video, encode_video, patches_of
 from worldgen.models.pixels import clips_from_video, video_from_clips
 from worldgen.models.weights import weights_hash
+
+
+FIT_CLIPS = 100
+"""Training clips of each data set that the bare transforms are fitted to."""
 
 
 class PooledBlock(nn.Module):
@@ -83,16 +87,41 @@ def quality(clip: Clip, rebuilt: Clip) -> dict[str, float]:
 
 
 @torch.no_grad()
+def transforms(urls: list[str], channels: list[int]) -> dict[str, PatchCodec]:
+    """Codecs without a trained decoder, of several widths, fitted to the training clips of the data sets."""
+    total, outer, count = 0.0, 0.0, 0
+    for url in urls:
+        data = DataSet(url)
+        training = [i for i, row in enumerate(data.rows) if row["split"] == "train" and row["accepted"]]
+        for i in training[:: max(1, len(training) // FIT_CLIPS)]:
+            clip = data.load(i).clip
+            height, width = clip.height_px // 16 * 16, clip.width_px // 16 * 16
+            frames = Clip(np.ascontiguousarray(clip.frames[::6, :height, :width]), clip.fps)
+            rows = patches_of(video_from_clips([frames])[0].movedim(1, 0)).double()
+            total, outer, count = total + rows.sum(0), outer + rows.T @ rows, count + len(rows)
+    mean = total / count
+    made = {}
+    for number in channels:
+        codec = PatchCodec(number, width=8)
+        codec.fit(mean, outer / count - torch.outer(mean, mean))
+        made[f"transform_{number}"] = codec
+    return made
+
+
+@torch.no_grad()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", nargs="+")
     parser.add_argument("--codec", default="")
     parser.add_argument("--reference", default="")
+    parser.add_argument("--transforms", type=int, nargs="*", default=[], metavar="C", help="bare transforms of C channels too")
+    parser.add_argument("--fit", nargs="*", default=[], metavar="DATA_SET", help="data sets the bare transforms are fitted to")
     parser.add_argument("--clips", type=int, default=6, help="clips a source, spread evenly")
     parser.add_argument("--out", default="benchmarks/results/codec.json")
     args = parser.parse_args()
     codec = load_codec(args.codec or assets_dir() / "model")
     reference = reference_codec(Path(args.reference)) if args.reference else None
+    bare = transforms(args.fit or args.data, args.transforms)
     rows = defaultdict(list)
     encode_s = decode_s = 0.0
     frames = 0
@@ -119,6 +148,9 @@ def main() -> None:
                 encode_s += middle - start
                 frames += len(clip)
                 record = quality(clip, clips_from_video(rebuilt, clip.fps)[0])
+                for label, other in bare.items():
+                    again = clips_from_video(decode_video(other, encode_video(other, video)), clip.fps)[0]
+                    record |= {f"{label}_{k}": v for k, v in quality(clip, again).items()}
                 if reference is not None:
                     batch = video[0].movedim(0, 1) / 2 + 0.5
                     there = (reference[1](reference[0](batch)) * 2 - 1).movedim(0, 1)[None]

@@ -122,6 +122,18 @@ def test_training_follows_the_ego_motion_and_not_a_shuffled_one():
     assert at(right) < 0.6 * at(wrong)
 
 
+def test_pure_noise_says_nothing_of_the_clean_frames():
+    """With every clip at t = 1 a network without past errs by what it cannot know: the variance of the data."""
+    pipeline = build_pipeline("tiny")
+    latents = 2.0 * torch.randn(16, LATENT_CHANNELS, 2, 4, 4, generator=torch.Generator().manual_seed(0))
+    c = conditions(16, 2, rows=4, columns=4)
+    options = FlowOptions(known_frames=0.0, pure_noise=1.0)
+    loss, _ = world_loss(
+        pipeline.transformer, pipeline.text_encoder, examples(latents, c), torch.Generator().manual_seed(0), options=options
+    )
+    assert loss.item() == pytest.approx(4.0, rel=0.05)
+
+
 def test_validation_reports_every_level():
     pipeline = build_pipeline("tiny")
     noisy_weights(pipeline.transformer, 0.02)

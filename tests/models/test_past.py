@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from tests.models.build import conditions, noisy_weights
-from worldgen.models.codec import encode_images
+from worldgen.models.codec import decode_images, encode_images
 from worldgen.models.flow import Examples
 from worldgen.models.own_past import with_own_past
 from worldgen.models.past import moved_past, worn_pasts
@@ -68,3 +68,18 @@ def test_own_past_replaces_the_past_of_chosen_clips_only_and_leaves_no_gradient(
     changed = (made.past != given.past).flatten(1).any(1)
     assert torch.equal(changed, drawn) and 0 < int(drawn.sum()) < 6
     assert torch.equal(made.past[:, :, 0], given.past[:, :, 0]) and not made.past.requires_grad
+
+
+@torch.no_grad()
+def test_own_past_of_a_network_that_corrects_nothing_is_the_first_picture_moved_on():
+    """A fresh network paints its past, so the second frame's past is the first one's, decoded, moved and encoded."""
+    pipeline = build_pipeline("tiny")
+    networks = (pipeline.transformer, pipeline.text_encoder, pipeline.codec)
+    latents = torch.randn(1, pipeline.transformer.config.latent_channels, 3, ROWS, COLUMNS)
+    c = conditions(1, 3, rows=ROWS, columns=COLUMNS).without("ego").without("layout")
+    first = encode_images(pipeline.codec, pictures(1))
+    past = torch.zeros(1, latents.shape[1] + 1, 3, ROWS, COLUMNS)
+    past[:, :, 0] = torch.cat([first, torch.ones(1, 1, ROWS, COLUMNS)], 1)
+    made = with_own_past(networks, Examples(latents, past, c), torch.Generator().manual_seed(0), share=1.0)
+    shown = decode_images(pipeline.codec, first).clamp(-1, 1)
+    torch.testing.assert_close(made.past[:, :-1, 1], encode_images(pipeline.codec, shown), atol=1e-3, rtol=1e-3)

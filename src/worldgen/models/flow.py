@@ -19,13 +19,15 @@ from worldgen.models.text import text_states
 class FlowOptions:
     """How training examples are corrupted.
 
-    known_frames: share of frames given clean (t = 0). time_mean, time_std: of the logit-normal time (Esser et al. 2024,
+    known_frames: share of frames given clean (t = 0). pure_noise: share of clips whose other frames are all at t = 1, where
+    a rollout in one step begins and ends. time_mean, time_std: of the logit-normal time (Esser et al. 2024,
     arXiv:2403.03206, section 3.1). past_noise: largest standard deviation of noise put on the past frame, half of the
     time, so that the model learns to repair its own errors in rollouts. own_past: share of clips whose past is made from the
     model's own frames instead. drop_*: share of clips trained without that condition.
     """
 
     known_frames: float = 0.3
+    pure_noise: float = 0.0
     time_mean: float = 0.3
     time_std: float = 1.2
     past_noise: float = 0.2
@@ -68,6 +70,7 @@ def world_loss(
     t = torch.sigmoid(options.time_mean + options.time_std * normal(batch, frames))
     # Half of the clips share one time, as in a sampler run over a chunk; the others mix times freely.
     t = torch.where(uniform(batch, 1) < 0.5, t[:, :1].expand_as(t), t)
+    t = t.masked_fill(uniform(batch, 1) < options.pure_noise, 1.0)
     known = uniform(batch, frames) < options.known_frames
     known[:, -1] = False  # at least one frame to learn from
     t = t.masked_fill(known, 0.0)

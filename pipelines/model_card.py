@@ -1,0 +1,166 @@
+"""The card of the shipped model, from the JSON that training, benchmarks and measures wrote; no number is typed by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+NAMES = {"control": "Does it move as told?", "attributes": "Does it show what the words say?", "labels": "Are its labels true?"}
+
+
+def read_results(folder: Path) -> dict[str, dict]:
+    """Every JSON file of a folder by its stem; {} where there is none."""
+    return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+
+
+def card(out: Path) -> str:
+    record = json.loads((out / "training.json").read_text())
+    results = read_results(REPOSITORY / "benchmarks" / "results")
+    measures = read_results(REPOSITORY / "eval" / "results")
+    parameters = ", ".join(f"{name} {count / 1e6:.2f} M" for name, count in record["parameters"].items())
+    lines = [
+        "# The shipped model", "",
+        "A small driving world model: past frames, ego motion, words and a scene layout in, video latents out. It is a "
+        "reference and a working default for a laptop CPU, **not photorealistic and not for judging real systems**. "
+        "What it obeys and how long it holds is measured below, on scenes no training has seen, by instruments trained "
+        "on drawn scenes only.", "",
+        "| | |", "| --- | --- |",
+        f"| size and rate | {record['size_px'][0]} x {record['size_px'][1]} at {record['fps']:g} frames/s |",
+        f"| conditions honoured | {', '.join(record['accepts'])} |",
+        f"| parameters | {parameters} |",
+        f"| weights | {record['weights_mb']} MB, float16 safetensors, hash `{record['weights_hash']}` |",
+        "| licence | Apache-2.0 |", "",
+        "## Data", "", "| data set | clips | hours | licences | sources |", "| --- | --- | --- | --- | --- |",
+    ]  # fmt: skip
+    for data in record["data"]:
+        sources = ", ".join(f"{name} {count}" for name, count in sorted(data["sources"].items()))
+        lines.append(f"| {data['name']} | {data['clips']} | {data['hours']} | {', '.join(data['licences'])} | {sources} |")
+    lines += [
+        "", "Rendered scenes have exact ego motion, captions and layouts. Real clips have captions, and ego motion where a log "
+        "gives it. Splits are by drive.", "", "## Training", "",
+        "The recipe is `pipelines/train_default.sh`. The runs behind these weights, in order (records in `training.json`):", "",
+        "| run | steps | minutes | validation error, first to last |", "| --- | --- | --- | --- |",
+    ]  # fmt: skip
+    if record["codec_run"]:
+        lines.append(_run_row("codec", record["codec_run"]))
+    lines += [_run_row(run["run"], run) for run in record["runs"]]
+    lines += [
+        "", "The validation error of a world run is the mean velocity error over the noise levels in `training.json`.",
+    ]  # fmt: skip
+    notes = record.get("notes", []) + [note for run in [record["codec_run"], *record["runs"]] for note in run.get("notes", ())]
+    lines += ["", *[f"- {note}" for note in notes]] if notes else []
+    lines += measures_section(measures)
+    if "codec" in results:
+        lines += _codec_table(results["codec"])
+    if "speed" in results:
+        lines += _speed_table(results["speed"])
+    return "\n".join(lines) + "\n"
+
+
+def _run_row(name: str, run: dict) -> str:
+    key = "psnr_db" if run["validation"] and "psnr_db" in run["validation"][0] else "loss"
+    curve = [v[key] for v in run["validation"]]
+    shown = f"{key} {curve[0]:.3f} to {curve[-1]:.3f}" if curve else "not measured"
+    return f"| {name} | {run['steps']} | {run['minutes']} | {shown} |"
+
+
+def _codec_table(result: dict) -> list[str]:
+    referenced = any("reference_psnr_db" in row for row in result["sources"])
+    head = "| source | split | PSNR dB | SSIM |" + (" reference PSNR dB | reference SSIM |" if referenced else "")
+    lines = [
+        "", "## Codec", "",
+        f"{result['frames']} frames; encodes {result['encode_frames_per_s']} and decodes {result['decode_frames_per_s']} "
+        f"frames/s on {result['threads']} threads. `python benchmarks/codec.py`. The reference is a public autoencoder of "
+        "equal stride with twice the latent channels. Sources other than the training data are used for measuring only.",
+        "", head, "| --- " * head.count(" | ") + "| --- |",
+    ]  # fmt: skip
+    for row in result["sources"]:
+        cells = [row["source"], row["split"], f"{row['psnr_db']:.2f}", f"{row['ssim']:.3f}"]
+        if referenced:
+            cells += [f"{row['reference_psnr_db']:.2f}", f"{row['reference_ssim']:.3f}"]
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def _speed_table(result: dict) -> list[str]:
+    rollout = result["rollout"]
+    late = next(k for k in rollout if k.startswith("s_per_frame_at_") and k != "s_per_frame_at_50")
+    rows = [
+        ("`worldgen sample`, 25 frames, cold start", f"{result['sample_25_frames_cold']['seconds']} s, peak {result['sample_25_frames_cold']['peak_mib']} MiB"),
+        ("`worldgen --help`", f"{result['help_s']} s"),
+        ("forward, share of the matrix-product peak", f"{result['forward']['share_of_peak']:.0%}"),
+        ("training step, share of the matrix-product peak", f"{result['training_step']['share_of_peak']:.0%}"),
+        (f"rollout, s a frame at 50 and at {late.rsplit('_', 1)[1]}", f"{rollout['s_per_frame_at_50']} and {rollout[late]}, ratio {rollout['ratio']}"),
+        ("streaming, decoded frames a second", f"{rollout['frames_per_s']}"),
+        (f"sampler steps alone, 25 frames of {rollout['steps']} steps", f"{rollout['sampler_s_for_25_frames']} s"),
+    ]  # fmt: skip
+    return [
+        "", "## Speed", "", f"{result['threads']} CPU threads, PyTorch {result['torch']}. `python benchmarks/speed.py`.", "",
+        "| what | measured |", "| --- | --- |", *[f"| {name} | {value} |" for name, value in rows],
+    ]  # fmt: skip
+
+
+def cell(value) -> str:
+    """An interval as ``0.91 [0.88, 0.94]``, a number as it is, a dash for what is not defined."""
+    if isinstance(value, dict):
+        if value.get("value") is None:
+            return "-"
+        low, high = value.get("low"), value.get("high")
+        return f"{value['value']:.3f}" + ("" if low is None else f" [{low:.3f}, {high:.3f}]")
+    return "-" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def measures_section(measures: dict[str, dict]) -> list[str]:
+    """Control, attributes, labels and drift of the shipped weights beside the same scenes drawn."""
+    lines = []
+    for name, title in NAMES.items():
+        if name in measures:
+            lines += ["", f"## {title}", "", *_head(measures[name])]
+            lines += {"control": _control, "attributes": _nested, "labels": _nested}[name](measures, name)
+    if "drift" in measures:
+        lines += _drift(measures["drift"])
+    return lines
+
+
+def _head(result: dict) -> list[str]:
+    start = "two drawn frames, which are not judged" if result.get("start") == "sketch" else "noise"
+    steps = result.get("sampler", {}).get("steps")
+    return [f"`{result['command']}`: {result['clips']} clips of {result['frames']} frames, begun from {start}, {steps} sampler steps.", ""]
+
+
+def _control(measures: dict[str, dict], name: str) -> list[str]:
+    result, drawn = measures[name], measures.get(f"{name}_rendered", {"rows": {}})
+    lines = ["| measure | the model | the same scenes drawn |", "| --- | --- | --- |"]
+    lines += [f"| {row} | {cell(value)} | {cell(drawn['rows'].get(row))} |" for row, value in result["rows"].items()]
+    return lines + [f"| {row} (must be about 0) | {cell(value)} | |" for row, value in result["controls"].items()]
+
+
+def _nested(measures: dict[str, dict], name: str) -> list[str]:
+    """Rows that hold a dict of columns; the control is the last column."""
+    result = measures[name]
+    columns = [c for c in next(iter(result["rows"].values()))]
+    controls = result.get("controls", {})
+    extra = list(next(iter(controls.values()), {}))
+    head = ["what", *columns, *(f"{c} (must fail)" for c in extra)]
+    lines = ["| " + " | ".join(head) + " |", "| --- " * len(head) + "|"]
+    for row, values in result["rows"].items():
+        cells = [cell(values.get(c)) for c in columns] + [cell(controls.get(row, {}).get(c)) for c in extra]
+        lines.append(f"| {row} | " + " | ".join(cells) + " |")
+    if result.get("not_judged"):
+        lines += ["", "Not judged, because the instrument is not good enough: " + ", ".join(result["not_judged"]) + "."]
+    return lines
+
+
+def _drift(result: dict) -> list[str]:
+    starts = [window["first_frame"] for window in result["windows"]]
+    lines = ["", "## How long does it hold?", "", *_head(result)]
+    lines += ["| from frame | " + " | ".join(map(str, starts)) + " | leaves its band |", "| --- " * (len(starts) + 2) + "|"]
+    for name in (n for n in result["windows"][0] if n != "first_frame"):
+        values = []
+        for window in result["windows"]:
+            value = window[name].get("value") if isinstance(window[name], dict) else window[name]
+            values.append("-" if value is None else f"{value:.2f}")
+        frame = result["leaves_band_at_frame"].get(name)
+        lines.append(f"| {name} | " + " | ".join(values) + f" | {'stays' if frame is None else f'at frame {frame}'} |")
+    return [*lines, "", f"Fréchet distance of the last window over that of the first: {result['frechet_growth']:.2f}."]
