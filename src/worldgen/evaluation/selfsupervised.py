@@ -1,4 +1,4 @@
-"""fd-worldgen: a small video network that learns without labels what clips look like and how they move.
+"""fd-worldgen: a small video network that learns without labels what tells clips apart and what damage does to them.
 
 Its features make a Fréchet distance that runs anywhere. It is not the Fréchet video distance (FVD) of the literature and
 is never called so: numbers compare only with numbers of the same weights.
@@ -11,9 +11,10 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from scipy import linalg
 from torch import nn
-from torch.nn import functional as F
 
 from worldgen.core.assets import assets_dir
 from worldgen.core.errors import InputError, Received
@@ -28,7 +29,7 @@ class EncoderConfig:
 
     A longer clip is seen as windows of ``frames`` frames, whose features are averaged.
 
-    taught: names of the corruptions whose strength it was trained to tell.
+    taught: names of the corruptions that it was taught to show.
     """
 
     frames: int = 8
@@ -40,10 +41,11 @@ class EncoderConfig:
 
 
 class ClipEncoder(nn.Module):
-    """Video to a feature vector: four stages of convolutions over the picture, then over time; mean over all places.
+    """Video to a feature vector: four stages of fixed random convolutions, over the picture and over time, and a linear
+    map that is learnt (:func:`solve_views`) from how much each says.
 
     All convolutions are two-dimensional with channels last in memory: over height and width with time in the batch, then
-    over time with all places in a row. The same memory serves both, and CPUs do it four times as fast as in 3-D.
+    over time with all places in a row. The same memory serves both, and CPUs do it several times as fast as in 3-D.
     """
 
     def __init__(self, config: EncoderConfig):
@@ -53,22 +55,36 @@ class ClipEncoder(nn.Module):
         self.stem = _conv(3, widths[0], (5, 5), (2, 2))
         self.over_picture = nn.ModuleList(_conv(a, b, (3, 3), (2, 2)) for a, b in itertools.pairwise(widths))
         self.over_time = nn.ModuleList(_conv(b, b, (3, 1), (2 if i < 2 else 1, 1)) for i, b in enumerate(widths[1:]))
-        self.out = nn.Linear(2 * widths[-1], config.features)
+        self.out = nn.Linear(2 * sum(widths), config.features)
 
     def forward(self, video: torch.Tensor) -> torch.Tensor:
         """``(B, 3, T, H, W)`` in [-1, 1] to ``(B, D)`` features."""
+        return self.out(self.describe(video))
+
+    def describe(self, video: torch.Tensor) -> torch.Tensor:
+        """What the convolutions see, ``(B, 2 sum(widths))``: mean and spread of every channel of every stage.
+
+        Means say what is there; spreads say how unevenly, in place and time. Early stages see grain and edges, late ones
+        large things and their motion.
+        """
         batch = len(video)
         x = video.transpose(1, 2).flatten(0, 1).contiguous(memory_format=torch.channels_last)  # (B T, 3, H, W)
         x = self.stem(x)
+        parts = [_pool(x, batch)]
         for over_picture, over_time in zip(self.over_picture, self.over_time, strict=True):
             x = over_picture(x)  # (B T, C, h, w)
             (_, channels, rows, columns), memory = x.shape, x.permute(0, 2, 3, 1)
             x = memory.reshape(batch, -1, rows * columns, channels).permute(0, 3, 1, 2)  # (B, C, T, h w)
             x = over_time(x)
             x = x.permute(0, 2, 3, 1).reshape(-1, rows, columns, channels).permute(0, 3, 1, 2)  # (B T', C, h, w)
-        x = x.unflatten(0, (batch, -1)).transpose(1, 2).flatten(2).float()  # (B, C, T' h w)
-        # Means say what is there; spreads say how unevenly, in place and time, which a mean hides.
-        return self.out(torch.cat([x.mean(2), x.std(2)], 1))
+            parts.append(_pool(x, batch))
+        return torch.cat(parts, 1)
+
+
+def _pool(x: torch.Tensor, batch: int) -> torch.Tensor:
+    """``(B T, C, h, w)`` to the mean and spread of each channel, ``(B, 2 C)``."""
+    x = x.unflatten(0, (batch, -1)).transpose(1, 2).flatten(2).float()  # (B, C, T h w)
+    return torch.cat([x.mean(2), x.std(2)], 1)
 
 
 def _conv(inputs: int, outputs: int, size: tuple[int, int], stride: tuple[int, int]) -> nn.Sequential:
@@ -76,48 +92,66 @@ def _conv(inputs: int, outputs: int, size: tuple[int, int], stride: tuple[int, i
     return nn.Sequential(conv, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)).to(memory_format=torch.channels_last)
 
 
-class Pretext(nn.Module):
-    """The heads that exist only in training: a projector for VICReg and one output per taught corruption."""
+@torch.no_grad()
+def settle(encoder: ClipEncoder, video: torch.Tensor) -> None:
+    """Set the statistics of the normalisation layers to those of some clips, so that every channel is in use."""
+    norms = [module for module in encoder.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain average instead of a moving one
+    encoder.train()
+    encoder.describe(video)
+    encoder.eval()
 
-    def __init__(self, config: EncoderConfig, projected: int = 256):
-        super().__init__()
-        self.projector = nn.Sequential(
-            nn.Linear(config.features, projected), nn.BatchNorm1d(projected), nn.ReLU(), nn.Linear(projected, projected)
-        )
-        self.strengths = nn.Sequential(nn.Linear(config.features, 64), nn.ReLU(), nn.Linear(64, len(config.taught)))
 
+def solve_views(
+    views: np.ndarray, changes: np.ndarray, size: int, *, shrinkage: float = 0.1
+) -> tuple[np.ndarray, np.ndarray]:
+    """The linear map under which views of one clip agree, clips differ, and damage shows: matrix and bias.
 
-def vicreg_loss(one: torch.Tensor, two: torch.Tensor) -> torch.Tensor:
-    """Two views of a clip agree, every output varies over clips, and no two outputs say the same.
+    views: ``(N, V, K)`` descriptions of V views of each of N clips. changes: ``(M, K)`` differences that known damage makes
+    to a view. size: D. Returns ``(D, K)`` and ``(D,)`` float64: the D directions with the most variance between clips and
+    damage per variance between views of a clip, scaled so that the latter is 1. It is what the loss of VICReg leads to
+    where the map is linear, without steps or learning rates.
 
-    one, two: ``(B, P)`` projections of the same clips. Source: Bardes, Ponce and LeCun, "VICReg" (2022), eq. 6, weights
-    25, 25, 1.
+    Source: Balestriero and LeCun, "Contrastive and Non-Contrastive Self-Supervised Learning Recover Global and Local
+    Spectral Embedding Methods" (2022), section 4; Fisher's discriminant with clips as classes. Raises InputError for fewer
+    than two clips or views, or more outputs than inputs.
     """
-    assert one.shape == two.shape and len(one) > 1, (one.shape, two.shape)
-    loss = 25 * F.mse_loss(one, two)
-    for z in (one, two):
-        centred = z - z.mean(0)
-        spread = torch.sqrt(centred.var(0) + 1e-4)
-        covariance = centred.T @ centred / (len(z) - 1)
-        off_diagonal = covariance - torch.diag(torch.diagonal(covariance))
-        loss = loss + 25 * F.relu(1 - spread).mean() / 2 + off_diagonal.pow(2).sum() / z.shape[1]
-    return loss
-
-
-def strengths_loss(guessed: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
-    """Squared error of corruption strengths; guessed are logits, true in [0, 1], both ``(B, kinds)``."""
-    return F.mse_loss(torch.sigmoid(guessed), true) * guessed.shape[1]
+    clips, count, inputs = views.shape
+    if clips < 2 or count < 2 or size > inputs:
+        raise InputError("views to learn from", (clips, count, inputs), f"two clips, two views, {size} inputs at least")
+    spread = views.reshape(-1, inputs).std(0)
+    spread = np.where(spread > 1e-4, spread, np.inf)  # a channel that never changes says nothing
+    middle = views.mean((0, 1))
+    standard = (views - middle) / spread
+    mean = standard.mean(1)
+    within = (standard - mean[:, None]).reshape(-1, inputs)
+    within = within.T @ within / (clips * (count - 1))
+    between = mean.T @ mean / clips
+    damage = changes / spread
+    damage = damage.T @ damage / max(1, len(changes))
+    floor = shrinkage * np.trace(within) / inputs
+    _, directions = linalg.eigh(between + damage, within + floor * np.eye(inputs))
+    chosen = directions[:, ::-1][:, :size].T  # (D, K), most first
+    matrix = chosen / spread
+    return matrix, -matrix @ middle
 
 
 def save_encoder(encoder: ClipEncoder, folder: str | Path) -> None:
-    """Write ``model.safetensors`` (half precision) and ``config.json``."""
+    """Write ``model.safetensors`` (convolutions in half precision) and ``config.json``."""
     from safetensors.torch import save
 
     from worldgen.data.storage import join, write_bytes
 
-    tensors = {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in encoder.state_dict().items()}
+    tensors = {k: (v.half() if _coarse(k, v) else v).contiguous() for k, v in encoder.state_dict().items()}
     write_bytes(join(str(folder), WEIGHTS_NAME), save(tensors))
     write_bytes(join(str(folder), "config.json"), (json.dumps(asdict(encoder.config), indent=2) + "\n").encode())
+
+
+def _coarse(name: str, tensor: torch.Tensor) -> bool:
+    """Whether half precision is enough: not for the solved map, whose rows weigh small differences."""
+    return tensor.is_floating_point() and not name.startswith("out.")
 
 
 def load_encoder(folder: str | Path | None = None) -> ClipEncoder:
