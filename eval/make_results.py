@@ -1,0 +1,125 @@
+"""Write eval/RESULTS.md from eval/results/*.json; every number on the page is copied from one of them.
+
+python eval/make_results.py [--results eval/results] [--out eval/RESULTS.md]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ORDER = ("fvd", "memorisation", "control", "attributes", "labels", "drift", "gain")
+SENTENCES = ("sentence", "line", "verdict", "conclusion")
+MOST_ROWS = 40
+DEPTH = 3
+
+
+def is_interval(value: object) -> bool:
+    return isinstance(value, dict) and {"value", "low", "high"} <= value.keys()
+
+
+def intervals(record: dict, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, dict]]:
+    """Names and intervals found in a record, nested names joined with a full stop."""
+    for name, value in record.items():
+        full = f"{prefix}{name}"
+        if is_interval(value):
+            yield full, value
+        elif isinstance(value, dict) and depth < DEPTH:
+            yield from intervals(value, f"{full}.", depth + 1)
+
+
+def number(value: object) -> str:
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return "not defined"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def cost_line(record: dict) -> str:
+    cost = record.get("cost") or {}
+    parts = [
+        f"{cost[name]:,} {unit}" for name, unit in (("seconds", "s"), ("cpu_seconds", "s of processor"), ("peak_memory_mb", "MB at most"))
+        if name in cost
+    ]  # fmt: skip
+    return "Cost: " + ", ".join(parts) + "." if parts else ""
+
+
+def planted_table(record: dict) -> list[str]:
+    lines = ["| planted copies | found | 95 % | scores |", "| --- | --- | --- | --- |"]
+    for kind, row in record["planted"].items():
+        low, high = row["interval_95"]
+        scores = row["scores"]
+        lines.append(
+            f"| {kind}{'' if row['required'] else ' (not required)'} | {row['found']} of {row['clips']} | {low:.2f} to {high:.2f} "
+            f"| {scores['least']:.2f} to {scores['most']:.2f} |"
+        )
+    for name, row in record["false_alarms"].items():
+        low, high = row["interval_95"]
+        lines.append(f"| false alarms, {name} | {row['found']} of {row['clips']} | {low:.2f} to {high:.2f} | |")
+    return lines
+
+
+def section(path: Path) -> list[str]:
+    """One result: what it says, its numbers, its warnings, what made it and what that cost."""
+    record = json.loads(path.read_text(encoding="utf-8"))
+    lines = [f"## {path.stem.replace('_', ' ')}", ""]
+    lines += [f"{record[name]}" for name in SENTENCES if isinstance(record.get(name), str)]
+    for name in ("sentences", "conclusions"):
+        value = record.get(name)
+        lines += [
+            f"- {text}"
+            for text in (value.values() if isinstance(value, dict) else value or ())
+            if isinstance(text, str)
+        ]
+    if "planted" in record:
+        lines += ["", *planted_table(record)]
+    rows = list(intervals(record))
+    if rows:
+        lines += ["", "| | value | 95 % | clips |", "| --- | --- | --- | --- |"]
+        lines += [
+            f"| {name} | {number(v['value'])} | {number(v['low'])} to {number(v['high'])} | {v.get('clips', '')} |"
+            for name, v in rows[:MOST_ROWS]
+        ]
+        if len(rows) > MOST_ROWS:
+            lines.append(f"| and {len(rows) - MOST_ROWS} more in {path.name} | | | |")
+    if isinstance(record.get("slices"), dict) and record["slices"] and "value" in record:
+        lines += ["", "| slice | clips | kernel distance | 95 % |", "| --- | --- | --- | --- |"]
+        lines += [
+            f"| {tag} | {row['generated_clips']} | {number(row['kernel_distance'])} | {number(row['interval_95'][0])} to "
+            f"{number(row['interval_95'][1])} |" for tag, row in record["slices"].items()
+        ]  # fmt: skip
+    lines += ["", *(f"- Warning: {text}." for text in record.get("warnings", ()))] if record.get("warnings") else []
+    picture = path.with_suffix(".png")
+    if picture.is_file():
+        lines += ["", f"![{path.stem.replace('_', ' ')}]({picture.parent.name}/{picture.name})"]
+    tail = [f"`{record['command']}`" if record.get("command") else "", cost_line(record)]
+    lines += ["", *(part for part in tail if part), f"Source: `{path.parent.name}/{path.name}`.", ""]
+    return lines
+
+
+def rank(path: Path) -> tuple[int, str]:
+    kind = next((i for i, name in enumerate(ORDER) if path.stem.startswith(name)), len(ORDER))
+    return kind, path.stem
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--results", type=Path, default=HERE / "results")
+    parser.add_argument("--out", type=Path, default=HERE / "RESULTS.md")
+    args = parser.parse_args()
+    paths = sorted(args.results.glob("*.json"), key=rank)
+    lines = [
+        "# Results", "", "Made by `eval/make_results.py` from `results/*.json`; do not edit. What each number means, and what would",
+        "prove it wrong, is in [PROTOCOL.md](PROTOCOL.md). `eval/run_all.sh` makes all of them again.", "",
+    ]  # fmt: skip
+    for path in paths:
+        lines += section(path)
+    args.out.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+    print(f"{len(paths)} results in {args.out}")
+
+
+if __name__ == "__main__":
+    main()
