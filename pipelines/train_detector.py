@@ -20,7 +20,7 @@ import torch
 from worldgen.cli.progress import progress
 from worldgen.data.index import DataSet
 from worldgen.evaluation.augmentation import AugmentConfig
-from worldgen.evaluation.average_precision import ALL, judge
+from worldgen.evaluation.average_precision import SIZES, SLICES, judge
 from worldgen.evaluation.detector import GROUPS, load_detector, save_detector
 from worldgen.evaluation.detector_training import DetectorTraining, train_detector
 from worldgen.evaluation.instruments import save_accuracy
@@ -76,9 +76,14 @@ def measure(args: argparse.Namespace) -> None:
     if args.held_out:
         parts.append(load(args.held_out, ("train", "val", "test"), every=args.every))
     pictures = Pictures.joined(parts)
-    judged = judge(pictures, find_in(load_detector(args.out), pictures))
+    found = find_in(load_detector(args.out), pictures)
+    sizes = judge(pictures, found, slices=SIZES)
+    judged = judge(pictures, found, slices=SLICES)
     save_accuracy(args.out, {
-        "accuracy": {f"ap50_{group}": judged.interval("all", group).to_json() for group in (ALL, *GROUPS)},
+        "accuracy": {
+            f"ap50_{group}_{piece.name}": sizes.interval(piece.name, group).to_json()
+            for piece in SIZES for group in GROUPS
+        },
         "slices": judged.to_json(), "min_height_px": MIN_HEIGHT_PX, "clips": pictures.num_clips,
         "pictures": len(pictures), "data": pictures.digest(),
         "command": "python pipelines/train_detector.py " + " ".join(

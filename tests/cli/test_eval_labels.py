@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from worldgen.cli.main import main
+from worldgen.evaluation.average_precision import SIZES
 from worldgen.evaluation.detector import Detector, DetectorConfig, save_detector
 from worldgen.evaluation.instruments import save_accuracy
 
@@ -19,9 +20,11 @@ def detector(tmp_path):
     """An untrained detector whose record claims what a test says."""
 
     def make(**ap50):
+        """AP50 by group of objects of at least 16 pixels; 0.5 of smaller ones."""
         torch.manual_seed(0)
         save_detector(Detector(DetectorConfig((8, 8, 8, 8), (1, 1, 1), 8)), tmp_path)
-        save_accuracy(tmp_path, {"accuracy": {f"ap50_{name}": {"value": value} for name, value in ap50.items()}})
+        rows = {f"ap50_{n}_{p.name}": {"value": v if p.low_px >= 16 else 0.5} for n, v in ap50.items() for p in SIZES}
+        save_accuracy(tmp_path, {"accuracy": rows})
         return ["eval", "labels", "--model", "rendered", "--clips", "2", "--frames", "17", "--detector", str(tmp_path)]
 
     return make
@@ -37,10 +40,11 @@ def test_a_blind_detector_finds_nothing_and_the_result_says_which_groups_it_may_
     out = tmp_path / "labels.json"
     assert main([*detector(vehicle=0.95, pedestrian=0.5, cyclist=0.91), "--out", str(out)]) == 0
     text = capsys.readouterr().out
-    assert "relative" in text and "wrong" in text and "vehicle (" in text and "not judged" in text
+    assert "relative" in text and "wrong" in text and "vehicle from 16px (" in text and "not judged" in text
     record = json.loads(out.read_text())
     assert set(record["rows"]) == {"vehicle", "cyclist"} and record["not_judged"] == ["pedestrian"]
     row = record["rows"]["vehicle"]
     assert row["objects"] > 0 and row["made"]["value"] < 0.05 and row["drawn"] == row["made"]
     assert record["controls"]["vehicle"]["wrong"]["value"] < 0.05
-    assert record["slices"]["small"]["vehicle"]["objects"] <= row["objects"]
+    assert record["heights"] == {"vehicle": "from_16px", "cyclist": "from_16px"}
+    assert record["slices"]["from_8px"]["vehicle"]["objects"] >= row["objects"]

@@ -7,9 +7,10 @@ from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError
 from worldgen.core.labels import CLASSES, COLUMNS, Labels
 from worldgen.evaluation import label_score
+from worldgen.evaluation.average_precision import SIZES
 from worldgen.evaluation.cases import Case
 from worldgen.evaluation.detector import Detector, DetectorConfig
-from worldgen.evaluation.label_score import groups_judged, score_labels
+from worldgen.evaluation.label_score import heights_judged, score_labels
 
 pytest.importorskip("pycocotools", reason="average precision is judged by pycocotools")
 
@@ -54,7 +55,7 @@ def test_true_labels_score_one_wrong_ones_nothing_and_given_frames_do_not_count(
     monkeypatch.setattr(label_score, "find_in", see)
     score = score_labels(Eye(), [case("a", 5, first=2), case("b", 30), case("c", 60, frames=6)])
     assert score.made.value("all", "vehicle") == 1.0 and score.made.objects("all", "vehicle") == 2 + 4 + 6
-    assert score.wrong.value("all", "vehicle") == 0.0
+    assert score.wrong.value("from_8px", "vehicle") == 0.0
     assert score.drawn is None and not np.isfinite(score.relative("all", "vehicle").value)
 
 
@@ -69,8 +70,13 @@ def test_clips_of_two_sizes_and_clips_without_labels_are_refused():
         score_labels(Eye(), [Case("x", Clip(np.zeros((2, 8, 8, 3), np.uint8), 8.0), None, None, None)])
 
 
-def test_groups_need_their_bar():
-    rows = {"ap50_vehicle": {"value": 0.93}, "ap50_pedestrian": {"value": 0.89}}
-    assert groups_judged(rows, ("vehicle", "pedestrian")) == {"vehicle": True, "pedestrian": False, "all": False}
+def test_a_group_is_judged_from_the_height_on_where_the_bar_is_reached():
+    def rows(group, values):
+        return {f"ap50_{group}_{piece.name}": {"value": v} for piece, v in zip(SIZES, values, strict=True)}
+
+    known = rows("vehicle", (0.7, 0.85, 0.92, 0.95, 0.97, 0.97)) | rows(
+        "pedestrian", (0.91, 0.92, 0.93, 0.8, 0.94, 0.89)
+    )
+    assert heights_judged(known) == {"vehicle": "from_16px"}, "worse again above is not trusted"
     with pytest.raises(InputError, match="judges nothing"):
-        groups_judged({}, ("vehicle",))
+        heights_judged({})

@@ -1,9 +1,9 @@
 """Do the pixels show what the labels say? Average precision (IoU 0.5) of a small detector's boxes on the clips against
 the labels of their scenes, relative to the same detector on drawn clips of the same scenes.
 
-The detector was trained on rendered clips only and judges a group of objects only if it finds 0.9 of it there. Objects
-lower than 8 pixels, mostly hidden or flagged are neither wanted nor punished. The control compares each clip with the
-labels of another: it must be near nothing."""
+The detector was trained on rendered clips only and judges a group of objects only from the height in pixels on at which its
+AP50 there is 0.9. Objects that are lower, mostly hidden or flagged are neither wanted nor punished. The control compares each
+clip with the labels of another: it must be near nothing."""
 
 from __future__ import annotations
 
@@ -23,28 +23,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure and report."""
     from worldgen.cli import eval_clips
-    from worldgen.evaluation.average_precision import ALL
     from worldgen.evaluation.detector import GROUPS, load_detector
     from worldgen.evaluation.instruments import load_instrument
-    from worldgen.evaluation.label_score import BAR, groups_judged, score_labels
+    from worldgen.evaluation.label_score import BAR, heights_judged, score_labels
 
     instrument = load_instrument(args.detector or "detector")
-    judged = groups_judged(instrument.accuracy, GROUPS)
+    judged = heights_judged(instrument.accuracy)
     cases, about = eval_clips.cases_of(args, frames_least=LEAST_FRAMES)
     score = score_labels(load_detector(args.detector or None), cases, seed=args.seed)
-    groups = [group for group in (ALL, *GROUPS) if judged[group]]
-    rows = {group: score.row(ALL, group, seed=args.seed) for group in groups}
+    rows = {group: score.row(height, group, seed=args.seed) for group, height in judged.items()}
     record = eval_clips.result("labels", args, about | {"judged": len(score.made.tags)}, [instrument.summary()])
+    record["heights"] = judged
     record["rows"] = {group: _json(row, "wrong") for group, row in rows.items()}
     record["controls"] = {group: {"wrong": eval_clips.as_json(row["wrong"])} for group, row in rows.items()}
     record["slices"] = {
-        name: {group: _json(score.row(name, group, seed=args.seed), "wrong") for group in groups}
-        for name in score.slices[1:]
-    }
-    record["not_judged"] = [group for group in GROUPS if not judged[group]]
+        name: {group: _json(score.row(name, group, seed=args.seed), "wrong") for group in judged}
+        for name in score.slices if name not in judged.values()
+    }  # fmt: skip
+    record["not_judged"] = [group for group in GROUPS if group not in judged]
     title = f"AP50, {len(score.made.tags)} clips of {about['model'] or about['data']}"
     columns = ("relative", "made", "drawn", "wrong")
-    shown = {f"{group} ({row['objects']})": [row[column] for column in columns] for group, row in rows.items()}
+    shown = {
+        f"{group} {judged[group].replace('_', ' ')} ({row['objects']})": [row[column] for column in columns]
+        for group, row in rows.items()
+    }
     lines = eval_clips.table(title, shown, columns)
     if record["not_judged"]:
         lines.append(f"not judged, the detector is under {BAR} on rendered clips: {', '.join(record['not_judged'])}")

@@ -44,6 +44,11 @@ SLICES = (
 )  # fmt: skip
 
 
+HEIGHTS_PX = (8, 12, 16, 24, 32, 48)
+SIZES = tuple(Slice(f"from_{height}px", low_px=float(height)) for height in HEIGHTS_PX)
+"""Objects of at least each height: how small a thing a detector may be trusted with."""
+
+
 @dataclass(frozen=True, eq=False)
 class Matches:
     """Detections of one group against what was wanted, by falling score.

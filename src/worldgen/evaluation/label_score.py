@@ -10,9 +10,9 @@ import numpy as np
 
 from worldgen.core.errors import InputError, Received
 from worldgen.core.labels import Labels
-from worldgen.evaluation.average_precision import ALL, RESAMPLES, SLICES, Judged, judge
+from worldgen.evaluation.average_precision import RESAMPLES, SIZES, SLICES, Judged, judge
 from worldgen.evaluation.cases import Case
-from worldgen.evaluation.detector import Detections, Detector
+from worldgen.evaluation.detector import GROUPS, Detections, Detector
 from worldgen.evaluation.intervals import Interval, bootstrap, shuffled
 from worldgen.evaluation.pictures import Boxes, Pictures, clip_pictures, find_in
 from worldgen.scenes.labelling import labels_of
@@ -43,7 +43,7 @@ class LabelScore:
         return bootstrap(len(self.made.tags), statistic, seed=seed, resamples=RESAMPLES)
 
     def row(self, name: str, group: str, *, seed: int = 0) -> dict[str, Interval | int]:
-        """All numbers of a slice and group: relative, made, drawn, wrong (only for all objects), and objects."""
+        """All numbers of a slice and group: relative, made, drawn, wrong (only in slices by least height), and objects."""
         made = self.made.interval(name, group, seed=seed)
         nothing = Interval(math.nan, math.nan, math.nan, 0)
         others = {
@@ -75,16 +75,16 @@ def score_labels(detector: Detector, cases: Sequence[Case], *, seed: int = 0) ->
     tags = tuple(_tags(case) for case in known)
     pictures = clip_pictures(clips, labels, tags)
     found = find_in(detector, pictures)
-    made = judge(pictures, found, slices=SLICES)
+    made = judge(pictures, found, slices=(*SLICES, *SIZES))
     wrong = None
     if len(known) > 1:
         partner = shuffled(len(known), seed=seed)
-        wrong = judge(*_exchanged(pictures, found, labels, partner), slices=SLICES[:1])
+        wrong = judge(*_exchanged(pictures, found, labels, partner), slices=SIZES)
     drawn = None
     if all(case.scene is not None for case in known):
         shown = [render_scene(case.scene, frames=range(case.first, len(case.clip))).clip for case in known]
         best = clip_pictures(shown, labels, tags)
-        drawn = judge(best, find_in(detector, best), slices=SLICES)
+        drawn = judge(best, find_in(detector, best), slices=(*SLICES, *SIZES))
     return LabelScore(made, wrong, drawn)
 
 
@@ -119,17 +119,24 @@ def _exchanged(
     return Pictures(pictures.frames, Boxes.joined(boxes), pictures.clip_index, pictures.tags), found
 
 
-def groups_judged(accuracy: dict[str, dict], groups: Sequence[str]) -> dict[str, bool]:
-    """Which groups the detector may judge: those whose measured AP50 reaches the bar.
+def heights_judged(accuracy: dict[str, dict], groups: Sequence[str] = GROUPS) -> dict[str, str]:
+    """For each group that the detector may judge the slice of the smallest objects it may be trusted with.
 
-    Raises: InputError when it may judge none.
+    accuracy: measured on rendered test clips, "ap50_GROUP_SLICE" for the slices of ``SIZES``. A group is judged from the
+    least height on at which, and above which, AP50 reaches the bar. Raises: InputError when it may judge nothing.
     """
-    values = {group: (accuracy.get(f"ap50_{group}") or {}).get("value") for group in groups}
-    judged = {group: value is not None and value >= BAR for group, value in values.items()}
-    if not any(judged.values()):
-        shown = ", ".join(f"{group} {value}" for group, value in values.items())
+    judged = {}
+    for group in groups:
+        values = [(accuracy.get(f"ap50_{group}_{piece.name}") or {}).get("value") for piece in SIZES]
+        reached = [value is not None and value >= BAR for value in values]
+        trusted = [k for k in range(len(SIZES)) if all(reached[k:])]
+        if trusted:
+            judged[group] = SIZES[trusted[0]].name
+    if not judged:
+        best = {g: (accuracy.get(f"ap50_{g}_{SIZES[-1].name}") or {}).get("value") for g in groups}
+        shown = ", ".join(f"{group} {value}" for group, value in best.items())
         raise InputError(
-            "AP50 of the detector on rendered test clips", Received(shown),
+            f"AP50 of the detector on rendered test clips, objects {SIZES[-1].name.replace('_', ' ')}", Received(shown),
             f"at least {BAR} for a group; an instrument under its bar judges nothing",
         )  # fmt: skip
-    return judged | {ALL: all(judged.values())}
+    return judged
