@@ -104,7 +104,7 @@ def test_a_card_is_finite_and_known():
 
 
 def test_instruments_that_do_not_ship_are_named_and_wrong_folders_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("worldgen.generation.scorecard.assets_dir", lambda: tmp_path)
+    monkeypatch.setattr("worldgen.generation.instruments.assets_dir", lambda: tmp_path)
     scorer = Scorer.load(ScorerConfig())
     assert set(scorer.absent) == {"verifier", "detector", "attributes", "motion", "training"}
     assert all("not shipped" in why for why in scorer.absent.values())
@@ -138,6 +138,28 @@ def test_true_labels_agree_and_every_fault_shows():
     shifted = judged(dataclasses.replace(labels, box_px=labels.box_px + away, amodal_box_px=labels.box_px + away))
     (track,) = [t for t in shifted.tracks if t.track_id == 2]
     assert track.agreement < 0.05 and track.fit < 0.1 and shifted.values["label_fit"] < clean.values["label_fit"]
+
+
+def test_an_object_beside_its_label_is_evidence_against_dropping_it():
+    labels = rig.labels()
+    step = np.where((labels.track_id == 2)[:, None], [14.0, 0.0] * 2, 0.0).astype(
+        np.float32
+    )  # a little more than its width
+    beside = dataclasses.replace(labels, box_px=labels.box_px + step, amodal_box_px=labels.box_px + step)
+    (track,) = [t for t in judged(beside).tracks if t.track_id == 2]
+    assert track.agreement < 0.05 and track.other > 0.5
+    gone = dataclasses.replace(labels, box_px=labels.box_px, track_id=labels.track_id)
+    nowhere = np.where((gone.track_id == 2)[:, None], [-60.0, -45.0] * 2, 0.0).astype(np.float32)
+    (track,) = [t for t in judged(dataclasses.replace(gone, box_px=gone.box_px + nowhere)).tracks if t.track_id == 2]
+    assert track.agreement < 0.05 and track.other < 0.1
+
+
+def test_what_only_the_detector_sees_counts_little():
+    scorer = Scorer(NOTHING, verifier=rig.ColourVerifier())
+    true, empty = rig.detections(), rig.detections()
+    empty = dataclasses.replace(empty, box_px=empty.box_px * 0 + np.array([90, 5, 110, 25], np.float32))
+    assert scorer._verified(rig.clip(), true).score == pytest.approx(np.sqrt(0.9 * 0.99), abs=0.02)
+    assert scorer._verified(rig.clip(), empty).score.max() < 0.3
 
 
 def test_objects_without_a_label_are_found_once_they_last():

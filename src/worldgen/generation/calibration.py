@@ -26,7 +26,7 @@ LABEL_MEASURES = ("label_agreement", "label_fit", "unlabelled", "wrong_class")
 """Get a larger part of the false rejections that are allowed: wrong labels are the poison."""
 LABEL_SHARE, OTHER_SHARE = 3.0, 1.0
 CAUGHT = 0.975
-"""Share of its own fault that a lenient bound must still refuse."""
+"""Share of its own fault that lies beyond the point towards which a bound moves out."""
 STEPS = 24
 LEAST_CARDS = 20
 
@@ -47,8 +47,8 @@ def calibrate(
     """Thresholds from scorecards of clean clips and, per measure, values of clips with the fault it should notice.
 
     Each measure may refuse the same small share of the clean clips (measures of labels three times as much); that share
-    is as large as the allowance for all together admits. Where the faults lie further out than that, the bound moves out
-    to them as far as it still refuses ``CAUGHT`` of them: stricter would be of no use to anybody.
+    is as large as the allowance for all together admits. Where the faults lie further out than that, the bound moves half
+    way out to them: new clips are a little different, and stricter would be of no use to anybody.
 
     Raises: InputError for fewer than ``LEAST_CARDS`` clean clips.
     """
@@ -83,14 +83,14 @@ def thresholds(
         spoilt = np.asarray(faulty.get(name, ()), float)
         if name in BETTER_HIGH:
             limit = _quantile(values, own)
-            bounds[name] = Bound(
-                low=_rounded(limit if not len(spoilt) else min(limit, np.quantile(spoilt, CAUGHT)), -1)
-            )
+            if len(spoilt):
+                limit = min(limit, (limit + float(np.quantile(spoilt, CAUGHT))) / 2)
+            bounds[name] = Bound(low=_rounded(limit, -1))
         else:
             limit = _quantile(values, 1 - own)
-            bounds[name] = Bound(
-                high=_rounded(limit if not len(spoilt) else max(limit, np.quantile(spoilt, 1 - CAUGHT)), 1)
-            )
+            if len(spoilt):
+                limit = max(limit, (limit + float(np.quantile(spoilt, 1 - CAUGHT))) / 2)
+            bounds[name] = Bound(high=_rounded(limit, 1))
     tracks = [track for card in clean for track in card.tracks]
     config = replace(base, bounds={**bounds, **base.bounds})
     if len(tracks) >= LEAST_CARDS:

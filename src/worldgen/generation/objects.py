@@ -21,6 +21,11 @@ COVERED = 0.2
 INSIDE = 0.6
 LINK = 0.3
 """Overlap of boxes in neighbouring frames that makes them one object."""
+DOUBTED = 0.35
+"""Agreement or fit of a track below which its object is looked for in the neighbourhood."""
+DOUBT_FRAMES = 4
+PLACES = np.array([(x, y) for x in (-1.4, -0.9, -0.45, 0, 0.45, 0.9, 1.4) for y in (-1.2, -0.6, 0, 0.6, 1.2) if x or y])
+"""Where an object may be instead of in its box, in box sizes."""
 STEADY_FRAMES = 5
 """An object without a label counts as much as its fifth best frame: flickers of the detector do not last."""
 
@@ -52,6 +57,53 @@ def judged_rows(labels: Labels) -> np.ndarray:
     )  # fmt: skip
     tracks, counts = np.unique(labels.track_id[plain], return_counts=True)
     return plain & np.isin(labels.track_id, tracks[counts >= min(MIN_ROWS, labels.num_frames)])
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Places around a track that may be mislabelled where its object could be instead.
+
+    frame_index ``(n,)`` and box_px ``(n, 4)``: boxes to ask about. place: ``(n,)`` which of the places each belongs to.
+    """
+
+    track_id: int
+    frame_index: np.ndarray
+    box_px: np.ndarray
+    place: np.ndarray
+
+
+def doubts(labels: Labels, rows: np.ndarray, tracks: tuple[TrackScore, ...]) -> list[Doubt]:
+    """Places to look at for the tracks of which little is seen; those that another label explains are left out."""
+    out = []
+    for track in tracks:
+        if min(track.agreement, track.fit) >= DOUBTED:
+            continue
+        mine = np.flatnonzero(rows & (labels.track_id == track.track_id))
+        mine = mine[np.unique(np.linspace(0, len(mine) - 1, DOUBT_FRAMES).round().astype(int))]
+        frames, boxes, places = [], [], []
+        for place, step in enumerate(PLACES):
+            for row in mine:
+                box = labels.box_px[row]
+                moved = box + np.tile(step * (box[2:] - box[:2]), 2)
+                there = labels.at(int(labels.frame_index[row]))
+                others = there.amodal_box_px[there.track_id != track.track_id]
+                centre = (moved[:2] + moved[2:]) / 2
+                inside = (centre >= 0).all() and centre[0] < labels.width_px and centre[1] < labels.height_px
+                if inside and box_iou(moved[None], others).max(initial=0.0) < COVERED:
+                    frames.append(labels.frame_index[row])
+                    boxes.append(moved)
+                    places.append(place)
+        if boxes:
+            out.append(Doubt(track.track_id, np.array(frames), np.array(boxes, np.float32), np.array(places)))
+    return out
+
+
+def evidence(doubt: Doubt, class_id: int, answers: tuple[np.ndarray, np.ndarray]) -> float:
+    """How surely the object of a doubted track is somewhere near its label: belief times fit at the best place, 0 to 1."""
+    value = answers[0][:, class_id] * answers[1]
+    sums = np.bincount(doubt.place, value, len(PLACES))
+    counts = np.bincount(doubt.place, minlength=len(PLACES))
+    return float(np.max(np.where(counts >= 2, sums / np.maximum(counts, 1), 0.0)))
 
 
 def score_tracks(

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from worldgen.core.assets import assets_dir
 from worldgen.core.camera import Camera
 from worldgen.core.clip import Clip
 from worldgen.core.ego import EgoMotion
-from worldgen.core.errors import InputError
 from worldgen.core.labels import Labels
 from worldgen.core.scenario import LIGHTS, WEATHERS, Scenario
 from worldgen.core.scene import Scene
 from worldgen.generation import appearance
 from worldgen.generation.flicker import flicker
+from worldgen.generation.instruments import judging, loaded
 from worldgen.generation.novelty import TrainingClips
-from worldgen.generation.objects import TrackScore, judged_rows, row_scores, score_tracks, unlabelled, wrong_class
+from worldgen.generation.objects import (
+    TrackScore,
+    doubts,
+    evidence,
+    judged_rows,
+    row_scores,
+    score_tracks,
+    unlabelled,
+    wrong_class,
+)  # fmt: skip
 from worldgen.scenes.render import render_scene
 
 if TYPE_CHECKING:
@@ -47,6 +55,8 @@ MEASURES = {
 }
 """Name of a measure -> what it says. A scorecard holds a subset; what could not be measured is named with its reason."""
 
+LEAST_SCORE = 0.1
+"""Of a detection; what is less sure is nothing but time."""
 ATTRIBUTE_WINDOWS = 5
 TRIPLETS = 3
 """Parts of a clip that are compared with the scene as it is drawn, three frames in the middle of each."""
@@ -140,12 +150,12 @@ class Scorer:
 
         config = config or ScorerConfig()
         loaders = {
-            "verifier": load_verifier, "detector": load_detector, "attributes": _judging(AttributeReader.load),
-            "motion": _judging(MotionReader.load), "training": TrainingClips.load,
+            "verifier": load_verifier, "detector": load_detector, "attributes": judging(AttributeReader.load),
+            "motion": judging(MotionReader.load), "training": TrainingClips.load,
         }  # fmt: skip
         found, absent = {}, {}
         for what, loader in loaders.items():
-            found[what], why = _loaded(getattr(config, what), loader)
+            found[what], why = loaded(getattr(config, what), loader)
             if why:
                 absent[what] = f"{what}: {why}"
         return cls(config, **found, absent=absent)
@@ -188,7 +198,7 @@ class Scorer:
         if self.detector is not None:
             from worldgen.evaluation.detector import detect
 
-            detections = detect(self.detector, clip)
+            detections = self._verified(clip, detect(self.detector, clip, threshold=LEAST_SCORE))
         if self.attributes is not None and len(clip) >= 3:
             middles = np.linspace(1, len(clip) - 2, min(ATTRIBUTE_WINDOWS, len(clip) - 2)).round().astype(int)
             frames = tuple(middles.tolist())
@@ -196,6 +206,15 @@ class Scorer:
         if self.motion is not None and camera is not None and len(clip) >= 3:
             motion = self.motion.read(clip, camera.resized(clip.width_px, clip.height_px))
         return Seen(detections, reading, frames, motion)
+
+    def _verified(self, clip: Clip, detections: Detections) -> Detections:
+        """Scores as both instruments give them, their geometric mean: what only one of them sees counts little."""
+        if self.verifier is None or not len(detections):
+            return detections
+        from worldgen.evaluation.verifier import NONE, verify
+
+        belief, _ = verify(self.verifier, clip, detections.frame_index, detections.box_px)
+        return dataclasses.replace(detections, score=np.sqrt(detections.score * (1 - belief[:, NONE])))
 
     def _appearance(self, clip: Clip, asked: _Asked, out: Measured) -> None:
         grey = appearance.grey_frames(clip.frames)
@@ -270,6 +289,11 @@ class Scorer:
         from worldgen.evaluation.verifier import verify
 
         answers = verify(self.verifier, clip, labels.frame_index[rows], labels.box_px[rows])
+        tracks = score_tracks(labels, rows, answers, only)
+        for doubt in doubts(labels, rows, tracks):
+            near = verify(self.verifier, clip, doubt.frame_index, doubt.box_px)
+            number = int(labels.class_id[labels.track_id == doubt.track_id][0])
+            only[doubt.track_id] = max(only.get(doubt.track_id, 0.0), evidence(doubt, number, near))
         out.tracks = score_tracks(labels, rows, answers, only)
         out.values["wrong_class"] = wrong_class(labels, rows, answers[0])
         out.values["label_agreement"] = np.mean([track.agreement for track in out.tracks])
@@ -318,33 +342,6 @@ class Measured:
         values = {name: float(self.values[name]) for name in MEASURES if name in self.values}
         objects = row_scores(labels, self.tracks) if labels is not None else np.zeros(0, np.float32)
         return Scorecard(values, self.missing, objects, self.tracks)
-
-
-def _judging(load):
-    """A loader whose instrument, when it is below its bar, is left out with the reason."""
-
-    def loader(folder: str):
-        try:
-            return load(folder)
-        except InputError as error:
-            if "judges nothing" in str(error):
-                return str(error)
-            raise
-
-    return loader
-
-
-def _loaded(name: str, loader) -> tuple[object | None, str]:
-    """An instrument, or None and why there is none."""
-    if not name:
-        return None, "left out by the config"
-    folder = Path(name) if "/" in name or "\\" in name else assets_dir() / "instruments" / name
-    if folder.parent == assets_dir() / "instruments" and not folder.is_dir():
-        return None, "not shipped"
-    if not folder.is_dir():
-        raise InputError("instrument", name, "a folder, or a name under assets/instruments")
-    found = loader(str(folder))
-    return (None, found) if isinstance(found, str) else (found, "" if found is not None else "nothing in its folder")
 
 
 def _drawn(clip: Clip, asked: _Asked, picked: np.ndarray) -> np.ndarray | None:
