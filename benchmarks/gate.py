@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("clips")
     parser.add_argument("--gate", default="configs/gate/default.yaml")
     parser.add_argument("--training", default="", help="shards the model was trained on, for near copies")
+    parser.add_argument("--describe", default="training", help="description of the training clips")
     parser.add_argument("--limit", type=int, default=216)
     parser.add_argument("--out", default="benchmarks/results/gate.json")
     for name in ("verifier", "detector", "attributes", "motion"):
@@ -39,7 +40,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    scorer = Scorer.load(ScorerConfig(args.verifier, args.detector, args.attributes, args.motion))
+    scorer = Scorer.load(ScorerConfig(args.verifier, args.detector, args.attributes, args.motion, args.describe))
     gate = Gate(load_config(GateConfig, [args.gate]))
     data = DataSet(args.clips)
     samples = [data.load(i) for i in spread(len(data), args.limit)]
