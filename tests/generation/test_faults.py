@@ -165,6 +165,25 @@ def test_other_noise_is_tried_for_a_clip_that_is_no_number(tmp_path):
     assert clips[0] == 1
 
 
+def test_a_clip_that_breaks_an_instrument_is_counted_and_never_accepted(tmp_path):
+    class Brittle(rig.PixelScorer):
+        def score(self, clip, **known):
+            card = super().score(clip, **known)
+            if card.values["sharpness"] > 0.55:
+                raise ValueError("singular matrix")
+            return card
+
+    def brittle(recipe):
+        worker = rig.noise_worker(recipe)
+        worker.equipment = dataclasses.replace(worker.equipment, scorer=Brittle())
+        return worker
+
+    report, said = go(rig.recipe(tmp_path / "out"), brittle)
+    data = DataSet(str(tmp_path / "out"))
+    assert report["met"] and report["reasons"]["not judged"] >= 1 and any("singular matrix" in line for line in said)
+    assert all(row["score_sharpness"] <= 0.55 for row in data.rows)
+
+
 def test_a_defect_is_not_taken_for_bad_luck(tmp_path):
     def broken(recipe):
         worker = rig.noise_worker(recipe)

@@ -33,6 +33,9 @@ from worldgen.models.rollout import SamplerOptions
 from worldgen.scenes.conditions import scene_conditions
 from worldgen.scenes.labelling import labels_of
 
+UNJUDGED = (ValueError, ArithmeticError, AssertionError, cv2.error)
+"""What instruments raise when a clip is beyond them; the clip is counted as not judged. Anything else is a defect."""
+
 
 class Model(Protocol):
     """What a worker needs of a world model; ``WorldPipeline`` has it."""
@@ -225,11 +228,17 @@ class Worker:
     def _judge(self, shot: Shot, candidate: int, clip: Clip) -> None:
         if len(clip) != shot.scene.num_frames:
             raise InputError("clip of the model", Received(f"{len(clip)} frames"), f"{shot.scene.num_frames}")
-        with self._timed("score"):
-            card = self.equipment.scorer.score(
-                clip, scene=shot.scene, labels=shot.labels, ego=shot.scene.ego, text=shot.take.caption
-            )
-            shot.offer(candidate, clip, card, self.equipment.gate.judge(card, shot.labels))
+        try:
+            with self._timed("score"):
+                card = self.equipment.scorer.score(
+                    clip, scene=shot.scene, labels=shot.labels, ego=shot.scene.ego, text=shot.take.caption
+                )
+        except UNJUDGED as error:
+            # The same clip would break the same instrument for ever; a set must not hang on one clip.
+            shot.failure = f"not judged: {type(error).__name__} {error}"
+            self.faults.append(f"attempt {shot.take.attempt}, noise {candidate}: {shot.failure}")
+            return
+        shot.offer(candidate, clip, card, self.equipment.gate.judge(card, shot.labels))
 
     def _sample(self, shot: Shot) -> Sample:
         """The attempt's best clip with everything known about it; nothing in it depends on when or where it was made."""
