@@ -19,6 +19,7 @@ DEPTH = 3
 
 
 def is_interval(value: object) -> bool:
+    """Whether a value is a number with its interval."""
     return isinstance(value, dict) and {"value", "low", "high"} <= value.keys()
 
 
@@ -33,12 +34,14 @@ def intervals(record: dict, prefix: str = "", depth: int = 0) -> Iterator[tuple[
 
 
 def number(value: object) -> str:
+    """A number for a table."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return "not defined"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def cost_line(record: dict) -> str:
+    """What a result cost, or nothing."""
     cost = record.get("cost") or {}
     parts = [
         f"{cost[name]:,} {unit}" for name, unit in (("seconds", "s"), ("cpu_seconds", "s of processor"), ("peak_memory_mb", "MB at most"))
@@ -48,6 +51,7 @@ def cost_line(record: dict) -> str:
 
 
 def planted_table(record: dict) -> list[str]:
+    """Planted copies found, and false alarms."""
     lines = ["| planted copies | found | 95 % | scores |", "| --- | --- | --- | --- |"]
     for kind, row in record["planted"].items():
         low, high = row["interval_95"]
@@ -101,11 +105,13 @@ def section(path: Path) -> list[str]:
 
 
 def rank(path: Path) -> tuple[int, str]:
+    """Where a result stands on the page."""
     kind = next((i for i, name in enumerate(ORDER) if path.stem.startswith(name)), len(ORDER))
     return kind, path.stem
 
 
 def main() -> None:
+    """Write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=HERE / "results")
     parser.add_argument("--out", type=Path, default=HERE / "RESULTS.md")

@@ -50,10 +50,11 @@ def damage_table(extractor: Extractor, clips: list[Clip], rng: np.random.Generat
     """Distance of damaged clips of one half to clean ones of the other half, so that no clip meets itself."""
     half = len(clips) // 2
     clean, other = features(extractor, clips[:half]), clips[half:]
+    untouched = distance_of(clean, features(extractor, other))
     table = {}
     for name in CORRUPTIONS:
-        row = []
-        for strength in STRENGTHS:
+        row = [untouched]
+        for strength in STRENGTHS[1:]:
             damaged = [Clip(corrupt(c.frames, name, strength, rng), c.fps) for c in other]
             row.append(distance_of(clean, features(extractor, damaged)))
         table[name] = {

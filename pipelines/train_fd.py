@@ -3,7 +3,7 @@
     python pipelines/train_fd.py DATASET... --out assets/instruments/fd [--limit N] [--seed 0]
 
 DATASET: folders of shards; only their train split is used, N clips of each (default 160). Convolutions are random and stay
-so; the map from them to features is solved so that views of a clip agree, clips differ and known damage shows. Half a minute
+so; the map from them to features is solved so that views of a clip agree, clips differ and known damage shows. Under a minute
 on one core. Writes the weights, config.json and training.json; pipelines/check_fd.py measures what they are good for.
 """
 

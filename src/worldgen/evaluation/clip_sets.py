@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError, Received
 from worldgen.core.seeds import numpy_rng
 from worldgen.data.index import DataSet
 from worldgen.data.storage import reported, resolve
-from worldgen.data.video import read_clip
+from worldgen.data.video import decode_mp4, read_clip
 from worldgen.evaluation.features import Item
 from worldgen.evaluation.trials import Trial
 
@@ -54,13 +55,16 @@ class ClipSet:
         return len(self._files) if self._data is None else len(self._rows)
 
     def __iter__(self) -> Iterator[Item]:
+        return (self.item(number) for number in range(len(self)))
+
+    def item(self, number: int) -> Item:
+        """One clip of the set, by its place."""
         if self._data is None:
-            for file in self._files:
-                yield Item(read_clip(file), Path(file).stem, Path(file).stem)
-            return
-        for row in self._rows:
-            sample = self._data.load(row)
-            yield Item(sample.clip, sample.key, sample.drive, tuple(sample.tags))
+            file = self._files[number]
+            return Item(read_clip(file), Path(file).stem, Path(file).stem)
+        row = self._data.row(self._rows[number])  # only the pixels are read: labels and ego motion take as long again
+        clip = decode_mp4(self._data.member(self._rows[number], "mp4"))
+        return Item(Clip(clip.frames, row["fps"]), row["key"], row["drive"], tuple(row["tags"]))
 
 
 def trial_items(trials: list[Trial], clips) -> Iterator[Item]:
@@ -68,6 +72,11 @@ def trial_items(trials: list[Trial], clips) -> Iterator[Item]:
     for trial, clip in zip(trials, clips, strict=True):
         scenario = trial.scenario
         yield Item(clip, trial.key, trial.key, (scenario.weather, scenario.light, scenario.road, *scenario.events))
+
+
+def is_folder_of_videos(url: str) -> bool:
+    """Whether a URL is a local folder with video files in it, and not a data set."""
+    return bool(_videos(url))
 
 
 def _videos(url: str) -> list[str]:

@@ -1,0 +1,91 @@
+"""The page of results copies its numbers, and the script that makes them names commands that exist."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from worldgen.cli.main import build_parser
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def _page(tmp_path, results):
+    folder = tmp_path / "results"
+    folder.mkdir()
+    for name, record in results.items():
+        (folder / f"{name}.json").write_text(json.dumps(record), encoding="utf-8")
+    script = REPOSITORY / "eval" / "make_results.py"
+    command = [sys.executable, str(script), "--results", str(folder), "--out", str(tmp_path / "RESULTS.md")]
+    subprocess.run(command, check=True, capture_output=True)
+    return (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
+
+
+def test_the_page_copies_what_the_files_say(tmp_path):
+    page = _page(
+        tmp_path,
+        {
+            "gain_controlled": {"sentences": ["Synthetic clips: no gain."], "arms": {"oracle": {"difference": _interval(0.123)}}},
+            "fvd": {
+                "line": "fd-worldgen 12.34 [10, 14]", "command": "worldgen eval fvd", "value": 12.34, "warnings": ["few clips"],
+                "cost": {"seconds": 60.0, "cpu_seconds": 50.0, "peak_memory_mb": 700},
+                "slices": {"night": {"generated_clips": 20, "kernel_distance": 1.5, "interval_95": [1.0, 2.0]}},
+            },
+            "control": {"all": {"speed_spearman": _interval(0.9), "undefined": _interval(None)}},
+            "memorisation_check": {
+                "sentence": "48 of 48 found", "false_alarms": {"pixels": _share(1, 36)},
+                "planted": {"exact": _share(12, 12) | {"required": True, "scores": {"least": 0.9, "most": 1.0}}},
+            },
+        },
+    )  # fmt: skip
+    for text in (
+        "Synthetic clips: no gain.", "| arms.oracle.difference | 0.123 |", "fd-worldgen 12.34 [10, 14]", "Warning: few clips.",
+        "| night | 20 | 1.5 | 1 to 2 |", "60.0 s, 50.0 s of processor, 700 MB", "| all.speed_spearman | 0.9 |",
+        "not defined", "| exact | 12 of 12 |", "| false alarms, pixels | 1 of 36 |", "`worldgen eval fvd`",
+    ):  # fmt: skip
+        assert text in page, text
+    assert page.index("## fvd") < page.index("## memorisation check") < page.index("## control") < page.index("## gain")
+
+
+def _interval(value):
+    return {"value": value, "low": value, "high": value, "clips": 10}
+
+
+def _share(found, clips):
+    return {"found": found, "clips": clips, "share": found / clips, "interval_95": [0.1, 0.9]}
+
+
+def test_results_on_the_page_are_those_in_the_files(tmp_path):
+    """The committed page is what the committed files give."""
+    page = REPOSITORY / "eval" / "RESULTS.md"
+    if not page.is_file():
+        pytest.skip("no results yet: eval/run_all.sh makes them")
+    script = REPOSITORY / "eval" / "make_results.py"
+    made = tmp_path / "RESULTS.md"
+    subprocess.run([sys.executable, str(script), "--out", str(made)], check=True, capture_output=True)
+    assert made.read_text(encoding="utf-8") == page.read_text(encoding="utf-8"), "run: python eval/make_results.py"
+
+
+def test_every_command_of_run_all_parses():
+    text = re.sub(r"\\\n", " ", (REPOSITORY / "eval" / "run_all.sh").read_text(encoding="utf-8"))
+    lines = re.findall(r"^\s*worldgen (\w+ .*)$", text, re.MULTILINE)
+    assert len(lines) >= 7
+    for line in lines:
+        plain = re.sub(r'\$\{\w+:\+"?\$\w+"?\}', "", line.split("||")[0])
+        arguments = shlex.split(re.sub(r"\$\{?\w+\}?", "1", plain))
+        build_parser(arguments[0]).parse_args(arguments)
+
+
+def test_protocols_are_there():
+    text = (REPOSITORY / "eval" / "PROTOCOL.md").read_text(encoding="utf-8")
+    links = re.findall(r"\]\((protocols/[\w.]+)\)", text)
+    assert len(links) == 7 and all((REPOSITORY / "eval" / link).is_file() for link in links)
+    for link in links:
+        page = (REPOSITORY / "eval" / link).read_text(encoding="utf-8")
+        assert "falsify" in page and "**Claim.**" in page and "eval/" in page, link
