@@ -191,4 +191,4 @@ def test_the_shipped_weights_see_damage(rng):
             distance_of(clean, extractor([Clip(corrupt(f, name, s, rng), 8.0) for f in clips]))
             for s in (0.0, 0.15, 0.5, 1.0)
         ]
-        assert far[0] == pytest.approx(0, abs=1e-6) and np.all(np.diff(far) > 0), (name, far)
+        assert far[0] == pytest.approx(0, abs=1e-3) and np.all(np.diff(far) > 0), (name, far)

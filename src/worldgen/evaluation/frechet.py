@@ -124,7 +124,8 @@ def gaussian_distance(mean1: np.ndarray, cov1: np.ndarray, mean2: np.ndarray, co
     eigenvalues = np.linalg.eigvalsh((inner + inner.T) / 2)
     trace_root = np.sqrt(np.clip(eigenvalues, 0, None)).sum()
     step = mean1 - mean2
-    return float(step @ step + np.trace(cov1) + np.trace(cov2) - 2 * trace_root)
+    # Equal sets come out at rounding error, of either sign.
+    return max(0.0, float(step @ step + np.trace(cov1) + np.trace(cov2) - 2 * trace_root))
 
 
 def symmetric_root(matrix: np.ndarray) -> np.ndarray:
