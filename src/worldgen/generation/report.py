@@ -195,13 +195,14 @@ def sections(report: Report, limit: int) -> list[Section]:
     best = sorted(refused, key=lambda i: (len(rows[i]["reasons"]), -room[i] if np.isfinite(room[i]) else 0, i))[
         :EXTREMES
     ]
+    accepted, refused = [i for i in accepted if i not in worst], [i for i in refused if i not in best]
     some = [accepted[i] for i in spread(len(accepted), limit)] if accepted else []
     others = [refused[i] for i in spread(len(refused), max(limit // 2, 1))] if refused else []
-    if not refused and not report.bounds:
+    if not report.refused and not report.bounds:
         return [Section("", spread(len(rows), limit))]
     return [
         Section("Worst accepted", tuple(worst), "Accepted clips nearest to a limit of the gate: is it strict enough?"),
         Section("Best refused", tuple(best), "Refused clips nearest to passing: is it too strict?"),
         Section("Accepted", tuple(some), "Spread evenly over the data set."),
-        Section("Refused", tuple(i for i in others if i not in best), "Spread evenly over the quarantine."),
+        Section("Refused", tuple(others), "Spread evenly over the quarantine."),
     ]
