@@ -20,7 +20,7 @@ import torch
 from worldgen.evaluation.attributes import AttributeConfig, config_record
 from worldgen.evaluation.attributes_accuracy import accuracy_record
 from worldgen.evaluation.attributes_training import AttributeTraining, Windows, train_attributes
-from worldgen.evaluation.instruments import save_accuracy, save_weights
+from worldgen.evaluation.instruments import save_accuracy, save_weights, stored_instrument
 from worldgen.evaluation.samples import samples_of
 
 
@@ -30,6 +30,8 @@ def main() -> None:
     parser.add_argument("--out", default="assets/instruments/attributes")
     parser.add_argument("--detector", default="", help="the detector that tells presence (default: the shipped one)")
     parser.add_argument("--steps", type=int, default=AttributeTraining.steps)
+    parser.add_argument("--rate", type=float, default=AttributeTraining.learning_rate, help="peak learning rate")
+    parser.add_argument("--resume", default="", metavar="DIR", help="go on from the weights in this folder")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--measure-only", action="store_true", help="record the accuracy of the weights that are there")
     args = parser.parse_args()
@@ -44,7 +46,8 @@ def main() -> None:
 
 def train(args: argparse.Namespace) -> None:
     """Read the training windows into memory (about 0.26 MB each), train, store the weights."""
-    training, config = AttributeTraining(steps=args.steps), AttributeConfig()
+    training, config = AttributeTraining(steps=args.steps, learning_rate=args.rate), AttributeConfig()
+    weights = stored_instrument(args.resume).tensors if args.resume else None
     data = Windows.of(samples_of(args.data, ("train",)), training.windows)
     print(f"{len(data.frames)} windows", file=sys.stderr, flush=True)
     start_s = time.process_time()
@@ -54,7 +57,7 @@ def train(args: argparse.Namespace) -> None:
         if step % 200 == 0:
             save_weights(args.out, config_record(config), weights)
 
-    network = train_attributes(data, training, config=config, report=report)
+    network = train_attributes(data, training, config=config, weights=weights, report=report)
     save_weights(args.out, config_record(config), network.state_dict())
 
 

@@ -22,12 +22,15 @@ from worldgen.evaluation.attributes import (
 )
 from worldgen.evaluation.degrade import degraded
 
+PRESENCE_WEIGHT = 0.5
+"""Weather is the hard part, and where there is a detector it tells presence."""
+
 
 @dataclass(frozen=True)
 class AttributeTraining:
     """How the reader is trained. windows: kept of each clip. degrade: share of windows that are made worse."""
 
-    steps: int = 600
+    steps: int = 1000
     batch: int = 32
     learning_rate: float = 3e-3
     windows: int = 4
@@ -59,15 +62,17 @@ class Windows:
 
 
 def train_attributes(
-    data: Windows, training: AttributeTraining, *, config: AttributeConfig | None = None,
+    data: Windows, training: AttributeTraining, *, config: AttributeConfig | None = None, weights: dict | None = None,
     report: Callable[[int, float, dict], None] = lambda step, loss, weights: None,
 ) -> AttributeNetwork:  # fmt: skip
     """A reader trained on the windows; the average of its last weights is kept.
 
-    report: called now and then with the step, the loss and the averaged weights.
+    weights: to go on from. report: called now and then with the step, the loss and the averaged weights.
     """
     torch.manual_seed(training.seed)
     network = AttributeNetwork(config or AttributeConfig()).to(memory_format=torch.channels_last)  # a third faster
+    if weights is not None:
+        network.load_state_dict(weights)
     average = {k: v.detach().clone() for k, v in network.state_dict().items()}
     optimiser = torch.optim.AdamW(network.parameters(), lr=training.learning_rate, weight_decay=1e-3)
     rng = numpy_rng("attribute training", training.seed)
@@ -111,7 +116,7 @@ def attribute_loss(out: tuple[torch.Tensor, ...], data: Windows, index: np.ndarr
     truth = torch.from_numpy(data.present[index])
     each = F.binary_cross_entropy_with_logits(present, (truth == PRESENT).float(), reduction="none")
     judged = (truth != UNJUDGED).float()
-    return loss + 2 * (each * judged).sum() / judged.sum().clamp_min(1)
+    return loss + PRESENCE_WEIGHT * (each * judged).sum() / judged.sum().clamp_min(1)
 
 
 def augmented(frames: np.ndarray, rng: np.random.Generator, share: float) -> np.ndarray:
