@@ -17,8 +17,9 @@ from worldgen.evaluation.instruments import Instrument, load_instrument
 from worldgen.evaluation.motion_features import CHANNELS, pair_features
 from worldgen.models.weights import account
 
-BARS = {"speed_spearman": 0.95, "yaw_rate_spearman": 0.95}
-"""On rendered test clips; below, the reader judges nothing."""
+BARS = {"speed_spearman": 0.95, "yaw_rate_spearman_turning": 0.95}
+"""On rendered test clips; below, the reader judges nothing. Over all rows the rank correlation of the yaw rate cannot
+be high even for a perfect clip: half of them are told to go straight, and small corrections are near the noise."""
 SPEED_SCALE_MPS, YAW_SCALE_RADPS = 10.0, 0.1
 
 
