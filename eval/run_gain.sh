@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The two detector-gain studies, from data to eval/results/gain_*.json and *.png. Stopped, it goes on where it was.
-# Hardware: one CPU core. Time: of a free core about 6 minutes for the controlled study and 3 more for made clips, after 12 for rendering.
+# Hardware: one CPU core. Time: of a free core about 25 minutes for each study and 10 more for made clips, after 12 for rendering.
 # Usage: eval/run_gain.sh [SYNTHETIC-URL] [RESTYLED-URL]     DATA=data RUNS=runs CAMVID=data/camvid BUDGET=minutes
 # Synthetic clips: worldgen generate with a recipe of night, rain and fog; only accepted clips are used.
 set -euo pipefail

@@ -215,18 +215,17 @@ class Judged:
         return bootstrap(len(self.tags), statistic, seed=seed, resamples=RESAMPLES)
 
     def to_json(self, *, seed: int = 0) -> dict:
-        """Slice -> group -> AP50 and AP with intervals, and objects."""
+        """Slice -> group -> AP50 with its interval, AP over all overlaps, and objects."""
         return {
-            piece.name: {
-                group: {
-                    "ap50": self.interval(piece.name, group, seed=seed).to_json(),
-                    "ap": self.interval(piece.name, group, all_overlaps=True, seed=seed).to_json(),
-                    "objects": self.objects(piece.name, group),
-                }
-                for group in (ALL, *GROUPS)
-            }
-            for piece in self.slices
+            piece.name: {group: self._row(piece.name, group, seed) for group in (ALL, *GROUPS)} for piece in self.slices
         }
+
+    def _row(self, name: str, group: str, seed: int) -> dict:
+        whole = self.value(name, group, all_overlaps=True)
+        return {
+            "ap50": self.interval(name, group, seed=seed).to_json(), "objects": self.objects(name, group),
+            "ap": round(whole, 5) if math.isfinite(whole) else None,
+        }  # fmt: skip
 
 
 def judge(pictures: Pictures, found: Detections, *, slices: Sequence[Slice] = SLICES) -> Judged:
