@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from tests.models.build import noisy_weights
 from worldgen.core.clip import Clip
@@ -131,6 +132,11 @@ def test_impossible_sampler_options_are_one_line(bad):
 def test_pixels_round_trip():
     clip = some_clip(2)
     assert np.array_equal(clips_from_video(video_from_clips([clip]), FPS)[0].frames, clip.frames)
+
+
+def test_pixels_that_are_no_numbers_are_never_shown():
+    with pytest.raises(FloatingPointError, match="not finite"):
+        clips_from_video(torch.full((1, 3, 1, 4, 4), float("nan")), FPS)
 
 
 def test_layout_is_area_averaged():

@@ -84,9 +84,12 @@ def world_loss(
     time = t[:, None, :, None, None]
     noisy = (1 - time) * latents + time * noise
     velocity = transformer(noisy, t, past, conditions, text_states(text_encoder, conditions))
-    error = (velocity.float() - (noise - latents).float()).pow(2).mean((1, 3, 4))  # (B, F)
+    # Between latents, where grain counts as much as surfaces, and pixels, where it hardly counts: most of the grain of a
+    # picture cannot be foretold, and a network busy with it is slow to learn what stands where.
+    share = (transformer.data_spread / transformer.data_spread.mean())[:, None, None, None]
+    error = (share * (velocity.float() - (noise - latents).float()).pow(2)).mean((1, 3, 4))  # (B, F)
     # In units of what noise and past leave open, so that 1 is the error of a network that corrects nothing at all.
-    variance = transformer.variance(past).mean((1, 3, 4))  # (B, F)
+    variance = (share * transformer.variance(past)).mean((1, 3, 4))  # (B, F)
     weight = ((1 - t).square() + t.square() / variance) * ~known
     loss = (error * weight).sum() / (~known).sum()
     return loss, {"flow_mse": loss.detach(), "known_share": known.float().mean()}

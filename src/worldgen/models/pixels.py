@@ -19,6 +19,11 @@ def video_from_clips(clips: list[Clip]) -> torch.Tensor:
 
 
 def clips_from_video(video: torch.Tensor, fps: float) -> list[Clip]:
-    """Network video ``(B, 3, T, H, W)`` to clips, rounded and clamped to uint8; the inverse of the function above."""
+    """Network video ``(B, 3, T, H, W)`` to clips, rounded and clamped to uint8; the inverse of the function above.
+
+    Raises FloatingPointError for pixels that are not numbers, which would become some grey without a word.
+    """
+    if not torch.isfinite(video).all():
+        raise FloatingPointError("the codec made pixels that are not finite")
     frames = ((video.detach().float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
     return [Clip(f.permute(1, 2, 3, 0).contiguous().cpu().numpy(), fps) for f in frames]

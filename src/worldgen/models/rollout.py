@@ -25,7 +25,7 @@ class SamplerOptions:
     (Ho & Salimans 2022, arXiv:2207.12598, eq. 6, one term per condition). shift: moves steps to high noise (> 1).
     """
 
-    steps: int = 4
+    steps: int = 1
     chunk: int = 1
     guidance: dict[str, float] = field(default_factory=dict)
     shift: float = 2.0

@@ -92,7 +92,8 @@ def move_pictures(
         depth = torch.where(known, 1.0 / now.inverse_depth[:, 0].clamp(1.0 / SKY_M, 1.0 / NEAR_M), depth)
         point_motion = now.velocity_mps * (dt_s * now.known)[:, None, None, None]
     grid, forward = _places_then(rays, depth, point_motion, motion=motion, camera=camera)
-    moved = F.grid_sample(pictures.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
+    # Cubic, since a rollout does this hundreds of times and linear interpolation blurs a little each time.
+    moved = F.grid_sample(pictures.float(), grid, mode="bicubic", padding_mode="border", align_corners=False)
     seen = (grid.abs() <= 1).all(-1) & (forward > NEAR_M)
     if then is not None:
         there = F.grid_sample(then.inverse_depth, grid, mode="nearest", padding_mode="border", align_corners=False)[

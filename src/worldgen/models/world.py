@@ -112,7 +112,7 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         self._set_spread()
 
     def variance(self, past: torch.Tensor) -> torch.Tensor:
-        """Variance ``(B, C, F, h, w)`` of clean latents around ``past`` where it was seen, around 0 where it was not."""
+        """Variance ``(B, C, F, h, w)`` of clean latents around ``past``: that of a change where it was seen, else that of data."""
         seen = past[:, -1:]
         change, data = (s.to(past).square()[None, :, None, None, None] for s in (self.change_spread, self.data_spread))
         return seen * change + (1 - seen) * data
@@ -148,7 +148,16 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         detail_mod = self.detail_modulation(flat).unflatten(-1, (ConvBlock.MODULATIONS, -1))  # (B*F, 3, D0)
         attention_mod = self.modulation(frame).unflatten(-1, (AttentionBlock.MODULATIONS, -1))  # (B, F, 9, D)
 
-        x = self._stem(latents, t, past, conditions)  # (B*F, D0, h, w)
+        # With data N(m, s^2), the mean of x0 given x_t is m + s^2 (1 - t) / d (x_t - (1 - t) m), d = s^2 (1 - t)^2 + t^2,
+        # and its standard deviation s t / sqrt(d): what the network reads, and the unit of what it corrects (as the
+        # preconditioning of Karras et al. 2022, arXiv:2206.00364, section 5, with the moved past for the mean). It reads
+        # this guess instead of x_t, which at t = 1 is noise and nothing else.
+        variance = self.variance(past)
+        mean = past[:, :-1]  # also where the point was not seen: what is near in the old picture is better than grey
+        time = t.to(latents.dtype)[:, None, :, None, None]
+        spread = variance * (1 - time).square() + time.square()
+        guess = mean + variance * (1 - time) / spread * (latents - (1 - time) * mean)
+        x = self._stem(guess, t, past, conditions)  # (B*F, D0, h, w)
         for block in self.detail_in:
             x = self._run(block, x, detail_mod)
         y = self.down(F.pixel_unshuffle(x, 2).movedim(1, -1))  # (B*F, h/2, w/2, D)
@@ -170,26 +179,23 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         shift, scale = self.head_modulation(flat)[:, None, None].chunk(2, -1)
         x = self.head(F.silu(modulate(x.movedim(1, -1), shift, scale)).movedim(-1, 1))
         correction = x.unflatten(0, (batch, frames)).movedim(1, 2)  # (B, C, F, h, w)
-        # With data N(m, s^2), the mean of x0 given x_t is m + s^2 (1 - t) / d (x_t - (1 - t) m), d = s^2 (1 - t)^2 + t^2,
-        # and its standard deviation s t / sqrt(d): what the network corrects, and its unit (as the preconditioning of
-        # Karras et al. 2022, arXiv:2206.00364, section 5, with the moved past for the mean). Velocity = (x_t - x0) / t.
-        variance = self.variance(past)
-        mean = past[:, :-1] * past[:, -1:]
-        time = t.to(latents.dtype)[:, None, :, None, None]
-        spread = variance * (1 - time).square() + time.square()
-        guess = ((time - variance * (1 - time)) * latents - time * mean) / spread
-        return guess - (variance / spread).sqrt() * correction
+        # Velocity = (x_t - x0) / t, written so that nothing is divided by a small t.
+        linear = ((time - variance * (1 - time)) * latents - time * mean) / spread
+        return linear - (variance / spread).sqrt() * correction
 
-    def _stem(self, latents, t, past, conditions: ConditionBatch) -> torch.Tensor:
-        batch, _, frames, height, width = latents.shape
-        time_map = t.to(latents.dtype)[:, None, :, None, None].expand(batch, 1, frames, height, width)
-        stacked = torch.cat([latents, past, time_map], 1).movedim(2, 1).flatten(0, 1)  # (B*F, 2C+2, h, w)
+    def _stem(self, guess, t, past, conditions: ConditionBatch) -> torch.Tensor:
+        batch, _, frames, height, width = guess.shape
+        time_map = t.to(guess.dtype)[:, None, :, None, None].expand(batch, 1, frames, height, width)
+        # In units of each channel's own spread, or the mean brightness of patches would drown their edges.
+        unit = self.data_spread.to(guess.dtype)[None, :, None, None, None]
+        stacked = torch.cat([guess / unit, past[:, :-1] / unit, past[:, -1:], time_map], 1)  # (B, 2C+2, F, h, w)
+        stacked = stacked.movedim(2, 1).flatten(0, 1)
         x = self.stem(stacked.contiguous(memory_format=torch.channels_last))
         if conditions.layout is None:
             return x
-        layout = conditions.layout.to(latents.dtype).movedim(2, 1).flatten(0, 1)  # (B*F, K, 4h, 4w)
+        layout = conditions.layout.to(guess.dtype).movedim(2, 1).flatten(0, 1)  # (B*F, K, 4h, 4w)
         layout = F.pixel_unshuffle(layout, LAYOUT_FACTOR).contiguous(memory_format=torch.channels_last)
-        known = conditions.layout_known.to(latents.dtype).repeat_interleave(frames)[:, None, None, None]
+        known = conditions.layout_known.to(guess.dtype).repeat_interleave(frames)[:, None, None, None]
         return x + known * self.layout_stem(layout)
 
     def _positions(self, rows: int, columns: int, start: int, frames: int, like: torch.Tensor):
