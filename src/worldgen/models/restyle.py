@@ -53,13 +53,27 @@ class Restyling(Rollout):
 
     def make(self, frames: int, shape: tuple[int, int, int]) -> torch.Tensor:
         """The next frames of the source, restyled; see :meth:`Rollout.make`."""
-        past = self._past_of_unknown(frames, shape)
+        past = self._past_of_unknown(frames, shape) if self._has_past else self._own_past(frames)
         noise = chunk_noise(self.seeds, self.position, frames, shape).to(self.text.device)
         clean = self.source[:, :, self.position : self.position + frames].float()
         # x_t = (1 - t) x_0 + t noise, the straight path the model was trained on.
         latents = self.sample((1 - self.strength) * clean + self.strength * noise, past)
         self.feed(latents, past if frames == 1 else None)
         return latents
+
+    @property
+    def _has_past(self) -> bool:
+        """Full strength keeps nothing of the source, so its first frame has no past at all."""
+        return self.video is not None or self.strength >= 1
+
+    def _own_past(self, frames: int) -> torch.Tensor:
+        """The source's own frames stand for the past of the first chunk, all of it seen.
+
+        The model corrects its past; with none it leaves most of the noise in the first frame, and every later frame
+        inherits it.
+        """
+        clean = self.source[:, :, :frames]
+        return torch.cat([clean, torch.ones_like(clean[:, :1])], 1).to(self.text.dtype)
 
 
 @torch.no_grad()
