@@ -28,7 +28,6 @@ from worldgen.models.codec import PatchCodec, decode_video, encode_video, patche
 from worldgen.models.pixels import clips_from_video, video_from_clips
 from worldgen.models.weights import weights_hash
 
-
 FIT_CLIPS = 100
 """Training clips of each data set that the bare transforms are fitted to."""
 

@@ -81,11 +81,11 @@ def test_ground_points_are_found_where_the_camera_saw_them(motion):
     points = np.array([0, 0, grid.height_m]) + np.where(ground, depth, 1.0)[..., None] * rays
     old_points = points @ se3_from_planar(np.array([motion]))[0, :3, :3].T + [motion[0], motion[1], 0]
     expected, old_depth = grid.project(old_points)
-    # Cubic interpolation is exact for its own coordinates where all of its 4 x 4 neighbours are inside.
+    # Cubic interpolation (its parameter is -0.75) is a few hundredths of a cell off a ramp, where all 4 x 4 neighbours are inside.
     inside = (expected > 1.5).all(-1) & (expected[..., 0] < COLUMNS - 1.5) & (expected[..., 1] < ROWS - 1.5)
     checked = ground & inside & (old_depth > 0.2)
     assert checked.sum() > 200
-    np.testing.assert_allclose(out[:2][:, checked].T, expected[checked], atol=2e-3)
+    np.testing.assert_allclose(out[:2][:, checked].T, expected[checked], atol=0.05)
     assert (out[2][checked] == 1).all()
 
 

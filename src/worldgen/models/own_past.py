@@ -9,6 +9,7 @@ from worldgen.models.flow import Examples
 from worldgen.models.past import moved_past
 from worldgen.models.text import text_states
 
+
 @torch.no_grad()
 def with_own_past(networks: tuple, examples: Examples, generator: torch.Generator, *, share: float) -> Examples:
     """``examples`` with the past of some clips replaced; ``networks``: transformer, text encoder and codec.
