@@ -132,3 +132,9 @@ def test_log_that_is_too_short_names_what_it_covers(tmp_path):
 def test_context_that_is_too_short_says_how_much_there_is(drive):
     with pytest.raises(InputError, match=r"2\.50 s long"):
         read_context(request(context=str(drive), context_frames=16, context_start_s=2.0))
+
+
+def test_a_model_that_does_not_read_words_cannot_begin_from_noise():
+    request = Request("fog", frames=4, fps=8.0, width_px=64, height_px=32, start="noise")
+    with pytest.raises(InputError, match="does not honour text"):
+        prepare(request, ("context", "ego", "layout"))
