@@ -68,13 +68,13 @@ def data_record(urls: list[str]) -> list[dict]:
     return out
 
 
-def publish(runs: list[Path], codec_run: str, out: Path, notes: list[str]) -> None:
+def publish(model: Path, runs: list[Path], codec_run: str, out: Path, notes: list[str]) -> None:
     import torch
 
     import worldgen
     from worldgen.models.bundle import NETWORKS, load_pipeline, pipeline_hash
 
-    pipeline = load_pipeline(runs[-1] / "model")
+    pipeline = load_pipeline(model)
     trained_hash = pipeline_hash(pipeline)
     for name in NETWORKS:
         getattr(pipeline, name).half()
@@ -89,7 +89,7 @@ def publish(runs: list[Path], codec_run: str, out: Path, notes: list[str]) -> No
     size_mb = sum(f.stat().st_size for f in out.rglob("*.safetensors")) / 1e6
     if size_mb > LIMIT_MB:
         raise SystemExit(f"weights: {size_mb:.1f} MB, at most {LIMIT_MB} MB")
-    urls = settings(runs[-1])["data"]["urls"]
+    urls = settings(runs[-1] if runs else Path(codec_run))["data"]["urls"]
     codec = {}
     if codec_run:
         path = Path(codec_run)
@@ -108,14 +108,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="*", type=Path)
     parser.add_argument("--codec-run", default="")
+    parser.add_argument("--model", type=Path, help="a pipeline that is not the last run's; without runs, none trained it")
     parser.add_argument("--out", type=Path, default=REPOSITORY / "assets" / "model")
     parser.add_argument("--note", action="append", default=[], help="how these runs differ from the recipe")
     parser.add_argument("--card-only", action="store_true")
     args = parser.parse_args()
     if not args.card_only:
-        if not args.runs:
-            parser.error("name at least one run, or --card-only")
-        publish(args.runs, args.codec_run, args.out, args.note)
+        if not (args.runs or (args.model and args.codec_run)):
+            parser.error("name at least one run, or --model with --codec-run, or --card-only")
+        publish(args.model or args.runs[-1] / "model", args.runs, args.codec_run, args.out, args.note)
     (args.out / "README.md").write_text(card(args.out))
 
 

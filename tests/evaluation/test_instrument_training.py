@@ -74,7 +74,7 @@ def test_the_attribute_reader_learns_and_its_record_says_how_well(tmp_path):
 
     config = AttributeConfig(widths=(8, 8, 16), features=16)
     data = Windows.of([tinted(k) for k in range(24)], 2)
-    network = train_attributes(data, AttributeTraining(steps=60, batch=16, degrade=0.0), config=config)
+    network = train_attributes(data, AttributeTraining(steps=240, batch=16, degrade=0.0), config=config)
     save_weights(tmp_path, attribute_record(config), network.state_dict())
     record = attributes_accuracy(tmp_path, [], [tinted(k) for k in range(60, 72)], detector=tmp_path / "none")
     assert record["accuracy"]["light"]["value"] > 0.7
