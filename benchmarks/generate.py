@@ -87,7 +87,7 @@ def memory(recipe: Recipe, attempts: int) -> dict:
 
     small = dataclasses.replace(
         recipe, clip=ClipConfig(frames=17, fps=8.0, width_px=48, height_px=32), candidates=1, gate=GateConfig(),
-        model=dataclasses.replace(recipe.model, steps=1, start="noise"),
+        model=dataclasses.replace(recipe.model, steps=1),
     )  # fmt: skip
     pipeline = build_pipeline("tiny", words=["a car in fog"])
     pipeline.set_progress_bar_config(disable=True)

@@ -105,9 +105,6 @@ def _from_scene(request: Request, accepts: tuple[str, ...]) -> Prepared:
     scenario, ego = _with_ego(scenario, request)
     camera = Camera.from_fov(request.width_px, request.height_px, 70.0, height_m=1.4, pitch_rad=0.03)
     scene = simulate(scenario, request.seed, fps=request.fps, num_frames=request.frames, camera=camera, ego=ego)
-    if request.start == "noise" and "text" not in accepts:
-        # Nothing else says what light and weather look like; what came out would be grey.
-        raise InputError("start of a clip", request.start, "sketch, for a model that does not honour text")
     conditions = scene_conditions(
         scene, text=request.prompt, accepts=accepts, seed=request.seed, start=request.start
     )

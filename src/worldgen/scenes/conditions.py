@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from worldgen.core.errors import InputError
 from worldgen.core.sample import Conditions
 from worldgen.core.scene import Scene
 from worldgen.scenes.layout import layout_maps
@@ -24,7 +25,12 @@ def scene_conditions(
 
     text: words for the model ("" for none). seed: of the sampling noise. start: "sketch" gives the first
     ``SKETCH_FRAMES`` frames as drawn by the sketch renderer, "noise" leaves every frame to the model.
+
+    Raises InputError for "noise" where text is not accepted: nothing else says what light and weather look like, and what
+    came out would be grey.
     """
+    if start == "noise" and "text" not in accepts:
+        raise InputError("start of a clip", start, "sketch, for a model that does not honour text")
     camera = scene.camera
     context = None
     if start == "sketch" and "context" in accepts and scene.num_frames > 1:
