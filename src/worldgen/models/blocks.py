@@ -151,9 +151,9 @@ class AttentionBlock(nn.Module):
 
     def forward(self, x: torch.Tensor, modulation: torch.Tensor, around: Surroundings) -> torch.Tensor:
         """x ``(B, F, n, D)``, modulation ``(B, F, 9, D)`` -> ``(B, F, n, D)``."""
-        shift1, scale1, gate1, shift2, scale2, gate2, shift3, scale3, gate3 = (
-            (modulation + self.table)[:, :, :, None].unbind(2)
-        )  # each (B, F, 1, D)
+        shift1, scale1, gate1, shift2, scale2, gate2, shift3, scale3, gate3 = (modulation + self.table)[
+            :, :, :, None
+        ].unbind(2)  # each (B, F, 1, D)
         x = x + gate1 * self._in_frame(modulate(x, shift1, scale1), around.places)
         x = x + gate2 * self._over_time(modulate(x, shift2, scale2), around)
         x = x + self._to_text(x, around)

@@ -13,17 +13,21 @@ import torch
 
 from worldgen.models.conditions import ConditionBatch
 from worldgen.models.text import text_states
+from worldgen.models.things import thing_shares
 
 
 @dataclass(frozen=True)
 class FlowOptions:
     """How training examples are corrupted.
 
-    known_frames: share of frames given clean (t = 0). pure_noise: share of clips whose other frames are all at t = 1, where
+    known_frames: share of clips whose first frames, any number of them, are given clean (t = 0), as a rollout has its own
+    frames behind it. pure_noise: share of clips whose other frames are all at t = 1, where
     a rollout in one step begins and ends. time_mean, time_std: of the logit-normal time (Esser et al. 2024,
     arXiv:2403.03206, section 3.1). past_noise: largest standard deviation of noise put on the past frame, half of the
     time, so that the model learns to repair its own errors in rollouts. own_past: share of clips whose past is made from the
-    model's own frames instead. drop_*: share of clips trained without that condition.
+    model's own frames instead. erased: share of clips whose past lacks things that the layout shows (``models.erasure``).
+    thing_weight: how much more than ground and sky a cell full of labelled things counts. drop_*: share of clips trained
+    without that condition.
     """
 
     known_frames: float = 0.3
@@ -32,6 +36,8 @@ class FlowOptions:
     time_std: float = 1.2
     past_noise: float = 0.2
     own_past: float = 0.0
+    erased: float = 0.0
+    thing_weight: float = 0.0
     drop_text: float = 0.15
     drop_ego: float = 0.1
     drop_layout: float = 0.2
@@ -71,8 +77,9 @@ def world_loss(
     # Half of the clips share one time, as in a sampler run over a chunk; the others mix times freely.
     t = torch.where(uniform(batch, 1) < 0.5, t[:, :1].expand_as(t), t)
     t = t.masked_fill(uniform(batch, 1) < options.pure_noise, 1.0)
-    known = uniform(batch, frames) < options.known_frames
-    known[:, -1] = False  # at least one frame to learn from
+    # At least one frame is left to learn from.
+    ahead = (uniform(batch, 1) * (frames - 1)).floor() + 1 if frames > 1 else torch.zeros(batch, 1, device=t.device)
+    known = (torch.arange(frames, device=t.device) < ahead) & (uniform(batch, 1) < options.known_frames)
     t = t.masked_fill(known, 0.0)
 
     level = options.past_noise * uniform(batch, 1, 1, 1, 1) * (uniform(batch, 1, 1, 1, 1) < 0.5)
@@ -87,6 +94,9 @@ def world_loss(
     # Between latents, where grain counts as much as surfaces, and pixels, where it hardly counts: most of the grain of a
     # picture cannot be foretold, and a network busy with it is slow to learn what stands where.
     share = (transformer.data_spread / transformer.data_spread.mean())[:, None, None, None]
+    things = thing_shares(conditions, tuple(latents.shape[-2:]))
+    if things is not None:
+        share = share * (1 + options.thing_weight * things)
     error = (share * (velocity.float() - (noise - latents).float()).pow(2)).mean((1, 3, 4))  # (B, F)
     # In units of what noise and past leave open, so that 1 is the error of a network that corrects nothing at all.
     variance = (share * transformer.variance(past)).mean((1, 3, 4))  # (B, F)

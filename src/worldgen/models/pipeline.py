@@ -62,9 +62,7 @@ class WorldPipeline(DiffusionPipeline):
         and for sizes it cannot make.
         """
         parts = list(self.stream(requests, options))
-        return [
-            Clip(np.concatenate([part[i].frames for part in parts]), requests[i].fps) for i in range(len(requests))
-        ]
+        return [Clip(np.concatenate([part[i].frames for part in parts]), requests[i].fps) for i in range(len(requests))]
 
     @torch.no_grad()
     def stream(self, requests: list[Conditions], options: SamplerOptions | None = None) -> Iterator[list[Clip]]:
@@ -96,12 +94,22 @@ class WorldPipeline(DiffusionPipeline):
                 raise InputError("frames per second", request.fps, "0.5 to 60")
             width, height = self._size_of(request)
             multiple = 2 * SPATIAL_FACTOR
-            if width % multiple or height % multiple or not (multiple <= width <= MAX_SIDE_PX and multiple <= height <= MAX_SIDE_PX):
-                raise InputError("frame size", Received(f"{width}x{height}"), f"multiples of {multiple} from {multiple} to {MAX_SIDE_PX} pixels")
+            if (
+                width % multiple
+                or height % multiple
+                or not (multiple <= width <= MAX_SIDE_PX and multiple <= height <= MAX_SIDE_PX)
+            ):
+                raise InputError(
+                    "frame size",
+                    Received(f"{width}x{height}"),
+                    f"multiples of {multiple} from {multiple} to {MAX_SIDE_PX} pixels",
+                )
         first = requests[0]
         same = {(r.num_frames, r.fps, 0 if r.context is None else len(r.context), self._size_of(r)) for r in requests}
         if len(same) != 1:
-            raise InputError("requests of one batch", Received(str(sorted(same))), f"all like the first, {first.num_frames} frames")
+            raise InputError(
+                "requests of one batch", Received(str(sorted(same))), f"all like the first, {first.num_frames} frames"
+            )
 
     def conditions_of(self, requests: list[Conditions]) -> ConditionBatch:
         """Requests as tensors on the model's device, layouts brought to the model's grid by area averaging."""

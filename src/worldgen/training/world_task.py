@@ -22,6 +22,7 @@ from worldgen.models.adapters import adapters_off, attach_lora, save_adapter
 from worldgen.models.bundle import load_pipeline
 from worldgen.models.codec import decode_video
 from worldgen.models.conditions import ClipConditions, batch_conditions
+from worldgen.models.erasure import with_things_erased
 from worldgen.models.flow import Examples, FlowOptions, validation_losses, world_loss
 from worldgen.models.own_past import with_own_past
 from worldgen.models.pipeline import WorldPipeline
@@ -111,6 +112,7 @@ class WorldModule(nn.Module):
         examples = with_own_past(
             (self.transformer, self.text_encoder, *self._codec), batch.examples, generator, share=self.options.own_past
         )
+        examples = with_things_erased(examples, generator, share=self.options.erased)
         return world_loss(self.transformer, self.text_encoder, examples, generator, options=self.options)
 
 

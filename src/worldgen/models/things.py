@@ -1,0 +1,20 @@
+"""Where a layout shows labelled things, at the resolution of the latents."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+from worldgen.core.labels import CLASSES
+from worldgen.core.layout import LAYOUT_CHANNELS
+from worldgen.models.conditions import ConditionBatch
+
+_FIRST = LAYOUT_CHANNELS.index(CLASSES[0])
+
+
+def thing_shares(conditions: ConditionBatch, size: tuple[int, int]) -> torch.Tensor | None:
+    """Share ``(B, 1, F, h, w)`` in [0, 1] of each latent cell that labelled things cover; None without any layout."""
+    if conditions.layout is None:
+        return None
+    things = conditions.layout[:, _FIRST : _FIRST + len(CLASSES)].sum(1, keepdim=True).clamp(max=1)
+    return F.adaptive_avg_pool3d(things, (things.shape[2], *size))
