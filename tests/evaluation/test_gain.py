@@ -15,9 +15,10 @@ from worldgen.core.sample import Sample
 from worldgen.data.index import build_index
 from worldgen.data.shards import ShardWriter
 from worldgen.evaluation import gain
+from worldgen.evaluation.detector_training import initial_state
 from worldgen.evaluation.gain_arms import build_arms, load_source, shuffled_boxes
 from worldgen.evaluation.gain_config import GainStudy, Source, arm_names
-from worldgen.evaluation.gain_detectors import Fit, train_and_find
+from worldgen.evaluation.gain_detectors import Fit, train_and_find, train_base, training_of
 
 pytest.importorskip("pycocotools", reason="average precision is judged by pycocotools")
 
@@ -146,6 +147,50 @@ def test_the_same_arm_and_seed_find_the_same(study, tmp_path):
     assert len(other) != len(first) or not np.array_equal(other.score, first.score)
 
 
+def test_arms_of_a_seed_go_on_from_the_same_weights(study, tmp_path):
+    """The base is trained once per seed, and is part of the names of its runs."""
+    study = replace(study, base_steps=3, arms=("real", "duplicated"))
+    bench = gain.prepare(study, tmp_path)
+    gain.run_study(bench)
+    kept = sorted(path.name for path in (tmp_path / "runs").glob("base-*"))
+    assert [name.split("-")[1] for name in kept] == ["s0", "s1"] and gain.base_seconds(bench) > 0
+    first, second = (train_base(study, bench.real, 0) for _ in range(2))
+    assert all((first[name] == second[name]).all() for name in first)
+    state = initial_state(training_of(study, steps=2, seed=0), first)
+    assert all((state.network.state_dict()[name] == value).all() for name, value in first.items())
+    other = gain.prepare(replace(study, base_steps=4), tmp_path)
+    assert other.path("real", 0) != bench.path("real", 0)
+    (tmp_path / "runs" / kept[0]).write_bytes(b"cut")
+    bench.path("real", 0).unlink()
+    with pytest.raises(InputError, match="kept weights"):
+        gain.run_study(bench)
+
+
+def test_drawn_frames_that_a_model_was_given_are_left_out_and_are_an_arm_of_their_own(study, data, tmp_path):
+    source = Source(data, "train", first=1, every=1)
+    study = replace(study, synthetic=source, arms=("real", "synthetic_1", "given"))
+    arms, _ = build_arms(study, lambda each: load_source(each, study, tmp_path))
+    made, given = arms["synthetic_1"].parts[1][0], arms["given"].parts[1][0]
+    assert len(made) == made.num_clips == 10 == len(given), "two frames a clip: one given, one made"
+    assert not any((frame == other).all() for frame in made.frames for other in given.frames)
+    whole = load_source(replace(source, first=0), study, tmp_path)
+    np.testing.assert_array_equal(made.frames, whole.frames[1::2])
+    np.testing.assert_array_equal(made.boxes.box_px, whole.boxes.where(whole.boxes.picture_index % 2 == 1).box_px)
+    np.testing.assert_array_equal(made.boxes.picture_index, np.repeat(np.arange(10), 2))
+
+
+def test_a_source_of_several_data_sets_is_their_union(study, data, tmp_path):
+    rng = np.random.default_rng(5)
+    with ShardWriter(str(tmp_path / "more"), "blocks-00000") as writer:
+        for k in range(3):
+            writer.write(block_sample(f"more{k}", ("clear", "day"), rng))
+    build_index(str(tmp_path / "more"))
+    both = Source(f"{data},{tmp_path / 'more'}", "train", without=("night_lit",), every=1)
+    assert load_source(both, study, tmp_path / "kept").num_clips == 8
+    with pytest.raises(InputError, match="in two of"):
+        load_source(Source(f"{data},{data}"), study, tmp_path / "kept")
+
+
 def test_training_on_the_test_is_refused(study, data, tmp_path):
     with pytest.raises(InputError, match="of the test"):
         gain.prepare(replace(study, synthetic=Source(data, "")), tmp_path)
@@ -162,6 +207,8 @@ def test_training_on_the_test_is_refused(study, data, tmp_path):
         ({"ratios": (0.0,)}, "positive"),
         ({"width_px": 63}, "even"),
         ({"real": Source()}, "URL"),
+        ({"detector": "dfine", "base_steps": 10}, "checkpoint"),
+        ({"painted": ("hail",)}, "some of rain"),
     ],
 )
 def test_what_makes_no_study_is_refused(study, change, words):

@@ -134,7 +134,7 @@ def gain_table(record: dict) -> list[str]:
         cells = []
         for measure in measures:
             change = row.get("difference", {}).get(measure)
-            value = row["ap50"][measure]["value"]
+            value = row["scores"][measure]["value"]
             cell = "-" if value is None else f"{value:.3f}"
             if change and change["low"] is not None:
                 cell += f" [{100 * change['low']:+.1f}, {100 * change['high']:+.1f}]"

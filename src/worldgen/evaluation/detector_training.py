@@ -167,11 +167,13 @@ class TrainingState:
     step: int = 0
 
 
-def initial_state(config: DetectorTraining) -> TrainingState:
-    """Random weights from the seed; norms and biases are not decayed."""
+def initial_state(config: DetectorTraining, start: dict[str, Tensor] | None = None) -> TrainingState:
+    """Random weights from the seed, or those of ``start`` (a state dict); norms and biases are not decayed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stable_hash("detector weights", config.seed) % 2**63)
         network = Detector(config.model).to(memory_format=torch.channels_last)
+    if start is not None:
+        network.load_state_dict(start)
     decayed = [p for p in network.parameters() if p.ndim > 1]
     plain = [p for p in network.parameters() if p.ndim <= 1]
     optimiser = torch.optim.AdamW(
@@ -183,15 +185,16 @@ def initial_state(config: DetectorTraining) -> TrainingState:
 
 def train_detector(
     pictures: Pictures, config: DetectorTraining, *, shares: np.ndarray | None = None,
-    folder: str | Path | None = None, report: Callable[[int, dict[str, float]], None] | None = None,
+    start: dict[str, Tensor] | None = None, folder: str | Path | None = None,
+    report: Callable[[int, dict[str, float]], None] | None = None,
 ) -> Detector:  # fmt: skip
-    """Train from random weights; returns the moving average, not folded.
+    """Train from random weights, or from those of ``start``; returns the moving average, not folded.
 
     shares: probability of each picture ``(N,)``, by default equal. folder: keeps the state every 200 steps, and a run
     that was stopped goes on from it to the same result. report: called after each step with losses.
     """
     shares = np.full(len(pictures), 1 / len(pictures)) if shares is None else shares / shares.sum()
-    state = initial_state(config)
+    state = initial_state(config, start)
     if folder is not None:
         restore(state, Path(folder))
     state.network.train()

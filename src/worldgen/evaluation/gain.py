@@ -19,7 +19,7 @@ from worldgen.evaluation.average_precision import ALL, Judged, Slice, judge
 from worldgen.evaluation.detector import Detections
 from worldgen.evaluation.gain_arms import Arm, build_arms, check_apart, load_source
 from worldgen.evaluation.gain_config import GainStudy
-from worldgen.evaluation.gain_detectors import Fit, train_and_find, training_of
+from worldgen.evaluation.gain_detectors import Fit, base_training, train_and_find, train_base, training_of
 from worldgen.evaluation.pictures import Pictures
 
 RARE, COMMON = "rare", "common"
@@ -37,11 +37,13 @@ class Run:
 
 @dataclass(frozen=True, eq=False)
 class Bench:
-    """Everything a study needs in memory: arms that can run, why others wait, the test pictures, where runs are kept."""
+    """Everything a study needs in memory: arms that can run, why others wait, the real and the test pictures, where runs
+    are kept."""
 
     study: GainStudy
     arms: dict[str, Arm]
     waiting: dict[str, str]
+    real: Pictures
     test: Pictures
     folder: Path
 
@@ -51,13 +53,19 @@ class Bench:
 
     def path(self, arm: str, seed: int) -> Path:
         """Where a run is kept: its name changes with anything that would change its result."""
-        config = training_of(self.study, Fit(self.test, np.ones(1), self.steps(arm), seed))
         what = {
-            "pictures": self.arms[arm].digest(), "test": self.test.digest(), "training": asdict(config),
+            "pictures": self.arms[arm].digest(), "test": self.test.digest(),
+            "training": asdict(training_of(self.study, steps=self.steps(arm), seed=seed)),
             "detector": self.study.detector, "checkpoint": self.study.checkpoint,
         }  # fmt: skip
-        name = hashlib.blake2b(json.dumps(what, sort_keys=True).encode(), digest_size=8).hexdigest()
-        return self.folder / f"{arm}-s{seed}-{name}.npz"
+        if self.study.base_steps:
+            what["base"] = self.base_path(seed).name
+        return self.folder / f"{arm}-s{seed}-{_name(what)}.npz"
+
+    def base_path(self, seed: int) -> Path:
+        """Where the weights are kept that the arms of a seed go on from."""
+        what = {"pictures": self.real.digest(), "training": asdict(base_training(self.study, seed))}
+        return self.folder / f"base-s{seed}-{_name(what)}.safetensors"
 
     def steps(self, arm: str) -> int:
         """Optimiser steps of an arm."""
@@ -96,7 +104,7 @@ def prepare(study: GainStudy, folder: str | Path) -> Bench:
     test = load_source(study.test, study, folder)
     if not (~test.boxes.ignore).any():
         raise InputError("objects of the test", 0, f"at least one of {study.min_height_px:g} pixels or more")
-    return Bench(study, arms, waiting, test, folder / "runs")
+    return Bench(study, arms, waiting, load_source(study.real, study, folder), test, folder / "runs")
 
 
 def run_study(
@@ -130,10 +138,48 @@ def _expected(bench: Bench, arm: str, runs: list[Run]) -> float:
 
 
 def _train(bench: Bench, arm: str, seed: int, *, clock: Callable[[], float]) -> Run:
+    base = _base(bench, seed, clock=clock)
     start_s = clock()
     pictures, shares = bench.arms[arm].pictures()
-    found = train_and_find(bench.study, Fit(pictures, shares, bench.steps(arm), seed), bench.test)
+    found = train_and_find(bench.study, Fit(pictures, shares, bench.steps(arm), seed, base), bench.test)
     return Run(arm, seed, found, clock() - start_s)
+
+
+def _base(bench: Bench, seed: int, *, clock: Callable[[], float]) -> dict | None:
+    """The weights that all arms of a seed go on from, trained once and kept."""
+    if not bench.study.base_steps:
+        return None
+    from safetensors import SafetensorError
+    from safetensors.torch import load, save
+
+    path = bench.base_path(seed)
+    if path.exists():
+        try:
+            return load(path.read_bytes())
+        except SafetensorError as error:
+            raise InputError(f"kept weights {path}", Received(str(error)), "a whole file; delete it") from error
+    start_s = clock()
+    weights = train_base(bench.study, bench.real, seed)
+    data = {name: tensor.contiguous() for name, tensor in weights.items()}
+    with atomic_file(str(path)) as file:
+        file.write(save(data, {"seconds": f"{clock() - start_s:.1f}"}))
+    return weights
+
+
+def base_seconds(bench: Bench) -> float:
+    """What training the kept base weights took."""
+    from safetensors import safe_open
+
+    total_s = 0.0
+    for path in {bench.base_path(seed) for seed in range(bench.study.seeds)} if bench.study.base_steps else ():
+        if path.exists():
+            with safe_open(str(path), "np") as file:
+                total_s += float(file.metadata()["seconds"])
+    return total_s
+
+
+def _name(what: dict) -> str:
+    return hashlib.blake2b(json.dumps(what, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
 def save_run(path: Path, run: Run) -> None:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from worldgen.core.errors import InputError, Received
-from worldgen.core.sample import SPLITS
+from worldgen.core.sample import SPLITS, Sample
 from worldgen.core.seeds import numpy_rng
 from worldgen.data.index import SUMMARY_NAME, DataSet
 from worldgen.data.storage import join, read_bytes
-from worldgen.evaluation.gain_config import GainStudy, Source, arm_names
+from worldgen.evaluation.gain_config import GIVEN, GainStudy, Source, arm_names
 from worldgen.evaluation.pictures import Boxes, Pictures, pictures_of
 from worldgen.evaluation.weather import weathered
+
+FIRST_ONLY = 1_000_000
+"""Longer than any clip: of every so many frames only the first one is taken."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,23 +45,41 @@ class Arm:
         return state.hexdigest()
 
 
-def chosen_rows(source: Source) -> DataSet:
-    """The clips of a source. Raises: InputError when there is none with labels."""
-    data = DataSet(source.url)
-    pick = data.select(accepted=True)
+@dataclass(frozen=True)
+class Chosen:
+    """The clips of a source: data set and index row of each, in the order of their keys."""
+
+    clips: tuple[tuple[DataSet, dict], ...]
+
+    @property
+    def rows(self) -> list[dict]:
+        """The index rows."""
+        return [row for _, row in self.clips]
+
+    def samples(self) -> Iterator[Sample]:
+        """The clips, decoded one after the other."""
+        return (data.load(row["key"]) for data, row in self.clips)
+
+
+def chosen(source: Source) -> Chosen:
+    """The clips of a source. Raises: InputError when there is none with labels, or a key that two data sets hold."""
     wanted, unwanted = set(source.with_any), set(source.without)
-    rows = [
-        row for row in pick.rows
-        if row["has_labels"] and row["split"] in (source.splits or SPLITS)
-        and not unwanted & set(row["tags"]) and (not wanted or wanted & set(row["tags"]))
-    ]  # fmt: skip
+    clips: dict[str, tuple[DataSet, dict]] = {}
+    for url in source.urls:
+        data = DataSet(url)
+        for row in data.rows:
+            fits = row["accepted"] and row["has_labels"] and row["split"] in (source.splits or SPLITS)
+            if not fits or unwanted & set(row["tags"]) or (wanted and not wanted & set(row["tags"])):
+                continue
+            if row["key"] in clips:
+                raise InputError(f"clip {row['key']}", Received(f"in two of {source.url}"), "each clip once")
+            clips[row["key"]] = (data, row)
     # Keys are hashes: their order mixes what was rendered or recorded together.
-    rows = sorted(rows, key=lambda row: row["key"])[source.skip :]
-    pick.rows = rows[: source.clips] if source.clips else rows
-    pick._number = {row["key"]: number for number, row in enumerate(pick.rows)}
-    if not pick.rows:
+    keys = sorted(clips)[source.skip :]
+    keys = keys[: source.clips] if source.clips else keys
+    if not keys:
         raise InputError(f"clips of {source.url}", Received(f"none for {_text(source)}"), "at least one labelled clip")
-    return pick
+    return Chosen(tuple(clips[key] for key in keys))
 
 
 def _text(source: Source) -> str:
@@ -67,28 +88,29 @@ def _text(source: Source) -> str:
 
 def load_source(source: Source, study: GainStudy, folder: Path) -> Pictures:
     """The pictures of a source at the study's size, kept in ``folder`` for the next time."""
-    summary = hashlib.blake2b(read_bytes(join(source.url, SUMMARY_NAME)), digest_size=16).hexdigest()
+    summary = [hashlib.blake2b(read_bytes(join(url, SUMMARY_NAME)), digest_size=16).hexdigest() for url in source.urls]
     asked = json.dumps([asdict(source), summary, study.width_px, study.height_px, study.min_height_px], sort_keys=True)
     kept = folder / f"pictures-{hashlib.blake2b(asked.encode(), digest_size=8).hexdigest()}.npz"
     if kept.exists():
         return Pictures.load(str(kept))
-    data = chosen_rows(source)
     pictures = pictures_of(
-        data, every=source.every, size=(study.width_px, study.height_px), min_height_px=study.min_height_px
-    )
+        chosen(source).samples(), first=source.first, every=source.every, size=(study.width_px, study.height_px),
+        min_height_px=study.min_height_px,
+    )  # fmt: skip
     pictures.save(str(kept))
     return pictures
 
 
 def check_apart(study: GainStudy) -> None:
     """Raise InputError when a clip of the test is also trained on."""
-    held_out = {row["drive"] or row["key"] for row in chosen_rows(study.test).rows}
-    keys = {row["key"] for row in chosen_rows(study.test).rows}
+    test = chosen(study.test).rows
+    held_out = {row["drive"] or row["key"] for row in test}
+    keys = {row["key"] for row in test}
     for name in ("real", "rare", "synthetic", "restyled"):
         source: Source = getattr(study, name)
-        if not source.url:
+        if not source.urls:
             continue
-        rows = chosen_rows(source).rows
+        rows = chosen(source).rows
         shared = keys & {row["key"] for row in rows}
         if shared:
             raise InputError(f"{name} of the study", Received(f"{len(shared)} clips of the test"), "other clips")
@@ -125,9 +147,9 @@ def build_arms(study: GainStudy, load: Callable[[Source], Pictures]) -> tuple[di
         if study.arms and name not in study.arms:
             continue
         source = {"oracle": study.rare, "restyled": study.restyled}.get(
-            name, study.synthetic if name.startswith("synthetic_") else None
+            name, study.synthetic if name == GIVEN or name.startswith("synthetic_") else None
         )
-        if source is not None and not source.url:
+        if source is not None and not source.urls:
             waiting[name] = "no data set given yet"
             continue
         if name in ("real", "real_short", "real_long"):
@@ -137,7 +159,9 @@ def build_arms(study: GainStudy, load: Callable[[Source], Pictures]) -> tuple[di
         elif name == "shuffled":
             arms[name] = Arm(name, (half, (shuffled_boxes(real, seed=0), 0.5)))
         elif name == "weather":
-            arms[name] = Arm(name, (half, (weathered(real, seed=0), 0.5)))
+            arms[name] = Arm(name, (half, (weathered(real, seed=0, kinds=study.painted), 0.5)))
+        elif name == GIVEN:
+            arms[name] = Arm(name, (half, (load(replace(source, first=0, every=FIRST_ONLY)), 0.5)))
         else:
             ratio = float(name.removeprefix("synthetic_")) if name.startswith("synthetic_") else 1.0
             arms[name] = _mixed(name, real, load(source), ratio)

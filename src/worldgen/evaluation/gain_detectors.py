@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -21,12 +21,13 @@ AUGMENT = AugmentConfig(mirror=0.5, zoom=0.3, max_zoom=1.3, light=0.5, softness=
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """One training: pictures with their chances to be drawn, optimiser steps, seed."""
+    """One training: pictures with their chances to be drawn, optimiser steps, seed. base: weights to go on from."""
 
     pictures: Pictures
     shares: np.ndarray
     steps: int
     seed: int
+    base: dict[str, torch.Tensor] | None = None
 
 
 def train_and_find(study: GainStudy, fit: Fit, test: Pictures) -> Detections:
@@ -34,16 +35,30 @@ def train_and_find(study: GainStudy, fit: Fit, test: Pictures) -> Detections:
     return DETECTOR_TRAININGS[study.detector](study, fit, test)
 
 
-def training_of(study: GainStudy, fit: Fit) -> DetectorTraining:
+def training_of(study: GainStudy, *, steps: int, seed: int) -> DetectorTraining:
     """How an arm is trained: equal for all arms but for steps and seed."""
     return DetectorTraining(
-        steps=fit.steps, batch=study.batch, learning_rate=study.learning_rate, warmup=max(1, min(100, fit.steps // 10)),
-        ema=min(0.998, 1 - 10 / max(fit.steps, 20)), seed=fit.seed, augment=AUGMENT, model=study.model,
+        steps=steps, batch=study.batch, learning_rate=study.learning_rate, warmup=max(1, min(100, steps // 10)),
+        ema=min(0.998, 1 - 10 / max(steps, 20)), seed=seed, augment=AUGMENT, model=study.model,
     )  # fmt: skip
 
 
+def base_training(study: GainStudy, seed: int) -> DetectorTraining:
+    """How the weights are trained that all arms of a seed go on from."""
+    return replace(
+        training_of(study, steps=study.base_steps, seed=stable_hash("base of a study", seed) % 2**31),
+        learning_rate=study.base_learning_rate,
+    )
+
+
+def train_base(study: GainStudy, pictures: Pictures, seed: int) -> dict[str, torch.Tensor]:
+    """Weights after ``base_steps`` on real pictures only."""
+    return train_detector(pictures, base_training(study, seed)).state_dict()
+
+
 def _own(study: GainStudy, fit: Fit, test: Pictures) -> Detections:
-    detector = train_detector(fit.pictures, training_of(study, fit), shares=fit.shares)
+    config = training_of(study, steps=fit.steps, seed=fit.seed)
+    detector = train_detector(fit.pictures, config, shares=fit.shares, start=fit.base)
     return find_in(detector.to(memory_format=torch.channels_last).folded(), test)
 
 
@@ -54,7 +69,7 @@ def _transformer(study: GainStudy, fit: Fit, test: Pictures) -> Detections:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stable_hash("detector weights", fit.seed) % 2**63)
         detector = TransformerDetector(study.detector, GROUPS, checkpoint=study.checkpoint)
-    config = training_of(study, fit)
+    config = training_of(study, steps=fit.steps, seed=fit.seed)
     optimiser = torch.optim.AdamW(detector.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stable_hash("detector noise", fit.seed) % 2**63)  # its queries are denoised from random ones

@@ -30,7 +30,7 @@ def gain_plot(record: dict, measure: str = RARE) -> bytes:
         return LEFT_PX + (value - low) / (high - low) * (WIDTH_PX - LEFT_PX - RIGHT_PX)
 
     draw.text((16, 14), f"{record['study']['name']}: AP50 on {measure} clips, against real only", "black", font=title)
-    real = record["arms"][REAL]["ap50"][measure]["value"]
+    real = record["arms"][REAL]["scores"][measure]["value"]
     draw.text(
         (16, 42), f"real only: {real:.3f}; 95 % intervals over seeds and test clips, paired", (70, 70, 76), font=text
     )

@@ -143,29 +143,34 @@ class Pictures:
 
 
 def pictures_of(
-    samples: Iterable[Sample], *, every: int = 1, size: tuple[int, int] | None = None,
+    samples: Iterable[Sample], *, first: int = 0, every: int = 1, size: tuple[int, int] | None = None,
     min_height_px: float = MIN_HEIGHT_PX,
 ) -> Pictures:  # fmt: skip
-    """Every ``every``-th frame of labelled samples with its boxes.
+    """Every ``every``-th frame of labelled samples, from frame ``first`` on, with its boxes.
 
     size: width and height to resize to (area averaging); clips must otherwise have one size. min_height_px: after
-    resizing. Raises: InputError for a sample without labels, clips of several sizes, or no clip at all.
+    resizing. Clips that are too short to have a frame ``first`` are left out. Raises: InputError for a sample without
+    labels, clips of several sizes, or no clip at all.
     """
     frames, boxes, index, tags = [], [], [], []
     start = 0
-    for number, sample in enumerate(samples):
+    for sample in samples:
         if sample.labels is None:
             raise InputError(f"labels of sample {sample.key}", Received("none"), "a labelled data set")
-        picked = np.arange(0, len(sample.clip), every)
+        picked = np.arange(first, len(sample.clip), every)
+        if not len(picked):
+            continue
         resized, scale = resize(sample.clip.frames[picked], size or (sample.clip.width_px, sample.clip.height_px))
         if frames and frames[0].shape[1:] != resized.shape[1:]:
             raise InputError(f"size of sample {sample.key}", resized.shape[2:0:-1], f"{frames[0].shape[2:0:-1]}")
         found = boxes_of(sample.labels, min_height_px=min_height_px / scale[1])
-        found = found.where(found.picture_index % every == 0)
+        since = found.picture_index - first
+        found = found.where((since >= 0) & (since % every == 0))
         box = found.box_px * np.array([*scale, *scale], np.float32)
-        boxes.append(Boxes(found.picture_index // every + start, found.group, box, found.ignore, found.distance_m))
+        place = (found.picture_index - first) // every + start
+        boxes.append(Boxes(place, found.group, box, found.ignore, found.distance_m))
         frames.append(resized)
-        index.append(np.full(len(picked), number))
+        index.append(np.full(len(picked), len(tags)))
         tags.append(tuple(sample.tags))
         start += len(picked)
     if not frames:

@@ -14,8 +14,8 @@ from worldgen.evaluation.pictures import Pictures
 KINDS = ("rain", "fog", "dark", "snow")
 
 
-def weathered(pictures: Pictures, *, seed: int = 0) -> Pictures:
-    """The same pictures and boxes, each under one kind of painted weather; equal arguments give equal pixels.
+def weathered(pictures: Pictures, *, seed: int = 0, kinds: tuple[str, ...] = KINDS) -> Pictures:
+    """The same pictures and boxes, each under one of these kinds of painted weather; equal arguments give equal pixels.
 
     Uses albumentations (MIT): RandomRain, RandomFog, RandomBrightnessContrast with RandomGamma and ISONoise for
     darkness, RandomSnow. Raises: MissingDependencyError without it.
@@ -24,7 +24,7 @@ def weathered(pictures: Pictures, *, seed: int = 0) -> Pictures:
     frames = np.empty_like(pictures.frames)
     for number, frame in enumerate(pictures.frames):
         rng = numpy_rng("weather", seed, number)
-        paint = transforms[KINDS[int(rng.integers(len(KINDS)))]]
+        paint = transforms[kinds[int(rng.integers(len(kinds)))]]
         frames[number] = paint(frame, int(rng.integers(2**31)))
     return Pictures(frames, pictures.boxes, pictures.clip_index, pictures.tags)
 
