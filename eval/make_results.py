@@ -66,6 +66,36 @@ def planted_table(record: dict) -> list[str]:
     return lines
 
 
+def gain_tables(record: dict) -> list[str]:
+    """Arms of a detector study: AP50 on rare clips, then differences to real-only in points with their intervals."""
+    columns = [name for name in record["objects"] if record["objects"][name]]
+    about = [f"{name}: {record['objects'][name]}" for name in columns if name != "rare_ap"]
+    lines = [
+        f"Test: {record['test_clips']} clips, {record['test_pictures']} pictures. Objects: {', '.join(about)}.", "",
+        "| arm | trains on | pictures | steps | seeds | AP50 rare | share of the oracle's gain |", "| --- | --- | --- | --- | --- | --- | --- |",
+    ]  # fmt: skip
+    for name, row in record["arms"].items():
+        share = row.get("recovered")
+        text = "" if not share else f"{number(share['value'])} [{number(share['low'])}, {number(share['high'])}]"
+        lines.append(
+            f"| {name} | {row['about']} | {row['pictures']} | {row['steps']} | {row['runs']} "
+            f"| {number(row['scores']['rare']['value'])} | {text} |"
+        )
+    lines += ["", "Differences to real only, in AP50 points (`rare_ap`: in AP points), 95 % intervals, paired:", ""]
+    lines += [f"| arm | {' | '.join(columns)} |", f"| --- |{' --- |' * len(columns)}"]
+    for name, row in record["arms"].items():
+        if "difference" in row:
+            lines.append(f"| {name} | {' | '.join(points(row['difference'][column]) for column in columns)} |")
+    return lines
+
+
+def points(change: dict) -> str:
+    """A difference in points with its interval."""
+    if change["value"] is None or change["low"] is None:
+        return "not defined"
+    return f"{100 * change['value']:+.1f} [{100 * change['low']:+.1f}, {100 * change['high']:+.1f}]"
+
+
 def section(path: Path) -> list[str]:
     """One result: what it says, its numbers, its warnings, what made it and what that cost."""
     record = json.loads(path.read_text(encoding="utf-8"))
@@ -80,7 +110,9 @@ def section(path: Path) -> list[str]:
         ]
     if "planted" in record:
         lines += ["", *planted_table(record)]
-    rows = list(intervals(record))
+    if record.get("measure") == "gain":
+        lines += ["", *gain_tables(record)]
+    rows = [] if record.get("measure") == "gain" else list(intervals(record))
     if rows:
         lines += ["", "| | value | 95 % | clips |", "| --- | --- | --- | --- |"]
         lines += [

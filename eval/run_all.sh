@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Everything in RESULTS.md: data, every measure of the shipped model, both detector studies, and the page.
-# Hardware: two CPU cores. Time: about an hour and a half for the defaults, of which rendering and made clips take half.
+# Hardware: two CPU cores. Time: about two and a half hours for the defaults, half of it the detector studies.
 # Usage: eval/run_all.sh [MODEL-DIR]     DATA=data REAL=URL CLIPS=64 CACHE=outputs/eval-cache I3D=FILE SKIP_GAIN=1
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -36,6 +36,6 @@ worldgen eval memorisation --train "$scenes" ${real:+"$real"} --held-out "$scene
 
 CLIPS=$clips CACHE=$cache OUT=$out REAL=$real eval/run_model.sh ${1:+"$1"}
 if [ -z "${SKIP_GAIN:-}" ]; then
-    DATA=$data eval/run_gain.sh
+    DATA=$data OUT=$out eval/run_gain.sh ${1:+"$1"}
 fi
 python eval/make_results.py

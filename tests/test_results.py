@@ -53,6 +53,23 @@ def test_the_page_copies_what_the_files_say(tmp_path):
     assert page.index("## fvd") < page.index("## memorisation check") < page.index("## control") < page.index("## gain")
 
 
+def test_a_detector_study_is_a_table_of_its_arms(tmp_path):
+    arm = {"about": "words", "pictures": 10, "steps": 5, "runs": 5, "scores": {"rare": _interval(0.25)}}
+    better = arm | {"difference": {"rare": {"value": 0.05, "low": 0.01, "high": 0.09}}, "recovered": _interval(0.5)}
+    record = {
+        "measure": "gain", "objects": {"rare": 7}, "test_clips": 3, "test_pictures": 6, "arms": {"real": arm, "made": better},
+        "sentences": ["made: gain."],
+    }  # fmt: skip
+    page = _page(tmp_path, {"gain_told": record})
+    for text in (
+        "- made: gain.",
+        "| made | words | 10 | 5 | 5 | 0.25 | 0.5 [0.5, 0.5] |",
+        "| made | +5.0 [+1.0, +9.0] |",
+    ):
+        assert text in page, text
+    assert "arms.made" not in page
+
+
 def _interval(value):
     return {"value": value, "low": value, "high": value, "clips": 10}
 
@@ -72,12 +89,14 @@ def test_results_on_the_page_are_those_in_the_files(tmp_path):
     assert made.read_text(encoding="utf-8") == page.read_text(encoding="utf-8"), "run: python eval/make_results.py"
 
 
-def test_every_command_of_run_all_parses():
-    text = re.sub(r"\\\n", " ", (REPOSITORY / "eval" / "run_all.sh").read_text(encoding="utf-8"))
-    lines = re.findall(r"^\s*worldgen (\w+ .*)$", text, re.MULTILINE)
-    assert len(lines) >= 7
+@pytest.mark.parametrize(("script", "least"), [("run_all", 7), ("run_gain", 10), ("run_model", 6), ("run_steps", 1)])
+def test_every_command_of_the_scripts_parses(script, least):
+    text = re.sub(r"\\\n", " ", (REPOSITORY / "eval" / f"{script}.sh").read_text(encoding="utf-8"))
+    lines = re.findall(r"^\s*worldgen (\w+ [^|\n]*--.*)$", text, re.MULTILINE)
+    assert len(lines) >= least
     for line in lines:
-        plain = re.sub(r'\$\{\w+:\+"?\$\w+"?\}', "", line.split("||")[0])
+        plain = re.sub(r'"?\$\{\w+(:\+"?\$\w+"?|\[@\])\}"?', "", line.split("||")[0].split(" #")[0])
+        plain = plain.replace('"$measure"', "control")
         arguments = shlex.split(re.sub(r"\$\{?\w+\}?", "1", plain))
         build_parser(arguments[0]).parse_args(arguments)
 
