@@ -97,7 +97,8 @@ class Rollout:
             repeated = latents.to(dtype).repeat(self._branches, 1, 1, 1, 1)
             t = sigmas[i].to(latents.device).expand(repeated.shape[0], frames)
             velocity = self.transformer(repeated, t, past, conditions, self.text, cache=self.cache).float()
-            latents = self.scheduler.step(self._guide(velocity), timestep, latents, return_dict=False)[0]
+            velocity = guided(velocity, [self.options.guidance[name] for name in self.guided])
+            latents = self.scheduler.step(velocity, timestep, latents, return_dict=False)[0]
         if not torch.isfinite(latents).all():
             raise FloatingPointError(f"the model made non-finite latents at frame {self.position}")
         return latents.to(dtype)
@@ -112,13 +113,6 @@ class Rollout:
         t = torch.zeros(latents.shape[0], frames, device=latents.device)
         self.transformer(latents, t, past, self._window(frames), self.text, cache=self.cache, keep=True)
         self.position += frames
-
-    def _guide(self, velocity: torch.Tensor) -> torch.Tensor:
-        full, *dropped = velocity.chunk(self._branches)
-        guided = full
-        for name, without in zip(self.guided, dropped, strict=True):
-            guided = guided + (self.options.guidance[name] - 1.0) * (full - without)
-        return guided
 
     def _window(self, frames: int) -> ConditionBatch:
         return self.conditions.frames(self.position, self.position + frames)
@@ -145,6 +139,15 @@ class Rollout:
             batch, channels, _, height, width = latents.shape
             rows.insert(0, torch.zeros(batch, channels + 1, height, width, device=latents.device, dtype=latents.dtype))
         return torch.stack(rows, 2)
+
+
+def guided(velocity: torch.Tensor, strengths: list[float]) -> torch.Tensor:
+    """The velocity of the first rows, pushed away from that of each further branch of rows, where a condition was dropped."""
+    full, *dropped = velocity.chunk(len(strengths) + 1)
+    pushed = full
+    for strength, without in zip(strengths, dropped, strict=True):
+        pushed = pushed + (strength - 1.0) * (full - without)
+    return pushed
 
 
 def shifted_sigmas(options: SamplerOptions) -> list[float]:

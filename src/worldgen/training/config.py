@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from worldgen.core.errors import InputError
+from worldgen.models.distillation import StudentOptions
 from worldgen.models.flow import FlowOptions
 
 
@@ -133,7 +134,8 @@ class AdapterConfig:
 class TrainConfig:
     """A training run. Running the same config again continues it.
 
-    task: codec (the autoencoder) or world (transformer, and text encoder with it). output: folder of the run.
+    task: codec (the autoencoder), world (transformer, and text encoder with it) or student (a world model that learns to
+    do in a few steps what the model of init.pipeline does in many). output: folder of the run.
     batch: clips (codec: images) per process and micro-step; accumulate micro-steps make one step. The run ends after
     ``steps`` or ``max_minutes`` of wall clock (0: no limit), whichever is first; the schedule follows the nearer end.
     Checkpoints every save_every steps, keep of them. validate_every and sheet_every: 0 for never. overfit_one: train on
@@ -141,7 +143,7 @@ class TrainConfig:
     of its first value), or the set-up is broken.
     """
 
-    task: Literal["codec", "world"] = "world"
+    task: Literal["codec", "world", "student"] = "world"
     output: str = "runs/train"
     size: str = "tiny"
     seed: int = 0
@@ -150,6 +152,7 @@ class TrainConfig:
     optim: OptimConfig = field(default_factory=OptimConfig)
     adapter: AdapterConfig = field(default_factory=AdapterConfig)
     flow: FlowOptions = field(default_factory=FlowOptions)
+    student: StudentOptions = field(default_factory=StudentOptions)
     train_text_encoder: bool = True
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["fp32", "bf16"] = "fp32"
@@ -181,10 +184,24 @@ class TrainConfig:
             raise InputError("output", self.output, "a local folder (checkpoints are renamed into place)")
         if not 0 < self.overfit_fraction < 1:
             raise InputError("overfit_fraction", self.overfit_fraction, "between 0 and 1")
-        if self.adapter.kind != "none" and self.task != "world":
+        if self.adapter.kind != "none" and self.task == "codec":
             raise InputError("adapter.kind", self.adapter.kind, "none when task=codec")
+        if self.task == "student":
+            self._check_student()
         if self.adapter.kind != "none" and not self.init.pipeline:
             raise InputError("adapter.kind", self.adapter.kind, "init.pipeline, the folder of the pipeline to adapt")
+
+    def _check_student(self) -> None:
+        if not self.init.pipeline:
+            raise InputError(
+                "init.pipeline", self.init.pipeline, "the folder of the teacher, or shipped, when task=student"
+            )
+        if not self.student.differs:
+            raise InputError(
+                "student.teacher_steps",
+                self.student.teacher_steps,
+                f"more than student.steps ({self.student.steps}), or student.guidance: else there is nothing to learn",
+            )
 
 
 MAY_CHANGE = (

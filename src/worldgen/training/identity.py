@@ -20,6 +20,8 @@ def identity_of(config: TrainConfig, task: Task, *, items_per_step: int) -> dict
     values = dataclasses.asdict(config)
     for name in (*MAY_CHANGE, *_REPLACED):
         del values[name]
+    if config.task != "student":
+        del values["student"]  # says nothing about this run
     frozen = {name: p for name, p in task.module.named_parameters() if not p.requires_grad}
     facts = {
         "config": values, "items_per_step": items_per_step, "data": task.items.data_hash,

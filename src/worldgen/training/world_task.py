@@ -109,15 +109,22 @@ class WorldModule(nn.Module):
     def forward(self, batch: WorldBatch, generators: list[torch.Generator]):
         # The noise is drawn once for a micro-batch, so its first generator draws everything.
         generator = generators[0]
-        examples = with_own_past(
-            (self.transformer, self.text_encoder, *self._codec), batch.examples, generator, share=self.options.own_past
-        )
-        examples = with_things_erased(examples, generator, share=self.options.erased)
+        examples = self.practised(batch.examples, generator)
         return world_loss(self.transformer, self.text_encoder, examples, generator, options=self.options)
+
+    def practised(self, examples: Examples, generator: torch.Generator) -> Examples:
+        """``examples`` with the pasts that the network meets in rollouts."""
+        examples = with_own_past(
+            (self.transformer, self.text_encoder, *self._codec), examples, generator, share=self.options.own_past
+        )
+        return with_things_erased(examples, generator, share=self.options.erased)
 
 
 class WorldTask:
     """See :class:`worldgen.training.task.Task`."""
+
+    sampler = SamplerOptions()
+    """How sheets are sampled."""
 
     def __init__(self, config: TrainConfig, accelerator: Accelerator, launch: Launch) -> None:
         self.config, self.device, self.launch = config, accelerator.device, launch
@@ -254,7 +261,7 @@ class WorldTask:
             latents = self.items.collate([item]).examples.latents.to(self.device)
             real = clips_from_video(decode_video(self.pipeline.codec, latents), window.fps)[0]
             request = self._request(item, real)
-            clips += [real, self.pipeline([request], SamplerOptions())[0]]
+            clips += [real, self.pipeline([request], self.sampler)[0]]
             given = ", ".join(request.given) or "nothing"
             captions += [f"{window.key}: {window.caption or 'no caption'}", f"the model's, given {given}"]
         width_px = min(MAX_CELL_PX, max(MIN_CELL_PX, clips[0].width_px))
