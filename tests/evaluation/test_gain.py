@@ -179,6 +179,14 @@ def test_drawn_frames_that_a_model_was_given_are_left_out_and_are_an_arm_of_thei
     np.testing.assert_array_equal(made.boxes.picture_index, np.repeat(np.arange(10), 2))
 
 
+def test_arms_of_clips_that_were_all_refused_wait(study, tmp_path):
+    with ShardWriter(str(tmp_path / "refused"), "blocks-00000") as writer:
+        writer.write(block_sample("bad1", ("clear", "day"), np.random.default_rng(6), accepted=False))
+    build_index(str(tmp_path / "refused"))
+    bench = gain.prepare(replace(study, synthetic=Source(str(tmp_path / "refused"))), tmp_path / "kept")
+    assert bench.waiting == {"synthetic_1": "the gate accepted none of its clips"} and "synthetic_1" not in bench.arms
+
+
 def test_a_source_of_several_data_sets_is_their_union(study, data, tmp_path):
     rng = np.random.default_rng(5)
     with ShardWriter(str(tmp_path / "more"), "blocks-00000") as writer:

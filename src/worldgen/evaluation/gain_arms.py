@@ -82,6 +82,14 @@ def chosen(source: Source) -> Chosen:
     return Chosen(tuple(clips[key] for key in keys))
 
 
+def missing(source: Source) -> str:
+    """Why an arm of this source has to wait, or nothing."""
+    if not source.urls:
+        return "no data set given yet"
+    accepted = any(row["accepted"] for url in source.urls for row in DataSet(url).rows)
+    return "" if accepted else "the gate accepted none of its clips"
+
+
 def _text(source: Source) -> str:
     return ", ".join(f"{name}={value}" for name, value in asdict(source).items() if value and name != "url")
 
@@ -108,7 +116,7 @@ def check_apart(study: GainStudy) -> None:
     keys = {row["key"] for row in test}
     for name in ("real", "rare", "synthetic", "restyled"):
         source: Source = getattr(study, name)
-        if not source.urls:
+        if missing(source):
             continue
         rows = chosen(source).rows
         shared = keys & {row["key"] for row in rows}
@@ -149,8 +157,8 @@ def build_arms(study: GainStudy, load: Callable[[Source], Pictures]) -> tuple[di
         source = {"oracle": study.rare, "restyled": study.restyled}.get(
             name, study.synthetic if name == GIVEN or name.startswith("synthetic_") else None
         )
-        if source is not None and not source.urls:
-            waiting[name] = "no data set given yet"
+        if source is not None and (reason := missing(source)):
+            waiting[name] = reason
             continue
         if name in ("real", "real_short", "real_long"):
             arms[name] = Arm(name, ((real, 1.0),), {"real_short": 0.5, "real_long": 2.0}.get(name, 1.0))
