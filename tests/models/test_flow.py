@@ -129,7 +129,11 @@ def test_pure_noise_says_nothing_of_the_clean_frames():
     c = conditions(16, 2, rows=4, columns=4)
     options = FlowOptions(known_frames=0.0, pure_noise=1.0)
     loss, _ = world_loss(
-        pipeline.transformer, pipeline.text_encoder, examples(latents, c), torch.Generator().manual_seed(0), options=options
+        pipeline.transformer,
+        pipeline.text_encoder,
+        examples(latents, c),
+        torch.Generator().manual_seed(0),
+        options=options,
     )
     assert loss.item() == pytest.approx(4.0, rel=0.05)
 

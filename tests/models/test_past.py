@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from tests.models.build import conditions, noisy_weights
+from worldgen.core.layout import MOTION_CHANNELS
 from worldgen.models.codec import decode_images, encode_images
 from worldgen.models.flow import Examples
 from worldgen.models.own_past import with_own_past
@@ -83,3 +84,23 @@ def test_own_past_of_a_network_that_corrects_nothing_is_the_first_picture_moved_
     made = with_own_past(networks, Examples(latents, past, c), torch.Generator().manual_seed(0), share=1.0)
     shown = decode_images(pipeline.codec, first).clamp(-1, 1)
     torch.testing.assert_close(made.past[:, :-1, 1], encode_images(pipeline.codec, shown), atol=1e-3, rtol=1e-3)
+
+
+@torch.no_grad()
+def test_an_older_key_picture_is_preferred_where_layout_and_motion_are_known():
+    codec = build_pipeline("tiny").codec
+    c = conditions(3, 6, rows=ROWS, columns=COLUMNS)
+    c.ego.zero_()
+    c.layout.zero_()
+    c.layout[:, MOTION_CHANNELS] = 0.5  # nothing moves, and everything is sky
+    c.layout_known[1] = False
+    c.ego_known[2] = False
+    last, key = pictures(6).split(3)
+    _, moved, seen = moved_past(codec, last, c, source=3, target=4, key=(key, 0))
+    torch.testing.assert_close(moved[0], key[0], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(moved[1:], last[1:], atol=1e-4, rtol=1e-4)
+    assert bool((seen == 1).all())
+    # A key that is not older than the last picture has nothing to add.
+    torch.testing.assert_close(
+        moved_past(codec, last, c, source=3, target=4, key=(key, 3))[1], last, atol=1e-4, rtol=1e-4
+    )

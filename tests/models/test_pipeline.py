@@ -30,7 +30,9 @@ def pipeline() -> WorldPipeline:
     return pipe
 
 
-def request(seed: int = 0, *, context: Clip | None = None, ego: str | None = "keep", frames: int = FRAMES, **changes) -> Conditions:
+def request(
+    seed: int = 0, *, context: Clip | None = None, ego: str | None = "keep", frames: int = FRAMES, **changes
+) -> Conditions:
     rng = np.random.default_rng(0)
     values = {
         "text": "a pedestrian at night", "context": context, "ego": manoeuvre_motion(ego, frames, FPS) if ego else None, "seed": seed,
@@ -112,7 +114,11 @@ def test_conditions_the_model_does_not_honour_are_refused_by_name():
 
 @pytest.mark.parametrize(
     ("changes", "words"),
-    [({"frames": 10_001}, "number of frames"), ({"size": (50, 32)}, "multiples of 16"), ({"size": (32, 4096)}, "multiples of 16")],
+    [
+        ({"frames": 10_001}, "number of frames"),
+        ({"size": (50, 32)}, "multiples of 16"),
+        ({"size": (32, 4096)}, "multiples of 16"),
+    ],
 )
 def test_impossible_requests_are_one_line(pipeline, changes, words):
     from worldgen.core.camera import Camera
@@ -123,7 +129,9 @@ def test_impossible_requests_are_one_line(pipeline, changes, words):
         pipeline.check([Conditions(frames, FPS, camera=Camera.from_fov(*size))])
 
 
-@pytest.mark.parametrize("bad", [{"steps": 0}, {"chunk": 0}, {"guidance": {"colour": 2.0}}, {"guidance": {"text": -1.0}}])
+@pytest.mark.parametrize(
+    "bad", [{"steps": 0}, {"chunk": 0}, {"guidance": {"colour": 2.0}}, {"guidance": {"text": -1.0}}]
+)
 def test_impossible_sampler_options_are_one_line(bad):
     with pytest.raises(InputError):
         SamplerOptions(**bad)

@@ -31,7 +31,9 @@ def test_padding_does_not_change_a_text():
     alone = batch_conditions([ClipConditions(2, 8.0, "night")], tokenizer)
     padded = batch_conditions([ClipConditions(2, 8.0, "night"), ClipConditions(2, 8.0, TEXTS[0])], tokenizer)
     length = alone.text_ids.shape[1]
-    torch.testing.assert_close(text_states(encoder, padded)[:1, :length], text_states(encoder, alone), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        text_states(encoder, padded)[:1, :length], text_states(encoder, alone), atol=1e-5, rtol=1e-4
+    )
 
 
 def test_clips_without_text_have_no_tokens():

@@ -17,10 +17,11 @@ from worldgen.core.layout import (
 )
 from worldgen.core.manoeuvres import MANOEUVRES, manoeuvre_motion
 from worldgen.models.conditions import camera_features
-from worldgen.models.warp import FAR_WALL_M, Surfaces, cumulative_poses, move_pictures, relative_poses
+from worldgen.models.warp import BORDER_PX, FAR_WALL_M, Surfaces, cumulative_poses, move_pictures, relative_poses
 
 ROWS, COLUMNS = 32, 56
 STEP_S = torch.tensor([0.125])
+CAR = LAYOUT_CHANNELS.index("car")
 
 
 def layout(depth_m: np.ndarray, velocity: tuple[float, float] = (0.0, 0.0)) -> torch.Tensor:
@@ -142,3 +143,21 @@ def test_ego_motion_is_the_motion_that_arrives():
     poses = cumulative_poses(torch.from_numpy(ego.to_array())[None], torch.tensor([8.0]))
     motion = relative_poses(poses, torch.tensor([0, 0, 1]))[0, :, 0]
     np.testing.assert_allclose(motion.numpy(), [0.0, 1.0, 1.0], atol=1e-6)
+
+
+def test_a_car_that_drives_off_does_not_stay_on_the_ground_it_stood_on():
+    """Car and ground at one depth, so that only the silhouettes tell: where it was, where it is, and where nothing changed."""
+    flat = np.full((ROWS, COLUMNS), 12.0)
+    then, now = layout(flat), layout(flat)
+    then[:, CAR, 12:20, 10:20] = 1.0
+    now[:, CAR, 12:20, 30:40] = 1.0
+    known = torch.tensor([True])
+    geometry = tuple(Surfaces.of_layout(maps, known, (ROWS, COLUMNS)) for maps in (then, now))
+    camera = features(Camera.from_fov(224, 128, 70.0))
+    _, seen = move_pictures(torch.zeros(1, 3, ROWS, COLUMNS), torch.zeros(1, 3), camera, STEP_S, geometry)
+    hidden = np.zeros((ROWS, COLUMNS), bool)
+    hidden[12 - BORDER_PX : 20 + BORDER_PX, 10 - BORDER_PX : 20 + BORDER_PX] = (
+        True  # the ground it covered, and its border
+    )
+    hidden[12:20, 30:40] = True  # the car itself, which the old picture does not show here
+    assert np.array_equal(seen[0, 0].numpy() == 0, hidden)

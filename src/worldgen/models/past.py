@@ -9,29 +9,47 @@ import torch.nn.functional as F
 
 from worldgen.models.codec import SPATIAL_FACTOR, decode_images, encode_images
 from worldgen.models.conditions import ConditionBatch
-from worldgen.models.warp import Surfaces, cumulative_poses, move_pictures, relative_poses
+from worldgen.models.warp import Surfaces, cumulative_poses, filled, move_pictures, relative_poses
 
 
 def moved_past(
-    codec, pictures: torch.Tensor, conditions: ConditionBatch, *, source: int, target: int
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    codec, pictures: torch.Tensor, conditions: ConditionBatch, *, source: int, target: int,
+    key: tuple[torch.Tensor, int] | None = None,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # fmt: skip
     """Pictures of frame ``source`` as latents of frame ``target``: ``(B, C + 1, h, w)``, the last map says what was seen.
 
-    pictures ``(B, 3, H, W)`` in [-1, 1]; conditions cover both frames. Clips with unknown ego motion are not moved. Also
-    returned: the moved pictures and where they were seen ``(B, 1, H, W)``.
+    pictures ``(B, 3, H, W)`` in [-1, 1]; conditions cover both frames. Clips with unknown ego motion are not moved. key:
+    an older picture and its frame, preferred where it shows the same points: moved once, it is sharper than what was
+    moved frame by frame. Only clips whose layout and ego motion are known can tell, and use it. Also returned: the
+    moved pictures, filled where nothing was seen, and where something was ``(B, 1, H, W)``.
     """
+    size = tuple(pictures.shape[-2:])
+    moved, seen = _moved(pictures, conditions, source, target)
+    known = conditions.layout_known & conditions.ego_known
+    if key is not None and key[1] < source and conditions.layout is not None and known.any():
+        older, older_seen = _moved(key[0], conditions, key[1], target)
+        # One pixel less on each side, where a silhouette and what is behind it are mixed.
+        sure = -F.max_pool2d(-older_seen, 3, stride=1, padding=1) * known[:, None, None, None]
+        moved, seen = torch.where(sure > 0, older, moved), torch.maximum(seen, sure)
+    now = None if conditions.layout is None else Surfaces.of_layout(conditions.layout[:, :, target], known, size)
+    moved = filled(moved, seen, conditions.camera, now)
+    latents = encode_images(codec, moved)
+    return torch.cat([latents, F.avg_pool2d(seen, SPATIAL_FACTOR).to(latents)], 1), moved, seen
+
+
+def _moved(
+    pictures: torch.Tensor, conditions: ConditionBatch, source: int, target: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pictures of one frame as the camera sees them at another, and where they were seen."""
     between = conditions.frames(source, target + 1)
     poses = cumulative_poses(between.ego.float(), between.fps.float())
     motion = relative_poses(poses, torch.zeros(poses.shape[1], dtype=torch.long, device=poses.device))[:, -1]
     motion = motion * between.ego_known[:, None]
-    dt_s = (target - source) / between.fps.float()
     surfaces = None
     if between.layout is not None:
         size, known = tuple(pictures.shape[-2:]), between.layout_known & between.ego_known
         surfaces = tuple(Surfaces.of_layout(between.layout[:, :, i], known, size) for i in (0, -1))
-    moved, seen = move_pictures(pictures, motion, between.camera, dt_s, surfaces)
-    latents = encode_images(codec, moved)
-    return torch.cat([latents, F.avg_pool2d(seen, SPATIAL_FACTOR).to(latents)], 1), moved, seen
+    return move_pictures(pictures, motion, between.camera, (target - source) / between.fps.float(), surfaces)
 
 
 def worn_pasts(

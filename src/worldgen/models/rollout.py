@@ -15,6 +15,10 @@ from worldgen.models.past import moved_past
 
 GUIDABLE = ("text", "ego", "layout")
 
+KEY_FRAMES = 24
+"""Every so many frames a picture is kept, and looked up in directly as long as it shows what is asked for. Tied to the
+number of the frame, so that a clip does not depend on those beside it in a batch."""
+
 
 @dataclass(frozen=True)
 class SamplerOptions:
@@ -59,6 +63,7 @@ class Rollout:
         self.options = options
         self.position = 0
         self.video: torch.Tensor | None = None
+        self.key: tuple[torch.Tensor, int] | None = None
         self.cache = self.transformer.new_cache()
         # One branch with every condition, then one per guided condition with that condition dropped.
         self.guided = [name for name, strength in options.guidance.items() if strength != 1.0]
@@ -77,6 +82,8 @@ class Rollout:
         past = self._past_of_known(video, latents) if past is None else past
         self._keep(latents, past)
         self.video = video
+        if self.key is None or self.position - 1 - self.key[1] >= KEY_FRAMES:
+            self.key = (video[:, :, -1], self.position - 1)
 
     def make(self, frames: int, shape: tuple[int, int, int]) -> torch.Tensor:
         """The next ``frames`` latent frames ``(B, C, frames, h, w)``; shape is (C, h, w)."""
@@ -117,9 +124,10 @@ class Rollout:
     def _window(self, frames: int) -> ConditionBatch:
         return self.conditions.frames(self.position, self.position + frames)
 
-    def _moved(self, picture: torch.Tensor, source: int, target: int) -> torch.Tensor:
+    def _moved(self, picture: torch.Tensor, source: int, target: int, *, key=None) -> torch.Tensor:
         """``(B, C + 1, h, w)``; all branches share it: what a guided condition changes is what the network reads."""
-        return moved_past(self.codec, picture, self.known, source=source, target=target)[0].to(self.text.dtype)
+        past = moved_past(self.codec, picture, self.known, source=source, target=target, key=key)[0]
+        return past.to(self.text.dtype)
 
     def _past_of_unknown(self, frames: int, shape: tuple[int, int, int]) -> torch.Tensor:
         """The last picture moved to each frame of the next chunk; zeros where there is no picture."""
@@ -128,7 +136,7 @@ class Rollout:
                 len(self.known), shape[0] + 1, frames, *shape[1:], device=self.text.device, dtype=self.text.dtype
             )
         last, source = self.video[:, :, -1], self.position - 1
-        return torch.stack([self._moved(last, source, self.position + i) for i in range(frames)], 2)
+        return torch.stack([self._moved(last, source, self.position + i, key=self.key) for i in range(frames)], 2)
 
     def _past_of_known(self, video: torch.Tensor, latents: torch.Tensor) -> torch.Tensor:
         """Each frame's neighbour moved to it; the first frame of all has none."""

@@ -16,5 +16,10 @@ def thing_shares(conditions: ConditionBatch, size: tuple[int, int]) -> torch.Ten
     """Share ``(B, 1, F, h, w)`` in [0, 1] of each latent cell that labelled things cover; None without any layout."""
     if conditions.layout is None:
         return None
-    things = conditions.layout[:, _FIRST : _FIRST + len(CLASSES)].sum(1, keepdim=True).clamp(max=1)
+    things = cover(conditions.layout)
     return F.adaptive_avg_pool3d(things, (things.shape[2], *size))
+
+
+def cover(layout: torch.Tensor) -> torch.Tensor:
+    """Share of each cell of layout maps ``(N, K, ...)`` that things of any class cover, ``(N, 1, ...)``."""
+    return layout[:, _FIRST : _FIRST + len(CLASSES)].sum(1, keepdim=True).clamp(max=1)

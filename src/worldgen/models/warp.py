@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 
 from worldgen.core.layout import DEPTH_SCALE_M, INVERSE_DEPTH_CHANNEL, MOTION_CHANNELS, MOTION_RANGE_MPS
+from worldgen.models.fill import fill_unseen
+from worldgen.models.things import cover
 
 FAR_WALL_M = 60.0
 """Depth of everything the ground plane does not explain; past it, a metre of motion moves less than a latent cell."""
@@ -21,6 +23,11 @@ SKY_M = 1000.0
 NEAR_M = 0.1
 SAME_DEPTH = 0.25
 """Points whose depths differ by more than this share are not the same surface."""
+
+SHARE_OF_NONE = 0.3
+"""Cells of which labelled things cover less show none; those of which they cover one minus this show nothing else."""
+
+BORDER_PX = 2
 
 
 def cumulative_poses(ego: torch.Tensor, fps: torch.Tensor) -> torch.Tensor:
@@ -52,22 +59,25 @@ class Surfaces:
     """What is known of the geometry at one frame, for N pictures.
 
     inverse_depth ``(N, 1, H, W)`` in 1/m, 0 for the sky; velocity_mps ``(N, 2, H, W)`` of what each pixel shows, over the
-    ground, forward and left of the ego; known ``(N,)`` bool: where False, ground plane and a far wall are assumed.
+    ground, forward and left of the ego; things ``(N, 1, H, W)``: share of the pixel's cell that labelled things cover;
+    known ``(N,)`` bool: where False, ground plane and a far wall are assumed.
     """
 
     inverse_depth: torch.Tensor
     velocity_mps: torch.Tensor
+    things: torch.Tensor
     known: torch.Tensor
 
     @classmethod
     def of_layout(cls, layout: torch.Tensor, known: torch.Tensor, size: tuple[int, int]) -> Surfaces:
         """From layout maps ``(N, K, hl, wl)`` at picture size (H, W); the nearest cell, since depth must not be mixed."""
         chosen = layout[:, [INVERSE_DEPTH_CHANNEL, *MOTION_CHANNELS]].float()
+        chosen = torch.cat([chosen, cover(layout).float()], 1)
         maps = F.interpolate(chosen, size=size, mode="nearest")
         # value = scale / (scale + depth), so 1 / depth = value / (scale (1 - value)).
         value = maps[:, :1].clamp(0.0, 0.99)
-        velocity = (maps[:, 1:] - 0.5) * (2 * MOTION_RANGE_MPS)
-        return cls(value / (DEPTH_SCALE_M * (1.0 - value)), velocity, known)
+        velocity = (maps[:, 1:3] - 0.5) * (2 * MOTION_RANGE_MPS)
+        return cls(value / (DEPTH_SCALE_M * (1.0 - value)), velocity, maps[:, 3:], known)
 
 
 def move_pictures(
@@ -88,23 +98,48 @@ def move_pictures(
     point_motion = torch.zeros(1, 2, 1, 1, device=pictures.device)
     if surfaces is not None:
         then, now = surfaces
-        known = now.known[:, None, None]
-        depth = torch.where(known, 1.0 / now.inverse_depth[:, 0].clamp(1.0 / SKY_M, 1.0 / NEAR_M), depth)
+        depth = _depth(now, depth)
         point_motion = now.velocity_mps * (dt_s * now.known)[:, None, None, None]
     grid, forward = _places_then(rays, depth, point_motion, motion=motion, camera=camera)
     # Cubic, since a rollout does this hundreds of times and linear interpolation blurs a little each time.
     moved = F.grid_sample(pictures.float(), grid, mode="bicubic", padding_mode="border", align_corners=False)
     seen = (grid.abs() <= 1).all(-1) & (forward > NEAR_M)
     if then is not None:
-        there = F.grid_sample(then.inverse_depth, grid, mode="nearest", padding_mode="border", align_corners=False)[
-            :, 0
-        ]
+        # A thing's border shines into the pixels beside it, so its silhouette counts a cell further on each side.
+        grown = F.max_pool2d(then.things, 2 * BORDER_PX + 1, stride=1, padding=BORDER_PX)
+        maps = torch.cat([then.inverse_depth, then.things, grown], 1)
+        there, thing, around = F.grid_sample(
+            maps, grid, mode="nearest", padding_mode="border", align_corners=False
+        ).unbind(1)
         # The depth of the point then against the depth of what was seen there then; far things all count as one.
         expected = 1.0 / forward.clamp(NEAR_M, SKY_M)
         floor = 1.0 / FAR_WALL_M
         ratio = (there + floor) / (expected + floor)
-        seen &= ((ratio - 1.0).abs() < SAME_DEPTH) | ~then.known[:, None, None]
-    return moved.to(pictures.dtype), seen.to(pictures.dtype)[:, None]
+        same = (ratio - 1.0).abs() < SAME_DEPTH
+        # The ground a car stands on is as far away as the car: depth alone would leave the car behind where it drove off,
+        # and would take the wall for the man who steps out in front of it.
+        left_behind = (now.things[:, 0] < SHARE_OF_NONE) & (around > SHARE_OF_NONE)
+        new = (now.things[:, 0] > 1 - SHARE_OF_NONE) & (thing < SHARE_OF_NONE)
+        same &= ~(left_behind | new)
+        seen &= same | ~then.known[:, None, None]
+    seen = seen.to(moved.dtype)[:, None]
+    return moved.to(pictures.dtype), seen.to(pictures.dtype)
+
+
+def filled(pictures: torch.Tensor, seen: torch.Tensor, camera: torch.Tensor, now: Surfaces | None) -> torch.Tensor:
+    """Moved pictures ``(N, C, H, W)`` with what was not ``seen`` ``(N, 1, H, W)`` filled from around at the same depth."""
+    depth = _assumed_depth(_rays(camera, *pictures.shape[-2:]), camera)
+    things = None
+    if now is not None:
+        depth = _depth(now, depth)
+        things = (now.things > SHARE_OF_NONE) & now.known[:, None, None, None]
+    return fill_unseen(pictures.float(), seen.float(), depth, things).to(pictures.dtype)
+
+
+def _depth(now: Surfaces, assumed: torch.Tensor) -> torch.Tensor:
+    """Depth in m ``(N, H, W)`` as the layout gives it, or as assumed where it gives none."""
+    given = 1.0 / now.inverse_depth[:, 0].clamp(1.0 / SKY_M, 1.0 / NEAR_M)
+    return torch.where(now.known[:, None, None], given, assumed)
 
 
 def _rays(camera: torch.Tensor, height: int, width: int) -> torch.Tensor:

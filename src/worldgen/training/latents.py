@@ -36,7 +36,7 @@ from worldgen.training.pace import Countdown
 from worldgen.training.spans import clip_pasts, mirrored_sample, span_of
 from worldgen.training.windows import Record
 
-CACHE_VERSION = 2
+CACHE_VERSION = 3
 
 
 @dataclass(frozen=True)
