@@ -12,10 +12,20 @@ real=$1 work=$2 clips=${3:-720}
 TRAIN_OPTIONS=${TRAIN_OPTIONS:-}
 workers=$(python -c "import os; print(max(1, os.cpu_count() // 2))")
 
-worldgen scenes render --count "$clips" --seed 100000 --grid weather,light,road,manoeuvre,event --shard-size 24 --workers "$workers" --out "$work/data/rendered"
+render() { worldgen scenes render --count "$1" --seed "$2" --grid "$3" --shard-size 24 --workers "$workers" --out "$work/data/$4" "${@:5}"; }
+render "$clips" 100000 weather,light,road,manoeuvre,event rendered
+# The grid leaves most turns out, since most roads and events do not allow them; people and cyclists are few and small.
+render $((clips / 8)) 400000 weather,light left --prompt "the ego car turns left at an intersection"
+render $((clips / 8)) 410000 weather,light right --prompt "the ego car turns right at an intersection"
+render $((clips / 4)) 420000 weather,light pedestrians --prompt "pedestrians"
+render $((clips / 8)) 430000 weather,light cyclists --prompt "a cyclist"
 worldgen ingest "$real" --config configs/ingest/shippable.yaml --out "$work/data/shippable"
-urls="data.urls=[$work/data/rendered,$work/data/shippable]"
 # Real clips count twice for the codec: they are few, and their textures are what the sketches lack.
-worldgen train --config configs/train/codec.yaml $TRAIN_OPTIONS "$urls" "data.repeat=[1,2]" output="$work/runs/codec"
-worldgen train --config configs/train/world.yaml $TRAIN_OPTIONS "$urls" init.codec="$work/runs/codec/model" output="$work/runs/world"
-python pipelines/publish_model.py "$work/runs/world" --codec-run "$work/runs/codec" --out assets/model
+worldgen train --config configs/train/codec.yaml $TRAIN_OPTIONS "data.urls=[$work/data/rendered,$work/data/shippable]" \
+    "data.repeat=[1,2]" output="$work/runs/codec"
+urls="data.urls=[$(printf "$work/data/%s," rendered left right pedestrians cyclists)$work/data/shippable]"
+worldgen train --config configs/train/world.yaml $TRAIN_OPTIONS "$urls" init.codec="$work/runs/codec/model" \
+    data.cache="$work/latents" output="$work/runs/world"
+worldgen train --config configs/train/world_own_past.yaml $TRAIN_OPTIONS "$urls" init.pipeline="$work/runs/world/model" \
+    data.cache="$work/latents" output="$work/runs/world_own_past"
+python pipelines/publish_model.py "$work/runs/world" "$work/runs/world_own_past" --codec-run "$work/runs/codec" --out assets/model

@@ -143,11 +143,11 @@ def generated(
 def cache_keys(
     pipeline: WorldPipeline, trials: list[Trial], making: Making, *, options: SamplerOptions | None = None
 ) -> list[str]:
-    """Names of the stored clips: they change with weights, trial, start and sampler options, not with the batch."""
+    """Names of the stored clips: of weights, rollout method, trial, start and sampler options; not of the batch."""
     from worldgen.models.bundle import pipeline_hash
-    from worldgen.models.rollout import SamplerOptions
+    from worldgen.models.rollout import METHOD, SamplerOptions
 
-    weights = pipeline_hash(pipeline)
+    weights = f"{pipeline_hash(pipeline)}-{METHOD}"
     sampler = json.dumps(asdict(options or SamplerOptions()), sort_keys=True)
     return [stable_key("generated", weights, t.key, making.start, sampler, prefix="made_") for t in trials]
 

@@ -15,6 +15,9 @@ from worldgen.models.past import moved_past
 
 GUIDABLE = ("text", "ego", "layout")
 
+METHOD = 2
+"""Raised whenever the same weights and seeds give other pixels than before; part of the names of stored clips."""
+
 KEY_FRAMES = 24
 """Every so many frames a picture is kept, and looked up in directly as long as it shows what is asked for. Tied to the
 number of the frame, so that a clip does not depend on those beside it in a batch."""

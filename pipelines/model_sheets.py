@@ -1,0 +1,145 @@
+"""Sheets of what the shipped model makes: its best and its worst held-out clips, and real drives that it goes on with.
+
+  python pipelines/model_sheets.py [--clips 32] [--cache outputs/eval-cache] [--real URL --real-out DIR]
+
+Best and worst are by mean squared error against the drawn clip of the same scene, over the frames the model made; of each
+kind at most one clip per road and light, so that a sheet does not show the same thing five times. Real clips are continued
+from their first two frames, without a layout, as they were driven or, where no log says how, by one manoeuvre after the
+other; they are kept in DIR, for
+``worldgen eval control --data DIR``. Writes docs/samples_{good,bad,real}.jpg and eval/results/samples.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from worldgen.cli.progress import progress
+from worldgen.core.clip import Clip
+from worldgen.core.manoeuvres import MANOEUVRES, manoeuvre_motion
+from worldgen.core.sample import Conditions, Sample
+from worldgen.data.index import DataSet, build_index
+from worldgen.data.shards import ShardWriter
+from worldgen.data.sheet import contact_sheet
+from worldgen.evaluation.trials import Making, generated, given_frames, held_out, rendered
+from worldgen.models.bundle import load_pipeline, quiet_libraries
+
+ROWS, COLUMNS, CELL_PX, CONTEXT = 4, 6, 224, 2
+SPEED_MPS = 8.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="shipped")
+    parser.add_argument("--clips", type=int, default=32)
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--cache", default="")
+    parser.add_argument("--real", default="", help="data set of real clips")
+    parser.add_argument("--per-drive", type=int, default=6)
+    parser.add_argument("--real-out", default="", help="where continued real clips are kept")
+    parser.add_argument("--docs", default="docs")
+    parser.add_argument("--out", default="eval/results/samples.json")
+    args = parser.parse_args()
+    quiet_libraries()
+    pipeline = load_pipeline(args.model)
+    trials = held_out(args.clips)
+    clips = list(
+        progress(
+            generated(pipeline, trials, Making(batch=args.batch, cache=args.cache)), total=len(trials), desc="clips"
+        )
+    )
+    drawn = rendered(trials)
+    scores = [
+        _psnr(made, true, given_frames(t.scene, "sketch")) for t, made, true in zip(trials, clips, drawn, strict=True)
+    ]
+    order = np.argsort(scores)[::-1].tolist()
+    shown = {"good": _varied(order, trials), "bad": _varied(order[::-1], trials)}
+    for name, chosen in shown.items():
+        rows = [(trials[i].text, drawn[i], clips[i]) for i in chosen]
+        _write(rows, Path(args.docs) / f"samples_{name}.jpg", first="as drawn")
+    record = {
+        "clips": len(trials), "psnr_db": {"median": _round(np.median(scores)), "best": _round(max(scores)), "worst": _round(min(scores))},
+        "shown": {name: [{"trial": trials[i].key, "psnr_db": _round(scores[i])} for i in chosen] for name, chosen in shown.items()},
+    }  # fmt: skip
+    if args.real:
+        record["real"] = _continue_real(pipeline, args)
+    Path(args.out).write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+    print(json.dumps(record, indent=1))
+
+
+def _continue_real(pipeline, args: argparse.Namespace) -> dict:
+    """Real clips with a logged motion, gone on with from their first frames."""
+    data = DataSet(args.real)
+    drives: dict[str, list[int]] = {}
+    for i, row in enumerate(data.rows):
+        drives.setdefault(row["drive"], []).append(i)
+    numbers = [
+        n
+        for of_drive in drives.values()
+        for n in of_drive[:: max(1, len(of_drive) // args.per_drive)][: args.per_drive]
+    ]
+    rows, made = [], []
+    for turn, number in enumerate(progress(numbers, total=len(numbers), desc="real")):
+        sample = data.load(number)
+        real, told, ego = sample.clip, "recorded motion", sample.ego
+        if ego is None:
+            told = list(MANOEUVRES)[turn % len(MANOEUVRES)]
+            ego = manoeuvre_motion(told, len(real), real.fps, speed_mps=SPEED_MPS)
+        request = Conditions(
+            num_frames=len(real), fps=real.fps, context=real[:CONTEXT], ego=ego, camera=sample.camera,
+            text=(sample.caption or None) if "text" in pipeline.accepts else None, seed=number,
+        )  # fmt: skip
+        clip = pipeline([request])[0]
+        rows.append((f"{sample.drive}, told: {told}", real, clip))
+        made.append(
+            dataclasses.replace(
+                sample, clip=clip, ego=ego, labels=None, provenance={"tool": "model_sheets", "drawn_frames": CONTEXT}
+            )
+        )
+    _write(rows[:: max(1, len(rows) // ROWS)][:ROWS], Path(args.docs) / "samples_real.jpg", first="as recorded")
+    if args.real_out:
+        _keep(made, args.real_out)
+    return {"data": Path(args.real).name, "drives": sorted(drives), "clips": len(rows), "context_frames": CONTEXT}
+
+
+def _keep(samples: list[Sample], url: str) -> None:
+    with ShardWriter(url, "continued") as writer:
+        for sample in samples:
+            writer.write(sample)
+    build_index(url)
+
+
+def _varied(order: list[int], trials) -> list[int]:
+    """The first ``ROWS`` of the order, no two with the same road and light."""
+    chosen, seen = [], set()
+    for i in order:
+        kind = (trials[i].scenario.road, trials[i].scenario.light)
+        if kind not in seen:
+            seen.add(kind)
+            chosen.append(i)
+    return chosen[:ROWS]
+
+
+def _psnr(made: Clip, true: Clip, given: int) -> float:
+    error = np.square(made.frames[given:].astype(np.float32) - true.frames[given:]).mean()
+    return float(10 * np.log10(255**2 / max(error, 1e-6)))
+
+
+def _write(rows: list[tuple[str, Clip, Clip]], path: Path, *, first: str) -> None:
+    clips = [clip for _, one, other in rows for clip in (one, other)]
+    captions = [line for text, _, _ in rows for line in (f"{first}: {text}", "the model's, from the first two frames")]
+    sheet = contact_sheet(clips, captions, frames_per_clip=COLUMNS, columns=COLUMNS, cell_width_px=CELL_PX)
+    cv2.imwrite(str(path), cv2.cvtColor(np.asarray(sheet), cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 88])
+
+
+def _round(value: float) -> float:
+    return round(float(value), 2)
+
+
+if __name__ == "__main__":
+    main()
