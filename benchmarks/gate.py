@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from pathlib import Path
 
 import cv2
 import torch
@@ -22,9 +21,13 @@ from worldgen.cli.config import load_config
 from worldgen.cli.progress import progress
 from worldgen.data.index import DataSet
 from worldgen.data.page import spread
+from worldgen.data.storage import write_bytes
 from worldgen.generation.examination import describe_instruments, examine, results
 from worldgen.generation.gate import Gate, GateConfig
 from worldgen.generation.scorecard import Scorer, ScorerConfig
+
+SAVE_EVERY = 10
+"""Clips; a run that is stopped leaves what it has measured, marked as not complete."""
 
 
 def main() -> None:
@@ -48,14 +51,17 @@ def main() -> None:
     if args.training:
         train = DataSet(args.training).select("train")
         copies = [train.load(i) for i in spread(len(train), max(len(samples) // 2, 1))]
-    start_s = time.process_time()
-    examined = list(progress(examine(scorer, samples, training=copies, seed=1), total=len(samples), desc="examine"))
-    record = {
-        "gate": args.gate, "instruments": dict(describe_instruments(scorer)), **results(gate, examined),
-        "cpu_seconds_per_clip_with_all_faults": round((time.process_time() - start_s) / len(samples), 2),
-    }  # fmt: skip
-    Path(args.out).parent.mkdir(parents=True, exist_ok=True)
-    Path(args.out).write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+    start_s, examined = time.process_time(), []
+    for one in progress(examine(scorer, samples, training=copies, seed=1), total=len(samples), desc="examine"):
+        examined.append(one)
+        if len(examined) % SAVE_EVERY == 0 or len(examined) == len(samples):
+            cpu_s = (time.process_time() - start_s) / len(examined)
+            record = {
+                "gate": args.gate, "instruments": dict(describe_instruments(scorer)), "clips_asked_for": len(samples),
+                "complete": len(examined) == len(samples), **results(gate, examined),
+                "cpu_seconds_per_clip_with_all_faults": round(cpu_s, 2),
+            }  # fmt: skip
+            write_bytes(args.out, (json.dumps(record, indent=1) + "\n").encode())
     print(json.dumps(record, indent=1))
 
 

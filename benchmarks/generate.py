@@ -18,11 +18,14 @@ import statistics
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
 from worldgen.cli.config import load_config
+from worldgen.cli.progress import progress
+from worldgen.data.storage import write_bytes
 from worldgen.generation.cell import grid_of
 from worldgen.generation.gate import GateConfig
 from worldgen.generation.job import Job
@@ -44,13 +47,13 @@ def jobs(recipe: Recipe, folder: str, attempts: int):
         yield Job(cells[number % len(cells)], number // len(cells), recipe.work.attempts, folder)
 
 
-def throughput(recipe: Recipe, attempts: int) -> dict:
-    start_s, cpu_s = time.perf_counter(), time.process_time()
+def throughput(recipe: Recipe, attempts: int) -> Iterator[dict]:
+    """What is known after each job."""
+    start_s = time.perf_counter()
     worker = Worker.load(recipe)
     load_s = time.perf_counter() - start_s
-    seconds, reasons, made, accepted = Counter(), Counter(), 0, 0
-    candidates = 0
-    cpu_s = time.process_time()
+    seconds, reasons, made, accepted, candidates = Counter(), Counter(), 0, 0, 0
+    cpu_start_s = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         for job in jobs(recipe, folder, attempts):
             record = worker.run(job)
@@ -59,18 +62,19 @@ def throughput(recipe: Recipe, attempts: int) -> dict:
             accepted += sum(t.accepted for t in record.tries)
             candidates += sum(t.candidates for t in record.tries)
             reasons.update(r for t in record.tries if not t.accepted for r in t.reasons)
-    cpu_s = time.process_time() - cpu_s
-    whole = seconds["all"]
-    return {
-        "recipe": recipe.name, "weights_hash": worker.equipment.weights_hash, "clip": dataclasses.asdict(recipe.clip),
-        "attempts": made, "candidates": candidates, "accepted": accepted, "reasons": dict(reasons),
-        "seconds": {name: round(value, 3) for name, value in seconds.items()}, "load_s": round(load_s, 2),
-        "seconds_per_attempt": round(whole / made, 3), "cpu_seconds_per_attempt": round(cpu_s / made, 3),
-        "cpu_share_of_wall_clock": round(cpu_s / whole, 3),
-        "overhead_share": round(1 - seconds["model"] / whole, 4),
-        "overhead_share_without_instruments": round(1 - (seconds["model"] + seconds["score"]) / whole, 4),
-        "accepted_per_cpu_hour": round(3600 * accepted / cpu_s, 2),
-    }  # fmt: skip
+            cpu_s, whole = time.process_time() - cpu_start_s, seconds["all"]
+            yield {
+                "recipe": recipe.name, "weights_hash": worker.equipment.weights_hash, "instruments": recipe.instruments,
+                "clip": dataclasses.asdict(recipe.clip), "threads": recipe.model.threads, "attempts": made,
+                "candidates": candidates, "accepted": accepted, "reasons": dict(reasons),
+                "seconds": {name: round(value, 3) for name, value in seconds.items()}, "load_s": round(load_s, 2),
+                "seconds_per_attempt": round(whole / made, 3), "cpu_seconds_per_attempt": round(cpu_s / made, 3),
+                "seconds_per_clip": {name: round(value / candidates, 3) for name, value in seconds.items()},
+                "cpu_share_of_wall_clock": round(cpu_s / whole, 3),
+                "overhead_share": round(1 - seconds["model"] / whole, 4),
+                "overhead_share_without_instruments": round(1 - (seconds["model"] + seconds["score"]) / whole, 4),
+                "accepted_per_cpu_hour": round(3600 * accepted / cpu_s, 2),
+            }  # fmt: skip
 
 
 class NoScorer:
@@ -82,7 +86,8 @@ class NoScorer:
         return Scorecard({"blank": 0.0})
 
 
-def memory(recipe: Recipe, attempts: int) -> dict:
+def memory(recipe: Recipe, attempts: int) -> Iterator[dict]:
+    """What is known after each job."""
     from worldgen.generation.gate import Gate
 
     small = dataclasses.replace(
@@ -97,8 +102,12 @@ def memory(recipe: Recipe, attempts: int) -> dict:
         for number, job in enumerate(jobs(small, folder, attempts)):
             worker.run(job)
             marks.append({"attempts": (number + 1) * small.work.attempts, "resident_mb": round(resident_mb(), 1)})
-    half = len(marks) // 2
-    quarter = max(len(marks) // 4, 1)
+            yield growth(marks)
+
+
+def growth(marks: list[dict]) -> dict:
+    """Mean resident memory of the second quarter of the attempts, when all is loaded, and of the last."""
+    half, quarter = len(marks) // 2, max(len(marks) // 4, 1)
     second, last = (
         statistics.mean(m["resident_mb"] for m in part) for part in (marks[quarter:half] or marks, marks[-quarter:])
     )
@@ -122,6 +131,7 @@ def main() -> None:
     recipe = load_config(Recipe, [args.config], args.overrides)
     if recipe.gate_from:
         recipe = recipe.with_gate(load_config(GateConfig, [recipe.gate_from]))
+    recipe = recipe.with_instruments()
     result = json.loads(Path(args.out).read_text()) if Path(args.out).exists() else {}
     result["machine"] = {
         "processor": platform.machine(),
@@ -129,12 +139,13 @@ def main() -> None:
         "torch": torch.__version__,
         "load_average": os.getloadavg()[0],
     }
-    if args.attempts:
-        result["throughput"] = throughput(recipe, args.attempts)
-    if args.memory_attempts:
-        result["memory"] = memory(recipe, args.memory_attempts)
-    Path(args.out).parent.mkdir(parents=True, exist_ok=True)
-    Path(args.out).write_text(json.dumps(result, indent=2) + "\n")
+    parts = {"throughput": (throughput, args.attempts), "memory": (memory, args.memory_attempts)}
+    for name, (measure, attempts) in parts.items():
+        total = attempts // recipe.work.attempts
+        for number, part in enumerate(progress(measure(recipe, attempts), total=total, desc=name), 1):
+            # Written after each job: a run that is stopped leaves what it has measured, marked as not complete.
+            result[name] = {"complete": number == total, "attempts_asked_for": attempts, **part}
+            write_bytes(args.out, (json.dumps(result, indent=2) + "\n").encode())
     print(json.dumps(result))
 
 

@@ -23,10 +23,12 @@ import torch
 from worldgen.cli.config import load_config
 from worldgen.cli.progress import progress
 from worldgen.core.clip import Clip
+from worldgen.core.sample import Sample
 from worldgen.core.seeds import numpy_rng
 from worldgen.data.index import DataSet
 from worldgen.data.page import spread
 from worldgen.data.sheet import contact_sheet
+from worldgen.data.storage import write_bytes
 from worldgen.generation.examination import describe_instruments
 from worldgen.generation.gate import GateConfig
 from worldgen.generation.restyle import RestyleConfig, Restyler
@@ -54,7 +56,7 @@ def main() -> None:
     data = DataSet(args.clips)
     samples = [data.load(i) for i in spread(len(data), args.limit)]
     strengths = [float(word) for word in args.strengths.split(",")]
-    rows, sheets = [], []
+    rows = []
     start_s = time.process_time()
     for number, sample in enumerate(progress(samples, desc="restyle")):
         task = restyler.task(sample)
@@ -65,23 +67,26 @@ def main() -> None:
             | {name: take.card.values.get(name) for name in MEASURES}
             for take in made
         ])  # fmt: skip
-        if number < 4:
-            sheets.append((sample, [take.clip for take in made]))
-    record = {
-        "to": args.to, "clips": len(samples), "instruments": dict(describe_instruments(restyler.scorer)),
-        "weights_hash": restyler.sampler.weights_hash, "start": config.model.start,
-        "cpu_seconds_per_rollout": round((time.process_time() - start_s) / (len(samples) * len(strengths)), 2),
-        "strengths": {
-            f"{strength:g}": {name: interval([row[i][name] for row in rows]) for name in ("kept", "accepted", *MEASURES)}
-            | {"reasons": counted([reason for row in rows for reason in row[i]["reasons"]])}
-            for i, strength in enumerate(strengths)
-        },
-    }  # fmt: skip
-    Path(args.out).parent.mkdir(parents=True, exist_ok=True)
-    Path(args.out).write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+        if args.sheets and number < 4:
+            write_sheet(Path(args.sheets) / f"restyle_{number}.jpg", sample, [take.clip for take in made], strengths)
+        cpu_s = (time.process_time() - start_s) / (len(rows) * len(strengths))
+        record = {
+            "to": args.to, "clips": len(rows), "clips_asked_for": len(samples), "complete": len(rows) == len(samples),
+            "instruments": dict(describe_instruments(restyler.scorer)), "weights_hash": restyler.sampler.weights_hash,
+            "start": config.model.start, "cpu_seconds_per_rollout": round(cpu_s, 2), "strengths": curve(rows, strengths),
+        }  # fmt: skip
+        # Written after each clip: a run that is stopped leaves what it has measured.
+        write_bytes(args.out, (json.dumps(record, indent=1) + "\n").encode())
     print(json.dumps(record, indent=1))
-    if args.sheets:
-        write_sheets(Path(args.sheets), sheets, strengths)
+
+
+def curve(rows: list[list[dict]], strengths: list[float]) -> dict:
+    """Strength -> what was measured at it, over all clips."""
+    return {
+        f"{strength:g}": {name: interval([row[i][name] for row in rows]) for name in ("kept", "accepted", *MEASURES)}
+        | {"reasons": counted([reason for row in rows for reason in row[i]["reasons"]])}
+        for i, strength in enumerate(strengths)
+    }
 
 
 def interval(values: list[float | None]) -> dict:
@@ -104,17 +109,12 @@ def counted(words: list[str]) -> dict[str, int]:
     return {word: words.count(word) for word in sorted(set(words))}
 
 
-def write_sheets(folder: Path, sheets: list, strengths: list[float]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for number, (sample, clips) in enumerate(sheets):
-        shown: list[Clip] = [sample.clip, *clips]
-        words = ["original", *(f"strength {strength:g}" for strength in strengths)]
-        picture = contact_sheet(shown, words, labels=[sample.labels] * len(shown), frames_per_clip=4, columns=4)
-        cv2.imwrite(
-            str(folder / f"restyle_{number}.jpg"),
-            cv2.cvtColor(picture, cv2.COLOR_RGB2BGR),
-            [cv2.IMWRITE_JPEG_QUALITY, 88],
-        )
+def write_sheet(path: Path, sample: Sample, clips: list[Clip], strengths: list[float]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shown = [sample.clip, *clips]
+    words = ["original", *(f"strength {strength:g}" for strength in strengths)]
+    picture = contact_sheet(shown, words, labels=[sample.labels] * len(shown), frames_per_clip=4, columns=4)
+    cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 88])
 
 
 if __name__ == "__main__":

@@ -4,6 +4,6 @@
 #           SCALE 0.02 makes a small one; interrupted, the same command goes on where it was.
 # Hardware: any CPU; WORKERS is the number of processes (default: one per core).
 # Time:     worldgen generate plan --config configs/generate/night_rain_pedestrians.yaml says how long.
-# Expected: OUT/set with shards, index.parquet and generate.json; OUT/page/index.html to look at; OUT/coco.
+# Expected: OUT/set with shards, index.parquet and generate.json; OUT/set/report/index.html to look at; OUT/coco.
 set -euo pipefail
 exec "$(dirname "${BASH_SOURCE[0]}")/ready_set.sh" night_rain_pedestrians "$@"

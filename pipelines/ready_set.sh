@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Purpose:  make one of the ready sets of configs/generate, show it on a page, and export what was accepted as COCO.
+# Purpose:  make one of the ready sets of configs/generate, with a page to look at, and export what was accepted as COCO.
 # Run:      pipelines/ready_set.sh NAME OUT [SCALE] [options of worldgen generate ...]
 #           Interrupted, the same command goes on where it was.
 # Hardware: any CPU; WORKERS is the number of processes (default: one per core).
 # Time:     worldgen generate plan --config configs/generate/NAME.yaml says how long.
-# Expected: OUT/set with shards, index.parquet and generate.json; OUT/page/index.html, which shows counts, reasons and clips;
+# Expected: OUT/set with shards, index.parquet and generate.json; OUT/set/report/index.html shows counts, reasons and clips;
 #           OUT/coco with pictures and annotations.
 set -euo pipefail
 
@@ -22,7 +22,6 @@ code=0
 worldgen generate --config "$root/configs/generate/$name.yaml" --scale "$scale" --workers "$workers" \
   "output=$out/set" "$@" || code=$?
 [ "$code" -le 1 ] || exit "$code"
-worldgen data view "$out/set" --out "$out/page" --overwrite
 if [ -e "$out/set/accepted-00000.tar" ]; then
   worldgen data export "$out/set" --format coco --out "$out/coco" --overwrite
 fi

@@ -4,7 +4,7 @@
 #           INPUT: a data set of worldgen, or pictures labelled in the layout of COCO, KITTI or YOLO; by default 200
 #           clips by day are drawn from scenes. SCALE 0.02 takes 4. Interrupted, the same command goes on where it was.
 # Hardware: any CPU. Time: one to five rollouts per clip; minutes at SCALE 0.02.
-# Expected: OUT/set with shards, index.parquet and restyle.json; OUT/page/index.html; OUT/coco with pictures and annotations.
+# Expected: OUT/set with shards, index.parquet, restyle.json and report/index.html; OUT/coco with pictures and annotations.
 set -euo pipefail
 
 if [ $# -lt 1 ]; then
@@ -24,6 +24,5 @@ code=0
 worldgen restyle "$input" --to "night, rain" --out "$out/set" --limit "$count" \
   --config "$root/configs/restyle/default.yaml" || code=$?
 [ "$code" -le 1 ] || exit "$code"
-worldgen data view "$out/set" --out "$out/page" --overwrite
 [ "$code" -eq 0 ] && worldgen data export "$out/set" --format coco --out "$out/coco" --overwrite
 exit "$code"

@@ -47,6 +47,7 @@ def test_a_recipe_becomes_a_data_set_that_exports(recipe, tmp_path, capsys):
     sample = data.load(0)
     assert sample.provenance["recipe"] == "tiny" and sample.scorecard["blank"] <= 1.0
     assert "candidates: 1" in (out / "config.yaml").read_text()
+    assert "3 of 3" in (out / "report" / "index.html").read_text()
     assert main(["data", "validate", str(out)]) == 0
     assert main(["data", "export", str(out), "--format", "coco", "--out", str(tmp_path / "coco")]) == 0
     # Again: nothing to do. With other values: refused by name.

@@ -197,6 +197,34 @@ def test_two_settings_do_not_mix(restyler, sample, tmp_path):
         run(restyler, sample, tmp_path / "set", seed=7)
 
 
+def test_one_set_is_made_by_one_model_and_has_a_report(restyler, sample, tmp_path):
+    assert run(restyler, sample, tmp_path / "set", stop_after=3) is None
+    worker = restyler(shard_size=2, keep=0.6)
+    other = dataclasses.replace(worker, sampler=FakeSampler(weights_hash="f" * 32))
+    samples = [dataclasses.replace(sample, key=f"k{i}", drive=f"d{i}") for i in range(5)]
+    work = RestyleRun(worker.config, str(tmp_path / "set"), lambda: samples, "five clips", lambda line: None)
+    with pytest.raises(InputError, match="weights for"):
+        list(work.steps(lambda config: other))
+    assert run(restyler, sample, tmp_path / "set")["accepted"] == 5
+    assert "Provenance" in (tmp_path / "set/report/index.html").read_text()
+
+
+def test_a_clip_that_breaks_an_instrument_does_not_stop_the_set(restyler, sample, tmp_path, monkeypatch):
+    score = Scores.score
+
+    def picky(self, clip, *, previous=None, **asked):
+        if previous is not None and not self.strengths:
+            self.strengths.append(0.0)
+            raise ArithmeticError("no flow")
+        return score(self, clip, previous=previous, **asked)
+
+    monkeypatch.setattr(Scores, "score", picky)
+    report = run(restyler, sample, tmp_path / "set")
+    assert report["accepted"] == 4 and report["reasons"] == {"not judged": 1}
+    record = json.loads((tmp_path / "set/jobs/00000.json").read_text())
+    assert record["clips"][0]["failure"] == "ArithmeticError no flow"
+
+
 def test_nothing_to_restyle_is_said(restyler, tmp_path):
     worker = restyler()
     work = RestyleRun(worker.config, str(tmp_path / "set"), list, "no clips", lambda line: None)

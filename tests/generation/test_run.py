@@ -16,6 +16,8 @@ from worldgen.generation.gate import Bound, GateConfig
 from worldgen.generation.recipe import CellGroup
 from worldgen.generation.run import Run
 from worldgen.generation.runner import HereRunner, Outcome, ProcessRunner
+from worldgen.generation.scorecard import ScorerConfig
+from worldgen.generation.worker import Worker
 
 pytestmark = pytest.mark.usefixtures("quick_scenes")
 
@@ -156,6 +158,57 @@ def test_another_recipe_other_weights_and_foreign_folders_are_refused(tmp_path):
     with pytest.raises(InputError, match="holds another data set"):
         go(rig.recipe(tmp_path / "fleet"))
     assert (tmp_path / "fleet" / "dataset.json").read_bytes() == b"{}"
+
+
+def test_the_report_stands_beside_the_data_set_and_is_written_once(tmp_path):
+    out = tmp_path / "out"
+    run_page = out / "report" / "index.html"
+    gate = GateConfig(bounds={"sharpness": Bound(low=0.4)})
+    go(rig.recipe(out, gate=gate))
+    assert "5 of 5" in run_page.read_text()
+    clips = {path.name for path in (out / "report" / "clips").iterdir()}
+    assert clips == {f"{row['key']}.mp4" for row in DataSet(str(out)).rows}
+    stamp = run_page.stat().st_mtime_ns
+    go(rig.recipe(out, gate=gate))
+    assert run_page.stat().st_mtime_ns == stamp  # nothing new to say
+    (out / "report" / "meta.json").unlink()  # as when killed in the middle of it
+    go(rig.recipe(out, gate=gate), make=len)
+    assert run_page.stat().st_mtime_ns != stamp
+    go(rig.recipe(out, gate=gate, cells=rig.CELLS[1:]))
+    assert {path.stem for path in (out / "report" / "clips").iterdir()} == {r["key"] for r in DataSet(str(out)).rows}
+    assert "2 of 2" in run_page.read_text()
+
+
+def test_a_run_that_stops_short_has_a_report_and_it_can_be_left_out(tmp_path):
+    gate = GateConfig(bounds={"sharpness": Bound(low=1.0)})
+    work = dataclasses.replace(rig.RECIPE.work, min_acceptance=0.5)
+    recipe = rig.recipe(tmp_path / "out", gate=gate, work=work)
+    go(recipe)
+    assert "stopped at 0 of 3" in (tmp_path / "out" / "report" / "index.html").read_text()
+    recipe = rig.recipe(tmp_path / "bare", gate=gate, work=work)
+    run = Run(recipe, HereRunner(partial(rig.noise_worker, recipe)), print, page=False)
+    list(run.steps())
+    assert not run.shown and not (tmp_path / "bare" / "report").exists()
+    assert rig.files_of(tmp_path / "out") == rig.files_of(tmp_path / "bare")
+
+
+def test_other_instruments_are_refused(tmp_path):
+    instrument = tmp_path / "verifier"
+    write_bytes(str(instrument / "model.safetensors"), b"weights")
+    scorer = ScorerConfig(str(instrument), "", "", "", "")
+    recipe = rig.recipe(tmp_path / "out", scorer=scorer, cells=rig.CELLS[1:]).with_instruments()
+    assert len(recipe.instruments["verifier"]) == 32 and recipe.instruments["motion"] == ""
+    assert recipe.hash != rig.recipe(tmp_path / "out", scorer=scorer).hash
+    report = go(recipe)
+    assert report["recipe"]["instruments"] == recipe.instruments
+    assert recipe.instruments["verifier"] in (tmp_path / "out" / "report" / "index.html").read_text()
+    write_bytes(str(instrument / "model.safetensors"), b"others")
+    with pytest.raises(InputError, match=r"begun with another recipe: instruments.verifier was"):
+        go(rig.recipe(tmp_path / "out", scorer=scorer).with_instruments())
+    with pytest.raises(InputError, match="instrument verifier: received"):
+        recipe.with_instruments()  # as a worker on another machine does
+    with pytest.raises(InputError, match="instrument verifier: received"):
+        Worker.load(recipe)
 
 
 def test_a_lock_keeps_a_second_run_out(tmp_path):

@@ -7,7 +7,8 @@
 
 The same command goes on with a run that was stopped, killed or short of disk. The output folder holds shards
 (accepted-*.tar, quarantine-*.tar), index.parquet, generate.json (counts, reasons, times, cost), ledger.json (what went
-wrong) and jobs/ (the shards that work was done in; they may be deleted when no more clips are wanted).
+wrong), report/index.html (a page to open: quotas, reasons, scores, clips) and jobs/ (the shards that work was done in; they
+may be deleted when no more clips are wanted).
 Exit codes: 0 every quota met, 1 a cell stopped short and says why, 2 bad input or a place that cannot be written,
 130 interrupted.
 """
@@ -45,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="do the work on a Ray cluster: its address, auto, or local for one of --workers processes",
     )  # fmt: skip
     parser.add_argument("--clips", type=int, default=4, metavar="N", help="plan: clips made to calibrate (default 4)")
+    parser.add_argument("--no-report", action="store_true", help="do not write OUTPUT/report/index.html at the end")
     parser.add_argument("--show-config", action="store_true", help="print the resolved recipe and stop")
     parser.add_argument("--json", action="store_true", help="print the outcome as one JSON object on stdout")
     parser.set_defaults(overrides=[])
@@ -84,6 +86,7 @@ def _recipe(args: argparse.Namespace) -> tuple[Recipe, str]:
         recipe = recipe.with_gate(load_config(GateConfig, [recipe.gate_from]))
     if args.scale != 1.0:
         recipe = recipe.scaled(args.scale)
+    recipe = recipe.with_instruments()
     return recipe, config_yaml(recipe)
 
 
@@ -138,7 +141,7 @@ def _run(args: argparse.Namespace, recipe: Recipe, config: str) -> int:
 
     runner = _runner(args, recipe)
     try:
-        work = Run(recipe, runner, _say, config)
+        work = Run(recipe, runner, _say, config, page=not args.no_report)
         for _ in _shown(work.steps(), work.grid.quota):
             pass
     finally:
@@ -149,6 +152,8 @@ def _run(args: argparse.Namespace, recipe: Recipe, config: str) -> int:
     else:
         for line in summary(recipe.output, report):
             print(line)
+        if work.shown:
+            print(f"report: {work.shown}")
     return 0 if report["met"] else EXIT_SHORT
 
 

@@ -7,7 +7,7 @@
 INPUT: a data set of worldgen, or a folder of labelled pictures in the layout of COCO, KITTI (tracking or object) or YOLO.
 The strength says how much of the original is drowned in noise: weather needs much, labels need little. "auto" takes, clip
 by clip, the strongest that keeps the labels and passes the gate. The same command goes on with a run that was stopped.
-Output: shards (accepted-*.tar, quarantine-*.tar), index.parquet, restyle.json; worldgen data view OUT shows them.
+Output: shards (accepted-*.tar, quarantine-*.tar), index.parquet, restyle.json, and report/index.html, a page to open.
 Exit codes: 0 done, 1 no clip was accepted, 2 bad input or a place that cannot be written, 130 interrupted.
 """
 
@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--class", dest="classes", action="append", default=[], metavar="NAME=CLASS",
         help="pictures: a class name of theirs, as one of ours or ignore; may be repeated",
     )  # fmt: skip
+    parser.add_argument("--no-report", action="store_true", help="do not write OUT/report/index.html at the end")
     parser.add_argument("--json", action="store_true", help="print the outcome as one JSON object on stdout")
     parser.add_argument("overrides", nargs="*", default=[], metavar="key=value", help="settings, as in keep=0.9")
 
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
 
     quiet_libraries()
     parse_look(config.to)  # before anything is written or loaded
-    work = RestyleRun(config, args.out.rstrip("/"), samples, source, _say)
+    work = RestyleRun(config, args.out.rstrip("/"), samples, source, _say, page=not args.no_report)
     for _ in _shown(work):
         pass
     report = work.report
@@ -72,6 +73,8 @@ def run(args: argparse.Namespace) -> int:
     else:
         for line in summary(args.out, report):
             print(line)
+        if work.shown:
+            print(f"report: {work.shown}")
     return 0 if report["accepted"] else EXIT_NONE
 
 

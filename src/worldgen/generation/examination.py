@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -20,6 +21,7 @@ from worldgen.generation.faults import (
     nearly_copied,
 )  # fmt: skip
 from worldgen.generation.gate import Gate, Verdict
+from worldgen.generation.instruments import fingerprints
 from worldgen.generation.scorecard import Measured, Scorecard, Scorer
 from worldgen.scenes.remake import remake_scene
 
@@ -206,17 +208,6 @@ def _counts(words: Iterable[str]) -> dict[str, int]:
 
 
 def describe_instruments(scorer: Scorer) -> Mapping[str, str]:
-    """Which instruments measured, by name and hash of their weights, and why others did not."""
-    out = {}
-    for what in ("verifier", "detector", "attributes", "motion", "training"):
-        instrument = getattr(scorer, what)
-        if instrument is None:
-            out[what] = scorer.absent.get(what, "none")
-        elif what == "training":
-            out[what] = f"{len(instrument)} training clips"
-        else:
-            from worldgen.models.weights import weights_hash
-
-            network = getattr(instrument, "network", instrument)
-            out[what] = weights_hash(network.state_dict())
-    return out
+    """Which instruments measured, named by content as in recipes, and why others did not."""
+    names = fingerprints(dataclasses.asdict(scorer.config))
+    return {what: scorer.absent.get(what) or names[what] or "none" for what in names}

@@ -11,6 +11,7 @@ import worldgen
 from worldgen.core.errors import InputError
 from worldgen.core.seeds import stable_key
 from worldgen.generation.gate import GateConfig
+from worldgen.generation.instruments import fingerprints
 from worldgen.generation.scorecard import ScorerConfig
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}")
@@ -139,7 +140,8 @@ class Recipe:
     """A data set to be generated.
 
     name, version, seed: with the cell and the number of the attempt they give the seed of every clip. output: folder or
-    URL. gate_from: a calibrated gate, ``configs/gate/NAME.yaml``; ``gate`` then holds the differences. candidates: tries
+    URL. gate_from: a calibrated gate, ``configs/gate/NAME.yaml``; ``gate`` then holds the differences. instruments: names
+    by content of those in ``scorer``, filled in when a run begins; others than the named are refused. candidates: tries
     with other noise per scene, until one is accepted. shard_size: samples per shard of the finished data set. split:
     shares of train, val and test. cost_per_hour: price of one worker, for the plan and the report.
     """
@@ -155,6 +157,7 @@ class Recipe:
     gate_from: str = ""
     gate: GateConfig = field(default_factory=GateConfig)
     scorer: ScorerConfig = field(default_factory=ScorerConfig)
+    instruments: dict[str, str] = field(default_factory=dict)
     candidates: int = 1
     work: WorkConfig = field(default_factory=WorkConfig)
     shard_size: int = 64
@@ -192,6 +195,16 @@ class Recipe:
         return dataclasses.replace(
             self, gate=dataclasses.replace(base, **changes, bounds={**base.bounds, **own.bounds})
         )
+
+    def with_instruments(self) -> Recipe:
+        """The recipe with its instruments named by content, as they are here. Raises: InputError when it names others."""
+        found = fingerprints(dataclasses.asdict(self.scorer))
+        for name, wanted in self.instruments.items():
+            if found.get(name) != wanted:
+                raise InputError(
+                    f"instrument {name}", found.get(name), f"{wanted}, as the recipe says; or another output"
+                )
+        return dataclasses.replace(self, instruments=found)
 
     def content(self) -> dict[str, object]:
         """What the bytes of a sample depend on besides its cell and attempt, flat: ``outer.inner`` -> value.

@@ -12,14 +12,17 @@ import numpy as np
 
 from worldgen.core.errors import InputError
 from worldgen.core.labels import CLASSES
+from worldgen.core.seeds import stable_key
 from worldgen.data.index import DataSet
 from worldgen.data.page import Section, spread, write_page
-from worldgen.data.shards import decode_ego, decode_labels, decode_record
-from worldgen.data.storage import join, read_bytes, resolve
+from worldgen.data.shards import canonical_json, decode_ego, decode_labels, decode_record
+from worldgen.data.storage import join, read_bytes, resolve, write_bytes
 from worldgen.generation.report_sections import front_page
 
 RUN_NAMES = ("generate.json", "restyle.json")
 LEDGER_NAME = "ledger.json"
+FOLDER, META_NAME = "report", "meta.json"
+"""Where a run keeps its own page, beside the data set."""
 EXTREMES = 6
 """Clips shown as the worst accepted, and as the best refused."""
 HEAT = (18, 32)
@@ -94,6 +97,34 @@ def write_report(
     report = gather(data)
     chosen = sections(report, limit)
     return write_page(data, folder, title=title, sections=chosen, front=front_page(report), seen=seen)
+
+
+def keep_report(url: str, run: dict) -> str:
+    """Write the page of a finished run into ``report/`` beside its data set, unless it is there; returns where it is.
+
+    run: the outcome that the page is about. Raises: InputError as :func:`write_report` does.
+    """
+    folder = join(url, FOLDER)
+    outcome = {name: value for name, value in run.items() if name != "last_session_s"}  # a look at it changes nothing
+    page, record = join(folder, "index.html"), {"command": "report of a run", "of": stable_key(json.dumps(outcome))}
+    fs, path = resolve(page)
+    before = _json(folder, META_NAME)
+    if before.get("of") != record["of"] or not fs.exists(path):
+        name = (run.get("recipe") or {}).get("name") or url.rstrip("/").rsplit("/", 1)[-1]
+        keys = write_report(url, folder, title=name.replace("_", " "))
+        _remove_others(folder, {f"{key}.mp4" for key in keys})
+        # Last, so that a page that was begun and never finished is written again.
+        write_bytes(join(folder, META_NAME), canonical_json(record | {"shown": keys}, "record of the report"))
+    return page
+
+
+def _remove_others(folder: str, names: set[str]) -> None:
+    """Clips of an earlier page."""
+    fs, path = resolve(join(folder, "clips"))
+    fs.invalidate_cache()
+    for clip in fs.ls(path, detail=False):
+        if clip.rsplit("/", 1)[-1] not in names:
+            fs.rm_file(clip)
 
 
 def gather(data: DataSet) -> Report:

@@ -152,6 +152,11 @@ def _origins(report: Report) -> str:
             ("sampler", ", ".join(f"{k} {v}" for k, v in model.items() if v not in ("", {}, None))),
         ]
         rows += [[name, html.escape(str(value))] for name, value in facts if value]
+        named = run.get("instruments") or recipe.get("instruments") or {}
+        rows += [
+            [html.escape(f"instrument {name}"), f"<code>{html.escape(str(value or 'none'))}</code>"]
+            for name, value in named.items()
+        ]
     content = table(("", ""), rows)
     if report.faults:
         shown = [

@@ -10,14 +10,20 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
+import cv2
+
 import worldgen
 from worldgen.core.errors import InputError, Received
 from worldgen.core.sample import Sample
 from worldgen.data.index import build_index
 from worldgen.data.shards import ShardWriter, canonical_json
 from worldgen.data.storage import join, read_bytes, resolve, write_bytes
+from worldgen.generation.instruments import fingerprints
 from worldgen.generation.lock import locked
+from worldgen.generation.report import FOLDER as PAGE
+from worldgen.generation.report import keep_report
 from worldgen.generation.restyle import RestyleConfig, Restyler
+from worldgen.generation.run import sweep
 
 CONFIG_NAME, REPORT_NAME, JOBS = "restyle-config.json", "restyle.json", "jobs"
 REPORT_VERSION = 1
@@ -36,7 +42,7 @@ class RestyleRun:
     """Restyles samples into ``url``; the same call after a stop redoes at most one job.
 
     samples: makes the samples anew, in the same order every time. source: what they are, in words, kept with the run. say:
-    shows a line to whoever watches.
+    shows a line to whoever watches. page: whether to write the report's page too. shown: where that page is.
     """
 
     config: RestyleConfig
@@ -44,7 +50,9 @@ class RestyleRun:
     samples: Callable[[], Iterable[Sample]]
     source: str
     say: Callable[[str], None]
+    page: bool = True
     report: dict = field(default_factory=dict)
+    shown: str = ""
 
     def steps(self, load: Callable[[RestyleConfig], Restyler] = Restyler.load) -> Iterator[Progress]:
         """Work, yielding after each clip; ``report`` holds the outcome at the end.
@@ -54,19 +62,21 @@ class RestyleRun:
         """
         with locked(self.url, self.say) as lock:
             self._begin()
+            sweep(*(join(self.url, part) for part in ("", JOBS, PAGE, f"{PAGE}/clips")))
             restyler: Restyler | None = None
             start_s, done, accepted, jobs = time.monotonic(), 0, 0, []
             for number, batch in enumerate(_batches(self._wanted(), self.config.shard_size)):
                 record = self._finished(number)
                 if record is None:
                     restyler = restyler or load(self.config)
+                    _refuse_other_weights(restyler, jobs, self.url)
                     made = []
                     for sample in batch:
                         made.append(_attempt(restyler, sample))
                         lock.check()
                         done, accepted = done + 1, accepted + made[-1].accepted
                         yield Progress(done, accepted)
-                    record = self._write(number, made)
+                    record = self._write(number, made, restyler.sampler.weights_hash)
                 else:
                     done, accepted = done + len(record["clips"]), accepted + sum(c["accepted"] for c in record["clips"])
                     yield Progress(done, accepted)
@@ -74,13 +84,16 @@ class RestyleRun:
             if not jobs:
                 raise InputError("clips to restyle", Received("none"), f"labelled clips in {self.source}")
             self._publish(jobs, time.monotonic() - start_s)
+            if self.page and self.report["data"]:
+                self.shown = keep_report(self.url, json.loads(json.dumps(self.report)))
 
     def _wanted(self) -> Iterable[Sample]:
         return islice(self.samples(), self.config.limit) if self.config.limit else self.samples()
 
     def _begin(self) -> None:
         """Refuse to mix two settings in one folder."""
-        now = {"source": self.source, "config": dataclasses.asdict(self.config)}
+        self.instruments = fingerprints(dataclasses.asdict(self.config.scorer))
+        now = {"source": self.source, "config": dataclasses.asdict(self.config), "instruments": self.instruments}
         where = join(self.url, CONFIG_NAME)
         fs, path = resolve(where)
         if not fs.exists(path):
@@ -88,6 +101,7 @@ class RestyleRun:
             return
         before, now = json.loads(read_bytes(where)), json.loads(json.dumps(now))
         changed = sorted(k for k in now["config"] if before.get("config", {}).get(k) != now["config"][k])
+        changed += [k for k, name in self.instruments.items() if before.get("instruments", {}).get(k) != name]
         if before.get("source") != now["source"]:
             changed.insert(0, "source")
         if changed:
@@ -102,7 +116,7 @@ class RestyleRun:
         fs, path = resolve(where)
         return json.loads(read_bytes(where)) if fs.exists(path) else None
 
-    def _write(self, number: int, made: Sequence[Made]) -> dict:
+    def _write(self, number: int, made: Sequence[Made], weights_hash: str) -> dict:
         """Shards first, then the record that marks them as whole."""
         shards = []
         for prefix, flag in (("accepted", True), ("quarantine", False)):
@@ -112,7 +126,8 @@ class RestyleRun:
                     for sample in chosen:
                         writer.write(sample)
                 shards.append(f"{prefix}-{number:05d}.tar")
-        record = {"number": number, "shards": shards, "clips": [one.to_json() for one in made]}
+        clips = [one.to_json() for one in made]
+        record = {"number": number, "weights_hash": weights_hash, "shards": shards, "clips": clips}
         write_bytes(join(self.url, f"{JOBS}/{number:05d}.json"), canonical_json(record, "record of a job"))
         return record
 
@@ -123,7 +138,8 @@ class RestyleRun:
         data = build_index(self.url) if any(job["shards"] for job in jobs) else {}
         self.report = {
             "report_version": REPORT_VERSION, "worldgen": worldgen.__version__, "source": self.source,
-            "config": dataclasses.asdict(self.config), "attempts": len(clips), "accepted": accepted,
+            "config": dataclasses.asdict(self.config), "instruments": self.instruments,
+            "weights_hash": jobs[0].get("weights_hash"), "attempts": len(clips), "accepted": accepted,
             "reasons": dict(Counter(reason for clip in clips if not clip["accepted"] for reason in clip["reasons"])),
             "strengths": dict(Counter(f"{clip['strength']:g}" for clip in clips if clip["accepted"])),
             "worker_seconds": {name: round(value, 3) for name, value in seconds.items()},
@@ -133,9 +149,19 @@ class RestyleRun:
         write_bytes(join(self.url, REPORT_NAME), canonical_json(self.report, "report of the run"))
 
 
+def _refuse_other_weights(restyler: Restyler, jobs: list[dict], url: str) -> None:
+    """One set is made by one model. Raises: InputError when the jobs that are there were made with other weights."""
+    for job in jobs:
+        if job.get("weights_hash") != restyler.sampler.weights_hash:
+            raise InputError(
+                f"weights for {url}", restyler.sampler.weights_hash,
+                f"{job.get('weights_hash')}, which made the clips that are there; or another output",
+            )  # fmt: skip
+
+
 @dataclass(frozen=True, eq=False)
 class Made:
-    """One clip's outcome. sample: None when the model made no numbers. seconds: by part of the work."""
+    """One clip's outcome. sample: None when there is none, and then failure says why. seconds: by part of the work."""
 
     key: str
     sample: Sample | None
@@ -143,12 +169,13 @@ class Made:
     reasons: tuple[str, ...]
     strength: float
     seconds: dict[str, float]
+    failure: str = ""
 
     def to_json(self) -> dict:
         seconds = {name: round(value, 3) for name, value in self.seconds.items()}
         return {
             "source": self.key, "key": self.sample.key if self.sample else "", "accepted": self.accepted,
-            "reasons": list(self.reasons), "strength": self.strength, "seconds": seconds,
+            "reasons": list(self.reasons), "strength": self.strength, "seconds": seconds, "failure": self.failure,
         }  # fmt: skip
 
 
@@ -156,7 +183,10 @@ def _attempt(restyler: Restyler, sample: Sample) -> Made:
     try:
         made, seconds = restyler.restyle(sample)
     except FloatingPointError as error:
-        return Made(sample.key, None, False, (f"not a number: {error}",), 0.0, {})
+        return Made(sample.key, None, False, ("not a number",), 0.0, {}, str(error))
+    except (AssertionError, ArithmeticError, cv2.error) as error:
+        # The same clip would break the same instrument for ever; a set must not hang on one clip.
+        return Made(sample.key, None, False, ("not judged",), 0.0, {}, f"{type(error).__name__} {error}")
     card = made.scorecard
     return Made(sample.key, made, bool(card["accepted"]), tuple(card["reasons"]), float(card["strength"]), seconds)
 

@@ -26,6 +26,8 @@ from worldgen.generation.lock import Lock, locked
 from worldgen.generation.publish import DamagedShardError, Part, publish
 from worldgen.generation.quota import Standing, jobs_ahead, standing
 from worldgen.generation.recipe import Recipe, refuse_changes
+from worldgen.generation.report import FOLDER as PAGE
+from worldgen.generation.report import keep_report
 from worldgen.generation.retry import Patience
 from worldgen.generation.runner import Outcome, Runner
 
@@ -95,13 +97,15 @@ class _Course:
 @dataclass(eq=False)
 class Run:
     """One session of work on an output folder. say: shows a line to whoever watches. config: the recipe as YAML text,
-    kept beside the data set."""
+    kept beside the data set. page: whether to write the report's page too. shown: where that page is, "" for none."""
 
     recipe: Recipe
     runner: Runner
     say: Callable[[str], None]
     config: str = ""
+    page: bool = True
     report: dict = field(default_factory=dict)
+    shown: str = ""
 
     def __post_init__(self) -> None:
         if not self.recipe.output:
@@ -127,6 +131,7 @@ class Run:
             try:
                 self._begin()
                 if self._is_complete():
+                    self._show()
                     return
                 self._resume()
                 while True:
@@ -136,6 +141,7 @@ class Run:
                         break
                     except DamagedShardError as error:
                         self._forget(error.record)
+                self._show()
                 yield self._status()
             except InputError as error:
                 self._note("stopped", str(error), loud=False)
@@ -177,8 +183,7 @@ class Run:
 
     def _resume(self) -> None:
         """Take over the jobs that are finished, and remove what a killed run left half-written."""
-        for folder in (self.url, join(self.url, JOBS)):
-            sweep(folder)
+        sweep(self.url, join(self.url, JOBS))
         for record in finished_jobs(join(self.url, JOBS), self.patience):
             course = self.courses.get(record.cell)
             if course is not None:
@@ -265,6 +270,12 @@ class Run:
         self.report = json.loads(data)
         self.patience(f"write {where}", lambda: write_bytes(where, data))
 
+    def _show(self) -> None:
+        """Write the report's page, unless it is there; the data set is complete already, whatever happens here."""
+        if self.page and self.report.get("data"):
+            sweep(join(self.url, PAGE), join(self.url, f"{PAGE}/clips"))
+            self.shown = self.patience("write the report", lambda: keep_report(self.url, self.report))
+
     def _report(self, session_s: float) -> dict:
         cells = [cell_report(course) for course in self.courses.values()]
         records = [record for course in self.courses.values() for record in course.finished.values()]
@@ -334,10 +345,12 @@ def read_report(url: str, patience: Patience | None = None) -> dict:
     return json.loads(patience(f"read {where}", lambda: read_bytes(where)))
 
 
-def sweep(url: str) -> None:
-    """Remove temporary files of killed processes from a local folder; elsewhere files are put whole, and leave none."""
-    fs, path = resolve(url)
-    if isinstance(fs, LocalFileSystem) and os.path.isdir(path):
+def sweep(*urls: str) -> None:
+    """Remove temporary files of killed processes from local folders; elsewhere files are put whole, and leave none."""
+    for url in urls:
+        fs, path = resolve(url)
+        if not isinstance(fs, LocalFileSystem) or not os.path.isdir(path):
+            continue
         for entry in list(os.scandir(path)):
             if entry.name.endswith(".tmp") and entry.name.startswith((".", "lock.json.")):
                 with contextlib.suppress(FileNotFoundError):

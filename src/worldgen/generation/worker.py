@@ -101,10 +101,11 @@ class Worker:
     def load(cls, recipe: Recipe) -> Worker:
         """A worker with the model, instruments and gate that the recipe names.
 
-        Raises: InputError for a model, adapter or instrument that is not there.
+        Raises: InputError for a model, adapter or instrument that is not there, or is another than the recipe names.
         """
         from worldgen.generation.sampling import Sampler
 
+        recipe.with_instruments()  # another machine of a cluster may hold others
         cv2.setNumThreads(1)
         torch.set_num_threads(recipe.model.threads)
         model = recipe.model

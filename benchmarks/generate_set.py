@@ -1,0 +1,60 @@
+"""What a finished run of ``worldgen generate`` came to: quota, acceptance by reason and cell, minutes per accepted clip.
+
+pipelines/night_rain_pedestrians.sh OUT 0.1
+python benchmarks/generate_set.py OUT/set [--out benchmarks/results/night_rain_pedestrians.json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+from pathlib import Path
+
+from worldgen.data.index import DataSet
+from worldgen.data.storage import write_bytes
+from worldgen.generation.run import read_report
+
+CELL = ("label", "quota", "accepted", "attempts", "candidates", "state", "why", "reasons", "without_clip")
+
+
+def summary(url: str) -> dict:
+    """The run's own record without what belongs to the machine's folders, and what the index says of it.
+
+    Raises: SystemExit for a folder without a finished run.
+    """
+    run = read_report(url)
+    if not run:
+        raise SystemExit(f"{url}: no generate.json; let the run end first")
+    rows = DataSet(url).rows
+    seconds = run["worker_seconds"]
+    clips = sum(cell["candidates"] for cell in run["cells"])
+    judged = [row for row in rows if row["accepted"] and (row.get("score_label_agreement") or 0) > 0]
+    return {
+        "recipe": run["recipe"]["name"], "recipe_hash": run["recipe_hash"], "worldgen": run["worldgen"],
+        "weights_hash": run["weights_hash"], "instruments": run["recipe"].get("instruments", {}),
+        "machine": {"processor": platform.machine(), "cores": os.cpu_count()}, "quota": run["quota"],
+        "accepted": run["accepted"], "met": run["met"], "attempts": run["attempts"], "clips_made": clips,
+        "acceptance_of_attempts": round(run["accepted"] / max(run["attempts"], 1), 4),
+        "reasons": dict(sorted(run["reasons"].items(), key=lambda each: -each[1])),
+        "minutes_per_accepted": run["minutes_per_accepted"], "worker_minutes": round(seconds.get("all", 0.0) / 60, 3),
+        "worker_seconds": seconds, "overhead_share": round(1 - seconds.get("model", 0.0) / max(seconds.get("all", 0.0), 1e-9), 4),
+        "accepted_with_judged_labels": len(judged), "samples": len(rows), "faults": run["faults"],
+        "cells": [{name: cell[name] for name in CELL} for cell in run["cells"]],
+    }  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("url", help="output of worldgen generate")
+    parser.add_argument("--out", default="", help="default: benchmarks/results/NAME-OF-THE-RECIPE.json")
+    args = parser.parse_args()
+    record = summary(args.url)
+    out = Path(args.out or f"benchmarks/results/{record['recipe']}.json")
+    write_bytes(str(out), (json.dumps(record, indent=1) + "\n").encode())
+    print(json.dumps(record, indent=1))
+
+
+if __name__ == "__main__":
+    main()
