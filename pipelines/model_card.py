@@ -54,11 +54,31 @@ def card(out: Path) -> str:
     notes = record.get("notes", []) + [note for run in [record["codec_run"], *record["runs"]] for note in run.get("notes", ())]
     lines += ["", *[f"- {note}" for note in notes]] if notes else []
     lines += measures_section(measures)
+    if "samples" in measures:
+        lines += _samples(measures["samples"])
     if "codec" in results:
         lines += _codec_table(results["codec"])
     if "speed" in results:
         lines += _speed_table(results["speed"])
     return "\n".join(lines) + "\n"
+
+
+def _samples(result: dict) -> list[str]:
+    psnr = result["psnr_db"]
+    lines = [
+        "", "## Samples", "",
+        f"Of {result['clips']} held-out scenes, the clips nearest to the drawn ones and the furthest from them (PSNR: median "
+        f"{psnr['median']} dB, best {psnr['best']}, worst {psnr['worst']}). `python pipelines/model_sheets.py`.", "",
+        "![The best clips, each below the drawn one](../../docs/samples_good.jpg)",
+        "![The worst clips, each below the drawn one](../../docs/samples_bad.jpg)",
+    ]  # fmt: skip
+    if "real" in result:
+        real = result["real"]
+        lines += [
+            "", f"{real['clips']} real clips of {len(real['drives'])} drives, gone on with from their first {real['context_frames']} frames "
+            "without a layout, as driven or by a manoeuvre:", "", "![Real clips continued](../../docs/samples_real.jpg)",
+        ]  # fmt: skip
+    return lines
 
 
 def _run_row(name: str, run: dict) -> str:

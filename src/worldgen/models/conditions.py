@@ -40,8 +40,8 @@ class ConditionBatch:
     def __len__(self) -> int:
         return self.ego.shape[0]
 
-    def frames(self, start: int, stop: int) -> ConditionBatch:
-        """Only frames start..stop of the per-frame conditions."""
+    def frames(self, start: int, stop: int | None) -> ConditionBatch:
+        """Only frames start..stop of the per-frame conditions (None: to the end)."""
         layout = None if self.layout is None else self.layout[:, :, start:stop]
         return replace(self, ego=self.ego[:, start:stop], layout=layout)
 

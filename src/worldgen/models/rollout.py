@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import torch
 
 from worldgen.core.errors import InputError
+from worldgen.models.anchor import ColourAnchor
 from worldgen.models.codec import decode_video
 from worldgen.models.conditions import ConditionBatch
 from worldgen.models.noise import chunk_noise
@@ -67,6 +68,7 @@ class Rollout:
         self.position = 0
         self.video: torch.Tensor | None = None
         self.key: tuple[torch.Tensor, int] | None = None
+        self.anchor: ColourAnchor | None = None
         self.cache = self.transformer.new_cache()
         # One branch with every condition, then one per guided condition with that condition dropped.
         self.guided = [name for name, strength in options.guidance.items() if strength != 1.0]
@@ -82,6 +84,8 @@ class Rollout:
     def feed(self, latents: torch.Tensor, past: torch.Tensor | None = None) -> None:
         """Known frames ``(B, C, F, h, w)``, t = 0, appended to the cache; past as in ``models.past`` where it is known."""
         video = decode_video(self.codec, latents)
+        if self.anchor is None:
+            self.anchor = ColourAnchor.of(latents, self.known.frames(self.position, self.position + latents.shape[2]))
         past = self._past_of_known(video, latents) if past is None else past
         self._keep(latents, past)
         self.video = video
@@ -109,6 +113,8 @@ class Rollout:
             velocity = self.transformer(repeated, t, past, conditions, self.text, cache=self.cache).float()
             velocity = guided(velocity, [self.options.guidance[name] for name in self.guided])
             latents = self.scheduler.step(velocity, timestep, latents, return_dict=False)[0]
+        if self.anchor is not None:
+            latents = self.anchor.hold(latents, self.known.frames(self.position, self.position + frames))
         if not torch.isfinite(latents).all():
             raise FloatingPointError(f"the model made non-finite latents at frame {self.position}")
         return latents.to(dtype)
