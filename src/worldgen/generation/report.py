@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from worldgen.data.page import Section, spread, write_page
 from worldgen.data.shards import canonical_json, decode_ego, decode_labels, decode_record
 from worldgen.data.storage import join, read_bytes, resolve, write_bytes
 from worldgen.generation.report_sections import front_page
+from worldgen.generation.retry import Patience
 
 RUN_NAMES = ("generate.json", "restyle.json")
 LEDGER_NAME = "ledger.json"
@@ -82,67 +84,89 @@ class Report:
 
 def write_report(
     url: str, folder: str | Path, *, title: str | None = None, limit: int = 24,
-    seen: Callable[[Iterable[int]], Iterable[int]] = iter, data: DataSet | None = None,
+    seen: Callable[[Iterable[int]], Iterable[int]] = iter, data: DataSet | None = None, patience: Patience | None = None,
 ) -> list[str]:  # fmt: skip
     """Write the report of a data set into a folder or URL; returns the keys of the clips shown.
 
     limit: clips shown besides the worst accepted and best refused. seen: wraps sample numbers, for a progress bar. data:
-    a selection of the data set at ``url``, by default all of it.
+    a selection of the data set at ``url``, by default all of it. patience: with which its records are read.
 
     Raises: InputError for an empty data set, damaged samples, and a folder that cannot be written.
     """
     data = DataSet(url) if data is None else data
     if not len(data):
         raise InputError(f"data set {data.url}", "no samples", "at least one sample to show")
-    report = gather(data)
+    report = gather(data, patience)
     chosen = sections(report, limit)
     return write_page(data, folder, title=title, sections=chosen, front=front_page(report), seen=seen)
 
 
-def keep_report(url: str, run: dict) -> str:
+def keep_report(url: str, run: dict, patience: Patience | None = None) -> str:
     """Write the page of a finished run into ``report/`` beside its data set, unless it is there; returns where it is.
 
     run: the outcome that the page is about. Raises: InputError as :func:`write_report` does.
     """
-    folder = join(url, FOLDER)
+    patience, folder = patience or Patience(0, 0.0), join(url, FOLDER)
     outcome = {name: value for name, value in run.items() if name != "last_session_s"}  # a look at it changes nothing
     page, record = join(folder, "index.html"), {"command": "report of a run", "of": stable_key(json.dumps(outcome))}
     fs, path = resolve(page)
-    before = _json(folder, META_NAME)
-    if before.get("of") != record["of"] or not fs.exists(path):
-        name = (run.get("recipe") or {}).get("name") or url.rstrip("/").rsplit("/", 1)[-1]
-        keys = write_report(url, folder, title=name.replace("_", " "))
-        _remove_others(folder, {f"{key}.mp4" for key in keys})
-        # Last, so that a page that was begun and never finished is written again.
-        write_bytes(join(folder, META_NAME), canonical_json(record | {"shown": keys}, "record of the report"))
+    if _json(folder, META_NAME, patience).get("of") == record["of"] and patience("look", lambda: fs.exists(path)):
+        return page
+    name = (run.get("recipe") or {}).get("name") or url.rstrip("/").rsplit("/", 1)[-1]
+    with tempfile.TemporaryDirectory(prefix="worldgen-report-") as local:
+        data = _PatientDataSet(url, patience)
+        keys = write_report(url, local, title=name.replace("_", " "), data=data, patience=patience)
+        files = sorted((p for p in Path(local).rglob("*") if p.is_file()), key=lambda p: (p.name == "index.html", p))
+        for file in files:
+            where, content = join(folder, file.relative_to(local).as_posix()), file.read_bytes()
+            patience(f"write {where}", lambda where=where, content=content: write_bytes(where, content))
+    _remove_others(folder, {f"{key}.mp4" for key in keys}, patience)
+    # Last, so that a page that was begun and never finished is written again.
+    where, content = join(folder, META_NAME), canonical_json(record | {"shown": keys}, "record of the report")
+    patience(f"write {where}", lambda: write_bytes(where, content))
     return page
 
 
-def _remove_others(folder: str, names: set[str]) -> None:
+class _PatientDataSet(DataSet):
+    """A data set whose reads are tried again."""
+
+    def __init__(self, url: str, patience: Patience):
+        self._patience = patience
+        patience("read the index", lambda: DataSet.__init__(self, url))
+
+    def members(self, which: int | str) -> dict[str, bytes]:
+        return self._patience(f"read {which}", lambda: DataSet.members(self, which))
+
+    def member(self, which: int | str, name: str) -> bytes | None:
+        return self._patience(f"read {which}", lambda: DataSet.member(self, which, name))
+
+
+def _remove_others(folder: str, names: set[str], patience: Patience) -> None:
     """Clips of an earlier page."""
     fs, path = resolve(join(folder, "clips"))
     fs.invalidate_cache()
-    for clip in fs.ls(path, detail=False):
+    for clip in patience("list the report", lambda: fs.ls(path, detail=False)):
         if clip.rsplit("/", 1)[-1] not in names:
-            fs.rm_file(clip)
+            patience(f"remove {clip}", lambda clip=clip: fs.rm_file(clip))
 
 
-def gather(data: DataSet) -> Report:
+def gather(data: DataSet, patience: Patience | None = None) -> Report:
     """Read the index, the run's record, the ledger, and the motion and labels of the samples; no video is decoded."""
     run: dict = {}
     for name in RUN_NAMES:
-        run = run or _json(data.url, name)
-    faults = list(_json(data.url, LEDGER_NAME).get("entries", ()))
+        run = run or _json(data.url, name, patience)
+    faults = list(_json(data.url, LEDGER_NAME, patience).get("entries", ()))
     return Report(data, run, faults, _coverage(data), _bounds(run))
 
 
-def _json(url: str, name: str) -> dict:
-    where = join(url, name)
+def _json(url: str, name: str, patience: Patience | None = None) -> dict:
+    where, patience = join(url, name), patience or Patience(0, 0.0)
     fs, path = resolve(where)
-    if not fs.exists(path):
+    if not patience(f"look for {where}", lambda: fs.exists(path)):
         return {}
+    data = patience(f"read {where}", lambda: read_bytes(where))
     try:
-        record = json.loads(read_bytes(where))
+        record = json.loads(data)
     except ValueError:
         return {"unreadable": name}
     return record if isinstance(record, dict) else {}

@@ -274,7 +274,7 @@ class Run:
         """Write the report's page, unless it is there; the data set is complete already, whatever happens here."""
         if self.page and self.report.get("data"):
             sweep(join(self.url, PAGE), join(self.url, f"{PAGE}/clips"))
-            self.shown = self.patience("write the report", lambda: keep_report(self.url, self.report))
+            self.shown = keep_report(self.url, self.report, self.patience)
 
     def _report(self, session_s: float) -> dict:
         cells = [cell_report(course) for course in self.courses.values()]
