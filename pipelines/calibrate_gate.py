@@ -27,6 +27,7 @@ from worldgen.generation.examination import describe_instruments, examine, resul
 from worldgen.generation.gate import Gate, GateConfig
 from worldgen.generation.novelty import TrainingClips
 from worldgen.generation.scorecard import Scorer, ScorerConfig
+from worldgen.generation.tuning import tune
 
 HEADER = """# Purpose: thresholds of the gate for clips of 224 px and wider, set on rendered clips. Do not edit: calibrate anew.
 # Hardware: one core.
@@ -42,6 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clean", help="rendered shards that no instrument was trained on")
     parser.add_argument("--training", action="append", default=[], help="shards the model was trained on (train split)")
+    parser.add_argument("--copies-of", default="", help="instead: shards of training clips that are described already")
     parser.add_argument("--out", default="configs/gate/default.yaml")
     parser.add_argument("--evidence", default="benchmarks/results/gate_calibration.json")
     parser.add_argument(
@@ -58,6 +60,9 @@ def main() -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     copies = []
+    if args.copies_of:
+        train = DataSet(args.copies_of).select("train")
+        copies = [train.load(i) for i in spread(len(train), args.limit)]
     if args.training:
         copies = describe_training(args.training, Path(args.describe))
     training = str(Path(args.describe).resolve()) if (Path(args.describe) / "training.safetensors").is_file() else ""
@@ -67,13 +72,14 @@ def main() -> None:
     samples = [data.load(numbers[i]) for i in spread(len(numbers), args.limit)]
     examined = list(progress(examine(scorer, samples, training=copies), total=len(samples), desc="examine"))
     base = GateConfig(object_other=object_other(examined))
-    config = calibrate(
-        [one.clean for one in examined], values_of_faults(examined), Allowance(args.false_rejection), base
-    )
+    allowance = Allowance(args.false_rejection)
+    config = calibrate([one.clean for one in examined], values_of_faults(examined), allowance, base)
+    apart = results(Gate(config), examined)["all_labels"]
+    config = tune(config, examined, allowance)
     measured = results(Gate(config), examined)
     write((Path(args.out), Path(args.evidence)), config, {
         "instruments": dict(describe_instruments(scorer)), "clips": len(examined), "allowance": args.false_rejection,
-        "on_calibration_clips": measured, "clean": distribution(examined),
+        "on_calibration_clips": measured, "label_faults_before_tuning": apart, "clean": distribution(examined),
         "spoilt": {name: quantiles(values) for name, values in values_of_faults(examined).items()},
     })  # fmt: skip
     print(json.dumps(measured, indent=1))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 
 from worldgen.core.clip import Clip
 from worldgen.core.labels import CLASSES, Labels
@@ -47,33 +46,30 @@ def labels() -> Labels:
     )  # fmt: skip
 
 
-class ColourVerifier(torch.nn.Module):
-    """Reads the class from the colour in the middle of the crop, and the fit from how much of the box has that colour."""
+class ColourSight:
+    """A clip whose colours say everything."""
 
-    def __init__(self):
-        super().__init__()
-        self.anchor = torch.nn.Parameter(torch.zeros(1))
+    def __init__(self, clip: Clip):
+        self.clip = clip
 
-    def forward(self, crops):
-        rgb, mask = crops[:, :3], crops[:, 3] > 0
-        logits, fits = [], []
-        for picture, inside in zip(rgb, mask, strict=True):
-            shares, overlaps = [], []
+    def verify(self, frame_index, box_px):
+        answers, fits = [], []
+        for frame, box in zip(frame_index, box_px, strict=True):
+            picture = self.clip.frames[frame].astype(int)
+            y, x = np.mgrid[0 : picture.shape[0], 0 : picture.shape[1]] + 0.5
+            inside = (x >= box[0]) & (x <= box[2]) & (y >= box[1]) & (y <= box[3])
+            overlaps = []
             for value in COLOURS.values():
-                colour = torch.tensor(value) / 127.5 - 1
-                same = (picture - colour[:, None, None]).abs().amax(0) < 0.15
-                both, either = (same & inside).sum(), (same | inside).sum()
-                overlaps.append(float(both) / max(float(either), 1.0))
-                shares.append(float(both) / max(float(inside.sum()), 1.0))
-            answer = torch.full((NONE + 1,), -5.0)
-            answer[NONE] = 0.0
+                same = np.abs(picture - value).max(-1) < 20
+                overlaps.append((same & inside).sum() / max((same | inside).sum(), 1))
+            logits = np.full(NONE + 1, -5.0)
+            logits[NONE] = 0.0
             best = int(np.argmax(overlaps))
             if overlaps[best] > 0.5:
-                answer[CLASSES.index(list(COLOURS)[best])] = 5.0
-            logits.append(answer)
-            fits.append(float(np.clip(overlaps[best], 0.01, 0.99)))
-        fit = torch.tensor(fits)
-        return torch.stack(logits), torch.log(fit / (1 - fit))
+                logits[CLASSES.index(list(COLOURS)[best])] = 5.0
+            answers.append(np.exp(logits) / np.exp(logits).sum())
+            fits.append(np.clip(overlaps[best], 0.01, 0.99))
+        return np.array(answers, np.float32).reshape(-1, NONE + 1), np.array(fits, np.float32)
 
 
 def detections(tracks: tuple[int, ...] = (1, 2, 3), score: float = 0.9) -> Detections:

@@ -19,7 +19,7 @@ from worldgen.generation.faults import PICTURE_FAULTS
 from worldgen.generation.flicker import flicker
 from worldgen.generation.novelty import TrainingClips, describe
 from worldgen.generation.objects import judged_rows, unlabelled
-from worldgen.generation.scorecard import MEASURES, Measured, Scorecard, Scorer, ScorerConfig, Seen, triplets
+from worldgen.generation.scorecard import MEASURES, Measured, Scorecard, Scorer, ScorerConfig, Seen, _verified, triplets
 from worldgen.scenes.labelling import labels_of
 from worldgen.scenes.render import render_scene
 from worldgen.scenes.simulate import simulate
@@ -113,8 +113,8 @@ def test_instruments_that_do_not_ship_are_named_and_wrong_folders_refused(tmp_pa
 
 
 def judged(labels, found=None):
-    scorer, out = Scorer(NOTHING, verifier=rig.ColourVerifier()), Measured()
-    scorer.judge_labels(rig.clip(), Seen(detections=found), labels, out)
+    scorer, out = Scorer(NOTHING), Measured()
+    scorer.judge_labels(Seen(detections=found, sight=rig.ColourSight(rig.clip())), labels, out)
     return out.card(labels)
 
 
@@ -155,11 +155,11 @@ def test_an_object_beside_its_label_is_evidence_against_dropping_it():
 
 
 def test_what_only_the_detector_sees_counts_little():
-    scorer = Scorer(NOTHING, verifier=rig.ColourVerifier())
+    sight = rig.ColourSight(rig.clip())
     true, empty = rig.detections(), rig.detections()
     empty = dataclasses.replace(empty, box_px=empty.box_px * 0 + np.array([90, 5, 110, 25], np.float32))
-    assert scorer._verified(rig.clip(), true).score == pytest.approx(np.sqrt(0.9 * 0.99), abs=0.02)
-    assert scorer._verified(rig.clip(), empty).score.max() < 0.3
+    assert _verified(sight, true).score == pytest.approx(np.sqrt(0.9 * 0.99), abs=0.02)
+    assert _verified(sight, empty).score.max() < 0.3
 
 
 def test_objects_without_a_label_are_found_once_they_last():

@@ -27,6 +27,9 @@ LABEL_MEASURES = ("label_agreement", "label_fit", "unlabelled", "wrong_class")
 LABEL_SHARE, OTHER_SHARE = 3.0, 1.0
 CAUGHT = 0.975
 """Share of its own fault that lies beyond the point towards which a bound moves out."""
+MARGIN = 0.5
+"""How much further from the median, over its distance, a bound lies that no deliberate fault speaks for: of few clips the
+most extreme one is surpassed by many new ones."""
 STEPS = 24
 LEAST_CARDS = 20
 
@@ -85,11 +88,15 @@ def thresholds(
             limit = _quantile(values, own)
             if len(spoilt):
                 limit = min(limit, (limit + float(np.quantile(spoilt, CAUGHT))) / 2)
+            elif name not in LABEL_MEASURES:
+                limit -= MARGIN * min(float(np.median(values)) - limit, abs(limit))  # beliefs stay above 0
             bounds[name] = Bound(low=_rounded(limit, -1))
         else:
             limit = _quantile(values, 1 - own)
             if len(spoilt):
                 limit = max(limit, (limit + float(np.quantile(spoilt, 1 - CAUGHT))) / 2)
+            elif name not in LABEL_MEASURES:
+                limit += MARGIN * (limit - float(np.median(values)))
             bounds[name] = Bound(high=_rounded(limit, 1))
     tracks = [track for card in clean for track in card.tracks]
     config = replace(base, bounds={**bounds, **base.bounds})

@@ -91,14 +91,8 @@ def _other_scene(scorer: Scorer, sample: Sample, other: Sample, clean: Scorecard
     scene = remake_scene(other)
     kept = {name: value for name, value in clean.values.items() if name in PICTURE_VALUES}
     out = Measured(kept)
-    scorer.judge(
-        sample.clip,
-        scorer.look(sample.clip, scene.camera if scene else None),
-        out,
-        scene=scene,
-        labels=other.labels,
-        ego=other.ego,
-    )
+    seen = scorer.look(sample.clip, scene.camera if scene else None)
+    scorer.judge(seen, out, scene=scene, labels=other.labels, ego=other.ego)
     return Spoilt("other_scene", out.card(other.labels), Faulty(other.labels, None, sample.labels))
 
 
@@ -132,7 +126,7 @@ def _label_faults(
         if fault is None:
             continue
         out = Measured({name: value for name, value in clean.values.items() if name not in LABEL_VALUES})
-        scorer.judge_labels(sample.clip, seen, fault.labels, out)
+        scorer.judge_labels(seen, fault.labels, out)
         yield Spoilt(kind, out.card(fault.labels), fault)
 
 

@@ -26,6 +26,9 @@ DOUBTED = 0.35
 DOUBT_FRAMES = 4
 PLACES = np.array([(x, y) for x in (-1.4, -0.9, -0.45, 0, 0.45, 0.9, 1.4) for y in (-1.2, -0.6, 0, 0.6, 1.2) if x or y])
 """Where an object may be instead of in its box, in box sizes."""
+DOUBLE = 0.5
+"""Overlap from which what two instruments found is one object."""
+COLUMNS = ("frame_index", "group", "box_px", "score")
 STEADY_FRAMES = 5
 """An object without a label counts as much as its fifth best frame: flickers of the detector do not last."""
 
@@ -149,6 +152,22 @@ def row_scores(labels: Labels, tracks: tuple[TrackScore, ...]) -> np.ndarray:
     for track in tracks:
         out[labels.track_id == track.track_id] = track.agreement
     return out
+
+
+def merged(first: Detections, second: Detections) -> Detections:
+    """What two instruments found, by frame and falling score; of boxes that are the same object the surer one."""
+    columns = [np.concatenate([getattr(d, name) for d in (first, second)]) for name in COLUMNS]
+    frame, _, _, score = columns
+    order = np.lexsort((-score, frame))
+    both = Detections(*(column[order] for column in columns))
+    keep = np.ones(len(both), bool)
+    for f in np.unique(both.frame_index):
+        rows = np.flatnonzero(both.frame_index == f)
+        same = np.triu(box_iou(both.box_px[rows], both.box_px[rows]) > DOUBLE, 1)
+        for i in range(len(rows)):
+            if keep[rows[i]]:
+                keep[rows[same[i]]] = False
+    return both.where(keep)
 
 
 def unlabelled(detections: Detections, labels: Labels) -> tuple[float, dict[int, float]]:

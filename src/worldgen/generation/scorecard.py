@@ -23,6 +23,7 @@ from worldgen.generation.objects import (
     doubts,
     evidence,
     judged_rows,
+    merged,
     row_scores,
     score_tracks,
     unlabelled,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from worldgen.evaluation.attributes import AttributeReader, Reading
     from worldgen.evaluation.detector import Detections, Detector
     from worldgen.evaluation.motion import MotionReader
-    from worldgen.evaluation.verifier import Verifier
+    from worldgen.evaluation.verifier import Sight, Verifier
 
 MEASURES = {
     "blank": "share of frames without contrast",
@@ -58,6 +59,8 @@ MEASURES = {
 LEAST_SCORE = 0.1
 """Of a detection; what is less sure is nothing but time."""
 ATTRIBUTE_WINDOWS = 5
+REMEMBERED = 16
+"""Scenes whose drawn frames are kept for the next clip of the same scene."""
 TRIPLETS = 3
 """Parts of a clip that are compared with the scene as it is drawn, three frames in the middle of each."""
 
@@ -116,13 +119,14 @@ class ScorerConfig:
 class Seen:
     """What the instruments see in a clip, whatever its labels say; None where there is no instrument for it.
 
-    reading_frames: middles of the windows that ``reading`` belongs to.
+    reading_frames: middles of the windows that ``reading`` belongs to. sight: answers about boxes.
     """
 
     detections: Detections | None = None
     reading: Reading | None = None
     reading_frames: tuple[int, ...] = ()
     motion: EgoMotion | None = None
+    sight: Sight | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,6 +140,8 @@ class Scorer:
     motion: MotionReader | None = None
     training: TrainingClips | None = None
     absent: dict[str, str] = field(default_factory=dict)
+    _looked: list = field(default_factory=list)
+    _references: list = field(default_factory=list)
 
     @classmethod
     def load(cls, config: ScorerConfig | None = None) -> Scorer:
@@ -172,9 +178,8 @@ class Scorer:
         """
         asked, out = _Asked(scene, labels, ego, text, previous), Measured()
         self._appearance(clip, asked, out)
-        self.judge(
-            clip, self.look(clip, scene.camera if scene else None), out, scene=scene, labels=labels, ego=ego, text=text
-        )
+        seen = self.look(clip, scene.camera if scene else None)
+        self.judge(seen, out, scene=scene, labels=labels, ego=ego, text=text)
         if self.training is None:
             out.lack(self.absent.get("training", "no description of the training clips"), "novelty")
         else:
@@ -182,39 +187,42 @@ class Scorer:
         return out.card(labels)
 
     def judge(
-        self, clip: Clip, seen: Seen, out: Measured, *, scene: Scene | None, labels: Labels | None, ego: EgoMotion | None,
+        self, seen: Seen, out: Measured, *, scene: Scene | None, labels: Labels | None, ego: EgoMotion | None,
         text: str = "",
     ) -> None:  # fmt: skip
         """Compare what the instruments saw with what a clip should show."""
         asked = _Asked(scene, labels, ego, text, None)
         self._attributes(seen, asked, out)
         self._control(seen, asked, out)
-        self.judge_labels(clip, seen, labels, out)
+        self.judge_labels(seen, labels, out)
 
     def look(self, clip: Clip, camera: Camera | None) -> Seen:
         """Let the instruments see a clip. camera: of the picture at any size, None when unknown."""
-        detections = reading = motion = None
+        if not self._looked or self._looked[0] is not clip:
+            self._looked[:] = [clip, self._see(clip)]
+        seen: Seen = self._looked[1]
+        if self.motion is None or camera is None or len(clip) < 3:
+            return seen
+        motion = self.motion.read(clip, camera.resized(clip.width_px, clip.height_px))
+        return dataclasses.replace(seen, motion=motion)
+
+    def _see(self, clip: Clip) -> Seen:
+        """What can be seen without knowing the camera; done once, however often the clip is asked about."""
+        detections = reading = None
         frames: tuple[int, ...] = ()
+        sight = None if self.verifier is None else self.verifier.see(clip)
         if self.detector is not None:
             from worldgen.evaluation.detector import detect
 
-            detections = self._verified(clip, detect(self.detector, clip, threshold=LEAST_SCORE))
+            detections = _verified(sight, detect(self.detector, clip, threshold=LEAST_SCORE))
+        if sight is not None:
+            own = sight.objects(LEAST_SCORE)
+            detections = own if detections is None else merged(detections, own)
         if self.attributes is not None and len(clip) >= 3:
             middles = np.linspace(1, len(clip) - 2, min(ATTRIBUTE_WINDOWS, len(clip) - 2)).round().astype(int)
             frames = tuple(middles.tolist())
             reading = self.attributes.read(clip, list(frames))
-        if self.motion is not None and camera is not None and len(clip) >= 3:
-            motion = self.motion.read(clip, camera.resized(clip.width_px, clip.height_px))
-        return Seen(detections, reading, frames, motion)
-
-    def _verified(self, clip: Clip, detections: Detections) -> Detections:
-        """Scores as both instruments give them, their geometric mean: what only one of them sees counts little."""
-        if self.verifier is None or not len(detections):
-            return detections
-        from worldgen.evaluation.verifier import NONE, verify
-
-        belief, _ = verify(self.verifier, clip, detections.frame_index, detections.box_px)
-        return dataclasses.replace(detections, score=np.sqrt(detections.score * (1 - belief[:, NONE])))
+        return Seen(detections, reading, frames, sight=sight)
 
     def _appearance(self, clip: Clip, asked: _Asked, out: Measured) -> None:
         grey = appearance.grey_frames(clip.frames)
@@ -230,16 +238,28 @@ class Scorer:
             out.lack(f"clip smaller than {appearance.WIDTH_PX} px or shorter than {3 * TRIPLETS} frames", *names)
             return
         picked = triplets(len(frames)).ravel()
-        drawn = _drawn(clip, asked, picked)
-        if drawn is None:
+        reference = self._reference(clip, asked, picked)
+        if reference is None:
             out.lack("no scene to draw and compare with", *names)
             return
-        own = frames[picked]
+        own, (drawn, at_rest) = frames[picked], reference
         out.values["sharpness"] = appearance.detail_ratio(own, drawn, parts=TRIPLETS)
         out.values["drift"] = appearance.drift(own, drawn, times_s=picked / clip.fps)
+        out.values["flicker"] = flicker(appearance.grey_frames(frames)) / max(at_rest, appearance.LEAST_FLICKER)
+
+    def _reference(self, clip: Clip, asked: _Asked, picked: np.ndarray) -> tuple[np.ndarray, float] | None:
+        """The frames to compare with and their flicker. Several clips are made of one scene, which is drawn once."""
+        key = (asked.scene, asked.previous, clip.width_px, clip.height_px, len(clip))
+        for known, reference in self._references:
+            if known[0] is key[0] and known[1] is key[1] and known[2:] == key[2:]:
+                return reference
+        drawn = _drawn(clip, asked, picked)
+        if drawn is None:
+            return None
         at_rest = float(np.mean([flicker(part) for part in np.split(appearance.grey_frames(drawn), TRIPLETS)]))
-        own_flicker = flicker(appearance.grey_frames(frames))
-        out.values["flicker"] = own_flicker / max(at_rest, appearance.LEAST_FLICKER)
+        self._references.append((key, (drawn, at_rest)))
+        del self._references[:-REMEMBERED]
+        return drawn, at_rest
 
     def _attributes(self, seen: Seen, asked: _Asked, out: Measured) -> None:
         scenario = asked.scene.scenario if asked.scene is not None else _scenario(asked.text)
@@ -269,7 +289,7 @@ class Scorer:
         out.values[names[0]] = np.abs(seen.motion.speed_mps - asked.ego.speed_mps)[1:].mean()
         out.values[names[1]] = np.abs(seen.motion.yaw_rate_radps - asked.ego.yaw_rate_radps)[1:].mean()
 
-    def judge_labels(self, clip: Clip, seen: Seen, labels: Labels | None, out: Measured) -> None:
+    def judge_labels(self, seen: Seen, labels: Labels | None, out: Measured) -> None:
         """Compare labels with what was seen: presence, agreement, fit, objects without a label."""
         names = ("label_agreement", "label_fit", "wrong_class")
         if labels is None:
@@ -282,16 +302,15 @@ class Scorer:
         else:
             out.values["unlabelled"], only = unlabelled(seen.detections, labels)
         rows = judged_rows(labels)
-        if self.verifier is None or not rows.any():
-            absent = self.absent.get("verifier", "no verifier") if self.verifier is None else ""
+        sight = seen.sight
+        if sight is None or not rows.any():
+            absent = self.absent.get("verifier", "no verifier") if sight is None else ""
             out.lack(absent or "no object is large and plain enough", *names)
             return
-        from worldgen.evaluation.verifier import verify
-
-        answers = verify(self.verifier, clip, labels.frame_index[rows], labels.box_px[rows])
+        answers = sight.verify(labels.frame_index[rows], labels.box_px[rows])
         tracks = score_tracks(labels, rows, answers, only)
         for doubt in doubts(labels, rows, tracks):
-            near = verify(self.verifier, clip, doubt.frame_index, doubt.box_px)
+            near = sight.verify(doubt.frame_index, doubt.box_px)
             number = int(labels.class_id[labels.track_id == doubt.track_id][0])
             only[doubt.track_id] = max(only.get(doubt.track_id, 0.0), evidence(doubt, number, near))
         out.tracks = score_tracks(labels, rows, answers, only)
@@ -342,6 +361,16 @@ class Measured:
         values = {name: float(self.values[name]) for name in MEASURES if name in self.values}
         objects = row_scores(labels, self.tracks) if labels is not None else np.zeros(0, np.float32)
         return Scorecard(values, self.missing, objects, self.tracks)
+
+
+def _verified(sight: Sight | None, detections: Detections) -> Detections:
+    """Scores as both instruments give them, their geometric mean: what only one of them sees counts little."""
+    if sight is None or not len(detections):
+        return detections
+    from worldgen.evaluation.verifier import NONE
+
+    belief, _ = sight.verify(detections.frame_index, detections.box_px)
+    return dataclasses.replace(detections, score=np.sqrt(detections.score * (1 - belief[:, NONE])))
 
 
 def _drawn(clip: Clip, asked: _Asked, picked: np.ndarray) -> np.ndarray | None:
