@@ -31,8 +31,8 @@ if [ -n "${I3D:-}" ]; then
         --extractor i3d --weights "$I3D" --out "$out/fvd_i3d.json"
 fi
 # Exit code 1 says that copies were found: a result, not a failure of this script.
-worldgen eval memorisation --train "$scenes" ${real:+"$real"} --held-out "$scenes" --model "$model" --clips "$clips" \
-    --cache "$cache" --out "$out/memorisation.json" --pictures "$out/memorisation.png" || [ $? -eq 1 ]
+worldgen eval memorisation --train "$scenes" ${real:+"$real"} --held-out "$scenes" --model "$model" --start sketch \
+    --clips "$clips" --cache "$cache" --out "$out/memorisation.json" --pictures "$out/memorisation.png" || [ $? -eq 1 ]
 
 CLIPS=$clips CACHE=$cache OUT=$out REAL=$real eval/run_model.sh ${1:+"$1"}
 if [ -z "${SKIP_GAIN:-}" ]; then

@@ -21,10 +21,9 @@ drawn="$data/scenes,$data/pedestrians,$data/cyclists"
 
 # What the model makes. Exit code 1 says that the gate refused much: a result, not a failure of this script.
 worldgen generate --config configs/generate/gain_rare.yaml output="$data/gain_rare" "${model[@]}" || [ $? -eq 1 ]
-worldgen restyle "$data/scenes" --to "night, rain" --split train --tag clear --tag day --limit 14 --out "$data/gain_night_rain" "${model[@]}" || [ $? -eq 1 ]
-worldgen restyle "$data/scenes" --to "night" --split train --tag clear --tag dawn --limit 14 --out "$data/gain_night" "${model[@]}" || [ $? -eq 1 ]
-worldgen restyle "$data/scenes" --to "fog" --split train --tag overcast --tag low_sun --limit 14 --out "$data/gain_fog" "${model[@]}" || [ $? -eq 1 ]
-made=(synthetic.url="$data/gain_rare" restyled.url="$data/gain_night_rain,$data/gain_night,$data/gain_fog")
+worldgen restyle "$data/scenes" --to "night, rain" --split train --tag clear --tag day --limit 10 --config configs/restyle/gain.yaml --out "$data/gain_night_rain" "${model[@]}" || [ $? -eq 1 ]
+worldgen restyle "$data/scenes" --to "night" --split train --tag clear --tag dawn --limit 10 --config configs/restyle/gain.yaml --out "$data/gain_night" "${model[@]}" || [ $? -eq 1 ]
+made=(synthetic.url="$data/gain_rare" restyled.url="$data/gain_night_rain,$data/gain_night")
 
 worldgen eval gain --config configs/eval/gain_controlled.yaml --folder "$runs/gain_controlled" --threads 1 "${budget[@]}" \
     --out "$out/gain_controlled.json" real.url="$drawn" rare.url="$drawn" test.url="$data/gain_test" "${made[@]}"

@@ -8,7 +8,7 @@ import json
 import time
 import zipfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +38,7 @@ class Run:
 @dataclass(frozen=True, eq=False)
 class Bench:
     """Everything a study needs in memory: arms that can run, why others wait, the real and the test pictures, where runs
-    are kept."""
+    are kept, and what was judged already."""
 
     study: GainStudy
     arms: dict[str, Arm]
@@ -46,6 +46,7 @@ class Bench:
     real: Pictures
     test: Pictures
     folder: Path
+    known: dict[tuple[str, int], Judged] = field(default_factory=dict)
 
     def jobs(self) -> list[tuple[str, int]]:
         """Arm and seed of every run; all arms with one seed before the next, so that a study cut short is balanced."""
@@ -90,7 +91,10 @@ class Bench:
 
     def judged(self, run: Run) -> Judged:
         """A run's boxes against the test, by slice and group."""
-        return judge(self.test, run.found, slices=self.slices())
+        key = (run.arm, run.seed)
+        if key not in self.known:  # seconds of matching each time
+            self.known[key] = judge(self.test, run.found, slices=self.slices())
+        return self.known[key]
 
 
 def prepare(study: GainStudy, folder: str | Path) -> Bench:
@@ -184,7 +188,7 @@ def _name(what: dict) -> str:
 
 def save_run(path: Path, run: Run) -> None:
     """Keep a run, atomically."""
-    columns = {field.name: getattr(run.found, field.name) for field in fields(Detections)}
+    columns = {each.name: getattr(run.found, each.name) for each in fields(Detections)}
     with atomic_file(str(path)) as file:
         np.savez(file, seconds=np.array(run.seconds), **columns)
 
@@ -195,7 +199,7 @@ def load_run(path: Path, arm: str, seed: int) -> Run | None:
         return None
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as kept:  # np.load leaves damaged files open
-            found = Detections(*(kept[field.name] for field in fields(Detections)))
+            found = Detections(*(kept[each.name] for each in fields(Detections)))
             return Run(arm, seed, found, float(kept["seconds"]))
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"kept run {path}", Received(str(error)), "a whole file; delete it to run it again") from error

@@ -215,13 +215,18 @@ def _objects(bench: Bench, run: Run, measures: Sequence[Measure]) -> dict[str, i
 
 
 def checks(arms: dict[str, dict]) -> dict[str, dict]:
-    """Whether the harness sees a gain where there is one, none where there is none, and harm where there is harm."""
-    expected = {ORACLE: GAIN, CONTROLS[0]: NO_GAIN, CONTROLS[1]: HARM}
-    found = {name: arms[name]["difference"][RARE]["says"] for name in expected if name in arms}
-    return {
-        name: {"expected": expected[name], "found": says, "holds": says == expected[name]}
-        for name, says in found.items()
-    }
+    """Whether the harness sees a gain where there is one, none where there is none, and harm where there is harm.
+
+    Wrong labels are judged on common clips, where there is something to lose: the pictures that carry them are common.
+    """
+    out = {}
+    for name, expected in ((ORACLE, GAIN), (CONTROLS[0], NO_GAIN), (CONTROLS[1], HARM)):
+        if name in arms:
+            changes = arms[name]["difference"]
+            on = COMMON if name == CONTROLS[1] and COMMON in changes else RARE
+            found = changes[on]["says"]
+            out[name] = {"on": on, "expected": expected, "found": found, "holds": found == expected}
+    return out
 
 
 def _points(change: dict) -> str:
@@ -248,7 +253,10 @@ def sentences(record: dict) -> list[str]:
     if failed:
         out.append(f"The harness fails its own check of {', '.join(failed)}: believe none of the above more than that.")
     elif len(record["checks"]) == 3:
-        out.append("The harness sees the oracle's gain, none from duplicates, and harm from shuffled labels.")
+        on = record["checks"][CONTROLS[1]]["on"]
+        out.append(
+            f"The harness sees the oracle's gain, none from duplicates, and harm from shuffled labels (on {on} clips)."
+        )
     common = [
         name for name, row in record["arms"].items() if row.get("difference", {}).get(COMMON, {}).get("says") == HARM
     ]
