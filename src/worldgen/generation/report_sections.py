@@ -57,7 +57,7 @@ def _summary(report: Report) -> str:
         tiles.append(("cells met", f"{sum(c.get('state') == 'met' for c in run['cells'])} of {len(run['cells'])}"))
     body = "".join(f"<div><b>{html.escape(value)}</b><span>{html.escape(name)}</span></div>" for name, value in tiles)
     lines = "".join(
-        f'<p class="warning">{html.escape(cell.get("label", ""))}: stopped at {cell.get("accepted", 0)} of {cell.get("quota", 0)}. {html.escape(str(cell.get("why", "")))}</p>'
+        f'<p class="warning">{html.escape(cell.get("label", "").replace('_', ' '))}: stopped at {cell.get("accepted", 0)} of {cell.get("quota", 0)}. {html.escape(str(cell.get("why", "")))}</p>'
         for cell in stopped
     )
     return f'<section class="tiles">{body}</section>{lines}\n'
