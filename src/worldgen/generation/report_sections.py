@@ -57,10 +57,14 @@ def _summary(report: Report) -> str:
         tiles.append(("cells met", f"{sum(c.get('state') == 'met' for c in run['cells'])} of {len(run['cells'])}"))
     body = "".join(f"<div><b>{html.escape(value)}</b><span>{html.escape(name)}</span></div>" for name, value in tiles)
     lines = "".join(
-        f'<p class="warning">{html.escape(cell.get("label", "").replace('_', ' '))}: stopped at {cell.get("accepted", 0)} of {cell.get("quota", 0)}. {html.escape(str(cell.get("why", "")))}</p>'
+        f'<p class="warning">{html.escape(_words(cell))}: stopped at {cell.get("accepted", 0)} of {cell.get("quota", 0)}. {html.escape(str(cell.get("why", "")))}</p>'
         for cell in stopped
     )
     return f'<section class="tiles">{body}</section>{lines}\n'
+
+
+def _words(cell: dict) -> str:
+    return str(cell.get("label", "")).replace("_", " ")
 
 
 def _cells(report: Report) -> str:
@@ -72,7 +76,7 @@ def _cells(report: Report) -> str:
         words = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in reasons[:SHOWN_REASONS])
         more = f", {len(reasons) - SHOWN_REASONS} more" if len(reasons) > SHOWN_REASONS else ""
         rows.append([
-            html.escape(cell.get("label", "").replace("_", " ")), bar(accepted / quota if quota else 0, kind, text=f"{accepted} of {quota}"),
+            html.escape(_words(cell)), bar(accepted / quota if quota else 0, kind, text=f"{accepted} of {quota}"),
             f'<span class="state {kind}">{html.escape(word)}</span>', str(attempts),
             f"{accepted / attempts:.0%}" if attempts else "-", f"{cell.get('seconds', 0) / 60:.1f}", html.escape(words + more) or "-",
         ])  # fmt: skip
