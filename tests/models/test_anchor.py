@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from tests.models.build import conditions
@@ -46,13 +48,25 @@ def test_held_again_and_again_the_mean_comes_back_and_detail_stays():
     torch.testing.assert_close(picture[..., ~free], began[..., ~free] + 2.0)
 
 
-def test_a_clip_without_a_layout_is_left_alone():
+def test_without_a_layout_the_halves_of_the_picture_are_held():
     c = street(2, 1)
     c.layout_known[1] = False
     began = torch.zeros(2, 3, 1, ROWS, COLUMNS)
-    held = ColourAnchor.of(began, c).hold(began + 1.0, c)
-    assert (held[0] < 1.0).any() and bool((held[1] == 1.0).all())
-    assert ColourAnchor.of(began, street(2, 1).without("layout")) is not None  # unknown rows, but a layout tensor
-    torch.testing.assert_close(
-        ColourAnchor.of(began, c.without("layout")).hold(began + 1.0, c.without("layout")), began + 1.0
-    )
+    brighter = began.clone()
+    brighter[:, :, :, ROWS // 2 :] = 1.0
+    for blind in (c, c.without("layout"), replace(c, layout=None)):
+        held = ColourAnchor.of(began, blind).hold(brighter, blind)
+        torch.testing.assert_close(
+            held[1], (1 - PULL) * brighter[1]
+        )  # no thing is known of: all of the lower half is road
+    assert bool((ColourAnchor.of(began, c).hold(brighter, c)[0, ..., ROWS // 2 :, :2] == 1.0).all())
+
+
+def test_the_horizon_follows_the_pitch_of_the_camera():
+    c = replace(street(1, 1), layout=None)
+    began = torch.zeros(1, 3, 1, ROWS, COLUMNS)
+    began[:, :, :, : ROWS // 2] = 1.0
+    pitched = c.camera.clone()
+    pitched[:, 5] = 0.3  # looking down: the horizon lies higher
+    rows = [ColourAnchor.of(began, replace(c, camera=camera)).means[0, 0, 0].item() for camera in (c.camera, pitched)]
+    assert rows[0] < rows[1]  # more of the upper rows counts as road

@@ -2,7 +2,8 @@
 
 Each frame is painted from the one before, so a small error of brightness comes back with every frame and grows; roads turned
 white within two seconds. Weather and light do not change within a scene, so the mean of each kind of surface is pulled back
-towards that of the first picture. Labelled things come and go and are left alone, as are clips without a layout.
+towards that of the first picture. Labelled things come and go and are left alone. Without a layout the halves above and below
+the horizon stand for sky and road.
 """
 
 from __future__ import annotations
@@ -34,10 +35,8 @@ class ColourAnchor:
     known: torch.Tensor
 
     @classmethod
-    def of(cls, latents: torch.Tensor, conditions: ConditionBatch) -> ColourAnchor | None:
-        """Of the last frame of ``latents`` ``(B, C, F, h, w)``, whose conditions these are; None without any layout."""
-        if conditions.layout is None:
-            return None
+    def of(cls, latents: torch.Tensor, conditions: ConditionBatch) -> ColourAnchor:
+        """Of the last frame of ``latents`` ``(B, C, F, h, w)``, whose conditions these are."""
         means, known = _means(latents[:, :, -1:], _surfaces(conditions.frames(-1, None), latents.shape[-2:]))
         return cls(means[:, :, 0], known[:, :, 0])
 
@@ -50,13 +49,28 @@ class ColourAnchor:
 
 
 def _surfaces(conditions: ConditionBatch, size: tuple[int, int]) -> torch.Tensor:
-    """Shares ``(B, K, F, h, w)`` of each cell that are road, sky and everything else but things; 0 without a layout."""
+    """Shares ``(B, K, F, h, w)`` of each cell that are road, sky and everything else but things."""
+    halves = _halves(conditions, size)
+    if conditions.layout is None:
+        return halves
     layout = F.adaptive_avg_pool3d(conditions.layout.float(), (conditions.layout.shape[2], *size))
     free = 1 - cover(layout)
     road = layout[:, _ROAD : _ROAD + 1].clamp(0, 1) * free
     sky = (layout[:, INVERSE_DEPTH_CHANNEL : INVERSE_DEPTH_CHANNEL + 1] < SKY_BELOW) * (free - road)
     shares = torch.cat([road, sky, free - road - sky], 1).clamp(min=0)
-    return shares * conditions.layout_known[:, None, None, None, None]
+    return torch.where(conditions.layout_known[:, None, None, None, None], shares, halves)
+
+
+def _halves(conditions: ConditionBatch, size: tuple[int, int]) -> torch.Tensor:
+    """The same of a level world without things: below the horizon road, above it sky."""
+    camera, frames = conditions.camera.float(), conditions.ego.shape[1]
+    horizon = (
+        camera[:, 3] - camera[:, 1] * camera[:, 5].tan()
+    )  # cy - fy tan(pitch), from the top, as a share of the height
+    rows = (torch.arange(size[0], device=camera.device) + 0.5) / size[0]
+    road = (rows[None] > horizon[:, None]).float()
+    bands = torch.stack([road, 1 - road, torch.zeros_like(road)], 1)  # (B, K, h)
+    return bands[:, :, None, :, None].expand(-1, -1, frames, -1, size[1])
 
 
 def _means(latents: torch.Tensor, surfaces: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

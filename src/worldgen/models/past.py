@@ -20,16 +20,16 @@ def moved_past(
 
     pictures ``(B, 3, H, W)`` in [-1, 1]; conditions cover both frames. Clips with unknown ego motion are not moved. key:
     an older picture and its frame, preferred where it shows the same points: moved once, it is sharper than what was
-    moved frame by frame. Only clips whose layout and ego motion are known can tell, and use it. Also returned: the
-    moved pictures, filled where nothing was seen, and where something was ``(B, 1, H, W)``.
+    moved frame by frame. Only clips whose ego motion is known use it; without a layout, nothing is ever hidden. Also
+    returned: the moved pictures, filled where nothing was seen, and where something was ``(B, 1, H, W)``.
     """
     size = tuple(pictures.shape[-2:])
     moved, seen = _moved(pictures, conditions, source, target)
     known = conditions.layout_known & conditions.ego_known
-    if key is not None and key[1] < source and conditions.layout is not None and known.any():
+    if key is not None and key[1] < source:
         older, older_seen = _moved(key[0], conditions, key[1], target)
         # One pixel less on each side, where a silhouette and what is behind it are mixed.
-        sure = -F.max_pool2d(-older_seen, 3, stride=1, padding=1) * known[:, None, None, None]
+        sure = -F.max_pool2d(-older_seen, 3, stride=1, padding=1) * conditions.ego_known[:, None, None, None]
         moved, seen = torch.where(sure > 0, older, moved), torch.maximum(seen, sure)
     now = None if conditions.layout is None else Surfaces.of_layout(conditions.layout[:, :, target], known, size)
     moved = filled(moved, seen, conditions.camera, now)
