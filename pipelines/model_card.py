@@ -141,6 +141,13 @@ def measures_section(measures: dict[str, dict]) -> list[str]:
         if name in measures:
             lines += ["", f"## {title}", "", *_head(measures[name])]
             lines += {"control": _control, "attributes": _nested, "labels": _nested}[name](measures, name)
+    if "control_real" in measures:
+        result = measures["control_real"]
+        lines += [
+            "", "## Does it move real clips as told?", "", f"{result['clips']} real clips gone on with from two frames, without a layout "
+            "(`pipelines/model_sheets.py --real`); the instrument was trained on drawn clips only.", "", "| measure | the model |", "| --- | --- |",
+            *[f"| {row} | {cell(value)} |" for row, value in {**result["rows"], **result["controls"]}.items()],
+        ]  # fmt: skip
     if "drift" in measures:
         lines += _drift(measures["drift"])
     return lines
