@@ -166,7 +166,7 @@ def _base(bench: Bench, seed: int, *, clock: Callable[[], float]) -> dict | None
     weights = train_base(bench.study, bench.real, seed)
     data = {name: tensor.contiguous() for name, tensor in weights.items()}
     with atomic_file(str(path)) as file:
-        file.write(save(data, {"seconds": f"{clock() - start_s:.1f}"}))
+        file.write(save(data, {"seconds": f"{clock() - start_s:.3f}"}))
     return weights
 
 
