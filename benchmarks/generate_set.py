@@ -1,7 +1,7 @@
 """What a finished run of ``worldgen generate`` came to: quota, acceptance by reason and cell, minutes per accepted clip.
 
 pipelines/night_rain_pedestrians.sh OUT 0.1
-python benchmarks/generate_set.py OUT/set [--out benchmarks/results/night_rain_pedestrians.json]
+python benchmarks/generate_set.py OUT/set [--out benchmarks/results/night_rain_pedestrians.json] [--sheet docs/night_rain_pedestrians.jpg]
 """
 
 from __future__ import annotations
@@ -12,11 +12,16 @@ import os
 import platform
 from pathlib import Path
 
+import cv2
+import numpy as np
+
 from worldgen.data.index import DataSet
+from worldgen.data.sheet import contact_sheet
 from worldgen.data.storage import write_bytes
 from worldgen.generation.run import read_report
 
 CELL = ("label", "quota", "accepted", "attempts", "candidates", "state", "why", "reasons", "without_clip")
+SHOWN, COLUMNS = 8, 6
 
 
 def summary(url: str) -> dict:
@@ -49,11 +54,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("url", help="output of worldgen generate")
     parser.add_argument("--out", default="", help="default: benchmarks/results/NAME-OF-THE-RECIPE.json")
+    parser.add_argument("--sheet", default="", help="a picture of the first accepted clips, in the order of the index")
     args = parser.parse_args()
     record = summary(args.url)
     out = Path(args.out or f"benchmarks/results/{record['recipe']}.json")
     write_bytes(str(out), (json.dumps(record, indent=1) + "\n").encode())
+    if args.sheet:
+        write_sheet(args.url, args.sheet)
     print(json.dumps(record, indent=1))
+
+
+def write_sheet(url: str, path: str) -> None:
+    """The first accepted clips, not chosen, without boxes: whether they show what was ordered is for the eye."""
+    data = DataSet(url)
+    samples = [data.load(i) for i in [i for i, row in enumerate(data.rows) if row["accepted"]][:SHOWN]]
+    clips, captions = [s.clip for s in samples], [s.caption for s in samples]
+    sheet = contact_sheet(clips, captions, frames_per_clip=COLUMNS, columns=COLUMNS, cell_width_px=clips[0].width_px)
+    cv2.imwrite(path, cv2.cvtColor(np.asarray(sheet), cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 88])
 
 
 if __name__ == "__main__":
