@@ -4,7 +4,7 @@
 #           REAL_CLIPS is the folder of the clips named in configs/ingest/shippable.yaml, WORK a folder for data sets and
 #           runs (a run that was stopped goes on where it was), CLIPS the number of clips to render (default 720).
 # Hardware: two CPU cores, 4 GB of memory; with a GPU set TRAIN_OPTIONS="--config configs/train/gpu.yaml".
-# Time:     about an hour and three quarters on two cores, most of it fixed by max_minutes of the two training runs.
+# Time:     most of it is fixed by max_minutes of the three training runs; rendering and encoding add about a quarter of an hour.
 # Expected: assets/model with weights, training.json and a card.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
