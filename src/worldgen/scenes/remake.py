@@ -18,9 +18,10 @@ SAME = 1e-4
 """Speeds (m/s) and yaw rates (rad/s) are stored as float32; a larger difference means another scene."""
 
 
-def remake_scene(sample: Sample) -> Scene | None:
+def remake_scene(sample: Sample, *, instead: str = "") -> Scene | None:
     """The scene a sample was made from; None for clips without one (real clips, and those with unknown motion).
 
+    instead: what a user may do without the scene, for the error.
     Raises: InputError when the scene that comes out is not the one the clip was made from.
     """
     seed = sample.provenance.get("seed")
@@ -33,7 +34,8 @@ def remake_scene(sample: Sample) -> Scene | None:
     if not np.allclose(scene.ego.to_array(), sample.ego.to_array(), atol=SAME):
         version = sample.provenance.get("version", "unknown")
         received = f"a scene that this version makes differently (made by version {version})"
-        raise InputError(f"clip {sample.key}", Received(received), "clips made by this version")
+        expected = "clips made by this version" + (f", or {instead}" if instead else "")
+        raise InputError(f"clip {sample.key}", Received(received), expected)
     return scene
 
 

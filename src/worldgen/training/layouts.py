@@ -1,4 +1,4 @@
-"""Layouts of rendered clips: the scene is made again from its scenario and seed, and rasterised for the model."""
+"""Layouts of rendered clips at the training size: their scenes, made again, rasterised for the model."""
 
 from __future__ import annotations
 
@@ -7,16 +7,12 @@ import dataclasses
 import numpy as np
 
 from worldgen.core.camera import Camera
-from worldgen.core.errors import InputError, Received
 from worldgen.core.layout import LAYOUT_CHANNELS, MOTION_CHANNELS
 from worldgen.core.sample import Sample
 from worldgen.models.codec import SPATIAL_FACTOR
 from worldgen.models.world import LAYOUT_FACTOR
 from worldgen.scenes.layout import layout_maps
-from worldgen.scenes.simulate import simulate
-
-SAME = 1e-4
-"""Speeds (m/s) and yaw rates (rad/s) are stored as float32; a larger difference means another scene."""
+from worldgen.scenes.remake import remake_scene
 
 
 def layout_shape(width_px: int, height_px: int) -> tuple[int, int, int]:
@@ -31,17 +27,9 @@ def scene_layout(sample: Sample, camera: Camera | None) -> np.ndarray | None:
     sample: as it was rendered. camera: as the training picture is seen, which may be cut and resized since.
     Raises InputError when the scene that comes out is not the one the clip was rendered from.
     """
-    seed = sample.provenance.get("seed")
-    if sample.scenario is None or sample.ego is None or camera is None or not isinstance(seed, int):
+    scene = None if camera is None else remake_scene(sample, instead="data.layouts=false")
+    if scene is None:
         return None
-    frames = len(sample.clip)
-    scene = simulate(sample.scenario, seed, fps=sample.clip.fps, num_frames=frames, camera=sample.camera)
-    if not np.allclose(scene.ego.to_array(), sample.ego.to_array(), atol=SAME):
-        version = sample.provenance.get("version", "unknown")
-        received = f"a scene that this version makes differently (rendered by version {version})"
-        raise InputError(
-            f"clip {sample.key}", Received(received), "clips rendered by this version, or data.layouts=false"
-        )
     _, rows, columns = layout_shape(camera.width_px, camera.height_px)
     return layout_maps(dataclasses.replace(scene, camera=camera), rows, columns)
 
