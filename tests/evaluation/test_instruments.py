@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, dataclass
 
 import pytest
 import torch
+from torch import nn
 
 from worldgen.core.errors import InputError
-from worldgen.evaluation.instruments import load_instrument, save_accuracy, save_weights, stored_instrument
+from worldgen.evaluation import attributes, motion
+from worldgen.evaluation.instruments import (
+    build_network,
+    load_instrument,
+    save_accuracy,
+    save_weights,
+    stored_instrument,
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -72,3 +81,60 @@ def test_damaged_weights_are_one_line(folder):
 def test_accuracy_is_plain_json_with_the_hash(folder):
     record = json.loads((folder / "accuracy.json").read_text())
     assert record["weights_hash"] == load_instrument(folder).hash
+
+
+@dataclass(frozen=True)
+class TwoSizes:
+    width: int = 3
+    layers: tuple[int, ...] = (2,)
+
+
+class Stack(nn.Module):
+    """Linear layers of given sizes."""
+
+    def __init__(self, sizes: TwoSizes):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(sizes.width, size) for size in sizes.layers)
+
+
+def written(folder, **changes):
+    config = {"kind": "stack", **asdict(TwoSizes(4, (2, 5)))} | changes
+    save_weights(folder, {k: v for k, v in config.items() if v is not None}, Stack(TwoSizes(4, (2, 5))).state_dict())
+    return stored_instrument(folder)
+
+
+def test_a_network_is_built_as_it_was_stored(tmp_path):
+    instrument = written(tmp_path)
+    network = build_network(instrument, Stack, TwoSizes, says={"kind": "stack"})
+    assert [layer.out_features for layer in network.layers] == [2, 5] and not network.training
+    assert all(torch.equal(tensor, instrument.tensors[name]) for name, tensor in network.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"kind": "heap"}, "kind of instrument .*'heap'; expected stack"),
+        ({"kind": None}, "kind of instrument .*expected stack"),
+        ({"width": None}, "width of instrument .*expected a whole number"),
+        ({"width": "4"}, "width of instrument .*'4'"),
+        ({"width": True}, "width of instrument .*True"),
+        ({"width": [4]}, r"width of instrument .*\[4\]"),
+        ({"layers": 2}, "layers of instrument .*expected a list of whole numbers"),
+        ({"layers": [2.5, 5]}, "layers of instrument .*expected a list of whole numbers"),
+        ({"layers": [2]}, "2 extra"),
+        ({"width": 6}, "2 of another shape"),
+    ],
+)
+def test_what_does_not_describe_the_network_is_refused(tmp_path, changes, text):
+    with pytest.raises(InputError, match=text):
+        build_network(written(tmp_path, **changes), Stack, TwoSizes, says={"kind": "stack"})
+
+
+def test_one_instrument_is_not_taken_for_another(tmp_path):
+    save_weights(tmp_path, motion.config_record(motion.MotionConfig()), {"a": torch.zeros(1)})
+    with pytest.raises(InputError, match=r"kind of instrument .*'motion'; expected attributes"):
+        attributes.network_of(stored_instrument(tmp_path))
+    with pytest.raises(InputError, match="missing"):
+        motion.network_of(stored_instrument(tmp_path))
+    with pytest.raises(InputError, match="sizes of the motion reader"):
+        motion.MotionConfig(width=6)

@@ -95,7 +95,7 @@ def test_weights_survive_saving_and_damage_is_refused(verifier, tmp_path):
     assert np.allclose(one[0], two[0], atol=2e-2)  # stored in float16
     record = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps({**record, "classes": ["cat"]}))
-    with pytest.raises(InputError, match="classes of verifier"):
+    with pytest.raises(InputError, match="classes of instrument"):
         load_verifier(tmp_path)
     (tmp_path / "config.json").write_text(json.dumps({**record, "hidden": 30}))
     with pytest.raises(InputError, match="another shape"):

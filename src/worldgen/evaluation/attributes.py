@@ -14,9 +14,8 @@ from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError
 from worldgen.core.labels import CLASSES, Labels
 from worldgen.core.scenario import LIGHTS, WEATHERS, Scenario
-from worldgen.evaluation.instruments import Instrument, load_instrument
+from worldgen.evaluation.instruments import Instrument, build_network, load_instrument
 from worldgen.evaluation.presence import PresenceReader
-from worldgen.models.weights import account
 
 WIDTH_PX, HEIGHT_PX = 224, 128
 WINDOW = 3
@@ -31,6 +30,7 @@ MIN_HEIGHT_PX, MIN_VISIBLE, MIN_AREA_PX = 12.0, 0.4, 40.0
 nothing of it is drawn at all. What is between (specks far away, slivers behind cars) is not judged."""
 PRESENT, ABSENT, UNJUDGED = 1, 0, -1
 ATTRIBUTES = ("weather", "light", *GROUPS)
+KIND = {"kind": "attributes"}
 BAR = 0.95
 """Share right on rendered test clips that an attribute needs before it is judged."""
 
@@ -223,13 +223,9 @@ def window_input(frames: np.ndarray) -> np.ndarray:
 
 def network_of(instrument: Instrument) -> AttributeNetwork:
     """The network an instrument describes, filled with its weights, for reading."""
-    config = {k: v for k, v in instrument.config.items() if k in AttributeConfig.__dataclass_fields__}
-    network = AttributeNetwork(AttributeConfig(**config | {"widths": tuple(config["widths"])}))
-    account(f"instrument {instrument.name}", network.state_dict(), instrument.tensors)
-    network.load_state_dict(instrument.tensors)
-    return network.eval().requires_grad_(False)
+    return build_network(instrument, AttributeNetwork, AttributeConfig, says=KIND).requires_grad_(False)
 
 
 def config_record(config: AttributeConfig) -> dict:
     """What ``config.json`` holds."""
-    return {"kind": "attributes", **asdict(config)}
+    return {**KIND, **asdict(config)}

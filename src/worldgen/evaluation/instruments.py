@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
+from torch import nn
 
 from worldgen.core.assets import assets_dir
 from worldgen.core.errors import InputError, Received
 from worldgen.data.storage import write_bytes
-from worldgen.models.weights import read_tensors, weights_hash
+from worldgen.models.weights import account, read_tensors, weights_hash
+
+Sizes = TypeVar("Sizes")
+Network = TypeVar("Network", bound=nn.Module)
 
 CONFIG_NAME, WEIGHTS_NAME, ACCURACY_NAME = "config.json", "model.safetensors", "accuracy.json"
 INSTRUMENT_VERSION = 1
@@ -82,6 +88,34 @@ def stored_instrument(folder: str | Path) -> Instrument:
     stored = read_tensors(folder)
     tensors = {key: t.float() if t.is_floating_point() else t for key, t in stored.items()}
     return Instrument(folder.name, config, tensors, weights_hash(stored), {}, {})
+
+
+def build_network(
+    instrument: Instrument, make: Callable[[Sizes], Network], sizes: type[Sizes], *, says: dict[str, Any]
+) -> Network:
+    """The network that an instrument describes, filled with its weights, in evaluation mode.
+
+    make: its class. sizes: the dataclass it is made from; every field is a whole number or a tuple of them, and stands in
+    ``config.json`` under its name. says: what ``config.json`` must say besides, such as the classes it was trained on.
+
+    Raises: InputError for the config of something else, sizes that are missing or no numbers, and weights that do not fit.
+    """
+    for name, wanted in says.items():
+        if instrument.config.get(name) != wanted:
+            expected = ", ".join(wanted) if isinstance(wanted, list) else str(wanted)
+            raise InputError(f"{name} of instrument {instrument.name}", instrument.config.get(name), expected)
+    values = {}
+    for field in fields(sizes):  # type: ignore[arg-type]
+        value, several = instrument.config.get(field.name), isinstance(field.default, tuple)
+        numbers = value if isinstance(value, list) else [value]
+        if several != isinstance(value, list) or not all(type(number) is int for number in numbers):
+            expected = "a list of whole numbers" if several else "a whole number"
+            raise InputError(f"{field.name} of instrument {instrument.name}", value, expected)
+        values[field.name] = tuple(value) if several else value
+    network = make(sizes(**values))
+    account(f"instrument {instrument.name}", network.state_dict(), instrument.tensors)
+    network.load_state_dict(instrument.tensors)
+    return network.eval()
 
 
 def save_weights(folder: str | Path, config: dict, tensors: dict[str, torch.Tensor]) -> str:

@@ -13,10 +13,10 @@ from worldgen.core.camera import Camera
 from worldgen.core.clip import Clip
 from worldgen.core.ego import EgoMotion
 from worldgen.core.errors import InputError
-from worldgen.evaluation.instruments import Instrument, load_instrument
+from worldgen.evaluation.instruments import Instrument, build_network, load_instrument
 from worldgen.evaluation.motion_features import CHANNELS, pair_features
-from worldgen.models.weights import account
 
+KIND = {"kind": "motion"}
 BARS = {"speed_spearman": 0.95, "yaw_rate_spearman_turning": 0.95}
 """On rendered test clips; below, the reader judges nothing. Over all rows the rank correlation of the yaw rate cannot
 be high even for a perfect clip: half of them are told to go straight, and small corrections are near the noise."""
@@ -30,6 +30,11 @@ class MotionConfig:
     width: int = 16
     heads: int = 8
     hidden: int = 64
+
+    def __post_init__(self) -> None:
+        if self.width < 4 or self.width % 4 or min(self.heads, self.hidden) < 1:
+            received = (self.width, self.heads, self.hidden)
+            raise InputError("sizes of the motion reader", received, "a width in fours, and positive numbers")
 
 
 class MotionNetwork(nn.Module):
@@ -104,13 +109,9 @@ class MotionReader:
 
 def network_of(instrument: Instrument) -> MotionNetwork:
     """The network an instrument describes, filled with its weights, for reading."""
-    config = {k: v for k, v in instrument.config.items() if k in MotionConfig.__dataclass_fields__}
-    network = MotionNetwork(MotionConfig(**config))
-    account(f"instrument {instrument.name}", network.state_dict(), instrument.tensors)
-    network.load_state_dict(instrument.tensors)
-    return network.eval().requires_grad_(False)
+    return build_network(instrument, MotionNetwork, MotionConfig, says=KIND).requires_grad_(False)
 
 
 def config_record(config: MotionConfig) -> dict:
     """What ``config.json`` holds."""
-    return {"kind": "motion", **asdict(config)}
+    return {**KIND, **asdict(config)}

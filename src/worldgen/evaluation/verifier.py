@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from worldgen.core.assets import assets_dir
 from worldgen.core.clip import Clip
-from worldgen.core.errors import InputError, Received
+from worldgen.core.errors import InputError
 from worldgen.core.labels import CLASSES
 from worldgen.evaluation.detector import (
     STRIDE_PX,
@@ -31,8 +31,7 @@ from worldgen.evaluation.detector import (
     cell_centres,
     to_pictures,
 )  # fmt: skip
-from worldgen.evaluation.instruments import save_weights, stored_instrument
-from worldgen.models.weights import account
+from worldgen.evaluation.instruments import build_network, save_weights, stored_instrument
 
 NONE = len(CLASSES)
 """Number of the answer "nothing that has a class"."""
@@ -247,18 +246,6 @@ def save_verifier(verifier: Verifier, folder: str | Path) -> str:
 
 def load_verifier(folder: str | Path | None = None) -> Verifier:
     """A verifier ready to judge. Raises: InputError for a missing folder, another version or weights that do not fit."""
-    folder = verifier_folder(folder)
-    instrument = stored_instrument(folder)
-    config = dict(instrument.config)
-    if config.get("classes") != list(CLASSES):
-        raise InputError(f"classes of verifier {folder}", config.get("classes"), ", ".join(CLASSES))
-    try:
-        sizes = VerifierConfig(
-            tuple(config["widths"]), tuple(config["depths"]), config["neck"], config["point"], config["hidden"]
-        )
-    except (KeyError, TypeError) as error:
-        raise InputError(f"sizes of verifier {folder}", Received(str(error)), "widths, depths, neck, ...") from error
-    verifier = Verifier(sizes)
-    account(str(folder), verifier.state_dict(), instrument.tensors)
-    verifier.load_state_dict(instrument.tensors)
-    return verifier.to(memory_format=torch.channels_last).eval()
+    instrument = stored_instrument(verifier_folder(folder))
+    verifier = build_network(instrument, Verifier, VerifierConfig, says={"classes": list(CLASSES)})
+    return verifier.to(memory_format=torch.channels_last)
