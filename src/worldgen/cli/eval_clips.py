@@ -1,16 +1,26 @@
-"""The clips that a measure judges and the result it writes: options and output that the measures share."""
+"""What the measures share: options of the clips they judge, who makes them, and the result that is written."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from worldgen.core.clip import Clip
     from worldgen.evaluation.cases import Case
     from worldgen.evaluation.intervals import Interval
+    from worldgen.evaluation.trials import Trial
+    from worldgen.generation.sampling import Sampler
+    from worldgen.models.rollout import SamplerOptions
 
 RESULT_VERSION = 1
 RENDERED = "rendered"
+SHIPPED = "shipped"
+ZERO_SAYS = ("frames", "draws", "skip")
+"""Options whose 0 is not the same as leaving them out."""
+REPEATED = ("tag",)
+"""Options that are given once for each value."""
 
 
 def add_clip_options(parser: argparse.ArgumentParser, *, clips: int, frames: int) -> None:
@@ -23,23 +33,29 @@ def add_clip_options(parser: argparse.ArgumentParser, *, clips: int, frames: int
     which.add_argument("--data", default="", metavar="URL", help="judge the clips of a data set instead of a model")
     which.add_argument("--split", default="", choices=["", "train", "val", "test"], help="only this split of --data")
     which.add_argument("--clips", type=int, default=clips, metavar="N", help=f"how many (default {clips})")
-    which.add_argument("--frames", type=int, default=frames, metavar="N", help=f"frames of each (default {frames})")
-    which.add_argument("--seed", type=int, default=0, help="another set of held-out scenes for each (default 0)")
     which.add_argument(
-        "--start", default="sketch", choices=["sketch", "noise"],
-        help="how clips begin: two drawn frames, which are not judged, or noise (default sketch)",
+        "--frames", type=int, default=frames, metavar="N",
+        help=f"frames of each; those that were given to the model are not judged (default {frames})",
     )  # fmt: skip
-    which.add_argument("--steps", type=int, default=0, metavar="N", help="sampler steps (default: the model's)")
-    which.add_argument("--batch", type=int, default=4, metavar="N", help="clips made together (default 4)")
-    which.add_argument("--threads", type=int, default=0, metavar="N", help="CPU threads (default: all)")
-    which.add_argument(
-        "--cache",
-        default="",
-        metavar="DIR",
-        help="keep made clips here and use those that are there, for every measure",
-    )
+    which.add_argument("--seed", type=int, default=0, help="another set of held-out scenes for each (default 0)")
+    add_sampling_options(which, start="sketch")
     parser.add_argument("--out", default="", metavar="FILE", help="write the result as JSON")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def add_sampling_options(group, *, start: str) -> None:
+    """How a model makes the clips of held-out scenes. group: of an argument parser."""
+    group.add_argument(
+        "--start", default=start, choices=["sketch", "noise"],
+        help=f"how made clips begin: two drawn frames, or noise (default {start})",
+    )  # fmt: skip
+    group.add_argument("--steps", type=int, default=0, metavar="N", help="sampler steps (default: the model's)")
+    group.add_argument("--batch", type=int, default=4, metavar="N", help="clips made together (default 4)")
+    group.add_argument("--threads", type=int, default=0, metavar="N", help="CPU threads (default: all)")
+    group.add_argument(
+        "--cache", default="", metavar="DIR",
+        help="keep made clips here and use those that are there, for every measure",
+    )  # fmt: skip
 
 
 def cases_of(args: argparse.Namespace, *, frames_least: int) -> tuple[list[Case], dict]:
@@ -73,21 +89,17 @@ def _stored(args: argparse.Namespace) -> tuple[list[Case], dict]:
 def _made(args: argparse.Namespace) -> tuple[list[Case], dict]:
     from worldgen.cli.progress import progress
     from worldgen.evaluation.cases import made_cases
-    from worldgen.evaluation.trials import FIRST_SEED, SEEDS_PER_RUN, Making, generated, held_out
-    from worldgen.scenes.render import render_scene
+    from worldgen.evaluation.trials import FIRST_SEED, SEEDS_PER_RUN
 
     about = {
         "data": None, "frames": args.frames, "seed": args.seed, "first_scene_seed": FIRST_SEED + args.seed * SEEDS_PER_RUN,
     }  # fmt: skip
     if args.model == RENDERED:
-        trials = held_out(args.clips, seed=args.seed, frames=args.frames)
-        clips = (render_scene(trial.scene).clip for trial in trials)
+        trials, clips = drawn_clips(args.clips, seed=args.seed, frames=args.frames)
         about |= {"model": RENDERED, "weights_hash": None, "start": RENDERED, "fps": trials[0].scene.fps}
     else:
         sampler, options = load_sampler(args)
-        trials = held_out(args.clips, seed=args.seed, frames=args.frames, fps=sampler.fps)
-        making = Making(args.start, args.batch, args.cache)
-        clips = generated(sampler.pipeline, trials, making, options=options)
+        trials, clips = model_clips(args, sampler, options, frames=args.frames)
         about |= {
             "model": sampler.name, "weights_hash": sampler.weights_hash, "start": args.start, "fps": sampler.fps,
             "sampler": {"steps": options.steps, "chunk": options.chunk, "guidance": options.guidance, "shift": options.shift},
@@ -97,14 +109,46 @@ def _made(args: argparse.Namespace) -> tuple[list[Case], dict]:
     return cases, about | {"clips": len(cases)}
 
 
-def load_sampler(args: argparse.Namespace):
+def drawn_clips(count: int, *, seed: int, frames: int) -> tuple[list[Trial], Iterator[Clip]]:
+    """Held-out scenes, and their clips as the renderer draws them, one by one."""
+    from worldgen.evaluation.trials import held_out
+    from worldgen.scenes.render import render_scene
+
+    trials = held_out(count, seed=seed, frames=frames)
+    return trials, (render_scene(trial.scene).clip for trial in trials)
+
+
+def model_clips(
+    args: argparse.Namespace, sampler: Sampler, options: SamplerOptions, *, frames: int
+) -> tuple[list[Trial], Iterator[Clip]]:
+    """Held-out scenes at the model's rate, and its clips of them, one by one."""
+    from worldgen.evaluation.trials import Making, generated, held_out
+
+    trials = held_out(args.clips, seed=args.seed, frames=frames, fps=sampler.fps)
+    making = Making(args.start, args.batch, args.cache)
+    return trials, generated(sampler.pipeline, trials, making, options=options)
+
+
+def load_sampler(args: argparse.Namespace) -> tuple[Sampler, SamplerOptions]:
     """The model of the options, quietly, and how it samples."""
     from worldgen.generation.sampling import Sampler
     from worldgen.models.bundle import quiet_libraries
 
     quiet_libraries()
-    sampler = Sampler.load(args.model, threads=args.threads)
+    sampler = Sampler.load("" if args.model == SHIPPED else args.model, threads=args.threads)
     return sampler, sampler.options(steps=args.steps, chunk=1, guidance={})
+
+
+def set_threads(count: int) -> None:
+    """Use so many CPU threads; 0 leaves torch's own choice. Raises: InputError for absurd numbers."""
+    import torch
+
+    from worldgen.core.errors import InputError
+
+    if not 0 <= count <= 1024:
+        raise InputError("--threads", count, "0 to 1024")
+    if count:
+        torch.set_num_threads(count)
 
 
 def result(measure: str, args: argparse.Namespace, about: dict, instruments: list[dict]) -> dict:
@@ -114,30 +158,54 @@ def result(measure: str, args: argparse.Namespace, about: dict, instruments: lis
     import worldgen
 
     return {
-        "result_version": RESULT_VERSION, "measure": measure, "command": command(measure, args),
+        "result_version": RESULT_VERSION, "measure": measure, "command": command(measure, args, changing(args)),
         "date": datetime.date.today().isoformat(), "worldgen": worldgen.__version__, **about, "instruments": instruments,
     }  # fmt: skip
 
 
-def command(measure: str, args: argparse.Namespace) -> str:
-    """The command that gives the same numbers; options that only say where files go or how fast are left out."""
+def changing(args: argparse.Namespace) -> list[str]:
+    """The options of a measure of single clips that change its numbers."""
+    made = () if args.data else ("frames", "seed", "start", "steps")
+    own = (name for name in ("sweep", "real", "window", "detector") if hasattr(args, name))
+    return ["data", "split", "model", "clips", *made, *own]
+
+
+def command(measure: str, args: argparse.Namespace, names: Sequence[str]) -> str:
+    """The command that gives the same numbers. names: of the options that change them; folders go by their last name."""
     words = ["worldgen", "eval", measure]
-    names = ("clips",) if args.data else ("clips", "frames", "seed", "start", "steps")
-    for name in ("data", "split", "model", *names, "sweep", "real", "window"):
-        value = getattr(args, name, "")
-        if value not in ("", 0, None):
-            text = str(value).rstrip("/").rsplit("/", 1)[-1] if name in ("data", "model", "real") else str(value)
-            words += [f"--{name}", text]
+    for name in names:
+        option, value = f"--{name.replace('_', '-')}", getattr(args, name)
+        if value is True:
+            words.append(option)
+            continue
+        values = value if isinstance(value, list) else [value]
+        if value is False or value is None or values in ([], [""]) or (value == 0 and name not in ZERO_SAYS):
+            continue
+        said = [str(v).rstrip("/").rsplit("/", 1)[-1] for v in values]
+        words += [w for v in said for w in (option, v)] if name in REPEATED else [option, *said]
     return " ".join(words)
 
 
-def finish(args: argparse.Namespace, record: dict, lines: list[str]) -> int:
-    """Write and print a result: JSON where asked for, otherwise the table."""
+def cost(begun_s: float) -> dict:
+    """Seconds since ``begun_s`` (monotonic), processor seconds, and the most memory this process held."""
+    import resource
+    import sys
+    import time
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return {
+        "seconds": round(time.monotonic() - begun_s, 1), "cpu_seconds": round(time.process_time(), 1),
+        "peak_memory_mb": round(peak / 1e6),
+    }  # fmt: skip
+
+
+def finish(args: argparse.Namespace, record: dict, lines: Sequence[str]) -> int:
+    """Write and print a result: JSON where asked for, otherwise the lines."""
     import json
 
     from worldgen.data.storage import write_bytes
 
-    text = json.dumps(record, indent=1, allow_nan=False)
+    text = json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False)
     if args.out:
         write_bytes(args.out, (text + "\n").encode())
     if args.json:

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import argparse
 
-RENDERED = "rendered"
+from worldgen.cli.eval_clips import RENDERED, add_sampling_options
+
 REFERENCE_SEED = 500
 """Held-out scenes that are drawn as the reference; those of --model come from --seed, below this."""
 EXTRACTORS = ("fd-worldgen", "i3d", "videomae", "dinov2")
@@ -41,12 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--clips", type=int, default=64, metavar="N", help="clips of --model and of drawn scenes (64)")
     add_protocol_options(parser)
     model = parser.add_argument_group("clips of a model")
-    model.add_argument("--start", default="sketch", choices=["sketch", "noise"], help="how they begin (default sketch)")
     model.add_argument("--length", type=int, default=25, metavar="N", help="frames made of each (default 25)")
-    model.add_argument("--steps", type=int, default=0, metavar="N", help="sampler steps (default: the model's)")
-    model.add_argument("--batch", type=int, default=4, metavar="N", help="clips made and measured together (default 4)")
-    model.add_argument("--threads", type=int, default=0, metavar="N", help="CPU threads (default: all)")
-    model.add_argument("--cache", default="", metavar="DIR", help="keep made clips here and use those that are there")
+    add_sampling_options(model, start="sketch")
     out = parser.add_argument_group("output")
     out.add_argument("--out", default="", metavar="FILE", help="write the card as JSON")
     out.add_argument(
@@ -79,6 +76,7 @@ def run(args: argparse.Namespace) -> int:
     """Extract, compare, report."""
     import time
 
+    from worldgen.cli import eval_clips
     from worldgen.core.errors import InputError
     from worldgen.evaluation.features import FrameRule, load_extractor
     from worldgen.evaluation.protocol import Careful, compare
@@ -92,57 +90,50 @@ def run(args: argparse.Namespace) -> int:
             "--draws, --batch, --clips, --limit", (args.draws, args.batch, args.clips, args.limit), "counts"
         )
     begun_s = time.monotonic()
-    set_threads(args.threads)
+    eval_clips.set_threads(args.threads)
     extractor = load_extractor(args.extractor, weights=args.weights, resize=args.resize, device=args.device)
-    sampler = load_model(args) if args.model else None
-    skip_s = args.skip if args.skip is not None else given_seconds(sampler, args)
+    model = eval_clips.load_sampler(args) if args.model else None
+    skip_s = args.skip if args.skip is not None else given_seconds(args, model)
     rule = FrameRule(args.frames, args.fps, skip_s, args.position)
     reference = features_of(args, args.reference, extractor, rule)
-    if sampler is None:
+    if model is None:
         generated = features_of(args, args.generated, extractor, rule, generated=True)
     else:
-        generated = features_of_model(args, sampler, extractor, rule)
+        generated = features_of_model(args, model, extractor, rule)
     if args.save_features:
         for name, each in (("reference", reference), ("generated", generated)):
             each.save(f"{args.save_features.rstrip('/')}/{name}.safetensors")
     card = compare(reference, generated, Careful(args.draws, args.seed))
-    record = {"measure": "fvd", "command": command(args), **card.to_json()}
-    record["generated"] |= {"model": sampler.name, "weights_hash": sampler.weights_hash} if sampler else {}
-    record["line"], record["cost"] = card.line(), cost(begun_s)
-    return report(args, record)
+    record = {"measure": "fvd", "command": eval_clips.command("fvd", args, changing(args)), **card.to_json()}
+    if model is not None:
+        record["generated"] |= {"model": model[0].name, "weights_hash": model[0].weights_hash}
+    record["line"], record["cost"] = card.line(), eval_clips.cost(begun_s)
+    return eval_clips.finish(args, record, lines(record))
 
 
-def set_threads(threads: int) -> None:
-    """Use so many CPU threads; 0 leaves torch's own choice."""
-    if threads:
-        import torch
-
-        torch.set_num_threads(threads)
-
-
-def load_model(args: argparse.Namespace):
-    """The model whose clips are judged."""
-    from worldgen.generation.sampling import Sampler
-    from worldgen.models.bundle import quiet_libraries
-
-    quiet_libraries()
-    return Sampler.load("" if args.model == "shipped" else args.model, threads=args.threads)
+def changing(args: argparse.Namespace) -> list[str]:
+    """The options that change the number."""
+    names = ["reference", "generated", "split", "limit", "extractor", "weights", "resize", "frames", "fps", "skip"]
+    names += ["position", "draws", "seed", "tag"]
+    if args.model or RENDERED in (*args.reference, *args.generated):
+        names += ["clips", "length"]
+    return names + (["model", "start", "steps"] if args.model else [])
 
 
-def given_seconds(sampler, args: argparse.Namespace) -> float:
+def given_seconds(args: argparse.Namespace, model) -> float:
     """Seconds at the start of a model's clips that it did not make."""
     from worldgen.scenes.conditions import SKETCH_FRAMES
 
-    return SKETCH_FRAMES / sampler.fps if sampler is not None and args.start == "sketch" else 0.0
+    return SKETCH_FRAMES / model[0].fps if model is not None and args.start == "sketch" else 0.0
 
 
 def features_of(args: argparse.Namespace, urls: list[str], extractor, rule, *, generated: bool = False):
     """The features of all clips behind some URLs, as one set."""
+    from worldgen.cli.eval_clips import drawn_clips
     from worldgen.cli.progress import progress
     from worldgen.core.errors import InputError
     from worldgen.evaluation.clip_sets import Choice, ClipSet, trial_items
     from worldgen.evaluation.features import FeatureSet, extract, join
-    from worldgen.evaluation.trials import held_out
 
     split = "" if generated else args.split
     parts = []
@@ -153,10 +144,9 @@ def features_of(args: argparse.Namespace, urls: list[str], extractor, rule, *, g
                 raise InputError(f"extractor of {url}", parts[-1].made_by["extractor_hash"], extractor.hash)
             continue
         if url == RENDERED:
-            from worldgen.scenes.render import render_scene
-
-            trials = held_out(args.clips, seed=args.seed + (0 if generated else REFERENCE_SEED), frames=args.length)
-            items, count = trial_items(trials, (render_scene(t.scene).clip for t in trials)), len(trials)
+            seed = args.seed + (0 if generated else REFERENCE_SEED)
+            made = drawn_clips(args.clips, seed=seed, frames=args.length)
+            items, count = trial_items(*made), len(made[0])
         else:
             items = ClipSet(url, Choice(split, tuple(args.tag), args.limit, args.seed))
             count = len(items)
@@ -164,70 +154,28 @@ def features_of(args: argparse.Namespace, urls: list[str], extractor, rule, *, g
     return join(parts)
 
 
-def features_of_model(args: argparse.Namespace, sampler, extractor, rule):
+def features_of_model(args: argparse.Namespace, model, extractor, rule):
     """The features of clips that a model makes of held-out scenes."""
+    from worldgen.cli.eval_clips import model_clips
     from worldgen.cli.progress import progress
     from worldgen.evaluation.clip_sets import trial_items
     from worldgen.evaluation.features import extract
-    from worldgen.evaluation.trials import Making, generated, held_out
 
-    trials = held_out(args.clips, seed=args.seed, frames=args.length, fps=sampler.fps)
-    options = sampler.options(steps=args.steps, chunk=1, guidance={})
-    clips = generated(sampler.pipeline, trials, Making(args.start, args.batch, args.cache), options=options)
-    return extract(progress(trial_items(trials, clips), len(trials), "clips"), extractor, rule, batch=args.batch)
+    made = model_clips(args, *model, frames=args.length)
+    return extract(progress(trial_items(*made), len(made[0]), "clips"), extractor, rule, batch=args.batch)
 
 
-def command(args: argparse.Namespace) -> str:
-    """The command that gives the same numbers; folders by their last name, and nothing of where output goes."""
-    words = ["worldgen eval fvd"]
-    for name in ("reference", "generated"):
-        urls = [url.rstrip("/").rsplit("/", 1)[-1] for url in getattr(args, name)]
-        words += [f"--{name}", *urls] if urls else []
-    names = ["split", "limit", "extractor", "resize", "frames", "fps", "skip", "position", "draws", "seed"]
-    names += ["model", "clips", "start", "length", "steps"] if args.model else []
-    for name in names:
-        value = getattr(args, name)
-        if value not in ("", 0, None):
-            words += [f"--{name}", str(value).rstrip("/").rsplit("/", 1)[-1]]
-    return " ".join([*words, *(f"--tag {tag}" for tag in args.tag)])
-
-
-def cost(begun_s: float) -> dict:
-    """Seconds since ``begun_s`` (monotonic), processor seconds, and the most memory this process held."""
-    import resource
-    import sys
-    import time
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return {
-        "seconds": round(time.monotonic() - begun_s, 1), "cpu_seconds": round(time.process_time(), 1),
-        "peak_memory_mb": round(peak / 1e6),
-    }  # fmt: skip
-
-
-def report(args: argparse.Namespace, record: dict) -> int:
-    """Write and print the card."""
-    import json
-
-    from worldgen.data.storage import write_bytes
-
-    text = json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False)
-    if args.out:
-        write_bytes(args.out, (text + "\n").encode())
-    if args.json:
-        print(text)
-        return 0
-    print(record["line"])
-    for warning in record["warnings"]:
-        print(f"warning: {warning}")
+def lines(record: dict) -> list[str]:
+    """The card in words: the distance, warnings, and the distance of each tag."""
+    out = [record["line"], *(f"warning: {warning}" for warning in record["warnings"])]
     if record["slices"]:
         width = max(len(tag) for tag in record["slices"])
-        print(f"{'tag':{width}}  clips  kernel distance [95 %]")
+        out.append(f"{'tag':{width}}  clips  kernel distance [95 %]")
         for tag, row in sorted(record["slices"].items(), key=lambda pair: -(pair[1]["kernel_distance"] or 0)):
             low, high = row["interval_95"]
-            print(f"{tag:{width}}  {row['generated_clips']:5}  {row['kernel_distance']:.4g} [{low:.4g}, {high:.4g}]")
+            out.append(
+                f"{tag:{width}}  {row['generated_clips']:5}  {row['kernel_distance']:.4g} [{low:.4g}, {high:.4g}]"
+            )
     if record["bias"]:
-        print(f"distance at endless clips, extrapolated: {record['bias']['at_infinity']}")
-    if args.out:
-        print(f"written to {args.out}")
-    return 0
+        out.append(f"distance at endless clips, extrapolated: {record['bias']['at_infinity']}")
+    return out

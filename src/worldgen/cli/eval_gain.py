@@ -47,11 +47,12 @@ def run(args: argparse.Namespace) -> int:
     if args.show_config:
         print(config_yaml(study), end="")
         return 0
+    from worldgen.cli.eval_clips import set_threads
     from worldgen.evaluation.gain import prepare, run_study
     from worldgen.evaluation.gain_config import REAL
     from worldgen.evaluation.gain_result import summarise
 
-    _threads(args.threads)
+    set_threads(args.threads)
     bench = prepare(study, args.folder)
     print(
         f"{study.name}: {len(bench.arms)} arms, {study.seeds} seeds, {len(bench.test)} test pictures", file=sys.stderr
@@ -63,17 +64,6 @@ def run(args: argparse.Namespace) -> int:
     if sum(run.arm == REAL for run in runs) < 2:
         raise InputError("runs of the real-only arm", Received("fewer than two"), "a larger --budget, or none")
     return _finish(args, summarise(bench, runs))
-
-
-def _threads(count: int) -> None:
-    import torch
-
-    from worldgen.core.errors import InputError
-
-    if not 0 <= count <= 1024:
-        raise InputError("--threads", count, "0 to 1024")
-    if count:
-        torch.set_num_threads(count)
 
 
 def _reporter(bench):
@@ -101,9 +91,9 @@ def _reporter(bench):
 
 def _finish(args: argparse.Namespace, record: dict) -> int:
     import datetime
-    import json
 
     import worldgen
+    from worldgen.cli.eval_clips import finish
     from worldgen.data.storage import write_bytes
     from worldgen.evaluation.gain_plot import gain_plot
 
@@ -113,17 +103,9 @@ def _finish(args: argparse.Namespace, record: dict) -> int:
         "command": " ".join(["worldgen eval gain", *(f"--config {name}" for name in names)]),
     }  # fmt: skip
     record = head | record
-    text = json.dumps(record, indent=1, allow_nan=False)
     if args.out:
-        write_bytes(args.out, (text + "\n").encode())
         write_bytes(args.out.removesuffix(".json") + ".png", gain_plot(record))
-    if args.json:
-        print(text)
-        return 0
-    print("\n".join([*gain_table(record), "", *record["sentences"]]))
-    if args.out:
-        print(f"written to {args.out}, plot beside it")
-    return 0
+    return finish(args, record, [*gain_table(record), "", *record["sentences"]])
 
 
 def gain_table(record: dict) -> list[str]:

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import argparse
 
-RENDERED = "rendered"
+from worldgen.cli.eval_clips import RENDERED, add_sampling_options
+
 HELD_OUT_SEED = 600
 """Held-out scenes that are drawn for calibration; those of --model come from --seed, below this."""
 PICTURED = 6
@@ -48,12 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--weights", default="", metavar="DIR", help="weights of fd-worldgen (default: the shipped ones)")
     how.add_argument("--seed", type=int, default=0, help="of held-out scenes and planted copies (default 0)")
     model = parser.add_argument_group("clips of a model")
-    model.add_argument("--start", default="noise", choices=["sketch", "noise"], help="how they begin (default noise)")
     model.add_argument("--length", type=int, default=25, metavar="N", help="frames made of each (default 25)")
-    model.add_argument("--steps", type=int, default=0, metavar="N", help="sampler steps (default: the model's)")
-    model.add_argument("--batch", type=int, default=4, metavar="N", help="clips made together (default 4)")
-    model.add_argument("--threads", type=int, default=0, metavar="N", help="CPU threads (default: all)")
-    model.add_argument("--cache", default="", metavar="DIR", help="keep made clips here and use those that are there")
+    add_sampling_options(model, start="noise")
     out = parser.add_argument_group("output")
     out.add_argument("--out", default="", metavar="FILE", help="write the result as JSON")
     out.add_argument("--pictures", default="", metavar="FILE", help="write a picture of the nearest pairs (PNG)")
@@ -64,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     """Search, calibrate, judge, report. Exit code 1 when there are more copies than chance explains."""
     import time
 
-    from worldgen.cli.eval_fvd import cost, set_threads
+    from worldgen.cli import eval_clips
     from worldgen.cli.progress import progress
     from worldgen.core.errors import InputError
     from worldgen.evaluation.clip_sets import Choice, ClipSet
@@ -80,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
             "--check, --limit, --clips, --batch", (args.check, args.limit, args.clips, args.batch), "counts"
         )
     begun_s = time.monotonic()
-    set_threads(args.threads)
+    eval_clips.set_threads(args.threads)
     training = [
         ClipSet(url, Choice("train" if has_splits(url) else "", (), args.limit, args.seed)) for url in args.train
     ]
@@ -96,12 +93,21 @@ def run(args: argparse.Namespace) -> int:
     else:
         items = generated_items(args)
         record = judge.judge(items, held_out, alarm=args.alarm, shown=shown)
-    record = {"measure": "memorisation", "command": command(args), "training_clips": total, **record}
+    command = eval_clips.command("memorisation", args, changing(args))
+    record = {"measure": "memorisation", "command": command, "training_clips": total, **record}
     if args.pictures:
         write_pictures(args.pictures, judge.worst_pairs(PICTURED))
-    record["cost"] = cost(begun_s)
-    report(args, record)
+    record["cost"] = eval_clips.cost(begun_s)
+    eval_clips.finish(args, record, lines(record) + [f"written to {args.pictures}"] * bool(args.pictures))
     return 1 if record.get("copying") else 0
+
+
+def changing(args: argparse.Namespace) -> list[str]:
+    """The options that change the result."""
+    names = ["train", "held_out", "generated", "check", "limit", "alarm", "seed", "weights", "no_features"]
+    if args.model or RENDERED in args.held_out:
+        names += ["clips", "length"]
+    return names + (["model", "start", "steps"] if args.model else [])
 
 
 def has_splits(url: str) -> bool:
@@ -113,17 +119,14 @@ def has_splits(url: str) -> bool:
 
 def held_out_items(args: argparse.Namespace) -> list:
     """Clips that cannot be copies: val and test of data sets, whole folders, drawn scenes."""
+    from worldgen.cli.eval_clips import drawn_clips
     from worldgen.core.errors import InputError
     from worldgen.evaluation.clip_sets import Choice, ClipSet, trial_items
-    from worldgen.evaluation.trials import held_out
 
     items = []
     for url in args.held_out:
         if url == RENDERED:
-            from worldgen.scenes.render import render_scene
-
-            trials = held_out(args.clips, seed=args.seed + HELD_OUT_SEED - 100, frames=args.length)
-            items += list(trial_items(trials, (render_scene(t.scene).clip for t in trials)))
+            items += trial_items(*drawn_clips(args.clips, seed=args.seed + HELD_OUT_SEED - 100, frames=args.length))
             continue
         for split in ("val", "test") if has_splits(url) else ("",):
             try:
@@ -138,32 +141,14 @@ def held_out_items(args: argparse.Namespace) -> list:
 
 def generated_items(args: argparse.Namespace) -> list:
     """The clips to judge."""
+    from worldgen.cli.eval_clips import load_sampler, model_clips
+    from worldgen.cli.progress import progress
     from worldgen.evaluation.clip_sets import ClipSet, trial_items
-    from worldgen.evaluation.trials import Making, generated, held_out
 
     if args.generated:
         return [item for url in args.generated for item in ClipSet(url)]
-    from worldgen.cli.eval_fvd import load_model
-    from worldgen.cli.progress import progress
-
-    sampler = load_model(args)
-    trials = held_out(args.clips, seed=args.seed, frames=args.length, fps=sampler.fps)
-    options = sampler.options(steps=args.steps, chunk=1, guidance={})
-    clips = generated(sampler.pipeline, trials, Making(args.start, args.batch, args.cache), options=options)
+    trials, clips = model_clips(args, *load_sampler(args), frames=args.length)
     return list(trial_items(trials, progress(clips, len(trials), "clips")))
-
-
-def command(args: argparse.Namespace) -> str:
-    """The command that gives the same numbers; folders by their last name."""
-    words = ["worldgen eval memorisation"]
-    for name in ("train", "held_out", "generated"):
-        urls = [url.rstrip("/").rsplit("/", 1)[-1] for url in getattr(args, name)]
-        words += [f"--{name.replace('_', '-')}", *urls] if urls else []
-    for name in ("model", "check", "clips", "limit", "alarm", "seed", "start", "length", "steps"):
-        value = getattr(args, name)
-        if value not in ("", 0, None) and (args.model or name not in ("start", "length", "steps")):
-            words += [f"--{name}", str(value).rstrip("/").rsplit("/", 1)[-1]]
-    return " ".join(words + ["--no-features"] * args.no_features)
 
 
 def write_pictures(path: str, pairs: list) -> None:
@@ -185,26 +170,13 @@ def write_pictures(path: str, pairs: list) -> None:
     write_bytes(path, buffer.getvalue())
 
 
-def report(args: argparse.Namespace, record: dict) -> None:
-    """Write and print the result."""
-    import json
-
-    from worldgen.data.storage import write_bytes
-
-    text = json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False)
-    if args.out:
-        write_bytes(args.out, (text + "\n").encode())
-    if args.json:
-        print(text)
-        return
-    print(record["sentence"])
+def lines(record: dict) -> list[str]:
+    """The result in words: the sentence, what was found of planted copies, the nearest pairs, warnings."""
+    out = [record["sentence"]]
     for name, row in record["planted"].items() if "planted" in record else ():
         low, high = row["interval_95"]
-        print(f"  {name:32} found {row['found']} of {row['clips']} [{low:.2f}, {high:.2f}]")
+        out.append(f"  {name:32} found {row['found']} of {row['clips']} [{low:.2f}, {high:.2f}]")
     for row in record.get("nearest", ())[:PICTURED]:
-        print(f"  {row['key']}  {row['training_key']}  correlation {row['score']:.2f}{'  COPY' if row['copy'] else ''}")
-    for warning in record["warnings"]:
-        print(f"warning: {warning}")
-    for path in (args.out, args.pictures):
-        if path:
-            print(f"written to {path}")
+        copy = "  COPY" if row["copy"] else ""
+        out.append(f"  {row['key']}  {row['training_key']}  correlation {row['score']:.2f}{copy}")
+    return out + [f"warning: {warning}" for warning in record["warnings"]]
