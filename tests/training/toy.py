@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -71,6 +73,7 @@ class ToyModule(nn.Module):
 class ToyTask:
     product = "model"
     partial = False
+    paces: Mapping[str, float] = MappingProxyType({})
 
     def __init__(self, items: ToyItems | None = None, *, dropout: float = 0.0, dead: bool = False) -> None:
         self.items, self.module, self.dead = items or ToyItems(), ToyModule(dropout), dead

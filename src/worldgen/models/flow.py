@@ -47,7 +47,8 @@ class FlowOptions:
     drop_past: float = 0.15
 
 
-VALIDATION_TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
+VALIDATION_TIMES = (0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
+"""The last is where a rollout in one step begins."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,10 +77,41 @@ class Given:
     known: torch.Tensor
 
 
+@dataclass(frozen=True, eq=False)
+class Attempt:
+    """A training example and what the network made of it: clean latents, noise, and velocity ``(B, C, F, h, w)``, times
+    ``(B, F)``, and what was given besides."""
+
+    latents: torch.Tensor
+    noise: torch.Tensor
+    velocity: torch.Tensor
+    t: torch.Tensor
+    given: Given
+
+    @property
+    def error(self) -> torch.Tensor:
+        """Of the velocity, ``(B, C, F, h, w)`` float32."""
+        return self.velocity.float() - (self.noise - self.latents).float()
+
+    @property
+    def clean(self) -> torch.Tensor:
+        """The frames the network would end at in one step, ``(B, C, F, h, w)`` float32: off by t times the error."""
+        return self.latents.float() - self.t[:, None, :, None, None] * self.error
+
+
 def world_loss(
     transformer, text_encoder, examples: Examples, generator: torch.Generator, *, options: FlowOptions
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """Mean squared velocity error over unknown frames."""
+    made = attempt(transformer, text_encoder, examples, generator, options=options)
+    loss = velocity_loss(transformer, made.error, made.t, given=made.given, options=options)
+    return loss, {"flow_mse": loss.detach(), "known_share": made.given.known.float().mean()}
+
+
+def attempt(
+    transformer, text_encoder, examples: Examples, generator: torch.Generator, *, options: FlowOptions
+) -> Attempt:
+    """Corrupt ``examples`` as ``options`` says and let the network say what the flow is."""
     latents = examples.latents
     batch, _, frames = latents.shape[:3]
     uniform, normal = draws(generator, latents.device)
@@ -95,9 +127,7 @@ def world_loss(
     time = t[:, None, :, None, None]
     noisy = (1 - time) * latents + time * noise
     velocity = transformer(noisy, t, past, conditions, text_states(text_encoder, conditions))
-    error = velocity.float() - (noise - latents).float()
-    loss = velocity_loss(transformer, error, t, given=Given(past, conditions, known), options=options)
-    return loss, {"flow_mse": loss.detach(), "known_share": known.float().mean()}
+    return Attempt(latents, noise, velocity, t, Given(past, conditions, known))
 
 
 def velocity_loss(

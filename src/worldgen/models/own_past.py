@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from worldgen.models.anchor import ColourAnchor
 from worldgen.models.codec import decode_images
 from worldgen.models.flow import Examples
 from worldgen.models.past import moved_past
@@ -30,16 +31,25 @@ def with_own_past(networks: tuple, examples: Examples, generator: torch.Generato
 
 
 def _painted(networks: tuple, examples: Examples, generator: torch.Generator) -> torch.Tensor:
-    """Pasts ``(B, C + 1, F, h, w)`` of a rollout in single steps; the first frame's is given."""
+    """Pasts ``(B, C + 1, F, h, w)`` of a rollout in single steps; the first frame's is given.
+
+    In every other batch the recorded first frame is the rollout's key picture, as the end of a context is.
+    """
     transformer, text_encoder, codec = networks
     conditions = examples.conditions
     text = text_states(text_encoder, conditions)
     batch, channels, frames, height, width = examples.latents.shape
     pasts = [examples.past[:, :, 0]]
+    first = examples.latents[:, :, :1]
+    anchor = ColourAnchor.of(first, conditions.frames(0, 1))
+    known = bool(torch.rand(1, generator=generator, device=generator.device) < 0.5)
+    key = (decode_images(codec, first[:, :, 0]).clamp(-1, 1), 0) if known else None
     for frame in range(frames - 1):
         noise = torch.randn(batch, channels, 1, height, width, generator=generator, device=generator.device).to(text)
         t = torch.ones(batch, 1, device=noise.device)
-        velocity = transformer(noise, t, pasts[-1][:, :, None], conditions.frames(frame, frame + 1), text)
-        picture = decode_images(codec, (noise - velocity)[:, :, 0]).clamp(-1, 1)
-        pasts.append(moved_past(codec, picture, conditions, source=frame, target=frame + 1)[0])
+        here = conditions.frames(frame, frame + 1)
+        velocity = transformer(noise, t, pasts[-1][:, :, None], here, text)
+        latents = anchor.hold(noise - velocity, here)
+        picture = decode_images(codec, latents[:, :, 0]).clamp(-1, 1)
+        pasts.append(moved_past(codec, picture, conditions, source=frame, target=frame + 1, key=key)[0])
     return torch.stack(pasts, 2)

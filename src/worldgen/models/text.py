@@ -57,3 +57,8 @@ def text_states(encoder: DistilBertModel, conditions: ConditionBatch) -> torch.T
     """States ``(B, L, Dt)`` of the batch's tokens; rows without text give states nobody attends to."""
     mask = conditions.text_mask | ~conditions.text_mask.any(1, keepdim=True)
     return encoder(input_ids=conditions.text_ids, attention_mask=mask.long()).last_hidden_state
+
+
+def pooled_text(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Mean ``(B, Dt)`` of text states ``(B, L, Dt)`` over known tokens ``(B, L)``; zeros where there are none."""
+    return (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True).clamp_min(1)

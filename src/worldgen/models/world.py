@@ -27,6 +27,7 @@ from worldgen.models.blocks import (
 )  # fmt: skip
 from worldgen.models.cache import TemporalCache
 from worldgen.models.conditions import CAMERA_FEATURES, ConditionBatch
+from worldgen.models.text import pooled_text
 
 CHANGE_STD, DATA_STD = 0.3, 1.0
 """Assumed of weights that were never told the spread of their data (:meth:`WorldTransformer.fit`)."""
@@ -48,6 +49,8 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         accepts: conditions the weights were trained to obey; others are refused by name.
         change_std, data_std: standard deviation of each latent channel from the moved past where that was seen, and on its
             own; empty for the defaults above.
+        reads_noise: whether the network also sees what the moved past does not explain, which at t = 1 is the noise itself
+            and nothing else. A mean needs no dice; falling drops do (``models.adversarial``).
     """
 
     _supports_gradient_checkpointing = True
@@ -72,6 +75,7 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         fps: float = 8.0,
         change_std: tuple[float, ...] = (),
         data_std: tuple[float, ...] = (),
+        reads_noise: bool = False,
     ):
         super().__init__()
         self._set_spread()
@@ -91,6 +95,8 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         self.head = nn.Conv2d(detail_width, channels, 3, padding=1)
         self.gradient_checkpointing = False
         self._zero_start()
+        if reads_noise:
+            self.read_noise()
         self.to(memory_format=torch.channels_last)
 
     def _zero_start(self) -> None:
@@ -110,6 +116,14 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         """Tell the network the spread of its data, as in the class's arguments; to be done before it is trained."""
         self.register_to_config(change_std=tuple(change_std), data_std=tuple(data_std))
         self._set_spread()
+
+    def read_noise(self) -> None:
+        """From now on the network reads its noise too, through new weights that are zero: its output is as before."""
+        self.register_to_config(reads_noise=True)
+        self.noise_stem = nn.Conv2d(self.config.latent_channels, self.config.detail_width, 3, padding=1)
+        nn.init.zeros_(self.noise_stem.weight)
+        nn.init.zeros_(self.noise_stem.bias)
+        self.noise_stem.to(self.stem.weight, memory_format=torch.channels_last)
 
     def variance(self, past: torch.Tensor) -> torch.Tensor:
         """Variance ``(B, C, F, h, w)`` of clean latents around ``past``: that of a change where it was seen, else that of data."""
@@ -141,8 +155,7 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         """
         batch, _, frames, height, width = latents.shape
         known_text = conditions.text_mask
-        pooled = (text * known_text[..., None]).sum(1) / known_text.sum(1, keepdim=True).clamp_min(1)
-        frame = self.frame_embedding(t, conditions, pooled)
+        frame = self.frame_embedding(t, conditions, pooled_text(text, known_text))
         frame = F.silu(frame)  # (B, F, Dc)
         flat = frame.flatten(0, 1)
         detail_mod = self.detail_modulation(flat).unflatten(-1, (ConvBlock.MODULATIONS, -1))  # (B*F, 3, D0)
@@ -158,6 +171,10 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         spread = variance * (1 - time).square() + time.square()
         guess = mean + variance * (1 - time) / spread * (latents - (1 - time) * mean)
         x = self._stem(guess, t, past, conditions)  # (B*F, D0, h, w)
+        if self.config.reads_noise:
+            unexplained = (latents - (1 - time) * mean) / spread.sqrt()  # of unit spread at every t
+            flat_noise = unexplained.movedim(2, 1).flatten(0, 1).contiguous(memory_format=torch.channels_last)
+            x = x + self.noise_stem(flat_noise)
         for block in self.detail_in:
             x = self._run(block, x, detail_mod)
         y = self.down(F.pixel_unshuffle(x, 2).movedim(1, -1))  # (B*F, h/2, w/2, D)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -96,6 +98,7 @@ class CodecTask:
 
     product = "model"
     partial = False
+    paces: Mapping[str, float] = MappingProxyType({})
 
     def __init__(self, config: TrainConfig, device: torch.device, launch: Launch) -> None:
         self.config, self.device = config, device

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from worldgen.core.errors import InputError
+from worldgen.models.adversarial import AdversarialOptions
 from worldgen.models.distillation import StudentOptions
 from worldgen.models.flow import FlowOptions
 
@@ -134,8 +135,9 @@ class AdapterConfig:
 class TrainConfig:
     """A training run. Running the same config again continues it.
 
-    task: codec (the autoencoder), world (transformer, and text encoder with it) or student (a world model that learns to
-    do in a few steps what the model of init.pipeline does in many). output: folder of the run.
+    task: codec (the autoencoder), world (transformer, and text encoder with it), student (a world model that learns to
+    do in a few steps what the model of init.pipeline does in many) or adversarial (the model of init.pipeline learns to
+    paint in one step what a critic takes for real). output: folder of the run.
     batch: clips (codec: images) per process and micro-step; accumulate micro-steps make one step. The run ends after
     ``steps`` or ``max_minutes`` of wall clock (0: no limit), whichever is first; the schedule follows the nearer end.
     Checkpoints every save_every steps, keep of them. validate_every and sheet_every: 0 for never. overfit_one: train on
@@ -143,7 +145,7 @@ class TrainConfig:
     of its first value), or the set-up is broken.
     """
 
-    task: Literal["codec", "world", "student"] = "world"
+    task: Literal["codec", "world", "student", "adversarial"] = "world"
     output: str = "runs/train"
     size: str = "tiny"
     seed: int = 0
@@ -153,6 +155,7 @@ class TrainConfig:
     adapter: AdapterConfig = field(default_factory=AdapterConfig)
     flow: FlowOptions = field(default_factory=FlowOptions)
     student: StudentOptions = field(default_factory=StudentOptions)
+    adversarial: AdversarialOptions = field(default_factory=AdversarialOptions)
     train_text_encoder: bool = True
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["fp32", "bf16"] = "fp32"
@@ -188,6 +191,8 @@ class TrainConfig:
             raise InputError("adapter.kind", self.adapter.kind, "none when task=codec")
         if self.task == "student":
             self._check_student()
+        if self.task == "adversarial":
+            self._check_adversarial()
         if self.adapter.kind != "none" and not self.init.pipeline:
             raise InputError("adapter.kind", self.adapter.kind, "init.pipeline, the folder of the pipeline to adapt")
 
@@ -201,6 +206,20 @@ class TrainConfig:
                 "student.teacher_steps",
                 self.student.teacher_steps,
                 f"more than student.steps ({self.student.steps}), or student.guidance: else there is nothing to learn",
+            )
+
+    def _check_adversarial(self) -> None:
+        if not self.init.pipeline:
+            raise InputError(
+                "init.pipeline", self.init.pipeline, "the folder of a trained model, or shipped, when task=adversarial"
+            )
+        if self.adapter.kind != "none":
+            raise InputError("adapter.kind", self.adapter.kind, "none when task=adversarial: weights are added")
+        if self.flow.pure_noise <= 0:
+            raise InputError(
+                "flow.pure_noise",
+                self.flow.pure_noise,
+                "above 0 when task=adversarial: the critic judges frames at t = 1",
             )
 
 

@@ -20,8 +20,9 @@ def identity_of(config: TrainConfig, task: Task, *, items_per_step: int) -> dict
     values = dataclasses.asdict(config)
     for name in (*MAY_CHANGE, *_REPLACED):
         del values[name]
-    if config.task != "student":
-        del values["student"]  # says nothing about this run
+    for name in ("student", "adversarial"):
+        if config.task != name:
+            del values[name]  # says nothing about this run
     frozen = {name: p for name, p in task.module.named_parameters() if not p.requires_grad}
     facts = {
         "config": values, "items_per_step": items_per_step, "data": task.items.data_hash,

@@ -64,11 +64,16 @@ def _run(config: TrainConfig, build: TaskBuilder, launch: Launch, accelerator: A
 
 
 def _builder(config: TrainConfig) -> TaskBuilder:
+    from worldgen.training.adversarial_task import build_adversarial_task
     from worldgen.training.codec_task import build_codec_task
     from worldgen.training.student_task import build_student_task
     from worldgen.training.world_task import build_world_task
 
-    return {"codec": build_codec_task, "world": build_world_task, "student": build_student_task}[config.task]
+    builders = {
+        "codec": build_codec_task, "world": build_world_task, "student": build_student_task,
+        "adversarial": build_adversarial_task,
+    }  # fmt: skip
+    return builders[config.task]
 
 
 def _accelerator(config: TrainConfig, output: Path) -> Accelerator:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
@@ -25,12 +25,21 @@ def lr_factor(step: int, progress: float, *, warmup: int, final: float) -> float
     return rise * (final + (1.0 - final) * 0.5 * (1.0 + math.cos(math.pi * progress)))
 
 
-def parameter_groups(parameters: dict[str, nn.Parameter], weight_decay: float) -> list[dict]:
-    """AdamW groups: matrices and kernels decay, vectors and scalars do not."""
-    decayed = [p for p in parameters.values() if p.ndim >= 2]
-    plain = [p for p in parameters.values() if p.ndim < 2]
-    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    return [group for group in groups if group["params"]]
+def parameter_groups(
+    parameters: dict[str, nn.Parameter], weight_decay: float, *, paces: Mapping[str, float]
+) -> list[dict]:
+    """AdamW groups: matrices and kernels decay, vectors and scalars do not.
+
+    paces: start of a name -> factor on the learning rate of the parameters whose names start so (as ``pace``; others: 1).
+    """
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for name, parameter in parameters.items():
+        pace = next((factor for start, factor in paces.items() if name.startswith(start)), 1.0)
+        groups.setdefault((pace, parameter.ndim >= 2), []).append(parameter)
+    return [
+        {"params": members, "weight_decay": weight_decay if decayed else 0.0, "pace": pace}
+        for (pace, decayed), members in groups.items()
+    ]
 
 
 class Ema:

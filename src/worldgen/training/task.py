@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -48,6 +49,8 @@ class Task(Protocol):
     """Name of the folder that :meth:`save` fills: model or adapter."""
     partial: bool
     """Whether a step may leave some trained weights without a gradient (a condition that is absent from the batch)."""
+    paces: Mapping[str, float]
+    """Start of a parameter's name -> factor on its learning rate; {} where all learn at one."""
 
     def probe(self) -> torch.Tensor:
         """The network's output for one fixed input, float32: shows whether training changed anything."""

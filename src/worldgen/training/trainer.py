@@ -81,7 +81,7 @@ class Trainer:
         buffers = {name: b for name, b in module.named_buffers() if name in persistent}
         self.need = preflight.check(module, self.output, keep=config.keep, ema=config.optim.ema_decay > 0)
         optimizer = torch.optim.AdamW(
-            parameter_groups(parameters, config.optim.weight_decay),
+            parameter_groups(parameters, config.optim.weight_decay, paces=task.paces),
             lr=config.optim.lr,
             betas=config.optim.betas,
             eps=config.optim.eps,
@@ -242,7 +242,7 @@ class Trainer:
         optim = self.config.optim
         factor = lr_factor(self.progress.step, self._fraction_done(), warmup=optim.warmup, final=optim.final_lr)
         for group in self.live.optimizer.param_groups:
-            group["lr"] = optim.lr * factor
+            group["lr"] = optim.lr * factor * group["pace"]
         self.optimizer.step()
         if self.ema is not None:
             self.ema.update(self.progress.step)

@@ -140,7 +140,7 @@ class WorldTask:
         base = Path(config.data.cache).expanduser() if config.data.cache else output_folder(config) / "latents"
         launcher = Launcher(accelerator, config.workers, launch.report)
         cache = cached_latents(base, clips, training + held_out, codec=self.pipeline.codec.eval(), launcher=launcher)
-        self.partial = not all(cache.has_layout)
+        self.partial, self.paces = not all(cache.has_layout), {}
         number = {place: i for i, place in enumerate(training)}
         chosen = [number[place] for place in clips.repeated(training)]
         self.items = WindowItems(cache, chosen, config, self.pipeline.tokenizer)
