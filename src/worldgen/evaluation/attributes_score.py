@@ -32,6 +32,13 @@ def same_weather(seen: int, truth: Truth) -> bool:
     return words[0] == words[1] or all(w in RAIN for w in words) or all(w in alike for w in words)
 
 
+def weather_belief(reading: Reading, weather: str, light: str | None) -> np.ndarray:
+    """Belief ``(N,)`` of each window in a weather and those that look like it in this light; None: in the light seen."""
+    lit = int(reading.light.mean(0).argmax()) if light is None else LIGHTS.index(light)
+    truth = Truth(WEATHERS.index(weather), lit, np.zeros((0, 0), np.int8))
+    return reading.weather[:, [number for number in range(len(WEATHERS)) if same_weather(number, truth)]].sum(1)
+
+
 @dataclass(frozen=True, eq=False)
 class Judgement:
     """One clip at some of its frames. right: attribute -> ``(N,)`` float64 1 right, 0 wrong, NaN not judged.

@@ -81,7 +81,7 @@ def examine(
             copy = nearly_copied(training[number % len(training)].clip, rng)
             out = Measured(dict(clean.values), dict(clean.unmeasured), clean.tracks)
             out.values["novelty"] = scorer.training.novelty(copy)
-            spoilt.append(Spoilt("copied", out.card(sample.labels), None))
+            spoilt.append(Spoilt("copied", out.card(), None))
         yield Examined(sample.key, sample.tags, clean, tuple(spoilt))
 
 
@@ -93,7 +93,7 @@ def _other_scene(scorer: Scorer, sample: Sample, other: Sample, clean: Scorecard
     out = Measured(kept)
     seen = scorer.look(sample.clip, scene.camera if scene else None)
     scorer.judge(seen, out, scene=scene, labels=other.labels, ego=other.ego)
-    return Spoilt("other_scene", out.card(other.labels), Faulty(other.labels, None, sample.labels))
+    return Spoilt("other_scene", out.card(), Faulty(other.labels, None, sample.labels))
 
 
 def _label_faults(
@@ -127,7 +127,7 @@ def _label_faults(
             continue
         out = Measured({name: value for name, value in clean.values.items() if name not in LABEL_VALUES})
         scorer.judge_labels(seen, fault.labels, out)
-        yield Spoilt(kind, out.card(fault.labels), fault)
+        yield Spoilt(kind, out.card(), fault)
 
 
 def values_of_faults(examined: Iterable[Examined]) -> dict[str, list[float]]:

@@ -146,14 +146,6 @@ def wrong_class(labels: Labels, rows: np.ndarray, probability: np.ndarray) -> fl
     return worst
 
 
-def row_scores(labels: Labels, tracks: tuple[TrackScore, ...]) -> np.ndarray:
-    """Agreement of each label row's track, ``(N,)`` float32, NaN where the track was not judged."""
-    out = np.full(len(labels), np.nan, np.float32)
-    for track in tracks:
-        out[labels.track_id == track.track_id] = track.agreement
-    return out
-
-
 def merged(first: Detections, second: Detections) -> Detections:
     """What two instruments found, by frame and falling score; of boxes that are the same object the surer one."""
     columns = [np.concatenate([getattr(d, name) for d in (first, second)]) for name in COLUMNS]

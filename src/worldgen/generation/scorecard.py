@@ -12,7 +12,7 @@ from worldgen.core.camera import Camera
 from worldgen.core.clip import Clip
 from worldgen.core.ego import EgoMotion
 from worldgen.core.labels import Labels
-from worldgen.core.scenario import LIGHTS, WEATHERS, Scenario
+from worldgen.core.scenario import LIGHTS
 from worldgen.core.scene import Scene
 from worldgen.generation import appearance
 from worldgen.generation.flicker import flicker
@@ -24,7 +24,6 @@ from worldgen.generation.objects import (
     evidence,
     judged_rows,
     merged,
-    row_scores,
     score_tracks,
     unlabelled,
     wrong_class,
@@ -69,13 +68,11 @@ TRIPLETS = 3
 class Scorecard:
     """All measures of one clip.
 
-    values: measure -> finite number. unmeasured: measure -> why there is no number. objects: ``(N,)`` float32 agreement
-    of each label row's track, NaN where it was not judged. tracks: the judged tracks.
+    values: measure -> finite number. unmeasured: measure -> why there is no number. tracks: the judged tracks.
     """
 
     values: dict[str, float]
     unmeasured: dict[str, str] = field(default_factory=dict)
-    objects: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
     tracks: tuple[TrackScore, ...] = ()
 
     def __post_init__(self) -> None:
@@ -173,7 +170,7 @@ class Scorer:
         """Measure a clip against what it should show.
 
         scene: what was asked for (None for clips without one). labels, ego: as they would be stored. text: the prompt,
-        which names weather and light where there is no scene. previous: the clip this one was made from (restyle); it
+        which may name weather and light where there is no scene. previous: the clip this one was made from (restyle); it
         stands in for the drawn scene where there is none.
         """
         asked, out = _Asked(scene, labels, ego, text, previous), Measured()
@@ -184,7 +181,7 @@ class Scorer:
             out.lack(self.absent.get("training", "no description of the training clips"), "novelty")
         else:
             out.values["novelty"] = self.training.novelty(clip)
-        return out.card(labels)
+        return out.card()
 
     def judge(
         self, seen: Seen, out: Measured, *, scene: Scene | None, labels: Labels | None, ego: EgoMotion | None,
@@ -227,7 +224,7 @@ class Scorer:
     def _appearance(self, clip: Clip, asked: _Asked, out: Measured) -> None:
         grey = appearance.grey_frames(clip.frames)
         out.values["blank"] = appearance.blank_share(grey)
-        frozen = None if asked.ego is None else appearance.frozen_share(grey, asked.ego.speed_mps)
+        frozen = appearance.frozen_share(grey, None if asked.ego is None else asked.ego.speed_mps)
         if frozen is None:
             out.lack("the car is not known to move", "frozen")
         else:
@@ -262,21 +259,20 @@ class Scorer:
         return drawn, at_rest
 
     def _attributes(self, seen: Seen, asked: _Asked, out: Measured) -> None:
-        scenario = asked.scene.scenario if asked.scene is not None else _scenario(asked.text)
         if seen.reading is None or self.attributes is None:
             out.lack(self.absent.get("attributes", "too short a clip"), "weather", "light")
             return
-        if scenario is None:
-            out.lack("nothing was asked for", "weather", "light")
-            return
-        from worldgen.evaluation.attributes import Truth
-        from worldgen.evaluation.attributes_score import same_weather
+        from worldgen.evaluation.attributes_score import weather_belief
 
-        truth = Truth(WEATHERS.index(scenario.weather), LIGHTS.index(scenario.light), np.zeros((0, 0), np.int8))
-        alike = [number for number in range(len(WEATHERS)) if same_weather(number, truth)]
-        asked_for = {"weather": seen.reading.weather[:, alike].sum(1), "light": seen.reading.light[:, truth.light]}
-        for name, belief in asked_for.items():
-            if name in self.attributes.judged:
+        weather, light = _sky(asked)
+        beliefs = {
+            "weather": None if weather is None else weather_belief(seen.reading, weather, light),
+            "light": None if light is None else seen.reading.light[:, LIGHTS.index(light)],
+        }
+        for name, belief in beliefs.items():
+            if belief is None:
+                out.lack("nothing was asked for", name)
+            elif name in self.attributes.judged:
                 out.values[name] = belief.mean()
             else:
                 out.lack("the attribute reader is below its bar for it", name)
@@ -356,11 +352,10 @@ class Measured:
         """Say why these measures have no number."""
         self.missing |= dict.fromkeys(names, why)
 
-    def card(self, labels: Labels | None) -> Scorecard:
+    def card(self) -> Scorecard:
         """The finished card, measures in their usual order."""
         values = {name: float(self.values[name]) for name in MEASURES if name in self.values}
-        objects = row_scores(labels, self.tracks) if labels is not None else np.zeros(0, np.float32)
-        return Scorecard(values, self.missing, objects, self.tracks)
+        return Scorecard(values, self.missing, self.tracks)
 
 
 def _verified(sight: Sight | None, detections: Detections) -> Detections:
@@ -390,10 +385,15 @@ def triplets(num_frames: int) -> np.ndarray:
     return np.clip(middles, 1, num_frames - 2)[:, None] + np.array([-1, 0, 1])
 
 
-def _scenario(text: str) -> Scenario | None:
-    """What words ask for, where there is no scene."""
-    if not text.strip():
-        return None
+def _sky(asked: _Asked) -> tuple[str | None, str | None]:
+    """Weather and light asked for: the scene's, else those that the words name; None for what is left open."""
+    if asked.scene is not None:
+        return asked.scene.scenario.weather, asked.scene.scenario.light
+    if not asked.text.strip():
+        return None, None
     from worldgen.scenes.words import parse
 
-    return parse(text).scenario
+    parsed = parse(asked.text)
+    named = {understood.field for understood in parsed.understood}
+    weather, light = parsed.scenario.weather, parsed.scenario.light
+    return weather if "weather" in named else None, light if "light" in named else None
