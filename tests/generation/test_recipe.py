@@ -78,7 +78,12 @@ def test_what_cannot_be_made_is_refused_by_name(group, words):
         ("ranges: {speed_mps: [9, 4]}", "ranges.speed_mps"),
         ("name: a/b", "name of a recipe"),
         ("split: [0.5, 0.1, 0.1]", "sum to 1"),
+        ("split: [.nan, 0, 0]", "sum to 1"),
         ("work: {min_acceptance: 0}", "min_acceptance"),
+        ("cost_per_hour: .nan", "cost_per_hour"),
+        ("clip: {width_px: 0}", "clip.width_px"),
+        ("model: {steps: -2}", "sampling steps"),
+        ("model: {guidance: {colour: 2}}", "guidance of condition"),
     ],
 )
 def test_bad_values_are_refused_in_one_line(tmp_path, text, words):
@@ -99,6 +104,9 @@ def test_a_calibrated_gate_gives_what_the_recipe_does_not_say(night):
     merged = night.with_gate(base).gate
     assert merged.bounds["sharpness"].low == 0.2 and merged.bounds["flicker"].high == 2.0
     assert merged.max_dropped == 0.25 and merged.objects == "drop"
+    own = GateConfig(objects="reject", required=("light",), bounds={"flicker": Bound(high=3.0)}).over(base)
+    assert (own.objects, own.required, own.max_dropped) == ("reject", ("light",), 0.25)
+    assert own.bounds == {"sharpness": Bound(low=0.9), "flicker": Bound(high=3.0)}
 
 
 def test_a_take_fits_its_cell_and_ranges(night):

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 RESULT_VERSION = 1
 RENDERED = "rendered"
-SHIPPED = "shipped"
 ZERO_SAYS = ("frames", "draws", "skip")
 """Options whose 0 is not the same as leaving them out."""
 REPEATED = ("tag",)
@@ -135,7 +134,7 @@ def load_sampler(args: argparse.Namespace) -> tuple[Sampler, SamplerOptions]:
     from worldgen.models.bundle import quiet_libraries
 
     quiet_libraries()
-    sampler = Sampler.load("" if args.model == SHIPPED else args.model, threads=args.threads)
+    sampler = Sampler.load(args.model, threads=args.threads)
     return sampler, sampler.options(steps=args.steps, chunk=1, guidance={})
 
 

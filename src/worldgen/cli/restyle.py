@@ -102,13 +102,7 @@ def _config(args: argparse.Namespace) -> RestyleConfig:
         raise InputError("look to restyle to", "", '--to WORDS, as in --to "night, rain"')
     if not config.gate_from:
         return config
-    base, own, plain = load_config(GateConfig, [config.gate_from]), config.gate, GateConfig()
-    changes = {
-        f.name: getattr(own, f.name)
-        for f in dataclasses.fields(own)
-        if f.name != "bounds" and getattr(own, f.name) != getattr(plain, f.name)
-    }
-    return dataclasses.replace(config, gate=dataclasses.replace(base, **changes, bounds={**base.bounds, **own.bounds}))
+    return dataclasses.replace(config, gate=config.gate.over(load_config(GateConfig, [config.gate_from])))
 
 
 def _samples(args: argparse.Namespace) -> tuple[Callable[[], Iterable[Sample]], str]:

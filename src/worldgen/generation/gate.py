@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
 import numpy as np
@@ -56,6 +56,13 @@ class GateConfig:
         for name in ("object_low", "object_fit", "object_other", "max_dropped"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"gate {name}", getattr(self, name), "0 to 1")
+
+    def over(self, base: GateConfig) -> GateConfig:
+        """A calibrated gate, changed where this one says something else than a gate that says nothing."""
+        plain = GateConfig()
+        own = {f.name: getattr(self, f.name) for f in fields(self)}
+        changes = {name: value for name, value in own.items() if value != getattr(plain, name)}
+        return replace(base, **changes | {"bounds": {**base.bounds, **self.bounds}})
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from dataclasses import dataclass, field
 from typing import Literal
@@ -13,6 +14,7 @@ from worldgen.core.seeds import stable_key
 from worldgen.generation.gate import GateConfig
 from worldgen.generation.instruments import fingerprints
 from worldgen.generation.scorecard import ScorerConfig
+from worldgen.models.rollout import SamplerOptions
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}")
 Span = tuple[float, float]
@@ -59,6 +61,8 @@ class ClipConfig:
             raise InputError("clip.frames", self.frames, "2 to 2000")
         if not 1 <= self.fps <= 60:
             raise InputError("clip.fps", self.fps, "1 to 60")
+        if not (16 <= self.width_px <= 4096 and 16 <= self.height_px <= 4096):
+            raise InputError("clip.width_px and clip.height_px", (self.width_px, self.height_px), "16 to 4096 pixels")
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,15 @@ class ModelConfig:
     def __post_init__(self) -> None:
         if not (1 <= self.batch <= 1024 and 1 <= self.threads <= 256):
             raise InputError("model.batch and model.threads", (self.batch, self.threads), "1 to 1024 and 1 to 256")
+        self.options()
+
+    def options(self) -> SamplerOptions:
+        """How the model samples, with the sampler's own defaults where the config says 0. Raises: InputError."""
+        default = SamplerOptions()
+        return SamplerOptions(
+            steps=self.steps or default.steps, chunk=self.chunk, guidance=dict(self.guidance),
+            shift=self.shift or default.shift,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -172,9 +185,9 @@ class Recipe:
             raise InputError("candidates", self.candidates, "1 to 64")
         if not 1 <= self.shard_size <= 100_000:
             raise InputError("shard_size", self.shard_size, "1 to 100000")
-        if min(self.split) < 0 or abs(sum(self.split) - 1) > 1e-6:
+        if not (min(self.split) >= 0 and abs(sum(self.split) - 1) <= 1e-6):
             raise InputError("split", tuple(self.split), "three shares that sum to 1: train, val, test")
-        if self.cost_per_hour < 0:
+        if not 0 <= self.cost_per_hour < math.inf:
             raise InputError("cost_per_hour", self.cost_per_hour, "0 or more")
 
     def scaled(self, scale: float) -> Recipe:
@@ -186,15 +199,7 @@ class Recipe:
 
     def with_gate(self, base: GateConfig) -> Recipe:
         """The recipe with the thresholds of a calibrated gate where its own ``gate`` says nothing else."""
-        default, own = GateConfig(), self.gate
-        changes = {
-            f.name: getattr(own, f.name)
-            for f in dataclasses.fields(own)
-            if f.name != "bounds" and getattr(own, f.name) != getattr(default, f.name)
-        }
-        return dataclasses.replace(
-            self, gate=dataclasses.replace(base, **changes, bounds={**base.bounds, **own.bounds})
-        )
+        return dataclasses.replace(self, gate=self.gate.over(base))
 
     def with_instruments(self) -> Recipe:
         """The recipe with its instruments named by content, as they are here. Raises: InputError when it names others."""

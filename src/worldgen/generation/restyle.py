@@ -23,7 +23,6 @@ from worldgen.generation.recipe import ModelConfig
 from worldgen.generation.sampling import Sampler
 from worldgen.generation.scorecard import Scorecard, Scorer, ScorerConfig
 from worldgen.models.restyle import restyle_clips
-from worldgen.models.rollout import SamplerOptions
 from worldgen.scenes.conditions import scene_conditions
 from worldgen.scenes.labelling import labels_of
 from worldgen.scenes.remake import remake_scene, restyled_scene
@@ -147,8 +146,7 @@ class Restyler:
         look = parse_look(config.to)
         cv2.setNumThreads(1)
         model = config.model
-        folder = "" if model.pipeline == "shipped" else model.pipeline
-        sampler = Sampler.load(folder, adapter=model.adapter, device=model.device, threads=model.threads)
+        sampler = Sampler.load(model.pipeline, adapter=model.adapter, device=model.device, threads=model.threads)
         return cls(config, look, sampler, Scorer.load(config.scorer), Gate(config.gate))
 
     def restyle(self, sample: Sample) -> tuple[Sample, dict[str, float]]:
@@ -184,7 +182,7 @@ class Restyler:
             ego = sample.ego if "ego" in accepts else None
             conditions = Conditions(
                 len(sample.clip), sample.clip.fps, text=text if "text" in accepts else None, ego=ego,
-                camera=sample.camera or None, seed=self._seed(sample),
+                camera=sample.camera, seed=self._seed(sample),
             )  # fmt: skip
             return Task(sample, None, sample.labels, text, conditions)
         scene = restyled_scene(old, weather=self.look.weather, light=self.look.light, seed=self.config.seed)
@@ -205,15 +203,11 @@ class Restyler:
         return card.values.get("label_agreement")
 
     def _take(self, task: Task, strength: float, before: float | None, seconds: dict[str, float]) -> Take:
-        model = self.config.model
-        options = SamplerOptions(
-            steps=model.steps or SamplerOptions().steps, chunk=model.chunk, guidance=dict(model.guidance),
-            shift=model.shift or SamplerOptions().shift,
-        )  # fmt: skip
         start_s = time.perf_counter()
         (clip,) = restyle_clips(
-            self.sampler.pipeline, [task.sample.clip], [task.conditions], strength=strength, options=options
-        )
+            self.sampler.pipeline, [task.sample.clip], [task.conditions], strength=strength,
+            options=self.config.model.options(),
+        )  # fmt: skip
         middle_s = time.perf_counter()
         ego = task.sample.ego
         card = self.scorer.score(

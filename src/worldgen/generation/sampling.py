@@ -14,7 +14,7 @@ import torch
 
 import worldgen
 from worldgen.core.assets import assets_dir
-from worldgen.core.errors import InputError, Received
+from worldgen.core.errors import InputError
 from worldgen.core.seeds import stable_key
 from worldgen.data.folder import SampleFolder
 from worldgen.generation.request import Prepared, Request, prepare
@@ -24,6 +24,7 @@ from worldgen.models.pipeline import WorldPipeline
 from worldgen.models.rollout import GUIDABLE, SamplerOptions
 
 META_VERSION = 1
+SHIPPED = "shipped"
 PACKAGES = ("torch", "diffusers", "transformers", "numpy", "av")
 
 
@@ -37,16 +38,21 @@ class Sampler:
 
     @classmethod
     def load(cls, model: str = "", *, adapter: str = "", device: str = "", threads: int = 0) -> Sampler:
-        """The shipped model, or the pipeline saved in folder ``model``, on ``device`` ("" picks the best there is)."""
+        """The shipped model ("" or "shipped"), or the pipeline saved in folder ``model``.
+
+        device: "" picks the best there is. threads: of the CPU, 0 leaves them as they are.
+        Raises: InputError for a model, adapter or device that is not there or does not fit.
+        """
         if threads:
             torch.set_num_threads(threads)
-        folder = Path(model) if model else assets_dir() / "model"
+        shipped = model in ("", SHIPPED)
+        folder = assets_dir() / "model" if shipped else Path(model)
         pipeline = load_pipeline(folder)
         if adapter:
             load_adapter(pipeline.transformer, adapter)
         pipeline.set_progress_bar_config(disable=True)
         pipeline.to(_device(device))
-        return cls(pipeline, folder.name if model else f"worldgen {worldgen.__version__}", pipeline_hash(pipeline))
+        return cls(pipeline, f"worldgen {worldgen.__version__}" if shipped else folder.name, pipeline_hash(pipeline))
 
     @property
     def fps(self) -> float:
@@ -133,5 +139,5 @@ def _device(name: str) -> torch.device:
         device = torch.device(name)
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise InputError("--device", name, Received("a device PyTorch can use here, such as cpu")) from error
+        raise InputError("--device", name, "a device PyTorch can use here, such as cpu") from error
     return device

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import cv2
-import torch
 
 import worldgen
 from worldgen.core.clip import Clip
@@ -51,7 +50,7 @@ class Judge(Protocol):
 
     def score(
         self, clip: Clip, *, scene: Scene | None, labels: Labels | None, ego: EgoMotion | None, text: str = "",
-        previous: Scorecard | None = None,
+        previous: Clip | None = None,
     ) -> Scorecard: ...  # fmt: skip
 
 
@@ -107,10 +106,8 @@ class Worker:
 
         recipe.with_instruments()  # another machine of a cluster may hold others
         cv2.setNumThreads(1)
-        torch.set_num_threads(recipe.model.threads)
         model = recipe.model
-        folder = "" if model.pipeline == "shipped" else model.pipeline
-        sampler = Sampler.load(folder, adapter=model.adapter, device=model.device, threads=model.threads)
+        sampler = Sampler.load(model.pipeline, adapter=model.adapter, device=model.device, threads=model.threads)
         equipment = Equipment(
             sampler.pipeline, Scorer.load(recipe.scorer), Gate(recipe.gate), sampler.name, sampler.weights_hash
         )
@@ -224,7 +221,7 @@ class Worker:
 
     def _rollout(self, shots: list[Shot], candidate: int) -> list[Clip]:
         requests = [replace(shot.conditions, seed=shot.take.noise_seed(candidate)) for shot in shots]
-        return self.equipment.model(requests, sampler_options(self.recipe))
+        return self.equipment.model(requests, self.recipe.model.options())
 
     def _judge(self, shot: Shot, candidate: int, clip: Clip) -> None:
         if len(clip) != shot.scene.num_frames:
@@ -246,7 +243,7 @@ class Worker:
         assert shot.best is not None
         candidate, clip, card, verdict = shot.best
         take, recipe, scenario = shot.take, self.recipe, shot.take.scenario
-        options = sampler_options(recipe)
+        options = recipe.model.options()
         context = shot.conditions.context
         return Sample(
             key=take.key, clip=clip, caption=take.caption, drive=take.key,
@@ -272,12 +269,3 @@ def write_shard(job: Job, members: list[tuple[str, dict[str, bytes]]]) -> None:
     with ShardWriter(job.url, job.name) as writer:
         for key, files in members:
             writer.write_members(key, files)
-
-
-def sampler_options(recipe: Recipe) -> SamplerOptions:
-    """How the recipe samples, the sampler's own defaults where it says 0."""
-    default, model = SamplerOptions(), recipe.model
-    return SamplerOptions(
-        steps=model.steps or default.steps, chunk=model.chunk, guidance=dict(model.guidance),
-        shift=model.shift or default.shift,
-    )  # fmt: skip
