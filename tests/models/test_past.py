@@ -6,11 +6,13 @@ import torch
 
 from tests.models.build import conditions, noisy_weights
 from worldgen.core.layout import MOTION_CHANNELS
-from worldgen.models.codec import decode_images, encode_images
+from worldgen.models.codec import encode_images
 from worldgen.models.flow import Examples
 from worldgen.models.own_past import with_own_past
 from worldgen.models.past import moved_past, worn_pasts
+from worldgen.models.rollout import Rollout, SamplerOptions
 from worldgen.models.sizes import build_pipeline
+from worldgen.models.text import text_states
 
 ROWS, COLUMNS = 4, 6
 
@@ -72,18 +74,21 @@ def test_own_past_replaces_the_past_of_chosen_clips_only_and_leaves_no_gradient(
 
 
 @torch.no_grad()
-def test_own_past_of_a_network_that_corrects_nothing_is_the_first_picture_moved_on():
-    """A fresh network paints its past, so the second frame's past is the first one's, decoded, moved and encoded."""
+def test_own_pasts_are_those_of_a_rollout_that_continues_the_first_frame():
+    """With a fresh network, which paints the past it is given whatever it remembers; key picture and held colours included."""
     pipeline = build_pipeline("tiny")
     networks = (pipeline.transformer, pipeline.text_encoder, pipeline.codec)
-    latents = torch.randn(1, pipeline.transformer.config.latent_channels, 3, ROWS, COLUMNS)
-    c = conditions(1, 3, rows=ROWS, columns=COLUMNS).without("ego").without("layout")
-    first = encode_images(pipeline.codec, pictures(1))
-    past = torch.zeros(1, latents.shape[1] + 1, 3, ROWS, COLUMNS)
-    past[:, :, 0] = torch.cat([first, torch.ones(1, 1, ROWS, COLUMNS)], 1)
-    made = with_own_past(networks, Examples(latents, past, c), torch.Generator().manual_seed(0), share=1.0)
-    shown = decode_images(pipeline.codec, first).clamp(-1, 1)
-    torch.testing.assert_close(made.past[:, :-1, 1], encode_images(pipeline.codec, shown), atol=1e-3, rtol=1e-3)
+    shape = (pipeline.transformer.config.latent_channels, ROWS, COLUMNS)
+    latents = encode_images(pipeline.codec, pictures(4))[None].transpose(1, 2)
+    c = conditions(1, 4, rows=ROWS, columns=COLUMNS)
+    given = Examples(latents, torch.zeros(1, shape[0] + 1, 4, ROWS, COLUMNS), c)
+    made = with_own_past(networks, given, torch.Generator().manual_seed(0), share=1.0)
+    rollout = Rollout(pipeline, c, text_states(pipeline.text_encoder, c), seeds=[0], options=SamplerOptions())
+    rollout.feed(latents[:, :, :1])
+    for frame in range(1, 4):
+        expected = rollout._past_of_unknown(1, shape)[:, :, 0]
+        torch.testing.assert_close(made.past[:, :, frame], expected, atol=2e-3, rtol=1e-3)
+        rollout.make(1, shape)
 
 
 @torch.no_grad()

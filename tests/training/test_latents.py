@@ -62,7 +62,9 @@ def test_cache_holds_what_the_codec_makes_of_each_clip(encode, dataset):
         assert np.allclose(cache.latents(number, slice(0, 6, 1)), direct.numpy(), atol=2e-3, rtol=1e-3)
         flipped = dataclasses.replace(sample.clip, frames=np.ascontiguousarray(sample.clip.frames[:, :, ::-1]))
         mirrored = encode_video(codec, video_from_clips([flipped]))[0].movedim(1, 0)
-        assert np.allclose(cache.latents(number, slice(1, 6, 2), mirrored=True), mirrored.numpy()[1:6:2], atol=2e-3, rtol=1e-3)
+        assert np.allclose(
+            cache.latents(number, slice(1, 6, 2), mirrored=True), mirrored.numpy()[1:6:2], atol=2e-3, rtol=1e-3
+        )
         record = cache.records[number]
         assert (record.key, record.caption, record.camera) == (sample.key, sample.caption, sample.camera)
         assert (record.ego is None) == (sample.ego is None)
@@ -171,7 +173,9 @@ def test_only_a_span_of_a_long_clip_is_encoded(encode, dataset):
         starts.add(start)
         assert np.array_equal(cut.latents(number, slice(0, 3)), whole.latents(number, slice(start, start + 3)))
         if cut.records[number].ego is not None:
-            assert np.array_equal(cut.records[number].ego.speed_mps, whole.records[number].ego.speed_mps[start : start + 3])
+            assert np.array_equal(
+                cut.records[number].ego.speed_mps, whole.records[number].ego.speed_mps[start : start + 3]
+            )
 
 
 def test_layouts_can_be_left_out(encode, rendered_set):

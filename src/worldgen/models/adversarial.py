@@ -23,12 +23,12 @@ from worldgen.models.things import thing_shares
 
 @dataclass(frozen=True)
 class AdversarialOptions:
-    """weight: of the critic's pull on a painted frame, relative to that of the flow loss; 1: both pull equally.
+    """weight: of the critic's pull on painted frames that never pass for real, relative to that of the flow loss; 1: equal.
     warmup: steps in which the critic learns alone, and again as many in which its weight rises. slope, nudge: weight of the
-    penalty on how much the critic's verdict changes under noise of ``nudge`` standard deviations. critic_width: channels.
+    penalty on how much the critic's verdict changes under noise of ``nudge`` times the mean spread of channels. critic_width: channels.
     critic_pace: its learning rate over that of the network, which must not outrun it."""
 
-    weight: float = 0.7
+    weight: float = 0.35
     warmup: int = 40
     slope: float = 100.0
     nudge: float = 0.05
@@ -79,9 +79,8 @@ def adversarial_loss(
 
 @dataclass(frozen=True, eq=False)
 class Match:
-    """Recorded and painted latents of the same N frames ``(N, C, h, w)`` in units of each channel's spread, what the critic
-    may know of them, what each cell counts ``(N, 1, h, w)``, and that spread ``(C, 1, 1)``. painted carries the network's
-    gradient."""
+    """Recorded and painted latents of the same N frames ``(N, C, h, w)`` in units of ``unit`` ``(C, 1, 1)``, what the critic
+    may know of them, and what each cell counts ``(N, 1, h, w)``. painted carries the network's gradient."""
 
     real: torch.Tensor
     painted: torch.Tensor
@@ -94,7 +93,10 @@ class Match:
         """The frames of ``judged`` ``(B, F)`` bool."""
         transformer, text_encoder = networks
         rows = lambda x: x.movedim(2, 1)[judged]  # noqa: E731 - (B, C, F, h, w) to (N, C, h, w)
-        unit = transformer.data_spread[:, None, None]
+        # Between latents and pixels, as the flow loss: in latents of unit spread the critic sees little but grain, and the
+        # network answers with a grain that repeats in every cell.
+        spread = transformer.data_spread[:, None, None]
+        unit = (spread * spread.mean()).sqrt()
         conditions, frames = made.given.conditions, made.t.shape[1]
         known = conditions.layout_known[:, None].expand(-1, frames)[judged]
         layout = None if conditions.layout is None else rows(conditions.layout)

@@ -47,7 +47,7 @@ class Critic(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def forward(self, latents: torch.Tensor, shown: Shown) -> list[torch.Tensor]:
-        """latents in units of each channel's spread."""
+        """latents in the units of ``adversarial.Match``."""
         x = self.stem(latents.contiguous(memory_format=torch.channels_last)) + self._layout(shown, latents)
         scale, shift = self.text(shown.text)[:, :, None, None].chunk(2, 1)
         x = x * (1 + scale) + shift

@@ -29,7 +29,8 @@ class FlowOptions:
     model's own frames instead. erased: share of clips whose past lacks things that the layout shows (``models.erasure``).
     huber: error, in standard deviations, from which on the loss grows in proportion (0: squares everywhere).
     thing_weight: how much more than ground and sky a cell full of labelled things counts. drop_*: share of clips trained
-    without that condition.
+    without that condition. frames: learn from so many consecutive frames at a random place of a window (0: all of them); those
+    before serve only as the beginning of pasts that the model makes itself, which may thus be long.
     """
 
     known_frames: float = 0.3
@@ -45,6 +46,7 @@ class FlowOptions:
     drop_ego: float = 0.1
     drop_layout: float = 0.2
     drop_past: float = 0.15
+    frames: int = 0
 
 
 VALIDATION_TIMES = (0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
@@ -62,6 +64,11 @@ class Examples:
 
     def to(self, device: torch.device | str) -> Examples:
         return Examples(self.latents.to(device), self.past.to(device), self.conditions.to(device))
+
+    def frames(self, start: int, stop: int) -> Examples:
+        """Only frames start..stop."""
+        conditions = self.conditions.frames(start, stop)
+        return Examples(self.latents[:, :, start:stop], self.past[:, :, start:stop], conditions)
 
     def where(self, rows: torch.Tensor) -> Examples:
         """Only the clips of ``rows`` ``(B,)`` bool."""

@@ -15,8 +15,8 @@ from worldgen.models.text import text_states
 def with_own_past(networks: tuple, examples: Examples, generator: torch.Generator, *, share: float) -> Examples:
     """``examples`` with the past of some clips replaced; ``networks``: transformer, text encoder and codec.
 
-    Each clip is chosen with probability ``share``. The network paints its frames one after the other, each in one step from
-    pure noise and the picture it painted before, as a rollout does: the pasts this gives are the new ones. Training on
+    Each clip is chosen with probability ``share``. The network continues its first frame, one after the other, each in one step
+    from pure noise and the picture it painted before, as a rollout does: the pasts this gives are the new ones. Training on
     self-made pasts instead of real ones follows Huang et al. 2025 (Self Forcing, arXiv:2506.08009); no gradient flows
     through them here.
     """
@@ -31,25 +31,25 @@ def with_own_past(networks: tuple, examples: Examples, generator: torch.Generato
 
 
 def _painted(networks: tuple, examples: Examples, generator: torch.Generator) -> torch.Tensor:
-    """Pasts ``(B, C + 1, F, h, w)`` of a rollout in single steps; the first frame's is given.
+    """Pasts ``(B, C + 1, F, h, w)`` of a rollout in single steps that continues the recorded first frame; its own is given.
 
-    In every other batch the recorded first frame is the rollout's key picture, as the end of a context is.
+    As in ``rollout.Rollout``, the first frame is the key picture and holds the colours.
     """
     transformer, text_encoder, codec = networks
     conditions = examples.conditions
     text = text_states(text_encoder, conditions)
     batch, channels, frames, height, width = examples.latents.shape
-    pasts = [examples.past[:, :, 0]]
     first = examples.latents[:, :, :1]
     anchor = ColourAnchor.of(first, conditions.frames(0, 1))
-    known = bool(torch.rand(1, generator=generator, device=generator.device) < 0.5)
-    key = (decode_images(codec, first[:, :, 0]).clamp(-1, 1), 0) if known else None
-    for frame in range(frames - 1):
+    picture = decode_images(codec, first[:, :, 0]).clamp(-1, 1)
+    key, pasts = (picture, 0), [examples.past[:, :, 0]]
+    for frame in range(1, frames):
+        pasts.append(moved_past(codec, picture, conditions, source=frame - 1, target=frame, key=key)[0])
+        if frame == frames - 1:
+            break  # nobody sees what the last frame would become
         noise = torch.randn(batch, channels, 1, height, width, generator=generator, device=generator.device).to(text)
         t = torch.ones(batch, 1, device=noise.device)
         here = conditions.frames(frame, frame + 1)
-        velocity = transformer(noise, t, pasts[-1][:, :, None], here, text)
-        latents = anchor.hold(noise - velocity, here)
-        picture = decode_images(codec, latents[:, :, 0]).clamp(-1, 1)
-        pasts.append(moved_past(codec, picture, conditions, source=frame, target=frame + 1, key=key)[0])
+        velocity = transformer(noise, t, pasts[-1][:, :, None].to(noise), here, text)
+        picture = decode_images(codec, anchor.hold(noise - velocity, here)[:, :, 0]).clamp(-1, 1)
     return torch.stack(pasts, 2)

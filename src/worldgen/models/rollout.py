@@ -16,7 +16,7 @@ from worldgen.models.past import moved_past
 
 GUIDABLE = ("text", "ego", "layout")
 
-METHOD = 3
+METHOD = 4
 """Raised whenever the same weights and seeds give other pixels than before; part of the names of stored clips."""
 
 KEY_FRAMES = 24
@@ -83,7 +83,8 @@ class Rollout:
 
     def feed(self, latents: torch.Tensor, past: torch.Tensor | None = None) -> None:
         """Known frames ``(B, C, F, h, w)``, t = 0, appended to the cache; past as in ``models.past`` where it is known."""
-        video = decode_video(self.codec, latents)
+        # What is brighter than white would come back brighter still.
+        video = decode_video(self.codec, latents).clamp(-1, 1)
         if self.anchor is None:
             self.anchor = ColourAnchor.of(latents, self.known.frames(self.position, self.position + latents.shape[2]))
         past = self._past_of_known(video, latents) if past is None else past

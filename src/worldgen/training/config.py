@@ -189,6 +189,8 @@ class TrainConfig:
             raise InputError("overfit_fraction", self.overfit_fraction, "between 0 and 1")
         if self.adapter.kind != "none" and self.task == "codec":
             raise InputError("adapter.kind", self.adapter.kind, "none when task=codec")
+        if not 0 <= self.flow.frames <= self.data.num_frames:
+            raise InputError("flow.frames", self.flow.frames, f"0 (all) to data.num_frames ({self.data.num_frames})")
         if self.task == "student":
             self._check_student()
         if self.task == "adversarial":

@@ -114,10 +114,12 @@ class WorldModule(nn.Module):
 
     def practised(self, examples: Examples, generator: torch.Generator) -> Examples:
         """``examples`` with the pasts that the network meets in rollouts."""
-        examples = with_own_past(
-            (self.transformer, self.text_encoder, *self._codec), examples, generator, share=self.options.own_past
-        )
-        return with_things_erased(examples, generator, share=self.options.erased)
+        options, frames = self.options, examples.latents.shape[2]
+        length = min(options.frames or frames, frames)
+        start = int(torch.randint(frames - length + 1, (1,), generator=generator, device=generator.device))
+        networks = (self.transformer, self.text_encoder, *self._codec)
+        examples = with_own_past(networks, examples.frames(0, start + length), generator, share=options.own_past)
+        return with_things_erased(examples.frames(start, start + length), generator, share=options.erased)
 
 
 class WorldTask:
@@ -179,8 +181,8 @@ class WorldTask:
         self.pipeline.transformer.register_to_config(
             accepts=tuple(name for name in CONDITIONS if present[name] or name in before),
             width_px=self.config.data.width_px, height_px=self.config.data.height_px, fps=rates.most_common(1)[0][0],
-            # Frames further back than a training window were never attended to.
-            context_window=self.config.data.num_frames,
+            # Frames further back than these were never attended to.
+            context_window=self.config.flow.frames or self.config.data.num_frames,
         )  # fmt: skip
         self.launch.report("conditions honoured: " + ", ".join(self.pipeline.transformer.config.accepts))
 
