@@ -30,6 +30,10 @@ class Choice:
     seed: int = 0
 
 
+class NoClipsError(InputError):
+    """A data set that is there, but holds no accepted clip of the split and tags asked for."""
+
+
 class ClipSet:
     """Clips of one URL: a data set, or a folder of videos. Iterating decodes one after the other.
 
@@ -47,7 +51,7 @@ class ClipSet:
             return
         data = DataSet(self.url).select(self.choice.split or None, self.choice.tags, accepted=True)
         if not len(data):
-            raise InputError(f"clips of {url}", Received("none of that split and tags"), "at least one")
+            raise NoClipsError(f"clips of {url}", Received("none of that split and tags"), "at least one")
         self._data = data
         self._rows = _chosen(len(data), self.choice)
 

@@ -23,6 +23,10 @@ CONFIG_NAME, WEIGHTS_NAME, ACCURACY_NAME = "config.json", "model.safetensors", "
 INSTRUMENT_VERSION = 1
 
 
+class UnderBarError(InputError):
+    """An instrument that is whole, but not sure enough to judge by."""
+
+
 @dataclass(frozen=True, eq=False)
 class Instrument:
     """An instrument as it lies on disk.
@@ -45,12 +49,12 @@ class Instrument:
         return row is not None and row.get("value") is not None and row["value"] >= bar
 
     def require(self, bars: dict[str, float]) -> None:
-        """Raise InputError unless every metric of ``bars`` was measured and reaches its bar."""
+        """Raise UnderBarError unless every metric of ``bars`` was measured and reaches its bar."""
         for metric, bar in bars.items():
             if not self.passes(metric, bar):
                 row = self.accuracy.get(metric)
                 got = "not measured" if row is None else str(row.get("value"))
-                raise InputError(
+                raise UnderBarError(
                     f"instrument {self.name}: {metric} on rendered test clips", Received(got),
                     f"at least {bar}; an instrument under its bar judges nothing",
                 )  # fmt: skip

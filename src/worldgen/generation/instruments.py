@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from worldgen.core.assets import assets_dir
 from worldgen.core.errors import InputError
+from worldgen.evaluation.instruments import UnderBarError
 
 Instrument = TypeVar("Instrument")
 
@@ -19,10 +20,8 @@ def judging(load: Callable[[str], Instrument]) -> Callable[[str], Instrument | s
     def loader(folder: str) -> Instrument | str:
         try:
             return load(folder)
-        except InputError as error:
-            if "judges nothing" in str(error):
-                return str(error)
-            raise
+        except UnderBarError as error:
+            return str(error)
 
     return loader
 
