@@ -105,7 +105,8 @@ def test_the_report_of_a_restyled_set_opens(config, url, tmp_path, capsys):
     ("words", "message"),
     [
         (["--to", "a bus"], "look to restyle to"), (["--to", ""], "--to WORDS"), (["--to", "fog", "--strength", "much"], "--strength"),
-        (["--to", "fog", "--strength", "1.5"], "restyle strength"), (["--to", "fog", "--tag", "nowhere"], "no accepted clips"),
+        (["--to", "fog", "--strength", "1.5"], "--strength"), (["--to", "fog", "--strength", "0"], "--strength"),
+        (["--to", "fog", "--fps", "5", "--class", "a=car"], "--fps, --class with"), (["--to", "fog", "--tag", "nowhere"], "no accepted clips"),
         (["--to", "fog", "keeep=1"], "keep"),
     ],
 )  # fmt: skip
@@ -120,6 +121,13 @@ def test_bad_requests_are_one_line_and_leave_nothing(config, url, tmp_path, caps
 def test_a_folder_without_labels_is_refused(config, tmp_path, capsys):
     assert main(["restyle", str(tmp_path), "--to", "fog", "--out", str(tmp_path / "o"), "--config", config]) == 2
     assert "known layouts" in capsys.readouterr().err
+
+
+def test_pictures_have_no_splits_and_tags(config, url, tmp_path, capsys):
+    source = pictures(url, tmp_path / "coco", "coco")
+    words = ["restyle", source, "--to", "fog", "--out", str(tmp_path / "o"), "--config", config, "--split", "val"]
+    assert main(words) == 2
+    assert "--split with" in capsys.readouterr().err and not (tmp_path / "o").exists()
 
 
 def test_the_shipped_config_is_the_default_and_words_change_it(url):

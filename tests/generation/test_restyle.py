@@ -212,6 +212,23 @@ def test_a_clip_that_breaks_an_instrument_does_not_stop_the_set(restyler, sample
     assert record["clips"][0]["failure"] == "ArithmeticError no flow"
 
 
+def test_a_run_goes_on_with_the_clips_it_was_begun_with(restyler, sample, tmp_path):
+    run(restyler, sample, tmp_path / "set", stop_after=3)
+    others = [dataclasses.replace(sample, key=f"k{i}", drive=f"d{i}") for i in (0, 2, 1, 3, 4)]
+    worker = restyler(shard_size=2, keep=0.6)
+    work = RestyleRun(worker.config, str(tmp_path / "set"), lambda: others, "five clips", lambda line: None)
+    with pytest.raises(InputError, match="begun when five clips held other clips"):
+        list(work.steps(lambda config: worker))
+
+
+def test_a_shard_that_is_gone_is_made_again(restyler, sample, tmp_path):
+    assert run(restyler, sample, tmp_path / "set")["accepted"] == 5
+    before = shard_bytes(tmp_path / "set")
+    (tmp_path / "set/accepted-00001.tar").unlink()
+    assert run(restyler, sample, tmp_path / "set")["accepted"] == 5
+    assert shard_bytes(tmp_path / "set") == before and len(DataSet(str(tmp_path / "set"))) == 5
+
+
 def test_nothing_to_restyle_is_said(restyler, tmp_path):
     worker = restyler()
     work = RestyleRun(worker.config, str(tmp_path / "set"), list, "no clips", lambda line: None)

@@ -17,7 +17,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ EXIT_NONE = 1
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``worldgen restyle``."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("input", metavar="INPUT", help="data set of shards, or a folder of labelled pictures")
     parser.add_argument("--to", default="", metavar="WORDS", help='weather and light wanted, as in "night, rain"')
     parser.add_argument("--out", required=True, metavar="DIR", help="output folder or URL")
@@ -41,9 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tag", action="append", default=[], help="data sets: only clips with this tag; may be repeated"
     )
-    parser.add_argument("--fps", type=float, default=10.0, help="pictures: frames per second (default 10)")
-    parser.add_argument("--frames", type=int, default=25, metavar="N", help="pictures: longest clip (default 25)")
-    parser.add_argument("--licence", default="unknown", metavar="TEXT", help="pictures: their licence")
+    parser.add_argument("--fps", type=float, help="pictures: frames per second (default 10)")
+    parser.add_argument("--frames", type=int, metavar="N", help="pictures: longest clip (default 25)")
+    parser.add_argument("--licence", metavar="TEXT", help="pictures: their licence (default unknown)")
     parser.add_argument(
         "--class", dest="classes", action="append", default=[], metavar="NAME=CLASS",
         help="pictures: a class name of theirs, as one of ours or ignore; may be repeated",
@@ -96,6 +95,8 @@ def _config(args: argparse.Namespace) -> RestyleConfig:
             strength = 0.0 if args.strength == "auto" else float(args.strength)
         except ValueError as error:
             raise InputError("--strength", args.strength, "auto, or a number above 0 to 1") from error
+        if args.strength != "auto" and not 0 < strength <= 1:
+            raise InputError("--strength", args.strength, "auto, or a number above 0 to 1")
         overrides.append(f"strength={strength}")
     config = load_config(RestyleConfig, args.config or ["configs/restyle/default.yaml"], overrides)
     if not config.to:
@@ -107,28 +108,39 @@ def _config(args: argparse.Namespace) -> RestyleConfig:
 
 def _samples(args: argparse.Namespace) -> tuple[Callable[[], Iterable[Sample]], str]:
     """What makes the samples, and what they are in words."""
-    from worldgen.core.errors import InputError
+    from worldgen.core.errors import InputError, Received
     from worldgen.data.index import INDEX_NAME, DataSet
     from worldgen.data.labelled import PictureSet, find_format, read_labelled
     from worldgen.data.storage import join, resolve
 
     fs, path = resolve(join(args.input, INDEX_NAME))
     if fs.exists(path):
+        _refuse_given(args, ("fps", "frames", "licence", "classes"), "a data set", "a folder of labelled pictures")
         data = DataSet(args.input).select(args.split, args.tag, accepted=True)
         if not len(data):
-            raise InputError(
-                f"data set {args.input}", "no accepted clips with this split and these tags", "clips to restyle"
-            )
+            received = Received("no accepted clips with this split and these tags")
+            raise InputError(f"data set {args.input}", received, "clips to restyle")
         return lambda: iter(data), f"data set {args.input}, split {args.split or 'all'}, tags {sorted(args.tag)}"
+    _refuse_given(args, ("split", "tag"), "not a data set", "a data set, which has them")
     classes = {}
     for pair in args.classes:
         name, equals, target = pair.partition("=")
         if not equals or not name:
             raise InputError("--class", pair, "NAME=CLASS")
         classes[name] = target
-    config = PictureSet(args.fps, args.frames, args.licence, classes)
+    given = {name: getattr(args, name) for name in ("fps", "frames", "licence") if getattr(args, name) is not None}
+    config = PictureSet(**given, classes=classes)
     kind = find_format(args.input)
     return lambda: read_labelled(args.input, config), f"{kind} pictures {args.input}, {config}"
+
+
+def _refuse_given(args: argparse.Namespace, names: Sequence[str], kind: str, expected: str) -> None:
+    """Refuse options that this kind of input would ignore. Raises: InputError."""
+    from worldgen.core.errors import InputError, Received
+
+    given = ["--class" if name == "classes" else f"--{name}" for name in names if getattr(args, name) not in (None, [])]
+    if given:
+        raise InputError(f"{', '.join(given)} with {args.input}", Received(kind), expected)
 
 
 def summary(url: str, report: dict) -> list[str]:

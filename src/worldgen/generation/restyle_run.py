@@ -42,7 +42,8 @@ class RestyleRun:
     """Restyles samples into ``url``; the same call after a stop redoes at most one job.
 
     samples: makes the samples anew, in the same order every time. source: what they are, in words, kept with the run. say:
-    shows a line to whoever watches. page: whether to write the report's page too. shown: where that page is.
+    shows a line to whoever watches. page: whether to write the report's page too. shown: where that page is. instruments:
+    those of the config, named by content.
     """
 
     config: RestyleConfig
@@ -53,6 +54,7 @@ class RestyleRun:
     page: bool = True
     report: dict = field(default_factory=dict)
     shown: str = ""
+    instruments: dict[str, str] = field(default_factory=dict)
 
     def steps(self, load: Callable[[RestyleConfig], Restyler] = Restyler.load) -> Iterator[Progress]:
         """Work, yielding after each clip; ``report`` holds the outcome at the end.
@@ -66,10 +68,10 @@ class RestyleRun:
             restyler: Restyler | None = None
             start_s, done, accepted, jobs = time.monotonic(), 0, 0, []
             for number, batch in enumerate(_batches(self._wanted(), self.config.shard_size)):
-                record = self._finished(number)
+                record = self._finished(number, batch)
                 if record is None:
                     restyler = restyler or load(self.config)
-                    _refuse_other_weights(restyler, jobs, self.url)
+                    _refuse_other_weights(restyler.sampler.weights_hash, jobs, self.url)
                     made = []
                     for sample in batch:
                         made.append(_attempt(restyler, sample))
@@ -78,6 +80,7 @@ class RestyleRun:
                         yield Progress(done, accepted)
                     record = self._write(number, made, restyler.sampler.weights_hash)
                 else:
+                    _refuse_other_weights(record["weights_hash"], jobs, self.url)
                     done, accepted = done + len(record["clips"]), accepted + sum(c["accepted"] for c in record["clips"])
                     yield Progress(done, accepted)
                 jobs.append(record)
@@ -111,10 +114,22 @@ class RestyleRun:
                 "the same settings, or another folder",
             )
 
-    def _finished(self, number: int) -> dict | None:
+    def _finished(self, number: int, batch: Sequence[Sample]) -> dict | None:
+        """The record of a job that is done; None for one that is not, or whose shards are gone.
+
+        Raises: InputError when it was done for other clips than come now.
+        """
         where = join(self.url, f"{JOBS}/{number:05d}.json")
         fs, path = resolve(where)
-        return json.loads(read_bytes(where)) if fs.exists(path) else None
+        if not fs.exists(path):
+            return None
+        record = json.loads(read_bytes(where))
+        if [clip["source"] for clip in record["clips"]] != [sample.key for sample in batch]:
+            raise InputError(
+                f"output {self.url}", Received(f"begun when {self.source} held other clips"), "another output for these"
+            )
+        shards = (resolve(join(self.url, name))[1] for name in record["shards"])
+        return record if all(fs.exists(shard) for shard in shards) else None
 
     def _write(self, number: int, made: Sequence[Made], weights_hash: str) -> dict:
         """Shards first, then the record that marks them as whole."""
@@ -139,7 +154,7 @@ class RestyleRun:
         self.report = {
             "report_version": REPORT_VERSION, "worldgen": worldgen.__version__, "source": self.source,
             "config": dataclasses.asdict(self.config), "instruments": self.instruments,
-            "weights_hash": jobs[0].get("weights_hash"), "attempts": len(clips), "accepted": accepted,
+            "weights_hash": jobs[0]["weights_hash"], "attempts": len(clips), "accepted": accepted,
             "reasons": dict(Counter(reason for clip in clips if not clip["accepted"] for reason in clip["reasons"])),
             "strengths": dict(Counter(f"{clip['strength']:g}" for clip in clips if clip["accepted"])),
             "worker_seconds": {name: round(value, 3) for name, value in seconds.items()},
@@ -149,14 +164,13 @@ class RestyleRun:
         write_bytes(join(self.url, REPORT_NAME), canonical_json(self.report, "report of the run"))
 
 
-def _refuse_other_weights(restyler: Restyler, jobs: list[dict], url: str) -> None:
-    """One set is made by one model. Raises: InputError when the jobs that are there were made with other weights."""
-    for job in jobs:
-        if job.get("weights_hash") != restyler.sampler.weights_hash:
-            raise InputError(
-                f"weights for {url}", restyler.sampler.weights_hash,
-                f"{job.get('weights_hash')}, which made the clips that are there; or another output",
-            )  # fmt: skip
+def _refuse_other_weights(weights_hash: str, jobs: list[dict], url: str) -> None:
+    """One set is made by one model. Raises: InputError when the jobs before were done with other weights."""
+    if jobs and jobs[0]["weights_hash"] != weights_hash:
+        raise InputError(
+            f"weights for {url}", weights_hash,
+            f"{jobs[0]['weights_hash']}, which made the clips that are there; or another output",
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
