@@ -143,6 +143,7 @@ def test_a_broken_record_does_not_hide_the_clips(url, tmp_path):
     shutil.copytree(url, copy)
     (copy / "generate.json").write_text("{ half")
     assert len(write_report(str(copy), tmp_path / "page")) == 6
+    assert "generate.json cannot be read" in (tmp_path / "page/index.html").read_text("utf-8")
 
 
 def test_charts_hold_every_value_once():

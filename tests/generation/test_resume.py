@@ -12,6 +12,7 @@ from functools import partial
 import pytest
 
 from tests.generation import rig
+from worldgen.core.errors import InputError
 from worldgen.data import storage
 from worldgen.generation.run import Run
 from worldgen.generation.runner import HereRunner, ProcessRunner
@@ -125,6 +126,17 @@ def test_a_damaged_shard_is_made_again(tmp_path, harm):
     _, said = go(recipe)
     assert rig.files_of(tmp_path / "out") == wanted
     assert harm == "no record" or any("again" in line for line in said)
+
+
+@pytest.mark.usefixtures("quick_scenes")
+def test_a_shard_that_is_damaged_again_and_again_ends_the_run(tmp_path, monkeypatch):
+    monkeypatch.setattr("worldgen.generation.publish.verified_samples", lambda url, record: None)
+    recipe = rig.recipe(tmp_path / "out")
+    with pytest.raises(InputError, match=f"damaged {recipe.work.retries + 1} times"):
+        go(recipe)
+    assert not (tmp_path / "out" / "generate.json").exists()
+    monkeypatch.undo()
+    assert go(recipe)[0]["met"]  # the same command goes on once the disk is sound
 
 
 @pytest.mark.slow

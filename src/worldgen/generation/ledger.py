@@ -17,7 +17,7 @@ FLUSH_S = 5.0
 
 @dataclass(eq=False)
 class Ledger:
-    """Entries of ``url/ledger.json``: time (UTC), kind (fault, died, damaged, lock, stopped), and what happened.
+    """Entries of ``url/ledger.json``: time (UTC), kind (fault, died, damaged, stopped), and what happened.
 
     Writing is never the reason to stop: while the place cannot be written, entries are kept for the next time.
     """

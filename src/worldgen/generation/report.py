@@ -18,11 +18,11 @@ from worldgen.data.index import DataSet
 from worldgen.data.page import Section, spread, write_page
 from worldgen.data.shards import canonical_json, decode_ego, decode_labels, decode_record
 from worldgen.data.storage import join, read_bytes, resolve, write_bytes
+from worldgen.generation.ledger import LEDGER_NAME
 from worldgen.generation.report_sections import front_page
 from worldgen.generation.retry import Patience
 
 RUN_NAMES = ("generate.json", "restyle.json")
-LEDGER_NAME = "ledger.json"
 FOLDER, META_NAME = "report", "meta.json"
 """Where a run keeps its own page, beside the data set."""
 EXTREMES = 6

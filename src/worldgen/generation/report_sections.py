@@ -60,6 +60,8 @@ def _summary(report: Report) -> str:
         f'<p class="warning">{html.escape(_words(cell))}: stopped at {cell.get("accepted", 0)} of {cell.get("quota", 0)}. {html.escape(str(cell.get("why", "")))}</p>'
         for cell in stopped
     )
+    if "unreadable" in run:
+        lines += f'<p class="warning">{html.escape(run["unreadable"])} cannot be read: what the run says of itself is missing.</p>'
     return f'<section class="tiles">{body}</section>{lines}\n'
 
 

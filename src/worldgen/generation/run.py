@@ -116,6 +116,7 @@ class Run:
         self.patience = Patience(self.recipe.work.retries, self.recipe.work.retry_wait_s)
         self.weights_hash = ""
         self.deaths: Counter[str] = Counter()
+        self.damages: Counter[str] = Counter()
         self.session_attempts = 0
         self.start_s = time.monotonic()
 
@@ -253,13 +254,18 @@ class Run:
             raise InputError(f"weights of job {record.name}", record.weights_hash, f"{self.weights_hash} as other jobs")
 
     def _forget(self, record: Record) -> None:
-        """A damaged shard is made again; its record must not outlive it."""
+        """A damaged shard is made again, as often as work is retried; its record must not outlive it."""
         self._note("damaged", f"shard {record.name} is gone or damaged; its job is done again")
+        self.damages[record.name] += 1
         fs, path = resolve(join(join(self.url, JOBS), f"{record.name}.json"))
         self.patience(f"remove record {record.name}", lambda: fs.exists(path) and fs.rm_file(path))
         course = self.courses[record.cell]
         del course.finished[record.number]
         course.update()
+        if self.damages[record.name] > self.recipe.work.retries:
+            raise InputError(
+                f"shard {record.name} was found damaged {self.damages[record.name]} times; is the disk sound?"
+            )
 
     def _publish(self) -> None:
         parts = [part for course in self.courses.values() for part in course.parts()]
