@@ -14,6 +14,7 @@ import pytest
 from tests.generation import rig
 from worldgen.core.errors import InputError
 from worldgen.data import storage
+from worldgen.generation.lock import Lock
 from worldgen.generation.run import Run
 from worldgen.generation.runner import HereRunner, ProcessRunner
 
@@ -137,6 +138,20 @@ def test_a_shard_that_is_damaged_again_and_again_ends_the_run(tmp_path, monkeypa
     assert not (tmp_path / "out" / "generate.json").exists()
     monkeypatch.undo()
     assert go(recipe)[0]["met"]  # the same command goes on once the disk is sound
+
+
+@pytest.mark.usefixtures("quick_scenes")
+def test_nothing_is_published_without_the_lock(tmp_path, monkeypatch):
+    def taken_over(self):
+        raise InputError("the lock was taken over by another run; this one stops")
+
+    recipe = rig.recipe(tmp_path / "out")
+    go(recipe)
+    (tmp_path / "out" / "dataset.json").unlink()  # as if killed while publishing: all jobs are done
+    monkeypatch.setattr(Lock, "check", taken_over)
+    with pytest.raises(InputError, match="taken over"):
+        go(recipe)
+    assert not (tmp_path / "out" / "dataset.json").exists()
 
 
 @pytest.mark.slow

@@ -86,6 +86,7 @@ class RestyleRun:
                 jobs.append(record)
             if not jobs:
                 raise InputError("clips to restyle", Received("none"), f"labelled clips in {self.source}")
+            lock.check()
             self._publish(jobs, time.monotonic() - start_s)
             if self.page and self.report["data"]:
                 self.shown = keep_report(self.url, json.loads(json.dumps(self.report)))

@@ -137,6 +137,7 @@ class Run:
                 self._resume()
                 while True:
                     yield from self._work(lock)
+                    lock.check()
                     try:
                         self._publish()
                         break
