@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 
 import pytest
 
 from tests.evaluation.test_gain import data  # noqa: F401  (a fixture)
-from worldgen.cli.main import main
+from worldgen.cli import eval_gain
+from worldgen.cli.main import build_parser, main
 
 pytest.importorskip("pycocotools", reason="average precision is judged by pycocotools")
 
@@ -35,6 +37,30 @@ def test_a_study_writes_its_result_a_plot_and_a_table(data, tmp_path, capsys):  
     shown = capsys.readouterr()
     assert "run " not in shown.err, "nothing is trained again"
     assert json.loads(shown.out)["arms"] == record["arms"]
+
+
+def test_the_command_names_what_was_changed_and_no_folder_of_this_machine():
+    words = [
+        "--config",
+        "/home/me/configs/eval/a.yaml",
+        "--folder",
+        "/tmp/runs",
+        "real.url=/home/me/sets/real",
+        "steps=2",
+    ]
+    words += [
+        "synthetic.url=s3://bucket/made",
+        "arms=[real,oracle]",
+        "model={widths: [8,8], neck: 8}",
+        "urls=[/a/b,c/d]",
+    ]
+    args = build_parser("eval").parse_args(["eval", "gain", *words])
+    told = eval_gain.command(args)
+    again = build_parser("eval").parse_args(shlex.split(told)[1:])
+    assert again.config == ["a.yaml"]
+    assert again.overrides == [
+        "real.url=real", "steps=2", "synthetic.url=made", "arms=[real,oracle]", "model={widths: [8,8], neck: 8}", "urls=[b,d]",
+    ]  # fmt: skip
 
 
 def test_user_errors_are_one_line(data, tmp_path, capsys):  # noqa: F811

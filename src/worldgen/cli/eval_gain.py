@@ -9,6 +9,8 @@ kept in --folder, so a study that was stopped, or gets a new arm, goes on from t
 from __future__ import annotations
 
 import argparse
+import re
+import shlex
 import sys
 
 
@@ -97,15 +99,20 @@ def _finish(args: argparse.Namespace, record: dict) -> int:
     from worldgen.data.storage import write_bytes
     from worldgen.evaluation.gain_plot import gain_plot
 
-    names = [str(name).rstrip("/").rsplit("/", 1)[-1] for name in args.config]
     head = {
         "result_version": 1, "measure": "gain", "date": datetime.date.today().isoformat(), "worldgen": worldgen.__version__,
-        "command": " ".join(["worldgen eval gain", *(f"--config {name}" for name in names)]),
+        "command": command(args),
     }  # fmt: skip
     record = head | record
     if args.out:
         write_bytes(args.out.removesuffix(".json") + ".png", gain_plot(record))
     return finish(args, record, [*gain_table(record), "", *record["sentences"]])
+
+
+def command(args: argparse.Namespace) -> str:
+    """The command that gives the same numbers; files and folders by their last name."""
+    words = [*(f"--config {file}" for file in args.config), *map(shlex.quote, args.overrides)]
+    return " ".join(["worldgen eval gain", *(re.sub(r"[^\s=\[,'\"]*/(?=[^\s/])", "", word) for word in words)])
 
 
 def gain_table(record: dict) -> list[str]:
