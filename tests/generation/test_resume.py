@@ -173,7 +173,7 @@ from worldgen.generation.cluster import RayRunner
 from worldgen.generation.run import Run
 
 recipe = rig.recipe(sys.argv[1])
-runner = RayRunner(partial(rig.suicidal_worker, recipe, sys.argv[2]), workers=2, retries=2)
+runner = RayRunner(partial(rig.suicidal_worker, recipe, sys.argv[2]), workers=2)
 run = Run(recipe, runner, print)
 list(run.steps())
 runner.close()
@@ -191,6 +191,7 @@ def test_on_ray_with_a_worker_killed_in_its_work_the_bytes_are_the_same(tmp_path
         capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    assert '"died"' in (tmp_path / "ray" / "ledger.json").read_text()
     go(rig.recipe(tmp_path / "here"))
     assert rig.files_of(tmp_path / "ray") == rig.files_of(tmp_path / "here")
 

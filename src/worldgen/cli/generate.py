@@ -164,7 +164,7 @@ def _runner(args: argparse.Namespace, recipe: Recipe) -> Runner:
     if args.ray:
         from worldgen.generation.cluster import RayRunner
 
-        return RayRunner(make, address=args.ray, workers=args.workers, retries=recipe.work.retries)
+        return RayRunner(make, address=args.ray, workers=args.workers)
     return HereRunner(make) if args.workers == 1 else ProcessRunner(make, args.workers)
 
 

@@ -17,11 +17,11 @@ _loaded: dict[str, Doer] = {}
 class RayRunner:
     """Does jobs as Ray tasks. address: of a cluster, "auto", or "local" for one on this machine with ``workers`` CPUs.
 
-    A task whose process dies is repeated by Ray, ``retries`` times. At most ``capacity`` tasks are in flight, so that the
-    cluster's queue stays short.
+    A task whose process dies is reported and not repeated by Ray itself: the run counts deaths, notes each in its ledger
+    and submits the job again. At most ``capacity`` tasks are in flight, so that the cluster's queue stays short.
     """
 
-    def __init__(self, make: MakeDoer, *, address: str = LOCAL, workers: int = 1, retries: int = 4):
+    def __init__(self, make: MakeDoer, *, address: str = LOCAL, workers: int = 1):
         try:
             import ray
         except ImportError as error:
@@ -39,7 +39,7 @@ class RayRunner:
                     "Ray cluster", address, f"the address of a running cluster, or local ({error})"
                 ) from error
         self.capacity = 2 * workers if address == LOCAL else 2 * max(int(ray.cluster_resources().get("CPU", 1)), 1)
-        self._task = ray.remote(num_cpus=1, max_retries=retries, retry_exceptions=False)(_do)
+        self._task = ray.remote(num_cpus=1, max_retries=0)(_do)
         self._make = ray.put(make)
         self._token = uuid.uuid4().hex
         self._flying: dict[object, Job] = {}
