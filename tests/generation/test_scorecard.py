@@ -238,6 +238,8 @@ def test_a_copy_is_near_and_a_new_clip_is_far(tmp_path):
     assert describe(clips[0]).shape == (1296,) and TrainingClips.load(tmp_path / "none") is None
     with pytest.raises(InputError, match="at least three"):
         TrainingClips.of(clips[:2])
+    with pytest.raises(InputError, match="copies of one another"):
+        TrainingClips.of([clips[0]] * 3)
     (tmp_path / "training.safetensors").write_bytes(b"nonsense")
     with pytest.raises(InputError, match="safetensors"):
         TrainingClips.load(tmp_path)

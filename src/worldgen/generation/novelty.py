@@ -50,7 +50,7 @@ class TrainingClips:
 
     @classmethod
     def of(cls, clips: Iterable[Clip]) -> TrainingClips:
-        """Describe training clips. Raises: InputError for fewer than three."""
+        """Describe training clips. Raises: InputError for fewer than three, or when most are copies of one another."""
         rows = np.stack([describe(clip) for clip in clips])
         if len(rows) < 3:
             raise InputError("training clips to describe", len(rows), "at least three")
@@ -62,7 +62,10 @@ class TrainingClips:
         points = stored((rows - mean) @ basis)
         apart = np.sqrt(np.maximum(_squared_distances(points), 0))
         np.fill_diagonal(apart, np.inf)
-        return cls(mean, basis, points, np.array([np.median(apart.min(1))], np.float32))
+        scale = np.median(apart.min(1))
+        if scale == 0:
+            raise InputError("training clips to describe", Received("mostly copies of one another"), "different clips")
+        return cls(mean, basis, points, np.array([scale], np.float32))
 
     def save(self, folder: str | Path) -> None:
         """Write ``training.safetensors`` into a folder."""
