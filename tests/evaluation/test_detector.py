@@ -103,6 +103,41 @@ def test_frames_are_judged_one_by_one():
     assert together.box_px.min() >= 0 and together.box_px[:, 2].max() <= 80
 
 
+class Answers(torch.nn.Module):
+    """Says what it was made with, whatever the picture: boxes by cell (column, row) with their scores, all pedestrians."""
+
+    def __init__(self, boxes: dict[tuple[int, int], tuple[list[float], float]], rows: int = 16, columns: int = 16):
+        super().__init__()
+        self.none = torch.nn.Parameter(torch.zeros(1))
+        self.logits, self.sides = torch.full((1, 3, rows, columns), -12.0), torch.ones(1, 4, rows, columns)
+        for (x, y), (box, score) in boxes.items():
+            centre = cell_centres(rows, columns)[:, y, x]
+            self.logits[0, 1, y, x] = torch.logit(torch.tensor(score))
+            self.sides[0, :, y, x] = torch.cat([centre - torch.tensor(box[:2]), torch.tensor(box[2:]) - centre])
+
+    def forward(self, pictures):
+        return self.logits, self.sides
+
+
+def test_two_people_side_by_side_are_two_and_cells_of_one_are_averaged():
+    left, right = [18.0, 10.0, 24.0, 40.0], [22.5, 10.0, 28.5, 40.0]  # centres in cells beside each other
+    near = [18.0, 10.0, 25.0, 42.0]
+    told = Answers({(5, 6): (left, 0.9), (6, 6): (right, 0.6), (5, 7): (near, 0.3)})
+    ((group, box, score),) = find(told, np.zeros((1, 64, 64, 3), np.uint8))
+    assert group.tolist() == [1, 1] and score == pytest.approx([0.9, 0.6])
+    np.testing.assert_allclose(box[0], np.average([left, near], axis=0, weights=[0.9, 0.3]), atol=1e-4)
+    np.testing.assert_allclose(box[1], right, atol=1e-4)
+
+
+def test_no_more_objects_than_allowed_and_none_is_fine(monkeypatch):
+    monkeypatch.setattr("worldgen.evaluation.detector.MAX_OBJECTS", 3)
+    many = Answers({(x, 4): ([4.0 * x, 16.0, 4.0 * x + 4, 20.0], 0.3 + 0.05 * x) for x in range(8)})
+    ((_, box, score),) = find(many, np.zeros((1, 64, 64, 3), np.uint8))
+    assert score == pytest.approx([0.65, 0.6, 0.55], abs=1e-5) and box[:, 0] == pytest.approx([28, 24, 20], abs=1e-4)
+    ((group, box, score),) = find(Answers({}), np.zeros((1, 64, 64, 3), np.uint8))
+    assert len(group) == len(score) == 0 and box.shape == (0, 4)
+
+
 def test_the_peak_of_the_target_is_the_cell_of_the_centre():
     box = np.array([[8, 8, 24, 40]], np.float32)
     targets = training.targets_of([box], [np.array([1])], [np.array([False])], (1, 16, 16))
@@ -110,6 +145,57 @@ def test_the_peak_of_the_target_is_the_cell_of_the_centre():
     assert targets.weight.sum().item() == pytest.approx(np.log2(16 * 32), rel=0.05)
     ignored = training.targets_of([box], [np.array([1])], [np.array([True])], (1, 16, 16))
     assert ignored.num_objects == 0 and ignored.counted[0, 1, 2:10, 2:6].sum() == 0 and ignored.counted[0, 0].all()
+
+
+def test_a_narrow_box_also_marks_the_cells_beside_its_centre_if_asked_to():
+    box = np.array([[20.5, 8, 26.5, 24]], np.float32)  # its centre, x 23.5, is half a pixel left of a cell's edge
+    group, wanted, shape = [np.array([1])], [np.array([False])], (1, 16, 16)
+    alone = training.targets_of([box], group, wanted, shape).heat[0, 1]
+    assert alone[4, 5] == 1 and alone[:, 4].max() == alone[:, 6].max() == 0
+    beside = training.targets_of([box], group, wanted, shape, spread=0.6).heat[0, 1]
+    assert beside[4, 5] == 1 and 0.6 < beside[4, 6] < 1 and 0 < beside[4, 4] < 0.1
+    big = np.array([[10, 10, 58, 58]], np.float32)  # wider than the spread, its centre that of a cell: nothing changes
+    heats = [training.targets_of([big], group, wanted, shape, spread=spread).heat for spread in (0.0, 0.6)]
+    torch.testing.assert_close(*heats)
+
+
+def test_the_rate_is_held_and_the_steps_may_change_until_it_falls():
+    config = training.DetectorTraining(steps=1000, warmup=100, hold=0.5)
+    rates = [training.learning_rate(config, step) for step in range(1000)]
+    assert rates[99:550] == [config.learning_rate] * 451 and rates[551] < rates[550] and rates[999] < 1e-7
+    assert rates[:550] == [training.learning_rate(replace(config, steps=1200), step) for step in range(550)]
+    with pytest.raises(InputError, match="hold"):
+        training.DetectorTraining(hold=1.0)
+
+
+def test_a_deeper_detector_starts_with_the_answers_of_a_shallow_one():
+    torch.manual_seed(2)
+    shallow = Detector(TINY).eval()
+    config = training.DetectorTraining(model=replace(TINY, depths=(2, 1, 3)))
+    deep = training.initial_state(config, shallow.state_dict()).average
+    x = torch.rand(1, 3, 32, 48) * 2 - 1
+    for ours, theirs in zip(deep(x), shallow(x), strict=True):
+        torch.testing.assert_close(ours, theirs)
+    with pytest.raises(RuntimeError):
+        training.initial_state(training.DetectorTraining(), shallow.state_dict())
+
+
+def test_crops_hold_an_object_and_its_box_moves_along():
+    pictures = drawn_pictures()
+    config = training.DetectorTraining(steps=1, batch=4, augment=STILL, crops=1.0)
+    for step in range(6):
+        x, targets = training.batch_of(pictures, config, step, np.full(len(pictures), 1 / len(pictures)))
+        height = pictures.frames.shape[1]
+        assert x.shape == (4, 3, height, height)
+        assert (targets.heat == 1).flatten(1).any(1).all()  # every one of these pictures has objects
+        assert targets.box.min() >= 0 and targets.box.max() <= height
+    frame = np.zeros((8, 24, 3), np.uint8)
+    frame[2:6, 11:14] = 255
+    box = np.array([[11, 2, 14, 6]], np.float32)
+    for seed in range(20):
+        seen, moved, left = training._column(frame, box, np.ones(1), rng=np.random.default_rng(seed))
+        xs = np.flatnonzero(seen[3, :, 0])
+        assert [moved[0, 0], moved[0, 2]] == [xs[0], xs[-1] + 1] and left[0] == pytest.approx(len(xs) / 3)
 
 
 def test_a_perfect_answer_costs_nothing_and_others_cost():

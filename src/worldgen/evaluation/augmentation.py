@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Probabilities of each change, and the largest zoom in or out.
+    """Probabilities of each change, and the largest zoom in or out (``least_zoom``: another limit for out, below 1).
 
     softness (blur, loss of resolution, JPEG, noise) teaches a detector to judge generated pictures fairly; light
     changes brightness, contrast, gamma and saturation.
@@ -19,6 +19,7 @@ class AugmentConfig:
     mirror: float = 0.5
     zoom: float = 0.5
     max_zoom: float = 1.4
+    least_zoom: float = 0.0
     light: float = 0.7
     softness: float = 0.5
 
@@ -34,7 +35,7 @@ def augmented(
         frame = frame[:, ::-1]
         box[:, [0, 2]] = width - box[:, [2, 0]]
     if rng.random() < config.zoom:
-        frame, box = _zoomed(np.ascontiguousarray(frame), box, config.max_zoom, rng=rng)
+        frame, box = _zoomed(np.ascontiguousarray(frame), box, config, rng=rng)
     area = np.prod(box[:, 2:] - box[:, :2], axis=1)
     cut = np.clip(box, 0, [width, height, width, height]).astype(np.float32)
     left = np.prod(cut[:, 2:] - cut[:, :2], axis=1) / np.maximum(area, 1e-6)
@@ -46,10 +47,13 @@ def augmented(
     return frame, cut, left
 
 
-def _zoomed(frame: np.ndarray, box: np.ndarray, most: float, *, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+def _zoomed(
+    frame: np.ndarray, box: np.ndarray, config: AugmentConfig, *, rng: np.random.Generator
+) -> tuple[np.ndarray, ...]:
     """Scaled about a random place; what is not known when zooming out is grey."""
     height, width = frame.shape[:2]
-    factor = float(np.exp(rng.uniform(-np.log(most), np.log(most))))
+    least = np.log(config.least_zoom) if config.least_zoom else -np.log(config.max_zoom)
+    factor = float(np.exp(rng.uniform(least, np.log(config.max_zoom))))
     shift = rng.uniform(0, 1, 2) * (np.array([width, height]) * (1 - factor))
     # cv2 puts pixel centres at whole numbers, worldgen at +0.5
     offset = shift + 0.5 * (factor - 1)

@@ -29,6 +29,8 @@ STRIDE_PX = 4
 ALIGN_PX = 16
 """Pictures are padded to a multiple of the coarsest stride."""
 MAX_OBJECTS = 100
+MAX_CELLS = 300
+"""Cells of a picture that may propose an object, the most sure ones; many propose the same."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,9 +163,8 @@ def find(detector: Detector, frames: np.ndarray, *, threshold: float = 0.05) -> 
     pictures = to_pictures(frames).to(next(detector.parameters()).device, memory_format=torch.channels_last)
     logits, sides = detector(pictures)
     heat = logits.sigmoid()
-    peaks = torch.where(F.max_pool2d(heat, 3, 1, 1) == heat, heat, 0.0)
     count, _, rows, columns = heat.shape
-    score, place = peaks.flatten(1).topk(min(MAX_OBJECTS, peaks[0].numel()))  # (B, K)
+    score, place = heat.flatten(1).topk(min(MAX_CELLS, heat[0].numel()))  # (B, K), falling
     group, cell = place // (rows * columns), place % (rows * columns)
     centre = cell_centres(rows, columns, device=heat.device).flatten(1)[:, cell]  # (2, B, K)
     side = sides.flatten(2).gather(2, cell[:, None].expand(-1, 4, -1))  # (B, 4, K)
@@ -177,26 +178,38 @@ def find(detector: Detector, frames: np.ndarray, *, threshold: float = 0.05) -> 
         g, x, s = group[b].cpu().numpy(), box[b].cpu().numpy(), score[b].cpu().numpy()
         keep = s >= threshold
         g, x, s = g[keep], x[keep], s[keep]
-        keep = _without_doubles(g, x)
-        found.append((g[keep], x[keep], s[keep]))
+        found.append(_merged(g, x, s))
     return found
 
 
-def _without_doubles(group: np.ndarray, box: np.ndarray, *, overlap: float = 0.6) -> np.ndarray:
-    """Rows ``(n,)`` bool, sorted by falling score, that no better row of their group covers."""
-    keep = np.ones(len(box), bool)
-    shared = box_iou(box, box) > overlap
-    same = group[:, None] == group[None]
-    for row in range(1, len(box)):
-        keep[row] = not (shared[row, :row] & same[row, :row] & keep[:row]).any()
-    return keep
+def _merged(
+    group: np.ndarray, box: np.ndarray, score: np.ndarray, *, overlap: float = 0.6
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """One row for each object from those of all its cells (``(n,)``, ``(n, 4)``, ``(n,)``, by falling score).
+
+    Rows of one group that overlap a better one are the same object; their boxes are averaged by score, since each cell
+    errs a little otherwise. Cells are not thinned out to peaks before: of two people who stand closer than two cells one
+    would be lost.
+    """
+    same = (box_iou(box, box) > overlap) & (group[:, None] == group[None])
+    np.fill_diagonal(same, True)
+    left, best = np.ones(len(box), bool), []
+    for row in range(len(box)):
+        if left[row]:
+            best.append(row)
+            left &= ~same[row]
+    best = best[:MAX_OBJECTS]
+    weight = same[best] * score[None]
+    mean = weight @ box / np.maximum(weight.sum(1, keepdims=True), 1e-12)
+    return group[best], mean.astype(box.dtype), score[best]
 
 
 def box_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Intersection over union of boxes ``(n, 4)`` and ``(m, 4)`` x0 y0 x1 y1: ``(n, m)``, 0 where both are empty."""
     low = np.maximum(first[:, None, :2], second[None, :, :2])
     high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    shared = np.prod(np.clip(high - low, 0, None), axis=-1)
+    size = np.clip(high - low, 0, None)
+    shared = size[..., 0] * size[..., 1]
     areas = [np.prod(np.clip(box[:, 2:] - box[:, :2], 0, None), axis=-1) for box in (first, second)]
     union = areas[0][:, None] + areas[1][None] - shared
     return np.where(union > 0, shared / np.maximum(union, 1e-9), 0.0)

@@ -11,13 +11,21 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from worldgen.core.errors import InputError
 from worldgen.core.seeds import numpy_rng, stable_hash
 from worldgen.data.storage import atomic_file
 from worldgen.evaluation.augmentation import AugmentConfig, augmented
-from worldgen.evaluation.detector import GROUPS, STRIDE_PX, Detector, DetectorConfig, cell_centres, to_pictures
+from worldgen.evaluation.detector import (
+    GROUPS,
+    STRIDE_PX,
+    Detector,
+    DetectorConfig,
+    Residual,
+    cell_centres,
+    to_pictures,
+)
 from worldgen.evaluation.pictures import Pictures
 from worldgen.models.weights import read_tensors
 
@@ -27,7 +35,13 @@ CORE = 0.54
 
 @dataclass(frozen=True)
 class DetectorTraining:
-    """How long and how to train: AdamW, linear warm-up then cosine to zero, exponential moving average of weights."""
+    """How long and how to train: AdamW, linear warm-up then cosine to zero, exponential moving average of weights.
+
+    hold: share of the steps after the warm-up that keep the full rate before it falls, in [0, 1): until then ``steps``
+    may still be changed without changing what was done. spread: least width of the bumps of the heat map, in cells (see
+    :func:`targets_of`). crops: share of the steps that see columns of pictures as wide as the pictures are high, placed
+    where objects are, in place of whole pictures: cheaper, and less of it is empty.
+    """
 
     steps: int = 3000
     batch: int = 16
@@ -35,6 +49,9 @@ class DetectorTraining:
     weight_decay: float = 1e-4
     warmup: int = 100
     ema: float = 0.998
+    hold: float = 0.0
+    spread: float = 0.0
+    crops: float = 0.0
     seed: int = 0
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     model: DetectorConfig = field(default_factory=DetectorConfig)
@@ -42,6 +59,12 @@ class DetectorTraining:
     def __post_init__(self) -> None:
         if min(self.steps, self.batch) < 1 or self.learning_rate <= 0 or not 0 <= self.ema < 1:
             raise InputError("detector training", (self.steps, self.batch, self.learning_rate, self.ema), "positive")
+        if not (0 <= self.hold < 1 and self.spread >= 0 and 0 <= self.crops <= 1):
+            raise InputError(
+                "hold, spread, crops of detector training",
+                (self.hold, self.spread, self.crops),
+                "[0, 1), 0 or more, [0, 1]",
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +80,15 @@ class Targets:
     num_objects: int
 
 
-def targets_of(boxes: list[np.ndarray], groups: list[np.ndarray], ignore: list[np.ndarray], shape: tuple) -> Targets:
-    """Targets of a batch; boxes in pixels of the picture, shape: (B, h, w) of the cells."""
+def targets_of(
+    boxes: list[np.ndarray], groups: list[np.ndarray], ignore: list[np.ndarray], shape: tuple, *, spread: float = 0.0
+) -> Targets:
+    """Targets of a batch; boxes in pixels of the picture, shape: (B, h, w) of the cells.
+
+    spread: 0, or the least sigma of a bump in cells, with bumps measured from the true centre and reaching at least the
+    cells beside it. With 0 a box narrower than 15 px marks one column of cells alone: a network that puts the centre a
+    pixel over a cell's edge is then punished as for a false alarm far away, and stays unsure of narrow things (people).
+    """
     count, rows, columns = shape
     heat = np.zeros((count, len(GROUPS), rows, columns), np.float32)
     counted = np.ones_like(heat)
@@ -75,7 +105,7 @@ def targets_of(boxes: list[np.ndarray], groups: list[np.ndarray], ignore: list[n
                 counted[b, group, low[1] : high[1], low[0] : high[0]] = 0
                 continue
             objects += 1
-            window, blob = _blob(box, rows, columns)
+            window, blob = _blob(box, rows, columns, spread)
             np.maximum(heat[b, group][window], blob, out=heat[b, group][window])
             claim = blob > 0.1
             target[b][window][claim] = box
@@ -88,17 +118,20 @@ def targets_of(boxes: list[np.ndarray], groups: list[np.ndarray], ignore: list[n
     )  # fmt: skip
 
 
-def _blob(box: np.ndarray, rows: int, columns: int) -> tuple[tuple[slice, slice], np.ndarray]:
+def _blob(box: np.ndarray, rows: int, columns: int, spread: float) -> tuple[tuple[slice, slice], np.ndarray]:
     """A Gaussian bump over the middle of a box, 1 at its centre's cell, and the window of cells it covers."""
     centre = (box[:2] + box[2:]) / 2 / STRIDE_PX
     x, y = min(int(centre[0]), columns - 1), min(int(centre[1]), rows - 1)
     half = np.maximum((box[2:] - box[:2]) / 2 * CORE / STRIDE_PX, 0.0)
-    rx, ry = int(half[0]), int(half[1])
-    sigma = (2 * half + 1) / 6
+    rx, ry = (max(int(reach), int(spread > 0)) for reach in half)
+    sigma = np.maximum((2 * half + 1) / 6, spread)
+    middle = centre - 0.5 if spread else (x, y)
     xs = np.arange(max(x - rx, 0), min(x + rx + 1, columns))
     ys = np.arange(max(y - ry, 0), min(y + ry + 1, rows))
-    bump = np.exp(-((xs - x) ** 2)[None] / (2 * sigma[0] ** 2) - ((ys - y) ** 2)[:, None] / (2 * sigma[1] ** 2))
-    return (slice(ys[0], ys[-1] + 1), slice(xs[0], xs[-1] + 1)), bump.astype(np.float32)
+    across, down = (xs - middle[0]) ** 2 / (2 * sigma[0] ** 2), (ys - middle[1]) ** 2 / (2 * sigma[1] ** 2)
+    bump = np.exp(down.min() + across.min() - across[None] - down[:, None]).astype(np.float32)
+    bump[y - ys[0], x - xs[0]] = 1.0
+    return (slice(ys[0], ys[-1] + 1), slice(xs[0], xs[-1] + 1)), bump
 
 
 def detection_loss(heat_logits: Tensor, sides_px: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
@@ -135,25 +168,51 @@ def generalised_iou(first: Tensor, second: Tensor) -> Tensor:
 def batch_of(pictures: Pictures, config: DetectorTraining, step: int, shares: np.ndarray) -> tuple[Tensor, Targets]:
     """The pictures and targets of one step, drawn from (seed, step) alone. shares: ``(N,)`` sums to 1."""
     rng = numpy_rng("detector batch", config.seed, step)
+    cropped = config.crops > 0 and rng.random() < config.crops
     starts = np.searchsorted(pictures.boxes.picture_index, np.arange(len(pictures) + 1))
     frames, boxes, groups, ignore = [], [], [], []
     for number in rng.choice(len(pictures), config.batch, p=shares):
         rows = slice(starts[number], starts[number + 1])
+        group, unwanted = pictures.boxes.group[rows], pictures.boxes.ignore[rows]
         frame, box, left = augmented(pictures.frames[number], pictures.boxes.box_px[rows], config.augment, rng=rng)
+        if cropped:
+            frame, box, part = _column(frame, box, np.where(unwanted, 0.0, 1.0 + 3.0 * (group > 0)), rng=rng)
+            left = left * part
         shown = (box[:, 2:] - box[:, :2]).min(1, initial=np.inf) > 0.5
         frames.append(frame)
         boxes.append(box[shown])
-        groups.append(pictures.boxes.group[rows][shown])
-        ignore.append((pictures.boxes.ignore[rows] | (left < 0.35))[shown])
+        groups.append(group[shown])
+        ignore.append((unwanted | (left < 0.35))[shown])
     x = to_pictures(np.stack(frames)).contiguous(memory_format=torch.channels_last)
-    return x, targets_of(boxes, groups, ignore, (len(frames), x.shape[2] // STRIDE_PX, x.shape[3] // STRIDE_PX))
+    shape = (len(frames), x.shape[2] // STRIDE_PX, x.shape[3] // STRIDE_PX)
+    return x, targets_of(boxes, groups, ignore, shape, spread=config.spread)
+
+
+def _column(
+    frame: np.ndarray, box: np.ndarray, interest: np.ndarray, *, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A square of a wide picture with the middle of one of its boxes ``(n, 4)`` in it, drawn by ``interest`` ``(n,)``
+    (all 0: anywhere), the boxes cut to it, and what is left of each ``(n,)``."""
+    width = min(frame.shape[:2])
+    low, high = 0.0, frame.shape[1] - width
+    if interest.sum() > 0:
+        one = box[rng.choice(len(box), p=interest / interest.sum())]
+        middle = np.clip((one[0] + one[2]) / 2, 0, frame.shape[1])
+        low, high = max(low, middle - 0.9 * width), min(high, middle - 0.1 * width)
+    start = int(np.clip(rng.uniform(low, max(low, high)), 0, frame.shape[1] - width))
+    moved = box - np.array([start, 0, start, 0], np.float32)
+    cut = moved.copy()
+    cut[:, ::2] = moved[:, ::2].clip(0, width)
+    left = (cut[:, 2] - cut[:, 0]) / np.maximum(moved[:, 2] - moved[:, 0], 1e-6)
+    return frame[:, start : start + width], cut, left
 
 
 def learning_rate(config: DetectorTraining, step: int) -> float:
-    """Linear warm-up, then half a cosine to zero at the last step."""
+    """Linear warm-up, the full rate for the share ``hold`` of the rest, then half a cosine to zero at the last step."""
     if step < config.warmup:
         return config.learning_rate * (step + 1) / config.warmup
     part = (step - config.warmup) / max(config.steps - config.warmup, 1)
+    part = max(0.0, (part - config.hold) / (1 - config.hold))
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(part, 1.0)))
 
 
@@ -168,11 +227,21 @@ class TrainingState:
 
 
 def initial_state(config: DetectorTraining, start: dict[str, Tensor] | None = None) -> TrainingState:
-    """Random weights from the seed, or those of ``start`` (a state dict); norms and biases are not decayed."""
+    """Random weights from the seed, or those of ``start`` (a state dict); norms and biases are not decayed.
+
+    Residual blocks that the start does not have (a shallower detector's) begin as the identity: same answers, more depth.
+    Raises: RuntimeError for a start of other widths.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stable_hash("detector weights", config.seed) % 2**63)
         network = Detector(config.model).to(memory_format=torch.channels_last)
     if start is not None:
+        known = network.state_dict()
+        for name, module in network.named_modules():
+            own = {f"{name}.{key}" for key in module.state_dict()}
+            if isinstance(module, Residual) and not own & set(start):
+                nn.init.zeros_(module.second.norm.weight)
+                start = {**start, **{key: known[key] for key in own}}
         network.load_state_dict(start)
     decayed = [p for p in network.parameters() if p.ndim > 1]
     plain = [p for p in network.parameters() if p.ndim <= 1]
