@@ -4,7 +4,7 @@
 #           REAL_CLIPS is the folder of the clips named in configs/ingest/shippable.yaml, WORK a folder for data sets and
 #           runs (a run that was stopped goes on where it was), CLIPS the number of clips to render (default 720).
 # Hardware: two CPU cores, 4 GB of memory; with a GPU set TRAIN_OPTIONS="--config configs/train/gpu.yaml".
-# Time:     most of it is fixed by max_minutes of the four training runs; rendering and encoding add about a quarter of an hour.
+# Time:     most of it is fixed by max_minutes of the three training runs; rendering and encoding add about a quarter of an hour.
 # Expected: assets/model with weights, training.json and a card.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -28,6 +28,4 @@ worldgen train --config configs/train/world.yaml $TRAIN_OPTIONS "$urls" init.cod
     data.cache="$work/latents" output="$work/runs/world"
 worldgen train --config configs/train/world_own_past.yaml $TRAIN_OPTIONS "$urls" init.pipeline="$work/runs/world/model" \
     data.cache="$work/latents" output="$work/runs/world_own_past"
-worldgen train --config configs/train/world_adversarial.yaml $TRAIN_OPTIONS "$urls" init.pipeline="$work/runs/world_own_past/model" \
-    data.cache="$work/latents" output="$work/runs/world_adversarial"
-python pipelines/publish_model.py "$work/runs/world" "$work/runs/world_own_past" "$work/runs/world_adversarial" --codec-run "$work/runs/codec" --out assets/model
+python pipelines/publish_model.py "$work/runs/world" "$work/runs/world_own_past" --codec-run "$work/runs/codec" --out assets/model

@@ -21,6 +21,10 @@ from worldgen.models.text import pooled_text, text_states
 from worldgen.models.things import thing_shares
 
 
+REACH_CELLS = 9
+"""What is alike over so many cells each way is left to the flow loss: see :meth:`Match.pull`."""
+
+
 @dataclass(frozen=True)
 class AdversarialOptions:
     """weight: of the critic's pull on painted frames that never pass for real, relative to that of the flow loss; 1: equal.
@@ -135,6 +139,10 @@ class Match:
     def pull(self, critic: Critic, *, strength: torch.Tensor | float) -> torch.Tensor:
         """A scalar whose gradient moves painted frames towards what the critic takes for real.
 
+        Only differences between a cell and its surroundings are moved. A critic in training finds one direction after another
+        in which all cells should change, and the quickest answer of the network is a pattern that repeats in every cell, or
+        a tint, which the next direction undoes.
+
         The gradient's norm is ``strength`` where painted frames never pass for real and falls to nothing where they look more
         real than recorded ones. Given a strength relative to the flow loss, the balance is that of Esser et al. 2021
         (arXiv:2012.09841, equation 7), taken at the frames instead of the last layer: nothing to tune to the critic's scale.
@@ -144,6 +152,8 @@ class Match:
             best = critic(self.real, self.shown)
         gaps = [real - painted for real, painted in zip(best, critic(frames, self.shown), strict=True)]
         (towards,) = torch.autograd.grad(sum(self._mean(F.softplus(gap)) for gap in gaps), frames)
+        around = F.avg_pool2d(towards, REACH_CELLS, 1, REACH_CELLS // 2, count_include_pad=False)
+        towards = towards - around
         unconvinced = torch.stack([self._mean(torch.sigmoid(gap.detach())) for gap in gaps]).mean()
         return (self.painted * (towards * (strength * unconvinced / towards.norm().clamp_min(1e-12)))).sum()
 
