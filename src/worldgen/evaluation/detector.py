@@ -13,10 +13,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from worldgen.core.assets import assets_dir
 from worldgen.core.clip import Clip
-from worldgen.core.errors import InputError, Received
+from worldgen.core.errors import InputError
 from worldgen.core.labels import CLASSES
-from worldgen.evaluation.instruments import save_weights, stored_instrument
-from worldgen.models.weights import account
+from worldgen.evaluation.instruments import build_network, save_weights, stored_instrument
 
 GROUPS = ("vehicle", "pedestrian", "cyclist")
 GROUP_OF_NAME = {
@@ -236,15 +235,5 @@ def load_detector(folder: str | Path | None = None) -> Detector:
     Raises: InputError for a missing folder, another version or weights that do not fit.
     """
     instrument = stored_instrument(folder if folder is not None else assets_dir() / "instruments" / "detector")
-    config = dict(instrument.config)
-    if config.get("groups") != list(GROUPS):
-        raise InputError(f"groups of detector {instrument.name}", config.get("groups"), ", ".join(GROUPS))
-    try:
-        detector = Detector(DetectorConfig(tuple(config["widths"]), tuple(config["depths"]), config["neck"]))
-    except (KeyError, TypeError) as error:
-        raise InputError(
-            f"sizes of detector {instrument.name}", Received(str(error)), "widths, depths, neck"
-        ) from error
-    account(instrument.name, detector.state_dict(), instrument.tensors)
-    detector.load_state_dict(instrument.tensors)
+    detector = build_network(instrument, Detector, DetectorConfig, says={"groups": list(GROUPS)})
     return detector.to(memory_format=torch.channels_last).folded()

@@ -20,7 +20,6 @@ from worldgen.models.flow import Attempt, Examples, FlowOptions, attempt, draws,
 from worldgen.models.text import pooled_text, text_states
 from worldgen.models.things import thing_shares
 
-
 REACH_CELLS = 9
 """What is alike over so many cells each way is left to the flow loss: see :meth:`Match.pull`."""
 
