@@ -1,6 +1,6 @@
 """How many clean clips the gate refuses, and how many faults it catches, on clips that nothing was set on.
 
-  worldgen scenes render --count 216 --seed 950000 --out held_out
+  worldgen scenes render --count 64 --seed 970000 --out held_out
   python benchmarks/gate.py held_out [--training scenes] [--out benchmarks/results/gate.json]
 
 Clips are rendered, so their labels are true; every fault is made on purpose (generation/faults.py says how large).

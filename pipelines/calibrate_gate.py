@@ -3,8 +3,9 @@
   worldgen scenes render --count 216 --seed 900000 --out calibration
   python pipelines/calibrate_gate.py calibration --training scenes --out configs/gate/default.yaml
 
-Writes the thresholds as YAML, their evidence to benchmarks/results/gate_calibration.json, and the description of the
-training clips into assets/instruments/training. About 4 s a clip on one core. benchmarks/gate.py measures the result on other clips.
+Several sets may be named; --split val --split test leaves out what instruments were trained on. Writes the thresholds
+as YAML, their evidence to benchmarks/results/gate_calibration.json, and the description of the training clips into
+assets/instruments/training. About 4 s a clip on one core. benchmarks/gate.py measures the result on other clips.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from worldgen.generation.tuning import tune
 
 HEADER = """# Purpose: thresholds of the gate for clips of 224 px and wider, set on rendered clips. Do not edit: calibrate anew.
 # Hardware: one core.
-# Time: about 2 s per clip of the calibration set.
+# Time: about 4 s per clip of the calibration set.
 # Expected: at most 5 % of clean rendered clips refused; what faults are caught is in benchmarks/results/gate.json.
 # Run: worldgen generate --config configs/generate/weather_grid.yaml gate_from=configs/gate/default.yaml output=data/set
 # Made by: python pipelines/calibrate_gate.py, {clips} clips; refused on these: {refused}.
@@ -41,7 +42,7 @@ MIN_OTHER, MAX_OTHER = 0.2, 0.9
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("clean", help="rendered shards that no instrument was trained on")
+    parser.add_argument("clean", nargs="+", help="rendered shards that no instrument was trained on")
     parser.add_argument("--training", action="append", default=[], help="shards the model was trained on (train split)")
     parser.add_argument("--copies-of", default="", help="instead: shards of training clips that are described already")
     parser.add_argument("--out", default="configs/gate/default.yaml")
@@ -67,9 +68,9 @@ def main() -> None:
         copies = describe_training(args.training, Path(args.describe))
     training = str(Path(args.describe).resolve()) if (Path(args.describe) / "training.safetensors").is_file() else ""
     scorer = Scorer.load(ScorerConfig(args.verifier, args.detector, args.attributes, args.motion, training))
-    data = DataSet(args.clean)
-    numbers = [i for i, row in enumerate(data.rows) if not args.split or row["split"] in args.split]
-    samples = [data.load(numbers[i]) for i in spread(len(numbers), args.limit)]
+    sets = [DataSet(url) for url in args.clean]
+    places = [(d, i) for d in sets for i, row in enumerate(d.rows) if not args.split or row["split"] in args.split]
+    samples = [data.load(number) for data, number in (places[i] for i in spread(len(places), args.limit))]
     examined = list(progress(examine(scorer, samples, training=copies), total=len(samples), desc="examine"))
     base = GateConfig(object_other=object_other(examined))
     allowance = Allowance(args.false_rejection)
