@@ -96,8 +96,7 @@ class Match:
         """The frames of ``judged`` ``(B, F)`` bool."""
         transformer, text_encoder = networks
         rows = lambda x: x.movedim(2, 1)[judged]  # noqa: E731 - (B, C, F, h, w) to (N, C, h, w)
-        # Between latents and pixels, as the flow loss: in latents of unit spread the critic sees little but grain, and the
-        # network answers with a grain that repeats in every cell.
+        # Between latents and pixels, as in the flow loss: grain counts less than surfaces.
         spread = transformer.data_spread[:, None, None]
         unit = (spread * spread.mean()).sqrt()
         conditions, frames = made.given.conditions, made.t.shape[1]
