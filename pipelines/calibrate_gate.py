@@ -33,7 +33,7 @@ from worldgen.generation.tuning import tune
 HEADER = """# Purpose: thresholds of the gate for clips of 224 px and wider, set on rendered clips. Do not edit: calibrate anew.
 # Hardware: one core.
 # Time: about 4 s per clip of the calibration set.
-# Expected: at most 5 % of clean rendered clips refused; what faults are caught is in benchmarks/results/gate.json.
+# Expected: what share of other clean clips is refused, and of each fault caught, is in benchmarks/results/gate.json.
 # Run: worldgen generate --config configs/generate/weather_grid.yaml gate_from=configs/gate/default.yaml output=data/set
 # Made by: python pipelines/calibrate_gate.py, {clips} clips; refused on these: {refused}.
 """
