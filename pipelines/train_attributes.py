@@ -12,15 +12,17 @@ Expected: at least 0.95 for every attribute in accuracy.json; what is below is n
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
+from pathlib import Path
 
 import torch
 
 from worldgen.evaluation.attributes import AttributeConfig, config_record
 from worldgen.evaluation.attributes_accuracy import accuracy_record
 from worldgen.evaluation.attributes_training import AttributeTraining, Windows, train_attributes
-from worldgen.evaluation.instruments import save_accuracy, save_weights, stored_instrument
+from worldgen.evaluation.instruments import ACCURACY_NAME, save_accuracy, save_weights, stored_instrument
 from worldgen.evaluation.samples import samples_of
 
 
@@ -36,12 +38,21 @@ def main() -> None:
     parser.add_argument("--measure-only", action="store_true", help="record the accuracy of the weights that are there")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    # What the weights were trained with is not for a measurement to say.
+    trained = earlier(args.out) if args.measure_only else {"steps": args.steps}
     if not args.measure_only:
         train(args)
     val, test = (samples_of(args.data, (split,)) for split in ("val", "test"))
     record = accuracy_record(args.out, val, test, detector=args.detector or None)
-    save_accuracy(args.out, record | {"command": "python pipelines/train_attributes.py", "steps": args.steps})
+    save_accuracy(args.out, record | {"command": "python pipelines/train_attributes.py", **trained})
     print({name: row["value"] for name, row in record["accuracy"].items()})
+
+
+def earlier(folder: str) -> dict:
+    """The number of steps that the accuracy stored in ``folder`` names; {} where there is none yet."""
+    path = Path(folder) / ACCURACY_NAME
+    record = json.loads(path.read_text()) if path.is_file() else {}
+    return {"steps": record["steps"]} if "steps" in record else {}
 
 
 def train(args: argparse.Namespace) -> None:
