@@ -78,7 +78,7 @@ class Conditions:
 
     num_frames: frames wanted in all, context included. fps. text: prompt, or None. context: known first frames, or
     None. ego: ``num_frames`` rows, or None. camera: used with ego and layout; a model has a default. layout:
-    ``(num_frames, K, h, w)`` float32 in [0, 1], or None. seed: of the sampling noise.
+    ``(num_frames, K, h, w)`` float16 or float32 in [0, 1], or None. seed: of the sampling noise.
     """
 
     num_frames: int

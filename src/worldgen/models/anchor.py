@@ -53,7 +53,8 @@ def _surfaces(conditions: ConditionBatch, size: tuple[int, int]) -> torch.Tensor
     halves = _halves(conditions, size)
     if conditions.layout is None:
         return halves
-    layout = F.adaptive_avg_pool3d(conditions.layout.float(), (conditions.layout.shape[2], *size))
+    read = conditions.layout[:, : INVERSE_DEPTH_CHANNEL + 1].float()  # what comes after it is not asked for below
+    layout = F.adaptive_avg_pool3d(read, (read.shape[2], *size))
     free = 1 - cover(layout)
     road = layout[:, _ROAD : _ROAD + 1].clamp(0, 1) * free
     sky = (layout[:, INVERSE_DEPTH_CHANNEL : INVERSE_DEPTH_CHANNEL + 1] < SKY_BELOW) * (free - road)

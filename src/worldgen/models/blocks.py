@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from worldgen.models.cache import TemporalCache
+from worldgen.models.codec import SPATIAL_FACTOR, cosines
 from worldgen.models.conditions import ConditionBatch
 
 
@@ -86,10 +87,35 @@ class ConvBlock(nn.Module):
 
     def forward(self, x: torch.Tensor, modulation: torch.Tensor) -> torch.Tensor:
         """x ``(N, D, h, w)``, modulation ``(N, 3, D)`` -> ``(N, D, h, w)``; N = B * F."""
-        shift, scale, gate = (modulation + self.table)[:, :, None, None].unbind(1)  # each (N, 1, 1, D)
+        shift, scale, gate = (modulation + self.table.to(modulation))[:, :, None, None].unbind(1)  # each (N, 1, 1, D)
         hidden = modulate(x.movedim(1, -1), shift, scale).movedim(-1, 1)  # (N, D, h, w), channels last in memory
         hidden = self.conv2(F.silu(self.conv1(F.silu(hidden))))
         return x + gate.movedim(-1, 1) * hidden
+
+
+class LayoutStem(nn.Module):
+    """Features of latent cells from the layout's cells inside them: a linear map of their cosine coefficients.
+
+    Neighbouring cells mostly agree, so as plain numbers they are all but copies of one another and a network is slow to
+    see how they differ; coefficients (the DCT-II of Ahmed, Natarajan and Rao 1974) say mean and edges apart.
+    """
+
+    def __init__(self, channels: int, width: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(width, channels, SPATIAL_FACTOR**2) / channels**0.5)
+        self.bias = nn.Parameter(torch.zeros(width))
+        waves = torch.einsum("uy,vx->uvyx", cosines(), cosines()).flatten(2).flatten(0, 1) / SPATIAL_FACTOR
+        self.register_buffer("waves", waves, persistent=False)
+
+    def forward(self, cells: torch.Tensor) -> torch.Tensor:
+        """cells ``(..., K * 64)`` as :func:`cells_of` gives them -> ``(..., D)``."""
+        return F.linear(cells, (self.weight @ self.waves).flatten(1), self.bias)
+
+
+def cells_of(layout: torch.Tensor) -> torch.Tensor:
+    """Layout maps ``(B, K, F, 8h, 8w)`` as one row per latent cell, ``(B * F, h, w, K * 64)``."""
+    split = layout.unflatten(4, (-1, SPATIAL_FACTOR)).unflatten(3, (-1, SPATIAL_FACTOR))  # (B, K, F, h, 8, w, 8)
+    return split.permute(0, 2, 3, 5, 1, 4, 6).flatten(0, 1).flatten(3)
 
 
 class Attention(nn.Module):
@@ -115,6 +141,17 @@ class Attention(nn.Module):
     def join(self, attended: torch.Tensor) -> torch.Tensor:
         """``(N, heads, n, head_dim)`` to ``(N, n, D)``."""
         return self.to_out(attended.transpose(1, 2).flatten(2))
+
+
+def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, allowed: torch.Tensor | None = None) -> torch.Tensor:
+    """Scaled dot-product attention of ``(N, heads, n or m, head_dim)``; allowed: bool, broadcast to ``(N, heads, n, m)``."""
+    if q.device.type != "cpu" or not torch.is_grad_enabled():
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=allowed)
+    # Backwards, the fused kernel for CPUs took two to four times as long as the plain products at these few tokens.
+    weights = (q @ k.transpose(-1, -2)).float() * q.shape[-1] ** -0.5
+    if allowed is not None:
+        weights = weights.masked_fill(~allowed, float("-inf"))
+    return weights.softmax(-1).to(v.dtype) @ v
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +188,7 @@ class AttentionBlock(nn.Module):
 
     def forward(self, x: torch.Tensor, modulation: torch.Tensor, around: Surroundings) -> torch.Tensor:
         """x ``(B, F, n, D)``, modulation ``(B, F, 9, D)`` -> ``(B, F, n, D)``."""
-        shift1, scale1, gate1, shift2, scale2, gate2, shift3, scale3, gate3 = (modulation + self.table)[
+        shift1, scale1, gate1, shift2, scale2, gate2, shift3, scale3, gate3 = (modulation + self.table.to(modulation))[
             :, :, :, None
         ].unbind(2)  # each (B, F, 1, D)
         x = x + gate1 * self._in_frame(modulate(x, shift1, scale1), around.places)
@@ -163,7 +200,7 @@ class AttentionBlock(nn.Module):
         batch, frames = x.shape[:2]
         x = x.flatten(0, 1)  # (B*F, n, D)
         q, k, v = self.spatial.project(x, x)
-        out = F.scaled_dot_product_attention(rotate(q, places), rotate(k, places), v)
+        out = attend(rotate(q, places), rotate(k, places), v)
         return self.spatial.join(out).unflatten(0, (batch, frames))
 
     def _over_time(self, x: torch.Tensor, around: Surroundings) -> torch.Tensor:
@@ -174,15 +211,12 @@ class AttentionBlock(nn.Module):
         if around.cache is not None:
             k, v = around.cache.extend(self.layer, k, v, keep=around.keep)
         past = k.shape[2] - frames
-        if frames == 1:
-            out = F.scaled_dot_product_attention(q, k, v)
-        else:
+        allowed = None
+        if frames > 1:
             allowed = torch.ones(frames, past + frames, dtype=torch.bool, device=x.device).tril(past)
-            out = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed)
-        return self.temporal.join(out).unflatten(0, (batch, count)).transpose(1, 2)
+        return self.temporal.join(attend(q, k, v, allowed)).unflatten(0, (batch, count)).transpose(1, 2)
 
     def _to_text(self, x: torch.Tensor, around: Surroundings) -> torch.Tensor:
         frames, count = x.shape[1:3]
         q, k, v = self.cross.project(F.layer_norm(x, x.shape[-1:]).flatten(1, 2), around.text)
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=around.text_mask)
-        return self.cross.join(out).unflatten(1, (frames, count))
+        return self.cross.join(attend(q, k, v, around.text_mask)).unflatten(1, (frames, count))

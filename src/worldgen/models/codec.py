@@ -109,15 +109,20 @@ def cosine_basis(count: int) -> torch.Tensor:
 
     Source: the DCT-II of Ahmed, Natarajan and Rao 1974. Colours are worth a third of what luma is.
     """
-    side = SPATIAL_FACTOR
-    place = (torch.arange(side) + 0.5) * math.pi / side
-    waves = torch.stack([torch.cos(k * place) * math.sqrt((1 if k == 0 else 2) / side) for k in range(side)])
+    side, waves = SPATIAL_FACTOR, cosines()
     colours = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 2.0, -1.0]])
     colours = colours / colours.norm(dim=1, keepdim=True)
     ranked = sorted((math.hypot(u, v) * (1 if c == 0 else 3) + c / 100, c, u, v)
                     for c in range(3) for u in range(side) for v in range(side))  # fmt: skip
     rows = [torch.einsum("c,u,v->cuv", colours[c], waves[u], waves[v]).flatten() for _, c, u, v in ranked[:count]]
     return torch.stack(rows)
+
+
+def cosines() -> torch.Tensor:
+    """Orthonormal rows ``(8, 8)``: the cosines of one side of a patch, slowest first."""
+    side = SPATIAL_FACTOR
+    place = (torch.arange(side) + 0.5) * math.pi / side
+    return torch.stack([torch.cos(k * place) * math.sqrt((1 if k == 0 else 2) / side) for k in range(side)])
 
 
 def patches_of(images: torch.Tensor) -> torch.Tensor:

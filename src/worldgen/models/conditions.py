@@ -21,7 +21,7 @@ class ConditionBatch:
 
     text_ids ``(B, L)`` int64 and text_mask ``(B, L)`` bool (no True: no text). ego ``(B, F, 2)`` float32 speed_mps,
     yaw_rate_radps, and ego_known ``(B,)`` bool. fps ``(B,)`` float32. camera ``(B, 6)`` float32: fx/W, fy/H, cx/W,
-    cy/H, height_m, pitch_rad. layout ``(B, K, F, hl, wl)`` float32 in [0, 1] or None, and layout_known ``(B,)`` bool.
+    cy/H, height_m, pitch_rad. layout ``(B, K, F, hl, wl)`` float16 or float32 in [0, 1] or None, and layout_known ``(B,)`` bool.
     """
 
     text_ids: torch.Tensor
@@ -87,7 +87,7 @@ def camera_features(camera: Camera | None) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class ClipConditions:
-    """Conditions of one clip before batching; None where unknown. layout: ``(T, K, hl, wl)`` float32."""
+    """Conditions of one clip before batching; None where unknown. layout: ``(T, K, hl, wl)`` float16 or float32."""
 
     num_frames: int
     fps: float
@@ -119,8 +119,8 @@ def batch_conditions(clips: list[ClipConditions], tokenizer, *, max_tokens: int 
     layout = None
     if layouts:
         shape = layouts[0].shape
-        filled = [c.layout if c.layout is not None else np.zeros(shape, np.float32) for c in clips]
-        layout = torch.from_numpy(np.stack(filled)).float().transpose(1, 2).contiguous()
+        filled = [c.layout if c.layout is not None else np.zeros(shape, layouts[0].dtype) for c in clips]
+        layout = torch.from_numpy(np.stack(filled)).transpose(1, 2).contiguous()
     return ConditionBatch(
         text_ids=tokens["input_ids"],
         text_mask=tokens["attention_mask"].bool() & has_text[:, None],

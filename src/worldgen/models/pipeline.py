@@ -133,8 +133,11 @@ class WorldPipeline(DiffusionPipeline):
 
 
 def fit_layout(layout: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """Layout maps ``(T, K, H, W)`` to ``(T, K, rows, columns)`` float32, area-averaged."""
+    """Layout maps ``(T, K, H, W)`` to ``(T, K, rows, columns)`` float16, area-averaged."""
     if layout.shape[2:] == (rows, columns):
-        return layout.astype(np.float32, copy=False)
-    frames = [cv2.resize(maps.transpose(1, 2, 0), (columns, rows), interpolation=cv2.INTER_AREA) for maps in layout]
-    return np.stack(frames).transpose(0, 3, 1, 2).astype(np.float32)
+        return layout.astype(np.float16, copy=False)
+    frames = [
+        cv2.resize(maps.transpose(1, 2, 0).astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
+        for maps in layout
+    ]
+    return np.stack(frames).transpose(0, 3, 1, 2).astype(np.float16)

@@ -33,7 +33,7 @@ class WorldSize:
 
 SIZES: dict[str, WorldSize] = {
     "tiny": WorldSize("tiny", 16, 1, 32, 1, 2, 32, 32, 1, "tests: builds and runs in a fraction of a second"),
-    "small": WorldSize("small", 128, 2, 256, 5, 4, 256, 128, 3, "the shipped model: laptops, 128 x 224"),
+    "small": WorldSize("small", 192, 3, 256, 4, 4, 256, 128, 3, "the shipped model: laptops, 128 x 224"),
     "base": WorldSize(
         "base", 512, 3, 1792, 16, 14, 1024, 768, 12, "about 1B parameters: one large GPU, 256 x 448 and up"
     ),

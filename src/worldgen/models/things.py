@@ -21,5 +21,5 @@ def thing_shares(conditions: ConditionBatch, size: tuple[int, int]) -> torch.Ten
 
 
 def cover(layout: torch.Tensor) -> torch.Tensor:
-    """Share of each cell of layout maps ``(N, K, ...)`` that things of any class cover, ``(N, 1, ...)``."""
-    return layout[:, _FIRST : _FIRST + len(CLASSES)].sum(1, keepdim=True).clamp(max=1)
+    """Share of each cell of layout maps ``(N, K, ...)`` that things of any class cover, ``(N, 1, ...)`` float32."""
+    return layout[:, _FIRST : _FIRST + len(CLASSES)].float().sum(1, keepdim=True).clamp(max=1)

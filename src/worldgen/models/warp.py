@@ -72,7 +72,7 @@ class Surfaces:
     def of_layout(cls, layout: torch.Tensor, known: torch.Tensor, size: tuple[int, int]) -> Surfaces:
         """From layout maps ``(N, K, hl, wl)`` at picture size (H, W); the nearest cell, since depth must not be mixed."""
         chosen = layout[:, [INVERSE_DEPTH_CHANNEL, *MOTION_CHANNELS]].float()
-        chosen = torch.cat([chosen, cover(layout).float()], 1)
+        chosen = torch.cat([chosen, cover(layout)], 1)
         maps = F.interpolate(chosen, size=size, mode="nearest")
         # value = scale / (scale + depth), so 1 / depth = value / (scale (1 - value)).
         value = maps[:, :1].clamp(0.0, 0.99)

@@ -3,7 +3,9 @@
 Two resolutions. At the latent resolution, convolutions paint detail from the noisy latents, the past frame moved by
 the ego motion, and the layout. At half of it, attention ties the picture together in space, in time (causal) and to
 the text. What comes out is a correction, in standard deviations, of the best guess that noise and moved past allow on
-their own, so a fresh network already predicts that the world stands still while the camera moves. Diffusion time is per frame: known frames have t = 0 (Chen et al. 2024, arXiv:2407.01392), so context,
+their own, so a fresh network already predicts that the world stands still while the camera moves. The correction has three
+parts: what is added, how much light falls on the layout's base colours (a picture is light times colour), and how much of
+the guess is dropped where they replace it. Diffusion time is per frame: known frames have t = 0 (Chen et al. 2024, arXiv:2407.01392), so context,
 continuation and free generation are one path. What was tried, and how fairly, stands in docs/experiments.md.
 """
 
@@ -20,20 +22,24 @@ from worldgen.models.blocks import (
     AttentionBlock,
     ConvBlock,
     FrameEmbedding,
+    LayoutStem,
     Surroundings,
     axis_angles,
+    cells_of,
     modulate,
     turn_of,
 )  # fmt: skip
+from worldgen.core.layout import BASE_CHANNELS, LAYOUT_CHANNELS
 from worldgen.models.cache import TemporalCache
+from worldgen.models.codec import PATCH_VALUES, SPATIAL_FACTOR, PatchCodec
 from worldgen.models.conditions import CAMERA_FEATURES, ConditionBatch
 from worldgen.models.text import pooled_text
 
 CHANGE_STD, DATA_STD = 0.3, 1.0
 """Assumed of weights that were never told the spread of their data (:meth:`WorldTransformer.fit`)."""
 
-LAYOUT_FACTOR = 4
-"""Layouts come at four times the latent resolution: a cell is two pixels, so a distant pedestrian is still a shape."""
+LAYOUT_FACTOR = SPATIAL_FACTOR
+"""Layouts come at the resolution of the picture: a distant pedestrian is still a shape, with the edges he is to have."""
 
 
 class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
@@ -67,7 +73,7 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         heads: int = 4,
         frame_width: int = 256,
         text_width: int = 128,
-        layout_channels: int = 16,
+        layout_channels: int = len(LAYOUT_CHANNELS),
         accepts: tuple[str, ...] = ("context", "text", "ego", "layout"),
         context_window: int = 16,
         height_px: int = 128,
@@ -81,8 +87,9 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         self._set_spread()
         channels = latent_channels
         self.frame_embedding = FrameEmbedding(frame_width, text_width, CAMERA_FEATURES)
-        self.stem = nn.Conv2d(2 * channels + 2, detail_width, 3, padding=1)
-        self.layout_stem = nn.Conv2d(layout_channels * LAYOUT_FACTOR**2, detail_width, 3, padding=1)
+        self.stem = nn.Conv2d(3 * channels + 2, detail_width, 3, padding=1)
+        self.layout_stem = LayoutStem(layout_channels, detail_width)
+        self.base_stem = nn.Linear(PATCH_VALUES, channels)
         self.detail_modulation = nn.Linear(frame_width, ConvBlock.MODULATIONS * detail_width)
         self.modulation = nn.Linear(frame_width, AttentionBlock.MODULATIONS * width)
         self.detail_in = nn.ModuleList(ConvBlock(detail_width) for _ in range(detail_blocks))
@@ -92,7 +99,7 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         self.merge = nn.Conv2d(2 * detail_width, detail_width, 1)
         self.detail_out = nn.ModuleList(ConvBlock(detail_width) for _ in range(detail_blocks))
         self.head_modulation = nn.Linear(frame_width, 2 * detail_width)
-        self.head = nn.Conv2d(detail_width, channels, 3, padding=1)
+        self.head = nn.Conv2d(detail_width, 3 * channels, 3, padding=1)
         self.gradient_checkpointing = False
         self._zero_start()
         if reads_noise:
@@ -100,8 +107,8 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         self.to(memory_format=torch.channels_last)
 
     def _zero_start(self) -> None:
-        """adaLN-zero: every block is the identity at the start; the layout is added by zero-initialised weights."""
-        for module in (self.layout_stem, self.detail_modulation, self.modulation, self.head_modulation, self.head):
+        """adaLN-zero: every block is the identity at the start, and nothing is corrected."""
+        for module in (self.detail_modulation, self.modulation, self.head_modulation, self.head):
             nn.init.zeros_(module.weight)
             nn.init.zeros_(module.bias)
 
@@ -112,10 +119,14 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
             # Not saved with the weights: config.json holds the numbers.
             self.register_buffer(f"{name}_spread", values, persistent=False)
 
-    def fit(self, change_std: tuple[float, ...], data_std: tuple[float, ...]) -> None:
-        """Tell the network the spread of its data, as in the class's arguments; to be done before it is trained."""
+    @torch.no_grad()
+    def fit(self, change_std: tuple[float, ...], data_std: tuple[float, ...], codec: PatchCodec) -> None:
+        """Tell the network the spread of its data, as in the class's arguments, and the transform of its codec, by which
+        base colours are latents to begin with; to be done before it is trained."""
         self.register_to_config(change_std=tuple(change_std), data_std=tuple(data_std))
         self._set_spread()
+        self.base_stem.weight.copy_(codec.encoder.project.weight[..., 0, 0])
+        self.base_stem.bias.copy_(codec.encoder.project.bias)
 
     def read_noise(self) -> None:
         """From now on the network reads its noise too, through new weights that are zero: its output is as before."""
@@ -170,7 +181,13 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         time = t.to(latents.dtype)[:, None, :, None, None]
         spread = variance * (1 - time).square() + time.square()
         guess = mean + variance * (1 - time) / spread * (latents - (1 - time) * mean)
-        x = self._stem(guess, t, past, conditions)  # (B*F, D0, h, w)
+        # In units of each channel's own spread, or the mean brightness of patches would drown their edges.
+        unit = self.data_spread.to(guess)[None, :, None, None, None]
+        base, layout = self._surfaces(conditions, guess / unit)  # (B, C, F, h, w), (B*F, D0, h, w)
+        read = torch.cat([guess / unit, mean / unit, base, past[:, -1:], time.expand_as(past[:, -1:])], 1)  # 3C + 2
+        x = self.stem(read.movedim(2, 1).flatten(0, 1).contiguous(memory_format=torch.channels_last))  # (B*F, D0, h, w)
+        if layout is not None:
+            x = x + layout
         if self.config.reads_noise:
             unexplained = (latents - (1 - time) * mean) / spread.sqrt()  # of unit spread at every t
             flat_noise = unexplained.movedim(2, 1).flatten(0, 1).contiguous(memory_format=torch.channels_last)
@@ -195,25 +212,26 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
             x = self._run(block, x, detail_mod)
         shift, scale = self.head_modulation(flat)[:, None, None].chunk(2, -1)
         x = self.head(F.silu(modulate(x.movedim(1, -1), shift, scale)).movedim(-1, 1))
-        correction = x.unflatten(0, (batch, frames)).movedim(1, 2)  # (B, C, F, h, w)
+        added, lit, dropped = x.unflatten(0, (batch, frames)).movedim(1, 2).chunk(3, 1)  # (B, C, F, h, w) each
+        correction = added + lit * base - dropped * (guess / unit)
         # Velocity = (x_t - x0) / t, written so that nothing is divided by a small t.
         linear = ((time - variance * (1 - time)) * latents - time * mean) / spread
         return linear - (variance / spread).sqrt() * correction
 
-    def _stem(self, guess, t, past, conditions: ConditionBatch) -> torch.Tensor:
-        batch, _, frames, height, width = guess.shape
-        time_map = t.to(guess.dtype)[:, None, :, None, None].expand(batch, 1, frames, height, width)
-        # In units of each channel's own spread, or the mean brightness of patches would drown their edges.
-        unit = self.data_spread.to(guess.dtype)[None, :, None, None, None]
-        stacked = torch.cat([guess / unit, past[:, :-1] / unit, past[:, -1:], time_map], 1)  # (B, 2C+2, F, h, w)
-        stacked = stacked.movedim(2, 1).flatten(0, 1)
-        x = self.stem(stacked.contiguous(memory_format=torch.channels_last))
+    def _surfaces(
+        self, conditions: ConditionBatch, like: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Base colours as latents, in units of their spread ``(B, C, F, h, w)``, zero where unknown; features of the layout."""
         if conditions.layout is None:
-            return x
-        layout = conditions.layout.to(guess.dtype).movedim(2, 1).flatten(0, 1)  # (B*F, K, 4h, 4w)
-        layout = F.pixel_unshuffle(layout, LAYOUT_FACTOR).contiguous(memory_format=torch.channels_last)
-        known = conditions.layout_known.to(guess.dtype).repeat_interleave(frames)[:, None, None, None]
-        return x + known * self.layout_stem(layout)
+            return torch.zeros_like(like), None
+        frames = like.shape[2]
+        cells = cells_of(conditions.layout).to(like.dtype)  # (B*F, h, w, K*64)
+        known = conditions.layout_known.to(like.dtype).repeat_interleave(frames)[:, None, None, None]
+        first, size = BASE_CHANNELS[0] * LAYOUT_FACTOR**2, PATCH_VALUES
+        base = self.base_stem(2 * cells[..., first : first + size] - 1) / self.data_spread.to(like)
+        base = (known * base).unflatten(0, (-1, frames)).permute(0, 4, 1, 2, 3)
+        features = self.layout_stem(cells).movedim(-1, 1)
+        return base.to(like), known.to(features) * features
 
     def _positions(self, rows: int, columns: int, start: int, frames: int, like: torch.Tensor):
         """Rotary positions of places ``(2, rows*columns, d/2)`` (rows, then columns) and frames ``(2, F, d/2)``."""

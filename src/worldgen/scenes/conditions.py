@@ -12,9 +12,6 @@ from worldgen.scenes.layout import layout_maps
 SKETCH_FRAMES = 2
 """Frames the sketch renderer draws for a model to continue: two, so that the first step of motion is seen."""
 
-LAYOUT_CELL_PX = 2
-"""Side of a layout cell in pixels of the picture: a pedestrian of 8 px is four cells tall."""
-
 Start = Literal["sketch", "noise"]
 
 
@@ -39,7 +36,7 @@ def scene_conditions(
         context = render_scene(scene, frames=list(range(min(SKETCH_FRAMES, scene.num_frames - 1)))).clip
     layout = None
     if "layout" in accepts:
-        layout = layout_maps(scene, camera.height_px // LAYOUT_CELL_PX, camera.width_px // LAYOUT_CELL_PX)
+        layout = layout_maps(scene, camera.height_px, camera.width_px)
     return Conditions(
         scene.num_frames, scene.fps, text=(text or None) if "text" in accepts else None, context=context,
         ego=scene.ego if "ego" in accepts else None, camera=camera, layout=layout, seed=seed,

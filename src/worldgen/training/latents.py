@@ -3,7 +3,7 @@
 A cache is a folder named by the content it was made from (codec weights, clips, size) with ``latents.npy``
 ``(N, C, h, w)`` float16 of all frames of all clips end to end, ``past1.npy`` ``(N, C + 1, h, w)`` float16 of the past each
 frame has at stride 1 (see ``models.past``), both again for the mirrored frames where wanted, ``layout.npy``
-``(N, K, hl, wl)`` float16 where clips have layouts, ``ego.npy`` ``(N, 2)`` float32, and ``cache.json``. Plain arrays, mapped into memory; never pickled. A cache whose files are not as written is made anew.
+``(N, K, hl, wl)`` uint8, 254 for 1, where clips have layouts, ``ego.npy`` ``(N, 2)`` float32, and ``cache.json``. Plain arrays, mapped into memory; never pickled. A cache whose files are not as written is made anew.
 """
 
 from __future__ import annotations
@@ -33,10 +33,13 @@ from worldgen.training.clips import Clips, Place
 from worldgen.training.files import flush, write_json
 from worldgen.training.layouts import layout_shape, mirror_layout, scene_layout
 from worldgen.training.pace import Countdown
-from worldgen.training.spans import clip_pasts, mirrored_sample, span_of
+from worldgen.training.spans import clip_pasts, cut_sample, mirrored_sample, span_of
 from worldgen.training.windows import Record
 
-CACHE_VERSION = 3
+CACHE_VERSION = 4
+
+LAYOUT_STEPS = 254
+"""Layouts are kept in so many steps: even, so that 0.5, which stands for no motion, stays what it is."""
 
 
 @dataclass(frozen=True)
@@ -88,18 +91,18 @@ class LatentCache:
         return self._frames(past_name(frames.step or 1, mirrored), index, frames)
 
     def layout(self, index: int, frames: slice, *, mirrored: bool = False) -> np.ndarray | None:
-        """Layout maps ``(F, K, hl, wl)`` float32 of some frames of a clip, or None where it has none."""
+        """Layout maps ``(F, K, hl, wl)`` float16 of some frames of a clip, or None where it has none."""
         if not self.has_layout[index]:
             return None
-        maps = self._frames("layout", index, frames)
+        maps = self._frames("layout", index, frames, np.float16) / np.float16(LAYOUT_STEPS)
         return mirror_layout(maps) if mirrored else maps
 
-    def _frames(self, name: str, index: int, frames: slice) -> np.ndarray:
+    def _frames(self, name: str, index: int, frames: slice, dtype: type = np.float32) -> np.ndarray:
         if name not in self._maps:
             self._maps[name] = np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
         first = self.offsets[index]
         chosen = slice(first + frames.start, first + frames.stop, frames.step)
-        return np.asarray(self._maps[name][chosen], dtype=np.float32)
+        return np.asarray(self._maps[name][chosen], dtype=dtype)
 
 
 def past_name(stride: int, mirrored: bool) -> str:
@@ -171,8 +174,9 @@ class _Prepared(torch.utils.data.Dataset):
     def __getitem__(self, number: int) -> tuple[int, Sample, np.ndarray | None]:
         raw = self.clips.raw(self.places[number])
         sample = self.clips.framed(raw)
-        maps = scene_layout(raw, sample.camera) if self.clips.config.layouts else None
-        return number, *span_of(sample, maps, self.clips.config.max_frames)
+        span = span_of(sample, self.clips.config.max_frames)
+        maps = scene_layout(raw, sample.camera, frames=span) if self.clips.config.layouts else None
+        return number, cut_sample(sample, span), maps
 
 
 class _Maker:
@@ -200,8 +204,9 @@ class _Maker:
         arrays = {path.stem: np.load(path, mmap_mode="r+", allow_pickle=False) for path in self.temporary.glob("*.npy")}
         mine = range(accelerator.process_index, len(self.places), accelerator.num_processes)
         loader = torch.utils.data.DataLoader(
-            _Prepared(self.clips, self.places), batch_size=None, sampler=mine, num_workers=launcher.workers
-        )
+            _Prepared(self.clips, self.places), batch_size=None, sampler=mine, num_workers=launcher.workers,
+            collate_fn=lambda prepared: prepared,  # or arrays would come as tensors
+        )  # fmt: skip
         facts = []
         pace = Countdown(len(mine), launcher.report)
         for number, sample, maps in loader:
@@ -226,7 +231,7 @@ class _Maker:
             shapes["mirrored" if mirrored else "latents"] = (latent_shape, np.float16)
             shapes |= {past_name(stride, mirrored): (past_shape, np.float16) for stride in self.key.strides}
         if self.key.layouts:
-            shapes["layout"] = (layout_shape(config.width_px, config.height_px), np.float16)
+            shapes["layout"] = (layout_shape(config.width_px, config.height_px), np.uint8)
         for name, (shape, dtype) in shapes.items():
             np.lib.format.open_memmap(self.temporary / f"{name}.npy", "w+", dtype, (self.offsets[-1], *shape)).flush()
 
@@ -249,7 +254,7 @@ class _Maker:
         if sample.ego is not None:
             arrays["ego"][rows] = sample.ego.to_array()
         if maps is not None:
-            arrays["layout"][rows] = maps
+            arrays["layout"][rows] = np.rint(maps.astype(np.float32) * LAYOUT_STEPS)
         return {
             "number": number, "key": sample.key, "caption": sample.caption, "fps": sample.clip.fps, "offset": rows.start,
             "num_frames": len(sample.clip), "has_ego": sample.ego is not None, "has_layout": maps is not None,

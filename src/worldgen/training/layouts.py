@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from worldgen.core.camera import Camera
-from worldgen.core.layout import LAYOUT_CHANNELS, MOTION_CHANNELS
+from worldgen.core.layout import LAYOUT_CHANNELS, LEFT_CHANNELS
 from worldgen.core.sample import Sample
 from worldgen.models.codec import SPATIAL_FACTOR
 from worldgen.models.world import LAYOUT_FACTOR
@@ -21,22 +21,22 @@ def layout_shape(width_px: int, height_px: int) -> tuple[int, int, int]:
     return len(LAYOUT_CHANNELS), height_px // SPATIAL_FACTOR * factor, width_px // SPATIAL_FACTOR * factor
 
 
-def scene_layout(sample: Sample, camera: Camera | None) -> np.ndarray | None:
-    """Layout maps ``(T, K, hl, wl)`` float32 of a rendered sample on the model's grid; None for clips without a scene.
+def scene_layout(sample: Sample, camera: Camera | None, *, frames: range | None = None) -> np.ndarray | None:
+    """Layout maps ``(T, K, hl, wl)`` float16 of a rendered sample on the model's grid; None for clips without a scene.
 
-    sample: as it was rendered. camera: as the training picture is seen, which may be cut and resized since.
+    sample: as it was rendered. camera: as the training picture is seen, which may be cut and resized since. frames: only
+    of these.
     Raises InputError when the scene that comes out is not the one the clip was rendered from.
     """
     scene = None if camera is None else remake_scene(sample, instead="data.layouts=false")
     if scene is None:
         return None
     _, rows, columns = layout_shape(camera.width_px, camera.height_px)
-    return layout_maps(dataclasses.replace(scene, camera=camera), rows, columns)
+    return layout_maps(dataclasses.replace(scene, camera=camera), rows, columns, frames=frames)
 
 
 def mirror_layout(maps: np.ndarray) -> np.ndarray:
-    """Layout maps ``(T, K, hl, wl)`` of the mirror image: what moved left moves right."""
+    """Layout maps ``(T, K, hl, wl)`` of the mirror image: what points or moves left does so to the right."""
     mirrored = np.ascontiguousarray(maps[..., ::-1])
-    left = MOTION_CHANNELS[1]
-    mirrored[:, left] = 1.0 - mirrored[:, left]
+    mirrored[:, LEFT_CHANNELS] = 1.0 - mirrored[:, LEFT_CHANNELS]
     return mirrored

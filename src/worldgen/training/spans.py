@@ -22,20 +22,22 @@ GAIN_STD, OFFSET_STD = 0.02, 0.015
 """Contrast and brightness of each colour drift by this much a frame, so that the network learns to hold colours."""
 
 
-def span_of(sample: Sample, maps: np.ndarray | None, frames: int) -> tuple[Sample, np.ndarray | None]:
-    """At most ``frames`` frames of a clip and its layout (0: all), from a place that its key decides."""
+def span_of(sample: Sample, frames: int) -> range:
+    """Which frames of a clip are learnt from: at most ``frames`` (0: all), from a place that its key decides."""
     count = len(sample.clip)
     if not frames or count <= frames:
-        return sample, maps
+        return range(count)
     start = int(numpy_rng("span", sample.key).integers(count - frames + 1))
-    part = slice(start, start + frames)
-    ego = (
-        None
-        if sample.ego is None
-        else EgoMotion(sample.ego.speed_mps[part], sample.ego.yaw_rate_radps[part], sample.ego.fps)
-    )
-    cut = dataclasses.replace(sample, clip=Clip(sample.clip.frames[part], sample.clip.fps), ego=ego, labels=None)
-    return cut, None if maps is None else maps[part]
+    return range(start, start + frames)
+
+
+def cut_sample(sample: Sample, span: range) -> Sample:
+    """Only these frames of a clip, without its labels."""
+    part = slice(span.start, span.stop)
+    ego = sample.ego
+    if ego is not None:
+        ego = EgoMotion(ego.speed_mps[part], ego.yaw_rate_radps[part], ego.fps)
+    return dataclasses.replace(sample, clip=Clip(sample.clip.frames[part], sample.clip.fps), ego=ego, labels=None)
 
 
 def mirrored_sample(sample: Sample) -> Sample:

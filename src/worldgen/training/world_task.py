@@ -118,7 +118,9 @@ class WorldModule(nn.Module):
         length = min(options.frames or frames, frames)
         start = int(torch.randint(frames - length + 1, (1,), generator=generator, device=generator.device))
         networks = (self.transformer, self.text_encoder, *self._codec)
-        examples = with_own_past(networks, examples.frames(0, start + length), generator, share=options.own_past)
+        examples = with_own_past(
+            networks, examples.frames(0, start + length), generator, share=options.own_past, from_noise=options.from_noise
+        )
         return with_things_erased(examples.frames(start, start + length), generator, share=options.erased)
 
 
@@ -150,7 +152,7 @@ class WorldTask:
         if not self.held_out:
             launch.report("no clips of split val are long enough: nothing is measured on held-out clips")
         if not config.init.pipeline:
-            self.pipeline.transformer.fit(*_spread_of(cache, chosen))
+            self.pipeline.transformer.fit(*_spread_of(cache, chosen), self.pipeline.codec)
         if config.adapter.kind == "none":
             self._declare(cache, chosen)
         self._choose_trained()

@@ -43,17 +43,16 @@ class Layers:
 
 
 class Materials:
-    """Tables of a scene's faces, and the images made by looking faces up."""
+    """Tables of a scene's faces, and the images made by looking faces up. wetness, snow_cover: 0 to 1, of the ground."""
 
-    def __init__(self, stage: Stage, look: Palette, camera: Camera):
-        self.stage, self.look, self.camera = stage, look, camera
+    def __init__(self, stage: Stage, look: Palette, camera: Camera, *, wetness: float, snow_cover: float):
+        self.stage, self.look, self.camera, self.snow_cover = stage, look, camera, snow_cover
         self.shape = (camera.height_px, camera.width_px)
         road = stage.scene.scenario.road
         self.plain = SURFACE_LOOKS["sidewalk" if road in TOWN_ROADS else "grass"]
-        air = stage.scene.atmosphere
-        self.colour = stage.colour * (1 - 0.42 * air.wetness * np.clip(stage.mirror, 0, 1))[:, None]
+        self.colour = stage.colour * (1 - 0.42 * wetness * np.clip(stage.mirror, 0, 1))[:, None]
         # Snow lies on what looks up; less on what moves.
-        self.lying = np.where(stage.of_agent >= 0, 0.55, 1.0) * ~stage.is_road * air.snow_cover
+        self.lying = np.where(stage.of_agent >= 0, 0.55, 1.0) * ~stage.is_road * snow_cover
         self.sheen = (0.55 * look.horizon + 0.45 * look.zenith) * 0.8
         unlit = stage.scene.scenario.light == "night_unlit"
         self.window_light = np.float32(max(look.night - 0.15, 0.0) * (0.22 if unlit else 0.80))
@@ -70,7 +69,7 @@ class Materials:
         table[1, :3], table[1, 3], table[1, 7] = self.plain[0], max(float(look.sun_direction[2]), 0.0), 1.0
         body = table[FIRST_FACE:]
         body[:, :3] = self.colour[faces]
-        if stage.scene.atmosphere.snow_cover > 0:
+        if self.snow_cover > 0:
             lying = (np.clip((normals[:, 2] - 0.3) * 2.5, 0, 1) * self.lying[faces])[:, None]
             body[:, :3] += lying * (SNOW_COLOUR - body[:, :3])
         body[:, 3] = np.clip(
@@ -134,7 +133,7 @@ class Materials:
         fine, coarse = self._noise(view, top)
         grain = np.take(np.concatenate([[0, self.plain[1]], stage.grain[faces]]).astype(np.float32), index)
         layers.albedo[top:] *= np.maximum(1.0 + grain * fine + 0.32 * grain * coarse, 0.25)[..., None]
-        snow_cover = stage.scene.atmosphere.snow_cover
+        snow_cover = self.snow_cover
         if snow_cover > 0:
             takes = np.concatenate([[0, 1], np.where(stage.is_road[faces], stage.snow[faces], 0)]).astype(np.float32)
             cover = 1.7 * snow_cover * np.take(takes, index) + 0.22 * coarse + 0.08 * fine - 0.5

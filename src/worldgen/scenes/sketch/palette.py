@@ -31,6 +31,10 @@ class Palette:
     glow: float
 
 
+_NONE = np.zeros(3, np.float32)
+DARKNESS = Palette(_NONE, _NONE, _NONE, _NONE, _NONE, np.array([0.0, 0.0, 1.0], np.float32), 1.0, 0.0, 1.0, 0.0)
+"""No light but that of lamps and windows."""
+
 _CLEAR = {
     # zenith, horizon, sun, ambient, exposure, night, glow
     "day": ((0.16, 0.34, 0.78), (0.62, 0.78, 0.98), (1.85, 1.72, 1.48), (0.44, 0.53, 0.70), 1.08, 0.0, 0.25),

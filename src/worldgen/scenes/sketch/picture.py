@@ -28,7 +28,8 @@ class Painter:
         self.stage = Stage(scene, camera.resized(camera.width_px * SAMPLES, camera.height_px * SAMPLES))
         self.look = palette(scene)
         self.rays = Rays.of(camera)
-        self.materials = Materials(self.stage, self.look, camera)
+        air = scene.atmosphere
+        self.materials = Materials(self.stage, self.look, camera, wetness=air.wetness, snow_cover=air.snow_cover)
         self.sky = Sky(scene, self.look, camera)
         self.lamps = Lamps(self.stage, self.look.night)
         self.shadows = Shadows(self.stage, self.look.sun_direction, cast=float(self.look.sun.max()) > 0.2)
