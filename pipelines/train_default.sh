@@ -2,30 +2,36 @@
 # Purpose:  train the model that ships with worldgen, from nothing: render, ingest, codec, world model, assets.
 # Run:      pipelines/train_default.sh REAL_CLIPS WORK [CLIPS]
 #           REAL_CLIPS is the folder of the clips named in configs/ingest/shippable.yaml, WORK a folder for data sets and
-#           runs (a run that was stopped goes on where it was), CLIPS the number of clips to render (default 720).
-# Hardware: two CPU cores, 4 GB of memory; with a GPU set TRAIN_OPTIONS="--config configs/train/gpu.yaml".
+#           runs (a run that was stopped goes on where it was), CLIPS the number of clips to render (default 960).
+# Hardware: two CPU cores, 8 GB of memory, 20 GB of disk; with a GPU set TRAIN_OPTIONS="--config configs/train/gpu.yaml".
 # Time:     most of it is fixed by max_minutes of the three training runs; rendering and encoding add about a quarter of an hour.
 # Expected: assets/model with weights, training.json and a card.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-real=$1 work=$2 clips=${3:-720}
+real=$1 work=$2 clips=${3:-960}
 TRAIN_OPTIONS=${TRAIN_OPTIONS:-}
 workers=$(python -c "import os; print(max(1, os.cpu_count() // 2))")
 
-render() { worldgen scenes render --count "$1" --seed "$2" --grid "$3" --shard-size 24 --workers "$workers" --out "$work/data/$4" "${@:5}"; }
+# Processes that wait for each other should sleep: on few cores, spinning costs more than half of the time.
+export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive} GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-0}
+
+render() { worldgen scenes render --frames 18 --count "$1" --seed "$2" --grid "$3" --shard-size 24 --workers "$workers" --out "$work/data/$4" "${@:5}"; }
 render "$clips" 100000 weather,light,road,manoeuvre,event rendered
 # The grid leaves most turns out, since most roads and events do not allow them; people and cyclists are few and small.
-render $((clips / 8)) 400000 weather,light left --prompt "the ego car turns left at an intersection"
-render $((clips / 8)) 410000 weather,light right --prompt "the ego car turns right at an intersection"
+render $((clips / 10)) 400000 weather,light left --prompt "the ego car turns left at an intersection"
+render $((clips / 10)) 410000 weather,light right --prompt "the ego car turns right at an intersection"
 render $((clips / 4)) 420000 weather,light pedestrians --prompt "pedestrians"
-render $((clips / 8)) 430000 weather,light cyclists --prompt "a cyclist"
+render $((clips * 3 / 20)) 430000 weather,light cyclists --prompt "a cyclist"
+render $((clips / 5)) 440000 weather,light crossing --prompt "a pedestrian crosses the road"
 worldgen ingest "$real" --config configs/ingest/shippable.yaml --out "$work/data/shippable"
 # Real clips count twice for the codec: they are few, and their textures are what the sketches lack.
 worldgen train --config configs/train/codec.yaml $TRAIN_OPTIONS "data.urls=[$work/data/rendered,$work/data/shippable]" \
     "data.repeat=[1,2]" output="$work/runs/codec"
-urls="data.urls=[$(printf "$work/data/%s," rendered left right pedestrians cyclists)$work/data/shippable]"
-worldgen train --config configs/train/world.yaml $TRAIN_OPTIONS "$urls" init.codec="$work/runs/codec/model" \
+urls="data.urls=[$(printf "$work/data/%s," rendered left right pedestrians cyclists crossing)$work/data/shippable]"
+# Real clips count twice here too.
+repeat="data.repeat=[1,1,1,1,1,1,2]"
+worldgen train --config configs/train/world.yaml $TRAIN_OPTIONS "$urls" "$repeat" init.codec="$work/runs/codec/model" \
     data.cache="$work/latents" output="$work/runs/world"
-worldgen train --config configs/train/world_own_past.yaml $TRAIN_OPTIONS "$urls" init.pipeline="$work/runs/world/model" \
+worldgen train --config configs/train/world_own_past.yaml $TRAIN_OPTIONS "$urls" "$repeat" init.pipeline="$work/runs/world/model" \
     data.cache="$work/latents" output="$work/runs/world_own_past"
 python pipelines/publish_model.py "$work/runs/world" "$work/runs/world_own_past" --codec-run "$work/runs/codec" --out assets/model

@@ -29,7 +29,7 @@ def conditions(batch: int, frames: int, *, rows: int, columns: int, seed: int = 
         ego_known=torch.ones(batch, dtype=torch.bool),
         fps=torch.full((batch,), 8.0),
         camera=torch.from_numpy(camera_features(None)).repeat(batch, 1),
-        layout=torch.rand(batch, len(LAYOUT_CHANNELS), frames, 4 * rows, 4 * columns, generator=generator),
+        layout=torch.rand(batch, len(LAYOUT_CHANNELS), frames, 8 * rows, 8 * columns, generator=generator),
         layout_known=torch.ones(batch, dtype=torch.bool),
     )
 

@@ -116,7 +116,7 @@ def test_a_critic_needs_no_layout_and_reads_the_one_it_gets(networks):
     text = torch.zeros(3, networks[0].config.text_width)
     known = torch.ones(3, dtype=torch.bool)
     channels = networks[0].config.layout_channels
-    layout = torch.rand(3, channels, 4 * ROWS, 4 * COLUMNS, generator=generator)
+    layout = torch.rand(3, channels, 8 * ROWS, 8 * COLUMNS, generator=generator)
     fine, coarse = critic(frames, Shown(layout, known, text))
     assert fine.shape == (3, 1, ROWS, COLUMNS) and coarse.shape == (3, 1, ROWS // 2, COLUMNS // 2)
     unknown = critic(frames, Shown(layout, ~known, text))[0]

@@ -19,9 +19,9 @@ def street(batch: int, frames: int):
     """The upper half is sky, the lower half road with a car on its first columns."""
     c = conditions(batch, frames, rows=ROWS, columns=COLUMNS)
     c.layout.zero_()
-    c.layout[:, INVERSE_DEPTH_CHANNEL, :, 4 * ROWS // 2 :] = 0.5
-    c.layout[:, ROAD, :, 4 * ROWS // 2 :] = 1.0
-    c.layout[:, CAR, :, 4 * ROWS // 2 :, :8] = 1.0
+    c.layout[:, INVERSE_DEPTH_CHANNEL, :, 8 * ROWS // 2 :] = 0.5
+    c.layout[:, ROAD, :, 8 * ROWS // 2 :] = 1.0
+    c.layout[:, CAR, :, 8 * ROWS // 2 :, :16] = 1.0
     return c
 
 

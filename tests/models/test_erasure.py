@@ -21,7 +21,7 @@ def with_a_pedestrian(batch: int, *, columns: slice) -> Examples:
     """Clips whose only thing is a pedestrian in some columns of the middle rows; past: the column's number, all seen."""
     c = conditions(batch, 3, rows=ROWS, columns=COLUMNS)
     c.layout.zero_()
-    c.layout[:, PEDESTRIAN, :, 8:16, columns.start * 4 : columns.stop * 4] = 1.0
+    c.layout[:, PEDESTRIAN, :, 16:32, columns.start * 8 : columns.stop * 8] = 1.0
     picture = torch.arange(COLUMNS, dtype=torch.float32).expand(batch, LATENT_CHANNELS, 3, ROWS, COLUMNS)
     past = torch.cat([picture, torch.ones(batch, 1, 3, ROWS, COLUMNS)], 1)
     return Examples(torch.zeros(batch, LATENT_CHANNELS, 3, ROWS, COLUMNS), past, c)

@@ -92,6 +92,28 @@ def test_own_pasts_are_those_of_a_rollout_that_continues_the_first_frame():
 
 
 @torch.no_grad()
+def test_own_pasts_from_noise_are_those_of_a_rollout_without_any_past():
+    pipeline = build_pipeline("tiny")
+    networks = (pipeline.transformer, pipeline.text_encoder, pipeline.codec)
+    shape = (pipeline.transformer.config.latent_channels, ROWS, COLUMNS)
+    latents = torch.randn(2, shape[0], 4, ROWS, COLUMNS, generator=torch.Generator().manual_seed(3))
+    c = conditions(2, 4, rows=ROWS, columns=COLUMNS)
+    c.layout_known[1] = False
+    given = Examples(latents, torch.ones(2, shape[0] + 1, 4, ROWS, COLUMNS), c)
+    made = with_own_past(networks, given, torch.Generator().manual_seed(0), share=1.0, from_noise=1.0)
+    assert not made.past[0, :, 0].any()
+    assert torch.equal(made.past[1, :, 0], given.past[1, :, 0])  # without a layout nothing says what to invent
+    text = text_states(pipeline.text_encoder, c)
+    rollout = Rollout(pipeline, c.frames(0, 4), text, seeds=[0, 1], options=SamplerOptions())
+    rollout.make(1, shape)
+    for frame in range(1, 4):
+        # A fresh network paints what it is given whatever the noise: grey, then the same again.
+        expected = rollout._past_of_unknown(1, shape)[:1, :, 0]
+        torch.testing.assert_close(made.past[:1, :, frame], expected, atol=2e-3, rtol=1e-3)
+        rollout.make(1, shape)
+
+
+@torch.no_grad()
 def test_an_older_key_picture_is_preferred_where_the_motion_is_known():
     codec = build_pipeline("tiny").codec
     c = conditions(3, 6, rows=ROWS, columns=COLUMNS)

@@ -36,7 +36,7 @@ def request(
     rng = np.random.default_rng(0)
     values = {
         "text": "a pedestrian at night", "context": context, "ego": manoeuvre_motion(ego, frames, FPS) if ego else None, "seed": seed,
-        "layout": rng.random((frames, len(LAYOUT_CHANNELS), HEIGHT // 2, WIDTH // 2)).astype(np.float32),
+        "layout": rng.random((frames, len(LAYOUT_CHANNELS), HEIGHT, WIDTH)).astype(np.float32),
     }  # fmt: skip
     from worldgen.core.camera import Camera
 
@@ -150,7 +150,7 @@ def test_pixels_that_are_no_numbers_are_never_shown():
 def test_layout_is_area_averaged():
     maps = np.random.default_rng(0).random((2, 3, 8, 12)).astype(np.float32)
     expected = maps.reshape(2, 3, 4, 2, 6, 2).mean((3, 5))
-    np.testing.assert_allclose(fit_layout(maps, 4, 6), expected, atol=1e-6)
+    np.testing.assert_allclose(fit_layout(maps, 4, 6), expected, atol=5e-4)  # halves
 
 
 def test_sizes_grow():

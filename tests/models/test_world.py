@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from tests.models.build import conditions, noisy_weights, text_of
-from worldgen.models.codec import LATENT_CHANNELS
-from worldgen.models.sizes import build_transformer
+from worldgen.core.layout import BASE_CHANNELS
+from worldgen.models.blocks import LayoutStem, cells_of
+from worldgen.models.codec import LATENT_CHANNELS, encode_images
+from worldgen.models.sizes import build_pipeline, build_transformer
 from worldgen.models.world import WorldTransformer
 
 ROWS, COLUMNS, FRAMES = 4, 6, 5
@@ -77,10 +80,9 @@ def test_cache_gives_what_one_pass_gives(transformer, split):
     cache = transformer.new_cache()
     parts = []
     for a, b in ((0, split), (split, FRAMES)):
-        part = transformer(
-            latents[:, :, a:b], t[:, a:b], past[:, :, a:b], c.frames(a, b), text_of(c), cache=cache, keep=True
-        )
-        parts.append(part)
+        part = (latents[:, :, a:b], t[:, a:b], past[:, :, a:b], c.frames(a, b), text_of(c))
+        parts.append(transformer(*part, cache=cache))
+        transformer.remember(*part, cache=cache)
     torch.testing.assert_close(torch.cat(parts, 2), whole, atol=2e-5, rtol=1e-4)
     assert cache.num_frames == FRAMES
 
@@ -91,7 +93,7 @@ def test_looking_without_keeping_does_not_change_the_cache(transformer):
     c = conditions(1, FRAMES, rows=ROWS, columns=COLUMNS)
     cache = transformer.new_cache()
     first = (latents[:, :, :2], t[:, :2], past[:, :, :2], c.frames(0, 2), text_of(c))
-    transformer(*first, cache=cache, keep=True)
+    transformer.remember(*first, cache=cache)
     size = cache.nbytes
     rest = (latents[:, :, 2:], t[:, 2:], past[:, :, 2:], c.frames(2, FRAMES), text_of(c))
     once = transformer(*rest, cache=cache)
@@ -106,7 +108,7 @@ def test_cache_memory_is_bounded_by_its_window(transformer):
     cache = transformer.new_cache(window=3)
     sizes = []
     for _ in range(6):
-        transformer(latents, t, past, c, text_of(c), cache=cache, keep=True)
+        transformer.remember(latents, t, past, c, text_of(c), cache=cache)
         sizes.append(cache.nbytes)
     assert len(set(sizes)) == 1 and cache.num_frames == 6 * FRAMES
 
@@ -156,3 +158,43 @@ def test_gradient_checkpointing_gives_equal_gradients():
     assert gradients[0].keys() == gradients[1].keys() and len(gradients[0]) > 50
     for name, gradient in gradients[0].items():
         torch.testing.assert_close(gradients[1][name], gradient, msg=name)
+
+
+@torch.no_grad()
+def test_the_layout_is_read_as_cosine_coefficients_of_its_cells():
+    """Weights of the slowest cosine alone read nothing but the mean of each latent cell."""
+    stem = LayoutStem(3, 5)
+    stem.weight[..., 1:] = 0.0
+    layout = torch.rand(2, 3, 4, 16, 24, generator=torch.Generator().manual_seed(0))
+    means = F.avg_pool3d(layout, (1, 8, 8)).permute(0, 2, 3, 4, 1).flatten(0, 1)  # (B*F, h, w, K)
+    torch.testing.assert_close(stem(cells_of(layout)), means @ stem.weight[..., 0].T, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(stem.waves @ stem.waves.T * 64, torch.eye(64), atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_base_colours_become_the_latents_of_their_picture():
+    transformer = build_transformer("tiny")
+    codec = build_pipeline("tiny").codec
+    channels = transformer.config.latent_channels
+    transformer.fit((0.3,) * channels, (1.0,) * channels, codec)
+    c = conditions(1, 2, rows=ROWS, columns=COLUMNS)
+    base, _ = transformer._surfaces(c, torch.zeros(1, channels, 2, ROWS, COLUMNS))
+    picture = 2 * c.layout[0, BASE_CHANNELS].movedim(1, 0) - 1  # (F, 3, H, W) in [-1, 1]
+    torch.testing.assert_close(base[0].movedim(1, 0), encode_images(codec, picture), atol=1e-4, rtol=1e-4)
+    unknown = transformer._surfaces(c.without("layout"), torch.zeros(1, channels, 2, ROWS, COLUMNS))[0]
+    assert not unknown.any()
+
+
+@torch.no_grad()
+def test_light_times_colour_and_what_it_replaces():
+    """With heads that only light the base by one and drop all of the guess, the clean frame is the base colours."""
+    transformer = noisy_weights(build_transformer("tiny"))
+    channels = transformer.config.latent_channels
+    transformer.fit((1.0,) * channels, (1.0,) * channels, build_pipeline("tiny").codec)
+    transformer.head.weight.zero_()
+    transformer.head.bias.copy_(torch.cat([torch.zeros(channels), torch.ones(2 * channels)]))
+    latents, _, past = inputs(1)
+    c = conditions(1, FRAMES, rows=ROWS, columns=COLUMNS)
+    t = torch.ones(1, FRAMES)
+    clean = latents - transformer(latents, t, past, c, text_of(c))
+    torch.testing.assert_close(clean, transformer._surfaces(c, latents)[0], atol=1e-4, rtol=1e-4)

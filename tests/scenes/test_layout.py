@@ -33,14 +33,14 @@ def scene():
 def test_channels_and_range(scene) -> None:
     maps = layout_maps(scene, 16, 28)
     assert LAYOUT_CHANNELS[:3] == ("drivable", "lane_marks", "crossing") and LAYOUT_CHANNELS[3:12] == CLASSES
-    assert maps.shape == (3, len(LAYOUT_CHANNELS), 16, 28) and maps.dtype == np.float32
+    assert maps.shape == (3, len(LAYOUT_CHANNELS), 16, 28) and maps.dtype == np.float16
     assert maps.min() >= 0.0 and maps.max() <= 1.0
 
 
 def test_low_resolution_is_the_area_average_of_high_resolution(scene) -> None:
     fine, coarse = layout_maps(scene, 128, 224), layout_maps(scene, 16, 28)
-    averaged = fine.reshape(3, len(LAYOUT_CHANNELS), 16, 8, 28, 8).mean((3, 5))
-    np.testing.assert_allclose(coarse, averaged, atol=2e-6)
+    averaged = fine.astype(np.float32).reshape(3, len(LAYOUT_CHANNELS), 16, 8, 28, 8).mean((3, 5))
+    np.testing.assert_allclose(coarse, averaged, atol=1e-3)  # halves
 
 
 def test_small_things_leave_a_fraction(scene) -> None:

@@ -14,7 +14,7 @@ from accelerate.state import AcceleratorState
 from tests.training.conftest import made_sample, write_dataset
 from worldgen.core.camera import Camera
 from worldgen.core.errors import InputError
-from worldgen.core.layout import LAYOUT_CHANNELS, MOTION_CHANNELS
+from worldgen.core.layout import LAYOUT_CHANNELS, LEFT_CHANNELS
 from worldgen.core.sample import Sample
 from worldgen.core.scenario import AgentRequest, Scenario
 from worldgen.core.seeds import numpy_rng
@@ -23,6 +23,7 @@ from worldgen.models.pixels import video_from_clips
 from worldgen.scenes.layout import layout_maps
 from worldgen.scenes.render import render_scene
 from worldgen.scenes.simulate import simulate
+from worldgen.training import latents
 from worldgen.training.clips import Clips
 from worldgen.training.config import DataConfig
 from worldgen.training.initial import new_codec
@@ -108,6 +109,31 @@ def test_what_a_killed_run_left_is_no_cache(encode, dataset, tmp_path):
     assert lines[0].startswith("encoding") and caches(tmp_path) == [again.folder.name]
 
 
+def test_a_run_that_was_stopped_goes_on_where_it_was(encode, dataset, tmp_path, monkeypatch):
+    whole, _ = encode(dataset)
+    expected = {path.name: path.read_bytes() for path in whole.folder.iterdir()}
+    (whole.folder / "cache.json").unlink()
+    encoded = []
+    make_one = latents._Maker._encode
+
+    def dies_at_the_fourth(self, number, *arguments, **options):
+        if len(encoded) == 3:
+            raise KeyboardInterrupt
+        encoded.append(number)
+        return make_one(self, number, *arguments, **options)
+
+    monkeypatch.setattr(latents._Maker, "_encode", dies_at_the_fourth)
+    with pytest.raises(KeyboardInterrupt):
+        encode(dataset)
+    [journal] = (tmp_path / "cache").glob(".*.tmp/part0.jsonl")
+    journal.write_bytes(journal.read_bytes()[:-5])  # kill -9 in the middle of a line
+    encoded.clear()
+    monkeypatch.setattr(latents._Maker, "_encode", lambda *a, **o: encoded.append(a[1]) or make_one(*a, **o))
+    again, lines = encode(dataset)
+    assert encoded == [2, 3, 4, 5] and any("2 clips were encoded before" in line for line in lines)
+    assert {path.name: path.read_bytes() for path in again.folder.iterdir()} == expected
+
+
 def test_another_codec_or_other_clips_are_another_cache(encode, dataset, tmp_path):
     one, _ = encode(dataset)
     two, _ = encode(dataset, seed=6)
@@ -142,14 +168,15 @@ def test_rendered_clips_get_the_layout_of_their_scene_as_the_training_picture_se
     assert cache.has_layout == [True, False]
     sample = rendered((64, 32))
     scene = simulate(sample.scenario, 3, fps=8.0, num_frames=4, camera=sample.camera)
-    wide = layout_maps(scene, 16, 32)  # of the uncut picture; the training picture is its middle half
+    wide = layout_maps(scene, 32, 64)  # of the uncut picture; the training picture is its middle half
     maps = cache.layout(0, slice(0, 4, 1))
-    assert maps.shape == (4, len(LAYOUT_CHANNELS), 16, 16) and maps[:, 0].max() > 0.5
-    assert np.abs(maps - wide[..., 8:24]).mean() < 0.01
+    assert maps.shape == (4, len(LAYOUT_CHANNELS), 32, 32) and maps[:, 0].max() > 0.5
+    assert np.abs(maps.astype(np.float32) - wide[..., 16:48]).mean() < 0.01
+    assert np.abs(maps - wide[..., 16:48])[:, LEFT_CHANNELS].min() == 0  # what does not move is kept exactly
     mirrored = cache.layout(0, slice(0, 4, 1), mirrored=True)[..., ::-1]
-    still = [c for c in range(len(LAYOUT_CHANNELS)) if c != MOTION_CHANNELS[1]]
+    still = [c for c in range(len(LAYOUT_CHANNELS)) if c not in LEFT_CHANNELS]
     assert np.array_equal(mirrored[:, still], maps[:, still])
-    assert np.array_equal(mirrored[:, MOTION_CHANNELS[1]], 1.0 - maps[:, MOTION_CHANNELS[1]])
+    assert np.array_equal(mirrored[:, LEFT_CHANNELS], 1.0 - maps[:, LEFT_CHANNELS])
 
 
 def test_pasts_are_kept_for_each_stride_and_side(encode, dataset):

@@ -94,6 +94,7 @@ def _from_scene(request: Request, accepts: tuple[str, ...]) -> Prepared:
     from worldgen.scenes.conditions import scene_conditions
     from worldgen.scenes.labelling import labels_of
     from worldgen.scenes.simulate import simulate
+    from worldgen.scenes.takes import best_take
     from worldgen.scenes.words import parse
 
     notes: dict = {}
@@ -104,7 +105,11 @@ def _from_scene(request: Request, accepts: tuple[str, ...]) -> Prepared:
         notes = {k: v for k, v in parsed.to_json().items() if k in ("assumed", "not_understood")}
     scenario, ego = _with_ego(scenario, request)
     camera = Camera.from_fov(request.width_px, request.height_px, 70.0, height_m=1.4, pitch_rad=0.03)
-    scene = simulate(scenario, request.seed, fps=request.fps, num_frames=request.frames, camera=camera, ego=ego)
+    scene, notes["take"] = best_take(
+        scenario, request.seed,
+        make=lambda seed: simulate(scenario, seed, fps=request.fps, num_frames=request.frames, camera=camera, ego=ego),
+    )  # fmt: skip
+    notes["scene_seed"] = scene.seed
     conditions = scene_conditions(
         scene, text=request.prompt, accepts=accepts, seed=request.seed, start=request.start
     )

@@ -16,7 +16,7 @@ from worldgen.models.past import moved_past
 
 GUIDABLE = ("text", "ego", "layout")
 
-METHOD = 4
+METHOD = 5
 """Raised whenever the same weights and seeds give other pixels than before; part of the names of stored clips."""
 
 KEY_FRAMES = 24
@@ -128,7 +128,7 @@ class Rollout:
         frames = latents.shape[2]
         latents, past = (x.repeat(self._branches, 1, 1, 1, 1) for x in (latents, past))
         t = torch.zeros(latents.shape[0], frames, device=latents.device)
-        self.transformer(latents, t, past, self._window(frames), self.text, cache=self.cache, keep=True)
+        self.transformer.remember(latents, t, past, self._window(frames), self.text, cache=self.cache)
         self.position += frames
 
     def _window(self, frames: int) -> ConditionBatch:

@@ -11,6 +11,8 @@ continuation and free generation are one path. What was tried, and how fairly, s
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from diffusers import ConfigMixin, ModelMixin
@@ -40,6 +42,35 @@ CHANGE_STD, DATA_STD = 0.3, 1.0
 
 LAYOUT_FACTOR = SPATIAL_FACTOR
 """Layouts come at the resolution of the picture: a distant pedestrian is still a shape, with the edges he is to have."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Guess:
+    """What noise and moved past say on their own. t ``(B, F)``, and as ``time (B, 1, F, 1, 1)``; the rest ``(B, C, F, h, w)``:
+    variance around the past, that of the noisy latents, the best linear guess, and noise in units of its spread."""
+
+    t: torch.Tensor
+    time: torch.Tensor
+    variance: torch.Tensor
+    spread: torch.Tensor
+    clean: torch.Tensor
+    unexplained: torch.Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """Features ``(B*F, D0, h, w)`` and ``(B, F, n, D)``, base colours ``(B, C, F, h, w)``, frame vectors ``(B*F, Dc)``, modulation."""
+
+    detail: torch.Tensor
+    whole: torch.Tensor
+    base: torch.Tensor
+    frames: torch.Tensor
+    detail_modulation: torch.Tensor
+
+
+def _flat(maps: torch.Tensor) -> torch.Tensor:
+    """``(B, C, F, h, w)`` to ``(B*F, C, h, w)``, channels last in memory."""
+    return maps.movedim(2, 1).flatten(0, 1).contiguous(memory_format=torch.channels_last)
 
 
 class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
@@ -155,23 +186,45 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         text: torch.Tensor,
         *,
         cache: TemporalCache | None = None,
-        keep: bool = False,
     ) -> torch.Tensor:
         """Velocity ``noise - data`` of the noisy latents, same shape.
 
         latents ``(B, C, F, h, w)``: ``(1 - t) * data + t * noise`` per frame. t ``(B, F)`` in [0, 1], 0 for known
         frames. past ``(B, C + 1, F, h, w)``: the latest known picture before this chunk, moved to each frame's view and
         encoded, and where it was seen (zeros when there is none). text ``(B, L, Dt)``: states of ``conditions.text_ids``. With a
-        ``cache``, frames continue after those in it; with ``keep`` they are added to it (call with final frames, t = 0).
+        ``cache``, frames continue after those in it.
         """
+        guess = self._guess(latents, t, past)
+        seen = self._seen(guess, past, conditions, text, cache)
         batch, _, frames, height, width = latents.shape
-        known_text = conditions.text_mask
-        frame = self.frame_embedding(t, conditions, pooled_text(text, known_text))
-        frame = F.silu(frame)  # (B, F, Dc)
-        flat = frame.flatten(0, 1)
-        detail_mod = self.detail_modulation(flat).unflatten(-1, (ConvBlock.MODULATIONS, -1))  # (B*F, 3, D0)
-        attention_mod = self.modulation(frame).unflatten(-1, (AttentionBlock.MODULATIONS, -1))  # (B, F, 9, D)
+        y = self.up(seen.whole).flatten(0, 1).unflatten(1, (height // 2, width // 2)).movedim(-1, 1)
+        x = self.merge(torch.cat([seen.detail, F.pixel_shuffle(y, 2)], 1).contiguous(memory_format=torch.channels_last))
+        for block in self.detail_out:
+            x = self._run(block, x, seen.detail_modulation)
+        shift, scale = self.head_modulation(seen.frames)[:, None, None].chunk(2, -1)
+        x = self.head(F.silu(modulate(x.movedim(1, -1), shift, scale)).movedim(-1, 1))
+        added, lit, dropped = x.unflatten(0, (batch, frames)).movedim(1, 2).chunk(3, 1)  # (B, C, F, h, w) each
+        correction = added + lit * seen.base - dropped * guess.clean / self._unit(guess.clean)
+        # Velocity = (x_t - x0) / t, written so that nothing is divided by a small t.
+        time, variance = guess.time, guess.variance
+        linear = ((time - variance * (1 - time)) * latents - time * past[:, :-1]) / guess.spread
+        return linear - (variance / guess.spread).sqrt() * correction
 
+    def remember(
+        self,
+        latents: torch.Tensor,
+        t: torch.Tensor,
+        past: torch.Tensor,
+        conditions: ConditionBatch,
+        text: torch.Tensor,
+        *,
+        cache: TemporalCache,
+    ) -> None:
+        """Add final frames (t = 0) to ``cache``; arguments as in :meth:`forward`. Nothing is painted, which is half of the work."""
+        self._seen(self._guess(latents, t, past), past, conditions, text, cache, keep=True)
+        cache.advance(latents.shape[2])
+
+    def _guess(self, latents: torch.Tensor, t: torch.Tensor, past: torch.Tensor) -> _Guess:
         # With data N(m, s^2), the mean of x0 given x_t is m + s^2 (1 - t) / d (x_t - (1 - t) m), d = s^2 (1 - t)^2 + t^2,
         # and its standard deviation s t / sqrt(d): what the network reads, and the unit of what it corrects (as the
         # preconditioning of Karras et al. 2022, arXiv:2206.00364, section 5, with the moved past for the mean). It reads
@@ -180,18 +233,29 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         mean = past[:, :-1]  # also where the point was not seen: what is near in the old picture is better than grey
         time = t.to(latents.dtype)[:, None, :, None, None]
         spread = variance * (1 - time).square() + time.square()
-        guess = mean + variance * (1 - time) / spread * (latents - (1 - time) * mean)
-        # In units of each channel's own spread, or the mean brightness of patches would drown their edges.
-        unit = self.data_spread.to(guess)[None, :, None, None, None]
-        base, layout = self._surfaces(conditions, guess / unit)  # (B, C, F, h, w), (B*F, D0, h, w)
-        read = torch.cat([guess / unit, mean / unit, base, past[:, -1:], time.expand_as(past[:, -1:])], 1)  # 3C + 2
-        x = self.stem(read.movedim(2, 1).flatten(0, 1).contiguous(memory_format=torch.channels_last))  # (B*F, D0, h, w)
+        unexplained = latents - (1 - time) * mean
+        clean = mean + variance * (1 - time) / spread * unexplained
+        return _Guess(t, time, variance, spread, clean, unexplained / spread.sqrt())
+
+    def _seen(
+        self, guess: _Guess, past: torch.Tensor, conditions: ConditionBatch, text: torch.Tensor,
+        cache: TemporalCache | None, *, keep: bool = False,
+    ) -> _Seen:  # fmt: skip
+        """What is made of all that is given, before anything is painted; with ``keep`` the cache remembers it."""
+        batch, _, frames, height, width = guess.clean.shape
+        known_text = conditions.text_mask
+        frame = F.silu(self.frame_embedding(guess.t, conditions, pooled_text(text, known_text)))  # (B, F, Dc)
+        flat = frame.flatten(0, 1)
+        detail_mod = self.detail_modulation(flat).unflatten(-1, (ConvBlock.MODULATIONS, -1))  # (B*F, 3, D0)
+        attention_mod = self.modulation(frame).unflatten(-1, (AttentionBlock.MODULATIONS, -1))  # (B, F, 9, D)
+        base, layout = self._surfaces(conditions, guess.clean)  # (B, C, F, h, w), (B*F, D0, h, w)
+        unit = self._unit(guess.clean)
+        time = guess.time.expand_as(past[:, -1:])
+        x = self.stem(_flat(torch.cat([guess.clean / unit, past[:, :-1] / unit, base, past[:, -1:], time], 1)))
         if layout is not None:
             x = x + layout
         if self.config.reads_noise:
-            unexplained = (latents - (1 - time) * mean) / spread.sqrt()  # of unit spread at every t
-            flat_noise = unexplained.movedim(2, 1).flatten(0, 1).contiguous(memory_format=torch.channels_last)
-            x = x + self.noise_stem(flat_noise)
+            x = x + self.noise_stem(_flat(guess.unexplained))
         for block in self.detail_in:
             x = self._run(block, x, detail_mod)
         y = self.down(F.pixel_unshuffle(x, 2).movedim(1, -1))  # (B*F, h/2, w/2, D)
@@ -204,19 +268,11 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         around = Surroundings(text, text_mask, places, times, cache, keep)
         for block in self.attention:
             y = self._run(block, y, attention_mod, around)
-        if cache is not None and keep:
-            cache.advance(frames)
-        y = self.up(y).flatten(0, 1).unflatten(1, (height // 2, width // 2)).movedim(-1, 1)
-        x = self.merge(torch.cat([x, F.pixel_shuffle(y, 2)], 1).contiguous(memory_format=torch.channels_last))
-        for block in self.detail_out:
-            x = self._run(block, x, detail_mod)
-        shift, scale = self.head_modulation(flat)[:, None, None].chunk(2, -1)
-        x = self.head(F.silu(modulate(x.movedim(1, -1), shift, scale)).movedim(-1, 1))
-        added, lit, dropped = x.unflatten(0, (batch, frames)).movedim(1, 2).chunk(3, 1)  # (B, C, F, h, w) each
-        correction = added + lit * base - dropped * (guess / unit)
-        # Velocity = (x_t - x0) / t, written so that nothing is divided by a small t.
-        linear = ((time - variance * (1 - time)) * latents - time * mean) / spread
-        return linear - (variance / spread).sqrt() * correction
+        return _Seen(x, y, base, flat, detail_mod)
+
+    def _unit(self, like: torch.Tensor) -> torch.Tensor:
+        """Each channel's own spread, or the mean brightness of patches would drown their edges."""
+        return self.data_spread.to(like)[None, :, None, None, None]
 
     def _surfaces(
         self, conditions: ConditionBatch, like: torch.Tensor

@@ -30,7 +30,7 @@ from worldgen.models.codec import encode_video
 from worldgen.models.pixels import video_from_clips
 from worldgen.models.weights import weights_hash
 from worldgen.training.clips import Clips, Place
-from worldgen.training.files import flush, write_json
+from worldgen.training.files import flush, write_bytes, write_json
 from worldgen.training.layouts import layout_shape, mirror_layout, scene_layout
 from worldgen.training.pace import Countdown
 from worldgen.training.spans import clip_pasts, cut_sample, mirrored_sample, span_of
@@ -179,6 +179,11 @@ class _Prepared(torch.utils.data.Dataset):
         return number, cut_sample(sample, span), maps
 
 
+def _as_it_is(prepared: tuple) -> tuple:
+    """What a loader hands over, where by default arrays would become tensors."""
+    return prepared
+
+
 class _Maker:
     """Encodes clips into a hidden folder, every process its share, and renames it into place."""
 
@@ -196,29 +201,50 @@ class _Maker:
     def make(self, codec: torch.nn.Module, launcher: Launcher) -> None:
         accelerator = launcher.accelerator
         if accelerator.is_main_process:
-            shutil.rmtree(self.temporary, ignore_errors=True)
-            self.temporary.mkdir(parents=True)
-            self._allocate(codec, accelerator.device)
+            if not self._begun(accelerator.num_processes):
+                self._begin(codec, accelerator)
             launcher.report(f"encoding {len(self.places)} clips, {self.offsets[-1]} frames, once, into {self.folder}")
         accelerator.wait_for_everyone()
         arrays = {path.stem: np.load(path, mmap_mode="r+", allow_pickle=False) for path in self.temporary.glob("*.npy")}
-        mine = range(accelerator.process_index, len(self.places), accelerator.num_processes)
+        journal = self.temporary / f"part{accelerator.process_index}.jsonl"
+        done = {clip["number"] for clip in _journalled(journal)}
+        if done:
+            launcher.report(f"{len(done)} clips were encoded before this run was stopped")
+        mine = [n for n in range(accelerator.process_index, len(self.places), accelerator.num_processes) if n not in done]
         loader = torch.utils.data.DataLoader(
             _Prepared(self.clips, self.places), batch_size=None, sampler=mine, num_workers=launcher.workers,
-            collate_fn=lambda prepared: prepared,  # or arrays would come as tensors
+            collate_fn=_as_it_is,
         )  # fmt: skip
-        facts = []
         pace = Countdown(len(mine), launcher.report)
-        for number, sample, maps in loader:
-            facts.append(self._encode(number, sample, maps, codec=codec, arrays=arrays, device=accelerator.device))
-            pace.tell(len(facts))
+        with journal.open("a", encoding="utf-8") as file:
+            for count, (number, sample, maps) in enumerate(loader, 1):
+                fact = self._encode(number, sample, maps, codec=codec, arrays=arrays, device=accelerator.device)
+                # A line stands for arrays that are written: whoever goes on after kill -9 reads the same pages.
+                file.write(json.dumps(fact) + "\n")
+                file.flush()
+                pace.tell(count)
         for array in arrays.values():
             array.flush()
-        write_json(self.temporary / f"part{accelerator.process_index}.json", {"clips": facts})
         accelerator.wait_for_everyone()
         if accelerator.is_main_process:
             self._publish()
         accelerator.wait_for_everyone()
+
+    def _begun(self, processes: int) -> bool:
+        """Whether a run that was stopped left arrays of the same key, shared by as many processes."""
+        try:
+            return json.loads((self.temporary / "begun.json").read_text()) == self._birth(processes)
+        except (OSError, ValueError):
+            return False
+
+    def _begin(self, codec: torch.nn.Module, accelerator: Accelerator) -> None:
+        shutil.rmtree(self.temporary, ignore_errors=True)
+        self.temporary.mkdir(parents=True)
+        self._allocate(codec, accelerator.device)
+        write_json(self.temporary / "begun.json", self._birth(accelerator.num_processes))
+
+    def _birth(self, processes: int) -> dict:
+        return {"cache_version": CACHE_VERSION, "key": self.key.to_json(), "processes": processes}
 
     def _allocate(self, codec: torch.nn.Module, device: torch.device) -> None:
         """Empty arrays of the final size (holes in the file until they are written)."""
@@ -263,12 +289,11 @@ class _Maker:
         }  # fmt: skip
 
     def _publish(self) -> None:
-        parts = sorted(self.temporary.glob("part*.json"))
-        facts = [clip for part in parts for clip in json.loads(part.read_text())["clips"]]
-        facts.sort(key=lambda clip: clip["number"])
+        parts = sorted(self.temporary.glob("part*.jsonl"))
+        facts = sorted((clip for part in parts for clip in _journalled(part)), key=lambda clip: clip["number"])
         assert [clip["number"] for clip in facts] == list(range(len(self.places))), "every clip is encoded once"
-        for part in parts:
-            part.unlink()
+        for path in (*parts, self.temporary / "begun.json"):
+            path.unlink()
         if not any(clip["has_layout"] for clip in facts):
             (self.temporary / "layout.npy").unlink(missing_ok=True)
         files = {}
@@ -280,6 +305,17 @@ class _Maker:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.temporary.rename(self.folder)
         flush(self.folder.parent)
+
+
+def _journalled(path: Path) -> list[dict]:
+    """Facts of the clips a process has encoded; a line that was cut off by a kill counts for nothing and is taken out."""
+    if not path.is_file():
+        return []
+    lines = path.read_bytes().splitlines(keepends=True)
+    if lines and not lines[-1].endswith(b"\n"):
+        write_bytes(path, b"".join(lines[:-1]))
+        lines.pop()
+    return [json.loads(line) for line in lines]
 
 
 @torch.no_grad()
