@@ -26,7 +26,7 @@ from worldgen.core.sample import Conditions, Sample
 from worldgen.data.index import DataSet, build_index
 from worldgen.data.shards import ShardWriter
 from worldgen.data.sheet import contact_sheet
-from worldgen.evaluation.trials import Making, generated, given_frames, held_out, rendered
+from worldgen.evaluation.trials import STARTS, Making, generated, given_frames, held_out, rendered
 from worldgen.models.bundle import load_pipeline, quiet_libraries
 
 ROWS, COLUMNS, CELL_PX, CONTEXT = 4, 6, 224, 2
@@ -37,6 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="shipped")
     parser.add_argument("--clips", type=int, default=32)
+    parser.add_argument("--start", default=Making.start, choices=STARTS, help="how made clips begin")
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--cache", default="")
     parser.add_argument("--real", default="", help="data set of real clips")
@@ -48,22 +49,20 @@ def main() -> None:
     quiet_libraries()
     pipeline = load_pipeline(args.model)
     trials = held_out(args.clips)
-    clips = list(
-        progress(
-            generated(pipeline, trials, Making(batch=args.batch, cache=args.cache)), total=len(trials), desc="clips"
-        )
-    )
+    making = Making(start=args.start, batch=args.batch, cache=args.cache)
+    clips = list(progress(generated(pipeline, trials, making), total=len(trials), desc="clips"))
     drawn = rendered(trials)
     scores = [
-        _psnr(made, true, given_frames(t.scene, "sketch")) for t, made, true in zip(trials, clips, drawn, strict=True)
+        _psnr(made, true, given_frames(t.scene, making.start)) for t, made, true in zip(trials, clips, drawn, strict=True)
     ]
     order = np.argsort(scores)[::-1].tolist()
     shown = {"good": _varied(order, trials), "bad": _varied(order[::-1], trials)}
     for name, chosen in shown.items():
         rows = [(trials[i].text, drawn[i], clips[i]) for i in chosen]
-        _write(rows, Path(args.docs) / f"samples_{name}.jpg", first="as drawn")
+        begun = "every frame" if making.start == "noise" else "from two drawn frames"
+        _write(rows, Path(args.docs) / f"samples_{name}.jpg", first="as drawn", second=f"the model's, {begun}")
     record = {
-        "clips": len(trials), "psnr_db": {"median": _round(np.median(scores)), "best": _round(max(scores)), "worst": _round(min(scores))},
+        "clips": len(trials), "start": making.start, "psnr_db": {"median": _round(np.median(scores)), "best": _round(max(scores)), "worst": _round(min(scores))},
         "shown": {name: [{"trial": trials[i].key, "psnr_db": _round(scores[i])} for i in chosen] for name, chosen in shown.items()},
     }  # fmt: skip
     if args.real:
@@ -101,7 +100,7 @@ def _continue_real(pipeline, args: argparse.Namespace) -> dict:
                 sample, clip=clip, ego=ego, labels=None, provenance={"tool": "model_sheets", "drawn_frames": CONTEXT}
             )
         )
-    _write(rows[:: max(1, len(rows) // ROWS)][:ROWS], Path(args.docs) / "samples_real.jpg", first="as recorded")
+    _write(rows[:: max(1, len(rows) // ROWS)][:ROWS], Path(args.docs) / "samples_real.jpg", first="as recorded", second="the model's, from two recorded frames")
     if args.real_out:
         _keep(made, args.real_out)
     return {"data": Path(args.real).name, "drives": sorted(drives), "clips": len(rows), "context_frames": CONTEXT}
@@ -130,9 +129,9 @@ def _psnr(made: Clip, true: Clip, given: int) -> float:
     return float(10 * np.log10(255**2 / max(error, 1e-6)))
 
 
-def _write(rows: list[tuple[str, Clip, Clip]], path: Path, *, first: str) -> None:
+def _write(rows: list[tuple[str, Clip, Clip]], path: Path, *, first: str, second: str) -> None:
     clips = [clip for _, one, other in rows for clip in (one, other)]
-    captions = [line for text, _, _ in rows for line in (f"{first}: {text}", "the model's, from the first two frames")]
+    captions = [line for text, _, _ in rows for line in (f"{first}: {text}", second)]
     sheet = contact_sheet(clips, captions, frames_per_clip=COLUMNS, columns=COLUMNS, cell_width_px=CELL_PX)
     cv2.imwrite(str(path), cv2.cvtColor(np.asarray(sheet), cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 88])
 

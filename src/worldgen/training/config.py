@@ -140,7 +140,8 @@ class TrainConfig:
     paint in one step what a critic takes for real). output: folder of the run.
     batch: clips (codec: images) per process and micro-step; accumulate micro-steps make one step. The run ends after
     ``steps`` or ``max_minutes`` of wall clock (0: no limit), whichever is first; the schedule follows the nearer end.
-    Checkpoints every save_every steps, keep of them. validate_every and sheet_every: 0 for never. overfit_one: train on
+    text_captions: from so many captions a fresh text encoder first learns what they say (``training.words``; 0: it learns
+    from pictures alone). Checkpoints every save_every steps, keep of them. validate_every and sheet_every: 0 for never. overfit_one: train on
     one fixed batch with fixed noise, which must bring the loss to overfit_loss (or, where that is 0, to overfit_fraction
     of its first value), or the set-up is broken.
     """
@@ -157,6 +158,7 @@ class TrainConfig:
     student: StudentOptions = field(default_factory=StudentOptions)
     adversarial: AdversarialOptions = field(default_factory=AdversarialOptions)
     train_text_encoder: bool = True
+    text_captions: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["fp32", "bf16"] = "fp32"
     compile: bool = False
@@ -179,7 +181,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for name, least in (
             ("batch", 1), ("accumulate", 1), ("steps", 1), ("workers", 0), ("log_every", 1), ("save_every", 1),
-            ("keep", 1), ("validate_every", 0), ("validate_clips", 1), ("sheet_every", 0), ("max_minutes", 0),
+            ("keep", 1), ("text_captions", 0), ("validate_every", 0), ("validate_clips", 1), ("sheet_every", 0), ("max_minutes", 0),
         ):  # fmt: skip
             if getattr(self, name) < least:
                 raise InputError(name, getattr(self, name), f"at least {least}")

@@ -40,6 +40,8 @@ CACHE_VERSION = 4
 
 LAYOUT_STEPS = 254
 """Layouts are kept in so many steps: even, so that 0.5, which stands for no motion, stays what it is."""
+_STEPS = (np.arange(256) / LAYOUT_STEPS).astype(np.float16)
+"""What each byte stands for: looked up, because NumPy divides halves one by one."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class LatentCache:
         """Layout maps ``(F, K, hl, wl)`` float16 of some frames of a clip, or None where it has none."""
         if not self.has_layout[index]:
             return None
-        maps = self._frames("layout", index, frames, np.float16) / np.float16(LAYOUT_STEPS)
+        maps = _STEPS[self._frames("layout", index, frames, np.uint8)]
         return mirror_layout(maps) if mirrored else maps
 
     def _frames(self, name: str, index: int, frames: slice, dtype: type = np.float32) -> np.ndarray:

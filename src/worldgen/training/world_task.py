@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator
+from safetensors.torch import load_file, save
 from torch import nn
 
 from worldgen.core.clip import Clip
@@ -31,11 +32,13 @@ from worldgen.models.rollout import SamplerOptions
 from worldgen.models.text import text_states
 from worldgen.training.clips import Clips
 from worldgen.training.config import TrainConfig, output_folder
+from worldgen.training.files import write_bytes
 from worldgen.training.initial import new_pipeline
 from worldgen.training.latents import LatentCache, Launcher, cached_latents
 from worldgen.training.order import Draw
 from worldgen.training.record import Launch
 from worldgen.training.windows import Window, cut_window, mirror_text, usable_strides, window_at
+from worldgen.training.words import teach_words
 
 SHEET_ROWS, SHEET_COLUMNS = 4, 6
 MIN_CELL_PX, MAX_CELL_PX = 160, 240
@@ -169,7 +172,23 @@ class WorldTask:
                 )
             return load_pipeline(config.init.pipeline)
         words = captions + [mirror_text(caption) for caption in captions]
-        return new_pipeline(config.size, config.seed, words=words, codec=config.init.codec)
+        pipeline = new_pipeline(config.size, config.seed, words=words, codec=config.init.codec)
+        if config.text_captions:
+            self._teach(pipeline)
+        return pipeline
+
+    def _teach(self, pipeline: WorldPipeline) -> None:
+        """Give the text encoder its words; they are kept with the run, for when it goes on."""
+        path = output_folder(self.config) / "words.safetensors"
+        if path.is_file():
+            pipeline.text_encoder.load_state_dict(load_file(path))
+            return
+        self.launch.report(f"the text encoder reads {self.config.text_captions:,} captions first")
+        teach_words(
+            pipeline.text_encoder, pipeline.tokenizer, captions=self.config.text_captions, seed=self.config.seed,
+            report=self.launch.report,
+        )  # fmt: skip
+        write_bytes(path, save({name: tensor.contiguous() for name, tensor in pipeline.text_encoder.state_dict().items()}))
 
     def _declare(self, cache: LatentCache, chosen: list[int]) -> None:
         """Write into the model what it is trained on: size, rate, and the conditions it learns to honour (or did before)."""
