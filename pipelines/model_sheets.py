@@ -23,10 +23,11 @@ from worldgen.cli.progress import progress
 from worldgen.core.clip import Clip
 from worldgen.core.manoeuvres import MANOEUVRES, manoeuvre_motion
 from worldgen.core.sample import Conditions, Sample
+from worldgen.core.start import STARTS
 from worldgen.data.index import DataSet, build_index
 from worldgen.data.shards import ShardWriter
 from worldgen.data.sheet import contact_sheet
-from worldgen.evaluation.trials import STARTS, Making, generated, given_frames, held_out, rendered
+from worldgen.evaluation.trials import Making, generated, given_frames, held_out, rendered
 from worldgen.models.bundle import load_pipeline, quiet_libraries
 
 ROWS, COLUMNS, CELL_PX, CONTEXT = 4, 6, 224, 2

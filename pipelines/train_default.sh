@@ -12,9 +12,6 @@ real=$1 work=$2 clips=${3:-960}
 TRAIN_OPTIONS=${TRAIN_OPTIONS:-}
 workers=$(python -c "import os; print(max(1, os.cpu_count() // 2))")
 
-# Processes that wait for each other should sleep: on few cores, spinning costs more than half of the time.
-export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive} GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-0}
-
 render() { worldgen scenes render --frames 18 --count "$1" --seed "$2" --grid "$3" --shard-size 24 --workers "$workers" --out "$work/data/$4" "${@:5}"; }
 render "$clips" 100000 weather,light,road,manoeuvre,event rendered
 # The grid leaves most turns out, since most roads and events do not allow them; people and cyclists are few and small.

@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from worldgen.core.start import DEFAULT_START, STARTS
+
 if TYPE_CHECKING:
     from worldgen.core.clip import Clip
     from worldgen.evaluation.cases import Case
@@ -37,15 +39,15 @@ def add_clip_options(parser: argparse.ArgumentParser, *, clips: int, frames: int
         help=f"frames of each; those that were given to the model are not judged (default {frames})",
     )  # fmt: skip
     which.add_argument("--seed", type=int, default=0, help="another set of held-out scenes for each (default 0)")
-    add_sampling_options(which, start="sketch")
+    add_sampling_options(which)
     parser.add_argument("--out", default="", metavar="FILE", help="write the result as JSON")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
-def add_sampling_options(group, *, start: str) -> None:
+def add_sampling_options(group, *, start: str = DEFAULT_START) -> None:
     """How a model makes the clips of held-out scenes. group: of an argument parser."""
     group.add_argument(
-        "--start", default=start, choices=["sketch", "noise"],
+        "--start", default=start, choices=STARTS,
         help=f"how made clips begin: two drawn frames, or noise (default {start})",
     )  # fmt: skip
     group.add_argument("--steps", type=int, default=0, metavar="N", help="sampler steps (default: the model's)")

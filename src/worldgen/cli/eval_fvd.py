@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_protocol_options(parser)
     model = parser.add_argument_group("clips of a model")
     model.add_argument("--length", type=int, default=25, metavar="N", help="frames made of each (default 25)")
-    add_sampling_options(model, start="sketch")
+    add_sampling_options(model)
     out = parser.add_argument_group("output")
     out.add_argument("--out", default="", metavar="FILE", help="write the card as JSON")
     out.add_argument(

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import argparse
 
+from worldgen.core.start import DEFAULT_START, STARTS
+
 DEFAULT_FRAMES = 25
 
 
@@ -25,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--ego", default="", metavar="MOTION", help='a manoeuvre ("brake"), an ego log, or waypoints in metres ("(x, y), ...")')
     what.add_argument("--speed", type=float, default=0.0, metavar="MPS", help="speed a manoeuvre starts from when there is no scene")
     what.add_argument("--layout", default="", metavar="SCENARIO", help="a scenario as JSON, used instead of the words for the scene")
-    what.add_argument("--start", default="sketch", choices=("sketch", "noise"), help="first frames of a scene: drawn, or made by the model too (default sketch)")
+    what.add_argument("--start", default=DEFAULT_START, choices=STARTS, help=f"first frames of a scene: drawn, or made by the model too (default {DEFAULT_START})")
     shape = parser.add_argument_group("how long and how large")
     shape.add_argument("--frames", type=int, default=DEFAULT_FRAMES, help=f"frames in all, context included (default {DEFAULT_FRAMES})")
     shape.add_argument("--fps", type=float, default=0.0, help="frames per second (default: the model's)")

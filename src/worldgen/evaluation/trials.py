@@ -17,6 +17,7 @@ from worldgen.core.sample import Conditions, Sample
 from worldgen.core.scenario import Scenario
 from worldgen.core.scene import Scene
 from worldgen.core.seeds import numpy_rng, stable_key
+from worldgen.core.start import DEFAULT_START, STARTS
 from worldgen.data.shards import ShardWriter, encode_sample, read_shard
 from worldgen.data.storage import join, resolve
 from worldgen.scenes.conditions import SKETCH_FRAMES, scene_conditions
@@ -35,7 +36,6 @@ SEEDS_PER_RUN = 100_000
 TRIES = 4
 CACHE_CRF = 8
 """Stored clips lose less than what an instrument can see; 18, the default of data sets, is for people."""
-STARTS = ("sketch", "noise")
 SWEEP_SPEED_MPS = 8.0
 
 
@@ -67,7 +67,7 @@ class Making:
     looked for ("" for none), by weights, trial, start and sampler options.
     """
 
-    start: str = "sketch"
+    start: str = DEFAULT_START
     batch: int = 1
     cache: str = ""
 

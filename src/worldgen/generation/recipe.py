@@ -6,11 +6,11 @@ import dataclasses
 import math
 import re
 from dataclasses import dataclass, field
-from typing import Literal
 
 import worldgen
 from worldgen.core.errors import InputError
 from worldgen.core.seeds import stable_key
+from worldgen.core.start import DEFAULT_START, Start
 from worldgen.generation.gate import GateConfig
 from worldgen.generation.instruments import fingerprints
 from worldgen.generation.scorecard import ScorerConfig
@@ -98,7 +98,7 @@ class ModelConfig:
 
     pipeline: str = "shipped"
     adapter: str = ""
-    start: Literal["sketch", "noise"] = "sketch"
+    start: Start = DEFAULT_START
     steps: int = 0
     chunk: int = 1
     shift: float = 0.0

@@ -17,6 +17,7 @@ from worldgen.core.manoeuvres import MANOEUVRES, manoeuvre_motion
 from worldgen.core.sample import Conditions
 from worldgen.core.scenario import Scenario
 from worldgen.core.scene import Scene
+from worldgen.core.start import DEFAULT_START, STARTS
 from worldgen.data.align import motion_from_log
 from worldgen.data.ego_log import EgoLogConfig, read_ego_log
 from worldgen.data.video import probe, read_clip
@@ -24,7 +25,6 @@ from worldgen.data.video import probe, read_clip
 LOG_SUFFIXES = (".csv", ".json", ".parquet", ".txt")
 DEFAULT_SPEED_MPS = 10.0
 MIN_FRAMES, MAX_FRAMES = 2, 10_000
-STARTS = ("sketch", "noise")
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Request:
     ego: str = ""
     speed_mps: float = 0.0
     scenario: Scenario | None = None
-    start: str = "sketch"
+    start: str = DEFAULT_START
 
     def __post_init__(self) -> None:
         if not MIN_FRAMES <= self.frames <= MAX_FRAMES:

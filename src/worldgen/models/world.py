@@ -20,6 +20,7 @@ from diffusers.configuration_utils import register_to_config
 from diffusers.loaders import PeftAdapterMixin
 from torch import nn
 
+from worldgen.core.layout import BASE_CHANNELS, LAYOUT_CHANNELS
 from worldgen.models.blocks import (
     AttentionBlock,
     ConvBlock,
@@ -31,7 +32,6 @@ from worldgen.models.blocks import (
     modulate,
     turn_of,
 )  # fmt: skip
-from worldgen.core.layout import BASE_CHANNELS, LAYOUT_CHANNELS
 from worldgen.models.cache import TemporalCache
 from worldgen.models.codec import PATCH_VALUES, SPATIAL_FACTOR, PatchCodec
 from worldgen.models.conditions import CAMERA_FEATURES, ConditionBatch

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from worldgen.core.errors import InputError
 from worldgen.core.sample import Conditions
 from worldgen.core.scene import Scene
+from worldgen.core.start import DEFAULT_START, Start
 from worldgen.scenes.layout import layout_maps
 
 SKETCH_FRAMES = 2
 """Frames the sketch renderer draws for a model to continue: two, so that the first step of motion is seen."""
 
-Start = Literal["sketch", "noise"]
-
 
 def scene_conditions(
-    scene: Scene, *, text: str, accepts: tuple[str, ...], seed: int, start: Start = "sketch"
+    scene: Scene, *, text: str, accepts: tuple[str, ...], seed: int, start: Start = DEFAULT_START
 ) -> Conditions:
     """Conditions of a whole scene, of those in ``accepts``.
 

@@ -32,7 +32,7 @@ from worldgen.models.rollout import SamplerOptions
 from worldgen.models.text import text_states
 from worldgen.training.clips import Clips
 from worldgen.training.config import TrainConfig, output_folder
-from worldgen.training.files import write_bytes
+from worldgen.training.files import write_bytes, write_json
 from worldgen.training.initial import new_pipeline
 from worldgen.training.latents import LatentCache, Launcher, cached_latents
 from worldgen.training.order import Draw
@@ -184,10 +184,11 @@ class WorldTask:
             pipeline.text_encoder.load_state_dict(load_file(path))
             return
         self.launch.report(f"the text encoder reads {self.config.text_captions:,} captions first")
-        teach_words(
+        right = teach_words(
             pipeline.text_encoder, pipeline.tokenizer, captions=self.config.text_captions, seed=self.config.seed,
             report=self.launch.report,
         )  # fmt: skip
+        write_json(path.with_suffix(".json"), {"captions": self.config.text_captions, "read_right": right})
         write_bytes(path, save({name: tensor.contiguous() for name, tensor in pipeline.text_encoder.state_dict().items()}))
 
     def _declare(self, cache: LatentCache, chosen: list[int]) -> None:
