@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from tests.models.build import conditions, noisy_weights, text_of
-from worldgen.core.layout import BASE_CHANNELS
+from worldgen.core.layout import BASE_CHANNELS, FALLING_CHANNEL, GLOW_CHANNELS
 from worldgen.models.blocks import LayoutStem, cells_of
 from worldgen.models.codec import LATENT_CHANNELS, encode_images
 from worldgen.models.sizes import build_pipeline, build_transformer
@@ -178,23 +178,28 @@ def test_base_colours_become_the_latents_of_their_picture():
     channels = transformer.config.latent_channels
     transformer.fit((0.3,) * channels, (1.0,) * channels, codec)
     c = conditions(1, 2, rows=ROWS, columns=COLUMNS)
-    base, _ = transformer._surfaces(c, torch.zeros(1, channels, 2, ROWS, COLUMNS))
+    (base, glow, falling), _ = transformer._surfaces(c, torch.zeros(1, channels, 2, ROWS, COLUMNS))
     picture = 2 * c.layout[0, BASE_CHANNELS].movedim(1, 0) - 1  # (F, 3, H, W) in [-1, 1]
     torch.testing.assert_close(base[0].movedim(1, 0), encode_images(codec, picture), atol=1e-4, rtol=1e-4)
+    for drawn, added in ((GLOW_CHANNELS, glow), ((FALLING_CHANNEL,) * 3, falling)):
+        # What they add: the latents of a grey picture with them, less those of the grey picture.
+        brighter = 2 * c.layout[0, drawn].movedim(1, 0)
+        difference = encode_images(codec, brighter) - encode_images(codec, torch.zeros_like(brighter))
+        torch.testing.assert_close(added[0].movedim(1, 0), difference, atol=1e-4, rtol=1e-4)
     unknown = transformer._surfaces(c.without("layout"), torch.zeros(1, channels, 2, ROWS, COLUMNS))[0]
-    assert not unknown.any()
+    assert not any(picture.any() for picture in unknown)
 
 
 @torch.no_grad()
 def test_light_times_colour_and_what_it_replaces():
-    """With heads that only light the base by one and drop all of the guess, the clean frame is the base colours."""
+    """With a head that drops all of the guess and lets every picture through, the clean frame is their sum."""
     transformer = noisy_weights(build_transformer("tiny"))
     channels = transformer.config.latent_channels
     transformer.fit((1.0,) * channels, (1.0,) * channels, build_pipeline("tiny").codec)
     transformer.head.weight.zero_()
-    transformer.head.bias.copy_(torch.cat([torch.zeros(channels), torch.ones(2 * channels)]))
+    transformer.head.bias.copy_(torch.cat([torch.zeros(channels), torch.ones(4 * channels)]))
     latents, _, past = inputs(1)
     c = conditions(1, FRAMES, rows=ROWS, columns=COLUMNS)
     t = torch.ones(1, FRAMES)
     clean = latents - transformer(latents, t, past, c, text_of(c))
-    torch.testing.assert_close(clean, transformer._surfaces(c, latents)[0], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(clean, sum(transformer._surfaces(c, latents)[0]), atol=1e-4, rtol=1e-4)

@@ -115,7 +115,7 @@ def test_lora_changes_the_output_and_loads_on_its_base_alone(tmp_path, dataset, 
 
 
 def test_an_adapter_off_the_path_is_an_error(tmp_path, dataset, pipeline_folder):
-    adapter = AdapterConfig("lora", rank=2, targets=("layout_stem",))  # the clips have no layout
+    adapter = AdapterConfig("lora", rank=2, targets=("picture_stem",))  # the clips have no layout
     wanted = config("world", tmp_path, dataset, init=InitConfig(pipeline=str(pipeline_folder)), adapter=adapter)
     with pytest.raises(TrainingError, match="does not depend on any trained weight"):
         run(wanted)

@@ -30,6 +30,9 @@ MOTION_RANGE_MPS = 40.0
 
 BASE_CHANNELS = tuple(LAYOUT_CHANNELS.index(f"base_{colour}") for colour in ("red", "green", "blue"))
 
+GLOW_CHANNELS = tuple(LAYOUT_CHANNELS.index(f"glow_{colour}") for colour in ("red", "green", "blue"))
+FALLING_CHANNEL = LAYOUT_CHANNELS.index("falling")
+
 GLOW_RANGE = 9.0
 """Radiance of a headlamp relative to a white surface in daylight; brighter things are clipped to this."""
 

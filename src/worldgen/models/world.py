@@ -3,9 +3,9 @@
 Two resolutions. At the latent resolution, convolutions paint detail from the noisy latents, the past frame moved by
 the ego motion, and the layout. At half of it, attention ties the picture together in space, in time (causal) and to
 the text. What comes out is a correction, in standard deviations, of the best guess that noise and moved past allow on
-their own, so a fresh network already predicts that the world stands still while the camera moves. The correction has three
-parts: what is added, how much light falls on the layout's base colours (a picture is light times colour), and how much of
-the guess is dropped where they replace it. Diffusion time is per frame: known frames have t = 0 (Chen et al. 2024, arXiv:2407.01392), so context,
+their own, so a fresh network already predicts that the world stands still while the camera moves. The correction has these
+parts: what is added, how much of the guess is dropped, and how strongly the layout's own pictures come through: base colours
+(times the light that falls on them), what glows, and what falls in front. Diffusion time is per frame: known frames have t = 0 (Chen et al. 2024, arXiv:2407.01392), so context,
 continuation and free generation are one path. What was tried, and how fairly, stands in docs/experiments.md.
 """
 
@@ -20,7 +20,7 @@ from diffusers.configuration_utils import register_to_config
 from diffusers.loaders import PeftAdapterMixin
 from torch import nn
 
-from worldgen.core.layout import BASE_CHANNELS, LAYOUT_CHANNELS
+from worldgen.core.layout import BASE_CHANNELS, FALLING_CHANNEL, GLOW_CHANNELS, LAYOUT_CHANNELS
 from worldgen.models.blocks import (
     AttentionBlock,
     ConvBlock,
@@ -44,6 +44,10 @@ LAYOUT_FACTOR = SPATIAL_FACTOR
 """Layouts come at the resolution of the picture: a distant pedestrian is still a shape, with the edges he is to have."""
 
 
+PICTURES = 3
+"""Pictures a layout holds besides its maps: base colours, glow, and what falls."""
+
+
 @dataclass(frozen=True, eq=False)
 class _Guess:
     """What noise and moved past say on their own. t ``(B, F)``, and as ``time (B, 1, F, 1, 1)``; the rest ``(B, C, F, h, w)``:
@@ -59,11 +63,12 @@ class _Guess:
 
 @dataclass(frozen=True, eq=False)
 class _Seen:
-    """Features ``(B*F, D0, h, w)`` and ``(B, F, n, D)``, base colours ``(B, C, F, h, w)``, frame vectors ``(B*F, Dc)``, modulation."""
+    """Features ``(B*F, D0, h, w)`` and ``(B, F, n, D)``, the layout's pictures, each ``(B, C, F, h, w)``, frame vectors
+    ``(B*F, Dc)``, modulation."""
 
     detail: torch.Tensor
     whole: torch.Tensor
-    base: torch.Tensor
+    pictures: tuple[torch.Tensor, ...]
     frames: torch.Tensor
     detail_modulation: torch.Tensor
 
@@ -120,7 +125,7 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         self.frame_embedding = FrameEmbedding(frame_width, text_width, CAMERA_FEATURES)
         self.stem = nn.Conv2d(3 * channels + 2, detail_width, 3, padding=1)
         self.layout_stem = LayoutStem(layout_channels, detail_width)
-        self.base_stem = nn.Linear(PATCH_VALUES, channels)
+        self.picture_stem = nn.Linear(PATCH_VALUES, channels)
         self.detail_modulation = nn.Linear(frame_width, ConvBlock.MODULATIONS * detail_width)
         self.modulation = nn.Linear(frame_width, AttentionBlock.MODULATIONS * width)
         self.detail_in = nn.ModuleList(ConvBlock(detail_width) for _ in range(detail_blocks))
@@ -130,7 +135,7 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         self.merge = nn.Conv2d(2 * detail_width, detail_width, 1)
         self.detail_out = nn.ModuleList(ConvBlock(detail_width) for _ in range(detail_blocks))
         self.head_modulation = nn.Linear(frame_width, 2 * detail_width)
-        self.head = nn.Conv2d(detail_width, 3 * channels, 3, padding=1)
+        self.head = nn.Conv2d(detail_width, (2 + PICTURES) * channels, 3, padding=1)
         self.gradient_checkpointing = False
         self._zero_start()
         if reads_noise:
@@ -153,11 +158,11 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
     @torch.no_grad()
     def fit(self, change_std: tuple[float, ...], data_std: tuple[float, ...], codec: PatchCodec) -> None:
         """Tell the network the spread of its data, as in the class's arguments, and the transform of its codec, by which
-        base colours are latents to begin with; to be done before it is trained."""
+        the layout's pictures are latents to begin with; to be done before it is trained."""
         self.register_to_config(change_std=tuple(change_std), data_std=tuple(data_std))
         self._set_spread()
-        self.base_stem.weight.copy_(codec.encoder.project.weight[..., 0, 0])
-        self.base_stem.bias.copy_(codec.encoder.project.bias)
+        self.picture_stem.weight.copy_(codec.encoder.project.weight[..., 0, 0])
+        self.picture_stem.bias.copy_(codec.encoder.project.bias)
 
     def read_noise(self) -> None:
         """From now on the network reads its noise too, through new weights that are zero: its output is as before."""
@@ -203,8 +208,10 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
             x = self._run(block, x, seen.detail_modulation)
         shift, scale = self.head_modulation(seen.frames)[:, None, None].chunk(2, -1)
         x = self.head(F.silu(modulate(x.movedim(1, -1), shift, scale)).movedim(-1, 1))
-        added, lit, dropped = x.unflatten(0, (batch, frames)).movedim(1, 2).chunk(3, 1)  # (B, C, F, h, w) each
-        correction = added + lit * seen.base - dropped * guess.clean / self._unit(guess.clean)
+        parts = x.unflatten(0, (batch, frames)).movedim(1, 2).chunk(2 + PICTURES, 1)  # (B, C, F, h, w) each
+        added, dropped, strengths = parts[0], parts[1], parts[2:]
+        correction = added - dropped * guess.clean / self._unit(guess.clean)
+        correction = correction + sum(s * picture for s, picture in zip(strengths, seen.pictures, strict=True))
         # Velocity = (x_t - x0) / t, written so that nothing is divided by a small t.
         time, variance = guess.time, guess.variance
         linear = ((time - variance * (1 - time)) * latents - time * past[:, :-1]) / guess.spread
@@ -248,10 +255,10 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         flat = frame.flatten(0, 1)
         detail_mod = self.detail_modulation(flat).unflatten(-1, (ConvBlock.MODULATIONS, -1))  # (B*F, 3, D0)
         attention_mod = self.modulation(frame).unflatten(-1, (AttentionBlock.MODULATIONS, -1))  # (B, F, 9, D)
-        base, layout = self._surfaces(conditions, guess.clean)  # (B, C, F, h, w), (B*F, D0, h, w)
+        pictures, layout = self._surfaces(conditions, guess.clean)  # (B, C, F, h, w) each, (B*F, D0, h, w)
         unit = self._unit(guess.clean)
         time = guess.time.expand_as(past[:, -1:])
-        x = self.stem(_flat(torch.cat([guess.clean / unit, past[:, :-1] / unit, base, past[:, -1:], time], 1)))
+        x = self.stem(_flat(torch.cat([guess.clean / unit, past[:, :-1] / unit, pictures[0], past[:, -1:], time], 1)))
         if layout is not None:
             x = x + layout
         if self.config.reads_noise:
@@ -268,7 +275,7 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         around = Surroundings(text, text_mask, places, times, cache, keep)
         for block in self.attention:
             y = self._run(block, y, attention_mod, around)
-        return _Seen(x, y, base, flat, detail_mod)
+        return _Seen(x, y, pictures, flat, detail_mod)
 
     def _unit(self, like: torch.Tensor) -> torch.Tensor:
         """Each channel's own spread, or the mean brightness of patches would drown their edges."""
@@ -276,18 +283,28 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
 
     def _surfaces(
         self, conditions: ConditionBatch, like: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Base colours as latents, in units of their spread ``(B, C, F, h, w)``, zero where unknown; features of the layout."""
+    ) -> tuple[tuple[torch.Tensor, ...], torch.Tensor | None]:
+        """The layout's pictures as latents in units of their spread, each ``(B, C, F, h, w)``, zero where unknown; its features."""
         if conditions.layout is None:
-            return torch.zeros_like(like), None
-        frames = like.shape[2]
+            return (torch.zeros_like(like),) * PICTURES, None
+        frames, cell = like.shape[2], LAYOUT_FACTOR**2
         cells = cells_of(conditions.layout).to(like.dtype)  # (B*F, h, w, K*64)
         known = conditions.layout_known.to(like.dtype).repeat_interleave(frames)[:, None, None, None]
-        first, size = BASE_CHANNELS[0] * LAYOUT_FACTOR**2, PATCH_VALUES
-        base = self.base_stem(2 * cells[..., first : first + size] - 1) / self.data_spread.to(like)
-        base = (known * base).unflatten(0, (-1, frames)).permute(0, 4, 1, 2, 3)
+        channels = lambda first, count: 2 * cells[..., first * cell : (first + count) * cell]  # noqa: E731
+        weight, bias = self.picture_stem.weight, self.picture_stem.bias
+        grey = weight.unflatten(1, (3, cell)).sum(1)  # what falls is as bright in all three colours
+        # Pictures are in [-1, 1]: base colours as they are, the others as what they add to a picture.
+        encoded = (
+            F.linear(channels(BASE_CHANNELS[0], 3) - 1, weight, bias),
+            F.linear(channels(GLOW_CHANNELS[0], 3), weight),
+            F.linear(channels(FALLING_CHANNEL, 1), grey),
+        )
+        spread = self.data_spread.to(like)
+        pictures = tuple(
+            (known * latents / spread).unflatten(0, (-1, frames)).permute(0, 4, 1, 2, 3).to(like) for latents in encoded
+        )
         features = self.layout_stem(cells).movedim(-1, 1)
-        return base.to(like), known.to(features) * features
+        return pictures, known.to(features) * features
 
     def _positions(self, rows: int, columns: int, start: int, frames: int, like: torch.Tensor):
         """Rotary positions of places ``(2, rows*columns, d/2)`` (rows, then columns) and frames ``(2, F, d/2)``."""
