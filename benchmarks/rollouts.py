@@ -5,7 +5,8 @@
 Held-out scenes, begun from two drawn frames. PSNR against the drawn clip of the same scene at some frames, and sharpness
 (standard deviation of the Laplacian of the last 8 frames) over that of the drawn clip; means over clips. "moved only": the
 network corrects nothing. "no key picture": every frame is moved from the one before. "colours not held": without
-``models.anchor``. "layout guidance 2": two evaluations a frame.
+``models.anchor``. "past fully trusted": ``rollout.TRUST`` of 1. "layout guidance 2": two evaluations a frame. "from noise": begun
+without drawn frames.
 """
 
 from __future__ import annotations
@@ -43,17 +44,19 @@ def main() -> None:
     trials = held_out(args.clips)
     drawn = rendered(trials)
     guided = SamplerOptions(guidance={"layout": 2.0})
-    held, keys = anchor.PULL, rollout.KEY_FRAMES
+    held, keys, trust = anchor.PULL, rollout.KEY_FRAMES, rollout.TRUST
+    base = {"pipeline": shipped, "held": held, "keys": keys, "trust": trust, "options": None, "start": "sketch"}
     kinds = {
-        "shipped": (shipped, held, keys, None), "moved only": (still, held, keys, None),
-        "no key picture": (shipped, held, 0, None), "colours not held": (shipped, 0.0, keys, None),
-        "moved only, no key picture, colours not held": (still, 0.0, 0, None), "layout guidance 2": (shipped, held, keys, guided),
+        "shipped": {}, "moved only": {"pipeline": still}, "no key picture": {"keys": 0}, "colours not held": {"held": 0.0},
+        "past fully trusted": {"trust": 1.0}, "layout guidance 2": {"options": guided}, "from noise": {"start": "noise"},
+        "from noise, past fully trusted": {"start": "noise", "trust": 1.0},
     }  # fmt: skip
     rows = {}
-    for name, (pipeline, anchor.PULL, rollout.KEY_FRAMES, options) in kinds.items():
-        made = list(
-            progress(generated(pipeline, trials, Making(batch=4), options=options), total=len(trials), desc=name)
-        )
+    for name, changes in kinds.items():
+        kind = base | changes
+        anchor.PULL, rollout.KEY_FRAMES, rollout.TRUST = kind["held"], kind["keys"], kind["trust"]
+        clips = generated(kind["pipeline"], trials, Making(start=kind["start"], batch=4), options=kind["options"])
+        made = list(progress(clips, total=len(trials), desc=name))
         rows[name] = {
             "psnr_db": {str(k): _mean([_psnr(a, b, k) for a, b in zip(made, drawn, strict=True)]) for k in FRAMES},
             "sharpness": _mean([_sharpness(a) / _sharpness(b) for a, b in zip(made, drawn, strict=True)]),

@@ -10,7 +10,7 @@ from worldgen.models.codec import encode_images
 from worldgen.models.flow import Examples
 from worldgen.models.own_past import with_own_past
 from worldgen.models.past import moved_past, worn_pasts
-from worldgen.models.rollout import Rollout, SamplerOptions
+from worldgen.models.rollout import TRUST, Rollout, SamplerOptions
 from worldgen.models.sizes import build_pipeline
 from worldgen.models.text import text_states
 
@@ -111,6 +111,18 @@ def test_own_pasts_from_noise_are_those_of_a_rollout_without_any_past():
         expected = rollout._past_of_unknown(1, shape)[:1, :, 0]
         torch.testing.assert_close(made.past[:1, :, frame], expected, atol=2e-3, rtol=1e-3)
         rollout.make(1, shape)
+
+
+@torch.no_grad()
+def test_a_rollout_believes_half_of_its_past_where_a_layout_says_what_is_there():
+    pipeline = build_pipeline("tiny")
+    c = conditions(2, 3, rows=ROWS, columns=COLUMNS)
+    c.layout_known[1] = False
+    rollout = Rollout(pipeline, c, text_states(pipeline.text_encoder, c), seeds=[0, 1], options=SamplerOptions())
+    past = torch.rand(2, pipeline.transformer.config.latent_channels + 1, 1, ROWS, COLUMNS)
+    trusted = rollout._trusted(past)
+    assert torch.equal(trusted[:, :-1], past[:, :-1])
+    assert torch.equal(trusted[0, -1], TRUST * past[0, -1]) and torch.equal(trusted[1, -1], past[1, -1])
 
 
 @torch.no_grad()

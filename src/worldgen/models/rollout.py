@@ -24,6 +24,12 @@ KEY_FRAMES = 24
 number of the frame, so that a clip does not depend on those beside it in a batch."""
 
 
+TRUST = 0.5
+"""How much of what was seen counts as seen where a layout says what is there besides. A painted past is blurred a little more with
+every frame, more than in training, and the network would keep the blur; told that half was seen it paints more anew
+(``benchmarks/rollouts.py`` measures it)."""
+
+
 @dataclass(frozen=True)
 class SamplerOptions:
     """How a rollout is sampled.
@@ -95,7 +101,7 @@ class Rollout:
 
     def make(self, frames: int, shape: tuple[int, int, int]) -> torch.Tensor:
         """The next ``frames`` latent frames ``(B, C, frames, h, w)``; shape is (C, h, w)."""
-        past = self._past_of_unknown(frames, shape)
+        past = self._trusted(self._past_of_unknown(frames, shape))
         latents = self.sample(chunk_noise(self.seeds, self.position, frames, shape).to(self.text.device), past)
         # Frames of a longer chunk had a past further back than the frames the model was trained to remember.
         self.feed(latents, past if frames == 1 else None)
@@ -138,6 +144,11 @@ class Rollout:
         """``(B, C + 1, h, w)``; all branches share it: what a guided condition changes is what the network reads."""
         past = moved_past(self.codec, picture, self.known, source=source, target=target, key=key)[0]
         return past.to(self.text.dtype)
+
+    def _trusted(self, past: torch.Tensor) -> torch.Tensor:
+        """``past`` ``(B, C + 1, F, h, w)``, of which clips with a layout believe only a part."""
+        share = torch.where(self.known.layout_known, TRUST, 1.0).to(past)[:, None, None, None, None]
+        return torch.cat([past[:, :-1], share * past[:, -1:]], 1)
 
     def _past_of_unknown(self, frames: int, shape: tuple[int, int, int]) -> torch.Tensor:
         """The last picture moved to each frame of the next chunk; zeros where there is no picture."""
