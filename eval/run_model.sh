@@ -15,8 +15,10 @@ mkdir -p "$out"
 
 worldgen eval control "${model[@]}" --clips "$clips" --sweep 2 --cache "$cache" --out "$out/control.json"
 worldgen eval attributes "${model[@]}" --clips "$clips" --cache "$cache" --out "$out/attributes.json"
-worldgen eval attributes "${model[@]}" --clips "$clips" --start noise --cache "$cache" \
-    --out "$out/attributes_noise.json" || [ $? -eq 2 ] # refused for a model that does not read words
+for measure in attributes labels control; do # begun from words alone; refused for a model that does not read words
+    worldgen eval "$measure" "${model[@]}" --clips "$clips" --start noise --cache "$cache" \
+        --out "$out/${measure}_noise.json" || [ $? -eq 2 ]
+done
 if worldgen eval --help | grep -q '^ *labels '; then
     worldgen eval labels "${model[@]}" --clips "$clips" --cache "$cache" --out "$out/labels.json"
 fi

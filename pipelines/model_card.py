@@ -148,6 +148,9 @@ def measures_section(measures: dict[str, dict]) -> list[str]:
             "(`pipelines/model_sheets.py --real`); the instrument was trained on drawn clips only.", "", "| measure | the model |", "| --- | --- |",
             *[f"| {row} | {cell(value)} |" for row, value in {**result["rows"], **result["controls"]}.items()],
         ]  # fmt: skip
+    for name, shown in (("attributes_noise", _nested), ("labels_noise", _nested), ("control_noise", _control)):
+        if name in measures:
+            lines += ["", f"## {NAMES[name.removesuffix('_noise')]} Begun from words alone", "", *_head(measures[name]), *shown(measures, name)]
     if "drift" in measures:
         lines += _drift(measures["drift"])
     return lines
