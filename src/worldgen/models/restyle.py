@@ -53,7 +53,7 @@ class Restyling(Rollout):
 
     def make(self, frames: int, shape: tuple[int, int, int]) -> torch.Tensor:
         """The next frames of the source, restyled; see :meth:`Rollout.make`."""
-        past = self._past_of_unknown(frames, shape) if self._has_past else self._own_past(frames)
+        past = self._trusted(self._past_of_unknown(frames, shape)) if self._has_past else self._own_past(frames)
         noise = chunk_noise(self.seeds, self.position, frames, shape).to(self.text.device)
         clean = self.source[:, :, self.position : self.position + frames].float()
         # x_t = (1 - t) x_0 + t noise, the straight path the model was trained on.
