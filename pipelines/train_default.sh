@@ -25,8 +25,8 @@ worldgen ingest "$real" --config configs/ingest/shippable.yaml --out "$work/data
 worldgen train --config configs/train/codec.yaml $TRAIN_OPTIONS "data.urls=[$work/data/rendered,$work/data/shippable]" \
     "data.repeat=[1,2]" output="$work/runs/codec"
 urls="data.urls=[$(printf "$work/data/%s," rendered left right pedestrians cyclists crossing)$work/data/shippable]"
-# Real clips count twice here too.
-repeat="data.repeat=[1,1,1,1,1,1,2]"
+# Real clips count three times here: they alone teach what to do without a layout.
+repeat="data.repeat=[1,1,1,1,1,1,3]"
 worldgen train --config configs/train/world.yaml $TRAIN_OPTIONS "$urls" "$repeat" init.codec="$work/runs/codec/model" \
     data.cache="$work/latents" output="$work/runs/world"
 worldgen train --config configs/train/world_own_past.yaml $TRAIN_OPTIONS "$urls" "$repeat" init.pipeline="$work/runs/world/model" \

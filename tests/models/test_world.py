@@ -10,6 +10,7 @@ from tests.models.build import conditions, noisy_weights, text_of
 from worldgen.core.layout import BASE_CHANNELS, FALLING_CHANNEL, GLOW_CHANNELS
 from worldgen.models.blocks import LayoutStem, cells_of
 from worldgen.models.codec import LATENT_CHANNELS, encode_images
+from worldgen.models.pictures import PICTURES
 from worldgen.models.sizes import build_pipeline, build_transformer
 from worldgen.models.world import WorldTransformer
 
@@ -178,7 +179,7 @@ def test_base_colours_become_the_latents_of_their_picture():
     channels = transformer.config.latent_channels
     transformer.fit((0.3,) * channels, (1.0,) * channels, codec)
     c = conditions(1, 2, rows=ROWS, columns=COLUMNS)
-    (base, glow, falling), _ = transformer._surfaces(c, torch.zeros(1, channels, 2, ROWS, COLUMNS))
+    base, glow, falling, *_ = transformer.read_layout(c, torch.zeros(1, channels, 2, ROWS, COLUMNS)).pictures
     picture = 2 * c.layout[0, BASE_CHANNELS].movedim(1, 0) - 1  # (F, 3, H, W) in [-1, 1]
     torch.testing.assert_close(base[0].movedim(1, 0), encode_images(codec, picture), atol=1e-4, rtol=1e-4)
     for drawn, added in ((GLOW_CHANNELS, glow), ((FALLING_CHANNEL,) * 3, falling)):
@@ -186,7 +187,7 @@ def test_base_colours_become_the_latents_of_their_picture():
         brighter = 2 * c.layout[0, drawn].movedim(1, 0)
         difference = encode_images(codec, brighter) - encode_images(codec, torch.zeros_like(brighter))
         torch.testing.assert_close(added[0].movedim(1, 0), difference, atol=1e-4, rtol=1e-4)
-    unknown = transformer._surfaces(c.without("layout"), torch.zeros(1, channels, 2, ROWS, COLUMNS))[0]
+    unknown = transformer.read_layout(c.without("layout"), torch.zeros(1, channels, 2, ROWS, COLUMNS)).pictures
     assert not any(picture.any() for picture in unknown)
 
 
@@ -197,9 +198,9 @@ def test_light_times_colour_and_what_it_replaces():
     channels = transformer.config.latent_channels
     transformer.fit((1.0,) * channels, (1.0,) * channels, build_pipeline("tiny").codec)
     transformer.head.weight.zero_()
-    transformer.head.bias.copy_(torch.cat([torch.zeros(channels), torch.ones(4 * channels)]))
+    transformer.head.bias.copy_(torch.cat([torch.zeros(channels), torch.ones((1 + PICTURES) * channels)]))
     latents, _, past = inputs(1)
     c = conditions(1, FRAMES, rows=ROWS, columns=COLUMNS)
     t = torch.ones(1, FRAMES)
     clean = latents - transformer(latents, t, past, c, text_of(c))
-    torch.testing.assert_close(clean, sum(transformer._surfaces(c, latents)[0]), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(clean, sum(transformer.read_layout(c, latents).pictures), atol=1e-4, rtol=1e-4)

@@ -80,6 +80,23 @@ def test_world_trains_from_a_codec_and_resumes_exactly(tmp_path, dataset, codec_
     assert sheet.shape[0] > 4 * 160 and sheet.shape[1] > 3 * 160  # two clips and what the model makes of them
 
 
+def test_words_are_learnt_once_and_kept_with_the_run(tmp_path, dataset, codec_folder):
+    changes = dict(init=InitConfig(codec=str(codec_folder)), text_captions=64, train_text_encoder=False)
+    whole = config("world", tmp_path / "whole", dataset, **changes)
+    _, lines = run(whole)
+    assert sum(line.startswith("captions read right") for line in lines) == 1
+    right = json.loads((tmp_path / "whole/words.json").read_text())
+    assert {"weather", "light"} <= right["read_right"].keys()
+    halves = dataclasses.replace(whole, output=str(tmp_path / "halves"))
+    run(halves, StopAfter(3))
+    _, lines = run(halves)
+    assert not any(line.startswith("captions read right") for line in lines)
+    assert same_state(tmp_path / "whole/checkpoints/step_00000004", tmp_path / "halves/checkpoints/step_00000004")
+    taught = load_file(tmp_path / "halves/words.safetensors")
+    saved = load_pipeline(tmp_path / "halves/model").text_encoder.state_dict()
+    assert taught.keys() == saved.keys() and all(torch.equal(t, saved[name]) for name, t in taught.items())
+
+
 def test_overfit_one_reaches_its_loss_on_the_world_model(tmp_path, dataset, codec_folder):
     optim = OptimConfig(lr=3e-3, warmup=5, ema_decay=0.9)
     wanted = config(

@@ -51,29 +51,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Make the clips and say where they are."""
     import json
+    import sys
     import time
 
-    from worldgen.cli.output import output_folder
-    from worldgen.cli.progress import progress
     from worldgen.core.errors import InputError
-    from worldgen.generation.sampling import Sampler, default_folder, parse_guidance
-    from worldgen.models.bundle import quiet_libraries
+    from worldgen.generation.ahead import PreparedAhead, stated_facts
 
     start_s = time.monotonic()
     if not (args.prompt.strip() or args.context or args.layout):
         raise InputError("nothing to make", "", 'a --prompt, a --context clip or a --layout, as in --prompt "pedestrian at night in rain"')
     if not 1 <= args.num <= 1000:
         raise InputError("--num", args.num, "1 to 1000")
+    ahead = None
+    if "torch" not in sys.modules and (facts := stated_facts(args.model)):
+        ahead = PreparedAhead(_request(args, facts, args.seed), facts.accepts)  # while the libraries below load
+
+    from worldgen.cli.output import output_folder
+    from worldgen.cli.progress import progress
+    from worldgen.generation.sampling import Sampler, default_folder, parse_guidance
+    from worldgen.models.bundle import quiet_libraries
+
     guidance = parse_guidance(args.guidance)
     quiet_libraries()
     sampler = Sampler.load(args.model, adapter=args.adapter, device=args.device, threads=args.threads)
-    requests = [_request(args, sampler, args.seed + i) for i in range(args.num)]
+    requests = [_request(args, sampler.facts, args.seed + i) for i in range(args.num)]
     options = sampler.options(steps=args.steps, chunk=args.chunk, guidance=guidance)
     base = args.out or default_folder(args.prompt or args.context or args.layout, args.seed)
     made = []
     for i, request in enumerate(requests):
         folder = base if args.num == 1 else f"{base}/{i:03d}"
-        prepared = sampler.prepare(request)
+        prepared = sampler.prepare(request, ahead if i == 0 else None)
         _tell(prepared.notes, quiet=args.json or i > 0)
         with output_folder(folder, overwrite=args.overwrite) as partial:
             frames = sampler.write(partial, request, prepared, options)
@@ -90,12 +97,12 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _request(args: argparse.Namespace, sampler, seed: int):
+def _request(args: argparse.Namespace, facts, seed: int):
     from worldgen.generation.request import Request, read_scenario
 
-    width, height = _size(args.size) if args.size else sampler.pipeline.size_px
+    width, height = _size(args.size) if args.size else facts.size_px
     return Request(
-        prompt=args.prompt.strip(), frames=args.frames, fps=args.fps or sampler.fps, width_px=width, height_px=height,
+        prompt=args.prompt.strip(), frames=args.frames, fps=args.fps or facts.fps, width_px=width, height_px=height,
         seed=seed, context=args.context, context_frames=args.context_frames or max(1, min(8, args.frames // 2)), context_start_s=args.context_start,
         ego=args.ego, speed_mps=args.speed, scenario=read_scenario(args.layout) if args.layout else None,
         start=args.start,

@@ -17,6 +17,7 @@ from worldgen.core.assets import assets_dir
 from worldgen.core.errors import InputError
 from worldgen.core.seeds import stable_key
 from worldgen.data.folder import SampleFolder
+from worldgen.generation.ahead import SHIPPED, ModelFacts, PreparedAhead
 from worldgen.generation.request import Prepared, Request, prepare
 from worldgen.models.adapters import load_adapter
 from worldgen.models.bundle import load_pipeline, pipeline_hash
@@ -24,7 +25,6 @@ from worldgen.models.pipeline import WorldPipeline
 from worldgen.models.rollout import GUIDABLE, SamplerOptions
 
 META_VERSION = 1
-SHIPPED = "shipped"
 PACKAGES = ("torch", "diffusers", "transformers", "numpy", "av")
 
 
@@ -63,9 +63,14 @@ class Sampler:
         defaults = SamplerOptions()
         return SamplerOptions(steps=steps or defaults.steps, chunk=chunk, guidance=guidance, shift=defaults.shift)
 
-    def prepare(self, request: Request) -> Prepared:
-        """Conditions and labels of a request, checked against what the model can do."""
-        prepared = prepare(request, self.pipeline.accepts)
+    @property
+    def facts(self) -> ModelFacts:
+        return ModelFacts(self.pipeline.size_px, self.fps, self.pipeline.accepts)
+
+    def prepare(self, request: Request, ahead: PreparedAhead | None = None) -> Prepared:
+        """Conditions and labels of a request, checked against what the model can do; ``ahead``, if it is of this request."""
+        same = ahead is not None and (ahead.request, ahead.accepts) == (request, self.pipeline.accepts)
+        prepared = ahead.result() if same else prepare(request, self.pipeline.accepts)
         self.pipeline.check([prepared.conditions])
         return prepared
 

@@ -13,10 +13,11 @@ from worldgen.models.codec import decode_video
 from worldgen.models.conditions import ConditionBatch
 from worldgen.models.noise import chunk_noise
 from worldgen.models.past import moved_past
+from worldgen.models.world import LayoutRead
 
 GUIDABLE = ("text", "ego", "layout")
 
-METHOD = 5
+METHOD = 6
 """Raised whenever the same weights and seeds give other pixels than before; part of the names of stored clips."""
 
 KEY_FRAMES = 24
@@ -24,10 +25,11 @@ KEY_FRAMES = 24
 number of the frame, so that a clip does not depend on those beside it in a batch."""
 
 
-TRUST = 0.5
+TRUST = 0.9
 """How much of what was seen counts as seen where a layout says what is there besides. A painted past is blurred a little more with
-every frame, more than in training, and the network would keep the blur; told that half was seen it paints more anew
-(``benchmarks/rollouts.py`` measures it)."""
+every frame, more than in training, and the network would keep the blur; told that less was seen it paints more anew. Too much
+of that flickers, and flicker reads as speed: at a half, clips seemed to drive a tenth faster than told
+(``benchmarks/rollouts.py`` measures other shares)."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class Rollout:
         self.video: torch.Tensor | None = None
         self.key: tuple[torch.Tensor, int] | None = None
         self.anchor: ColourAnchor | None = None
+        self._read: tuple[tuple[int, int], LayoutRead] | None = None
         self.cache = self.transformer.new_cache()
         # One branch with every condition, then one per guided condition with that condition dropped.
         self.guided = [name for name, strength in options.guidance.items() if strength != 1.0]
@@ -117,7 +120,10 @@ class Rollout:
         for i, timestep in enumerate(self.scheduler.timesteps):
             repeated = latents.to(dtype).repeat(self._branches, 1, 1, 1, 1)
             t = sigmas[i].to(latents.device).expand(repeated.shape[0], frames)
-            velocity = self.transformer(repeated, t, past, conditions, self.text, cache=self.cache).float()
+            layout = self._layout(conditions, repeated)
+            velocity = self.transformer(
+                repeated, t, past, conditions, self.text, cache=self.cache, layout=layout
+            ).float()
             velocity = guided(velocity, [self.options.guidance[name] for name in self.guided])
             latents = self.scheduler.step(velocity, timestep, latents, return_dict=False)[0]
         if self.anchor is not None:
@@ -134,11 +140,20 @@ class Rollout:
         frames = latents.shape[2]
         latents, past = (x.repeat(self._branches, 1, 1, 1, 1) for x in (latents, past))
         t = torch.zeros(latents.shape[0], frames, device=latents.device)
-        self.transformer.remember(latents, t, past, self._window(frames), self.text, cache=self.cache)
+        conditions = self._window(frames)
+        layout = self._layout(conditions, latents)
+        self.transformer.remember(latents, t, past, conditions, self.text, cache=self.cache, layout=layout)
         self.position += frames
 
     def _window(self, frames: int) -> ConditionBatch:
         return self.conditions.frames(self.position, self.position + frames)
+
+    def _layout(self, conditions: ConditionBatch, latents: torch.Tensor) -> LayoutRead:
+        """The layout of the frames after those made, read once however often they are painted and remembered."""
+        place = (self.position, latents.shape[2])
+        if self._read is None or self._read[0] != place:
+            self._read = (place, self.transformer.read_layout(conditions, latents))
+        return self._read[1]
 
     def _moved(self, picture: torch.Tensor, source: int, target: int, *, key=None) -> torch.Tensor:
         """``(B, C + 1, h, w)``; all branches share it: what a guided condition changes is what the network reads."""

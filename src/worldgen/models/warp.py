@@ -92,7 +92,7 @@ def move_pictures(
     and, where depth is known, not behind something else.
     """
     height, width = pictures.shape[-2:]
-    rays = _rays(camera, height, width)
+    rays = camera_rays(camera, height, width)
     depth = _assumed_depth(rays, camera)
     then = None
     point_motion = torch.zeros(1, 2, 1, 1, device=pictures.device)
@@ -128,7 +128,7 @@ def move_pictures(
 
 def filled(pictures: torch.Tensor, seen: torch.Tensor, camera: torch.Tensor, now: Surfaces | None) -> torch.Tensor:
     """Moved pictures ``(N, C, H, W)`` with what was not ``seen`` ``(N, 1, H, W)`` filled from around at the same depth."""
-    depth = _assumed_depth(_rays(camera, *pictures.shape[-2:]), camera)
+    depth = _assumed_depth(camera_rays(camera, *pictures.shape[-2:]), camera)
     things = None
     if now is not None:
         depth = _depth(now, depth)
@@ -142,7 +142,7 @@ def _depth(now: Surfaces, assumed: torch.Tensor) -> torch.Tensor:
     return torch.where(now.known[:, None, None], given, assumed)
 
 
-def _rays(camera: torch.Tensor, height: int, width: int) -> torch.Tensor:
+def camera_rays(camera: torch.Tensor, height: int, width: int) -> torch.Tensor:
     """Unit-depth ray of each pixel in the ego frame (x forward, y left, z up), ``(3, N, H, W)``.
 
     See ``core.camera.Camera.camera_from_ego``.

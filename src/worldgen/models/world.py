@@ -4,8 +4,8 @@ Two resolutions. At the latent resolution, convolutions paint detail from the no
 the ego motion, and the layout. At half of it, attention ties the picture together in space, in time (causal) and to
 the text. What comes out is a correction, in standard deviations, of the best guess that noise and moved past allow on
 their own, so a fresh network already predicts that the world stands still while the camera moves. The correction has these
-parts: what is added, how much of the guess is dropped, and how strongly the layout's own pictures come through: base colours
-(times the light that falls on them), what glows, and what falls in front. Diffusion time is per frame: known frames have t = 0 (Chen et al. 2024, arXiv:2407.01392), so context,
+parts: what is added, how much of the guess is dropped, and how strongly the layout's own pictures come through
+(``models.pictures``): base colours, for example, times the light that falls on them. Diffusion time is per frame: known frames have t = 0 (Chen et al. 2024, arXiv:2407.01392), so context,
 continuation and free generation are one path. What was tried, and how fairly, stands in docs/experiments.md.
 """
 
@@ -20,7 +20,7 @@ from diffusers.configuration_utils import register_to_config
 from diffusers.loaders import PeftAdapterMixin
 from torch import nn
 
-from worldgen.core.layout import BASE_CHANNELS, FALLING_CHANNEL, GLOW_CHANNELS, LAYOUT_CHANNELS
+from worldgen.core.layout import LAYOUT_CHANNELS
 from worldgen.models.blocks import (
     AttentionBlock,
     ConvBlock,
@@ -35,6 +35,7 @@ from worldgen.models.blocks import (
 from worldgen.models.cache import TemporalCache
 from worldgen.models.codec import PATCH_VALUES, SPATIAL_FACTOR, PatchCodec
 from worldgen.models.conditions import CAMERA_FEATURES, ConditionBatch
+from worldgen.models.pictures import PICTURES, picture_cells
 from worldgen.models.text import pooled_text
 
 CHANGE_STD, DATA_STD = 0.3, 1.0
@@ -42,10 +43,6 @@ CHANGE_STD, DATA_STD = 0.3, 1.0
 
 LAYOUT_FACTOR = SPATIAL_FACTOR
 """Layouts come at the resolution of the picture: a distant pedestrian is still a shape, with the edges he is to have."""
-
-
-PICTURES = 3
-"""Pictures a layout holds besides its maps: base colours, glow, and what falls."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +56,15 @@ class _Guess:
     spread: torch.Tensor
     clean: torch.Tensor
     unexplained: torch.Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class LayoutRead:
+    """A layout as the network takes it: its pictures as latents in units of their spread, each ``(B, C, F, h, w)``, zero where
+    unknown; its features ``(B*F, D0, h, w)``, None without any layout."""
+
+    pictures: tuple[torch.Tensor, ...]
+    features: torch.Tensor | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,16 +197,18 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         text: torch.Tensor,
         *,
         cache: TemporalCache | None = None,
+        layout: LayoutRead | None = None,
     ) -> torch.Tensor:
         """Velocity ``noise - data`` of the noisy latents, same shape.
 
         latents ``(B, C, F, h, w)``: ``(1 - t) * data + t * noise`` per frame. t ``(B, F)`` in [0, 1], 0 for known
         frames. past ``(B, C + 1, F, h, w)``: the latest known picture before this chunk, moved to each frame's view and
         encoded, and where it was seen (zeros when there is none). text ``(B, L, Dt)``: states of ``conditions.text_ids``. With a
-        ``cache``, frames continue after those in it.
+        ``cache``, frames continue after those in it. layout: what :meth:`read_layout` made of the conditions, where that is
+        known already.
         """
         guess = self._guess(latents, t, past)
-        seen = self._seen(guess, past, conditions, text, cache)
+        seen = self._seen(guess, past, conditions, text, cache, layout=layout)
         batch, _, frames, height, width = latents.shape
         y = self.up(seen.whole).flatten(0, 1).unflatten(1, (height // 2, width // 2)).movedim(-1, 1)
         x = self.merge(torch.cat([seen.detail, F.pixel_shuffle(y, 2)], 1).contiguous(memory_format=torch.channels_last))
@@ -226,9 +234,10 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         text: torch.Tensor,
         *,
         cache: TemporalCache,
+        layout: LayoutRead | None = None,
     ) -> None:
         """Add final frames (t = 0) to ``cache``; arguments as in :meth:`forward`. Nothing is painted, which is half of the work."""
-        self._seen(self._guess(latents, t, past), past, conditions, text, cache, keep=True)
+        self._seen(self._guess(latents, t, past), past, conditions, text, cache, layout=layout, keep=True)
         cache.advance(latents.shape[2])
 
     def _guess(self, latents: torch.Tensor, t: torch.Tensor, past: torch.Tensor) -> _Guess:
@@ -246,7 +255,7 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
 
     def _seen(
         self, guess: _Guess, past: torch.Tensor, conditions: ConditionBatch, text: torch.Tensor,
-        cache: TemporalCache | None, *, keep: bool = False,
+        cache: TemporalCache | None, *, layout: LayoutRead | None, keep: bool = False,
     ) -> _Seen:  # fmt: skip
         """What is made of all that is given, before anything is painted; with ``keep`` the cache remembers it."""
         batch, _, frames, height, width = guess.clean.shape
@@ -255,12 +264,14 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         flat = frame.flatten(0, 1)
         detail_mod = self.detail_modulation(flat).unflatten(-1, (ConvBlock.MODULATIONS, -1))  # (B*F, 3, D0)
         attention_mod = self.modulation(frame).unflatten(-1, (AttentionBlock.MODULATIONS, -1))  # (B, F, 9, D)
-        pictures, layout = self._surfaces(conditions, guess.clean)  # (B, C, F, h, w) each, (B*F, D0, h, w)
+        layout = layout or self.read_layout(conditions, guess.clean)
         unit = self._unit(guess.clean)
         time = guess.time.expand_as(past[:, -1:])
-        x = self.stem(_flat(torch.cat([guess.clean / unit, past[:, :-1] / unit, pictures[0], past[:, -1:], time], 1)))
-        if layout is not None:
-            x = x + layout
+        x = self.stem(
+            _flat(torch.cat([guess.clean / unit, past[:, :-1] / unit, layout.pictures[0], past[:, -1:], time], 1))
+        )
+        if layout.features is not None:
+            x = x + layout.features
         if self.config.reads_noise:
             x = x + self.noise_stem(_flat(guess.unexplained))
         for block in self.detail_in:
@@ -275,36 +286,28 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         around = Surroundings(text, text_mask, places, times, cache, keep)
         for block in self.attention:
             y = self._run(block, y, attention_mod, around)
-        return _Seen(x, y, pictures, flat, detail_mod)
+        return _Seen(x, y, layout.pictures, flat, detail_mod)
 
     def _unit(self, like: torch.Tensor) -> torch.Tensor:
         """Each channel's own spread, or the mean brightness of patches would drown their edges."""
         return self.data_spread.to(like)[None, :, None, None, None]
 
-    def _surfaces(
-        self, conditions: ConditionBatch, like: torch.Tensor
-    ) -> tuple[tuple[torch.Tensor, ...], torch.Tensor | None]:
-        """The layout's pictures as latents in units of their spread, each ``(B, C, F, h, w)``, zero where unknown; its features."""
+    def read_layout(self, conditions: ConditionBatch, like: torch.Tensor) -> LayoutRead:
+        """What the network makes of the layout before anything else; ``like`` are latents ``(B, C, F, h, w)`` of its frames."""
         if conditions.layout is None:
-            return (torch.zeros_like(like),) * PICTURES, None
-        frames, cell = like.shape[2], LAYOUT_FACTOR**2
-        cells = cells_of(conditions.layout).to(like.dtype)  # (B*F, h, w, K*64)
+            return LayoutRead((torch.zeros_like(like),) * PICTURES, None)
+        frames = like.shape[2]
         known = conditions.layout_known.to(like.dtype).repeat_interleave(frames)[:, None, None, None]
-        channels = lambda first, count: 2 * cells[..., first * cell : (first + count) * cell]  # noqa: E731
         weight, bias = self.picture_stem.weight, self.picture_stem.bias
-        grey = weight.unflatten(1, (3, cell)).sum(1)  # what falls is as bright in all three colours
-        # Pictures are in [-1, 1]: base colours as they are, the others as what they add to a picture.
-        encoded = (
-            F.linear(channels(BASE_CHANNELS[0], 3) - 1, weight, bias),
-            F.linear(channels(GLOW_CHANNELS[0], 3), weight),
-            F.linear(channels(FALLING_CHANNEL, 1), grey),
-        )
+        base, *others = picture_cells(conditions.layout, conditions.camera, like.dtype)
+        # What others add has no grey to start from.
+        encoded = F.linear(base, weight, bias), *(F.linear(cells, weight) for cells in others)
         spread = self.data_spread.to(like)
         pictures = tuple(
             (known * latents / spread).unflatten(0, (-1, frames)).permute(0, 4, 1, 2, 3).to(like) for latents in encoded
         )
-        features = self.layout_stem(cells).movedim(-1, 1)
-        return pictures, known.to(features) * features
+        features = self.layout_stem(cells_of(conditions.layout).to(like.dtype)).movedim(-1, 1)
+        return LayoutRead(pictures, known.to(features) * features)
 
     def _positions(self, rows: int, columns: int, start: int, frames: int, like: torch.Tensor):
         """Rotary positions of places ``(2, rows*columns, d/2)`` (rows, then columns) and frames ``(2, F, d/2)``."""
