@@ -41,7 +41,7 @@ takes them away: three processes on two cores encoded clips at 0.4 of the speed.
 
 BRIEF = ("sample", "info", "scenes", "data")
 """Commands over in seconds. Loading PyTorch and diffusers makes some millions of objects that all stay; looking among them for
-garbage every few hundred objects took a third of the time of loading, and once more at the end."""
+garbage every few hundred objects took a quarter of the time of loading and more, and a second at the end."""
 
 _OVERRIDE = re.compile(r"[A-Za-z_][\w.]*=")
 
