@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from worldgen.core.errors import InputError
+from worldgen.core.errors import InputError, MissingDependencyError
 from worldgen.generation import ahead
 from worldgen.generation.ahead import PreparedAhead, stated_facts
 from worldgen.generation.request import Request, prepare
@@ -16,7 +16,16 @@ ALL = ("context", "text", "ego", "layout")
 
 
 def request(**changes) -> Request:
-    return Request(**{"prompt": "a pedestrian at night in rain", "frames": 5, "fps": 8.0, "width_px": 64, "height_px": 32, **changes})
+    return Request(
+        **{
+            "prompt": "a pedestrian at night in rain",
+            "frames": 5,
+            "fps": 8.0,
+            "width_px": 64,
+            "height_px": 32,
+            **changes,
+        }
+    )
 
 
 def assert_same(one, other) -> None:
@@ -34,6 +43,18 @@ def test_another_process_prepares_the_same():
 def test_errors_of_the_other_process_are_raised_here():
     with pytest.raises(InputError, match="no-such"):
         PreparedAhead(request(context="no-such.mp4", context_frames=2), ALL).result()
+
+
+def test_errors_that_cannot_travel_are_raised_here_as_they_are(monkeypatch):
+    """A missing package is told with three arguments and would be rebuilt from one."""
+
+    def missing(request, accepts):
+        raise MissingDependencyError("pyarrow", "parquet", "reading the log")
+
+    prepared = PreparedAhead(request(context="no-such.mp4", context_frames=2), ALL)
+    monkeypatch.setattr(ahead, "prepare", missing)
+    with pytest.raises(MissingDependencyError, match="pyarrow"):
+        prepared.result()
 
 
 def test_a_killed_process_loses_nothing():

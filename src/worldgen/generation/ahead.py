@@ -55,24 +55,18 @@ class PreparedAhead:
         theirs.close()
 
     def result(self) -> Prepared:
-        """Waits for it. Raises whatever preparing raised; should the other process be lost, prepares here."""
+        """Waits for it. Where the other process failed or was lost, prepares here, which raises whatever there is to raise."""
         try:
-            result = self._connection.recv()
+            return self._connection.recv()
         except (EOFError, OSError):
             return prepare(self.request, self.accepts)
         finally:
             self._connection.close()
             self._process.join()
-        if isinstance(result, BaseException):
-            raise result
-        return result
 
 
 def _prepare(connection: Connection, request: Request, accepts: tuple[str, ...]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that is seen; it takes this one along
-    try:
-        result: Prepared | Exception = prepare(request, accepts)
-    except Exception as error:
-        result = error
-    with contextlib.suppress(BrokenPipeError):  # nobody waits any more
-        connection.send(result)
+    # Errors are not sent: not each survives the way as it was, and the user's own process meets the same one with its traceback.
+    with contextlib.suppress(Exception):
+        connection.send(prepare(request, accepts))
