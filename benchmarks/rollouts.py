@@ -5,8 +5,8 @@
 Held-out scenes, begun from two drawn frames. PSNR against the drawn clip of the same scene at some frames, and sharpness
 (standard deviation of the Laplacian of the last 8 frames) over that of the drawn clip; means over clips. "moved only": the
 network corrects nothing. "no key picture": every frame is moved from the one before. "colours not held": without
-``models.anchor``. "past fully trusted", "past half trusted": ``rollout.TRUST`` of 1 and 0.5. "layout guidance 2": two evaluations a frame. "from noise": begun
-without drawn frames.
+``models.anchor``. "past fully trusted", "past half trusted": ``rollout.TRUST`` of 1 and 0.5. "layout guidance 2": two
+evaluations a frame. "from noise": begun without drawn frames.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ def main() -> None:
     base = {"pipeline": shipped, "held": held, "keys": keys, "trust": trust, "options": None, "start": "sketch"}
     kinds = {
         "shipped": {}, "moved only": {"pipeline": still}, "no key picture": {"keys": 0}, "colours not held": {"held": 0.0},
-        "past fully trusted": {"trust": 1.0}, "past half trusted": {"trust": 0.5}, "layout guidance 2": {"options": guided}, "from noise": {"start": "noise"},
+        "past fully trusted": {"trust": 1.0}, "past half trusted": {"trust": 0.5}, "layout guidance 2": {"options": guided},
+        "from noise": {"start": "noise"},
         "from noise, past fully trusted": {"start": "noise", "trust": 1.0},
     }  # fmt: skip
     rows = {}

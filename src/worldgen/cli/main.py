@@ -41,7 +41,7 @@ takes them away: three processes on two cores encoded clips at 0.4 of the speed.
 
 BRIEF = ("sample", "info", "scenes", "data")
 """Commands over in seconds. Loading PyTorch and diffusers makes some millions of objects that all stay; looking among them for
-garbage every few hundred objects took a quarter of the time of loading and more, and a second at the end."""
+garbage every few hundred objects takes a good part of the time of loading, and of that of leaving."""
 
 _OVERRIDE = re.compile(r"[A-Za-z_][\w.]*=")
 
@@ -116,6 +116,8 @@ def _load(module_name: str) -> ModuleType:
 
 
 def _spare_collections(command: str) -> None:
+    """Look for garbage rarely where a command is brief, and not at all when the process ends. Long commands keep Python's pace:
+    a cycle that holds tensors must not wait."""
     if command in BRIEF:
         gc.set_threshold(50_000)
     atexit.register(gc.freeze)  # the end of the process frees everything at once

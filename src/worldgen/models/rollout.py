@@ -28,8 +28,8 @@ number of the frame, so that a clip does not depend on those beside it in a batc
 TRUST = 0.9
 """How much of what was seen counts as seen where a layout says what is there besides. A painted past is blurred a little more with
 every frame, more than in training, and the network would keep the blur; told that less was seen it paints more anew. Too much
-of that flickers, and flicker reads as speed: at a half, clips seemed to drive a tenth faster than told
-(``benchmarks/rollouts.py`` measures other shares)."""
+of that flickers, and flicker reads as speed: at a half, clips seemed to drive faster than told
+(``benchmarks/rollouts.py`` has the nearness at other shares; docs/experiments.md)."""
 
 
 @dataclass(frozen=True)
