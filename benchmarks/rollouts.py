@@ -1,12 +1,13 @@
-"""What each part of a rollout is worth: nearness to the drawn clip, frame by frame, with one part left out at a time.
+"""What each part of a rollout is worth: one part left out or set otherwise at a time.
 
-    python benchmarks/rollouts.py [--clips 24] [--out benchmarks/results/rollouts.json]
+    python benchmarks/rollouts.py [--clips 24] [--kinds NAME ...] [--out benchmarks/results/rollouts.json]
 
-Held-out scenes, begun from two drawn frames. PSNR against the drawn clip of the same scene at some frames, and sharpness
-(standard deviation of the Laplacian of the last 8 frames) over that of the drawn clip; means over clips. "moved only": the
-network corrects nothing. "no key picture": every frame is moved from the one before. "colours not held": without
-``models.anchor``. "past fully trusted", "past half trusted": ``rollout.TRUST`` of 1 and 0.5. "layout guidance 2": two
-evaluations a frame. "from noise": begun without drawn frames.
+Held-out scenes, begun from two drawn frames. Per kind: PSNR against the drawn clip of the same scene at some frames;
+sharpness (standard deviation of the Laplacian of the last 8 frames) over that of the drawn clip; ego motion recovered from the
+pixels against the commanded one, and weather and light at the last frame, as ``worldgen eval control`` and
+``attributes`` read them. "drawn": the drawn clips themselves, the ceiling. "moved only": the network corrects nothing.
+"no key picture": every frame is moved from the one before. "colours not held": without ``models.anchor``. "past trusted
+...": ``rollout.TRUST`` of that much. "layout guidance 2": two evaluations a frame. "from noise": begun without drawn frames.
 """
 
 from __future__ import annotations
@@ -22,17 +23,34 @@ import torch
 
 from worldgen.cli.progress import progress
 from worldgen.core.clip import Clip
+from worldgen.evaluation.attributes import AttributeReader
+from worldgen.evaluation.attributes_score import PLACES, judge, places, share
+from worldgen.evaluation.cases import Case, made_cases
+from worldgen.evaluation.motion import MotionReader
+from worldgen.evaluation.motion_control import Drive, control_rows
 from worldgen.evaluation.trials import Making, generated, held_out, rendered
 from worldgen.models import anchor, rollout
-from worldgen.models.bundle import load_pipeline, quiet_libraries
+from worldgen.models.bundle import load_pipeline, pipeline_hash, quiet_libraries
 from worldgen.models.rollout import SamplerOptions
 
 FRAMES = (3, 6, 12, 18, 24)
+CONTROL = ("speed_spearman", "yaw_rate_spearman", "speed_ratio", "yaw_rate_ratio", "position_error_2s_m")
+SHARES = (0.5, 0.75, 0.9, 1.0)
+"""Of ``rollout.TRUST``."""
+
+SHIPPED, DRAWN = "shipped", "drawn"
+GUIDED = SamplerOptions(guidance={"layout": 2.0})
+KINDS = {
+    SHIPPED: {}, "moved only": {"still": True}, "no key picture": {"keys": 0}, "colours not held": {"held": 0.0},
+    **{f"past trusted {share:g}": {"trust": share} for share in SHARES}, "layout guidance 2": {"options": GUIDED},
+    "from noise": {"start": "noise"}, "from noise, past trusted 1": {"start": "noise", "trust": 1.0},
+}  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, default=24)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS), metavar="NAME")
     parser.add_argument("--out", default="benchmarks/results/rollouts.json")
     args = parser.parse_args()
     quiet_libraries()
@@ -43,28 +61,41 @@ def main() -> None:
         still.transformer.head.bias.zero_()
     trials = held_out(args.clips)
     drawn = rendered(trials)
-    guided = SamplerOptions(guidance={"layout": 2.0})
-    held, keys, trust = anchor.PULL, rollout.KEY_FRAMES, rollout.TRUST
-    base = {"pipeline": shipped, "held": held, "keys": keys, "trust": trust, "options": None, "start": "sketch"}
-    kinds = {
-        "shipped": {}, "moved only": {"pipeline": still}, "no key picture": {"keys": 0}, "colours not held": {"held": 0.0},
-        "past fully trusted": {"trust": 1.0}, "past half trusted": {"trust": 0.5}, "layout guidance 2": {"options": guided},
-        "from noise": {"start": "noise"},
-        "from noise, past fully trusted": {"start": "noise", "trust": 1.0},
+    instruments = MotionReader.load(), AttributeReader.load()
+    base = {
+        "still": False, "held": anchor.PULL, "keys": rollout.KEY_FRAMES, "trust": rollout.TRUST, "options": None,
+        "start": "sketch",
     }  # fmt: skip
-    rows = {}
-    for name, changes in kinds.items():
-        kind = base | changes
-        anchor.PULL, rollout.KEY_FRAMES, rollout.TRUST = kind["held"], kind["keys"], kind["trust"]
-        clips = generated(kind["pipeline"], trials, Making(start=kind["start"], batch=4), options=kind["options"])
-        made = list(progress(clips, total=len(trials), desc=name))
-        rows[name] = {
-            "psnr_db": {str(k): _mean([_psnr(a, b, k) for a, b in zip(made, drawn, strict=True)]) for k in FRAMES},
-            "sharpness": _mean([_sharpness(a) / _sharpness(b) for a, b in zip(made, drawn, strict=True)]),
-        }
-        record = {"clips": len(trials), "frames": len(drawn[0]), "rows": rows}
+    record = {"clips": len(trials), "frames": len(drawn[0]), "weights_hash": pipeline_hash(shipped), "rows": {}}
+    for name in [DRAWN, *args.kinds]:
+        kind = base | KINDS.get(name, {})
+        made = drawn
+        if name != DRAWN:
+            anchor.PULL, rollout.KEY_FRAMES, rollout.TRUST = kind["held"], kind["keys"], kind["trust"]
+            pipeline = still if kind["still"] else shipped
+            clips = generated(pipeline, trials, Making(start=kind["start"], batch=4), options=kind["options"])
+            made = list(progress(clips, total=len(trials), desc=name))
+        cases = list(made_cases(trials, made, start=kind["start"]))
+        record["rows"][name] = {"trust": kind["trust"]} | _nearness(made, drawn) | _obedience(cases, *instruments)
         Path(args.out).write_text(json.dumps(record, indent=1) + "\n", "utf-8")
     print(json.dumps(record, indent=1))
+
+
+def _nearness(made: list[Clip], drawn: list[Clip]) -> dict:
+    pairs = list(zip(made, drawn, strict=True))
+    psnr = {str(k): _mean([_psnr(a, b, k) for a, b in pairs]) for k in FRAMES}
+    return {"psnr_db": psnr, "sharpness": _mean([_sharpness(a) / _sharpness(b) for a, b in pairs])}
+
+
+def _obedience(cases: list[Case], motion: MotionReader, attributes: AttributeReader) -> dict:
+    control = control_rows([Drive(case.ego, motion.read(case.clip, case.camera), case.first) for case in cases])
+    last = []
+    for case in cases:
+        at = places(len(case.clip), case.first)
+        last.append(judge(attributes.read(case.clip, at), case.truth(at)))
+    end = len(PLACES) - 1
+    right = {f"{name}_last": round(share(last, name, end), 4) for name in ("weather", "light")}
+    return {name: round(control[name].value, 4) for name in CONTROL} | right
 
 
 def _psnr(made: Clip, true: Clip, frame: int) -> float:

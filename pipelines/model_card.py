@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from worldgen.evaluation.drift import growth_line
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 NAMES = {"control": "Does it move as told?", "attributes": "Does it show what the words say?", "labels": "Are its labels true?"}
 
@@ -199,4 +201,4 @@ def _drift(result: dict) -> list[str]:
             values.append("-" if value is None else f"{value:.2f}")
         frame = result["leaves_band_at_frame"].get(name)
         lines.append(f"| {name} | " + " | ".join(values) + f" | {'stays' if frame is None else f'at frame {frame}'} |")
-    return [*lines, "", f"Fréchet distance of the last window over that of the first: {result['frechet_growth']:.2f}."]
+    return [*lines, "", growth_line(result["frechet_growth"]) + "."]

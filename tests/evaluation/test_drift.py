@@ -10,7 +10,7 @@ import pytest
 
 from worldgen.evaluation.attributes import GROUPS, Reading, Truth
 from worldgen.evaluation.attributes_score import judge
-from worldgen.evaluation.drift import Span, bands, leaves, sharpness, window_rows
+from worldgen.evaluation.drift import Span, bands, growth, growth_line, leaves, sharpness, window_rows
 from worldgen.evaluation.intervals import Interval
 
 
@@ -73,6 +73,16 @@ def test_real_frames_are_a_second_yardstick(rng):
     far = window_rows(rollouts(rng, away=4.0), rendered, ("weather",), real=real)
     assert far[3]["frechet_real"].value > 5 * near[3]["frechet_real"].value
     assert "frechet_real" in bands(near, far)
+
+
+def test_growth_is_of_the_last_window_over_each_of_the_first_two():
+    values = {"frechet": [10.0, 20.0, 15.0, 30.0], "frechet_real": [300.0, 400.0, 350.0, 300.0], "speed_ratio": [1.0] * 4}
+    rows = [{n: Interval(v[k], math.nan, math.nan, 4) for n, v in values.items()} for k in range(4)]
+    grown = growth(rows, 25)
+    assert grown == {"frechet": {"0": 3.0, "25": 1.5}, "frechet_real": {"0": 1.0, "25": 0.75}}
+    line = growth_line(grown)
+    assert "drawn frames of the same scenes 3.00 times that from frame 0" in line
+    assert "real frames 0.75 times that from frame 25" in line
 
 
 def test_blur_takes_sharpness(rng):

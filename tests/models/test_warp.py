@@ -62,7 +62,7 @@ def test_relative_poses_compose_to_the_whole():
 def test_no_motion_is_the_identity():
     past = torch.randn(2, 3, ROWS, COLUMNS)
     camera = features(Camera.from_fov(224, 128, 65.0)).repeat(2, 1)
-    out, seen = move_pictures(past, torch.zeros(2, 3), camera, STEP_S.repeat(2))
+    out, seen, _ = move_pictures(past, torch.zeros(2, 3), camera, STEP_S.repeat(2))
     torch.testing.assert_close(out, past, atol=1e-4, rtol=1e-4)
     assert bool((seen == 1).all())
 
@@ -74,7 +74,7 @@ def test_ground_points_are_found_where_the_camera_saw_them(motion):
     grid = camera.resized(COLUMNS, ROWS)
     u, v = np.meshgrid(np.arange(COLUMNS) + 0.5, np.arange(ROWS) + 0.5)
     past = torch.from_numpy(np.stack([u, v]))[None].float()
-    moved, seen = move_pictures(past, torch.tensor([motion], dtype=torch.float32), features(camera), STEP_S)
+    moved, seen, _ = move_pictures(past, torch.tensor([motion], dtype=torch.float32), features(camera), STEP_S)
     out = torch.cat([moved, seen], 1)[0].numpy()
     rays = grid.rays()
     depth = np.where(rays[..., 2] < -1e-4, grid.height_m / np.maximum(-rays[..., 2], 1e-4), np.inf)
@@ -94,7 +94,7 @@ def test_turning_left_moves_the_far_picture_right():
     past = torch.zeros(1, 1, ROWS, COLUMNS)
     past[..., : ROWS // 4, COLUMNS // 2] = 1.0
     camera = features(Camera.from_fov(224, 128, 70.0))
-    out, _ = move_pictures(past, torch.tensor([[0.0, 0.0, 0.1]]), camera, STEP_S)
+    out, *_ = move_pictures(past, torch.tensor([[0.0, 0.0, 0.1]]), camera, STEP_S)
     column = out[0, 0, 2].argmax().item()
     assert column > COLUMNS // 2 + 1
 
@@ -103,7 +103,7 @@ def test_given_depth_overrides_the_ground_plane():
     past = torch.randn(1, 2, ROWS, COLUMNS, generator=torch.Generator().manual_seed(0))
     camera = features(Camera.from_fov(224, 128, 70.0))
     motion = torch.tensor([[2.0, 0.0, 0.0]])
-    plain, _ = move_pictures(past, motion, camera, STEP_S)
+    plain, *_ = move_pictures(past, motion, camera, STEP_S)
     near, far = (
         move_pictures(past, motion, camera, STEP_S, (surfaces(depth), surfaces(depth)))[0]
         for depth in (np.full((ROWS, COLUMNS), 5.0), np.full((ROWS, COLUMNS), FAR_WALL_M))
@@ -118,7 +118,7 @@ def test_a_thing_that_keeps_pace_with_the_camera_stays_where_it_was():
     wall = np.full((ROWS, COLUMNS), 12.0)
     camera = features(Camera.from_fov(224, 128, 70.0))
     motion = torch.tensor([[16.0 * 0.125, 0.0, 0.0]])
-    moved, seen = move_pictures(past, motion, camera, STEP_S, (surfaces(wall), surfaces(wall, (16.0, 0.0))))
+    moved, seen, _ = move_pictures(past, motion, camera, STEP_S, (surfaces(wall), surfaces(wall, (16.0, 0.0))))
     torch.testing.assert_close(moved, past, atol=2e-3, rtol=2e-3)
     assert bool((seen == 1).all())
 
@@ -129,7 +129,7 @@ def test_what_stood_behind_something_was_not_seen():
     then[10:20, 20:30] = 8.0
     now = np.full((ROWS, COLUMNS), 30.0)
     camera = features(Camera.from_fov(224, 128, 70.0))
-    _, seen = move_pictures(
+    _, seen, _ = move_pictures(
         torch.zeros(1, 3, ROWS, COLUMNS), torch.zeros(1, 3), camera, STEP_S, (surfaces(then), surfaces(now))
     )
     expected = np.ones((ROWS, COLUMNS), bool)
@@ -154,7 +154,7 @@ def test_a_car_that_drives_off_does_not_stay_on_the_ground_it_stood_on():
     known = torch.tensor([True])
     geometry = tuple(Surfaces.of_layout(maps, known, (ROWS, COLUMNS)) for maps in (then, now))
     camera = features(Camera.from_fov(224, 128, 70.0))
-    _, seen = move_pictures(torch.zeros(1, 3, ROWS, COLUMNS), torch.zeros(1, 3), camera, STEP_S, geometry)
+    _, seen, _ = move_pictures(torch.zeros(1, 3, ROWS, COLUMNS), torch.zeros(1, 3), camera, STEP_S, geometry)
     hidden = np.zeros((ROWS, COLUMNS), bool)
     hidden[12 - BORDER_PX : 20 + BORDER_PX, 10 - BORDER_PX : 20 + BORDER_PX] = (
         True  # the ground it covered, and its border

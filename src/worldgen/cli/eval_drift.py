@@ -60,13 +60,15 @@ def run(args: argparse.Namespace) -> int:
         "rendered": [{"first_frame": k * args.window, **eval_clips.as_json(row)} for k, row in enumerate(ceiling)],
         "bands": {name: [round(end, 5) for end in ends] for name, ends in band.items()},
         "leaves_band_at_frame": left,
-        "frechet_growth": round(rows[-1]["frechet"].value / rows[0]["frechet"].value, 4),
+        "frechet_growth": drift.growth(rows, args.window),
     }
     return eval_clips.finish(args, record, lines(record, rows))
 
 
 def lines(record: dict, rows: list[dict]) -> list[str]:
     """A table with a row per measure, a column per window, and where it leaves its band."""
+    from worldgen.evaluation.drift import growth_line
+
     window = record["window"]
     starts = "".join(f"{k * window:>8}" for k in range(len(rows)))
     title = f"drift, {record['clips']} clips of {record['model']}; from frame"
@@ -75,4 +77,4 @@ def lines(record: dict, rows: list[dict]) -> list[str]:
         values = "".join(f"{row[name].value:8.3f}" if math.isfinite(row[name].value) else f"{'-':>8}" for row in rows)
         frame = record["leaves_band_at_frame"].get(name)
         out.append(f"{name:44}{values}   {'stays' if frame is None else f'at frame {frame}'}")
-    return [*out, f"Fréchet distance, last window over first: {record['frechet_growth']:.2f}"]
+    return [*out, growth_line(record["frechet_growth"])]

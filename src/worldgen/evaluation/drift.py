@@ -108,6 +108,28 @@ def window_rows(
     return out
 
 
+def growth(rows: list[dict[str, Interval]], window: int) -> dict[str, dict[str, float]]:
+    """Each Fréchet distance of the last window over that of the first two: measure -> first frame of the window -> ratio.
+
+    The first window of a clip that begins from given frames is nearer to them than any that follows; the second
+    shows what the model keeps once it is on its own.
+    """
+    out: dict[str, dict[str, float]] = {}
+    for name in (n for n in rows[0] if n.startswith("frechet")):
+        early = {str(k * window): rows[k][name].value for k in (0, 1)}
+        out[name] = {frame: round(rows[-1][name].value / value, 4) for frame, value in early.items() if value > 0}
+    return out
+
+
+def growth_line(growth: dict[str, dict[str, float]]) -> str:
+    """What :func:`growth` says, in one sentence."""
+    kinds = {"frechet": "to drawn frames of the same scenes", "frechet_real": "to real frames"}
+    parts = [
+        f"{kinds[name]} {ratio:.2f} times that from frame {frame}" for name, row in growth.items() for frame, ratio in row.items()
+    ]
+    return "Fréchet distance of the last window: " + ", ".join(parts)
+
+
 def real_moments(cases: Iterable[Case], attributes: AttributeReader) -> Moments:
     """Moments of the features of real clips."""
     total: Moments | None = None

@@ -11,13 +11,14 @@ from worldgen.core.errors import InputError
 from worldgen.models.anchor import ColourAnchor
 from worldgen.models.codec import decode_video
 from worldgen.models.conditions import ConditionBatch
+from worldgen.models.geometry import SeenGeometry
 from worldgen.models.noise import chunk_noise
 from worldgen.models.past import moved_past
 from worldgen.models.world import LayoutRead
 
 GUIDABLE = ("text", "ego", "layout")
 
-METHOD = 6
+METHOD = 7
 """Raised whenever the same weights and seeds give other pixels than before; part of the names of stored clips."""
 
 KEY_FRAMES = 24
@@ -76,6 +77,7 @@ class Rollout:
         self.position = 0
         self.video: torch.Tensor | None = None
         self.key: tuple[torch.Tensor, int] | None = None
+        self.geometry: SeenGeometry | None = None
         self.anchor: ColourAnchor | None = None
         self._read: tuple[tuple[int, int], LayoutRead] | None = None
         self.cache = self.transformer.new_cache()
@@ -98,9 +100,10 @@ class Rollout:
             self.anchor = ColourAnchor.of(latents, self.known.frames(self.position, self.position + latents.shape[2]))
         past = self._past_of_known(video, latents) if past is None else past
         self._keep(latents, past)
-        self.video = video
+        before, self.video = self.video, video
         if self.key is None or self.position - 1 - self.key[1] >= KEY_FRAMES:
             self.key = (video[:, :, -1], self.position - 1)
+            self._look_around(video if before is None else torch.cat([before, video], 2))
 
     def make(self, frames: int, shape: tuple[int, int, int]) -> torch.Tensor:
         """The next ``frames`` latent frames ``(B, C, frames, h, w)``; shape is (C, h, w)."""
@@ -145,6 +148,11 @@ class Rollout:
         self.transformer.remember(latents, t, past, conditions, self.text, cache=self.cache, layout=layout)
         self.position += frames
 
+    def _look_around(self, video: torch.Tensor) -> None:
+        """Where there is no layout, the newest frames ``(B, 3, F, H, W)`` say how far away things are."""
+        if video.shape[2] > 1 and bool((self.known.ego_known & ~self.known.layout_known).any()):
+            self.geometry = SeenGeometry.of(video, self.known, self.position - 1, self.geometry)
+
     def _window(self, frames: int) -> ConditionBatch:
         return self.conditions.frames(self.position, self.position + frames)
 
@@ -157,7 +165,9 @@ class Rollout:
 
     def _moved(self, picture: torch.Tensor, source: int, target: int, *, key=None) -> torch.Tensor:
         """``(B, C + 1, h, w)``; all branches share it: what a guided condition changes is what the network reads."""
-        past = moved_past(self.codec, picture, self.known, source=source, target=target, key=key)[0]
+        past = moved_past(
+            self.codec, picture, self.known, source=source, target=target, key=key, geometry=self.geometry
+        )[0]
         return past.to(self.text.dtype)
 
     def _trusted(self, past: torch.Tensor) -> torch.Tensor:

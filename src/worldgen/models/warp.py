@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from worldgen.core.layout import DEPTH_SCALE_M, INVERSE_DEPTH_CHANNEL, MOTION_CHANNELS, MOTION_RANGE_MPS
+from worldgen.models.conditions import ConditionBatch
 from worldgen.models.fill import fill_unseen
 from worldgen.models.things import cover
 
@@ -54,6 +55,16 @@ def relative_poses(poses: torch.Tensor, source: torch.Tensor) -> torch.Tensor:
     return torch.stack([x, y, delta[..., 2]], -1)
 
 
+def pose_between(conditions: ConditionBatch, source: int, target: int) -> torch.Tensor:
+    """Pose ``(B, 3)`` of the camera at frame ``target`` in the ego frame of frame ``source``, in either order; 0 where the ego
+    motion is unknown."""
+    first = min(source, target)
+    between = conditions.frames(first, max(source, target) + 1)
+    poses = cumulative_poses(between.ego.float(), between.fps.float())
+    origin = torch.full((poses.shape[1],), source - first, device=poses.device)
+    return relative_poses(poses, origin)[:, target - first] * between.ego_known[:, None]
+
+
 @dataclass(frozen=True, eq=False)
 class Surfaces:
     """What is known of the geometry at one frame, for N pictures.
@@ -79,31 +90,50 @@ class Surfaces:
         velocity = (maps[:, 1:3] - 0.5) * (2 * MOTION_RANGE_MPS)
         return cls(value / (DEPTH_SCALE_M * (1.0 - value)), velocity, maps[:, 3:], known)
 
+    @classmethod
+    def still(cls, inverse_depth: torch.Tensor, known: torch.Tensor) -> Surfaces:
+        """Of a world without labelled things in which nothing moves by itself; arguments as above."""
+        nothing = torch.zeros_like(inverse_depth)
+        return cls(inverse_depth, nothing.expand(-1, 2, -1, -1), nothing, known)
+
+    def where(self, rows: torch.Tensor, others: Surfaces) -> Surfaces:
+        """These surfaces for the pictures ``rows`` ``(N,)`` bool, ``others`` for the rest."""
+        chosen = (
+            torch.where(rows.view(-1, *[1] * (mine.ndim - 1)), mine, theirs)
+            for mine, theirs in zip(self._maps, others._maps, strict=True)
+        )
+        return Surfaces(*chosen)
+
+    @property
+    def _maps(self) -> tuple[torch.Tensor, ...]:
+        return self.inverse_depth, self.velocity_mps, self.things, self.known
+
 
 def move_pictures(
     pictures: torch.Tensor, motion: torch.Tensor, camera: torch.Tensor, dt_s: torch.Tensor,
     surfaces: tuple[Surfaces, Surfaces] | None = None,
-) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # fmt: skip
     """Older pictures as the camera would see them now: looked up where each pixel of now was then.
 
     pictures ``(N, C, H, W)``; motion ``(N, 3)`` pose of the camera now in the ego frame of then (x_m, y_m, yaw_rad);
     camera ``(N, 6)`` as in ``conditions.camera_features``; dt_s ``(N,)`` time between; surfaces: of then and of now.
-    Returns the moved pictures and ``(N, 1, H, W)``, 1 where the same point of the world was seen then: inside the picture
-    and, where depth is known, not behind something else.
+    Returns the moved pictures and two maps ``(N, 1, H, W)``: 1 where the same point of the world was seen then, inside the
+    picture and, where depth is known, not behind something else; and 1 where it was inside the picture.
     """
     height, width = pictures.shape[-2:]
     rays = camera_rays(camera, height, width)
-    depth = _assumed_depth(rays, camera)
+    depth = assumed_depth(rays, camera)
     then = None
     point_motion = torch.zeros(1, 2, 1, 1, device=pictures.device)
     if surfaces is not None:
         then, now = surfaces
         depth = _depth(now, depth)
         point_motion = now.velocity_mps * (dt_s * now.known)[:, None, None, None]
-    grid, forward = _places_then(rays, depth, point_motion, motion=motion, camera=camera)
+    grid, forward = places_then(rays, depth, point_motion, motion=motion, camera=camera)
     # Cubic, since a rollout does this hundreds of times and linear interpolation blurs a little each time.
     moved = F.grid_sample(pictures.float(), grid, mode="bicubic", padding_mode="border", align_corners=False)
-    seen = (grid.abs() <= 1).all(-1) & (forward > NEAR_M)
+    inside = (grid.abs() <= 1).all(-1) & (forward > NEAR_M)
+    seen = inside
     if then is not None:
         # A thing's border shines into the pixels beside it, so its silhouette counts a cell further on each side.
         grown = F.max_pool2d(then.things, 2 * BORDER_PX + 1, stride=1, padding=BORDER_PX)
@@ -121,14 +151,13 @@ def move_pictures(
         left_behind = (now.things[:, 0] < SHARE_OF_NONE) & (around > SHARE_OF_NONE)
         new = (now.things[:, 0] > 1 - SHARE_OF_NONE) & (thing < SHARE_OF_NONE)
         same &= ~(left_behind | new)
-        seen &= same | ~then.known[:, None, None]
-    seen = seen.to(moved.dtype)[:, None]
-    return moved.to(pictures.dtype), seen.to(pictures.dtype)
+        seen = inside & (same | ~then.known[:, None, None])
+    return tuple(x.to(pictures.dtype) for x in (moved, seen[:, None], inside[:, None]))
 
 
 def filled(pictures: torch.Tensor, seen: torch.Tensor, camera: torch.Tensor, now: Surfaces | None) -> torch.Tensor:
     """Moved pictures ``(N, C, H, W)`` with what was not ``seen`` ``(N, 1, H, W)`` filled from around at the same depth."""
-    depth = _assumed_depth(camera_rays(camera, *pictures.shape[-2:]), camera)
+    depth = assumed_depth(camera_rays(camera, *pictures.shape[-2:]), camera)
     things = None
     if now is not None:
         depth = _depth(now, depth)
@@ -155,7 +184,7 @@ def camera_rays(camera: torch.Tensor, height: int, width: int) -> torch.Tensor:
     return torch.stack([pitch.cos() - pitch.sin() * down, -right, -pitch.sin() - pitch.cos() * down])
 
 
-def _assumed_depth(rays: torch.Tensor, camera: torch.Tensor) -> torch.Tensor:
+def assumed_depth(rays: torch.Tensor, camera: torch.Tensor) -> torch.Tensor:
     """Depth ``(N, H, W)`` of a flat ground and, where it is further than that, a wall."""
     below = (-rays[2]).clamp_min(1e-4)
     ground = torch.where(
@@ -164,7 +193,7 @@ def _assumed_depth(rays: torch.Tensor, camera: torch.Tensor) -> torch.Tensor:
     return ground.clamp(NEAR_M, FAR_WALL_M)
 
 
-def _places_then(
+def places_then(
     rays: torch.Tensor, depth: torch.Tensor, point_motion: torch.Tensor, *, motion: torch.Tensor, camera: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Where the points seen now were in the picture of then: ``(N, H, W, 2)`` in [-1, 1], and their depth then."""
