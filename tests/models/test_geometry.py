@@ -116,7 +116,7 @@ def test_pasts_with_the_geometry_are_nearer_and_clips_with_a_layout_keep_theirs(
     for ours, theirs in zip(better, plain, strict=True):
         assert torch.equal(ours[0], theirs[0])
     error = [float((middle(moved[1]) - middle(video[1, :, 4])).square().mean()) for _, moved, _ in (plain, better)]
-    assert error[1] < 0.5 * error[0]
+    assert error[1] < 0.7 * error[0]
     # Networks are told of all that was in the picture, as when they learned.
     assert bool((better[0][1, -1] >= plain[0][1, -1] - 1e-6).all())
 
