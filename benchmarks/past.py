@@ -1,10 +1,12 @@
-"""What moving the past picture is worth: error of the past against the true frame, one frame ahead, by what is known.
+"""What moving the past picture is worth: error of the past against the true frame, by what is known.
 
-    python benchmarks/past.py DATA_SET [--clips 48] [--out benchmarks/results/past.json]
+    python benchmarks/past.py DATA_SET [--clips 48] [--real URL] [--out benchmarks/results/past.json]
 
-DATA_SET holds rendered clips of this version (their scenes are made again for the layout). Rows: not moved at all, moved
-over a flat ground and a far wall, moved with the layout's depth and the things' own motion. Errors are mean squared
-differences of latents, over their variance; PSNR is of pictures.
+DATA_SET holds rendered clips of this version (their scenes are made again for the layout); one frame ahead. Rows: not moved
+at all, moved over a flat ground and a far wall, moved with the layout's depth and the things' own motion. Errors are mean
+squared differences of latents, over their variance; PSNR is of pictures. ``--real``: clips with a log of their motion; the
+second frame moved to later ones over a flat ground and a far wall, and with the depth that ``models.geometry`` finds in
+the first two; and the ego motion recovered from such clips against the log.
 """
 
 from __future__ import annotations
@@ -17,15 +19,24 @@ import numpy as np
 import torch
 
 from worldgen.data.index import DataSet
+from worldgen.evaluation.motion import MotionReader
+from worldgen.evaluation.motion_control import Drive, control_rows
 from worldgen.models.bundle import load_codec
 from worldgen.models.codec import encode_images
 from worldgen.models.conditions import ClipConditions, batch_conditions
+from worldgen.models.geometry import SeenGeometry
 from worldgen.models.past import moved_past
-from worldgen.models.pixels import video_from_clips
+from worldgen.models.pixels import clips_from_video, video_from_clips
 from worldgen.training.layouts import scene_layout
 
 STEPS = 4
 """Frame pairs looked at of each clip, evenly spread."""
+
+AHEAD = (2, 4, 8, 16)
+"""Frames ahead that are looked at of real clips."""
+
+LEAST_SPEED_MPS = 3.0
+"""Slower clips show no depth."""
 
 
 @torch.no_grad()
@@ -34,7 +45,11 @@ def clip_rows(codec, sample) -> list[dict[str, tuple[float, float]]]:
     maps = scene_layout(sample, sample.camera)
     given = ClipConditions(len(sample.clip), sample.clip.fps, None, sample.ego, sample.camera, maps)
     conditions = batch_conditions([given], None)
-    kinds = {"still": conditions.without("ego"), "ground_and_wall": conditions.without("layout"), "depth_and_motion": conditions}
+    kinds = {
+        "still": conditions.without("ego"),
+        "ground_and_wall": conditions.without("layout"),
+        "depth_and_motion": conditions,
+    }
     video = video_from_clips([sample.clip])
     rows = []
     for target in np.linspace(1, len(sample.clip) - 1, STEPS).astype(int):
@@ -50,10 +65,47 @@ def clip_rows(codec, sample) -> list[dict[str, tuple[float, float]]]:
     return rows
 
 
+@torch.no_grad()
+def real_rows(codec, url: str) -> dict:
+    """How near moved pictures of real clips are to the recording, and what motion they show."""
+    data, reader = DataSet(url), MotionReader.load()
+    kinds = ("ground_and_wall", "depth_from_motion")
+    near = {kind: {ahead: [] for ahead in AHEAD} for kind in kinds}
+    drives = {kind: [] for kind in kinds}
+    for row in data.rows:
+        sample = data.load(row["key"])
+        if sample.ego is None or sample.ego.speed_mps.mean() < LEAST_SPEED_MPS:
+            continue
+        given = ClipConditions(len(sample.clip), sample.clip.fps, None, sample.ego, sample.camera, None)
+        conditions, video = batch_conditions([given], None), video_from_clips([sample.clip])
+        found = SeenGeometry.of(video[:, :, :2], conditions, 1)
+        for kind, geometry in zip(kinds, (None, found), strict=True):
+            shown = [video[:, :, 0], video[:, :, 1]]
+            for target in range(2, len(sample.clip)):
+                _, moved, _ = moved_past(codec, video[:, :, 1], conditions, source=1, target=target, geometry=geometry)
+                shown.append(moved)
+                if target - 1 in AHEAD:
+                    error = (moved - video[:, :, target]).square().mean()
+                    near[kind][target - 1].append(float(10 * torch.log10(4 / error)))
+            [clip] = clips_from_video(torch.stack(shown, 2), sample.clip.fps)
+            drives[kind].append(Drive(sample.ego, reader.read(clip, sample.camera), 2))
+    moves = {}
+    for kind in kinds:
+        control = control_rows(drives[kind])
+        moves[kind] = {
+            "psnr_db": {str(ahead): round(float(np.mean(values)), 2) for ahead, values in near[kind].items()},
+            **{
+                name: round(control[name].value, 4) for name in ("speed_spearman", "speed_ratio", "position_error_2s_m")
+            },
+        }
+    return {"data": Path(url).name, "clips": len(drives[kinds[0]]), "moves": moves}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data_set", metavar="DATA_SET")
     parser.add_argument("--clips", type=int, default=48)
+    parser.add_argument("--real", default="", help="data set of real clips with logs of their motion")
     parser.add_argument("--out", default="benchmarks/results/past.json")
     args = parser.parse_args()
     data = DataSet(args.data_set)
@@ -68,6 +120,8 @@ def main() -> None:
         for kind in rows[0]
     }
     record = {"clips": len(rendered), "frame_pairs": len(rows), "moves": table}
+    if args.real:
+        record["real"] = real_rows(codec, args.real)
     Path(args.out).write_text(json.dumps(record, indent=2) + "\n")
     print(json.dumps(record, indent=2))
 
