@@ -13,6 +13,7 @@ from worldgen.models.past import moved_past, worn_pasts
 from worldgen.models.rollout import TRUST, Rollout, SamplerOptions
 from worldgen.models.sizes import build_pipeline
 from worldgen.models.text import text_states
+from worldgen.models.things import thing_shares
 
 ROWS, COLUMNS = 4, 6
 
@@ -114,7 +115,7 @@ def test_own_pasts_from_noise_are_those_of_a_rollout_without_any_past():
 
 
 @torch.no_grad()
-def test_a_rollout_believes_half_of_its_past_where_a_layout_says_what_is_there():
+def test_a_rollout_believes_its_past_but_for_the_things_that_a_layout_shows():
     pipeline = build_pipeline("tiny")
     c = conditions(2, 3, rows=ROWS, columns=COLUMNS)
     c.layout_known[1] = False
@@ -122,7 +123,10 @@ def test_a_rollout_believes_half_of_its_past_where_a_layout_says_what_is_there()
     past = torch.rand(2, pipeline.transformer.config.latent_channels + 1, 1, ROWS, COLUMNS)
     trusted = rollout._trusted(past)
     assert torch.equal(trusted[:, :-1], past[:, :-1])
-    assert torch.equal(trusted[0, -1], TRUST * past[0, -1]) and torch.equal(trusted[1, -1], past[1, -1])
+    things = thing_shares(c.frames(0, 1), (ROWS, COLUMNS))[0, 0]
+    assert 0 < float(things.max()) <= 1
+    torch.testing.assert_close(trusted[0, -1], (1 - (1 - TRUST) * things) * past[0, -1])
+    assert torch.equal(trusted[1, -1], past[1, -1])
 
 
 @torch.no_grad()

@@ -14,11 +14,12 @@ from worldgen.models.conditions import ConditionBatch
 from worldgen.models.geometry import SeenGeometry
 from worldgen.models.noise import chunk_noise
 from worldgen.models.past import moved_past
+from worldgen.models.things import thing_shares
 from worldgen.models.world import LayoutRead
 
 GUIDABLE = ("text", "ego", "layout")
 
-METHOD = 7
+METHOD = 8
 """Raised whenever the same weights and seeds give other pixels than before; part of the names of stored clips."""
 
 KEY_FRAMES = 24
@@ -26,11 +27,11 @@ KEY_FRAMES = 24
 number of the frame, so that a clip does not depend on those beside it in a batch."""
 
 
-TRUST = 0.9
-"""How much of what was seen counts as seen where a layout says what is there besides. A painted past is blurred a little more with
-every frame, more than in training, and the network would keep the blur; told that less was seen it paints more anew. Too much
-of that flickers, and flicker reads as speed: at a half, clips seemed to drive faster than told
-(``benchmarks/rollouts.py`` has the nearness at other shares; docs/experiments.md)."""
+TRUST = 0.75
+"""How much of what was seen counts as seen where a layout shows a labelled thing. People and riders move their limbs, which no past
+follows, and the layout says where they are: told that less was seen, the network paints more of them anew. Ground and walls
+are believed: what is painted anew from frame to frame flickers, and flicker reads as speed (``benchmarks/rollouts.py``
+has other shares; docs/experiments.md)."""
 
 
 @dataclass(frozen=True)
@@ -171,9 +172,12 @@ class Rollout:
         return past.to(self.text.dtype)
 
     def _trusted(self, past: torch.Tensor) -> torch.Tensor:
-        """``past`` ``(B, C + 1, F, h, w)``, of which clips with a layout believe only a part."""
-        share = torch.where(self.known.layout_known, TRUST, 1.0).to(past)[:, None, None, None, None]
-        return torch.cat([past[:, :-1], share * past[:, -1:]], 1)
+        """``past`` ``(B, C + 1, F, h, w)`` of the next frames, of which labelled things are believed only in part."""
+        things = thing_shares(self.known.frames(self.position, self.position + past.shape[2]), tuple(past.shape[-2:]))
+        if things is None:
+            return past
+        doubted = (1 - TRUST) * things * self.known.layout_known[:, None, None, None, None]
+        return torch.cat([past[:, :-1], (1 - doubted).to(past) * past[:, -1:]], 1)
 
     def _past_of_unknown(self, frames: int, shape: tuple[int, int, int]) -> torch.Tensor:
         """The last picture moved to each frame of the next chunk; zeros where there is no picture."""
