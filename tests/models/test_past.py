@@ -10,7 +10,7 @@ from worldgen.models.codec import encode_images
 from worldgen.models.flow import Examples
 from worldgen.models.own_past import with_own_past
 from worldgen.models.past import moved_past, worn_pasts
-from worldgen.models.rollout import TRUST, Rollout, SamplerOptions
+from worldgen.models.rollout import KEY_FRAMES, KEY_TRUST, TRUST, Rollout, SamplerOptions
 from worldgen.models.sizes import build_pipeline
 from worldgen.models.text import text_states
 from worldgen.models.things import thing_shares
@@ -121,12 +121,16 @@ def test_a_rollout_believes_its_past_but_for_the_things_that_a_layout_shows():
     c.layout_known[1] = False
     rollout = Rollout(pipeline, c, text_states(pipeline.text_encoder, c), seeds=[0, 1], options=SamplerOptions())
     past = torch.rand(2, pipeline.transformer.config.latent_channels + 1, 1, ROWS, COLUMNS)
+    rollout.key = (pictures(2), 0)
     trusted = rollout._trusted(past)
     assert torch.equal(trusted[:, :-1], past[:, :-1])
     things = thing_shares(c.frames(0, 1), (ROWS, COLUMNS))[0, 0]
     assert 0 < float(things.max()) <= 1
     torch.testing.assert_close(trusted[0, -1], (1 - (1 - TRUST) * things) * past[0, -1])
     assert torch.equal(trusted[1, -1], past[1, -1])
+    rollout.key = (pictures(2), -KEY_FRAMES)  # so old that the next picture takes its place
+    trusted = rollout._trusted(past)
+    assert torch.equal(trusted[0, -1], KEY_TRUST * past[0, -1]) and torch.equal(trusted[1, -1], past[1, -1])
 
 
 @torch.no_grad()

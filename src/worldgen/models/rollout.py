@@ -19,7 +19,7 @@ from worldgen.models.world import LayoutRead
 
 GUIDABLE = ("text", "ego", "layout")
 
-METHOD = 8
+METHOD = 9
 """Raised whenever the same weights and seeds give other pixels than before; part of the names of stored clips."""
 
 KEY_FRAMES = 24
@@ -32,6 +32,11 @@ TRUST = 0.75
 follows, and the layout says where they are: told that less was seen, the network paints more of them anew. Ground and walls
 are believed: what is painted anew from frame to frame flickers, and flicker reads as speed (``benchmarks/rollouts.py``
 has other shares; docs/experiments.md)."""
+
+
+KEY_TRUST = 0.5
+"""How much counts as seen of the frame that becomes the next key picture, where there is a layout: what it keeps of blur and stains
+stays for the next ``KEY_FRAMES``. Every frame so would flicker."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,7 @@ class Rollout:
         past = self._past_of_known(video, latents) if past is None else past
         self._keep(latents, past)
         before, self.video = self.video, video
-        if self.key is None or self.position - 1 - self.key[1] >= KEY_FRAMES:
+        if self._renews_key(self.position - 1):
             self.key = (video[:, :, -1], self.position - 1)
             self._look_around(video if before is None else torch.cat([before, video], 2))
 
@@ -149,6 +154,10 @@ class Rollout:
         self.transformer.remember(latents, t, past, conditions, self.text, cache=self.cache, layout=layout)
         self.position += frames
 
+    def _renews_key(self, frame: int) -> bool:
+        """Whether the picture of ``frame`` will be the one that is looked up directly from then on."""
+        return self.key is None or frame - self.key[1] >= KEY_FRAMES
+
     def _look_around(self, video: torch.Tensor) -> None:
         """Where there is no layout, the newest frames ``(B, 3, F, H, W)`` say how far away things are."""
         if video.shape[2] > 1 and bool((self.known.ego_known & ~self.known.layout_known).any()):
@@ -172,11 +181,16 @@ class Rollout:
         return past.to(self.text.dtype)
 
     def _trusted(self, past: torch.Tensor) -> torch.Tensor:
-        """``past`` ``(B, C + 1, F, h, w)`` of the next frames, of which labelled things are believed only in part."""
-        things = thing_shares(self.known.frames(self.position, self.position + past.shape[2]), tuple(past.shape[-2:]))
+        """``past`` ``(B, C + 1, F, h, w)`` of the next frames, of which labelled things are believed only in part, and of a frame
+        that will be the key picture all."""
+        frames = past.shape[2]
+        things = thing_shares(self.known.frames(self.position, self.position + frames), tuple(past.shape[-2:]))
         if things is None:
             return past
-        doubted = (1 - TRUST) * things * self.known.layout_known[:, None, None, None, None]
+        doubted = (1 - TRUST) * things
+        if self._renews_key(self.position + frames - 1):
+            doubted = torch.full_like(doubted, 1 - KEY_TRUST)
+        doubted = doubted * self.known.layout_known[:, None, None, None, None]
         return torch.cat([past[:, :-1], (1 - doubted).to(past) * past[:, -1:]], 1)
 
     def _past_of_unknown(self, frames: int, shape: tuple[int, int, int]) -> torch.Tensor:
