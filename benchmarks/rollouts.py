@@ -41,7 +41,7 @@ SHARES = (0.5, 1.0)
 SHIPPED, DRAWN = "shipped", "drawn"
 GUIDED = SamplerOptions(guidance={"layout": 2.0})
 KINDS = {
-    SHIPPED: {}, "moved only": {"still": True}, "no key picture": {"keys": 0}, "colours not held": {"held": 0.0},
+    SHIPPED: {}, "moved only": {"still": True}, "no key picture": {"keys": 0, "key_trust": 1.0}, "colours not held": {"held": 0.0},
     **{f"things trusted {share:g}": {"trust": share} for share in SHARES}, "layout guidance 2": {"options": GUIDED},
     "from noise": {"start": "noise"}, "from noise, things trusted 1": {"start": "noise", "trust": 1.0},
 }  # fmt: skip
@@ -63,15 +63,16 @@ def main() -> None:
     drawn = rendered(trials)
     instruments = MotionReader.load(), AttributeReader.load()
     base = {
-        "still": False, "held": anchor.PULL, "keys": rollout.KEY_FRAMES, "trust": rollout.TRUST, "options": None,
-        "start": "sketch",
+        "still": False, "held": anchor.PULL, "keys": rollout.KEY_FRAMES, "trust": rollout.TRUST,
+        "key_trust": rollout.KEY_TRUST, "options": None, "start": "sketch",
     }  # fmt: skip
     record = {"clips": len(trials), "frames": len(drawn[0]), "weights_hash": pipeline_hash(shipped), "rows": {}}
     for name in [DRAWN, *args.kinds]:
         kind = base | KINDS.get(name, {})
         made = drawn
         if name != DRAWN:
-            anchor.PULL, rollout.KEY_FRAMES, rollout.TRUST = kind["held"], kind["keys"], kind["trust"]
+            anchor.PULL, rollout.KEY_FRAMES = kind["held"], kind["keys"]
+            rollout.TRUST, rollout.KEY_TRUST = kind["trust"], kind["key_trust"]
             pipeline = still if kind["still"] else shipped
             clips = generated(pipeline, trials, Making(start=kind["start"], batch=4), options=kind["options"])
             made = list(progress(clips, total=len(trials), desc=name))

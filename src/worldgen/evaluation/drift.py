@@ -121,11 +121,13 @@ def growth(rows: list[dict[str, Interval]], window: int) -> dict[str, dict[str, 
     return out
 
 
-def growth_line(growth: dict[str, dict[str, float]]) -> str:
+def growth_line(grown: dict[str, dict[str, float]]) -> str:
     """What :func:`growth` says, in one sentence."""
     kinds = {"frechet": "to drawn frames of the same scenes", "frechet_real": "to real frames"}
     parts = [
-        f"{kinds[name]} {ratio:.2f} times that from frame {frame}" for name, row in growth.items() for frame, ratio in row.items()
+        f"{kinds[name]} {ratio:.2f} times that from frame {frame}"
+        for name, row in grown.items()
+        for frame, ratio in row.items()
     ]
     return "Fréchet distance of the last window: " + ", ".join(parts)
 

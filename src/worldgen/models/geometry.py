@@ -78,8 +78,8 @@ class SeenGeometry:
         height, width = pictures.shape[-2:]
         assumed = 1.0 / assumed_depth(camera_rays(conditions.camera, height, width), conditions.camera)[:, None]
         if before is not None:
-            carried, known = before._at(conditions, frame)
-            assumed = torch.where(known > 0, carried, assumed)
+            there, known = before._at(conditions, frame)
+            assumed = torch.where(known > 0, there, assumed)
         back = [b for b in BACK if b < pictures.shape[2]]
         older = [(pictures[:, :, -1 - b], pose_between(conditions, frame - b, frame)) for b in back]
         return cls(inverse_depth_by_flow(pictures[:, :, -1], older, conditions.camera, assumed), frame)

@@ -189,7 +189,7 @@ class Rollout:
             return past
         doubted = (1 - TRUST) * things
         if self._renews_key(self.position + frames - 1):
-            doubted = torch.full_like(doubted, 1 - KEY_TRUST)
+            doubted = doubted.clamp_min(1 - KEY_TRUST)
         doubted = doubted * self.known.layout_known[:, None, None, None, None]
         return torch.cat([past[:, :-1], (1 - doubted).to(past) * past[:, -1:]], 1)
 
