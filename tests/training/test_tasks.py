@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -34,8 +35,10 @@ def config(task, output, dataset, **changes) -> TrainConfig:
 
 
 def run(config, stop=lambda: False):
+    """Train; ``stop`` is asked only once preparations are over and steps are counted."""
     lines: list[str] = []
-    outcome = train(config, launch=Launch("worldgen train", "", lines.append, stop))
+    metrics = Path(config.output) / "metrics.jsonl"
+    outcome = train(config, launch=Launch("worldgen train", "", lines.append, lambda: metrics.exists() and stop()))
     return outcome, lines
 
 

@@ -26,7 +26,9 @@ class FlowOptions:
     a rollout in one step begins and ends. time_mean, time_std: of the logit-normal time (Esser et al. 2024,
     arXiv:2403.03206, section 3.1). past_noise: largest standard deviation of noise put on the past frame, half of the
     time, so that the model learns to repair its own errors in rollouts. own_past: share of clips whose past is made from the
-    model's own frames instead. from_noise: share of those that begin with a frame the model painted from no past. erased: share of clips whose past lacks things that the layout shows (``models.erasure``).
+    model's own frames instead. from_noise: share of those that begin with a frame the model painted from no past. rolled: share of
+    clips whose pasts are those of rollouts of whole clips, made before training by the network it begins from
+    (``training.rolled``), of which as many begin from no past. erased: share of clips whose past lacks things that the layout shows (``models.erasure``).
     huber: error, in standard deviations, from which on the loss grows in proportion (0: squares everywhere).
     thing_weight: how much more than ground and sky a cell full of labelled things counts. drop_*: share of clips trained
     without that condition. frames: learn from so many consecutive frames at a random place of a window (0: all of them); those
@@ -40,6 +42,7 @@ class FlowOptions:
     past_noise: float = 0.2
     own_past: float = 0.0
     from_noise: float = 0.0
+    rolled: float = 0.0
     erased: float = 0.0
     huber: float = 0.0
     thing_weight: float = 0.0

@@ -70,7 +70,8 @@ class Rollout:
 
     ``pipeline`` gives transformer, codec and scheduler. ``conditions`` covers every frame from 0; ``seeds`` has one seed
     per clip. Noise depends on (seed, frame) alone, so results do not depend on the batch they are made in. ``video``
-    ``(B, 3, F, H, W)`` holds the newest frames as the codec shows them.
+    ``(B, 3, F, H, W)`` holds the newest frames as the codec shows them, ``past`` ``(B, C + 1, F, h, w)`` the past of the newest
+    that were made, before any of it is doubted.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Rollout:
         self.options = options
         self.position = 0
         self.video: torch.Tensor | None = None
+        self.past: torch.Tensor | None = None
         self.key: tuple[torch.Tensor, int] | None = None
         self.geometry: SeenGeometry | None = None
         self.anchor: ColourAnchor | None = None
@@ -113,7 +115,8 @@ class Rollout:
 
     def make(self, frames: int, shape: tuple[int, int, int]) -> torch.Tensor:
         """The next ``frames`` latent frames ``(B, C, frames, h, w)``; shape is (C, h, w)."""
-        past = self._trusted(self._past_of_unknown(frames, shape))
+        self.past = self._past_of_unknown(frames, shape)
+        past = self._trusted(self.past)
         latents = self.sample(chunk_noise(self.seeds, self.position, frames, shape).to(self.text.device), past)
         # Frames of a longer chunk had a past further back than the frames the model was trained to remember.
         self.feed(latents, past if frames == 1 else None)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from worldgen.core.errors import InputError
+from worldgen.core.errors import InputError, Received
 from worldgen.models.adversarial import AdversarialOptions
 from worldgen.models.distillation import StudentOptions
 from worldgen.models.flow import FlowOptions
@@ -193,6 +193,11 @@ class TrainConfig:
             raise InputError("adapter.kind", self.adapter.kind, "none when task=codec")
         if not 0 <= self.flow.frames <= self.data.num_frames:
             raise InputError("flow.frames", self.flow.frames, f"0 (all) to data.num_frames ({self.data.num_frames})")
+        if self.flow.rolled and not self.init.pipeline:
+            raise InputError("init.pipeline", self.init.pipeline, "the folder of a trained model when flow.rolled > 0")
+        if self.flow.rolled and (tuple(self.data.strides) != (1,) or self.data.flip):
+            received = Received(f"strides {list(self.data.strides)}, flip {self.data.flip}")
+            raise InputError("data.strides and data.flip", received, "[1] and 0 when flow.rolled > 0")
         if self.task == "student":
             self._check_student()
         if self.task == "adversarial":

@@ -114,11 +114,13 @@ def past_name(stride: int, mirrored: bool) -> str:
 
 @dataclass(frozen=True)
 class Launcher:
-    """Who encodes: the processes of ``accelerator``, each with ``workers`` loader processes. report: for the user."""
+    """Who prepares: the processes of ``accelerator``, each with ``workers`` loader processes. report, stop: as of a
+    :class:`~worldgen.training.record.Launch`."""
 
     accelerator: Accelerator
     workers: int
     report: Callable[[str], None]
+    stop: Callable[[], bool] = lambda: False
 
 
 def cached_latents(
@@ -209,7 +211,7 @@ class _Maker:
         accelerator.wait_for_everyone()
         arrays = {path.stem: np.load(path, mmap_mode="r+", allow_pickle=False) for path in self.temporary.glob("*.npy")}
         journal = self.temporary / f"part{accelerator.process_index}.jsonl"
-        done = {clip["number"] for clip in _journalled(journal)}
+        done = {clip["number"] for clip in journalled(journal)}
         if done:
             launcher.report(f"{len(done)} clips were encoded before this run was stopped")
         mine = [n for n in range(accelerator.process_index, len(self.places), accelerator.num_processes) if n not in done]
@@ -217,7 +219,7 @@ class _Maker:
             _Prepared(self.clips, self.places), batch_size=None, sampler=mine, num_workers=launcher.workers,
             collate_fn=_as_it_is,
         )  # fmt: skip
-        pace = Countdown(len(mine), launcher.report)
+        pace = Countdown(len(mine), launcher.report, launcher.stop)
         with journal.open("a", encoding="utf-8") as file:
             for count, (number, sample, maps) in enumerate(loader, 1):
                 fact = self._encode(number, sample, maps, codec=codec, arrays=arrays, device=accelerator.device)
@@ -292,7 +294,7 @@ class _Maker:
 
     def _publish(self) -> None:
         parts = sorted(self.temporary.glob("part*.jsonl"))
-        facts = sorted((clip for part in parts for clip in _journalled(part)), key=lambda clip: clip["number"])
+        facts = sorted((clip for part in parts for clip in journalled(part)), key=lambda clip: clip["number"])
         assert [clip["number"] for clip in facts] == list(range(len(self.places))), "every clip is encoded once"
         for path in (*parts, self.temporary / "begun.json"):
             path.unlink()
@@ -309,7 +311,7 @@ class _Maker:
         flush(self.folder.parent)
 
 
-def _journalled(path: Path) -> list[dict]:
+def journalled(path: Path) -> list[dict]:
     """Facts of the clips a process has encoded; a line that was cut off by a kill counts for nothing and is taken out."""
     if not path.is_file():
         return []

@@ -52,14 +52,20 @@ class Pace:
 
 
 class Countdown:
-    """Progress of a piece of work with a known number of parts: a line every few seconds while it lasts."""
+    """Progress of a piece of work with a known number of parts: a line every few seconds while it lasts.
 
-    def __init__(self, parts: int, report: Callable[[str], None]) -> None:
-        self.parts, self.report = parts, report
+    stop: asked after every part; raises KeyboardInterrupt where it says so, since what is not finished is of no use yet.
+    """
+
+    def __init__(self, parts: int, report: Callable[[str], None], stop: Callable[[], bool] = lambda: False) -> None:
+        self.parts, self.report, self.stop = parts, report, stop
         self.start_s = self.last_line_s = time.monotonic()
 
     def tell(self, done: int) -> None:
-        """Call after every part."""
+        """Call after every part, once it is kept."""
+        if self.stop():
+            self.report(f"stopped after {done} of {self.parts}; the same command goes on from there")
+            raise KeyboardInterrupt
         now = time.monotonic()
         if now - self.last_line_s >= LINE_EVERY_S:
             self.last_line_s = now

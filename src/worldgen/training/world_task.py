@@ -37,6 +37,7 @@ from worldgen.training.initial import new_pipeline
 from worldgen.training.latents import LatentCache, Launcher, cached_latents
 from worldgen.training.order import Draw
 from worldgen.training.record import Launch
+from worldgen.training.rolled import Rolled, rolled_pasts
 from worldgen.training.windows import Window, cut_window, mirror_text, usable_strides, window_at
 from worldgen.training.words import teach_words
 
@@ -73,7 +74,11 @@ class Item:
 
 
 class WindowItems:
-    """Windows of the cached training clips; ``chosen`` are their numbers in the cache, once per turn in an epoch."""
+    """Windows of the cached training clips; ``chosen`` are their numbers in the cache, once per turn in an epoch. ``rolled`` and
+    ``rolled_share``: pasts of rollouts, and how many windows take theirs from there."""
+
+    rolled: Rolled | None = None
+    rolled_share: float = 0.0
 
     def __init__(self, cache: LatentCache, chosen: list[int], config: TrainConfig, tokenizer) -> None:
         self.cache, self.chosen, self.config, self.tokenizer = cache, chosen, config.data, tokenizer
@@ -83,8 +88,16 @@ class WindowItems:
         return len(self.chosen)
 
     def load(self, draw: Draw) -> Item:
-        number = self.chosen[draw.index]
-        return self.take(number, cut_window(self.cache.records[number], self.config, draw.rng()))
+        number, rng = self.chosen[draw.index], draw.rng()
+        item = self.take(number, cut_window(self.cache.records[number], self.config, rng))
+        if self.rolled is None or rng.random() >= self.rolled_share:
+            return item
+        return dataclasses.replace(item, past=self.rolled.past(number, item.window.frames))
+
+    def roll(self, rolled: Rolled, name: str, share: float) -> None:
+        """From now on take a share of the pasts from rollouts; ``name`` is what those were made from."""
+        self.rolled, self.rolled_share = rolled, share
+        self.data_hash = stable_key("windows", self.data_hash, name, share)
 
     def take(self, number: int, window: Window) -> Item:
         """A window of clip ``number`` of the cache."""
@@ -145,7 +158,7 @@ class WorldTask:
         self.pipeline = self._pipeline(captions)
         self.pipeline.to(self.device)
         base = Path(config.data.cache).expanduser() if config.data.cache else output_folder(config) / "latents"
-        launcher = Launcher(accelerator, config.workers, launch.report)
+        launcher = Launcher(accelerator, config.workers, launch.report, launch.stop)
         cache = cached_latents(base, clips, training + held_out, codec=self.pipeline.codec.eval(), launcher=launcher)
         self.partial, self.paces = not all(cache.has_layout), {}
         number = {place: i for i, place in enumerate(training)}
@@ -154,6 +167,12 @@ class WorldTask:
         self.held_out = _spread(range(len(training), len(cache)), config.validate_clips)
         if not self.held_out:
             launch.report("no clips of split val are long enough: nothing is measured on held-out clips")
+        if config.flow.rolled:
+            rolled = rolled_pasts(
+                output_folder(config) / "rolled", cache, self.items.chosen, self.pipeline, from_noise=config.flow.from_noise,
+                batch=config.batch, launcher=launcher,
+            )  # fmt: skip
+            self.items.roll(*rolled, config.flow.rolled)
         if not config.init.pipeline:
             self.pipeline.transformer.fit(*_spread_of(cache, chosen), self.pipeline.codec)
         if config.adapter.kind == "none":
