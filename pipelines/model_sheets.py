@@ -4,9 +4,9 @@
 
 Best and worst are by mean squared error against the drawn clip of the same scene, over the frames the model made; of each
 kind at most one clip per road and light, so that a sheet does not show the same thing five times. Real clips are continued
-from their first two frames, without a layout, as they were driven or, where no log says how, by one manoeuvre after the
-other; they are kept in DIR, for
-``worldgen eval control --data DIR``. Writes docs/samples_{good,bad,real}.jpg and eval/results/samples.json.
+as ``worldgen sample --context`` does it: from eight frames, without a layout, by one manoeuvre after the other, from the speed
+at which the frames seem to be driven (logs are in m/s, and the cameras of these clips are not known well enough to say what
+a metre is in their pictures). They are kept in DIR, for ``worldgen eval control --data DIR``. Writes docs/samples_{good,bad,real}.jpg and eval/results/samples.json.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ import numpy as np
 
 from worldgen.cli.progress import progress
 from worldgen.core.clip import Clip
-from worldgen.core.manoeuvres import MANOEUVRES, manoeuvre_motion
+from worldgen.core.manoeuvres import MANOEUVRES
 from worldgen.core.sample import Conditions, Sample
 from worldgen.core.start import STARTS
 from worldgen.data.index import DataSet, build_index
 from worldgen.data.shards import ShardWriter
 from worldgen.data.sheet import contact_sheet
 from worldgen.evaluation.trials import Making, generated, given_frames, held_out, rendered
+from worldgen.generation.continuation import manoeuvre_from, seen_motion
 from worldgen.models.bundle import load_pipeline, quiet_libraries
 
-ROWS, COLUMNS, CELL_PX, CONTEXT = 4, 6, 224, 2
-SPEED_MPS = 8.0
+ROWS, COLUMNS, CELL_PX, CONTEXT = 4, 6, 224, 8
 
 
 def main() -> None:
@@ -73,7 +73,7 @@ def main() -> None:
 
 
 def _continue_real(pipeline, args: argparse.Namespace) -> dict:
-    """Real clips with a logged motion, gone on with from their first frames."""
+    """Real clips, gone on with from their first frames by one manoeuvre after the other."""
     data = DataSet(args.real)
     drives: dict[str, list[int]] = {}
     for i, row in enumerate(data.rows):
@@ -86,22 +86,21 @@ def _continue_real(pipeline, args: argparse.Namespace) -> dict:
     rows, made = [], []
     for turn, number in enumerate(progress(numbers, total=len(numbers), desc="real")):
         sample = data.load(number)
-        real, told, ego = sample.clip, "recorded motion", sample.ego
-        if ego is None:
-            told = list(MANOEUVRES)[turn % len(MANOEUVRES)]
-            ego = manoeuvre_motion(told, len(real), real.fps, speed_mps=SPEED_MPS)
+        real, told = sample.clip, MANOEUVRES[turn % len(MANOEUVRES)]
+        motion = seen_motion(real[:CONTEXT], sample.camera)
+        ego = manoeuvre_from(told, motion, given=CONTEXT, frames=len(real), fps=real.fps)
         request = Conditions(
             num_frames=len(real), fps=real.fps, context=real[:CONTEXT], ego=ego, camera=sample.camera,
             text=(sample.caption or None) if "text" in pipeline.accepts else None, seed=number,
         )  # fmt: skip
         clip = pipeline([request])[0]
-        rows.append((f"{sample.drive}, told: {told}", real, clip))
+        rows.append((f"{sample.drive}, at {motion[0]:.0f} m/s, told: {told}", real, clip))
         made.append(
             dataclasses.replace(
                 sample, clip=clip, ego=ego, labels=None, provenance={"tool": "model_sheets", "drawn_frames": CONTEXT}
             )
         )
-    _write(rows[:: max(1, len(rows) // ROWS)][:ROWS], Path(args.docs) / "samples_real.jpg", first="as recorded", second="the model's, from two recorded frames")
+    _write(rows[:: max(1, len(rows) // ROWS)][:ROWS], Path(args.docs) / "samples_real.jpg", first="as recorded", second=f"the model's, from {CONTEXT} recorded frames")
     if args.real_out:
         _keep(made, args.real_out)
     return {"data": Path(args.real).name, "drives": sorted(drives), "clips": len(rows), "context_frames": CONTEXT}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
+from worldgen.core.camera import Camera
 from worldgen.core.clip import Clip
 from worldgen.core.ego import planar_poses, waypoint_text
 from worldgen.core.errors import InputError
@@ -16,6 +18,8 @@ from worldgen.core.scenario import Scenario
 from worldgen.data.folder import write_ego_csv
 from worldgen.data.video import write_clip
 from worldgen.generation.request import Request, prepare, read_context, read_ego, read_scenario
+from worldgen.scenes.render import render_scene
+from worldgen.scenes.simulate import simulate
 
 FPS = 8.0
 ALL = ("context", "text", "ego", "layout")
@@ -36,7 +40,7 @@ def drive(tmp_path):
 
 @pytest.mark.parametrize("name", MANOEUVRES)
 def test_a_named_manoeuvre_begins_after_the_context(name, drive):
-    ego = read_ego(request(ego=name, context=str(drive), context_frames=5, frames=30, speed_mps=9.0))
+    ego = prepare(request(ego=name, context=str(drive), context_frames=5, frames=30, speed_mps=9.0), ALL).conditions.ego
     assert len(ego) == 30
     assert np.allclose(ego.speed_mps[:5], 9.0) and np.allclose(ego.yaw_rate_radps[:5], 0.0)
     assert classify_manoeuvre(ego[4:]) == name
@@ -89,6 +93,23 @@ def test_manoeuvre_and_waypoints_shape_the_scene():
 def test_continuing_a_clip_claims_no_labels(drive):
     prepared = prepare(request(context=str(drive), context_frames=4, ego="brake"), ALL)
     assert prepared.labels is None and prepared.conditions.given == ("context", "text", "ego")
+
+
+def test_a_clip_without_a_log_goes_on_as_fast_as_it_seems_to_drive(tmp_path):
+    camera = Camera.from_fov(224, 128, 70.0)
+    told = 9.0
+    scene = simulate(Scenario(road="rural"), 3, fps=FPS, num_frames=12, camera=camera, ego=manoeuvre_motion("keep", 12, FPS, speed_mps=told))
+    write_clip(tmp_path / "drive.mp4", render_scene(scene).clip, crf=10)
+    asked = request(context=str(tmp_path / "drive.mp4"), context_frames=8, ego="stop", width_px=224, height_px=128)
+    prepared = prepare(asked, ALL)
+    seen = prepared.notes["seen_speed_mps"]
+    assert seen == pytest.approx(told, rel=0.2)
+    assert np.allclose(prepared.conditions.ego.speed_mps[:8], seen) and prepared.conditions.ego.speed_mps[-1] < seen - 4
+    going_on = prepare(dataclasses.replace(asked, ego=""), ALL)
+    assert np.allclose(going_on.conditions.ego.speed_mps, seen)
+    assert prepare(dataclasses.replace(asked, ego=""), ("context", "text")).conditions.ego is None
+    one = prepare(dataclasses.replace(asked, context_frames=1, ego="keep"), ALL)
+    assert np.allclose(one.conditions.ego.speed_mps, 10.0)  # a single frame shows no motion
 
 
 def test_scenario_file_as_printed_by_parse(tmp_path):

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--context-frames", type=int, default=0, metavar="N", help="frames taken from it (default 8, at most half of --frames)")
     what.add_argument("--context-start", type=float, default=0.0, metavar="S", help="second of the video they start at")
     what.add_argument("--ego", default="", metavar="MOTION", help='a manoeuvre ("brake"), an ego log, or waypoints in metres ("(x, y), ...")')
-    what.add_argument("--speed", type=float, default=0.0, metavar="MPS", help="speed a manoeuvre starts from when there is no scene")
+    what.add_argument("--speed", type=float, default=0.0, metavar="MPS", help="speed a manoeuvre starts from when there is no scene (default: that of the --context, as its pixels show it)")
     what.add_argument("--layout", default="", metavar="SCENARIO", help="a scenario as JSON, used instead of the words for the scene")
     what.add_argument("--start", default=DEFAULT_START, choices=STARTS, help=f"first frames of a scene: drawn, or made by the model too (default {DEFAULT_START})")
     shape = parser.add_argument_group("how long and how large")
@@ -127,3 +127,5 @@ def _tell(notes: dict, *, quiet: bool) -> None:
         print("assumed: " + ", ".join(assumed))
     if notes.get("not_understood"):
         print("not understood: " + ", ".join(notes["not_understood"]))
+    if "seen_speed_mps" in notes:
+        print(f"the video seems to drive at {notes['seen_speed_mps']:.1f} m/s and goes on from there (--speed says otherwise)")

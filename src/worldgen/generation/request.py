@@ -13,7 +13,7 @@ from worldgen.core.clip import Clip
 from worldgen.core.ego import EgoMotion, ego_from_waypoint_text
 from worldgen.core.errors import InputError, Received
 from worldgen.core.labels import Labels
-from worldgen.core.manoeuvres import MANOEUVRES, manoeuvre_motion
+from worldgen.core.manoeuvres import MANOEUVRES
 from worldgen.core.sample import Conditions
 from worldgen.core.scenario import Scenario
 from worldgen.core.scene import Scene
@@ -21,9 +21,9 @@ from worldgen.core.start import DEFAULT_START, STARTS
 from worldgen.data.align import motion_from_log
 from worldgen.data.ego_log import EgoLogConfig, read_ego_log
 from worldgen.data.video import probe, read_clip
+from worldgen.generation.continuation import DEFAULT_SPEED_MPS, manoeuvre_from, seen_motion
 
 LOG_SUFFIXES = (".csv", ".json", ".parquet", ".txt")
-DEFAULT_SPEED_MPS = 10.0
 MIN_FRAMES, MAX_FRAMES = 2, 10_000
 
 
@@ -32,8 +32,8 @@ class Request:
     """What a user asks of one clip.
 
     prompt: words. context: a video whose last frames before ``context_start_s + context_frames / fps`` are continued.
-    ego: a manoeuvre, a log file, or waypoint text; "" leaves the motion to the scene. speed_mps: of a manoeuvre where
-    no scene sets it (0: default). scenario: used instead of the words where given. frames, fps: of the whole clip.
+    ego: a manoeuvre, a log file, or waypoint text; "" leaves the motion to the scene, and without one keeps on driving.
+    speed_mps: of a manoeuvre where no scene sets it (0: as fast as the context seems to drive). scenario: used instead of the words where given. frames, fps: of the whole clip.
     width_px, height_px: of the picture. start: how a scene's clip begins, "sketch" (the first frames are drawn by the
     sketch renderer and given as context) or "noise" (the model makes every frame).
     """
@@ -86,7 +86,7 @@ def prepare(request: Request, accepts: tuple[str, ...]) -> Prepared:
     continued: its road is the real one, so only the words and the motion are passed on.
     """
     if request.context:
-        return _continue_clip(request)
+        return _continue_clip(request, accepts)
     return _from_scene(request, accepts)
 
 
@@ -128,13 +128,21 @@ def _with_ego(scenario: Scenario, request: Request) -> tuple[Scenario, EgoMotion
     return scenario, read_ego(request)
 
 
-def _continue_clip(request: Request) -> Prepared:
+def _continue_clip(request: Request, accepts: tuple[str, ...]) -> Prepared:
     context = read_context(request)
-    ego = read_ego(request) if request.ego else None
+    notes, ego = {}, None
+    name = request.ego or ("keep" if "ego" in accepts else "")
+    if name in MANOEUVRES:
+        motion = (request.speed_mps, 0.0) if request.speed_mps else seen_motion(context)
+        ego = manoeuvre_from(name, motion, given=len(context), frames=request.frames, fps=request.fps)
+        if not request.speed_mps:
+            notes = {"seen_speed_mps": motion[0], "seen_yaw_rate_radps": motion[1]}
+    elif name:
+        ego = read_ego(request)
     conditions = Conditions(
         request.frames, request.fps, text=request.prompt or None, context=context, ego=ego, seed=request.seed
     )
-    return Prepared(conditions, None, None, None)
+    return Prepared(conditions, None, None, None, notes)
 
 
 def read_context(request: Request) -> Clip:
@@ -164,7 +172,8 @@ def read_ego(request: Request) -> EgoMotion:
     path = Path(text)
     if path.suffix.lower() in LOG_SUFFIXES or path.exists():
         return _from_log(path, request)
-    return manoeuvre_in_context(text, request)
+    motion = (request.speed_mps or DEFAULT_SPEED_MPS, 0.0)
+    return manoeuvre_from(text, motion, given=1, frames=request.frames, fps=request.fps)
 
 
 def read_scenario(path: str) -> Scenario:
@@ -178,17 +187,6 @@ def read_scenario(path: str) -> Scenario:
     if not isinstance(record, dict):
         raise InputError(f"scenario file {path}", Received(f"a JSON {type(record).__name__}"), "an object")
     return Scenario.from_json(record.get("scenario", record))
-
-
-def manoeuvre_in_context(name: str, request: Request) -> EgoMotion:
-    """A manoeuvre that starts where the context ends; during the context the car keeps its speed."""
-    lead = request.context_frames - 1 if request.context else 0
-    speed = request.speed_mps or DEFAULT_SPEED_MPS
-    motion = manoeuvre_motion(name, request.frames - lead, request.fps, speed_mps=speed)
-    return EgoMotion(
-        np.concatenate([np.full(lead, motion.speed_mps[0]), motion.speed_mps]),
-        np.concatenate([np.zeros(lead), motion.yaw_rate_radps]), request.fps,
-    )  # fmt: skip
 
 
 def _from_log(path: Path, request: Request) -> EgoMotion:
