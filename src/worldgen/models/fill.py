@@ -8,6 +8,8 @@ ground is filled with ground and not with the car in front of it).
 
 from __future__ import annotations
 
+import functools
+
 import torch
 import torch.nn.functional as F
 
@@ -15,6 +17,9 @@ from worldgen.core.layout import DEPTH_SCALE_M
 
 DEPTH_BINS = 6
 LEAST_WEIGHT = 1e-3
+
+SIDEWAYS = 3
+"""Levels on which cells grow in width alone."""
 
 
 def fill_unseen(
@@ -40,24 +45,33 @@ def fill_unseen(
     weight = F.avg_pool2d(member * seen, 2, ceil_mode=True)
     colour = F.avg_pool2d((member * seen)[:, :, None].mul(pictures[:, None]).flatten(1, 2), 2, ceil_mode=True)
     own = F.interpolate(bins[:, None].float(), size=weight.shape[-2:], mode="nearest").long()
-    found, known = _lookup(colour, weight, own)
-    for ranges in (own, torch.full_like(own, everything)):
-        coarse_colour, coarse_weight = colour, weight
-        while min(coarse_weight.shape[-2:]) > 1 and not known.all():
-            coarse_colour, coarse_weight = (F.avg_pool2d(x, 2, ceil_mode=True) for x in (coarse_colour, coarse_weight))
-            here = (F.interpolate(x, size=own.shape[-2:], mode="bilinear") for x in (coarse_colour, coarse_weight))
-            value, has = _lookup(*here, ranges)
-            found, known = torch.where(known, found, value), known | has
+    pushed, anywhere = _pull_push(colour.unflatten(1, (weight.shape[1], -1)), weight)
+    chosen = torch.where(anywhere.gather(1, own.flatten(1)).view_as(own), own, everything)
+    found = pushed.gather(1, chosen[:, :, None].expand(-1, -1, pushed.shape[2], -1, -1))[:, 0]
     smooth = F.interpolate(found, size=(2 * own.shape[-2], 2 * own.shape[-1]), mode="bilinear")[..., :height, :width]
     anything = (seen > 0).flatten(1).any(1)[:, None, None, None]
     return torch.where((seen > 0) | ~anything, pictures, smooth)
 
 
-def _lookup(colour: torch.Tensor, weight: torch.Tensor, ranges: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean colour ``(N, C, h, w)`` of each pixel's range of depths, and where there is any ``(N, 1, h, w)`` bool."""
-    count = weight.shape[1]
-    own = weight.gather(1, ranges)
-    sums = colour.unflatten(1, (count, -1)).gather(
-        1, ranges[:, :, None].expand(-1, -1, colour.shape[1] // count, -1, -1)
-    )[:, 0]
-    return sums / own.clamp_min(LEAST_WEIGHT), own > LEAST_WEIGHT
+def _pull_push(colour: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Colours of K ranges, spread over the picture ``(N, K, C, h, w)``, and whether a range was seen anywhere ``(N, K)`` bool.
+
+    colour ``(N, K, C, h, w)``: sums over what was seen, in units of weight ``(N, K, h, w)``, the share of a cell that was. On the way
+    up a cell counts as seen as soon as one of those it is made of was; on the way down what is missing in a cell comes
+    from the next coarser level, between whose cells it is interpolated: no level shows its edges. Cells grow sideways first:
+    what a turning camera comes to see goes on beside it at its height, sky as sky and houses as houses.
+    """
+    levels = [(colour, weight)]
+    while max(weight.shape[-2:]) > 1:
+        rows = 2 if len(levels) > SIDEWAYS or weight.shape[-1] == 1 else 1
+        pool = functools.partial(F.avg_pool2d, kernel_size=(rows, 2), ceil_mode=True)
+        colour, weight = pool(colour.flatten(1, 2)).unflatten(1, colour.shape[1:3]), pool(weight)
+        gain = (2 * rows * weight).clamp(max=1) / weight.clamp_min(LEAST_WEIGHT)
+        colour, weight = colour * gain[:, :, None], weight * gain
+        levels.append((colour, weight))
+    colour, weight = levels.pop()
+    spread = colour / weight.clamp_min(LEAST_WEIGHT)[:, :, None]
+    for finer, known in reversed(levels):
+        spread = F.interpolate(spread.flatten(0, 1), size=known.shape[-2:], mode="bilinear").unflatten(0, known.shape[:2])
+        spread = finer + (1 - known)[:, :, None] * spread
+    return spread, weight[..., 0, 0] > 0
