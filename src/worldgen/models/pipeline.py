@@ -15,6 +15,7 @@ from worldgen.core.errors import InputError, Received
 from worldgen.core.sample import Conditions
 from worldgen.models.codec import SPATIAL_FACTOR, PatchCodec, encode_video
 from worldgen.models.conditions import ClipConditions, ConditionBatch, batch_conditions
+from worldgen.models.grain import Grain
 from worldgen.models.pixels import clips_from_video, video_from_clips
 from worldgen.models.rollout import Rollout, SamplerOptions, chunks
 from worldgen.models.text import text_states
@@ -58,7 +59,7 @@ class WorldPipeline(DiffusionPipeline):
     def __call__(self, requests: list[Conditions], options: SamplerOptions | None = None) -> list[Clip]:
         """One clip of ``num_frames`` per request; requests of one call have equal frames, fps and context length.
 
-        Context frames come back as the codec shows them. Raises InputError for conditions the model does not accept
+        Context frames come back as the codec shows them; the others have their grain (``models.grain``). Raises InputError for conditions the model does not accept
         and for sizes it cannot make.
         """
         parts = list(self.stream(requests, options))
@@ -72,15 +73,19 @@ class WorldPipeline(DiffusionPipeline):
         conditions = self.conditions_of(requests)
         width, height = self._size_of(requests[0])
         text = text_states(self.text_encoder, conditions).to(self.transformer.dtype)
-        rollout = Rollout(self, conditions, text, seeds=[r.seed for r in requests], options=options)
+        seeds, grain = [r.seed for r in requests], None
+        rollout = Rollout(self, conditions, text, seeds=seeds, options=options)
         if requests[0].context is not None:
             video = video_from_clips([r.context for r in requests]).to(self.transformer.device)
             rollout.feed(encode_video(self.codec, video).to(self.transformer.dtype))
+            grain = Grain.of(video, rollout.video)
             yield clips_from_video(rollout.video, requests[0].fps)
         shape = (self.transformer.config.latent_channels, height // SPATIAL_FACTOR, width // SPATIAL_FACTOR)
         for frames in chunks(rollout.position, requests[0].num_frames, options.chunk):
+            first = rollout.position
             rollout.make(frames, shape)
-            yield clips_from_video(rollout.video, requests[0].fps)
+            video = rollout.video if grain is None else grain.over(rollout.video, seeds, first)
+            yield clips_from_video(video, requests[0].fps)
 
     def check(self, requests: list[Conditions]) -> None:
         """Refuse what the model cannot do, with one line each, before any work."""
