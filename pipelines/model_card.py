@@ -20,6 +20,7 @@ def card(out: Path) -> str:
     record = json.loads((out / "training.json").read_text())
     results = read_results(REPOSITORY / "benchmarks" / "results")
     measures = read_results(REPOSITORY / "eval" / "results")
+    steps = read_results(REPOSITORY / "eval" / "results" / "steps")
     parameters = ", ".join(f"{name} {count / 1e6:.2f} M" for name, count in record["parameters"].items())
     lines = [
         "# The shipped model", "",
@@ -50,12 +51,15 @@ def card(out: Path) -> str:
     if record["codec_run"]:
         lines.append(_run_row("codec", record["codec_run"]))
     lines += [_run_row(run["run"], run) for run in record["runs"]]
+    if record.get("averaged_runs", 1) > 1:
+        lines += ["", f"The transformer's weights are the mean of those of the last {record['averaged_runs']} runs."]
     lines += [
         "", "The validation error of a world run is the mean velocity error over the noise levels in `training.json`.",
     ]  # fmt: skip
     notes = record.get("notes", []) + [note for run in [record["codec_run"], *record["runs"]] for note in run.get("notes", ())]
     lines += ["", *[f"- {note}" for note in notes]] if notes else []
     lines += measures_section(measures)
+    lines += _steps(steps, record["weights_hash"])
     if "samples" in measures:
         lines += _samples(measures["samples"])
     if "codec" in results:
@@ -78,7 +82,7 @@ def _samples(result: dict) -> list[str]:
         real = result["real"]
         lines += [
             "", f"{real['clips']} real clips of {len(real['drives'])} drives, gone on with from their first {real['context_frames']} frames "
-            "without a layout, as driven or by a manoeuvre:", "", "![Real clips continued](../../docs/samples_real.jpg)",
+            "without a layout, by one manoeuvre after the other:", "", "![Real clips continued](../../docs/samples_real.jpg)",
         ]  # fmt: skip
     return lines
 
@@ -146,8 +150,8 @@ def measures_section(measures: dict[str, dict]) -> list[str]:
     if "control_real" in measures:
         result = measures["control_real"]
         lines += [
-            "", "## Does it move real clips as told?", "", f"{result['clips']} real clips gone on with from two frames, without a layout "
-            "(`pipelines/model_sheets.py --real`); the instrument was trained on drawn clips only.", "", "| measure | the model |", "| --- | --- |",
+            "", "## Does it move real clips as told?", "", f"{result['clips']} real clips gone on with from eight frames, without a layout, "
+            "by one manoeuvre after the other from the speed their pixels show (`pipelines/model_sheets.py --real`); the instrument was trained on drawn clips only.", "", "| measure | the model |", "| --- | --- |",
             *[f"| {row} | {cell(value)} |" for row, value in {**result["rows"], **result["controls"]}.items()],
         ]  # fmt: skip
     for name, shown in (("attributes_noise", _nested), ("labels_noise", _nested), ("control_noise", _control)):
@@ -188,6 +192,34 @@ def _nested(measures: dict[str, dict], name: str) -> list[str]:
     if result.get("not_judged"):
         lines += ["", "Not judged, because the instrument is not good enough: " + ", ".join(result["not_judged"]) + "."]
     return lines
+
+
+def _steps(results: dict[str, dict], weights_hash: str) -> list[str]:
+    """What more sampler steps would give: each measure at every number of steps that was measured, of these weights only."""
+    of = {name: result for name, result in results.items() if result["weights_hash"] == weights_hash}
+    counts = sorted({int(name.rsplit("-", 1)[1]) for name in of})
+    if len(counts) < 2:
+        return []
+    wanted = [
+        *(("control", (row,)) for row in ("speed_spearman", "yaw_rate_spearman_turning", "speed_ratio", "yaw_rate_ratio", "position_error_2s_m")),
+        *(("attributes", (what, place)) for what in ("weather", "light") for place in ("first", "last")),
+        *(("labels", (group, "relative")) for group in ("vehicle", "pedestrian", "cyclist")),
+    ]  # fmt: skip
+    lines = []
+    for measure, path in wanted:
+        cells = []
+        for count in counts:
+            value = of.get(f"{measure}-{count}", {}).get("rows", {})
+            for key in path:
+                value = value.get(key, {})
+            cells.append(cell(value or None))
+        lines.append(f"| {' '.join(path)} | " + " | ".join(cells) + " |")
+    clips = next(iter(of.values()))["clips"]
+    return [
+        "", "## One step, or many?", "", f"The first {clips} of the clips above in {' and '.join(map(str, counts))} sampler steps (`eval/run_steps.sh`). "
+        "The network practises painting a frame in one step, from pure noise.", "",
+        "| measure | " + " | ".join(f"{count} step{'s' * (count > 1)}" for count in counts) + " |", "| --- " * (len(counts) + 1) + "|", *lines,
+    ]  # fmt: skip
 
 
 def _drift(result: dict) -> list[str]:

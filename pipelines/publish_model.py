@@ -1,9 +1,10 @@
 """Turn finished training runs into the shipped model: half-precision weights, a record of the training, and a card.
 
-    python pipelines/publish_model.py RUN... [--codec-run DIR_OR_JSON] [--out assets/model]
+    python pipelines/publish_model.py RUN... [--codec-run DIR_OR_JSON] [--average 2] [--out assets/model]
     python pipelines/publish_model.py --card-only [--out assets/model]
 
-RUN: folders of ``worldgen train``, in order; the last one holds the model. Every number of the card comes from
+RUN: folders of ``worldgen train``, in order; the last one holds the model. ``--average N``: its transformer's weights are the mean
+of those of the last N runs, each of which went on from the one before (Wortsman et al. 2022, arXiv:2203.05482). Every number of the card comes from
 ``training.json`` beside it, from ``benchmarks/results/*.json`` and from ``eval/results/*.json``.
 """
 
@@ -68,13 +69,15 @@ def data_record(urls: list[str]) -> list[dict]:
     return out
 
 
-def publish(model: Path, runs: list[Path], codec_run: str, out: Path, notes: list[str]) -> None:
+def publish(models: list[Path], runs: list[Path], codec_run: str, out: Path, notes: list[str]) -> None:
+    """Write the last of ``models`` to ``out``, its transformer the mean of those of all of them."""
     import torch
 
     import worldgen
     from worldgen.models.bundle import NETWORKS, load_pipeline, pipeline_hash
 
-    pipeline = load_pipeline(model)
+    pipeline = load_pipeline(models[-1])
+    pipeline.transformer.load_state_dict(_mean([load_pipeline(model).transformer.state_dict() for model in models]))
     trained_hash = pipeline_hash(pipeline)
     for name in NETWORKS:
         getattr(pipeline, name).half()
@@ -99,9 +102,13 @@ def publish(model: Path, runs: list[Path], codec_run: str, out: Path, notes: lis
         "weights_hash": pipeline_hash(shipped), "trained_hash": trained_hash,
         "parameters": {name: sum(p.numel() for p in getattr(shipped, name).parameters()) for name in NETWORKS},
         "accepts": list(shipped.accepts), "size_px": list(shipped.size_px), "fps": shipped.transformer.config.fps,
-        "data": data_record(list(urls)), "notes": notes, "codec_run": codec, "runs": [run_record(run) for run in runs],
+        "data": data_record(list(urls)), "notes": notes, "codec_run": codec, "averaged_runs": len(models), "runs": [run_record(run) for run in runs],
     }  # fmt: skip
     (out / "training.json").write_text(json.dumps(record, indent=2) + "\n")
+
+
+def _mean(states: list[dict]) -> dict:
+    return {name: sum(state[name].float() for state in states) / len(states) for name in states[-1]}
 
 
 def main() -> None:
@@ -109,6 +116,7 @@ def main() -> None:
     parser.add_argument("runs", nargs="*", type=Path)
     parser.add_argument("--codec-run", default="")
     parser.add_argument("--model", type=Path, help="a pipeline that is not the last run's; without runs, none trained it")
+    parser.add_argument("--average", type=int, default=1, metavar="N", help="of the last so many runs (default 1)")
     parser.add_argument("--out", type=Path, default=REPOSITORY / "assets" / "model")
     parser.add_argument("--note", action="append", default=[], help="how these runs differ from the recipe")
     parser.add_argument("--card-only", action="store_true")
@@ -116,7 +124,10 @@ def main() -> None:
     if not args.card_only:
         if not (args.runs or (args.model and args.codec_run)):
             parser.error("name at least one run, or --model with --codec-run, or --card-only")
-        publish(args.model or args.runs[-1] / "model", args.runs, args.codec_run, args.out, args.note)
+        if not 1 <= args.average <= max(1, len(args.runs)) or (args.model and args.average > 1):
+            parser.error(f"--average: received {args.average}, expected 1 to the number of runs, 1 with --model")
+        models = [args.model] if args.model else [run / "model" for run in args.runs[-args.average :]]
+        publish(models, args.runs, args.codec_run, args.out, args.note)
     (args.out / "README.md").write_text(card(args.out))
 
 

@@ -31,8 +31,7 @@ class FlowOptions:
     (``training.rolled``), of which as many begin from no past. erased: share of clips whose past lacks things that the layout shows (``models.erasure``).
     huber: error, in standard deviations, from which on the loss grows in proportion (0: squares everywhere).
     thing_weight: how much more than ground and sky a cell full of labelled things counts. drop_*: share of clips trained
-    without that condition. frames: learn from so many consecutive frames at a random place of a window (0: all of them); those
-    before serve only as the beginning of pasts that the model makes itself, which may thus be long.
+    without that condition.
     """
 
     known_frames: float = 0.3
@@ -50,7 +49,6 @@ class FlowOptions:
     drop_ego: float = 0.1
     drop_layout: float = 0.2
     drop_past: float = 0.15
-    frames: int = 0
 
 
 VALIDATION_TIMES = (0.1, 0.3, 0.5, 0.7, 0.9, 1.0)

@@ -44,7 +44,7 @@ DOUBT = 0.3
 MOST_PX2 = 16.0
 """Squared pixels from which on more does not count: the flow is wrong there, or the depth is out of the question."""
 
-EXPLAINED = 16.0
+EXPLAINED = 32.0
 """Grey levels by which a picture moved as assumed may be off: where it is off by this, flow is believed by half."""
 
 WINDOW_PX = 5

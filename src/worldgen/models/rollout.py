@@ -19,7 +19,7 @@ from worldgen.models.world import LayoutRead
 
 GUIDABLE = ("text", "ego", "layout")
 
-METHOD = 9
+METHOD = 10
 """Raised whenever the same weights and seeds give other pixels than before; part of the names of stored clips."""
 
 KEY_FRAMES = 24

@@ -191,8 +191,6 @@ class TrainConfig:
             raise InputError("overfit_fraction", self.overfit_fraction, "between 0 and 1")
         if self.adapter.kind != "none" and self.task == "codec":
             raise InputError("adapter.kind", self.adapter.kind, "none when task=codec")
-        if not 0 <= self.flow.frames <= self.data.num_frames:
-            raise InputError("flow.frames", self.flow.frames, f"0 (all) to data.num_frames ({self.data.num_frames})")
         if self.flow.rolled and not self.init.pipeline:
             raise InputError("init.pipeline", self.init.pipeline, "the folder of a trained model when flow.rolled > 0")
         if self.flow.rolled and (tuple(self.data.strides) != (1,) or self.data.flip):

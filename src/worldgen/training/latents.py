@@ -36,7 +36,7 @@ from worldgen.training.pace import Countdown
 from worldgen.training.spans import clip_pasts, cut_sample, mirrored_sample, span_of
 from worldgen.training.windows import Record
 
-CACHE_VERSION = 5
+CACHE_VERSION = 6
 
 LAYOUT_STEPS = 254
 """Layouts are kept in so many steps: even, so that 0.5, which stands for no motion, stays what it is."""

@@ -130,14 +130,11 @@ class WorldModule(nn.Module):
 
     def practised(self, examples: Examples, generator: torch.Generator) -> Examples:
         """``examples`` with the pasts that the network meets in rollouts."""
-        options, frames = self.options, examples.latents.shape[2]
-        length = min(options.frames or frames, frames)
-        start = int(torch.randint(frames - length + 1, (1,), generator=generator, device=generator.device))
-        networks = (self.transformer, self.text_encoder, *self._codec)
+        options, networks = self.options, (self.transformer, self.text_encoder, *self._codec)
         examples = with_own_past(
-            networks, examples.frames(0, start + length), generator, share=options.own_past, from_noise=options.from_noise
-        )
-        return with_things_erased(examples.frames(start, start + length), generator, share=options.erased)
+            networks, examples, generator, share=options.own_past, from_noise=options.from_noise
+        )  # fmt: skip
+        return with_things_erased(examples, generator, share=options.erased)
 
 
 class WorldTask:
@@ -223,7 +220,7 @@ class WorldTask:
             accepts=tuple(name for name in CONDITIONS if present[name] or name in before),
             width_px=self.config.data.width_px, height_px=self.config.data.height_px, fps=rates.most_common(1)[0][0],
             # Frames further back than these were never attended to.
-            context_window=self.config.flow.frames or self.config.data.num_frames,
+            context_window=self.config.data.num_frames,
         )  # fmt: skip
         self.launch.report("conditions honoured: " + ", ".join(self.pipeline.transformer.config.accepts))
 
