@@ -11,6 +11,8 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
 from worldgen.core.errors import InputError
+from worldgen.data.index import build_index
+from worldgen.data.shards import ShardWriter
 from worldgen.models.bundle import load_pipeline
 from worldgen.models.codec import decode_images
 from worldgen.models.conditions import ClipConditions, batch_conditions
@@ -21,6 +23,7 @@ from worldgen.training.config import DataConfig, InitConfig
 from worldgen.training.latents import LatentCache, Launcher, cached_latents
 from worldgen.training.rolled import GIVEN, Rolled, rolled_pasts
 
+from .conftest import made_sample
 from .test_latents import rendered_set  # noqa: F401 - a fixture
 from .test_tasks import config, run
 from .test_trainer import StopAfter, curve, same_state
@@ -77,6 +80,16 @@ def test_a_clip_that_begins_from_noise_has_no_past_in_its_first_frame(roll, rend
     first = rolled.past(0, WHOLE)
     assert not first[0].any() and first[1].any()
     assert rolled.past(1, WHOLE)[GIVEN - 1].any()  # without a layout, it is continued
+
+
+def test_clips_that_end_with_what_is_given_keep_their_pasts(roll, tmp_path):
+    with ShardWriter(str(tmp_path / "short"), "shard-0") as writer:
+        for number, frames in ((1, GIVEN), (2, GIVEN + 1)):
+            writer.write(made_sample(number, frames=frames))
+    build_index(str(tmp_path / "short"))
+    rolled, cache, _, lines = roll(str(tmp_path / "short"))
+    assert any("continues 1 clips" in line for line in lines)
+    assert np.array_equal(rolled.past(0, slice(0, GIVEN)), cache.past(0, slice(0, GIVEN)))
 
 
 def test_what_is_there_is_not_made_again_unless_the_network_is_another(roll, dataset):

@@ -33,7 +33,8 @@ class Request:
 
     prompt: words. context: a video whose last frames before ``context_start_s + context_frames / fps`` are continued.
     ego: a manoeuvre, a log file, or waypoint text; "" leaves the motion to the scene, and without one keeps on driving.
-    speed_mps: of a manoeuvre where no scene sets it (0: as fast as the context seems to drive). scenario: used instead of the words where given. frames, fps: of the whole clip.
+    speed_mps: of a manoeuvre where no scene sets it (0: as fast as the context seems to drive). scenario: used instead of
+    the words where given. frames, fps: of the whole clip.
     width_px, height_px: of the picture. start: how a scene's clip begins, "sketch" (the first frames are drawn by the
     sketch renderer and given as context) or "noise" (the model makes every frame).
     """

@@ -67,11 +67,6 @@ class Examples:
     def to(self, device: torch.device | str) -> Examples:
         return Examples(self.latents.to(device), self.past.to(device), self.conditions.to(device))
 
-    def frames(self, start: int, stop: int) -> Examples:
-        """Only frames start..stop."""
-        conditions = self.conditions.frames(start, stop)
-        return Examples(self.latents[:, :, start:stop], self.past[:, :, start:stop], conditions)
-
     def where(self, rows: torch.Tensor) -> Examples:
         """Only the clips of ``rows`` ``(B,)`` bool."""
         return Examples(self.latents[rows], self.past[rows], self.conditions.where(rows))

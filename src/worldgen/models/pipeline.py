@@ -59,8 +59,8 @@ class WorldPipeline(DiffusionPipeline):
     def __call__(self, requests: list[Conditions], options: SamplerOptions | None = None) -> list[Clip]:
         """One clip of ``num_frames`` per request; requests of one call have equal frames, fps and context length.
 
-        Context frames come back as the codec shows them; the others have their grain (``models.grain``). Raises InputError for conditions the model does not accept
-        and for sizes it cannot make.
+        Context frames come back as the codec shows them; the others have their grain (``models.grain``). Raises InputError
+        for conditions the model does not accept and for sizes it cannot make.
         """
         parts = list(self.stream(requests, options))
         return [Clip(np.concatenate([part[i].frames for part in parts]), requests[i].fps) for i in range(len(requests))]

@@ -33,8 +33,8 @@ GIVEN = 2
 
 @dataclass(frozen=True)
 class Rolled:
-    """Pasts ``(N, C + 1, h, w)`` float16 of all frames of a cache, mapped into memory on first use in each process; frames that
-    no rollout painted have those of the cache. Light to send to loaders."""
+    """Pasts ``(N, C + 1, h, w)`` float16 of all frames of a cache, a file that is read where it is asked for; frames that no
+    rollout painted have those of the cache. Light to send to loaders."""
 
     path: Path
     cache: LatentCache
@@ -75,13 +75,15 @@ class _Group:
 
 
 def _groups(cache: LatentCache, numbers: list[int], *, from_noise: float, batch: int) -> list[_Group]:
-    """``numbers`` in batches of clips of one kind, in an order that depends on nothing else."""
+    """``numbers`` in batches of clips of one kind, in an order that depends on nothing else; clips that end with what is given
+    are left out."""
     kinds: dict[tuple, list[int]] = defaultdict(list)
     for number in numbers:
         record, laid_out = cache.records[number], cache.has_layout[number]
         invented = laid_out and stable_hash("from noise", record.key) % 10_000 < 10_000 * from_noise
-        given = 0 if invented else 1 if laid_out else min(GIVEN, record.num_frames)
-        kinds[record.num_frames, record.fps, laid_out, given].append(number)
+        given = 0 if invented else 1 if laid_out else GIVEN
+        if given < record.num_frames:
+            kinds[record.num_frames, record.fps, laid_out, given].append(number)
     return [
         _Group(tuple(members[first : first + batch]), given)
         for (*_, given), members in sorted(kinds.items())

@@ -131,9 +131,7 @@ class WorldModule(nn.Module):
     def practised(self, examples: Examples, generator: torch.Generator) -> Examples:
         """``examples`` with the pasts that the network meets in rollouts."""
         options, networks = self.options, (self.transformer, self.text_encoder, *self._codec)
-        examples = with_own_past(
-            networks, examples, generator, share=options.own_past, from_noise=options.from_noise
-        )  # fmt: skip
+        examples = with_own_past(networks, examples, generator, share=options.own_past, from_noise=options.from_noise)
         return with_things_erased(examples, generator, share=options.erased)
 
 
