@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -84,3 +86,9 @@ def test_only_what_was_prepared_for_this_very_request_is_used(monkeypatch):
     assert prepared.conditions.seed == 0
     monkeypatch.setattr(ahead, "prepare", None)  # what was prepared ahead needs no preparing
     assert sampler.prepare(request(width_px=224, height_px=128, seed=1), other).conditions.seed == 1
+
+
+def test_the_process_that_prepares_loads_no_torch():
+    """It has half of a cold start's time; loading torch a second time would take most of that."""
+    code = "import sys, worldgen.generation.ahead, worldgen.generation.request; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

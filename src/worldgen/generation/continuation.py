@@ -8,7 +8,6 @@ from worldgen.core.camera import Camera
 from worldgen.core.clip import Clip
 from worldgen.core.ego import EgoMotion
 from worldgen.core.manoeuvres import manoeuvre_motion
-from worldgen.models.conditions import DEFAULT_FOV_DEG
 
 DEFAULT_SPEED_MPS = 10.0
 """Assumed where a single frame shows no motion."""
@@ -20,10 +19,12 @@ def seen_motion(context: Clip, camera: Camera | None = None) -> tuple[float, flo
     The speed is that of the picture as ``camera`` (default: the one assumed of unknown cameras) sees it: with another
     height of the camera than the assumed one, it is off by their ratio, and so is everything that goes on from it.
     """
-    from worldgen.evaluation.motion import MotionReader
-
     if len(context) < 2:
         return DEFAULT_SPEED_MPS, 0.0
+    # Not before: the process that makes scenes ahead (``ahead.py``) reads requests too, and starts faster without torch.
+    from worldgen.evaluation.motion import MotionReader
+    from worldgen.models.conditions import DEFAULT_FOV_DEG
+
     camera = camera or Camera.from_fov(context.width_px, context.height_px, DEFAULT_FOV_DEG)
     read = MotionReader.load().read(context, camera)
     return round(float(read.speed_mps.mean()), 2), round(float(read.yaw_rate_radps.mean()), 3)
