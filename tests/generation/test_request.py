@@ -38,12 +38,12 @@ def drive(tmp_path):
     return path
 
 
-@pytest.mark.parametrize("name", MANOEUVRES)
+@pytest.mark.parametrize("name", [*MANOEUVRES, " brake "])
 def test_a_named_manoeuvre_begins_after_the_context(name, drive):
     ego = prepare(request(ego=name, context=str(drive), context_frames=5, frames=30, speed_mps=9.0), ALL).conditions.ego
     assert len(ego) == 30
     assert np.allclose(ego.speed_mps[:5], 9.0) and np.allclose(ego.yaw_rate_radps[:5], 0.0)
-    assert classify_manoeuvre(ego[4:]) == name
+    assert classify_manoeuvre(ego[4:]) == name.strip()
 
 
 def test_waypoints_and_logs_give_back_the_motion_they_were_made_from(tmp_path):

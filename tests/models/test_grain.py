@@ -10,7 +10,7 @@ from worldgen.models.grain import BINS, Grain
 SHAPE = (2, 3, 2, 64, 96)
 
 
-def smooth(seed: int = 0) -> torch.Tensor:
+def smooth() -> torch.Tensor:
     """Brightness from black at the left to white at the right, the same in every frame."""
     return torch.linspace(-0.98, 0.98, SHAPE[-1]).expand(SHAPE).clone()
 

@@ -13,7 +13,7 @@ from worldgen.core.clip import Clip
 from worldgen.core.ego import EgoMotion, ego_from_waypoint_text
 from worldgen.core.errors import InputError, Received
 from worldgen.core.labels import Labels
-from worldgen.core.manoeuvres import MANOEUVRES
+from worldgen.core.manoeuvres import MANOEUVRES, manoeuvre_motion
 from worldgen.core.sample import Conditions
 from worldgen.core.scenario import Scenario
 from worldgen.core.scene import Scene
@@ -132,7 +132,7 @@ def _with_ego(scenario: Scenario, request: Request) -> tuple[Scenario, EgoMotion
 def _continue_clip(request: Request, accepts: tuple[str, ...]) -> Prepared:
     context = read_context(request)
     notes, ego = {}, None
-    name = request.ego or ("keep" if "ego" in accepts else "")
+    name = request.ego.strip() or ("keep" if "ego" in accepts else "")
     if name in MANOEUVRES:
         motion = (request.speed_mps, 0.0) if request.speed_mps else seen_motion(context)
         ego = manoeuvre_from(name, motion, given=len(context), frames=request.frames, fps=request.fps)
@@ -173,8 +173,7 @@ def read_ego(request: Request) -> EgoMotion:
     path = Path(text)
     if path.suffix.lower() in LOG_SUFFIXES or path.exists():
         return _from_log(path, request)
-    motion = (request.speed_mps or DEFAULT_SPEED_MPS, 0.0)
-    return manoeuvre_from(text, motion, given=1, frames=request.frames, fps=request.fps)
+    return manoeuvre_motion(text, request.frames, request.fps, speed_mps=request.speed_mps or DEFAULT_SPEED_MPS)
 
 
 def read_scenario(path: str) -> Scenario:
