@@ -100,16 +100,17 @@ def test_what_is_there_is_not_made_again_unless_the_network_is_another(roll, dat
     other, _, _, lines = roll(dataset, shift=0.1)
     assert any("continues 6 clips" in line for line in lines)
     assert not np.array_equal(pasts(other, cache), made)
+    assert np.array_equal(pasts(rolled, cache), made)  # nothing of the first network's is overwritten
 
 
-def test_stopped_in_the_middle_it_goes_on_and_ends_the_same(roll, dataset, tmp_path):
+def test_stopped_in_the_middle_it_goes_on_and_ends_the_same(roll, dataset):
     rolled, cache, *_ = roll(dataset)
     whole = pasts(rolled, cache)
-    (tmp_path / "rolled/rolled.json").unlink()
+    (rolled.path.parent / "rolled.json").unlink()
     asked = iter([False, True])
     with pytest.raises(KeyboardInterrupt):
         roll(dataset, stop=lambda: next(asked))
-    journal = tmp_path / "rolled/part0.jsonl"
+    journal = rolled.path.parent / "part0.jsonl"
     journal.write_bytes(journal.read_bytes()[:-3])  # kill -9 in the middle of a line
     again, _, _, lines = roll(dataset)
     left = sum(line.startswith("the network continues 6") for line in lines)

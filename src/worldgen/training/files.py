@@ -37,6 +37,17 @@ def write_json(path: Path, record: dict) -> None:
     write_bytes(path, (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())
 
 
+def journalled(path: Path) -> list[dict]:
+    """Lines of a journal of JSON objects, [] where there is none; one that was cut off by a kill counts for nothing and is taken out."""
+    if not path.is_file():
+        return []
+    lines = path.read_bytes().splitlines(keepends=True)
+    if lines and not lines[-1].endswith(b"\n"):
+        write_bytes(path, b"".join(lines[:-1]))
+        lines.pop()
+    return [json.loads(line) for line in lines]
+
+
 @contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
     """A hidden folder to fill that becomes ``target`` when the block ends well; an older ``target`` is replaced.

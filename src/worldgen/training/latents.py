@@ -30,7 +30,7 @@ from worldgen.models.codec import encode_video
 from worldgen.models.pixels import video_from_clips
 from worldgen.models.weights import weights_hash
 from worldgen.training.clips import Clips, Place
-from worldgen.training.files import flush, write_bytes, write_json
+from worldgen.training.files import flush, journalled, write_json
 from worldgen.training.layouts import layout_shape, mirror_layout, scene_layout
 from worldgen.training.pace import Countdown
 from worldgen.training.spans import clip_pasts, cut_sample, mirrored_sample, span_of
@@ -309,17 +309,6 @@ class _Maker:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.temporary.rename(self.folder)
         flush(self.folder.parent)
-
-
-def journalled(path: Path) -> list[dict]:
-    """Facts of the clips a process has encoded; a line that was cut off by a kill counts for nothing and is taken out."""
-    if not path.is_file():
-        return []
-    lines = path.read_bytes().splitlines(keepends=True)
-    if lines and not lines[-1].endswith(b"\n"):
-        write_bytes(path, b"".join(lines[:-1]))
-        lines.pop()
-    return [json.loads(line) for line in lines]
 
 
 @torch.no_grad()

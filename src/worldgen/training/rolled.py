@@ -23,8 +23,8 @@ from worldgen.models.conditions import ClipConditions, batch_conditions
 from worldgen.models.pipeline import WorldPipeline
 from worldgen.models.rollout import METHOD, Rollout, SamplerOptions
 from worldgen.models.text import text_states
-from worldgen.training.files import flush, write_json
-from worldgen.training.latents import LatentCache, Launcher, journalled, past_name
+from worldgen.training.files import flush, journalled, write_json
+from worldgen.training.latents import LatentCache, Launcher, past_name
 from worldgen.training.pace import Countdown
 
 GIVEN = 2
@@ -50,18 +50,20 @@ def rolled_pasts(
     folder: Path, cache: LatentCache, numbers: list[int], pipeline: WorldPipeline, *, from_noise: float, batch: int,
     launcher: Launcher,
 ) -> tuple[Rolled, str]:  # fmt: skip
-    """Pasts of rollouts of the clips ``numbers`` of ``cache``, kept in ``folder``; what is there already is not made again.
+    """Pasts of rollouts of the clips ``numbers`` of ``cache``, kept in a folder below ``folder`` that is named by what they are
+    made from; what is there already is not made again.
 
     Of the clips with a layout, a share ``from_noise`` begins with a frame the network paints from no past at all. ``batch``
-    clips go on together; the processes of ``launcher`` share the work. Also returned: a name for what they were made from.
+    clips go on together; the processes of ``launcher`` share the work. Also returned: that name.
     """
-    name = stable_key("rolled", cache.folder.name, sorted(numbers), pipeline_hash(pipeline), METHOD, from_noise)
-    accelerator = launcher.accelerator
-    maker = _Maker(folder, cache, pipeline, name, launcher)
+    numbers = sorted(set(numbers))
+    name = stable_key("rolled", cache.folder.name, numbers, pipeline_hash(pipeline), METHOD, from_noise)
+    folder, accelerator = folder / name, launcher.accelerator
+    maker = _Maker(folder, cache, pipeline, launcher)
     if accelerator.is_main_process:
         maker.begin()
     accelerator.wait_for_everyone()
-    maker.make(_groups(cache, sorted(set(numbers)), from_noise=from_noise, batch=batch))
+    maker.make(_groups(cache, numbers, from_noise=from_noise, batch=batch))
     accelerator.wait_for_everyone()
     return Rolled(folder / "past.npy", cache), name
 
@@ -94,13 +96,13 @@ def _groups(cache: LatentCache, numbers: list[int], *, from_noise: float, batch:
 class _Maker:
     """Rolls clips out, every process its share. A line in a journal stands for clips that are written."""
 
-    def __init__(self, folder: Path, cache: LatentCache, pipeline: WorldPipeline, name: str, launcher: Launcher):
-        self.folder, self.cache, self.pipeline, self.name, self.launcher = folder, cache, pipeline, name, launcher
+    def __init__(self, folder: Path, cache: LatentCache, pipeline: WorldPipeline, launcher: Launcher):
+        self.folder, self.cache, self.pipeline, self.launcher = folder, cache, pipeline, launcher
         self.accelerator = launcher.accelerator
 
     def begin(self) -> None:
-        """Lay out the array, unless a run of the same name, by as many processes, did so before."""
-        birth = {"name": self.name, "processes": self.accelerator.num_processes}
+        """Lay out the array, unless a run of as many processes did so before."""
+        birth = {"processes": self.accelerator.num_processes}
         try:
             if json.loads((self.folder / "rolled.json").read_text()) == birth:
                 return
