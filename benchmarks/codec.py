@@ -20,12 +20,12 @@ from safetensors.torch import load_file
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import nn
 
-from worldgen.core.assets import assets_dir
 from worldgen.core.clip import Clip
-from worldgen.data.index import DataSet
-from worldgen.models.bundle import load_codec
-from worldgen.models.codec import PatchCodec, decode_video, encode_video, patches_of
-from worldgen.models.pixels import clips_from_video, video_from_clips
+from worldgen.data.dataset.index import DataSet
+from worldgen.files.shipped import assets_dir
+from worldgen.models.native.codec import PatchCodec, decode_video, encode_video, patches_of
+from worldgen.models.native.loading import load_codec
+from worldgen.models.native.pixels import clips_from_video, video_from_clips
 from worldgen.models.weights import weights_hash
 
 FIT_CLIPS = 100

@@ -3,7 +3,7 @@
   worldgen scenes render --count 64 --seed 970000 --out held_out
   python benchmarks/gate.py held_out [--training scenes] [--out benchmarks/results/gate.json]
 
-Clips are rendered, so their labels are true; every fault is made on purpose (generation/faults.py says how large).
+Clips are rendered, so their labels are true; every fault is made on purpose (generation/quality/faults.py says how large).
 "rejected_or_repaired" counts clips that were refused, and clips whose wrong labels, and no others, were left out.
 "thinned": the wrong label is gone, but its object is left without one; that is not counted as caught.
 """
@@ -17,14 +17,14 @@ import time
 import cv2
 import torch
 
-from worldgen.cli.config import load_config
+from worldgen.cli.config_files import load_config
 from worldgen.cli.progress import progress
-from worldgen.data.index import DataSet
-from worldgen.data.page import spread
-from worldgen.data.storage import write_bytes
-from worldgen.generation.examination import describe_instruments, examine, results
-from worldgen.generation.gate import Gate, GateConfig
-from worldgen.generation.scorecard import Scorer, ScorerConfig
+from worldgen.data.dataset.index import DataSet
+from worldgen.data.view.page import spread
+from worldgen.files.storage import write_bytes
+from worldgen.generation.quality.examination import describe_instruments, examine, results
+from worldgen.generation.quality.gate import Gate, GateConfig
+from worldgen.generation.quality.scorecard import Scorer, ScorerConfig
 
 SAVE_EVERY = 10
 """Clips; a run that is stopped leaves what it has measured, marked as not complete."""

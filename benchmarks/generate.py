@@ -23,16 +23,16 @@ from pathlib import Path
 
 import torch
 
-from worldgen.cli.config import load_config
+from worldgen.cli.config_files import load_config
 from worldgen.cli.progress import progress
-from worldgen.data.storage import write_bytes
-from worldgen.generation.cell import grid_of
-from worldgen.generation.gate import GateConfig
-from worldgen.generation.job import Job
-from worldgen.generation.recipe import ClipConfig, Recipe
-from worldgen.generation.worker import Equipment, Worker
-from worldgen.models.bundle import pipeline_hash, quiet_libraries
-from worldgen.models.sizes import build_pipeline
+from worldgen.files.storage import write_bytes
+from worldgen.generation.campaign.cell import grid_of
+from worldgen.generation.campaign.job import Job
+from worldgen.generation.campaign.recipe import ClipConfig, Recipe
+from worldgen.generation.campaign.worker import Equipment, Worker
+from worldgen.generation.quality.gate import GateConfig
+from worldgen.models.native.loading import pipeline_hash, quiet_libraries
+from worldgen.models.native.sizes import build_pipeline
 
 
 def resident_mb() -> float:
@@ -81,14 +81,14 @@ class NoScorer:
     """Instruments that cost nothing: memory is watched, not quality."""
 
     def score(self, clip, *, scene, labels, ego, text="", previous=None):
-        from worldgen.generation.scorecard import Scorecard
+        from worldgen.generation.quality.scorecard import Scorecard
 
         return Scorecard({"blank": 0.0})
 
 
 def memory(recipe: Recipe, attempts: int) -> Iterator[dict]:
     """What is known after each job."""
-    from worldgen.generation.gate import Gate
+    from worldgen.generation.quality.gate import Gate
 
     small = dataclasses.replace(
         recipe, clip=ClipConfig(frames=17, fps=8.0, width_px=48, height_px=32), candidates=1, gate=GateConfig(),

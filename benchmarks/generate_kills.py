@@ -24,16 +24,16 @@ from pathlib import Path
 import torch
 
 from worldgen.core.clip import Clip
-from worldgen.generation.cell import grid_of
-from worldgen.generation.gate import Bound, Gate, GateConfig
-from worldgen.generation.job import Job
-from worldgen.generation.recipe import CellGroup, ClipConfig, ModelConfig, Recipe, WorkConfig
-from worldgen.generation.run import Run
-from worldgen.generation.runner import HereRunner
-from worldgen.generation.scorecard import Scorecard
-from worldgen.generation.worker import Equipment, Worker
-from worldgen.models.bundle import pipeline_hash
-from worldgen.models.sizes import build_pipeline
+from worldgen.generation.campaign.campaign import Run
+from worldgen.generation.campaign.cell import grid_of
+from worldgen.generation.campaign.job import Job
+from worldgen.generation.campaign.recipe import CellGroup, ClipConfig, ModelConfig, Recipe, WorkConfig
+from worldgen.generation.campaign.runner import HereRunner
+from worldgen.generation.campaign.worker import Equipment, Worker
+from worldgen.generation.quality.gate import Bound, Gate, GateConfig
+from worldgen.generation.quality.scorecard import Scorecard
+from worldgen.models.native.loading import pipeline_hash
+from worldgen.models.native.sizes import build_pipeline
 
 RECIPE = Recipe(
     name="kills",

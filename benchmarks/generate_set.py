@@ -15,10 +15,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from worldgen.data.index import DataSet
-from worldgen.data.sheet import contact_sheet
-from worldgen.data.storage import write_bytes
-from worldgen.generation.run import read_report
+from worldgen.data.dataset.index import DataSet
+from worldgen.data.view.sheet import contact_sheet
+from worldgen.files.storage import write_bytes
+from worldgen.generation.campaign.campaign import read_report
 
 CELL = ("label", "quota", "accepted", "attempts", "candidates", "state", "why", "reasons", "without_clip")
 SHOWN, COLUMNS = 8, 6

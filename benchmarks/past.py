@@ -5,7 +5,7 @@
 DATA_SET holds rendered clips of this version (their scenes are made again for the layout); one frame ahead. Rows: not moved
 at all, moved over a flat ground and a far wall, moved with the layout's depth and the things' own motion. Errors are mean
 squared differences of latents, over their variance; PSNR is of pictures. ``--real``: clips with a log of their motion; the
-second frame moved to later ones over a flat ground and a far wall, and with the depth that ``models.geometry`` finds in
+second frame moved to later ones over a flat ground and a far wall, and with the depth that ``models.native.history.geometry`` finds in
 the first two; and the ego motion recovered from such clips against the log.
 """
 
@@ -18,16 +18,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from worldgen.data.index import DataSet
-from worldgen.evaluation.motion import MotionReader
-from worldgen.evaluation.motion_control import Drive, control_rows
-from worldgen.models.bundle import load_codec
-from worldgen.models.codec import encode_images
-from worldgen.models.conditions import ClipConditions, batch_conditions
-from worldgen.models.geometry import SeenGeometry
-from worldgen.models.past import moved_past
-from worldgen.models.pixels import clips_from_video, video_from_clips
-from worldgen.training.layouts import scene_layout
+from worldgen.data.dataset.index import DataSet
+from worldgen.evaluation.measures.motion_control import Drive, control_rows
+from worldgen.instruments.motion.motion_reader import MotionReader
+from worldgen.models.native.codec import encode_images
+from worldgen.models.native.conditions import ClipConditions, batch_conditions
+from worldgen.models.native.history.geometry import SeenGeometry
+from worldgen.models.native.history.reprojection import moved_past
+from worldgen.models.native.loading import load_codec
+from worldgen.models.native.pixels import clips_from_video, video_from_clips
+from worldgen.training.data.rendered_layouts import scene_layout
 
 STEPS = 4
 """Frame pairs looked at of each clip, evenly spread."""

@@ -20,18 +20,18 @@ import cv2
 import numpy as np
 import torch
 
-from worldgen.cli.config import load_config
+from worldgen.cli.config_files import load_config
 from worldgen.cli.progress import progress
 from worldgen.core.clip import Clip
-from worldgen.core.sample import Sample
+from worldgen.core.samples import Sample
 from worldgen.core.seeds import numpy_rng
-from worldgen.data.index import DataSet
-from worldgen.data.page import spread
-from worldgen.data.sheet import contact_sheet
-from worldgen.data.storage import write_bytes
-from worldgen.generation.examination import describe_instruments
-from worldgen.generation.gate import GateConfig
-from worldgen.generation.restyle import RestyleConfig, Restyler
+from worldgen.data.dataset.index import DataSet
+from worldgen.data.view.page import spread
+from worldgen.data.view.sheet import contact_sheet
+from worldgen.files.storage import write_bytes
+from worldgen.generation.quality.examination import describe_instruments
+from worldgen.generation.quality.gate import GateConfig
+from worldgen.generation.restyle.restyling import RestyleConfig, Restyler
 
 MEASURES = ("label_agreement", "label_fit", "weather", "light", "sharpness", "flicker")
 RESAMPLES = 1000

@@ -6,7 +6,7 @@ Held-out scenes, begun from two drawn frames. Per kind: PSNR against the drawn c
 sharpness (standard deviation of the Laplacian of the last 8 frames) over that of the drawn clip; ego motion recovered from the
 pixels against the commanded one, and weather and light at the last frame, as ``worldgen eval control`` and
 ``attributes`` read them. "drawn": the drawn clips themselves, the ceiling. "moved only": the network corrects nothing.
-"no key picture": every frame is moved from the one before. "colours not held": without ``models.anchor``. "things trusted
+"no key picture": every frame is moved from the one before. "colours not held": without ``models.native.rollout.colour_drift``. "things trusted
 ...": ``rollout.TRUST`` of that much. "layout guidance 2": two evaluations a frame. "from noise": begun without drawn frames.
 """
 
@@ -23,15 +23,15 @@ import torch
 
 from worldgen.cli.progress import progress
 from worldgen.core.clip import Clip
-from worldgen.evaluation.attributes import AttributeReader
-from worldgen.evaluation.attributes_score import PLACES, judge, places, share
-from worldgen.evaluation.cases import Case, made_cases
-from worldgen.evaluation.motion import MotionReader
-from worldgen.evaluation.motion_control import Drive, control_rows
-from worldgen.evaluation.trials import Making, generated, held_out, rendered
-from worldgen.models import anchor, rollout
-from worldgen.models.bundle import load_pipeline, pipeline_hash, quiet_libraries
-from worldgen.models.rollout import SamplerOptions
+from worldgen.evaluation.measures.attributes_score import PLACES, judge, places, share
+from worldgen.evaluation.measures.cases import Case, made_cases
+from worldgen.evaluation.measures.motion_control import Drive, control_rows
+from worldgen.evaluation.measures.trials import Making, generated, held_out, rendered
+from worldgen.instruments.attributes.attribute_reader import AttributeReader
+from worldgen.instruments.motion.motion_reader import MotionReader
+from worldgen.models.native.loading import load_pipeline, pipeline_hash, quiet_libraries
+from worldgen.models.native.rollout import colour_drift, rollout
+from worldgen.models.native.rollout.rollout import SamplerOptions
 
 FRAMES = (3, 6, 12, 18, 24)
 CONTROL = ("speed_spearman", "yaw_rate_spearman", "speed_ratio", "yaw_rate_ratio", "position_error_2s_m")
@@ -63,7 +63,7 @@ def main() -> None:
     drawn = rendered(trials)
     instruments = MotionReader.load(), AttributeReader.load()
     base = {
-        "still": False, "held": anchor.PULL, "keys": rollout.KEY_FRAMES, "trust": rollout.TRUST,
+        "still": False, "held": colour_drift.PULL, "keys": rollout.KEY_FRAMES, "trust": rollout.TRUST,
         "key_trust": rollout.KEY_TRUST, "options": None, "start": "sketch",
     }  # fmt: skip
     record = {"clips": len(trials), "frames": len(drawn[0]), "weights_hash": pipeline_hash(shipped), "rows": {}}
@@ -71,7 +71,7 @@ def main() -> None:
         kind = base | KINDS.get(name, {})
         made = drawn
         if name != DRAWN:
-            anchor.PULL, rollout.KEY_FRAMES = kind["held"], kind["keys"]
+            colour_drift.PULL, rollout.KEY_FRAMES = kind["held"], kind["keys"]
             rollout.TRUST, rollout.KEY_TRUST = kind["trust"], kind["key_trust"]
             pipeline = still if kind["still"] else shipped
             clips = generated(pipeline, trials, Making(start=kind["start"], batch=4), options=kind["options"])

@@ -15,13 +15,13 @@ import cv2
 import numpy as np
 
 from worldgen.core.scenario import LIGHTS, WEATHERS, AgentRequest, Scenario
-from worldgen.data.sheet import draw_labels
-from worldgen.scenes.draw import balanced_scenario
-from worldgen.scenes.events import EVENTS
-from worldgen.scenes.labelling import labels_of
-from worldgen.scenes.layout import layout_maps
-from worldgen.scenes.render import render_scene
-from worldgen.scenes.simulate import simulate
+from worldgen.data.view.sheet import draw_labels
+from worldgen.rendering.labelling import labels_of
+from worldgen.rendering.layouts import layout_maps
+from worldgen.rendering.render import render_scene
+from worldgen.simulation.balanced import balanced_scenario
+from worldgen.simulation.events import EVENTS
+from worldgen.simulation.simulate import simulate
 
 FRAMES = 33
 

@@ -20,14 +20,14 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from worldgen.core.assets import assets_dir
-from worldgen.core.layout import LAYOUT_CHANNELS
+from worldgen.core.layout_channels import LAYOUT_CHANNELS
 from worldgen.core.manoeuvres import manoeuvre_motion
-from worldgen.models.bundle import load_pipeline
-from worldgen.models.conditions import ClipConditions, batch_conditions
-from worldgen.models.flow import Examples, FlowOptions, world_loss
-from worldgen.models.rollout import Rollout, SamplerOptions
-from worldgen.models.text import text_states
+from worldgen.files.shipped import assets_dir
+from worldgen.models.native.conditions import ClipConditions, batch_conditions
+from worldgen.models.native.loading import load_pipeline
+from worldgen.models.native.losses.flow import Examples, FlowOptions, world_loss
+from worldgen.models.native.rollout.rollout import Rollout, SamplerOptions
+from worldgen.models.native.text import text_states
 
 FPS, HEIGHT, WIDTH, PROMPT = 8.0, 128, 224, "pedestrian at night in rain"
 

@@ -19,16 +19,16 @@ import cv2
 import numpy as np
 import torch
 
-from worldgen.cli.config import config_yaml
+from worldgen.cli.config_files import config_yaml
 from worldgen.cli.progress import progress
-from worldgen.data.index import DataSet
-from worldgen.data.page import spread
-from worldgen.generation.calibration import Allowance, calibrate
-from worldgen.generation.examination import describe_instruments, examine, results, values_of_faults
-from worldgen.generation.gate import Gate, GateConfig
-from worldgen.generation.novelty import TrainingClips
-from worldgen.generation.scorecard import Scorer, ScorerConfig
-from worldgen.generation.tuning import tune
+from worldgen.data.dataset.index import DataSet
+from worldgen.data.view.page import spread
+from worldgen.generation.quality.calibration import Allowance, calibrate
+from worldgen.generation.quality.examination import describe_instruments, examine, results, values_of_faults
+from worldgen.generation.quality.gate import Gate, GateConfig
+from worldgen.generation.quality.novelty import TrainingClips
+from worldgen.generation.quality.scorecard import Scorer, ScorerConfig
+from worldgen.generation.quality.tuning import tune
 
 HEADER = """# Purpose: thresholds of the gate for clips of 224 px and wider, set on rendered clips. Do not edit: calibrate anew.
 # Hardware: one core.

@@ -19,12 +19,12 @@ import torch
 
 from worldgen.core.clip import Clip
 from worldgen.core.seeds import numpy_rng
-from worldgen.data.index import DataSet
-from worldgen.data.video import decode_mp4
-from worldgen.evaluation.corruptions import CORRUPTIONS, TAUGHT, corrupt
-from worldgen.evaluation.features import Extractor, load_extractor
-from worldgen.evaluation.frechet import distance_of
-from worldgen.evaluation.kernel_distance import kernel_distance
+from worldgen.data.dataset.index import DataSet
+from worldgen.data.video.reading import decode_mp4
+from worldgen.evaluation.distances.features import Extractor, load_extractor
+from worldgen.evaluation.distances.frechet import distance_of
+from worldgen.evaluation.distances.kernel_distance import kernel_distance
+from worldgen.evaluation.measures.corruptions import CORRUPTIONS, TAUGHT, corrupt
 
 STRENGTHS = (0.0, 0.2, 0.5, 1.0)
 FRAMES = 16

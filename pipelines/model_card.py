@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from worldgen.evaluation.drift import growth_line
+from worldgen.evaluation.measures.drift import growth_line
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 NAMES = {"control": "Does it move as told?", "attributes": "Does it show what the words say?", "labels": "Are its labels true?"}

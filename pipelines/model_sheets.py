@@ -22,14 +22,14 @@ import numpy as np
 from worldgen.cli.progress import progress
 from worldgen.core.clip import Clip
 from worldgen.core.manoeuvres import MANOEUVRES
-from worldgen.core.sample import Conditions, Sample
+from worldgen.core.samples import Conditions, Sample
 from worldgen.core.start import STARTS
-from worldgen.data.index import DataSet, build_index
-from worldgen.data.shards import ShardWriter
-from worldgen.data.sheet import contact_sheet
-from worldgen.evaluation.trials import Making, generated, given_frames, held_out, rendered
-from worldgen.generation.continuation import manoeuvre_from, seen_motion
-from worldgen.models.bundle import load_pipeline, quiet_libraries
+from worldgen.data.dataset.index import DataSet, build_index
+from worldgen.data.dataset.shards import ShardWriter
+from worldgen.data.view.sheet import contact_sheet
+from worldgen.evaluation.measures.trials import Making, generated, given_frames, held_out, rendered
+from worldgen.generation.sample.continuation import manoeuvre_from, seen_motion
+from worldgen.models.native.loading import load_pipeline, quiet_libraries
 
 ROWS, COLUMNS, CELL_PX, CONTEXT = 4, 6, 224, 8
 

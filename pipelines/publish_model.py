@@ -55,7 +55,7 @@ def _portable(value):
 def data_record(urls: list[str]) -> list[dict]:
     from collections import Counter
 
-    from worldgen.data.index import DataSet
+    from worldgen.data.dataset.index import DataSet
 
     out = []
     for url in urls:
@@ -74,7 +74,7 @@ def publish(models: list[Path], runs: list[Path], codec_run: str, out: Path, not
     import torch
 
     import worldgen
-    from worldgen.models.bundle import NETWORKS, load_pipeline, pipeline_hash
+    from worldgen.models.native.loading import NETWORKS, load_pipeline, pipeline_hash
 
     pipeline = load_pipeline(models[-1])
     pipeline.transformer.load_state_dict(_mean([load_pipeline(model).transformer.state_dict() for model in models]))

@@ -18,12 +18,12 @@ import time
 from pathlib import Path
 
 import torch
+from instrument_training.attributes_accuracy import accuracy_record
+from instrument_training.attributes_training import AttributeTraining, Windows, train_attributes
+from instrument_training.rendered_samples import samples_of
 
-from worldgen.evaluation.attributes import AttributeConfig, config_record
-from worldgen.evaluation.attributes_accuracy import accuracy_record
-from worldgen.evaluation.attributes_training import AttributeTraining, Windows, train_attributes
-from worldgen.evaluation.instruments import ACCURACY_NAME, save_accuracy, save_weights, stored_instrument
-from worldgen.evaluation.samples import samples_of
+from worldgen.instruments.attributes.attribute_reader import AttributeConfig, config_record
+from worldgen.instruments.loading import ACCURACY_NAME, save_accuracy, save_weights, stored_instrument
 
 
 def main() -> None:

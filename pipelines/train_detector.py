@@ -20,13 +20,13 @@ import numpy as np
 import torch
 
 from worldgen.cli.progress import progress
-from worldgen.data.index import DataSet
-from worldgen.evaluation.augmentation import AugmentConfig
-from worldgen.evaluation.average_precision import SIZES, SLICES, judge
-from worldgen.evaluation.detector import GROUPS, DetectorConfig, load_detector, save_detector
-from worldgen.evaluation.detector_training import DetectorTraining, train_detector
-from worldgen.evaluation.instruments import save_accuracy, stored_instrument
-from worldgen.evaluation.pictures import MIN_HEIGHT_PX, Pictures, find_in, pictures_of
+from worldgen.data.dataset.index import DataSet
+from worldgen.evaluation.measures.average_precision import SIZES, SLICES, judge
+from worldgen.instruments.augmentation import AugmentConfig
+from worldgen.instruments.detector.detector import GROUPS, DetectorConfig, load_detector, save_detector
+from worldgen.instruments.detector.detector_training import DetectorTraining, train_detector
+from worldgen.instruments.detector.pictures import MIN_HEIGHT_PX, Pictures, find_in, pictures_of
+from worldgen.instruments.loading import save_accuracy, stored_instrument
 
 RARE = {1: 1.0, 2: 4.0}
 """Group number -> how much more often a picture with it is drawn: cyclists are in few pictures."""

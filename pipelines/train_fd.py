@@ -19,10 +19,10 @@ import numpy as np
 import torch
 
 from worldgen.core.seeds import numpy_rng
-from worldgen.data.index import DataSet
-from worldgen.data.video import decode_mp4
-from worldgen.evaluation.corruptions import TAUGHT, corrupt
-from worldgen.evaluation.selfsupervised import ClipEncoder, EncoderConfig, save_encoder, settle, solve_views
+from worldgen.data.dataset.index import DataSet
+from worldgen.data.video.reading import decode_mp4
+from worldgen.evaluation.distances.selfsupervised import ClipEncoder, EncoderConfig, save_encoder, settle, solve_views
+from worldgen.evaluation.measures.corruptions import TAUGHT, corrupt
 
 STORED = (112, 64)
 """Width and height that clips are kept at: a little more than the network sees, for crops."""

@@ -17,12 +17,12 @@ import time
 
 import cv2
 import torch
+from instrument_training.motion_accuracy import accuracy_record
+from instrument_training.motion_training import MotionTraining, Pairs, train_motion
+from instrument_training.rendered_samples import samples_of
 
-from worldgen.evaluation.instruments import save_accuracy, save_weights
-from worldgen.evaluation.motion import MotionConfig, config_record
-from worldgen.evaluation.motion_accuracy import accuracy_record
-from worldgen.evaluation.motion_training import MotionTraining, Pairs, train_motion
-from worldgen.evaluation.samples import samples_of
+from worldgen.instruments.loading import save_accuracy, save_weights
+from worldgen.instruments.motion.motion_reader import MotionConfig, config_record
 
 
 def main() -> None:

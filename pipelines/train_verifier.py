@@ -18,17 +18,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from instrument_training.verifier_training import Draw, Scenes, batch_loss, batch_of, rate, truth_of
 
 from worldgen.cli.progress import progress
 from worldgen.core.labels import CLASSES
 from worldgen.core.seeds import numpy_rng
-from worldgen.data.index import DataSet
-from worldgen.data.page import spread
-from worldgen.evaluation.augmentation import AugmentConfig
-from worldgen.evaluation.detector import Detector, DetectorConfig
-from worldgen.evaluation.instruments import stored_instrument
-from worldgen.evaluation.verifier import NONE, Verifier, from_detector, load_verifier, save_verifier
-from worldgen.evaluation.verifier_training import Draw, Scenes, batch_loss, batch_of, rate, truth_of
+from worldgen.data.dataset.index import DataSet
+from worldgen.data.view.page import spread
+from worldgen.instruments.augmentation import AugmentConfig
+from worldgen.instruments.detector.detector import Detector, DetectorConfig
+from worldgen.instruments.loading import stored_instrument
+from worldgen.instruments.verifier.verifier import NONE, Verifier, from_detector, load_verifier, save_verifier
 
 AUGMENT = AugmentConfig(zoom=0.25, max_zoom=1.25, light=0.4, softness=0.35)
 HIGHEST_RATE = 1.5e-3
@@ -38,7 +38,7 @@ DISTANCES = (0.35, 0.5, 0.75, 1.0)
 
 def shipped_detector() -> Detector:
     """The detector with its norms as it was trained, to go on from."""
-    from worldgen.core.assets import assets_dir
+    from worldgen.files.shipped import assets_dir
 
     stored = stored_instrument(assets_dir() / "instruments" / "detector")
     config = stored.config

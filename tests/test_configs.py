@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from worldgen.cli.config import load_config
+from worldgen.cli.config_files import load_config
 from worldgen.cli.main import build_parser
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 CLASSES = {
-    "gate": ("worldgen.generation.gate", "GateConfig"),
-    "restyle": ("worldgen.generation.restyle", "RestyleConfig"),
-    "generate": ("worldgen.generation.recipe", "Recipe"),
-    "eval": ("worldgen.evaluation.gain_config", "GainStudy"),
-    "ingest": ("worldgen.data.windows", "IngestConfig"),
-    "train": ("worldgen.training.config", "TrainConfig"),
+    "gate": ("worldgen.generation.quality.gate", "GateConfig"),
+    "restyle": ("worldgen.generation.restyle.restyling", "RestyleConfig"),
+    "generate": ("worldgen.generation.campaign.recipe", "Recipe"),
+    "eval": ("worldgen.evaluation.gain.gain_config", "GainStudy"),
+    "ingest": ("worldgen.data.ingest.source_plan", "IngestConfig"),
+    "train": ("worldgen.training.train_config", "TrainConfig"),
 }
 """Folder -> the module and class of its files. A new kind of run adds its line here."""
 FILES = sorted(CONFIGS.rglob("*.yaml"))

@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from worldgen.core.assets import assets_dir, configs_dir
+from worldgen.files.shipped import assets_dir, configs_dir
 
 
 def test_assets_and_configs_are_found_in_the_checkout(repository):

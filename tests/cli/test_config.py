@@ -5,7 +5,7 @@ from typing import Literal
 
 import pytest
 
-from worldgen.cli.config import config_yaml, load_config
+from worldgen.cli.config_files import config_yaml, load_config
 from worldgen.core.errors import InputError
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from tests.data.samples import make_sample
 from worldgen.cli.main import main
-from worldgen.data.index import build_index
-from worldgen.data.shards import ShardWriter
+from worldgen.data.dataset.index import build_index
+from worldgen.data.dataset.shards import ShardWriter
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import pytest
 
 from tests.models.build import noisy_weights
 from worldgen.cli.main import main
-from worldgen.data.index import DataSet
-from worldgen.generation.worker import Worker
-from worldgen.models.sizes import build_pipeline
+from worldgen.data.dataset.index import DataSet
+from worldgen.generation.campaign.worker import Worker
+from worldgen.models.native.sizes import build_pipeline
 
 RECIPE = """
 name: tiny

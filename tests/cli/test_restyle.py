@@ -10,10 +10,10 @@ from tests.data.samples import make_sample
 from tests.models.build import noisy_weights
 from worldgen.cli.main import build_parser, main
 from worldgen.cli.restyle import _config
-from worldgen.data.export import ExportConfig, export_data
-from worldgen.data.index import DataSet, build_index
-from worldgen.data.shards import ShardWriter
-from worldgen.models.sizes import build_pipeline
+from worldgen.data.dataset.index import DataSet, build_index
+from worldgen.data.dataset.shards import ShardWriter
+from worldgen.data.export.exporting import ExportConfig, export_data
+from worldgen.models.native.sizes import build_pipeline
 
 CONFIG = """
 model: {{pipeline: {model}, steps: 1, start: noise}}

@@ -13,9 +13,9 @@ import torch
 
 from worldgen.cli.main import main
 from worldgen.core.clip import Clip
-from worldgen.data.folder import FILES
-from worldgen.data.video import decode_mp4, write_clip
-from worldgen.models.sizes import build_pipeline
+from worldgen.data.dataset.sample_folder import FILES
+from worldgen.data.video.reading import decode_mp4, write_clip
+from worldgen.models.native.sizes import build_pipeline
 
 PROMPT = "pedestrian at night in rain"
 QUICK = ("--steps", "1", "--frames", "6", "--size", "64x32")

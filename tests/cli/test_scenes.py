@@ -8,7 +8,7 @@ import pytest
 
 from worldgen.cli.main import main
 from worldgen.core.scenario import Scenario
-from worldgen.scenes.events import EVENTS
+from worldgen.simulation.events import EVENTS
 
 
 def test_parse_prints_what_was_read_assumed_and_missed(capsys):

@@ -9,9 +9,9 @@ import pytest
 from worldgen.cli.main import main
 from worldgen.cli.scenes_render import grid_scenarios
 from worldgen.core.scenario import LIGHTS, WEATHERS, Scenario
-from worldgen.data.index import DataSet
-from worldgen.data.video import read_clip
-from worldgen.scenes.events import EVENTS
+from worldgen.data.dataset.index import DataSet
+from worldgen.data.video.reading import read_clip
+from worldgen.simulation.events import EVENTS
 
 SMALL = ["--frames", "5", "--size", "96x64"]
 

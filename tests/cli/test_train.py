@@ -7,9 +7,9 @@ import json
 import pytest
 
 from tests.training.conftest import write_dataset
-from worldgen.cli.config import load_config
+from worldgen.cli.config_files import load_config
 from worldgen.cli.main import main
-from worldgen.training.config import TrainConfig
+from worldgen.training.train_config import TrainConfig
 
 FAST = ["task=codec", "device=cpu", "steps=3", "batch=2", "save_every=2", "validate_every=3", "optim.warmup=1"]
 SMALL = ["data.width_px=32", "data.height_px=32", "data.num_frames=2"]

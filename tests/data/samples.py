@@ -8,7 +8,7 @@ from worldgen.core.camera import Camera
 from worldgen.core.clip import Clip
 from worldgen.core.ego import EgoMotion
 from worldgen.core.labels import CLASSES, Labels
-from worldgen.core.sample import Sample
+from worldgen.core.samples import Sample
 from worldgen.core.scenario import AgentRequest, Scenario
 
 

@@ -6,7 +6,7 @@ import functools
 
 import pytest
 
-from worldgen.generation import worker
+from worldgen.generation.campaign import worker
 
 
 @pytest.fixture

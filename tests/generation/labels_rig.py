@@ -6,8 +6,8 @@ import numpy as np
 
 from worldgen.core.clip import Clip
 from worldgen.core.labels import CLASSES, Labels
-from worldgen.evaluation.detector import Detections
-from worldgen.evaluation.verifier import NONE
+from worldgen.instruments.detector.detector import Detections
+from worldgen.instruments.verifier.verifier import NONE
 
 FRAMES, WIDTH, HEIGHT = 12, 224, 128
 COLOURS = {"car": (200, 30, 30), "pedestrian": (30, 200, 30), "bus": (30, 30, 200), "cyclist": (200, 200, 30)}

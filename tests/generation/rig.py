@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from worldgen.core.clip import Clip
-from worldgen.core.sample import Conditions
-from worldgen.generation.gate import Bound, Gate, GateConfig
-from worldgen.generation.recipe import CellGroup, ClipConfig, ModelConfig, Recipe, WorkConfig
-from worldgen.generation.scorecard import Scorecard
-from worldgen.generation.worker import Equipment, Worker
+from worldgen.core.samples import Conditions
+from worldgen.generation.campaign.recipe import CellGroup, ClipConfig, ModelConfig, Recipe, WorkConfig
+from worldgen.generation.campaign.worker import Equipment, Worker
+from worldgen.generation.quality.gate import Bound, Gate, GateConfig
+from worldgen.generation.quality.scorecard import Scorecard
 
 CELLS = [
     CellGroup(count=3, weather=("clear",), light=("day",), road=("rural",), manoeuvre=("keep",)),
@@ -90,8 +90,8 @@ def tiny_worker(r: Recipe, words: str = "") -> Worker:
     import torch
 
     from tests.models.build import noisy_weights
-    from worldgen.models.bundle import pipeline_hash
-    from worldgen.models.sizes import build_pipeline
+    from worldgen.models.native.loading import pipeline_hash
+    from worldgen.models.native.sizes import build_pipeline
 
     torch.set_num_threads(1)
     pipeline = build_pipeline("tiny", words=["a car in fog"])

@@ -25,7 +25,7 @@ import numpy as np
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
-PROMPTS = HERE.parent / "scenes" / "prompts.jsonl"
+PROMPTS = HERE.parent / "prompts" / "prompts.jsonl"
 TRACES = HERE / "traces.json"
 THUMBNAILS = HERE / "thumbnails.npz"
 THUMBNAIL_PX = (14, 8)

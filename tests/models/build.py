@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from worldgen.core.layout import LAYOUT_CHANNELS
-from worldgen.models.conditions import ConditionBatch, camera_features
+from worldgen.core.layout_channels import LAYOUT_CHANNELS
+from worldgen.models.native.conditions import ConditionBatch, camera_features
 
 TEXT_WIDTH = 32
 

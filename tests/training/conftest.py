@@ -10,9 +10,9 @@ import pytest
 from worldgen.core.camera import Camera
 from worldgen.core.clip import Clip
 from worldgen.core.ego import EgoMotion
-from worldgen.core.sample import Sample
-from worldgen.data.index import build_index
-from worldgen.data.shards import ShardWriter
+from worldgen.core.samples import Sample
+from worldgen.data.dataset.index import build_index
+from worldgen.data.dataset.shards import ShardWriter
 
 SIDE_PX = 32
 FRAMES = 6
@@ -53,7 +53,7 @@ def dataset(tmp_path_factory) -> str:
 
 @pytest.fixture(scope="session")
 def codec_folder(tmp_path_factory) -> Path:
-    from worldgen.training.initial import new_codec
+    from worldgen.training.tasks.initial import new_codec
 
     folder = tmp_path_factory.mktemp("codec")
     new_codec("tiny", 5).save_pretrained(folder)
@@ -65,7 +65,7 @@ def pipeline_folder(tmp_path_factory, codec_folder) -> Path:
     """A pipeline whose transformer already does something: a fresh one is zero everywhere."""
     import torch
 
-    from worldgen.training.initial import new_pipeline
+    from worldgen.training.tasks.initial import new_pipeline
 
     folder = tmp_path_factory.mktemp("pipeline")
     pipeline = new_pipeline("tiny", 0, words=["a car turns left right"], codec=str(codec_folder))

@@ -14,8 +14,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from worldgen.core.seeds import numpy_rng
-from worldgen.training.config import DataConfig, OptimConfig, TrainConfig
-from worldgen.training.order import Draw
+from worldgen.training.loop.data_order import Draw
+from worldgen.training.train_config import DataConfig, OptimConfig, TrainConfig
 
 
 @dataclass

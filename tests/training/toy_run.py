@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 if __name__ == "__main__":
-    from worldgen.training.record import Launch
+    from worldgen.training.loop.record import Launch
     from worldgen.training.run import train
 
     toy = importlib.import_module("training.toy")

@@ -60,8 +60,8 @@ def _print_json(record: dict) -> None:
 
 
 def _inspect(args: argparse.Namespace) -> int:
-    from worldgen.data.index import DataSet
-    from worldgen.data.summary import summarise
+    from worldgen.data.dataset.index import DataSet
+    from worldgen.data.dataset.summary import summarise
 
     summary = summarise(DataSet(args.url))
     if args.json:
@@ -130,7 +130,7 @@ def _duration(hours: float) -> str:
 
 def _validate(args: argparse.Namespace) -> int:
     from worldgen.cli.progress import progress
-    from worldgen.data.validate import validate
+    from worldgen.data.dataset.validate import validate
 
     report = validate(args.url, seen=lambda urls: progress(urls, desc="shards"))
     if args.json:
@@ -144,7 +144,7 @@ def _validate(args: argparse.Namespace) -> int:
 
 
 def _index(args: argparse.Namespace) -> int:
-    from worldgen.data.index import build_index
+    from worldgen.data.dataset.index import build_index
 
     summary = build_index(args.url)
     if args.json:
@@ -155,10 +155,10 @@ def _index(args: argparse.Namespace) -> int:
 
 
 def _view(args: argparse.Namespace) -> int:
-    from worldgen.cli.output import output_folder
     from worldgen.cli.progress import progress
-    from worldgen.data.index import DataSet
-    from worldgen.generation.report import write_report
+    from worldgen.data.dataset.index import DataSet
+    from worldgen.files.folders import output_folder
+    from worldgen.generation.report.report import write_report
 
     data = DataSet(args.url).select(args.split, args.tag)
     with output_folder(args.out, overwrite=args.overwrite) as folder:
@@ -174,10 +174,10 @@ def _view(args: argparse.Namespace) -> int:
 
 
 def _export(args: argparse.Namespace) -> int:
-    from worldgen.cli.output import output_folder
     from worldgen.cli.progress import progress
-    from worldgen.data.export import ExportConfig, export_data
-    from worldgen.data.index import DataSet
+    from worldgen.data.dataset.index import DataSet
+    from worldgen.data.export.exporting import ExportConfig, export_data
+    from worldgen.files.folders import output_folder
 
     suffix = None if args.images is None else f".{args.images}"
     config = ExportConfig(args.format, args.every, suffix, args.split, args.quarantined)

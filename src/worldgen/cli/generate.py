@@ -24,9 +24,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from worldgen.generation.recipe import Recipe
-    from worldgen.generation.run import Status
-    from worldgen.generation.runner import MakeDoer, Runner
+    from worldgen.generation.campaign.campaign import Status
+    from worldgen.generation.campaign.recipe import Recipe
+    from worldgen.generation.campaign.runner import MakeDoer, Runner
 
 ACTIONS = ("run", "plan")
 EXIT_SHORT = 1
@@ -73,10 +73,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _recipe(args: argparse.Namespace) -> tuple[Recipe, str]:
     """The resolved recipe and its YAML text."""
-    from worldgen.cli.config import config_yaml, load_config
+    from worldgen.cli.config_files import config_yaml, load_config
     from worldgen.core.errors import InputError
-    from worldgen.generation.gate import GateConfig
-    from worldgen.generation.recipe import Recipe
+    from worldgen.generation.campaign.recipe import Recipe
+    from worldgen.generation.quality.gate import GateConfig
 
     if not args.config:
         raise InputError("no recipe", None, "--config FILE, as in --config configs/generate/weather_grid.yaml")
@@ -93,8 +93,8 @@ def _recipe(args: argparse.Namespace) -> tuple[Recipe, str]:
 def _maker(recipe: Recipe) -> MakeDoer:
     from functools import partial
 
-    from worldgen.generation.worker import Worker
-    from worldgen.models.bundle import quiet_libraries
+    from worldgen.generation.campaign.worker import Worker
+    from worldgen.models.native.loading import quiet_libraries
 
     quiet_libraries()
     return partial(Worker.load, recipe)
@@ -102,7 +102,7 @@ def _maker(recipe: Recipe) -> MakeDoer:
 
 def _plan(args: argparse.Namespace, recipe: Recipe) -> int:
     from worldgen.core.errors import InputError
-    from worldgen.generation.plan import calibrate, plan
+    from worldgen.generation.campaign.estimate import calibrate, plan
 
     if not 1 <= args.clips <= 10_000:
         raise InputError("--clips", args.clips, "1 to 10000")
@@ -137,7 +137,7 @@ def _hours(hours: float) -> str:
 
 
 def _run(args: argparse.Namespace, recipe: Recipe, config: str) -> int:
-    from worldgen.generation.run import Run
+    from worldgen.generation.campaign.campaign import Run
 
     runner = _runner(args, recipe)
     try:
@@ -158,11 +158,11 @@ def _run(args: argparse.Namespace, recipe: Recipe, config: str) -> int:
 
 
 def _runner(args: argparse.Namespace, recipe: Recipe) -> Runner:
-    from worldgen.generation.runner import HereRunner, ProcessRunner
+    from worldgen.generation.campaign.runner import HereRunner, ProcessRunner
 
     make = _maker(recipe)
     if args.ray:
-        from worldgen.generation.cluster import RayRunner
+        from worldgen.generation.campaign.cluster import RayRunner
 
         return RayRunner(make, address=args.ray, workers=args.workers)
     return HereRunner(make) if args.workers == 1 else ProcessRunner(make, args.workers)

@@ -97,7 +97,7 @@ def _devices() -> list[dict[str, object]]:
 
 def _models(extra: list[str]) -> list[dict[str, object]]:
     """Model folders that ship with worldgen and those named on the command line."""
-    from worldgen.core.assets import assets_dir
+    from worldgen.files.shipped import assets_dir
 
     shipped = sorted(path.parent for path in assets_dir().rglob("model_index.json"))
     for name in extra:

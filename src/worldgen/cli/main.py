@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from types import ModuleType
 
 import worldgen
-from worldgen.cli.output import disk_error
 from worldgen.core.errors import InputError
+from worldgen.files.folders import disk_error
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "sample": ("worldgen.cli.sample", "one prompt to one labelled clip, optionally continuing a real one"),
@@ -25,7 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data": ("worldgen.cli.data", "inspect, validate, index, view or export a data set"),
     "scenes": ("worldgen.cli.scenes", "words to scenario, scene, labels and a rendered clip, without a network"),
     "train": ("worldgen.cli.train", "train or fine-tune a world model; resumes"),
-    "eval": ("worldgen.cli.eval", "measure clips: distance to real ones, obedience, drift, copies, use to a detector"),
+    "eval": ("worldgen.cli.eval.eval_command", "measure clips: distance to real ones, obedience, drift, copies, use to a detector"),
     "info": ("worldgen.cli.info", "versions, devices, models found and what each honours"),
 }
 """Name -> module and one-line help. A module has ``add_arguments(parser)`` and ``run(args) -> int``."""

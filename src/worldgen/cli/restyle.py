@@ -21,9 +21,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from worldgen.core.sample import Sample
-    from worldgen.generation.restyle import RestyleConfig
-    from worldgen.generation.restyle_run import Progress, RestyleRun
+    from worldgen.core.samples import Sample
+    from worldgen.generation.restyle.restyle_run import Progress, RestyleRun
+    from worldgen.generation.restyle.restyling import RestyleConfig
 
 EXIT_NONE = 1
 
@@ -57,9 +57,9 @@ def run(args: argparse.Namespace) -> int:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     config = _config(args)
     samples, source = _samples(args)
-    from worldgen.generation.restyle import parse_look
-    from worldgen.generation.restyle_run import RestyleRun
-    from worldgen.models.bundle import quiet_libraries
+    from worldgen.generation.restyle.restyle_run import RestyleRun
+    from worldgen.generation.restyle.restyling import parse_look
+    from worldgen.models.native.loading import quiet_libraries
 
     quiet_libraries()
     parse_look(config.to)  # before anything is written or loaded
@@ -80,10 +80,10 @@ def run(args: argparse.Namespace) -> int:
 def _config(args: argparse.Namespace) -> RestyleConfig:
     import dataclasses
 
-    from worldgen.cli.config import load_config
+    from worldgen.cli.config_files import load_config
     from worldgen.core.errors import InputError
-    from worldgen.generation.gate import GateConfig
-    from worldgen.generation.restyle import RestyleConfig
+    from worldgen.generation.quality.gate import GateConfig
+    from worldgen.generation.restyle.restyling import RestyleConfig
 
     overrides = list(args.overrides)
     if args.to:
@@ -109,9 +109,9 @@ def _config(args: argparse.Namespace) -> RestyleConfig:
 def _samples(args: argparse.Namespace) -> tuple[Callable[[], Iterable[Sample]], str]:
     """What makes the samples, and what they are in words."""
     from worldgen.core.errors import InputError, Received
-    from worldgen.data.index import INDEX_NAME, DataSet
-    from worldgen.data.labelled import PictureSet, find_format, read_labelled
-    from worldgen.data.storage import join, resolve
+    from worldgen.data.dataset.index import INDEX_NAME, DataSet
+    from worldgen.data.ingest.labelled import PictureSet, find_format, read_labelled
+    from worldgen.files.storage import join, resolve
 
     fs, path = resolve(join(args.input, INDEX_NAME))
     if fs.exists(path):

@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     import time
 
     from worldgen.core.errors import InputError
-    from worldgen.generation.ahead import PreparedAhead, stated_facts
+    from worldgen.generation.sample.background import PreparedAhead, stated_facts
 
     start_s = time.monotonic()
     if not (args.prompt.strip() or args.context or args.layout):
@@ -66,10 +66,10 @@ def run(args: argparse.Namespace) -> int:
     if "torch" not in sys.modules and (facts := stated_facts(args.model)):
         ahead = PreparedAhead(_request(args, facts, args.seed), facts.accepts)  # while the libraries below load
 
-    from worldgen.cli.output import output_folder
     from worldgen.cli.progress import progress
-    from worldgen.generation.sampling import Sampler, default_folder, parse_guidance
-    from worldgen.models.bundle import quiet_libraries
+    from worldgen.files.folders import output_folder
+    from worldgen.generation.sample.sampler import Sampler, default_folder, parse_guidance
+    from worldgen.models.native.loading import quiet_libraries
 
     guidance = parse_guidance(args.guidance)
     quiet_libraries()
@@ -98,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _request(args: argparse.Namespace, facts, seed: int):
-    from worldgen.generation.request import Request, read_scenario
+    from worldgen.generation.sample.request import Request, read_scenario
 
     width, height = _size(args.size) if args.size else facts.size_px
     return Request(

@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
 def _parse(args: argparse.Namespace) -> int:
     import json
 
-    from worldgen.scenes.words import parse
+    from worldgen.prompts import parse
 
     parsed = parse(" ".join(args.prompt))
     if args.json:
@@ -77,7 +77,7 @@ def _report(parsed) -> dict[str, list[tuple[str, str]]]:
 def _list(args: argparse.Namespace) -> int:
     import json
 
-    from worldgen.scenes.events import EVENTS
+    from worldgen.simulation.events import EVENTS
 
     rows = [
         {"name": name, "definition": e.definition, "ttc_range_s": list(e.ttc_range_s), "roads": list(e.roads)}

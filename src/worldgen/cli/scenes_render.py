@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-    from worldgen.core.sample import Sample
+    from worldgen.core.samples import Sample
     from worldgen.core.scenario import Scenario
     from worldgen.core.scene import Scene
-    from worldgen.scenes.words import ParsedPrompt
+    from worldgen.prompts import ParsedPrompt
 
 AXES = ("weather", "light", "road", "manoeuvre", "event")
 MAX_COUNT = 1_000_000
@@ -107,7 +107,7 @@ def make_scene(scenario: Scenario, seed: int, look: Look) -> Scene:
     """The scene of a scenario, seen by a camera of the wanted size with the drawn field of view."""
     from worldgen.core.camera import Camera
     from worldgen.core.seeds import numpy_rng
-    from worldgen.scenes.simulate import draw_camera, simulate
+    from worldgen.simulation.simulate import draw_camera, simulate
 
     drawn = draw_camera(numpy_rng("camera", scenario.key, seed))
     camera = Camera.from_fov(
@@ -121,12 +121,12 @@ def _one(args: argparse.Namespace, look: Look) -> int:
     import json
 
     import worldgen
-    from worldgen.cli.output import output_folder
     from worldgen.core.errors import InputError
-    from worldgen.data.folder import SampleFolder
-    from worldgen.scenes.labelling import labels_of
-    from worldgen.scenes.render import render_scene
-    from worldgen.scenes.words import parse
+    from worldgen.data.dataset.sample_folder import SampleFolder
+    from worldgen.files.folders import output_folder
+    from worldgen.prompts import parse
+    from worldgen.rendering.labelling import labels_of
+    from worldgen.rendering.render import render_scene
 
     if not args.prompt.strip():
         raise InputError(
@@ -189,7 +189,7 @@ def grid_scenarios(axes: tuple[str, ...], base: Scenario, *, free: bool, count: 
     from worldgen.core.manoeuvres import MANOEUVRES
     from worldgen.core.scenario import LIGHTS, ROADS, WEATHERS
     from worldgen.core.seeds import numpy_rng
-    from worldgen.scenes.events import EVENTS
+    from worldgen.simulation.events import EVENTS
 
     values = {"weather": WEATHERS, "light": LIGHTS, "road": ROADS, "manoeuvre": MANOEUVRES, "event": tuple(EVENTS)}
     out: list[Scenario] = []
@@ -213,7 +213,7 @@ def _cell(chosen: dict[str, str], base: Scenario, rng: np.random.Generator, *, f
 
     from worldgen.core.manoeuvres import MANOEUVRES
     from worldgen.core.scenario import LIGHTS, ROADS, WEATHERS
-    from worldgen.scenes.events import EVENTS
+    from worldgen.simulation.events import EVENTS
 
     events = (chosen.pop("event"),) if "event" in chosen else base.events
     allowed = {"weather": set(WEATHERS), "light": set(LIGHTS), "road": set(ROADS), "manoeuvre": set(MANOEUVRES)}
@@ -247,8 +247,8 @@ def render_shard(job: Job) -> dict:
 
     from worldgen.core.errors import InputError
     from worldgen.core.scenario import Scenario
-    from worldgen.data.shards import ShardWriter
-    from worldgen.data.storage import join, resolve
+    from worldgen.data.dataset.shards import ShardWriter
+    from worldgen.files.storage import join, resolve
 
     filesystem, path = resolve(join(job.url, f"{job.name}.tar"))
     if filesystem.exists(path):
@@ -270,12 +270,12 @@ def make_sample(scenario: Scenario, seed: int, look: Look) -> Sample:
     """A rendered scene as a sample of a data set; its own drive, so that splits never cut through it."""
     import worldgen
     from worldgen.core.errors import InputError
-    from worldgen.core.sample import Sample
+    from worldgen.core.samples import Sample
     from worldgen.core.seeds import numpy_rng, stable_key
-    from worldgen.data.splits import SplitConfig, split_drives
-    from worldgen.scenes.labelling import labels_of
-    from worldgen.scenes.render import render_scene
-    from worldgen.scenes.words import describe
+    from worldgen.data.dataset.splits import SplitConfig, split_drives
+    from worldgen.prompts import describe
+    from worldgen.rendering.labelling import labels_of
+    from worldgen.rendering.render import render_scene
 
     for attempt in range(TRIES):
         try:
@@ -303,7 +303,7 @@ def _jobs(args: argparse.Namespace, look: Look, url: str) -> list[Job]:
 
     from worldgen.core.errors import InputError
     from worldgen.core.scenario import Scenario
-    from worldgen.scenes.words import parse
+    from worldgen.prompts import parse
 
     axes = tuple(word.strip() for word in args.grid.split(",") if word.strip())
     if len(set(axes)) < len(axes) or not set(axes) <= set(AXES):
@@ -323,7 +323,7 @@ def _many(args: argparse.Namespace, look: Look) -> int:
     import time
 
     from worldgen.cli.progress import progress
-    from worldgen.data.index import build_index
+    from worldgen.data.dataset.index import build_index
 
     start_s = time.monotonic()
     url = args.out or f"outputs/scenes-s{args.seed}"

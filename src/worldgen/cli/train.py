@@ -46,17 +46,17 @@ def run(args: argparse.Namespace) -> int:
     """Train. Returns the exit code."""
     # Loader processes are forked after the tokenizer was used; its threads would warn about it.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    from worldgen.cli.config import config_yaml, load_config
-    from worldgen.training.config import TrainConfig
+    from worldgen.cli.config_files import config_yaml, load_config
+    from worldgen.training.train_config import TrainConfig
 
     overrides = [*args.overrides, *(["overfit_one=true"] if args.overfit_one else [])]
     config = load_config(TrainConfig, args.config, overrides)
     if args.show_config:
         print(config_yaml(config), end="")
         return 0
-    from worldgen.training.record import Launch
+    from worldgen.training.loop.record import Launch
+    from worldgen.training.loop.trainer import TrainingError
     from worldgen.training.run import train
-    from worldgen.training.trainer import TrainingError
 
     quiet = os.environ.get("RANK", "0") != "0"
     report = _silent if quiet else _say

@@ -16,10 +16,10 @@ from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
 from worldgen.core.errors import InputError, MissingDependencyError, Received
-from worldgen.training.config import TrainConfig, output_folder
-from worldgen.training.record import Launch
-from worldgen.training.task import Task
-from worldgen.training.trainer import Outcome, Trainer
+from worldgen.training.loop.record import Launch
+from worldgen.training.loop.task import Task
+from worldgen.training.loop.trainer import Outcome, Trainer
+from worldgen.training.train_config import TrainConfig, output_folder
 
 TaskBuilder = Callable[[TrainConfig, Accelerator, Launch], Task]
 
@@ -64,10 +64,10 @@ def _run(config: TrainConfig, build: TaskBuilder, launch: Launch, accelerator: A
 
 
 def _builder(config: TrainConfig) -> TaskBuilder:
-    from worldgen.training.adversarial_task import build_adversarial_task
-    from worldgen.training.codec_task import build_codec_task
-    from worldgen.training.student_task import build_student_task
-    from worldgen.training.world_task import build_world_task
+    from worldgen.training.tasks.adversarial_task import build_adversarial_task
+    from worldgen.training.tasks.codec_task import build_codec_task
+    from worldgen.training.tasks.student_task import build_student_task
+    from worldgen.training.tasks.world_task import build_world_task
 
     builders = {
         "codec": build_codec_task, "world": build_world_task, "student": build_student_task,

@@ -1,0 +1,99 @@
+"""How well the attribute reader reads rendered clips it was not trained on."""
+
+from __future__ import annotations
+
+import datetime
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from worldgen.core.samples import Sample
+from worldgen.core.scenario import LIGHTS, WEATHERS
+from worldgen.evaluation.measures.attributes_score import confusion, judge, places, same_weather, share_interval
+from worldgen.instruments.attributes.attribute_reader import (
+    ABSENT,
+    ATTRIBUTES,
+    BAR,
+    GROUPS,
+    PRESENT,
+    AttributeReader,
+    Reading,
+    Truth,
+    network_of,
+)
+from worldgen.instruments.detector.detector import GROUPS as DETECTED
+from worldgen.instruments.detector.presence import PresenceReader, best_threshold
+from worldgen.instruments.loading import stored_instrument
+
+
+def accuracy_record(
+    folder: str | Path, val: Iterable[Sample], test: Iterable[Sample], *, detector: str | Path | None = None
+) -> dict:
+    """Accuracy of the weights in a folder on val and test clips together, for ``accuracy.json``.
+
+    Presence is read with the detector where there is one (the shipped one by default): its thresholds are set on the
+    val clips and its accuracy is of the test clips alone. Presence is balanced (see
+    :func:`~worldgen.evaluation.measures.attributes_score.share`); ``plain`` is the plain share.
+    """
+    instrument = stored_instrument(folder)
+    network, presence = network_of(instrument), PresenceReader.load(folder=detector)
+    clips = [_look(sample, AttributeReader(network, instrument, ATTRIBUTES), presence, True) for sample in val]
+    if presence is not None:
+        presence = replace(presence, thresholds=_thresholds(clips))
+    reader = AttributeReader(network, instrument, ATTRIBUTES, presence)
+    clips += [_look(sample, reader, presence, False) for sample in test]
+    mistakes = Counter(word for clip in clips for word in clip.mistakes())
+    accuracy = {}
+    for name in ATTRIBUTES:
+        detected = presence is not None and name in presence.thresholds
+        judged = [judge(c.reading, c.truth) for c in clips if not (detected and c.val)]
+        accuracy[name] = share_interval(judged, name).to_json()
+        if name in GROUPS and judged:
+            values = np.concatenate([j.right[name] for j in judged])
+            accuracy[name]["plain"] = round(float(np.nanmean(values)), 5) if np.isfinite(values).any() else None
+    return {
+        "instrument": "attributes", "date": datetime.date.today().isoformat(), "bar": BAR, "clips": len(clips),
+        "split": "val and test of the rendered data sets; presence by the detector: test",
+        "presence": None if presence is None else {"detector_hash": presence.hash, "thresholds": presence.thresholds},
+        "accuracy": accuracy,
+        "confusion": {
+            "weather_names": list(WEATHERS), "light_names": list(LIGHTS),
+            **confusion([c.reading for c in clips], [c.truth for c in clips]),
+        },
+        "weather_mistakes": dict(mistakes.most_common(20)),
+    }  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class _Looked:
+    """A clip as it was read. scores: ``(3, groups)`` of the detector, or None."""
+
+    reading: Reading
+    truth: Truth
+    val: bool
+    scores: np.ndarray | None
+
+    def mistakes(self) -> list[str]:
+        names = WEATHERS[self.truth.weather], LIGHTS[self.truth.light]
+        seen = [int(k) for k in self.reading.weather.argmax(1) if not same_weather(int(k), self.truth)]
+        return [f"{names[0]} read as {WEATHERS[k]}, {names[1]}" for k in seen]
+
+
+def _look(sample: Sample, reader: AttributeReader, presence: PresenceReader | None, val: bool) -> _Looked:
+    frames = places(len(sample.clip))
+    truth = Truth.of(sample.scenario, sample.labels, frames)
+    scores = presence.scores(sample.clip, frames) if presence is not None and val else None
+    return _Looked(reader.read(sample.clip, frames), truth, val, scores)
+
+
+def _thresholds(clips: list[_Looked]) -> dict[str, float]:
+    """The best score of each of the detector's groups on clips that were looked at with it."""
+    out = {}
+    for column, group in enumerate(DETECTED):
+        scores = np.concatenate([c.scores[:, column] for c in clips])
+        truth = np.concatenate([c.truth.present[:, list(GROUPS).index(group)] for c in clips])
+        out[group] = best_threshold(scores[truth == PRESENT], scores[truth == ABSENT])
+    return out

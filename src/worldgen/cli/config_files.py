@@ -1,0 +1,171 @@
+"""Typed configs: YAML files left to right, then ``key=value`` arguments, into a frozen dataclass."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import typing
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from worldgen.core.errors import InputError, Received
+
+Config = TypeVar("Config")
+
+
+def load_config(cls: type[Config], files: Sequence[str | Path] = (), overrides: Sequence[str] = ()) -> Config:
+    """An instance of the dataclass ``cls`` with the differences from its defaults merged in order.
+
+    files: YAML files, each a mapping of field names; nested dataclasses are nested mappings. overrides:
+    ``field=value`` or ``outer.inner=value`` in YAML syntax. A file name without a folder is also looked for among
+    the configs that ship with worldgen, as ``kind/name.yaml``.
+
+    Raises InputError for a missing or malformed file, an unknown key (with the nearest name), a value of the wrong
+    type, an interpolation, and whatever the dataclass itself refuses.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        merged = OmegaConf.structured(cls)
+    except OmegaConfBaseException as error:
+        raise AssertionError(f"{cls.__name__} cannot be a config class: {error}") from error
+    _thaw(merged)
+    sources = [(str(path), _read_yaml(path)) for path in files]
+    sources += [(f"argument {word!r}", _read_override(word)) for word in overrides]
+    for source, values in sources:
+        _check_keys(cls, values, source)
+        try:
+            merged = OmegaConf.merge(merged, OmegaConf.create(values))
+        except OmegaConfBaseException as error:
+            raise _wrong_value(cls, source, error) from error
+    try:
+        built = OmegaConf.to_object(merged)
+    except OmegaConfBaseException as error:
+        raise _wrong_value(cls, "config", error) from error
+    assert isinstance(built, cls), (type(built), cls)
+    return built
+
+
+def config_yaml(config: object) -> str:
+    """The resolved config as YAML text, readable by :func:`load_config`."""
+    from omegaconf import OmegaConf
+
+    return OmegaConf.to_yaml(OmegaConf.structured(config))
+
+
+def _thaw(node: Any) -> None:
+    """Let values be merged into a tree made from frozen dataclasses, which omegaconf marks read-only."""
+    from omegaconf import DictConfig, OmegaConf
+
+    OmegaConf.set_readonly(node, False)
+    if isinstance(node, DictConfig) and not node._is_none() and not node._is_missing():
+        for key in node:
+            child = node._get_node(key)
+            if isinstance(child, DictConfig):
+                _thaw(child)
+
+
+def _read_yaml(path: str | Path) -> dict:
+    from omegaconf import OmegaConf
+    from yaml import YAMLError
+
+    path = _find(path)
+    try:
+        values = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+    except YAMLError as error:
+        raise InputError(f"config file {path}", Received(f"invalid YAML ({error})"), "a YAML mapping") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"config file {path}", Received("bytes that are not text"), "a YAML mapping") from error
+    except OSError as error:
+        raise InputError(
+            f"config file {path}", Received(error.strerror or str(error)), "a readable YAML file"
+        ) from error
+    if not isinstance(values, dict):
+        raise InputError(f"config file {path}", Received(type(values).__name__), "a YAML mapping")
+    return values
+
+
+def _find(path: str | Path) -> Path:
+    from worldgen.files.shipped import configs_dir
+
+    path = Path(path).expanduser()
+    if path.exists() or path.is_absolute():
+        return path
+    shipped = configs_dir()
+    inside = Path(*path.parts[1:]) if path.parts[:1] == ("configs",) else path
+    if (shipped / inside).is_file():
+        return shipped / inside
+    known = sorted(str(Path("configs") / file.relative_to(shipped)) for file in shipped.rglob("*.yaml"))
+    near = difflib.get_close_matches(str(path), known, 1)
+    raise InputError(
+        "config file", str(path), "an existing YAML file" + (f" (did you mean {near[0]}?)" if near else "")
+    )
+
+
+def _read_override(word: str) -> dict:
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    key, equals, _ = word.partition("=")
+    if not equals or not all(part.isidentifier() for part in key.split(".")):
+        raise InputError("override", word, "key=value or outer.inner=value")
+    try:
+        return OmegaConf.to_container(OmegaConf.from_dotlist([word]), resolve=False)  # type: ignore[return-value]
+    except (YAMLError, OmegaConfBaseException) as error:
+        raise InputError("override", word, "a value in YAML syntax") from error
+
+
+def _check_keys(cls: type, values: dict, source: str, prefix: str = "") -> None:
+    """Every key of ``values`` is a field of ``cls``, nested dataclasses included, and no value is an interpolation."""
+    hints = typing.get_type_hints(cls)
+    known = [field.name for field in dataclasses.fields(cls)]
+    for key, value in values.items():
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, 1)
+            hint = f" (did you mean {prefix}{near[0]}?)" if near else ""
+            raise InputError(f"unknown config key in {source}", f"{prefix}{key}", "one of " + ", ".join(known) + hint)
+        if not isinstance(value, dict) and "${" in str(value):
+            raise InputError(
+                f"config value of {prefix}{key} in {source}", value, "a plain value: nothing is interpolated"
+            )
+        inner = _dataclass_of(hints[key])
+        if not inner or not isinstance(value, dict):
+            continue
+        if _is_table(hints[key]):
+            for name, entry in value.items():
+                _check_keys(inner, entry if isinstance(entry, dict) else {}, source, f"{prefix}{key}.{name}.")
+        else:
+            _check_keys(inner, value, source, f"{prefix}{key}.")
+
+
+def _is_table(hint: Any) -> bool:
+    """Whether a field is a ``dict[str, SomeConfig]``, whose keys are the user's own names."""
+    return dict in (typing.get_origin(hint), *map(typing.get_origin, typing.get_args(hint)))
+
+
+def _dataclass_of(hint: Any) -> type | None:
+    candidates = (hint, *typing.get_args(hint))
+    return next((each for each in candidates if isinstance(each, type) and dataclasses.is_dataclass(each)), None)
+
+
+def _wrong_value(cls: type, source: str, error: Exception) -> InputError:
+    key = getattr(error, "full_key", None) or ""
+    reason = str(getattr(error, "msg", None) or error).strip().split("\n")[0]
+    if "$VALUE" in reason:  # omegaconf leaves its placeholder in place for items of lists
+        reason = "an item of the wrong type"
+    return InputError(f"config value{f' of {key}' if key else ''} in {source}", Received(reason), _type_text(cls, key))
+
+
+def _type_text(cls: type, key: str) -> str:
+    """The annotation of a field named by a dotted key, as it is written in its class."""
+    text: Any = "the type of the field"
+    for part in key.split("[", maxsplit=1)[0].split("."):
+        found = next((field for field in dataclasses.fields(cls) if field.name == part), None)
+        if found is None:
+            break
+        text = found.type
+        cls = _dataclass_of(typing.get_type_hints(cls)[part]) or cls
+    return text if isinstance(text, str) else getattr(text, "__name__", str(text))

@@ -1,0 +1,35 @@
+"""Measure clips: how far from real ones, how well they obey, how they drift, whether they copy, whether they help.
+
+Each measure says what it compares, with how many clips, and how sure it is; 'worldgen eval MEASURE --help' explains one.
+eval/PROTOCOL.md says what would prove each claim wrong."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+
+SUBCOMMANDS: dict[str, tuple[str, str]] = {
+    "fvd": ("worldgen.cli.eval.eval_fvd", "Fréchet distance to real clips, with a card of everything that changes it"),
+    "memorisation": ("worldgen.cli.eval.eval_memorisation", "whether clips are copies of training clips"),
+    "control": ("worldgen.cli.eval.eval_control", "does a clip move as it was told: speed and yaw rate from the pixels"),
+    "attributes": ("worldgen.cli.eval.eval_attributes", "does a clip show the weather, light and road users asked for"),
+    "labels": ("worldgen.cli.eval.eval_labels", "do the pixels show the objects that the labels say, where they say"),
+    "drift": ("worldgen.cli.eval.eval_drift", "what a long rollout loses, and at which frame"),
+    "gain": ("worldgen.cli.eval.eval_gain", "does made data help a detector: equal training, paired intervals, controls"),
+}
+"""Name -> module and one-line help. A module has ``add_arguments(parser)`` and ``run(args) -> int``, imports only the
+standard library at its start, and its docstring is the description in ``--help``."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The sub-commands of ``worldgen eval``."""
+    commands = parser.add_subparsers(dest="measure", metavar="MEASURE", required=True, title="measures")
+    for name, (module_name, line) in SUBCOMMANDS.items():
+        module = importlib.import_module(module_name)
+        measure = commands.add_parser(name, help=line, description=(module.__doc__ or line).strip())
+        module.add_arguments(measure)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the measure that was named."""
+    return int(importlib.import_module(SUBCOMMANDS[args.measure][0]).run(args) or 0)

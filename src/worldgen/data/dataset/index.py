@@ -1,0 +1,234 @@
+"""The index of a data set: one row per sample, and random access through it."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from worldgen.core.errors import InputError, Received
+from worldgen.core.samples import SPLITS, Sample
+from worldgen.data.dataset.shards import MEMBERS, canonical_json, decode_record, decode_sample, scan_shard
+from worldgen.files.storage import join, read_bytes, reported, resolve, write_bytes
+from worldgen.files.tar import Entry
+
+DATASET_VERSION = 1
+INDEX_NAME, SUMMARY_NAME = "index.parquet", "dataset.json"
+
+COLUMNS = {
+    "key": pa.string(), "shard": pa.string(), "num_frames": pa.int64(), "fps": pa.float64(), "width_px": pa.int64(),
+    "height_px": pa.int64(), "caption": pa.string(), "drive": pa.string(), "split": pa.string(),
+    "tags": pa.list_(pa.string()), "licence": pa.string(), "has_ego": pa.bool_(), "has_labels": pa.bool_(),
+    "accepted": pa.bool_(), "reasons": pa.list_(pa.string()),
+    **{f"{name.replace('.', '_')}_{part}": pa.int64() for name in MEMBERS for part in ("offset", "size")},
+}  # fmt: skip
+"""Columns of every index, then one ``score_NAME`` (float64) per number found in any scorecard. Offsets are in bytes from
+the start of the shard to the first byte of that file; null where a sample has no such file."""
+
+
+def shard_urls(url: str) -> list[str]:
+    """The shards of a data set in name order. Raises: InputError when there is no folder or no shard in it."""
+    fs, path = resolve(url)
+    with reported("read", url):
+        names = sorted(name for name in fs.ls(path, detail=False) if name.endswith(".tar"))
+    if not names:
+        raise InputError(f"data set {url}", Received("a folder without shards"), "*.tar files")
+    return [join(url, name.rsplit("/", 1)[-1]) for name in names]
+
+
+def build_index(url: str) -> dict:
+    """Scan the shards and write ``index.parquet`` and ``dataset.json`` beside them; returns the latter.
+
+    Only tar headers and ``KEY.json`` files are read. Raises: InputError for damaged shards and for a key that two
+    shards hold.
+    """
+    rows: list[dict] = []
+    shards: list[dict] = []
+    seen: dict[str, str] = {}
+    for shard_url in shard_urls(url):
+        name = shard_url.rsplit("/", 1)[-1]
+        count = len(rows)
+        for row in shard_rows(shard_url):
+            if row["key"] in seen:
+                raise InputError(f"key {row['key']}", Received(f"in {seen[row['key']]} and {name}"), "each key once")
+            seen[row["key"]] = name
+            rows.append(row)
+        fs, path = resolve(shard_url)
+        shards.append({"name": name, "size_bytes": int(fs.size(path)), "num_samples": len(rows) - count})
+    summary = _summary(rows, shards)
+    write_bytes(join(url, INDEX_NAME), _parquet(rows))
+    write_bytes(join(url, SUMMARY_NAME), canonical_json(summary, "data set summary"))
+    return summary
+
+
+def shard_rows(url: str) -> Iterator[dict]:
+    """Index rows of one shard, in its order (see :func:`index_row`)."""
+    for key, group, data in scan_shard(url):
+        yield index_row(url, key, group, data)
+
+
+def index_row(url: str, key: str, group: dict[str, Entry], data: bytes) -> dict:
+    """The index row of one sample from what :func:`scan_shard` tells of it.
+
+    ``weights_hash`` (not a column) rides along for the summary. Raises: InputError for a damaged record.
+    """
+    record = decode_record({"json": data} if data else {})
+    if record["key"] != key:
+        raise InputError(f"shard {url}: record of {key}", record["key"], "the key of its file name")
+    scorecard = record["scorecard"]
+    row = {column: record.get(column) for column in COLUMNS}
+    row |= {
+        "shard": url.rsplit("/", 1)[-1], "accepted": bool(scorecard.get("accepted", True)),
+        "reasons": [str(reason) for reason in scorecard.get("reasons", ())],
+    }  # fmt: skip
+    for member in MEMBERS:
+        place = group.get(member)
+        row[f"{member.replace('.', '_')}_offset"] = None if place is None else place.offset
+        row[f"{member.replace('.', '_')}_size"] = None if place is None else place.size
+    row |= {f"score_{name}": value for name, value in _numbers(scorecard)}
+    row["weights_hash"] = record["provenance"].get("weights_hash")
+    return row
+
+
+def _numbers(scorecard: dict, prefix: str = "") -> Iterator[tuple[str, float]]:
+    """The numbers of a scorecard by name, nested names joined with ``_``."""
+    for name, value in scorecard.items():
+        if isinstance(value, dict):
+            yield from _numbers(value, f"{prefix}{name}_")
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            yield f"{prefix}{name}", float(value)
+
+
+def _parquet(rows: list[dict]) -> bytes:
+    scores = sorted({name for row in rows for name in row if name.startswith("score_")})
+    columns = COLUMNS | dict.fromkeys(scores, pa.float64())
+    table = pa.table({name: pa.array([row.get(name) for row in rows], kind) for name, kind in columns.items()})
+    buffer = io.BytesIO()
+    pq.write_table(table.replace_schema_metadata({"worldgen_dataset_version": str(DATASET_VERSION)}), buffer)
+    return buffer.getvalue()
+
+
+def _summary(rows: list[dict], shards: list[dict]) -> dict:
+    return {
+        "dataset_version": DATASET_VERSION, "num_samples": len(rows),
+        "num_frames": sum(row["num_frames"] for row in rows),
+        "duration_s": round(sum(row["num_frames"] / row["fps"] for row in rows), 6),
+        "splits": {split: sum(row["split"] == split for row in rows) for split in SPLITS},
+        "num_accepted": sum(row["accepted"] for row in rows),
+        "licences": dict(Counter(row["licence"] for row in rows)),
+        "weights_hashes": sorted({row["weights_hash"] for row in rows if row["weights_hash"]}),
+        "shards": shards,
+    }  # fmt: skip
+
+
+class DataSet:
+    """A data set through its index: rows to choose from, samples loaded by their byte range alone.
+
+    rows: one dict per sample (see ``COLUMNS``). Cheap to copy and to send to another process.
+    """
+
+    def __init__(self, url: str):
+        self.url = str(url)
+        self.summary = read_summary(self.url)
+        self.rows = read_rows(self.url)
+        self._number = {row["key"]: number for number, row in enumerate(self.rows)}
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Sample]:
+        return (self.load(number) for number in range(len(self)))
+
+    def row(self, which: int | str) -> dict:
+        """The index row by number or key. Raises: InputError when there is none."""
+        if isinstance(which, str):
+            if which not in self._number:
+                raise InputError("sample key", which, f"one of the {len(self)} keys of {self.url}")
+            return self.rows[self._number[which]]
+        if not -len(self) <= which < len(self):
+            raise InputError("sample number", which, f"0 to {len(self) - 1}")
+        return self.rows[which]
+
+    def members(self, which: int | str) -> dict[str, bytes]:
+        """A sample's files by extension, in one read of exactly its part of the shard."""
+        row = self.row(which)
+        places = {}
+        for member in MEMBERS:
+            offset, size = (row[f"{member.replace('.', '_')}_{part}"] for part in ("offset", "size"))
+            if offset is not None:
+                places[member] = (offset, offset + size)
+        start, end = min(a for a, _ in places.values()), max(b for _, b in places.values())
+        data = read_bytes(join(self.url, row["shard"]), start, end)
+        return {member: data[a - start : b - start] for member, (a, b) in places.items()}
+
+    def member(self, which: int | str, name: str) -> bytes | None:
+        """One of a sample's files (an extension of ``MEMBERS``), read alone; None when the sample has none."""
+        row = self.row(which)
+        offset, size = (row[f"{name.replace('.', '_')}_{part}"] for part in ("offset", "size"))
+        return None if offset is None else read_bytes(join(self.url, row["shard"]), offset, offset + size)
+
+    def load(self, which: int | str) -> Sample:
+        """Decode one sample by number or key.
+
+        Raises: InputError when the sample is damaged or the index no longer fits the shards.
+        """
+        row = self.row(which)
+        members = self.members(which)
+        try:
+            key = decode_record(members)["key"]
+        except InputError:
+            key = None
+        if key != row["key"]:
+            raise InputError(
+                f"sample {row['key']} in {join(self.url, row['shard'])}", Received("other bytes than the index says"),
+                f"an index that fits (worldgen data index {self.url})",
+            )  # fmt: skip
+        return decode_sample(members)
+
+    def select(self, split: str | None = None, tags: Iterable[str] = (), *, accepted: bool | None = None) -> DataSet:
+        """The same data set with only the rows of a split, with all these tags, accepted or not."""
+        if split is not None and split not in SPLITS:
+            raise InputError("split", split, "one of " + ", ".join(SPLITS))
+        wanted = {tags} if isinstance(tags, str) else set(tags)
+        chosen = object.__new__(DataSet)
+        chosen.url, chosen.summary = self.url, self.summary
+        chosen.rows = [
+            row for row in self.rows
+            if (split is None or row["split"] == split) and wanted <= set(row["tags"])
+            and (accepted is None or row["accepted"] == accepted)
+        ]  # fmt: skip
+        chosen._number = {row["key"]: number for number, row in enumerate(chosen.rows)}
+        return chosen
+
+
+def read_summary(url: str) -> dict:
+    """``dataset.json``. Raises: InputError when it is missing or of another version."""
+    fs, path = resolve(join(url, SUMMARY_NAME))
+    with reported("read", url):
+        if not fs.exists(path):
+            raise InputError(f"data set {url}", Received("no index"), f"one made by: worldgen data index {url}")
+    try:
+        summary = json.loads(read_bytes(join(url, SUMMARY_NAME)))
+    except ValueError as error:
+        raise InputError(join(url, SUMMARY_NAME), Received("no JSON"), f"worldgen data index {url}") from error
+    version = summary.get("dataset_version") if isinstance(summary, dict) else None
+    if version != DATASET_VERSION:
+        raise InputError(f"dataset_version of {url}", version, str(DATASET_VERSION))
+    return summary
+
+
+def read_rows(url: str) -> list[dict]:
+    """The rows of ``index.parquet``. Raises: InputError when it is missing, damaged or lacks columns."""
+    where = join(url, INDEX_NAME)
+    try:
+        table = pq.read_table(io.BytesIO(read_bytes(where)))
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(where, Received("no parquet file"), f"worldgen data index {url}") from error
+    missing = sorted(set(COLUMNS) - set(table.column_names))
+    if missing:
+        raise InputError(f"columns of {where}", Received(f"without {', '.join(missing)}"), f"worldgen data index {url}")
+    return table.to_pylist()

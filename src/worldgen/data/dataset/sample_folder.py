@@ -1,0 +1,82 @@
+"""The output folder of one sample: clip, sheet, labels, ego motion and everything needed to make it again."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from worldgen.core.clip import Clip
+from worldgen.core.ego import EgoMotion, planar_poses
+from worldgen.core.labels import Labels
+from worldgen.data.export.coco import coco_video
+from worldgen.data.video.encoding import Mp4Writer
+from worldgen.data.view.sheet import contact_sheet
+
+SHEET_FRAMES = 8
+SHEET_COLUMNS = 4
+SHEET_CELL_PX = 448
+FILES = ("clip.mp4", "sheet.png", "labels.json", "ego.csv", "meta.json")
+
+
+class SampleFolder:
+    """Writes ``FILES`` into an existing empty folder, taking the clip in parts; memory does not grow with its length.
+
+    ``labels.json`` is in COCO video style (empty when there are no labels), ``ego.csv`` an ego log with one row per
+    frame (only the header when the motion is unknown). ``meta.json`` comes last: a folder that has it is complete.
+    """
+
+    def __init__(self, folder: Path, *, num_frames: int, fps: float, size_px: tuple[int, int]):
+        self.folder = folder
+        self.num_frames, self.fps, self.size_px = num_frames, fps, size_px
+        self._writer = Mp4Writer(folder / "clip.mp4", fps, size_px)
+        self._shown = np.unique(np.linspace(0, num_frames - 1, min(SHEET_FRAMES, num_frames)).round().astype(int))
+        self._pictures: list[np.ndarray] = []
+
+    def add(self, frames: np.ndarray) -> None:
+        """Append frames ``(T, H, W, 3)`` uint8 RGB."""
+        start = self._writer.num_frames
+        self._writer.write(frames)
+        self._pictures += [frames[i - start].copy() for i in self._shown if start <= i < start + len(frames)]
+
+    def finish(self, meta: dict, *, caption: str, ego: EgoMotion | None, labels: Labels | None) -> None:
+        """Close the clip and write everything else. ``meta`` is JSON-able (prompt, seed, model, versions, ...)."""
+        assert self._writer.num_frames == self.num_frames, (self._writer.num_frames, self.num_frames)
+        self._writer.__exit__(None, None, None)
+        labels = labels or Labels.empty(self.num_frames, *self.size_px)
+        record = coco_video(labels, file_name="clip.mp4", fps=self.fps)
+        (self.folder / "labels.json").write_text(json.dumps(record) + "\n")
+        write_ego_csv(self.folder / "ego.csv", ego)
+        sheet = self._sheet(caption, labels)
+        ok, png = cv2.imencode(".png", sheet[..., ::-1])
+        assert ok, sheet.shape
+        (self.folder / "sheet.png").write_bytes(png.tobytes())
+        (self.folder / "meta.json").write_text(json.dumps(meta, indent=2, sort_keys=True) + "\n")
+
+    def _sheet(self, caption: str, labels: Labels) -> np.ndarray:
+        """The shown frames as a clip of their own, with the labels of those frames."""
+        place = {int(frame): i for i, frame in enumerate(self._shown)}
+        kept = labels.where(np.isin(labels.frame_index, self._shown))
+        frame_index = np.array([place[int(f)] for f in kept.frame_index], np.int64)
+        renumbered = replace(kept, num_frames=len(place), frame_index=frame_index)
+        clip = Clip(np.stack(self._pictures), self.fps)
+        return contact_sheet(
+            [clip], [caption], labels=[renumbered], times_s=[self._shown / self.fps], frames_per_clip=len(place), columns=SHEET_COLUMNS,
+            cell_width_px=SHEET_CELL_PX,
+        )  # fmt: skip
+
+
+def write_ego_csv(path: Path, ego: EgoMotion | None) -> None:
+    """Ego motion as an ego log that ``worldgen ingest`` and ``--ego`` read back: one row per frame."""
+    with open(path, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["time_s", "speed_mps", "yaw_rate_radps", "x_m", "y_m", "yaw_rad"])
+        if ego is None:
+            return
+        for i, pose in enumerate(planar_poses(ego)):
+            row = [i / ego.fps, ego.speed_mps[i], ego.yaw_rate_radps[i], *pose]
+            writer.writerow([f"{value:.6f}" for value in row])

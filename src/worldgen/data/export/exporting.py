@@ -1,0 +1,78 @@
+"""A labelled data set in the formats that detectors and trackers are trained from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from worldgen.core.clip import Clip
+from worldgen.core.errors import InputError, Received
+from worldgen.core.samples import Sample
+from worldgen.data.dataset.index import DataSet
+from worldgen.data.export.coco import write_coco
+from worldgen.data.export.kitti import write_kitti, write_kitti_tracking
+from worldgen.data.export.yolo import write_yolo
+from worldgen.data.video.images import IMAGE_SUFFIXES
+
+FORMATS: dict[str, Callable[[Iterable[Sample], Path, str], dict[str, int]]] = {
+    "coco": write_coco, "kitti": write_kitti, "kitti_tracking": write_kitti_tracking, "yolo": write_yolo,
+}  # fmt: skip
+DEFAULT_SUFFIX = {"coco": ".jpg", "kitti": ".png", "kitti_tracking": ".png", "yolo": ".jpg"}
+"""KITTI readers look for PNG by name; the others take what the label files name."""
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """What to export. every: take each n-th frame. suffix: ``.jpg``, ``.png`` or None for the format's usual one.
+
+    split: only this split, None for all. quarantined: also samples that the gate refused.
+    """
+
+    format: str = "coco"
+    every: int = 1
+    suffix: str | None = None
+    split: str | None = None
+    quarantined: bool = False
+
+    def __post_init__(self) -> None:
+        if self.format not in FORMATS:
+            raise InputError("export format", self.format, "one of " + ", ".join(FORMATS))
+        if not isinstance(self.every, int) or self.every < 1:
+            raise InputError("every", self.every, "a whole number of frames, at least 1")
+        if self.suffix not in (None, *IMAGE_SUFFIXES):
+            raise InputError("image suffix", self.suffix, "one of " + ", ".join(IMAGE_SUFFIXES))
+
+
+def export_data(
+    data: DataSet, folder: Path, config: ExportConfig, *, seen: Callable[[Iterable[int]], Iterable[int]] = iter
+) -> dict[str, int]:
+    """Write the labelled samples of a data set into a folder; returns counts.
+
+    Samples without labels are counted, not written: a picture whose objects nobody marked is not a picture without
+    objects. seen: wraps the sample numbers, for a progress bar.
+
+    Raises: InputError when nothing is left to export, and for damaged samples.
+    """
+    chosen = data.select(config.split, accepted=None if config.quarantined else True)
+    labelled = [number for number, row in enumerate(chosen.rows) if row["has_labels"]]
+    if not labelled:
+        raise InputError(
+            f"data set {data.url}", Received(f"{len(chosen)} chosen samples, none with labels"), "labelled samples"
+        )
+    samples: Iterator[Sample] = (_thinned(chosen.load(number), config.every) for number in seen(labelled))
+    counts = FORMATS[config.format](samples, folder, config.suffix or DEFAULT_SUFFIX[config.format])
+    return {
+        "samples": len(labelled), "samples_without_labels": len(chosen) - len(labelled),
+        "samples_quarantined": len(data.select(config.split)) - len(chosen), **counts,
+    }  # fmt: skip
+
+
+def _thinned(sample: Sample, every: int) -> Sample:
+    """Each n-th frame of a sample, from the first on, as a sample of a lower rate; its ego motion is left out."""
+    if every == 1:
+        return sample
+    clip, labels = Clip(sample.clip.frames[::every], sample.clip.fps / every), sample.labels
+    kept = labels.where(labels.frame_index % every == 0)
+    labels = replace(kept, num_frames=len(clip), frame_index=kept.frame_index // every)
+    return replace(sample, clip=clip, ego=None, labels=labels)

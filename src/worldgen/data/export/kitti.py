@@ -1,0 +1,175 @@
+"""Labels as KITTI text files, for object detection and for tracking, with 3-D boxes in camera coordinates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from worldgen.core.camera import Camera
+from worldgen.core.labels import CLASSES, KITTI_NAMES, Labels
+from worldgen.core.samples import SPLITS, Sample
+from worldgen.data.video.images import write_image
+
+UNKNOWN_3D = (-10.0, (-1.0, -1.0, -1.0), (-1000.0, -1000.0, -1000.0), -10.0)
+"""alpha, dimensions, location, rotation_y of an object whose 3-D box is not known, as in KITTI's DontCare rows."""
+
+OCCLUSION_LEVELS = (0.1, 0.5)
+"""Hidden share from which an object counts as partly (1) and largely (2) occluded; KITTI states no numbers."""
+
+TRUNCATION_LEVELS = (0.15, 0.5)
+"""Truncated share from which the integer level of the tracking files is 1 and 2: KITTI's easy and hard limits."""
+
+
+def kitti_fields(labels: Labels, row: int, camera: Camera | None) -> tuple[str, float, int, str]:
+    """One object as type, truncation (share), occlusion (0 to 3) and the rest of its line from ``alpha`` on.
+
+    KITTI's order: alpha, box (left top right bottom, px), dimensions (height width length, m), location (centre of
+    the box's bottom in the camera frame, m), rotation_y (rad, about the camera's y axis, 0 along its x axis).
+    The camera frame is the real, tilted one; rotation_y is the heading's angle in its x-z plane, so a box keeps the
+    tilt of a pitched camera (its exact pose is in the ego frame, by the calibration's ``Tr_velo_to_cam``). Ignored
+    objects are ``DontCare`` regions. Source: KITTI object development kit, readme, "Data Format Description".
+    """
+    ignored = bool(labels.ignore[row])
+    kind = "DontCare" if ignored else KITTI_NAMES[CLASSES[labels.class_id[row]]]
+    alpha, dimensions, location, rotation = UNKNOWN_3D
+    box3d = labels.box3d[row].astype(float)
+    if camera is not None and kind != "DontCare" and np.isfinite(box3d).all():
+        alpha, dimensions, location, rotation = _in_camera(box3d, camera)
+    numbers = (alpha, *labels.box_px[row].tolist(), *dimensions, *location, rotation)
+    rest = " ".join(f"{number:.2f}" for number in numbers)
+    if kind == "DontCare":
+        return kind, -1.0, -1, rest
+    hidden = float(labels.occlusion[row])
+    occlusion = 3 if math.isnan(hidden) else sum(hidden >= level for level in OCCLUSION_LEVELS)
+    truncation = float(labels.truncation[row])
+    return kind, 0.0 if math.isnan(truncation) else truncation, occlusion, rest
+
+
+def _in_camera(
+    box3d: np.ndarray, camera: Camera
+) -> tuple[float, tuple[float, float, float], tuple[float, float, float], float]:
+    x, y, z, length, width, height, yaw = box3d
+    transform = camera.camera_from_ego()
+    foot = transform[:3, :3] @ np.array([x, y, z - height / 2]) + transform[:3, 3]
+    forward = transform[:3, :3] @ np.array([math.cos(yaw), math.sin(yaw), 0.0])
+    rotation = math.atan2(-forward[2], forward[0])
+    alpha = math.remainder(rotation - math.atan2(foot[0], foot[2]), 2 * math.pi)
+    return alpha, (height, width, length), (float(foot[0]), float(foot[1]), float(foot[2])), rotation
+
+
+def object_lines(labels: Labels, camera: Camera | None) -> list[str]:
+    """The lines of one picture of the object benchmark; objects without a visible pixel are left out."""
+    lines = []
+    for row in _visible(labels):
+        kind, truncation, occlusion, rest = kitti_fields(labels, row, camera)
+        lines.append(f"{kind} {truncation:.2f} {occlusion} {rest}")
+    return lines
+
+
+def tracking_lines(labels: Labels, camera: Camera | None) -> list[str]:
+    """The lines of one sequence of the tracking benchmark: frame and track number first, truncation as a level 0 to 2."""
+    lines = []
+    for row in _visible(labels):
+        kind, truncation, occlusion, rest = kitti_fields(labels, row, camera)
+        level = -1 if kind == "DontCare" else sum(truncation >= level for level in TRUNCATION_LEVELS)
+        track = -1 if kind == "DontCare" else labels.track_id[row]
+        lines.append(f"{labels.frame_index[row]} {track} {kind} {level} {occlusion} {rest}")
+    return lines
+
+
+def _visible(labels: Labels) -> np.ndarray:
+    box = labels.box_px
+    return np.flatnonzero((box[:, 2] > box[:, 0]) & (box[:, 3] > box[:, 1]))
+
+
+def calibration(camera: Camera) -> str:
+    """A calibration file: all cameras are this one, the rectification is none, the lidar's frame is the ego frame.
+
+    ``P2 = [K | 0]``; ``Tr_velo_to_cam`` takes the ego frame (x forward, y left, z up, on the ground, as KITTI's lidar
+    axes) to the camera frame.
+    """
+    projection = np.hstack([camera.intrinsics(), np.zeros((3, 1))])
+    rows = [(f"P{number}", projection) for number in range(4)]
+    rows += [
+        ("R0_rect", np.eye(3)),
+        ("Tr_velo_to_cam", camera.camera_from_ego()[:3]),
+        ("Tr_imu_to_velo", np.eye(4)[:3]),
+    ]
+    return "".join(f"{name}: " + " ".join(f"{value:.12e}" for value in matrix.ravel()) + "\n" for name, matrix in rows)
+
+
+@dataclass
+class _Report:
+    counts: dict[str, int] = field(default_factory=lambda: {"images": 0, "boxes": 0, "ignored": 0, "without_camera": 0})
+    splits: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, sample: Sample, lines: list[str], names: list[str]) -> None:
+        self.splits.setdefault(sample.split, []).extend(names)
+        dont_care = sum(" DontCare " in f" {line} " for line in lines)
+        self.counts["images"] += len(sample.clip)
+        self.counts["boxes"] += len(lines) - dont_care
+        self.counts["ignored"] += len(sample.labels) - len(lines) + dont_care
+        self.counts["without_camera"] += sample.camera is None
+
+    def write_splits(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        for split in SPLITS:
+            if split in self.splits:
+                (folder / f"{split}.txt").write_text("".join(f"{name}\n" for name in self.splits[split]), "ascii")
+
+
+def write_kitti(samples: Iterable[Sample], folder: Path, suffix: str) -> dict[str, int]:
+    """The object benchmark's layout: ``training/{image_2,label_2,calib}/NNNNNN``, ``ImageSets/SPLIT.txt``, ``frames.txt``.
+
+    Pictures are numbered through all samples; ``frames.txt`` tells which sample and frame each is. A sample without a
+    camera has no calibration files and no 3-D fields.
+    """
+    report, number, origins = _Report(), 0, []
+    for name in ("image_2", "label_2", "calib"):
+        (folder / "training" / name).mkdir(parents=True, exist_ok=True)
+    for sample in samples:
+        written, names = [], []
+        for frame, picture in enumerate(sample.clip.frames):
+            name = f"{number:06d}"
+            lines = object_lines(sample.labels.at(frame), sample.camera)
+            write_image(folder / "training" / "image_2" / f"{name}{suffix}", picture)
+            (folder / "training" / "label_2" / f"{name}.txt").write_text(
+                "".join(f"{line}\n" for line in lines), "ascii"
+            )
+            if sample.camera is not None:
+                (folder / "training" / "calib" / f"{name}.txt").write_text(calibration(sample.camera), "ascii")
+            origins.append(f"{name} {sample.key} {frame}\n")
+            written += lines
+            names.append(name)
+            number += 1
+        report.add(sample, written, names)
+    report.write_splits(folder / "ImageSets")
+    (folder / "frames.txt").write_text("".join(origins), "ascii")
+    return report.counts
+
+
+def write_kitti_tracking(samples: Iterable[Sample], folder: Path, suffix: str) -> dict[str, int]:
+    """The tracking benchmark's layout: ``training/{image_02/SSSS/NNNNNN,label_02/SSSS.txt,calib/SSSS.txt}``.
+
+    Also ``ImageSets/SPLIT.txt`` and ``sequences.txt``, which tells the sample behind each sequence.
+    """
+    report, origins = _Report(), []
+    for name in ("image_02", "label_02", "calib"):
+        (folder / "training" / name).mkdir(parents=True, exist_ok=True)
+    for number, sample in enumerate(samples):
+        name = f"{number:04d}"
+        for frame, picture in enumerate(sample.clip.frames):
+            write_image(folder / "training" / "image_02" / name / f"{frame:06d}{suffix}", picture)
+        lines = tracking_lines(sample.labels, sample.camera)
+        (folder / "training" / "label_02" / f"{name}.txt").write_text("".join(f"{line}\n" for line in lines), "ascii")
+        if sample.camera is not None:
+            (folder / "training" / "calib" / f"{name}.txt").write_text(calibration(sample.camera), "ascii")
+        origins.append(f"{name} {sample.key}\n")
+        report.add(sample, lines, [name])
+    report.write_splits(folder / "ImageSets")
+    (folder / "sequences.txt").write_text("".join(origins), "ascii")
+    return report.counts

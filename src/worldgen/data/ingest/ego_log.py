@@ -1,0 +1,294 @@
+"""Reads ego logs: tables of times and vehicle motion with their units stated, checked to the last cell."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from worldgen.core.ego import MAX_SPEED_MPS, MAX_YAW_RATE_RADPS
+from worldgen.core.errors import InputError, Received
+from worldgen.data.ingest.table import Table, numbers, read_table
+from worldgen.data.ingest.units import Meaning, read_meanings
+
+MAX_WHEEL_RAD = math.radians(70)
+"""Front wheels of road vehicles turn by about 45 degrees at most; beyond 70 the unit is wrong."""
+KITTI_NUMBERS = 12
+
+
+@dataclass(frozen=True)
+class EgoLogConfig:
+    """How to read one ego log and set its clock.
+
+    path: the log, relative to the SOURCE folder; "none" to ingest without one; None for the file beside the video.
+    format: ``table``, or ``kitti_poses`` (12 numbers a row: a 3x4 camera-to-first-camera matrix in metres, row i is
+    frame i). columns: column in the file -> ``quantity_unit`` or "ignore" (names in ``data/ingest/units.py``).
+
+    wheelbase_m, steering_ratio (turn of the hand wheel per turn of the front wheels), steering_max_rad (what 1.0 of a
+    ``_unit`` column means), steering_positive: for the bicycle model. yaw_positive: side of positive yaw and yaw rate.
+    pose_axes: ``vehicle`` (x forward, y left, z up) or ``camera`` (x right, y down, z forward).
+    assume_yaw_rate_radps: the yaw rate of a log that cannot tell it.
+
+    clock: ``video``, log times are on the video's clock; ``first_row``, the log's first row is at the first frame.
+    clock_offset_s: added to the log's times. frame_times: ``video``, or ``log`` when row i holds the time of frame i
+    (or of the frame named in a ``frame`` column). max_gap_s: longest step between rows that is bridged. valid_s:
+    (start, stop) of the video in which the log, and what is assumed about it, is true. outside: what becomes of video
+    without log: ``drop`` it, or keep windows that reach into it with ``unknown`` motion.
+    """
+
+    path: str | None = None
+    format: Literal["table", "kitti_poses"] = "table"
+    columns: dict[str, str] = field(default_factory=dict)
+    wheelbase_m: float | None = None
+    steering_ratio: float | None = None
+    steering_max_rad: float | None = None
+    steering_positive: Literal["left", "right"] = "left"
+    yaw_positive: Literal["left", "right"] = "left"
+    pose_axes: Literal["vehicle", "camera"] = "vehicle"
+    assume_yaw_rate_radps: float | None = None
+    clock: Literal["video", "first_row"] = "video"
+    clock_offset_s: float = 0.0
+    frame_times: Literal["video", "log"] = "video"
+    max_gap_s: float = 1.5
+    valid_s: tuple[float, float] | None = None
+    outside: Literal["drop", "unknown"] = "drop"
+
+    def __post_init__(self) -> None:
+        for name in ("wheelbase_m", "steering_ratio", "steering_max_rad", "max_gap_s"):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise InputError(f"ego.{name}", value, "a positive number")
+        if not math.isfinite(self.clock_offset_s):
+            raise InputError("ego.clock_offset_s", self.clock_offset_s, "a finite number of seconds")
+        if self.valid_s is not None and not self.valid_s[0] < self.valid_s[1]:
+            raise InputError("ego.valid_s", tuple(self.valid_s), "start before stop, in seconds of the video")
+        if self.assume_yaw_rate_radps is not None and not abs(self.assume_yaw_rate_radps) <= MAX_YAW_RATE_RADPS:
+            raise InputError(
+                "ego.assume_yaw_rate_radps", self.assume_yaw_rate_radps, f"at most {MAX_YAW_RATE_RADPS} in magnitude"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class EgoLog:
+    """A checked log in SI units.
+
+    times_s: ``(M,)`` float64, strictly increasing, M >= 2, on the log's own clock; None where rows are frames
+    (``kitti_poses``). series: quantity -> ``(M,)`` float64 (speed m/s; yaw_rate rad/s and yaw rad, left positive;
+    steering rad of the front wheels, left positive; x y z m; qw qx qy qz; lat lon degrees; heading rad, compass), or
+    ``matrix`` -> ``(M, 4, 4)``. columns: quantity -> column it came from. unused: columns that were not read.
+    row_times_s: ``(R,)`` times of all rows of the file, repeated stamps included. frame: frame number of each of those
+    rows, or None. num_duplicates: rows dropped because their stamp was repeated.
+    """
+
+    path: str
+    times_s: np.ndarray | None
+    series: dict[str, np.ndarray]
+    columns: dict[str, str]
+    unused: tuple[str, ...] = ()
+    row_times_s: np.ndarray | None = None
+    frame: np.ndarray | None = None
+    num_duplicates: int = 0
+
+    def __len__(self) -> int:
+        return len(next(iter(self.series.values())))
+
+
+def read_ego_log(path: str | Path, config: EgoLogConfig | None = None) -> EgoLog:
+    """A log file as checked columns in SI units.
+
+    Raises InputError naming file, row and column for text in numbers, empty cells, times that go back, fewer than two
+    rows, values that are not finite or not possible, columns without units, repeated columns.
+    """
+    config = config or EgoLogConfig()
+    path = Path(path)
+    if not path.is_file():
+        raise InputError("ego log", str(path), "a .csv, .json or .parquet file")
+    if config.format == "kitti_poses":
+        return _read_kitti(path)
+    table = read_table(path)
+    try:
+        meanings = read_meanings(table.names, dict(config.columns))
+    except InputError as error:
+        raise InputError(f"ego log {path.name}, {error}") from error
+    columns = {meaning.quantity: name for name, meaning in meanings.items()}
+    if "time" not in columns:
+        raise InputError(
+            f"ego log {path.name}",
+            Received(f"columns {', '.join(table.names)}"),
+            "a time column such as time_s, time_ms or time_ns (map another name with ego.columns)",
+        )
+    series = {meaning.quantity: numbers(table, name) * meaning.factor for name, meaning in meanings.items()}
+    _check_times(table, columns["time"], series["time"])
+    for name, meaning in meanings.items():
+        _check_possible(table, name, meaning, series[meaning.quantity])
+    _to_conventions(table, config, meanings, series)
+    unused = tuple(name for name in table.names if name not in meanings)
+    return _assemble(path, series, columns, unused)
+
+
+def _assemble(path: Path, series: dict, columns: dict[str, str], unused: tuple[str, ...]) -> EgoLog:
+    row_times_s = series.pop("time")
+    frame = series.pop("frame", None)
+    keep = np.concatenate([[True], np.diff(row_times_s) > 0])
+    if keep.sum() < 2:
+        raise InputError(
+            f"ego log {path.name}", Received("one distinct time stamp"), "at least two rows at different times"
+        )
+    if not series:
+        raise InputError(
+            f"ego log {path.name}",
+            Received("no motion column" + (f" (unused: {', '.join(unused)})" if unused else "")),
+            "speed, yaw rate, steering, pose or GPS columns with units in their names",
+        )
+    kept = {name: values[keep] for name, values in series.items()}
+    return EgoLog(str(path), row_times_s[keep], kept, columns, unused, row_times_s, frame, int((~keep).sum()))
+
+
+def _check_times(table: Table, name: str, times_s: np.ndarray) -> None:
+    back = np.flatnonzero(np.diff(times_s) < 0)
+    if len(back):
+        row = int(back[0]) + 1
+        raise InputError(
+            table.where(row, name),
+            Received(f"{table.cells[name][row]}, before the row above ({table.cells[name][row - 1]})"),
+            "times that do not go back",
+        )
+
+
+LIMITS = {
+    "speed": (MAX_SPEED_MPS, "m/s"), "yaw_rate": (MAX_YAW_RATE_RADPS, "rad/s"), "lat": (90.0, "degrees"),
+    "lon": (360.0, "degrees"), "yaw": (1000.0, "rad"), "heading": (1000.0, "rad"),
+}  # fmt: skip
+
+
+def _check_possible(table: Table, name: str, meaning: Meaning, values: np.ndarray) -> None:
+    if meaning.quantity not in LIMITS and meaning.unit != "unit":
+        return
+    limit, unit = LIMITS.get(meaning.quantity, (1.0, "of the stated maximum"))
+    row = int(np.abs(values).argmax())
+    if abs(values[row]) > limit * (1 + 1e-9):
+        raise InputError(
+            table.where(row, name),
+            Received(f"{table.cells[name][row]}, which is {values[row]:.6g} {unit}"),
+            f"at most {limit:.6g} {unit} in magnitude: is the unit in the column name right?",
+        )
+
+
+def _to_conventions(table: Table, config: EgoLogConfig, meanings: dict[str, Meaning], series: dict) -> None:
+    """Signs to left positive, hand wheel to front wheels, quaternions to unit length; in place."""
+    if config.yaw_positive == "right":
+        for quantity in ("yaw_rate", "yaw"):
+            if quantity in series:
+                series[quantity] = -series[quantity]
+    for name, meaning in meanings.items():
+        if meaning.quantity not in ("steering", "steering_wheel"):
+            continue
+        series["steering"] = _front_wheel_rad(table, name, meaning, config, series.pop(meaning.quantity))
+    quaternion = [q for q in ("qw", "qx", "qy", "qz") if q in series]
+    if quaternion:
+        if len(quaternion) < 4 or not {"x", "y", "z"} <= set(series):
+            raise InputError(
+                f"ego log {table.path.name}",
+                Received(f"columns {', '.join(quaternion)}"),
+                "qw qx qy qz together with x_m y_m z_m",
+            )
+        norm = np.sqrt(sum(series[q] ** 2 for q in quaternion))
+        off = int(np.abs(norm - 1).argmax())
+        if abs(norm[off] - 1) > 0.01:
+            raise InputError(table.where(off, "qw qx qy qz"), Received(f"length {norm[off]:.6g}"), "a unit quaternion")
+        for q in quaternion:
+            series[q] = series[q] / norm
+    for pair in (("lat", "lon"), ("x", "y")):
+        if len(set(pair) & set(series)) == 1:
+            raise InputError(f"ego log {table.path.name}", Received(f"only one of {pair[0]} and {pair[1]}"), "both")
+
+
+def _front_wheel_rad(table: Table, name: str, meaning: Meaning, config: EgoLogConfig, values: np.ndarray) -> np.ndarray:
+    if config.wheelbase_m is None:
+        raise InputError(
+            f"ego log {table.path.name}, column {name}",
+            Received("steering without a wheelbase"),
+            f"ego.wheelbase_m in metres (or ego.columns: {{{name}: ignore}})",
+        )
+    if meaning.unit == "unit":
+        if config.steering_max_rad is None:
+            raise InputError(
+                f"ego log {table.path.name}, column {name}",
+                Received("steering in parts of an unknown maximum"),
+                "ego.steering_max_rad, the angle that 1.0 stands for",
+            )
+        values = values * config.steering_max_rad
+    if meaning.quantity == "steering_wheel":
+        if config.steering_ratio is None:
+            raise InputError(
+                f"ego log {table.path.name}, column {name}",
+                Received("a hand-wheel angle without a ratio"),
+                "ego.steering_ratio, hand-wheel angle per front-wheel angle (12 to 20 for most cars)",
+            )
+        values = values / config.steering_ratio
+    row = int(np.abs(values).argmax())
+    if abs(values[row]) > MAX_WHEEL_RAD:
+        raise InputError(
+            table.where(row, name),
+            Received(f"{table.cells[name][row]}, a front-wheel angle of {math.degrees(values[row]):.4g} degrees"),
+            "at most 70 degrees: is the unit right, and is it the hand wheel (steering_wheel_deg)?",
+        )
+    return -values if config.steering_positive == "right" else values
+
+
+def _read_kitti(path: Path) -> EgoLog:
+    """KITTI odometry poses: 12 numbers a line, row-major 3x4 of camera i to camera 0, metres.
+
+    Source: KITTI odometry devkit readme (https://www.cvlibs.net/datasets/kitti/eval_odometry.php).
+    """
+    matrices = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        words = line.split()
+        if not words:
+            continue
+        where = f"pose file {path.name}, line {number}"
+        if len(words) != KITTI_NUMBERS:
+            raise InputError(where, Received(f"{len(words)} numbers"), f"{KITTI_NUMBERS}: a 3x4 matrix by rows")
+        try:
+            values = np.array([float(word) for word in words])
+        except ValueError as error:
+            raise InputError(where, Received("text in numbers"), f"{KITTI_NUMBERS} numbers") from error
+        matrix = np.vstack([values.reshape(3, 4), [0, 0, 0, 1]])
+        if not np.isfinite(matrix).all() or np.abs(matrix[:3, :3] @ matrix[:3, :3].T - np.eye(3)).max() > 0.01:
+            raise InputError(where, Received("a matrix whose first three columns are no rotation"), "a rigid 3x4 pose")
+        matrices.append(matrix)
+    if len(matrices) < 2:
+        raise InputError(f"pose file {path.name}", Received(f"{len(matrices)} rows"), "at least two rows")
+    return EgoLog(str(path), None, {"matrix": np.array(matrices)}, {"matrix": "3x4 rows"})
+
+
+def read_times(path: str | Path, num_frames: int) -> np.ndarray:
+    """Frame times ``(num_frames,)`` in seconds from the first, from a table with a time column and one row per frame.
+
+    Raises InputError when the table is wrong, has another number of rows, or times that do not increase.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError("times_file", str(path), "a table with a time column")
+    table = read_table(path)
+    try:
+        name, meaning = next(
+            ((n, m) for n, m in read_meanings(table.names, {}).items() if m.quantity == "time"), (None, None)
+        )
+    except InputError as error:
+        raise InputError(f"times file {path.name}, {error}") from error
+    if name is None:
+        raise InputError(
+            f"times file {path.name}", Received(f"columns {', '.join(table.names)}"), "a time column such as time_s"
+        )
+    times_s = numbers(table, name) * meaning.factor
+    if len(times_s) != num_frames or (np.diff(times_s) <= 0).any():
+        raise InputError(
+            f"times file {path.name}",
+            Received(f"{len(times_s)} rows" if len(times_s) != num_frames else "times that do not increase"),
+            f"{num_frames} increasing times, one per frame",
+        )
+    return times_s - times_s[0]

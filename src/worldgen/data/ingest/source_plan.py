@@ -1,0 +1,264 @@
+"""Plans what a source gives: its clock, its camera, its labels, and the windows cut from it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+
+from worldgen.core.camera import Camera
+from worldgen.core.ego import EgoMotion
+from worldgen.core.errors import InputError, Received
+from worldgen.core.labels import Labels
+from worldgen.data.dataset.splits import SplitConfig
+from worldgen.data.ingest import align
+from worldgen.data.ingest.annotations import annotated_labels, read_xywh_rows
+from worldgen.data.ingest.captions import TimedCaption, read_captions
+from worldgen.data.ingest.ego_log import EgoLog, EgoLogConfig, read_ego_log
+from worldgen.data.ingest.sources import NO_FILE, CameraConfig, Source, SourceConfig, frame_info
+from worldgen.data.video.framing import Framing, framing
+from worldgen.data.video.reading import VideoInfo
+
+UNEVEN_STEP, UNEVEN_SHARE = 1 / 3, 0.05
+"""Steps between shown frames that are off by more than this part of a period are uneven; with more than this share of
+them the eye sees it."""
+
+
+@dataclass(frozen=True)
+class IngestConfig:
+    """What ``worldgen ingest`` makes of a folder.
+
+    fps, width_px, height_px, num_frames, stride_frames: the windows; sizes are even, strides count frames at ``fps``.
+    min_frames: a run too short for a window gives one shorter window of at least this many frames (None: none).
+    motion_at: where ego motion is measured. ``frames``: between the moments the shown frames were taken, so that motion
+    and pixels agree even where the source's rate is no multiple of ``fps``; ``ticks``: between even moments, smoother.
+    min_speed_mps: leave out windows whose known speed stays below. samples_per_shard: a drive longer than this takes
+    several shards. crf: H.264 quality. on_bad_source: ``stop``, or ``skip`` and record sources that cannot be read.
+    verify: ``decode`` every frame before anything is written, or trust the ``headers``.
+
+    defaults: of all sources. sources: path or pattern relative to the SOURCE folder -> what differs. exclude: patterns
+    to leave out. split: drives to train, val, test.
+    """
+
+    fps: float = 8.0
+    width_px: int = 224
+    height_px: int = 128
+    num_frames: int = 25
+    stride_frames: int = 25
+    min_frames: int | None = None
+    motion_at: Literal["frames", "ticks"] = "frames"
+    min_speed_mps: float = 0.0
+    samples_per_shard: int = 256
+    crf: int = 18
+    on_bad_source: Literal["stop", "skip"] = "stop"
+    verify: Literal["decode", "headers"] = "decode"
+    defaults: SourceConfig = field(default_factory=SourceConfig)
+    sources: dict[str, SourceConfig] = field(default_factory=dict)
+    exclude: tuple[str, ...] = ()
+    split: SplitConfig = field(default_factory=SplitConfig)
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("width_px", 16, 8192),
+            ("height_px", 16, 8192),
+            ("num_frames", 1, 100_000),
+            ("stride_frames", 1, 100_000),
+            ("samples_per_shard", 1, 100_000),
+        ):
+            if not low <= getattr(self, name) <= high:
+                raise InputError(name, getattr(self, name), f"{low} to {high}")
+        if self.width_px % 2 or self.height_px % 2:
+            raise InputError("window size", (self.width_px, self.height_px), "even numbers of pixels (H.264 yuv420p)")
+        if self.min_frames is not None and not 1 <= self.min_frames <= self.num_frames:
+            raise InputError("min_frames", self.min_frames, f"1 to num_frames, {self.num_frames}")
+        for fps in (self.fps, self.defaults.fps, *(source.fps for source in self.sources.values())):
+            if fps is not None and not (math.isfinite(fps) and 0 < fps <= 240):
+                raise InputError("fps", fps, "above 0 and at most 240")
+
+
+@dataclass(frozen=True)
+class Window:
+    """A run of ticks of one source. start_tick and num_frames on the source's grid."""
+
+    start_tick: int
+    num_frames: int
+
+
+@dataclass(frozen=True, eq=False)
+class SourcePlan:
+    """Everything known about a source before its pixels are cut.
+
+    digest: hash of its content. info: frames and times. log, motion: the ego log read and on the video's clock, or
+    None. motion_at: see ``IngestConfig``. frame_times_s: true times of all frames, from the file or from the log. grid:
+    ticks at the target rate. frame_of, camera: crop and resize, and the camera of the result; camera_given: whether the
+    config stated it. labels: of all frames, in source pixels, or None. notes: sentences for the person.
+    """
+
+    source: Source
+    digest: str
+    info: VideoInfo
+    log: EgoLog | None
+    motion: align.Motion | None
+    motion_at: str
+    frame_times_s: np.ndarray
+    grid: align.Grid
+    frame_of: Framing
+    camera: Camera
+    camera_given: bool
+    labels: Labels | None
+    captions: tuple[TimedCaption, ...]
+    windows: tuple[Window, ...]
+    notes: tuple[str, ...]
+
+    def start_s(self, window: Window) -> float:
+        return window.start_tick / self.grid.fps
+
+    def frame_indices(self, window: Window) -> np.ndarray:
+        """Source frames of a window, ``(num_frames,)`` int64."""
+        return self.grid.frame_index[window.start_tick : window.start_tick + window.num_frames]
+
+    def ego(self, window: Window, *, at: Literal["frames", "ticks"] | None = None) -> EgoMotion | None:
+        """Motion of a window, or None where it is unknown. at: see ``IngestConfig.motion_at``, which is the default."""
+        start, stop, period_s = window.start_tick, window.start_tick + window.num_frames, 1 / self.grid.fps
+        if self.motion is None or not self.motion.covers_span(start * period_s, (stop - 1) * period_s):
+            return None
+        times_s, before_s = np.arange(start, stop) * period_s, (start - 1) * period_s
+        if (at or self.motion_at) == "frames":
+            times_s = self.frame_times_s[self.grid.frame_index[start:stop]]
+            has_frame = start > 0 and self.grid.frame_index[start - 1] >= 0
+            before_s = float(
+                self.frame_times_s[self.grid.frame_index[start - 1]] if has_frame else times_s[0] - period_s
+            )
+        return self.motion.ego(times_s, self.grid.fps, before_s=before_s)
+
+    def window_labels(self, window: Window) -> Labels | None:
+        """Labels of a window in its own frames and pixels; objects outside the picture are left out."""
+        if self.labels is None:
+            return None
+        tick_of = {int(frame): tick for tick, frame in enumerate(self.frame_indices(window))}
+        inside = self.labels.where(np.isin(self.labels.frame_index, list(tick_of)))
+        ticks = np.array([tick_of[int(frame)] for frame in inside.frame_index], np.int64)
+        framed = self.frame_of.labels(replace(inside, num_frames=window.num_frames, frame_index=ticks))
+        return framed.where(framed.visible_fraction > 0)
+
+
+def plan_source(source: Source, config: IngestConfig) -> SourcePlan:
+    """Read a source's headers, log, labels and captions, and lay its windows.
+
+    Raises InputError for whatever is wrong with any of them.
+    """
+    info = frame_info(source)
+    log, motion, times_s, notes = _clock(source, info)
+    fps = source.config.fps or config.fps
+    if source.kind == "images":
+        # Unordered pictures: every one is a tick of its own, whatever rate is written on the sample.
+        times_s = np.arange(info.num_frames) / fps
+        grid = align.resample(times_s, fps, None)
+        windows = tuple(Window(i, 1) for i in range(info.num_frames))
+    else:
+        keeps_unknown = source.config.ego is not None and source.config.ego.outside == "unknown"
+        grid = align.resample(times_s, fps, None if keeps_unknown else motion)
+        windows = _cut(grid, config)
+        notes += _rate_notes(info, times_s, grid)
+    frame_of = source_framing(source, info, (config.width_px, config.height_px))
+    if frame_of.width_px > frame_of.crop_width_px:
+        notes.append(f"pictures enlarged {frame_of.width_px / frame_of.crop_width_px:.3g} times")
+    camera = (source.config.camera or CameraConfig()).camera(info.width_px, info.height_px)
+    plan = SourcePlan(
+        source=source, digest=source.digest(), info=info, log=log, motion=motion, motion_at=config.motion_at,
+        frame_times_s=times_s, grid=grid, frame_of=frame_of, camera=frame_of.camera(camera),
+        camera_given=source.config.camera is not None, labels=_labels(source, info),
+        captions=() if source.caption_path is None else read_captions(source.caption_path), windows=windows, notes=(),
+    )  # fmt: skip
+    kept = tuple(window for window in windows if not _too_slow(plan, window, config.min_speed_mps))
+    if len(kept) < len(windows):
+        notes.append(f"{len(windows) - len(kept)} windows below {config.min_speed_mps:g} m/s left out")
+    if not windows:
+        longest = max((stop - start for start, stop in grid.spans), default=0)
+        notes.append(f"no window: the longest run of usable frames is {longest} of {config.num_frames}")
+    return replace(plan, windows=kept, notes=tuple(notes))
+
+
+def _clock(source: Source, info: VideoInfo) -> tuple[EgoLog | None, align.Motion | None, np.ndarray, list[str]]:
+    """The log, the motion on the video's clock, the true frame times, and notes about the two clocks."""
+    ego_config = source.config.ego or EgoLogConfig()
+    if source.ego_path is None:
+        stated = source.config.ego is not None and source.config.ego.path != NO_FILE
+        return None, None, info.times_s, ["the config describes an ego log, but none is beside this source"] * stated
+    log = read_ego_log(source.ego_path, ego_config)
+    times_s, notes = info.times_s, []
+    if ego_config.frame_times == "log":
+        times_s = align.frame_times_from_log(log, info.num_frames)
+        notes.append("frame times taken from the log")
+    motion = align.motion_from_log(log, ego_config, times_s)
+    return log, motion, times_s, notes + align.clock_notes(log, motion, times_s)
+
+
+def source_framing(source: Source, info: VideoInfo, size: tuple[int, int]) -> Framing:
+    """The framing of a source: its own ``crop_px`` first, then the largest centred window of the target's shape."""
+    crop = source.config.crop_px
+    if crop is None:
+        return framing((info.width_px, info.height_px), size)
+    x0, y0, width, height = crop
+    if min(crop) < 0 or width < 1 or height < 1 or x0 + width > info.width_px or y0 + height > info.height_px:
+        raise InputError(
+            f"crop_px of {source.name}", tuple(crop), f"x0, y0, width, height inside {info.width_px}x{info.height_px}"
+        )
+    inner = framing((width, height), size)
+    return replace(inner, x0_px=inner.x0_px + x0, y0_px=inner.y0_px + y0)
+
+
+def _cut(grid: align.Grid, config: IngestConfig) -> tuple[Window, ...]:
+    windows = []
+    for start, stop in grid.spans:
+        length = stop - start
+        if length >= config.num_frames:
+            windows += [
+                Window(t, config.num_frames) for t in range(start, stop - config.num_frames + 1, config.stride_frames)
+            ]
+        elif config.min_frames is not None and length >= config.min_frames:
+            windows.append(Window(start, length))
+    return tuple(windows)
+
+
+def _too_slow(plan: SourcePlan, window: Window, min_speed_mps: float) -> bool:
+    ego = plan.ego(window, at="ticks") if min_speed_mps > 0 else None
+    return ego is not None and float(np.abs(ego.speed_mps).max()) < min_speed_mps
+
+
+def _rate_notes(info: VideoInfo, times_s: np.ndarray, grid: align.Grid) -> list[str]:
+    notes = []
+    if info.variable_rate:
+        notes.append("variable frame rate: true frame times are used")
+    rate = (len(times_s) - 1) / times_s[-1] if len(times_s) > 1 else info.fps
+    steps_s = np.diff(times_s[grid.frame_index[grid.frame_index >= 0]])
+    share = float((np.abs(steps_s * grid.fps - 1) > UNEVEN_STEP).mean()) if len(steps_s) else 0.0
+    if rate < grid.fps * 0.999:
+        notes.append(f"{rate:.4g} frames per second are fewer than the {grid.fps:g} wanted: lower fps for this source")
+    elif share > UNEVEN_SHARE:
+        even = rate / max(1, round(rate / grid.fps))
+        hint = f": fps {even:.4g} shows evenly spaced frames" if abs(even / grid.fps - 1) > 0.01 else ""
+        notes.append(f"motion is uneven, {100 * share:.0f} % of steps are off by more than a third{hint}")
+    missing = int((grid.frame_index < 0).sum())
+    if missing and rate >= grid.fps * 0.999:
+        notes.append(f"{missing} of {len(grid.frame_index)} ticks have no frame near them")
+    return notes
+
+
+def _labels(source: Source, info: VideoInfo) -> Labels | None:
+    size = (info.width_px, info.height_px)
+    if source.kind == "images":
+        for image in source.coco:
+            if (image.width_px, image.height_px) != size:
+                raise InputError(
+                    f"image {image.file_name} of {source.name}",
+                    Received(f"{image.width_px}x{image.height_px} pixels"),
+                    f"{size[0]}x{size[1]}, as the first",
+                )
+        rows = [(i, cls, track, *box) for i, image in enumerate(source.coco) for cls, track, *box in image.boxes]
+        return annotated_labels(rows, info.num_frames, size)
+    if source.labels_path is None:
+        return None
+    return read_xywh_rows(source.labels_path, source.config.labels, info.num_frames, size)

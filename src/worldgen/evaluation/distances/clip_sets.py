@@ -1,0 +1,98 @@
+"""Clips to measure, from data sets, folders of videos, and held-out scenes; a set may hold several of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from worldgen.core.clip import Clip
+from worldgen.core.errors import InputError, Received
+from worldgen.core.seeds import numpy_rng
+from worldgen.data.dataset.index import DataSet
+from worldgen.data.video.reading import decode_mp4, read_clip
+from worldgen.evaluation.distances.features import Item
+from worldgen.evaluation.measures.trials import Trial
+from worldgen.files.storage import reported, resolve
+
+VIDEOS = (".mp4", ".mkv", ".mov", ".avi", ".webm")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which clips of a data set are taken. split: "" for all. tags: only clips with all of them. limit: at most so many,
+    chosen by ``seed`` (0: all).
+    """
+
+    split: str = ""
+    tags: tuple[str, ...] = ()
+    limit: int = 0
+    seed: int = 0
+
+
+class NoClipsError(InputError):
+    """A data set that is there, but holds no accepted clip of the split and tags asked for."""
+
+
+class ClipSet:
+    """Clips of one URL: a data set, or a folder of videos. Iterating decodes one after the other.
+
+    Raises: InputError when there is nothing, or when a folder of videos is asked for a split or tags.
+    """
+
+    def __init__(self, url: str, choice: Choice | None = None):
+        self.url, self.choice = str(url), choice or Choice()
+        self._data, self._files = None, []
+        files = _videos(self.url)
+        if files and (self.choice.split or self.choice.tags):
+            raise InputError(f"split or tags of {url}", Received("a folder of videos"), "a data set, which has them")
+        if files:
+            self._files = [files[i] for i in _chosen(len(files), self.choice)]
+            return
+        data = DataSet(self.url).select(self.choice.split or None, self.choice.tags, accepted=True)
+        if not len(data):
+            raise NoClipsError(f"clips of {url}", Received("none of that split and tags"), "at least one")
+        self._data = data
+        self._rows = _chosen(len(data), self.choice)
+
+    def __len__(self) -> int:
+        return len(self._files) if self._data is None else len(self._rows)
+
+    def __iter__(self) -> Iterator[Item]:
+        return (self.item(number) for number in range(len(self)))
+
+    def item(self, number: int) -> Item:
+        """One clip of the set, by its place."""
+        if self._data is None:
+            file = self._files[number]
+            return Item(read_clip(file), Path(file).stem, Path(file).stem)
+        row = self._data.row(self._rows[number])  # only the pixels are read: labels and ego motion take as long again
+        clip = decode_mp4(self._data.member(self._rows[number], "mp4"))
+        return Item(Clip(clip.frames, row["fps"]), row["key"], row["drive"], tuple(row["tags"]))
+
+
+def trial_items(trials: list[Trial], clips) -> Iterator[Item]:
+    """Clips of held-out scenes with their keys and tags, in order."""
+    for trial, clip in zip(trials, clips, strict=True):
+        scenario = trial.scenario
+        yield Item(clip, trial.key, trial.key, (scenario.weather, scenario.light, scenario.road, *scenario.events))
+
+
+def is_folder_of_videos(url: str) -> bool:
+    """Whether a URL is a local folder with video files in it, and not a data set."""
+    return bool(_videos(url))
+
+
+def _videos(url: str) -> list[str]:
+    path = resolve(url)[1]
+    if "://" in url or not Path(path).is_dir():
+        return []
+    with reported("read", url):
+        names = sorted(str(p) for p in Path(path).iterdir() if p.suffix.lower() in VIDEOS and p.is_file())
+    return names
+
+
+def _chosen(count: int, choice: Choice) -> list[int]:
+    if choice.limit <= 0 or choice.limit >= count:
+        return list(range(count))
+    return sorted(int(i) for i in numpy_rng("chosen clips", choice.seed).permutation(count)[: choice.limit])

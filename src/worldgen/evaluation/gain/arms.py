@@ -1,0 +1,185 @@
+"""The pictures of every arm of a detector-gain study."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from worldgen.core.errors import InputError, Received
+from worldgen.core.samples import SPLITS, Sample
+from worldgen.core.seeds import numpy_rng
+from worldgen.data.dataset.index import SUMMARY_NAME, DataSet
+from worldgen.evaluation.gain.gain_config import GIVEN, GainStudy, Source, arm_names
+from worldgen.evaluation.gain.weather import weathered
+from worldgen.files.storage import join, read_bytes
+from worldgen.instruments.detector.pictures import Boxes, Pictures, pictures_of
+
+FIRST_ONLY = 1_000_000
+"""Longer than any clip: of every so many frames only the first one is taken."""
+
+
+@dataclass(frozen=True, eq=False)
+class Arm:
+    """What one arm trains on. parts: pictures, and the share of the drawn pictures that come from each. length:
+    optimiser steps as a multiple of the study's."""
+
+    name: str
+    parts: tuple[tuple[Pictures, float], ...]
+    length: float = 1.0
+
+    def pictures(self) -> tuple[Pictures, np.ndarray]:
+        """All pictures, and the chance of each ``(N,)`` to be drawn."""
+        shares = [np.full(len(part), share / len(part)) for part, share in self.parts]
+        return Pictures.joined([part for part, _ in self.parts]), np.concatenate(shares)
+
+    def digest(self) -> str:
+        """Names pictures, boxes and shares."""
+        state = hashlib.blake2b(digest_size=16)
+        for part, share in self.parts:
+            state.update(f"{part.digest()} {share:.9g} ".encode())
+        return state.hexdigest()
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The clips of a source: data set and index row of each, in the order of their keys."""
+
+    clips: tuple[tuple[DataSet, dict], ...]
+
+    @property
+    def rows(self) -> list[dict]:
+        """The index rows."""
+        return [row for _, row in self.clips]
+
+    def samples(self) -> Iterator[Sample]:
+        """The clips, decoded one after the other."""
+        return (data.load(row["key"]) for data, row in self.clips)
+
+
+def chosen(source: Source) -> Chosen:
+    """The clips of a source. Raises: InputError when there is none with labels, or a key that two data sets hold."""
+    wanted, unwanted = set(source.with_any), set(source.without)
+    clips: dict[str, tuple[DataSet, dict]] = {}
+    for url in source.urls:
+        data = DataSet(url)
+        for row in data.rows:
+            fits = row["accepted"] and row["has_labels"] and row["split"] in (source.splits or SPLITS)
+            if not fits or unwanted & set(row["tags"]) or (wanted and not wanted & set(row["tags"])):
+                continue
+            if row["key"] in clips:
+                raise InputError(f"clip {row['key']}", Received(f"in two of {source.url}"), "each clip once")
+            clips[row["key"]] = (data, row)
+    # Keys are hashes: their order mixes what was rendered or recorded together.
+    keys = sorted(clips)[source.skip :]
+    keys = keys[: source.clips] if source.clips else keys
+    if not keys:
+        raise InputError(f"clips of {source.url}", Received(f"none for {_text(source)}"), "at least one labelled clip")
+    return Chosen(tuple(clips[key] for key in keys))
+
+
+def missing(source: Source) -> str:
+    """Why an arm of this source has to wait, or nothing."""
+    if not source.urls:
+        return "no data set given yet"
+    accepted = any(row["accepted"] for url in source.urls for row in DataSet(url).rows)
+    return "" if accepted else "the gate accepted none of its clips"
+
+
+def _text(source: Source) -> str:
+    return ", ".join(f"{name}={value}" for name, value in asdict(source).items() if value and name != "url")
+
+
+def load_source(source: Source, study: GainStudy, folder: Path) -> Pictures:
+    """The pictures of a source at the study's size, kept in ``folder`` for the next time."""
+    summary = [hashlib.blake2b(read_bytes(join(url, SUMMARY_NAME)), digest_size=16).hexdigest() for url in source.urls]
+    asked = json.dumps([asdict(source), summary, study.width_px, study.height_px, study.min_height_px], sort_keys=True)
+    kept = folder / f"pictures-{hashlib.blake2b(asked.encode(), digest_size=8).hexdigest()}.npz"
+    if kept.exists():
+        return Pictures.load(str(kept))
+    pictures = pictures_of(
+        chosen(source).samples(), first=source.first, every=source.every, size=(study.width_px, study.height_px),
+        min_height_px=study.min_height_px,
+    )  # fmt: skip
+    pictures.save(str(kept))
+    return pictures
+
+
+def check_apart(study: GainStudy) -> None:
+    """Raise InputError when a clip of the test is also trained on."""
+    test = chosen(study.test).rows
+    held_out = {row["drive"] or row["key"] for row in test}
+    keys = {row["key"] for row in test}
+    for name in ("real", "rare", "synthetic", "restyled"):
+        source: Source = getattr(study, name)
+        if missing(source):
+            continue
+        rows = chosen(source).rows
+        shared = keys & {row["key"] for row in rows}
+        if shared:
+            raise InputError(f"{name} of the study", Received(f"{len(shared)} clips of the test"), "other clips")
+        drives = held_out & {row["drive"] for row in rows if row["drive"]}
+        if drives and name != "rare":  # the oracle may come from the drive of the test where there is no other
+            raise InputError(
+                f"{name} of the study", Received(f"drives of the test: {sorted(drives)[:3]}"), "other drives"
+            )
+
+
+def shuffled_boxes(pictures: Pictures, *, seed: int) -> Pictures:
+    """Every picture with the boxes of another picture: labels that are wrong but look like labels."""
+    order = np.roll(np.arange(len(pictures)), 1)[numpy_rng("shuffled boxes", seed).permutation(len(pictures))]
+    if len(pictures) > 1:  # nobody keeps their own
+        same = np.flatnonzero(order == np.arange(len(pictures)))
+        for number in same:
+            other = (number + 1) % len(pictures)
+            order[number], order[other] = order[other], order[number]
+    boxes = pictures.boxes
+    rows = [np.flatnonzero(boxes.picture_index == source) for source in order]
+    moved = boxes.where(np.concatenate(rows))
+    index = np.repeat(np.arange(len(order)), [len(row) for row in rows])
+    boxes = Boxes(index, moved.group, moved.box_px, moved.ignore, moved.distance_m)
+    return Pictures(pictures.frames, boxes, pictures.clip_index, pictures.tags)
+
+
+def build_arms(study: GainStudy, load: Callable[[Source], Pictures]) -> tuple[dict[str, Arm], dict[str, str]]:
+    """The arms that can run, in order, and for each that cannot the reason."""
+    real = load(study.real)
+    half = (real, 0.5)
+    arms: dict[str, Arm] = {}
+    waiting: dict[str, str] = {}
+    for name in arm_names(study):
+        if study.arms and name not in study.arms:
+            continue
+        source = {"oracle": study.rare, "restyled": study.restyled}.get(
+            name, study.synthetic if name == GIVEN or name.startswith("synthetic_") else None
+        )
+        if source is not None and (reason := missing(source)):
+            waiting[name] = reason
+            continue
+        if name in ("real", "real_short", "real_long"):
+            arms[name] = Arm(name, ((real, 1.0),), {"real_short": 0.5, "real_long": 2.0}.get(name, 1.0))
+        elif name == "duplicated":
+            arms[name] = Arm(name, (half, half))
+        elif name == "shuffled":
+            arms[name] = Arm(name, (half, (shuffled_boxes(real, seed=0), 0.5)))
+        elif name == "weather":
+            arms[name] = Arm(name, (half, (weathered(real, seed=0, kinds=study.painted), 0.5)))
+        elif name == GIVEN:
+            arms[name] = Arm(name, (half, (load(replace(source, first=0, every=FIRST_ONLY)), 0.5)))
+        else:
+            ratio = float(name.removeprefix("synthetic_")) if name.startswith("synthetic_") else 1.0
+            arms[name] = _mixed(name, real, load(source), ratio)
+    return arms, waiting
+
+
+def _mixed(name: str, real: Pictures, extra: Pictures, ratio: float) -> Arm:
+    """Real and ``ratio`` times as many others, which are cut to that number where there are more."""
+    wanted = max(1, round(len(real) * ratio))
+    if len(extra) > wanted:
+        clips = int(np.searchsorted(np.cumsum(np.bincount(extra.clip_index)), wanted)) + 1
+        extra = extra.of_clips(np.arange(min(clips, extra.num_clips)))
+    return Arm(name, ((real, 1 / (1 + ratio)), (extra, ratio / (1 + ratio))))

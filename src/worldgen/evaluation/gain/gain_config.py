@@ -1,0 +1,151 @@
+"""What a detector-gain study compares: where its pictures come from, how long every arm trains, how often."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from worldgen.core.errors import InputError
+from worldgen.core.samples import SPLITS
+from worldgen.evaluation.gain.weather import KINDS
+from worldgen.instruments.detector.detector import DetectorConfig
+
+DETECTORS = ("worldgen", "dfine", "rtdetr")
+NIGHT_RAIN_FOG = ("night_lit", "night_unlit", "light_rain", "heavy_rain", "fog")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Pictures of a data set by URL ("": not given), or of several by URLs with commas between.
+
+    split: train, val, test, several joined by "+", or "" for all. with_any: only clips with any of these tags. without:
+    no clips with any of these. skip, clips: leave out the first so many of what is left, then take so many (0: all).
+    first, every: number of the first frame taken of a clip, then one of so many. Clips that a gate did not accept are
+    never taken.
+    """
+
+    url: str = ""
+    split: str = ""
+    with_any: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    skip: int = 0
+    clips: int = 0
+    first: int = 0
+    every: int = 5
+
+    def __post_init__(self) -> None:
+        if not self.splits <= set(SPLITS):
+            raise InputError("split of a source", self.split, "one of " + ", ".join(SPLITS) + ', or several with "+"')
+        if min(self.skip, self.clips, self.first) < 0 or self.every < 1:
+            raise InputError(
+                "skip, clips, first, every of a source", (self.skip, self.clips, self.first, self.every),
+                "0, 0, 0 and 1 or more",
+            )  # fmt: skip
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Its URLs; none where it is not given."""
+        return tuple(url.strip() for url in self.url.split(",") if url.strip())
+
+    @property
+    def splits(self) -> set[str]:
+        """The splits that are named; empty for all."""
+        return set(self.split.split("+")) - {""}
+
+
+@dataclass(frozen=True)
+class GainStudy:
+    """One study.
+
+    real: what one has. rare: real pictures held back, which only the oracle arm trains on. synthetic, restyled: what a
+    model made ("" while there is none: their arms wait). test: what is judged, never trained on. rare_tags: clips of
+    the test that count as rare. ratios: synthetic pictures per real picture, an arm each. painted: kinds of painted
+    weather. arms: names to run (empty: all). seeds: runs of every arm. base_steps: optimiser steps on real pictures that
+    all arms of a seed share; they go on from the same weights (0: every arm starts at random weights, the same for all
+    arms of a seed). steps: optimiser steps of every arm after that, but of two: "real_short" has half, "real_long" has
+    twice as many. base_learning_rate, learning_rate: of the two parts. detector: the small one of this package ("worldgen", of the sizes in ``model``), or "dfine" or "rtdetr"
+    of transformers, from ``checkpoint`` (a folder) or from scratch. min_height_px: lower objects do not count, after
+    resizing. smallest_gain: AP50 that would matter; a study that cannot see it says so.
+    """
+
+    name: str = "gain"
+    real: Source = field(default_factory=Source)
+    rare: Source = field(default_factory=Source)
+    synthetic: Source = field(default_factory=Source)
+    restyled: Source = field(default_factory=Source)
+    test: Source = field(default_factory=Source)
+    rare_tags: tuple[str, ...] = NIGHT_RAIN_FOG
+    ratios: tuple[float, ...] = (0.5, 1.0)
+    painted: tuple[str, ...] = KINDS
+    arms: tuple[str, ...] = ()
+    seeds: int = 5
+    width_px: int = 224
+    height_px: int = 128
+    min_height_px: float = 8.0
+    detector: str = "worldgen"
+    checkpoint: str = ""
+    model: DetectorConfig = field(default_factory=DetectorConfig)
+    base_steps: int = 0
+    base_learning_rate: float = 2e-3
+    steps: int = 1000
+    batch: int = 8
+    learning_rate: float = 2e-3
+    smallest_gain: float = 0.02
+
+    def __post_init__(self) -> None:
+        for name in ("real", "test"):
+            if not getattr(self, name).urls:
+                raise InputError(f"{name}.url of the study", "", "the URL of a labelled data set")
+        if self.detector not in DETECTORS:
+            raise InputError("detector of the study", self.detector, "one of " + ", ".join(DETECTORS))
+        rate = min(self.learning_rate, self.base_learning_rate)
+        if not (self.seeds >= 2 and self.steps >= 2 and self.batch >= 1 and rate > 0):
+            raise InputError(
+                "seeds, steps, batch, learning rates of the study", (self.seeds, self.steps, self.batch, rate),
+                "at least 2, 2, 1 and more than 0",
+            )  # fmt: skip
+        if self.base_steps < 0 or (self.base_steps and self.detector != DETECTORS[0]):
+            raise InputError(
+                f"base_steps with detector {self.detector}", self.base_steps,
+                f"0 (give a checkpoint), or 1 and more with detector {DETECTORS[0]}",
+            )  # fmt: skip
+        if not self.painted or not set(self.painted) <= set(KINDS):
+            raise InputError("painted weather of the study", self.painted, "some of " + ", ".join(KINDS))
+        if not self.ratios or min(self.ratios) <= 0:
+            raise InputError("ratios of the study", self.ratios, "positive numbers of synthetic pictures per real one")
+        if min(self.width_px, self.height_px) < 32 or self.width_px % 2 or self.height_px % 2:
+            raise InputError("size of the study's pictures", (self.width_px, self.height_px), "even, 32 or more")
+        unknown = sorted(set(self.arms) - set(arm_names(self)))
+        if unknown:
+            raise InputError("arms of the study", unknown, "some of " + ", ".join(arm_names(self)))
+
+
+REAL = "real"
+ORACLE = "oracle"
+CONTROLS = ("duplicated", "shuffled")
+GIVEN = "given"
+
+
+def arm_names(study: GainStudy) -> tuple[str, ...]:
+    """All arms in the order they run: the reference first, then what checks the harness, then what is to be shown."""
+    mixed = tuple(f"synthetic_{ratio:g}" for ratio in study.ratios)
+    return (REAL, ORACLE, *CONTROLS, *mixed, GIVEN, "restyled", "weather", "real_long", "real_short")
+
+
+ABOUT = {
+    REAL: "real pictures only; what every other arm is compared with",
+    "real_short": "real only, half the steps",
+    "real_long": "real only, twice the steps",
+    "weather": "real, and as many copies with painted weather",
+    "duplicated": "control: real, and as many exact copies; no gain is possible",
+    "shuffled": "control: real, and as many copies with the boxes of other pictures; must harm",
+    ORACLE: "real, and held-back real rare pictures; what perfect synthesis could give",
+    GIVEN: "control: real, and the first frames alone of the synthetic clips, which were drawn and given to the model",
+    "restyled": "real, and restyled clips, one picture for each real one",
+}
+
+
+def about_arm(name: str) -> str:
+    """One line on what an arm trains on."""
+    if name in ABOUT:
+        return ABOUT[name]
+    return f"real, and {name.removeprefix('synthetic_')} synthetic pictures for each real one"

@@ -1,0 +1,117 @@
+"""The detectors that a gain study can train, behind one call: pictures in, what it finds in other pictures out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from worldgen.core.seeds import numpy_rng, stable_hash
+from worldgen.evaluation.gain.gain_config import GainStudy
+from worldgen.instruments.augmentation import AugmentConfig, augmented
+from worldgen.instruments.detector.detector import GROUPS, Detections, to_pictures
+from worldgen.instruments.detector.detector_training import DetectorTraining, learning_rate, train_detector
+from worldgen.instruments.detector.pictures import Pictures, find_in
+
+AUGMENT = AugmentConfig(mirror=0.5, zoom=0.3, max_zoom=1.3, light=0.5, softness=0.0)
+"""The same for every arm: mild, so that an arm's own pictures are what differs."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """One training: pictures with their chances to be drawn, optimiser steps, seed. base: weights to go on from."""
+
+    pictures: Pictures
+    shares: np.ndarray
+    steps: int
+    seed: int
+    base: dict[str, torch.Tensor] | None = None
+
+
+def train_and_find(study: GainStudy, fit: Fit, test: Pictures) -> Detections:
+    """Train the study's detector from its start and return everything it finds in the test pictures."""
+    return DETECTOR_TRAININGS[study.detector](study, fit, test)
+
+
+def training_of(study: GainStudy, *, steps: int, seed: int) -> DetectorTraining:
+    """How an arm is trained: equal for all arms but for steps and seed."""
+    return DetectorTraining(
+        steps=steps, batch=study.batch, learning_rate=study.learning_rate, warmup=max(1, min(100, steps // 10)),
+        ema=min(0.998, 1 - 10 / max(steps, 20)), seed=seed, augment=AUGMENT, model=study.model,
+    )  # fmt: skip
+
+
+def base_training(study: GainStudy, seed: int) -> DetectorTraining:
+    """How the weights are trained that all arms of a seed go on from."""
+    return replace(
+        training_of(study, steps=study.base_steps, seed=stable_hash("base of a study", seed) % 2**31),
+        learning_rate=study.base_learning_rate,
+    )
+
+
+def train_base(study: GainStudy, pictures: Pictures, seed: int) -> dict[str, torch.Tensor]:
+    """Weights after ``base_steps`` on real pictures only."""
+    return train_detector(pictures, base_training(study, seed)).state_dict()
+
+
+def _own(study: GainStudy, fit: Fit, test: Pictures) -> Detections:
+    config = training_of(study, steps=fit.steps, seed=fit.seed)
+    detector = train_detector(fit.pictures, config, shares=fit.shares, start=fit.base)
+    return find_in(detector.to(memory_format=torch.channels_last).folded(), test)
+
+
+def _transformer(study: GainStudy, fit: Fit, test: Pictures) -> Detections:
+    """D-FINE or RT-DETRv2 of the transformers library, from its published weights or, without any, from scratch."""
+    from worldgen.instruments.detector.pretrained import TransformerDetector
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stable_hash("detector weights", fit.seed) % 2**63)
+        detector = TransformerDetector(study.detector, GROUPS, checkpoint=study.checkpoint)
+    config = training_of(study, steps=fit.steps, seed=fit.seed)
+    optimiser = torch.optim.AdamW(detector.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stable_hash("detector noise", fit.seed) % 2**63)  # its queries are denoised from random ones
+        detector.train()
+        for step, (x, boxes, groups) in enumerate(_batches(fit, config)):
+            loss = detector.loss(x, boxes, groups)
+            if not torch.isfinite(loss):
+                raise FloatingPointError(f"loss {loss.item()} at step {step}")
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(detector.parameters(), 0.1)
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate(config, step)
+            optimiser.step()
+    detector.eval()
+    rows = []
+    for start in range(0, len(test), 8):
+        frames = test.frames[start : start + 8]
+        found = detector.find(to_pictures(frames), size=(frames.shape[2], frames.shape[1]))
+        rows += [(np.full(len(s), start + k), g, b, s) for k, (g, b, s) in enumerate(found)]
+    frame, group, box, score = (np.concatenate(column) for column in zip(*rows, strict=True))
+    return Detections(frame.astype(np.int64), group.astype(np.int64), box.astype(np.float32), score.astype(np.float32))
+
+
+def _batches(fit: Fit, config: DetectorTraining) -> Iterator[tuple[torch.Tensor, list[np.ndarray], list[np.ndarray]]]:
+    """Augmented pictures with the boxes that count; transformers' losses know no regions to ignore."""
+    pictures = fit.pictures
+    starts = np.searchsorted(pictures.boxes.picture_index, np.arange(len(pictures) + 1))
+    chance = fit.shares / fit.shares.sum()
+    for step in range(config.steps):
+        rng = numpy_rng("detector batch", config.seed, step)
+        frames, boxes, groups = [], [], []
+        for number in rng.choice(len(pictures), config.batch, p=chance):
+            rows = slice(starts[number], starts[number + 1])
+            frame, box, left = augmented(pictures.frames[number], pictures.boxes.box_px[rows], AUGMENT, rng=rng)
+            kept = (left >= 0.35) & ~pictures.boxes.ignore[rows] & ((box[:, 2:] - box[:, :2]).min(1, initial=9) > 1)
+            frames.append(frame)
+            boxes.append(box[kept])
+            groups.append(pictures.boxes.group[rows][kept])
+        yield to_pictures(np.stack(frames)), boxes, groups
+
+
+DETECTOR_TRAININGS: dict[str, Callable[[GainStudy, Fit, Pictures], Detections]] = {
+    "worldgen": _own, "dfine": _transformer, "rtdetr": _transformer,
+}  # fmt: skip

@@ -1,0 +1,205 @@
+"""Does made data help a detector? The study: every arm with every seed, resumable, each run kept as one file."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import time
+import zipfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+import numpy as np
+
+from worldgen.core.errors import InputError, Received
+from worldgen.evaluation.gain.arms import Arm, build_arms, check_apart, load_source
+from worldgen.evaluation.gain.gain_config import GainStudy
+from worldgen.evaluation.gain.gain_detectors import Fit, base_training, train_and_find, train_base, training_of
+from worldgen.evaluation.measures.average_precision import ALL, Judged, Slice, judge
+from worldgen.files.storage import atomic_file
+from worldgen.instruments.detector.detector import Detections
+from worldgen.instruments.detector.pictures import Pictures
+
+RARE, COMMON = "rare", "common"
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One arm trained with one seed. found: in the test pictures. seconds: of training and finding."""
+
+    arm: str
+    seed: int
+    found: Detections
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """Everything a study needs in memory: arms that can run, why others wait, the real and the test pictures, where runs
+    are kept, and what was judged already."""
+
+    study: GainStudy
+    arms: dict[str, Arm]
+    waiting: dict[str, str]
+    real: Pictures
+    test: Pictures
+    folder: Path
+    known: dict[tuple[str, int], Judged] = field(default_factory=dict)
+
+    def jobs(self) -> list[tuple[str, int]]:
+        """Arm and seed of every run; all arms with one seed before the next, so that a study cut short is balanced."""
+        return [(name, seed) for seed in range(self.study.seeds) for name in self.arms]
+
+    def path(self, arm: str, seed: int) -> Path:
+        """Where a run is kept: its name changes with anything that would change its result."""
+        what = {
+            "pictures": self.arms[arm].digest(), "test": self.test.digest(),
+            "training": asdict(training_of(self.study, steps=self.steps(arm), seed=seed)),
+            "detector": self.study.detector, "checkpoint": self.study.checkpoint,
+        }  # fmt: skip
+        if self.study.base_steps:
+            what["base"] = self.base_path(seed).name
+        return self.folder / f"{arm}-s{seed}-{_name(what)}.npz"
+
+    def base_path(self, seed: int) -> Path:
+        """Where the weights are kept that the arms of a seed go on from."""
+        what = {"pictures": self.real.digest(), "training": asdict(base_training(self.study, seed))}
+        return self.folder / f"base-s{seed}-{_name(what)}.safetensors"
+
+    def steps(self, arm: str) -> int:
+        """Optimiser steps of an arm."""
+        return max(1, round(self.study.steps * self.arms[arm].length))
+
+    def slices(self) -> tuple[Slice, ...]:
+        """Parts of the test that are reported; "rare" is what the study is about."""
+        low = self.study.min_height_px
+        rare = self.study.rare_tags
+        parts = [Slice(RARE, rare, low), Slice(ALL, low_px=low)]
+        known = {tag for tags in self.test.tags for tag in tags}
+        for name, tags in (
+            ("night", ("night_lit", "night_unlit")), ("rain", ("light_rain", "heavy_rain")), ("fog", ("fog",)),
+            ("dusk", ("dusk",)),
+        ):  # fmt: skip
+            if known & set(tags):
+                parts.append(Slice(name, tags, low))
+        parts += [Slice("small", rare, low, 2 * low), Slice("far", rare, low, far_m=25.0)]
+        if any(not set(tags) & set(rare) for tags in self.test.tags):
+            parts.append(Slice(COMMON, without=rare, low_px=low))
+        return tuple(parts)
+
+    def judged(self, run: Run) -> Judged:
+        """A run's boxes against the test, by slice and group."""
+        key = (run.arm, run.seed)
+        if key not in self.known:  # seconds of matching each time
+            self.known[key] = judge(self.test, run.found, slices=self.slices())
+        return self.known[key]
+
+
+def prepare(study: GainStudy, folder: str | Path) -> Bench:
+    """Read all sources (or what was kept of them) and put the arms together.
+
+    Raises: InputError when a source is missing or a clip of the test is trained on.
+    """
+    folder = Path(folder)
+    check_apart(study)
+    arms, waiting = build_arms(study, lambda source: load_source(source, study, folder))
+    test = load_source(study.test, study, folder)
+    if not (~test.boxes.ignore).any():
+        raise InputError("objects of the test", 0, f"at least one of {study.min_height_px:g} pixels or more")
+    return Bench(study, arms, waiting, load_source(study.real, study, folder), test, folder / "runs")
+
+
+def run_study(
+    bench: Bench, *, budget_s: float = float("inf"), report: Callable[[Run, int, int], None] | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> list[Run]:  # fmt: skip
+    """Every run that is not kept yet, until the next one would not fit in ``budget_s`` seconds; returns all runs.
+
+    report: called after each new run with it, its number and how many there are in all.
+    """
+    start_s, jobs, runs = clock(), bench.jobs(), []
+    for number, (arm, seed) in enumerate(jobs):
+        path = bench.path(arm, seed)
+        kept = load_run(path, arm, seed)
+        if kept is None:
+            expected_s = _expected(bench, arm, runs)
+            if clock() - start_s + expected_s >= budget_s:
+                continue  # a shorter arm, or one that is kept, may still fit
+            kept = _train(bench, arm, seed, clock=clock)
+            save_run(path, kept)
+            if report:
+                report(kept, number + 1, len(jobs))
+        runs.append(kept)
+    return runs
+
+
+def _expected(bench: Bench, arm: str, runs: list[Run]) -> float:
+    """Seconds that a run will take, from those of the runs that are done, by steps."""
+    rates = [run.seconds / bench.steps(run.arm) for run in runs]
+    return float(np.median(rates)) * bench.steps(arm) if rates else 0.0
+
+
+def _train(bench: Bench, arm: str, seed: int, *, clock: Callable[[], float]) -> Run:
+    base = _base(bench, seed, clock=clock)
+    start_s = clock()
+    pictures, shares = bench.arms[arm].pictures()
+    found = train_and_find(bench.study, Fit(pictures, shares, bench.steps(arm), seed, base), bench.test)
+    return Run(arm, seed, found, clock() - start_s)
+
+
+def _base(bench: Bench, seed: int, *, clock: Callable[[], float]) -> dict | None:
+    """The weights that all arms of a seed go on from, trained once and kept."""
+    if not bench.study.base_steps:
+        return None
+    from safetensors import SafetensorError
+    from safetensors.torch import load, save
+
+    path = bench.base_path(seed)
+    if path.exists():
+        try:
+            return load(path.read_bytes())
+        except SafetensorError as error:
+            raise InputError(f"kept weights {path}", Received(str(error)), "a whole file; delete it") from error
+    start_s = clock()
+    weights = train_base(bench.study, bench.real, seed)
+    data = {name: tensor.contiguous() for name, tensor in weights.items()}
+    with atomic_file(str(path)) as file:
+        file.write(save(data, {"seconds": f"{clock() - start_s:.3f}"}))
+    return weights
+
+
+def base_seconds(bench: Bench) -> float:
+    """What training the kept base weights took."""
+    from safetensors import safe_open
+
+    total_s = 0.0
+    for path in {bench.base_path(seed) for seed in range(bench.study.seeds)} if bench.study.base_steps else ():
+        if path.exists():
+            with safe_open(str(path), "np") as file:
+                total_s += float(file.metadata()["seconds"])
+    return total_s
+
+
+def _name(what: dict) -> str:
+    return hashlib.blake2b(json.dumps(what, sort_keys=True).encode(), digest_size=8).hexdigest()
+
+
+def save_run(path: Path, run: Run) -> None:
+    """Keep a run, atomically."""
+    columns = {each.name: getattr(run.found, each.name) for each in fields(Detections)}
+    with atomic_file(str(path)) as file:
+        np.savez(file, seconds=np.array(run.seconds), **columns)
+
+
+def load_run(path: Path, arm: str, seed: int) -> Run | None:
+    """A kept run, or None. Raises: InputError for a damaged file, which the user may delete."""
+    if not path.exists():
+        return None
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as kept:  # np.load leaves damaged files open
+            found = Detections(*(kept[each.name] for each in fields(Detections)))
+            return Run(arm, seed, found, float(kept["seconds"]))
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"kept run {path}", Received(str(error)), "a whole file; delete it to run it again") from error

@@ -1,0 +1,72 @@
+"""What is judged: clips with everything that was asked of them, from a model, from the renderer, or from a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from worldgen.core.camera import Camera
+from worldgen.core.clip import Clip
+from worldgen.core.ego import EgoMotion
+from worldgen.core.errors import InputError, Received
+from worldgen.core.labels import Labels
+from worldgen.core.scenario import Scenario
+from worldgen.core.scene import Scene
+from worldgen.data.dataset.index import DataSet
+from worldgen.evaluation.measures.trials import Trial, given_frames
+from worldgen.instruments.attributes.attribute_reader import Truth
+from worldgen.rendering.labelling import labels_of
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One clip to judge. first: frames that were given to the model; what they show is not its doing.
+
+    ego, camera, scenario: what was asked, None where nothing was. labels or scene: one of them where it is known what
+    appears.
+    """
+
+    key: str
+    clip: Clip
+    ego: EgoMotion | None
+    camera: Camera | None
+    scenario: Scenario | None
+    first: int = 0
+    labels: Labels | None = None
+    scene: Scene | None = None
+
+    @property
+    def shows(self) -> bool:
+        """Whether it is known what weather, light and agents the clip should show."""
+        return self.scenario is not None and (self.labels is not None or self.scene is not None)
+
+    def truth(self, frames: list[int]) -> Truth:
+        """What should be seen at these frames; only for cases that say what they show."""
+        assert self.shows, self.key
+        if self.labels is not None:
+            return Truth.of(self.scenario, self.labels, frames)
+        return Truth.of(self.scenario, labels_of(self.scene, frames=frames))
+
+
+def made_cases(trials: Iterable[Trial], clips: Iterable[Clip], *, start: str) -> Iterator[Case]:
+    """Clips of trials as cases. start: "sketch" or "noise" as in ``trials.Making``, or "rendered"."""
+    for trial, clip in zip(trials, clips, strict=True):
+        scene, first = trial.scene, given_frames(trial.scene, start)
+        yield Case(trial.key, clip, scene.ego, scene.camera, trial.scenario, first, None, scene)
+
+
+def stored_cases(url: str, count: int = 0, *, split: str | None = None) -> Iterator[Case]:
+    """Clips of a data set as cases, ``count`` of them spread evenly over it (0: all).
+
+    Drawn frames that a generated clip begins with (its provenance says how many) do not count.
+    Raises: InputError when there is none.
+    """
+    rows = DataSet(url).select(split=split)
+    total = len(rows.rows)
+    if total == 0:
+        raise InputError(f"data set {url}", Received(f"no clips in split {split or 'any'}"), "at least one")
+    picks = range(total) if not 0 < count < total else [k * total // count for k in range(count)]
+    for pick in picks:
+        sample = rows.load(rows.rows[pick]["key"])
+        first = min(int(sample.provenance.get("drawn_frames") or 0), len(sample.clip) - 1)
+        yield Case(sample.key, sample.clip, sample.ego, sample.camera, sample.scenario, first, sample.labels)

@@ -1,0 +1,183 @@
+"""Judging clips as copies or not, and judging the judge on planted copies."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+
+import numpy as np
+from scipy.stats import binom
+
+from worldgen.core.seeds import numpy_rng
+from worldgen.evaluation.distances.clip_sets import ClipSet
+from worldgen.evaluation.distances.features import FrameRule, Item, extract, load_extractor
+from worldgen.evaluation.memorisation.nearest import Match, Small, nearest
+from worldgen.evaluation.memorisation.planting import KINDS, REQUIRED, plant
+from worldgen.evaluation.memorisation.thresholds import (
+    FEW_HELD_OUT,
+    Neighbours,
+    Threshold,
+    calibrate,
+    feature_neighbours,
+    share_interval,
+)
+
+Shown = Callable[[Iterable[Item]], Iterator[Item]]
+LEVEL = 0.05
+"""So many clips above the threshold, or more, by chance with this probability: then the model copies. A clip half way
+from the nearest held-out clip to a perfect match is a copy by itself."""
+LISTED = 20
+"""Clips whose nearest neighbours a result lists."""
+
+
+class Judge:
+    """Compares clips with a training set. training: sets read anew for each search. features: also in feature space."""
+
+    def __init__(self, training: list[ClipSet], *, weights: str = "", features: bool = True):
+        self.training = training
+        self.extractor = load_extractor("fd-worldgen", weights=weights) if features else None
+        self._pairs: list[tuple[float, Item, Match]] = []
+
+    def judge(self, items: list[Item], held_out: list[Item], *, alarm: float, shown: Shown = iter) -> dict:
+        """The verdict on each clip. alarm: share of false alarms that each test may raise."""
+        matches, neighbours = self._search([*items, *held_out], shown)
+        count = len(items)
+        pixels = calibrate(_scores(matches[count:]), alarm)
+        features = None if neighbours is None else calibrate(neighbours.scores[count:], alarm)
+        copies = _scores(matches[:count]) > pixels.value
+        near = np.zeros(count, bool) if neighbours is None else neighbours.scores[:count] > features.value
+        self._pairs = [(m.score, item, m) for item, m in zip(items, matches, strict=False)]
+        rows = [
+            {"key": item.key, **match.to_json(), "copy": bool(copies[i])}
+            | ({} if neighbours is None else _near(neighbours, i, bool(near[i])))
+            for i, (item, match) in enumerate(zip(items, matches, strict=False))
+        ]
+        rows.sort(key=lambda row: -row["score"])
+        low, high = share_interval(int(copies.sum()), count)
+        sure = _scores(matches[:count]) > (1 + pixels.most) / 2
+        chance = float(binom.sf(int(copies.sum()) - 1, count, pixels.alarm))
+        return {
+            "clips": count, "copying": bool(sure.any() or chance < LEVEL), "sure_copies": int(sure.sum()),
+            "probability_by_chance": round(chance, 4), "copies": int(copies.sum()), "copies_share": round(float(copies.mean()), 4),
+            "interval_95": [round(low, 4), round(high, 4)], "near_in_features": int(near.sum()), **_rules(pixels, features),
+            "scores": _quantiles(_scores(matches[:count])), "nearest": rows[:LISTED], "sentence": _verdict(copies, sure, near, pixels),
+            "warnings": _doubts(pixels, len(held_out), alarm),
+        }  # fmt: skip
+
+    def check(self, held_out: list[Item], each: int, *, alarm: float, seed: int = 0, shown: Shown = iter) -> dict:
+        """How many planted copies are found, and how many held-out clips raise a false alarm.
+
+        One half of the held-out clips, at random, sets the thresholds, the other counts false alarms.
+        """
+        rng = numpy_rng("planted copies", seed)
+        planted = self._plant(each, rng)
+        order = rng.permutation(len(held_out))
+        calibrating = [held_out[i] for i in order[: len(order) // 2]]
+        fresh = [held_out[i] for i in order[len(order) // 2 :]]
+        queries = [item for items in planted.values() for item, _ in items]
+        matches, neighbours = self._search([*queries, *calibrating, *fresh], shown)
+        a, b = len(queries), len(queries) + len(calibrating)
+        pixels = calibrate(_scores(matches[a:b]), alarm)
+        features = None if neighbours is None else calibrate(neighbours.scores[a:b], alarm)
+        over = _scores(matches) > pixels.value
+        self._pairs = [(m.score, item, m) for item, m in zip(fresh, matches[b:], strict=True)]
+        rows, start = {}, 0
+        for kind, items in planted.items():
+            span = range(start, start + len(items))
+            right = [matches[i].key == source for i, (_, source) in zip(span, items, strict=True)]
+            found = int(sum(over[i] and same for i, same in zip(span, right, strict=True)))
+            near = 0 if neighbours is None else int((neighbours.scores[list(span)] > features.value).sum())
+            rows[kind] = _share(found, len(items)) | {
+                "required": kind in REQUIRED, "right_clip": sum(right), "near_in_features": near,
+                "scores": _quantiles(_scores([matches[i] for i in span])),
+            }  # fmt: skip
+            start += len(items)
+        required = [rows[kind] for kind in REQUIRED]
+        found, planted_count = sum(r["found"] for r in required), sum(r["clips"] for r in required)
+        alarms = {"pixels": _share(int(over[b:].sum()), len(fresh))}
+        if neighbours is not None:
+            alarms["features"] = _share(int((neighbours.scores[b:] > features.value).sum()), len(fresh))
+        return {
+            "planted": rows, "required_found": _share(found, planted_count), "false_alarms": alarms,
+            **_rules(pixels, features), "held_out_scores": _quantiles(_scores(matches[b:])),
+            "sentence": (
+                f"{found} of {planted_count} required copies found, {alarms['pixels']['found']} false alarms among "
+                f"{len(fresh)} fresh held-out clips; threshold {pixels.value:.2f} from {len(calibrating)} others"
+            ),
+            "warnings": _doubts(pixels, len(calibrating), alarm),
+        }  # fmt: skip
+
+    def worst_pairs(self, count: int) -> list[tuple[float, Item, Item, int]]:
+        """The nearest pairs of the last verdict: score, clip, training clip, shift in frames."""
+        best = sorted(self._pairs, key=lambda pair: -pair[0])[:count]
+        wanted = {match.key for _, _, match in best}
+        found = {item.key: item for item in chain.from_iterable(self.training) if item.key in wanted}
+        return [(score, item, found[match.key], match.shift) for score, item, match in best]
+
+    def _plant(self, each: int, rng: np.random.Generator) -> dict[str, list[tuple[Item, str]]]:
+        """``each`` copies per kind of training clips drawn at random, with the key of the source."""
+        places = [(clips, number) for clips in self.training for number in range(len(clips))]
+        wanted = rng.permutation(len(places))[: min(each, len(places))].tolist()
+        sources = {i: places[i][0].item(places[i][1]) for i in wanted}
+        return {
+            kind: [
+                (Item(plant(sources[i].clip, kind, rng), f"{sources[i].key}_{kind}"), sources[i].key) for i in wanted
+            ]
+            for kind in KINDS
+        }
+
+    def _search(self, items: list[Item], shown: Shown) -> tuple[list[Match], Neighbours | None]:
+        matches = nearest([Small.of(item) for item in items], shown(chain.from_iterable(self.training)))
+        if self.extractor is None:
+            return matches, None
+        rule = FrameRule(0)
+        queries = extract(items, self.extractor, rule)
+        return matches, feature_neighbours(queries, extract(chain.from_iterable(self.training), self.extractor, rule))
+
+
+def _scores(matches: list[Match]) -> np.ndarray:
+    return np.array([match.score for match in matches])
+
+
+def _share(found: int, clips: int) -> dict:
+    low, high = share_interval(found, clips)
+    share = {"found": found, "clips": clips, "share": found / clips if clips else math.nan, "interval_95": [low, high]}
+    rounded = {k: round(v, 4) if isinstance(v, float) and math.isfinite(v) else v for k, v in share.items()}
+    rounded["share"] = rounded["share"] if clips else None
+    rounded["interval_95"] = [round(low, 4), round(high, 4)] if clips else [None, None]
+    return rounded
+
+
+def _rules(pixels: Threshold, features: Threshold | None) -> dict:
+    return {"pixels": pixels.to_json(), "features": None if features is None else features.to_json()}
+
+
+def _near(neighbours: Neighbours, index: int, near: bool) -> dict:
+    return {
+        "feature_neighbour": neighbours.keys[index], "feature_score": round(float(neighbours.scores[index]), 4), "near_in_features": near
+    }  # fmt: skip
+
+
+def _quantiles(scores: np.ndarray) -> dict:
+    names = {"least": 0, "median": 50, "most": 100}
+    return {name: round(float(np.percentile(scores, q)), 4) for name, q in names.items()} if len(scores) else {}
+
+
+def _verdict(copies: np.ndarray, sure: np.ndarray, near: np.ndarray, pixels: Threshold) -> str:
+    return (
+        f"of {len(copies)} clips {int(copies.sum())} are nearer to a training clip in pixels than {pixels.value:.2f}, where chance "
+        f"explains {pixels.alarm * len(copies):.1f}; {int(sure.sum())} are copies beyond doubt; {int(near.sum())} are nearer in features"
+    )
+
+
+def _doubts(pixels: Threshold, held_out: int, alarm: float) -> list[str]:
+    doubts = []
+    if held_out < FEW_HELD_OUT:
+        doubts.append(f"{held_out} held-out clips say little about what is near by chance")
+    if pixels.alarm > alarm + 1e-9:
+        doubts.append(
+            f"{held_out} held-out clips cannot promise {alarm:.1%} false alarms; the threshold is their largest score and "
+            f"stands for {pixels.alarm:.1%}"
+        )
+    return doubts

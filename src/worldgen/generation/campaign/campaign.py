@@ -1,0 +1,372 @@
+"""A run: jobs until every cell has its quota or is known never to get it, then the finished data set."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from fsspec.implementations.local import LocalFileSystem
+
+import worldgen
+from worldgen.core.errors import InputError
+from worldgen.core.seeds import stable_key
+from worldgen.data.dataset.index import SUMMARY_NAME
+from worldgen.data.dataset.shards import canonical_json
+from worldgen.files.lock import Lock, locked
+from worldgen.files.retry import Patience
+from worldgen.files.storage import join, read_bytes, resolve, write_bytes
+from worldgen.generation.campaign.cell import Cell, grid_of
+from worldgen.generation.campaign.job import JOBS, Job, Record, finished_jobs
+from worldgen.generation.campaign.ledger import Ledger
+from worldgen.generation.campaign.publish import DamagedShardError, Part, publish
+from worldgen.generation.campaign.quota import Standing, jobs_ahead, standing
+from worldgen.generation.campaign.recipe import Recipe, refuse_changes
+from worldgen.generation.campaign.runner import Outcome, Runner
+from worldgen.generation.report.report import FOLDER as PAGE
+from worldgen.generation.report.report import keep_report
+
+RECIPE_NAME = "recipe.json"
+"""Written first: what the samples of the folder depend on."""
+CONFIG_NAME = "config.yaml"
+REPORT_NAME = "generate.json"
+"""Written last: counts, reasons, times, cost. Its presence means that the data set is complete."""
+REPORT_VERSION = 1
+
+
+class WorkerError(RuntimeError):
+    """A defect in a worker process, with its traceback as text."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far a run is. seconds: of this session. left_s: expected, None before anything is known."""
+
+    accepted: int
+    quota: int
+    attempts: int
+    open_cells: int
+    seconds: float
+    left_s: float | None
+
+
+@dataclass(eq=False)
+class _Course:
+    """A cell on its way: finished jobs, jobs in flight, and how it stands after the finished jobs in order."""
+
+    cell: Cell
+    recipe: Recipe
+    finished: dict[int, Record] = field(default_factory=dict)
+    flying: set[int] = field(default_factory=set)
+    now: Standing = field(default_factory=lambda: Standing("open", 0, 0))
+
+    @property
+    def prefix(self) -> int:
+        """Jobs finished without a gap from the first."""
+        number = 0
+        while number in self.finished:
+            number += 1
+        return number
+
+    def update(self) -> None:
+        flags = (t.accepted for number in range(self.prefix) for t in self.finished[number].tries)
+        self.now = standing(flags, self.cell.count, self.recipe.work)
+
+    def wish(self) -> tuple[float, int] | None:
+        """How urgent the next job is (least first), and its number; None when nothing more is needed."""
+        prefix, wanted = self.prefix, jobs_ahead(self.now, self.cell.count, self.recipe.work)
+        ahead = {number for number in {*self.finished, *self.flying} if number >= prefix}
+        if len(ahead) >= wanted:
+            return None
+        number = next(n for n in range(prefix, prefix + len(ahead) + 1) if n not in ahead)
+        return (prefix + len(ahead)) / (prefix + wanted), number
+
+    def parts(self) -> Iterator[Part]:
+        """The jobs that count, and how far."""
+        for number in range(self.prefix):
+            record = self.finished[number]
+            if record.tries[0].attempt < self.now.attempts:
+                yield Part(record, self.now.attempts)
+
+
+@dataclass(eq=False)
+class Run:
+    """One session of work on an output folder. say: shows a line to whoever watches. config: the recipe as YAML text,
+    kept beside the data set. page: whether to write the report's page too. shown: where that page is, "" for none."""
+
+    recipe: Recipe
+    runner: Runner
+    say: Callable[[str], None]
+    config: str = ""
+    page: bool = True
+    report: dict = field(default_factory=dict)
+    shown: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.recipe.output:
+            raise InputError("output of the recipe", "", "a folder or URL: output=DIR")
+        self.url = self.recipe.output.rstrip("/")
+        self.grid = grid_of(self.recipe)
+        self.courses = {cell.key: _Course(cell, self.recipe) for cell in self.grid.cells}
+        self.patience = Patience(self.recipe.work.retries, self.recipe.work.retry_wait_s)
+        self.weights_hash = ""
+        self.deaths: Counter[str] = Counter()
+        self.damages: Counter[str] = Counter()
+        self.session_attempts = 0
+        self.start_s = time.monotonic()
+
+    def steps(self) -> Iterator[Status]:
+        """Work, yielding the status after each event; ``report`` holds the outcome at the end.
+
+        Raises: InputError when another run works here, the folder was begun with another recipe, or work fails for a
+        reason that the user can mend; WorkerError for a defect. Either way the same command goes on later.
+        """
+        refuse_foreign(self.url, self.patience)
+        with locked(self.url, self.say) as lock:
+            self.ledger = Ledger.open(self.url)
+            try:
+                self._begin()
+                if self._is_complete():
+                    self._show()
+                    return
+                self._resume()
+                while True:
+                    yield from self._work(lock)
+                    lock.check()
+                    try:
+                        self._publish()
+                        break
+                    except DamagedShardError as error:
+                        self._forget(error.record)
+                self._show()
+                yield self._status()
+            except InputError as error:
+                self._note("stopped", str(error), loud=False)
+                raise
+            finally:
+                self._note_faults()
+                self.ledger.flush()
+
+    def _begin(self) -> None:
+        """Compare with what was begun here before."""
+        where, content = join(self.url, RECIPE_NAME), self.recipe.content()
+        fs, path = resolve(where)
+        if self.patience(f"read {where}", lambda: fs.exists(path)):
+            before = json.loads(self.patience(f"read {where}", lambda: read_bytes(where)))
+            refuse_changes(before.get("content", {}), json.loads(json.dumps(content)), self.url)
+        else:
+            record = {"recipe": self.recipe.name, "recipe_hash": self.recipe.hash, "content": content}
+            data = canonical_json(record, "recipe")
+            self.patience(f"write {where}", lambda: write_bytes(where, data))
+        if self.config:
+            where = join(self.url, CONFIG_NAME)
+            self.patience(f"write {where}", lambda: write_bytes(where, self.config.encode()))
+
+    def _asked(self) -> str:
+        """A name for what is asked of the folder: cells, counts, when to stop, and the size of shards."""
+        cells = [[course.cell.key, course.cell.count] for course in self.courses.values()]
+        work = self.recipe.work
+        limits = (self.recipe.shard_size, work.min_acceptance, work.max_attempts)
+        return stable_key("asked", self.recipe.hash, json.dumps(cells), *limits)
+
+    def _is_complete(self) -> bool:
+        """Whether the data set is there already; then not even the jobs are needed any more."""
+        before = read_report(self.url, self.patience)
+        fs, path = resolve(join(self.url, SUMMARY_NAME))
+        if before.get("asked") != self._asked() or not self.patience("look", lambda: fs.exists(path)):
+            return False
+        self.report = before
+        return True
+
+    def _resume(self) -> None:
+        """Take over the jobs that are finished, and remove what a killed run left half-written."""
+        sweep(self.url, join(self.url, JOBS))
+        for record in finished_jobs(join(self.url, JOBS), self.patience):
+            course = self.courses.get(record.cell)
+            if course is not None:
+                self._accept_weights(record)
+                course.finished[record.number] = record
+        for course in self.courses.values():
+            course.update()
+        self._note_faults()
+
+    def _work(self, lock: Lock) -> Iterator[Status]:
+        """Jobs until every cell is decided."""
+        flying = 0
+        yield self._status()
+        while True:
+            while flying < self.runner.capacity:
+                job = self._next_job()
+                if job is None:
+                    break
+                self.runner.submit(job)
+                flying += 1
+            if not flying:
+                return
+            for outcome in self.runner.wait():
+                flying -= not self._again(outcome)
+                lock.check()
+            self._note_faults()
+            yield self._status()
+
+    def _next_job(self) -> Job | None:
+        wishes = [(*wish, key) for key, course in self.courses.items() if (wish := course.wish()) is not None]
+        if not wishes:
+            return None
+        # The first of the most urgent cells in the recipe's order: cells grow side by side.
+        _, number, key = min(wishes, key=lambda wish: wish[0])
+        self.courses[key].flying.add(number)
+        return Job(self.courses[key].cell, number, self.recipe.work.attempts, join(self.url, JOBS), self.weights_hash)
+
+    def _again(self, outcome: Outcome) -> bool:
+        """Take an outcome; True when its job was submitted again."""
+        course, job = self.courses[outcome.job.cell.key], outcome.job
+        if outcome.kind == "died":
+            self.deaths[job.name] += 1
+            self._note("died", f"worker of job {job.name}: {outcome.error}")
+            if self.deaths[job.name] > self.recipe.work.retries:
+                raise InputError(
+                    f"job {job.name} lost its worker {self.deaths[job.name]} times ({outcome.error}); enough memory?"
+                )
+            self.runner.submit(job)
+            return True
+        if outcome.kind == "refused":
+            raise InputError(outcome.error)
+        if outcome.kind == "broke":
+            raise WorkerError(outcome.error)
+        assert outcome.record is not None
+        self._accept_weights(outcome.record)
+        for fault in outcome.record.faults:
+            self._note("fault", f"job {job.name}: {fault}")
+        course.flying.discard(job.number)
+        course.finished[job.number] = outcome.record
+        course.update()
+        self.session_attempts += len(outcome.record.tries)
+        return False
+
+    def _accept_weights(self, record: Record) -> None:
+        self.weights_hash = self.weights_hash or record.weights_hash
+        if record.weights_hash != self.weights_hash:
+            raise InputError(f"weights of job {record.name}", record.weights_hash, f"{self.weights_hash} as other jobs")
+
+    def _forget(self, record: Record) -> None:
+        """A damaged shard is made again, as often as work is retried; its record must not outlive it."""
+        self._note("damaged", f"shard {record.name} is gone or damaged; its job is done again")
+        self.damages[record.name] += 1
+        fs, path = resolve(join(join(self.url, JOBS), f"{record.name}.json"))
+        self.patience(f"remove record {record.name}", lambda: fs.exists(path) and fs.rm_file(path))
+        course = self.courses[record.cell]
+        del course.finished[record.number]
+        course.update()
+        if self.damages[record.name] > self.recipe.work.retries:
+            raise InputError(
+                f"shard {record.name} was found damaged {self.damages[record.name]} times; is the disk sound?"
+            )
+
+    def _publish(self) -> None:
+        parts = [part for course in self.courses.values() for part in course.parts()]
+        summary = publish(self.url, parts, self.recipe.shard_size, self.patience)
+        session_s = time.monotonic() - self.start_s
+        self.report = self._report(session_s) | {"asked": self._asked(), "data": summary}
+        where, data = join(self.url, REPORT_NAME), canonical_json(self.report, "report of the run")
+        self.report = json.loads(data)
+        self.patience(f"write {where}", lambda: write_bytes(where, data))
+
+    def _show(self) -> None:
+        """Write the report's page, unless it is there; the data set is complete already, whatever happens here."""
+        if self.page and self.report.get("data"):
+            sweep(join(self.url, PAGE), join(self.url, f"{PAGE}/clips"))
+            self.shown = keep_report(self.url, self.report, self.patience)
+
+    def _report(self, session_s: float) -> dict:
+        cells = [cell_report(course) for course in self.courses.values()]
+        records = [record for course in self.courses.values() for record in course.finished.values()]
+        seconds = dict(sum((Counter(record.seconds) for record in records), Counter()))
+        hours = seconds.get("all", 0.0) / 3600
+        accepted = sum(cell["accepted"] for cell in cells)
+        return {
+            "report_version": REPORT_VERSION, "worldgen": worldgen.__version__, "recipe": dataclasses.asdict(self.recipe),
+            "recipe_hash": self.recipe.hash, "weights_hash": self.weights_hash, "cells": cells,
+            "left_out": list(self.grid.left_out), "quota": self.grid.quota, "accepted": accepted,
+            "attempts": sum(cell["attempts"] for cell in cells), "jobs": len(records),
+            "met": all(cell["state"] == "met" for cell in cells),
+            "reasons": dict(sum((Counter(cell["reasons"]) for cell in cells), Counter())),
+            "worker_seconds": {name: round(value, 3) for name, value in seconds.items()},
+            "minutes_per_accepted": round(60 * hours / accepted, 4) if accepted else None,
+            "cost": round(hours * self.recipe.cost_per_hour, 4), "last_session_s": round(session_s, 2),
+            "faults": len(self.ledger.entries),
+        }  # fmt: skip
+
+    def _status(self) -> Status:
+        courses = self.courses.values()
+        accepted = sum(min(course.now.accepted, course.cell.count) for course in courses)
+        seconds = time.monotonic() - self.start_s
+        left = sum(
+            jobs_ahead(course.now, course.cell.count, self.recipe.work) for course in courses
+        ) * self.recipe.work.attempts  # fmt: skip
+        left_s = None if not self.session_attempts else seconds / self.session_attempts * left
+        return Status(
+            accepted, self.grid.quota, sum(c.now.attempts for c in courses),
+            sum(c.now.state == "open" for c in courses), seconds, left_s,
+        )  # fmt: skip
+
+    def _note(self, kind: str, what: str, *, loud: bool = True) -> None:
+        self.ledger.add(kind, what)
+        if loud:
+            self.say(f"{kind}: {what}")
+
+    def _note_faults(self) -> None:
+        for fault in self.patience.faults:
+            self._note("fault", fault)
+        self.patience.faults.clear()
+
+
+def cell_report(course: _Course) -> dict:
+    """Counts of a cell. reasons: how often each was given for what was not accepted (a clip may have several)."""
+    tries = [
+        t for number in sorted(course.finished) for t in course.finished[number].tries if t.attempt < course.now.attempts
+    ]  # fmt: skip
+    reasons = Counter(reason for t in tries if not t.accepted for reason in t.reasons)
+    return {
+        "key": course.cell.key, "label": course.cell.label, "quota": course.cell.count, "state": course.now.state,
+        "why": course.now.why, "accepted": course.now.accepted, "attempts": course.now.attempts,
+        "without_clip": sum(not t.key for t in tries), "candidates": sum(t.candidates for t in tries),
+        "made_ahead": sum(len(r.tries) for r in course.finished.values()) - len(tries), "reasons": dict(reasons),
+        "seconds": round(sum(r.seconds.get("all", 0.0) for r in course.finished.values()), 3),
+        **{axis: list(getattr(course.cell, axis)) for axis in ("weather", "light", "road", "event", "manoeuvre")},
+    }  # fmt: skip
+
+
+def read_report(url: str, patience: Patience | None = None) -> dict:
+    """``generate.json`` of a finished run, {} where there is none."""
+    where = join(url, REPORT_NAME)
+    fs, path = resolve(where)
+    patience = patience or Patience(0, 0.0)
+    if not patience(f"read {where}", lambda: fs.exists(path)):
+        return {}
+    return json.loads(patience(f"read {where}", lambda: read_bytes(where)))
+
+
+def sweep(*urls: str) -> None:
+    """Remove temporary files of killed processes from local folders; elsewhere files are put whole, and leave none."""
+    for url in urls:
+        fs, path = resolve(url)
+        if not isinstance(fs, LocalFileSystem) or not os.path.isdir(path):
+            continue
+        for entry in list(os.scandir(path)):
+            if entry.name.endswith(".tmp") and entry.name.startswith((".", "lock.json.")):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(entry.path)
+
+
+def refuse_foreign(url: str, patience: Patience) -> None:
+    """Refuse a folder that holds somebody else's data set: publishing replaces the index. Raises: InputError."""
+    fs, path = resolve(join(url, SUMMARY_NAME))
+    _, recipe = resolve(join(url, RECIPE_NAME))
+    if patience(f"read {url}", lambda: fs.exists(path) and not fs.exists(recipe)):
+        raise InputError("output of the recipe", url, "a new folder, or one of this recipe; it holds another data set")

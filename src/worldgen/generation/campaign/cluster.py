@@ -1,0 +1,94 @@
+"""The Ray runner: one job is one task; on an existing cluster by its address, or on a local one."""
+
+from __future__ import annotations
+
+import traceback
+import uuid
+
+from worldgen.core.errors import InputError, MissingDependencyError
+from worldgen.generation.campaign.job import Job, Record
+from worldgen.generation.campaign.runner import Doer, MakeDoer, Outcome, attempt
+
+LOCAL = "local"
+_loaded: dict[str, Doer] = {}
+"""Worker of this process by run: Ray keeps processes for the next task, so the model loads once in each."""
+
+
+class RayRunner:
+    """Does jobs as Ray tasks. address: of a cluster, "auto", or "local" for one on this machine with ``workers`` CPUs.
+
+    A task whose process dies is reported and not repeated by Ray itself: the run counts deaths, notes each in its ledger
+    and submits the job again. At most ``capacity`` tasks are in flight, so that the cluster's queue stays short.
+    """
+
+    def __init__(self, make: MakeDoer, *, address: str = LOCAL, workers: int = 1):
+        try:
+            import ray
+        except ImportError as error:
+            raise MissingDependencyError("ray", "ray", "--ray") from error
+        self._ray = ray
+        self._own = not ray.is_initialized()
+        if self._own:
+            try:
+                if address == LOCAL:
+                    ray.init(address="local", num_cpus=workers, include_dashboard=False, log_to_driver=False)
+                else:
+                    ray.init(address=address, log_to_driver=False)
+            except (ConnectionError, ValueError) as error:
+                raise InputError(
+                    "Ray cluster", address, f"the address of a running cluster, or local ({error})"
+                ) from error
+        self.capacity = 2 * workers if address == LOCAL else 2 * max(int(ray.cluster_resources().get("CPU", 1)), 1)
+        self._task = ray.remote(num_cpus=1, max_retries=0)(_do)
+        self._make = ray.put(make)
+        self._token = uuid.uuid4().hex
+        self._flying: dict[object, Job] = {}
+
+    def submit(self, job: Job) -> None:
+        self._flying[self._task.remote(self._token, [self._make], job)] = job
+
+    def wait(self) -> list[Outcome]:
+        """Outcomes of one or more tasks; waits for the first."""
+        if not self._flying:
+            return []
+        ready, _ = self._ray.wait(list(self._flying), num_returns=1)
+        return [self._outcome(reference, self._flying.pop(reference)) for reference in ready]
+
+    def close(self) -> None:
+        """Cancel what is in flight, and end the local cluster."""
+        for reference in self._flying:
+            self._ray.cancel(reference, force=True)
+        self._flying.clear()
+        if self._own:
+            self._ray.shutdown()
+
+    def _outcome(self, reference: object, job: Job) -> Outcome:
+        errors = self._ray.exceptions
+        try:
+            kind, value = self._ray.get(reference)
+        except (
+            errors.WorkerCrashedError,
+            errors.NodeDiedError,
+            errors.OutOfMemoryError,
+            errors.ObjectLostError,
+        ) as error:
+            return Outcome(job, "died", error=str(error).split("\n")[0])
+        if kind == "done":
+            return Outcome(job, "done", Record.from_json(value))
+        return Outcome(job, kind, error=value)
+
+
+def _do(token: str, make: list, job: Job) -> tuple[str, object]:
+    """The task: a worker of this process, loaded once, does a job. Errors are told in words, as from any process."""
+    import ray
+
+    try:
+        if token not in _loaded:
+            _loaded.clear()
+            _loaded[token] = ray.get(make[0])()
+        outcome = attempt(_loaded[token], job)
+    except InputError as error:
+        return "refused", str(error)
+    except Exception:
+        return "broke", traceback.format_exc()
+    return outcome.kind, outcome.record.to_json() if outcome.record is not None else outcome.error

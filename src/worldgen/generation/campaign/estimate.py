@@ -1,0 +1,103 @@
+"""What a recipe will take: cells, time, cost and disk, from a few clips that are really made."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import dataclass
+
+from worldgen.generation.campaign.cell import Grid, grid_of
+from worldgen.generation.campaign.job import Job, Record
+from worldgen.generation.campaign.quota import most_attempts, wilson_upper
+from worldgen.generation.campaign.recipe import Recipe
+from worldgen.generation.campaign.runner import MakeDoer
+
+COPIES = 2
+"""Every clip lies in its job's shard and, if it counts, in the data set."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A few attempts, measured. load_s: of model and instruments, once per process."""
+
+    attempts: int
+    accepted: int
+    seconds: dict[str, float]
+    size_bytes: int
+    load_s: float
+    reasons: dict[str, int]
+
+    @property
+    def acceptance(self) -> float:
+        """With one attempt's weight on even odds, so that few clips never say 0 or 1."""
+        return (self.accepted + 0.5) / (self.attempts + 1)
+
+
+def calibrate(recipe: Recipe, make: MakeDoer, clips: int) -> Calibration:
+    """Make about ``clips`` clips of cells spread over the recipe, in a folder that is removed again."""
+    grid = grid_of(recipe)
+    start_s = time.perf_counter()
+    doer = make()
+    load_s = time.perf_counter() - start_s
+    attempts = min(recipe.work.attempts, clips)
+    jobs = max(1, round(clips / attempts))
+    records: list[Record] = []
+    with tempfile.TemporaryDirectory(prefix="worldgen-plan-") as folder:
+        for number in range(jobs):
+            cell = grid.cells[number * len(grid.cells) // jobs]
+            records.append(doer.run(Job(cell, number, attempts, folder)))
+    tries = [t for record in records for t in record.tries]
+    reasons: dict[str, int] = {}
+    for reason in (r for t in tries if not t.accepted for r in t.reasons):
+        reasons[reason] = reasons.get(reason, 0) + 1
+    seconds: dict[str, float] = {}
+    for record in records:
+        for part, value in record.seconds.items():
+            seconds[part] = seconds.get(part, 0.0) + value
+    return Calibration(
+        len(tries), sum(t.accepted for t in tries), seconds, sum(r.size_bytes for r in records), load_s, reasons
+    )
+
+
+def plan(recipe: Recipe, calibration: Calibration, workers: int) -> dict:
+    """The plan as JSON-able values: cells, attempts, hours, cost, bytes, with a range for what acceptance may be.
+
+    hours: of the wall clock on ``workers`` processes that do not slow each other down.
+    """
+    grid = grid_of(recipe)
+    measured, upper = calibration.acceptance, wilson_upper(calibration.accepted, calibration.attempts)
+    lower = 1 - wilson_upper(calibration.attempts - calibration.accepted, calibration.attempts)
+    per_attempt_s = calibration.seconds.get("all", 0.0) / max(calibration.attempts, 1)
+    per_attempt_bytes = calibration.size_bytes / max(calibration.attempts, 1)
+
+    def expected(acceptance: float) -> dict:
+        attempts = _attempts(grid, recipe, acceptance)
+        worker_hours = (attempts * per_attempt_s + workers * calibration.load_s) / 3600
+        return {
+            "acceptance": round(acceptance, 4), "attempts": attempts, "hours": round(worker_hours / workers, 4),
+            "worker_hours": round(worker_hours, 4), "cost": round(worker_hours * recipe.cost_per_hour, 4),
+            "disk_bytes": round(COPIES * attempts * per_attempt_bytes),
+        }  # fmt: skip
+
+    return {
+        "recipe": recipe.name, "recipe_hash": recipe.hash, "output": recipe.output, "workers": workers,
+        "cells": [{"label": cell.label, "key": cell.key, "count": cell.count} for cell in grid.cells],
+        "left_out": list(grid.left_out), "quota": grid.quota, "clip_s": recipe.clip.frames / recipe.clip.fps,
+        "calibration": {
+            "attempts": calibration.attempts, "accepted": calibration.accepted, "reasons": calibration.reasons,
+            "seconds_per_attempt": round(per_attempt_s, 3), "bytes_per_attempt": round(per_attempt_bytes),
+            "load_s": round(calibration.load_s, 2),
+            "seconds": {name: round(value, 3) for name, value in calibration.seconds.items()},
+        },
+        "expected": expected(measured), "at_best": expected(max(upper, measured)), "at_worst": expected(min(lower, measured)),
+    }  # fmt: skip
+
+
+def _attempts(grid: Grid, recipe: Recipe, acceptance: float) -> int:
+    """Attempts until every cell is decided, in whole jobs."""
+    size = recipe.work.attempts
+    total = 0
+    for cell in grid.cells:
+        wanted = min(cell.count / max(acceptance, 1e-6), most_attempts(cell.count, recipe.work))
+        total += -int(-wanted // size) * size
+    return total

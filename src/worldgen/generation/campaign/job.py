@@ -1,0 +1,141 @@
+"""A job, and the record it leaves: a fixed range of attempts at one cell, written as one shard."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+
+from worldgen.core.errors import InputError, Received
+from worldgen.data.dataset.shards import canonical_json, read_members
+from worldgen.files.retry import Patience
+from worldgen.files.storage import join, read_bytes, reported, resolve, write_bytes
+from worldgen.generation.campaign.cell import Cell
+
+RECORD_VERSION = 1
+JOBS = "jobs"
+"""Folder of job shards and records inside the output."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """Attempts ``first .. first + attempts - 1`` at a cell. url: folder for its shard and record.
+
+    weights_hash: of the weights that made earlier jobs of the run ("" when there are none); other weights are refused.
+    """
+
+    cell: Cell
+    number: int
+    attempts: int
+    url: str
+    weights_hash: str = ""
+
+    @property
+    def first(self) -> int:
+        return self.number * self.attempts
+
+    @property
+    def name(self) -> str:
+        return f"{self.cell.key}-{self.number:06d}"
+
+
+@dataclass(frozen=True)
+class Try:
+    """One attempt as it came out. key: of its sample, "" when there is no clip. failure: why there is none.
+
+    candidates: noises tried.
+    """
+
+    attempt: int
+    key: str
+    accepted: bool
+    reasons: tuple[str, ...] = ()
+    candidates: int = 1
+    failure: str = ""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a job leaves beside its shard; its presence means that the shard is whole.
+
+    digest: BLAKE2b of the encoded samples. seconds: by part of the work. faults: trouble on the way, mended or not.
+    process: host and process id.
+    """
+
+    cell: str
+    number: int
+    tries: tuple[Try, ...]
+    weights_hash: str
+    digest: str
+    size_bytes: int
+    seconds: dict[str, float] = field(default_factory=dict)
+    faults: tuple[str, ...] = ()
+    process: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.cell}-{self.number:06d}"
+
+    def to_json(self) -> dict:
+        return {"record_version": RECORD_VERSION, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, values: dict) -> Record:
+        """The inverse of :meth:`to_json`. Raises: InputError for another version or missing fields."""
+        if not isinstance(values, dict) or values.get("record_version") != RECORD_VERSION:
+            version = values.get("record_version") if isinstance(values, dict) else None
+            raise InputError("record_version of a job", version, str(RECORD_VERSION))
+        values = {name: value for name, value in values.items() if name != "record_version"}
+        try:
+            tries = tuple(Try(**{**each, "reasons": tuple(each["reasons"])}) for each in values.pop("tries"))
+            return cls(tries=tries, faults=tuple(values.pop("faults")), **values)
+        except (KeyError, TypeError) as error:
+            raise InputError("record of a job", Received(str(error)), "the fields of record_version 1") from error
+
+
+def digest_of(members: list[tuple[str, dict[str, bytes]]]) -> str:
+    """32 hexadecimal digits that name encoded samples, in order."""
+    digest = hashlib.blake2b(digest_size=16)
+    for key, files in members:
+        for extension in sorted(files):
+            digest.update(f"{key}.{extension} {len(files[extension])}\n".encode())
+            digest.update(files[extension])
+    return digest.hexdigest()
+
+
+def write_record(job: Job, record: Record) -> None:
+    """Mark a job as finished. Raises: InputError when it cannot be written."""
+    write_bytes(join(job.url, f"{job.name}.json"), canonical_json(record.to_json(), f"record of job {job.name}"))
+
+
+def finished_jobs(url: str, patience: Patience) -> Iterator[Record]:
+    """Records of the jobs in a folder; one that cannot be read as a record counts as not there, and is told of."""
+    fs, path = resolve(url)
+
+    def names() -> list[str]:
+        with reported("read", url):
+            return sorted(fs.ls(path, detail=False)) if fs.exists(path) else []
+
+    fs.invalidate_cache()
+    for name in patience(f"read {url}", names):
+        base = name.rsplit("/", 1)[-1]
+        if not base.endswith(".json") or base.startswith("."):
+            continue
+        where = join(url, base)
+        data = patience(f"read {where}", lambda where=where: read_bytes(where))
+        try:
+            yield Record.from_json(json.loads(data))
+        except (ValueError, InputError) as error:
+            patience.faults.append(f"{where} is made again: {error}")
+
+
+def verified_samples(url: str, record: Record) -> list[tuple[str, dict[str, bytes]]] | None:
+    """The encoded samples of a finished job, or None when its shard is gone, damaged or not the one that was written."""
+    try:
+        members = list(read_members(join(url, f"{record.name}.tar")))
+    except InputError as error:
+        if isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, FileNotFoundError):
+            raise  # the place cannot be read now, which says nothing about the shard
+        return None
+    return members if digest_of(members) == record.digest else None

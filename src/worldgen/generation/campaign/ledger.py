@@ -1,0 +1,60 @@
+"""The ledger: what went wrong and what was done about it, kept beside the data set."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+
+from worldgen.core.errors import InputError
+from worldgen.data.dataset.shards import canonical_json
+from worldgen.files.storage import join, read_bytes, write_bytes
+
+LEDGER_NAME = "ledger.json"
+LEDGER_VERSION = 1
+FLUSH_S = 5.0
+
+
+@dataclass(eq=False)
+class Ledger:
+    """Entries of ``url/ledger.json``: time (UTC), kind (fault, died, damaged, stopped), and what happened.
+
+    Writing is never the reason to stop: while the place cannot be written, entries are kept for the next time.
+    """
+
+    url: str
+    entries: list[dict[str, str]] = field(default_factory=list)
+    _written: int = 0
+    _last_s: float = 0.0
+
+    @classmethod
+    def open(cls, url: str) -> Ledger:
+        """The ledger of an output folder, new where there is none or it cannot be read."""
+        ledger = cls(url)
+        try:
+            record = json.loads(read_bytes(join(url, LEDGER_NAME)))
+        except (OSError, ValueError):  # InputError is a ValueError
+            return ledger
+        if isinstance(record, dict) and record.get("ledger_version") == LEDGER_VERSION:
+            ledger.entries = list(record.get("entries", ()))
+            ledger._written = len(ledger.entries)
+        return ledger
+
+    def add(self, kind: str, what: str) -> None:
+        """Note something; written now, or soon when much happens."""
+        moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        self.entries.append({"time": moment, "kind": kind, "what": " ".join(what.split())[:2000]})
+        if time.monotonic() - self._last_s > FLUSH_S:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is not yet written, if that is possible now."""
+        if self._written == len(self.entries):
+            return
+        self._last_s = time.monotonic()
+        record = {"ledger_version": LEDGER_VERSION, "entries": self.entries}
+        try:
+            write_bytes(join(self.url, LEDGER_NAME), canonical_json(record, "ledger"))
+        except (OSError, InputError):
+            return
+        self._written = len(self.entries)

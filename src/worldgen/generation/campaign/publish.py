@@ -1,0 +1,114 @@
+"""From job shards to the finished data set: accepted and quarantined samples in shards of even size, and the index."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from worldgen.data.dataset.index import INDEX_NAME, SUMMARY_NAME, build_index
+from worldgen.data.dataset.shards import ShardWriter
+from worldgen.files.retry import Patience
+from worldgen.files.storage import join, resolve
+from worldgen.generation.campaign.job import JOBS, Record, verified_samples
+
+PREFIXES = {True: "accepted", False: "quarantine"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A job's share in the data set. attempts: below this number they count; what lies beyond was made ahead in vain."""
+
+    record: Record
+    attempts: int
+
+
+class DamagedShardError(Exception):
+    """A finished job's shard is gone or damaged: its job has to be done again."""
+
+    def __init__(self, record: Record):
+        super().__init__(record.name)
+        self.record = record
+
+
+def publish(url: str, parts: Iterable[Part], shard_size: int, patience: Patience) -> dict:
+    """Write ``accepted-NNNNN.tar``, ``quarantine-NNNNN.tar``, the index and its summary, which is returned.
+
+    parts: in the order of the recipe's cells, jobs in order; each shard's bytes then depend on the samples alone. A kill
+    on the way leaves no index, so a half-written data set cannot be mistaken for a whole one.
+
+    Raises: DamagedShardError; InputError when the place cannot be read or written after all retries.
+    """
+    _clear_index(url, patience)
+    written: set[str] = set()
+    wanted = {True: _Series(url, "accepted", shard_size), False: _Series(url, "quarantine", shard_size)}
+    for part in parts:
+        accepted = {t.key: t.accepted for t in part.record.tries if t.key and t.attempt < part.attempts}
+        samples = patience(
+            f"read shard {part.record.name}", lambda part=part: verified_samples(join(url, JOBS), part.record)
+        )
+        if samples is None:
+            raise DamagedShardError(part.record)
+        for key, members in samples:
+            if key in accepted:
+                written |= wanted[accepted[key]].add(key, members, patience)
+    for series in wanted.values():
+        written |= series.flush(patience)
+    _remove_others(url, written, patience)
+    return patience("write index", lambda: build_index(url)) if written else {}
+
+
+class _Series:
+    """Shards of one kind, filled one after another; a shard is held in memory until it is full."""
+
+    def __init__(self, url: str, prefix: str, size: int):
+        self.url, self.prefix, self.size = url, prefix, size
+        self.number = 0
+        self.samples: list[tuple[str, dict[str, bytes]]] = []
+
+    def add(self, key: str, members: dict[str, bytes], patience: Patience) -> set[str]:
+        self.samples.append((key, members))
+        return self.flush(patience) if len(self.samples) >= self.size else set()
+
+    def flush(self, patience: Patience) -> set[str]:
+        """Write what is held; returns the name of the shard."""
+        if not self.samples:
+            return set()
+        name = f"{self.prefix}-{self.number:05d}"
+
+        def write() -> None:
+            with ShardWriter(self.url, name) as writer:
+                for key, members in self.samples:
+                    writer.write_members(key, members)
+
+        patience(f"write shard {name}", write)
+        self.number, self.samples = self.number + 1, []
+        return {f"{name}.tar"}
+
+
+def _clear_index(url: str, patience: Patience) -> None:
+    fs, _ = resolve(url)
+    for name in (SUMMARY_NAME, INDEX_NAME):
+        path = resolve(join(url, name))[1]
+
+        def remove(path: str = path) -> None:
+            with contextlib.suppress(FileNotFoundError):
+                fs.rm_file(path)
+
+        patience(f"remove {name}", remove)
+
+
+def _remove_others(url: str, names: set[str], patience: Patience) -> None:
+    """Shards of an earlier, longer data set in the same folder would otherwise be indexed again."""
+    fs, path = resolve(url)
+    for each in patience(f"list {url}", lambda: list(_shards(fs, path))):
+        if each.rsplit("/", 1)[-1] not in names:
+            patience(f"remove {each}", lambda each=each: fs.rm_file(each))
+
+
+def _shards(fs, path: str) -> Iterator[str]:
+    fs.invalidate_cache()
+    for each in fs.ls(path, detail=False):
+        name = each.rsplit("/", 1)[-1]
+        if name.endswith(".tar") and name.startswith(tuple(f"{prefix}-" for prefix in PREFIXES.values())):
+            yield each

@@ -1,0 +1,249 @@
+"""A recipe: how many accepted clips of what, made how, judged how, and where they go."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from dataclasses import dataclass, field
+
+import worldgen
+from worldgen.core.errors import InputError
+from worldgen.core.seeds import stable_key
+from worldgen.core.start import DEFAULT_START, Start
+from worldgen.generation.quality.gate import GateConfig
+from worldgen.generation.quality.judging_instruments import fingerprints
+from worldgen.generation.quality.scorecard import ScorerConfig
+from worldgen.models.native.rollout.rollout import SamplerOptions
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}")
+Span = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class CellGroup:
+    """Cells of the grid that share a count: every combination of the listed words is a cell of its own.
+
+    count: accepted clips wanted in each cell. A word of a list is a word of the vocabulary; ``a|b`` (one of these,
+    drawn anew for every clip); ``any`` (drawn from all); or ``each`` (in place of the list: a cell per word). An event may
+    also be ``none``. agents: who else shall be there, in words, e.g. "two pedestrians, no trucks".
+
+    Combinations that an event does not allow are left out, and named in the plan.
+    """
+
+    count: int = 1
+    weather: tuple[str, ...] = ("any",)
+    light: tuple[str, ...] = ("any",)
+    road: tuple[str, ...] = ("any",)
+    event: tuple[str, ...] = ("none",)
+    manoeuvre: tuple[str, ...] = ("any",)
+    agents: str = ""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.count <= 10_000_000:
+            raise InputError("count of a cell", self.count, "a whole number of clips from 1")
+        for name in ("weather", "light", "road", "event", "manoeuvre"):
+            if not getattr(self, name):
+                raise InputError(f"{name} of a cell", (), "at least one word, or any")
+
+
+@dataclass(frozen=True)
+class ClipConfig:
+    """Shape of the clips: frames, frames per second, width and height in pixels."""
+
+    frames: int = 25
+    fps: float = 8.0
+    width_px: int = 224
+    height_px: int = 128
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.frames <= 2000:
+            raise InputError("clip.frames", self.frames, "2 to 2000")
+        if not 1 <= self.fps <= 60:
+            raise InputError("clip.fps", self.fps, "1 to 60")
+        if not (16 <= self.width_px <= 4096 and 16 <= self.height_px <= 4096):
+            raise InputError("clip.width_px and clip.height_px", (self.width_px, self.height_px), "16 to 4096 pixels")
+
+
+@dataclass(frozen=True)
+class RangeConfig:
+    """Ranges that are drawn from evenly; null leaves the choice to the scene, which draws what suits road and event.
+
+    speed_mps: of the ego at the start. fov_deg, height_m, pitch_deg: of the camera (horizontal field of view, height above
+    the road, tilt downwards).
+    """
+
+    speed_mps: Span | None = None
+    fov_deg: Span | None = None
+    height_m: Span | None = None
+    pitch_deg: Span | None = None
+
+    def __post_init__(self) -> None:
+        limits = {"speed_mps": (0, 45), "fov_deg": (20, 120), "height_m": (0.5, 4), "pitch_deg": (-10, 20)}
+        for name, (low, high) in limits.items():
+            span = getattr(self, name)
+            if span is not None and not low <= span[0] <= span[1] <= high:
+                raise InputError(f"ranges.{name}", tuple(span), f"low and high, from {low} to {high}")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The model and how it samples.
+
+    pipeline: "shipped" or a folder. adapter: a LoRA folder, or "". start: a clip begins with drawn frames ("sketch") or
+    is the model's from the first frame ("noise"). steps, shift: 0 for the sampler's own default. batch: clips made
+    together. threads: CPU threads of one process; part of the recipe, because sums in another order differ in their last
+    bits. device: "" takes the best there is.
+    """
+
+    pipeline: str = "shipped"
+    adapter: str = ""
+    start: Start = DEFAULT_START
+    steps: int = 0
+    chunk: int = 1
+    shift: float = 0.0
+    guidance: dict[str, float] = field(default_factory=dict)
+    batch: int = 4
+    threads: int = 1
+    device: str = ""
+
+    def __post_init__(self) -> None:
+        if not (1 <= self.batch <= 1024 and 1 <= self.threads <= 256):
+            raise InputError("model.batch and model.threads", (self.batch, self.threads), "1 to 1024 and 1 to 256")
+        self.options()
+
+    def options(self) -> SamplerOptions:
+        """How the model samples, with the sampler's own defaults where the config says 0. Raises: InputError."""
+        default = SamplerOptions()
+        return SamplerOptions(
+            steps=self.steps or default.steps, chunk=self.chunk, guidance=dict(self.guidance),
+            shift=self.shift or default.shift,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class WorkConfig:
+    """How the work is cut and when it ends.
+
+    attempts: clips tried in one job, which is one shard and the most that a kill can lose. min_acceptance: a cell stops,
+    and says so, once its acceptance is surely below this (upper end of the 95 % interval of Wilson), or after
+    count / min_acceptance attempts. max_attempts: another limit of attempts per cell (0: none). retries: of writes that
+    fail, of jobs whose worker dies, of clips that come out as not-a-number. retry_wait_s: pause before the first retry of
+    a write, doubled each time.
+    """
+
+    attempts: int = 4
+    min_acceptance: float = 0.05
+    max_attempts: int = 0
+    retries: int = 4
+    retry_wait_s: float = 2.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.attempts <= 4096:
+            raise InputError("work.attempts", self.attempts, "1 to 4096")
+        if not 0.0001 <= self.min_acceptance <= 1:
+            raise InputError("work.min_acceptance", self.min_acceptance, "0.0001 to 1")
+        if not (0 <= self.retries <= 100 and 0 <= self.retry_wait_s <= 600 and self.max_attempts >= 0):
+            received = (self.retries, self.retry_wait_s, self.max_attempts)
+            raise InputError("work.retries, work.retry_wait_s and work.max_attempts", received, "0 or more")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A data set to be generated.
+
+    name, version, seed: with the cell and the number of the attempt they give the seed of every clip. output: folder or
+    URL. gate_from: a calibrated gate, ``configs/gate/NAME.yaml``; ``gate`` then holds the differences. instruments: names
+    by content of those in ``scorer``, filled in when a run begins; others than the named are refused. candidates: tries
+    with other noise per scene, until one is accepted. shard_size: samples per shard of the finished data set. split:
+    shares of train, val and test. cost_per_hour: price of one worker, for the plan and the report.
+    """
+
+    name: str = "set"
+    version: int = 1
+    seed: int = 0
+    output: str = ""
+    cells: list[CellGroup] = field(default_factory=list)  # omegaconf checks the fields of items of lists only
+    clip: ClipConfig = field(default_factory=ClipConfig)
+    ranges: RangeConfig = field(default_factory=RangeConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    gate_from: str = ""
+    gate: GateConfig = field(default_factory=GateConfig)
+    scorer: ScorerConfig = field(default_factory=ScorerConfig)
+    instruments: dict[str, str] = field(default_factory=dict)
+    candidates: int = 1
+    work: WorkConfig = field(default_factory=WorkConfig)
+    shard_size: int = 64
+    split: tuple[float, float, float] = (0.9, 0.05, 0.05)
+    licence: str = "CC0-1.0"
+    cost_per_hour: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name):
+            raise InputError("name of a recipe", self.name, "letters, digits, _ and -")
+        if not 1 <= self.candidates <= 64:
+            raise InputError("candidates", self.candidates, "1 to 64")
+        if not 1 <= self.shard_size <= 100_000:
+            raise InputError("shard_size", self.shard_size, "1 to 100000")
+        if not (min(self.split) >= 0 and abs(sum(self.split) - 1) <= 1e-6):
+            raise InputError("split", tuple(self.split), "three shares that sum to 1: train, val, test")
+        if not 0 <= self.cost_per_hour < math.inf:
+            raise InputError("cost_per_hour", self.cost_per_hour, "0 or more")
+
+    def scaled(self, scale: float) -> Recipe:
+        """The recipe with all counts multiplied, at least 1 per cell."""
+        if not 0 < scale <= 1e6:
+            raise InputError("--scale", scale, "a number above 0")
+        cells = [dataclasses.replace(c, count=max(1, round(c.count * scale))) for c in self.cells]
+        return dataclasses.replace(self, cells=cells)
+
+    def with_gate(self, base: GateConfig) -> Recipe:
+        """The recipe with the thresholds of a calibrated gate where its own ``gate`` says nothing else."""
+        return dataclasses.replace(self, gate=self.gate.over(base))
+
+    def with_instruments(self) -> Recipe:
+        """The recipe with its instruments named by content, as they are here. Raises: InputError when it names others."""
+        found = fingerprints(dataclasses.asdict(self.scorer))
+        for name, wanted in self.instruments.items():
+            if found.get(name) != wanted:
+                raise InputError(
+                    f"instrument {name}", found.get(name), f"{wanted}, as the recipe says; or another output"
+                )
+        return dataclasses.replace(self, instruments=found)
+
+    def content(self) -> dict[str, object]:
+        """What the bytes of a sample depend on besides its cell and attempt, flat: ``outer.inner`` -> value.
+
+        Cells, counts, the output and how work is retried are not in it: they may change, and samples stay.
+        """
+        flat: dict[str, object] = {"worldgen": worldgen.__version__}
+        record = dataclasses.asdict(self)
+        for name in ("cells", "output", "gate_from", "shard_size", "cost_per_hour"):
+            del record[name]
+        record["work"] = {"attempts": record["work"]["attempts"]}  # it decides which clips share a batch
+        _flatten(record, "", flat)
+        return flat
+
+    @property
+    def hash(self) -> str:
+        """A name for :meth:`content`: samples of equal hash, cell and attempt are equal."""
+        return stable_key("recipe", repr(sorted(self.content().items())))
+
+
+def _flatten(record: dict, prefix: str, out: dict[str, object]) -> None:
+    for name, value in record.items():
+        if isinstance(value, dict):
+            out[f"{prefix}{name}"] = len(value)
+            _flatten(value, f"{prefix}{name}.", out)
+        else:
+            out[f"{prefix}{name}"] = list(value) if isinstance(value, tuple) else value
+
+
+def refuse_changes(before: dict[str, object], now: dict[str, object], url: str) -> None:
+    """Refuse to mix samples of two recipes in one folder. Raises: InputError naming the first fields that differ."""
+    changed = sorted(k for k in {*before, *now} if before.get(k) != now.get(k))
+    if not changed:
+        return
+    shown = ", ".join(f"{k} was {before.get(k)!r} and is {now.get(k)!r}" for k in changed[:3])
+    more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+    raise InputError(f"{url} was begun with another recipe: {shown}{more}; give another output, or delete this one")

@@ -1,0 +1,208 @@
+"""Runners: who does the jobs. Here in this process, or in several processes of this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Literal, Protocol
+
+from worldgen.core.errors import InputError
+from worldgen.generation.campaign.job import Job, Record
+
+PARENT_CHECK_S = 0.5
+STOP_S = 5.0
+
+
+class Doer(Protocol):
+    """Does one job after another; ``Worker`` is one."""
+
+    def run(self, job: Job) -> Record: ...
+
+
+MakeDoer = Callable[[], Doer]
+"""Loads what a process needs; sent to other processes, so it is a module's function or a partial of one."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended: "done" with a record; "refused" by an InputError; "died" with its process; "broke" by a defect."""
+
+    job: Job
+    kind: Literal["done", "refused", "died", "broke"]
+    record: Record | None = None
+    error: str = ""
+
+
+class Runner(Protocol):
+    """Takes jobs and gives outcomes in whatever order they come. capacity: jobs that are worth having submitted."""
+
+    capacity: int
+
+    def submit(self, job: Job) -> None: ...
+
+    def wait(self) -> list[Outcome]: ...
+
+    def close(self) -> None: ...
+
+
+def attempt(doer: Doer, job: Job) -> Outcome:
+    """Do a job; what the user can mend becomes an outcome, defects are kept with their traceback."""
+    try:
+        return Outcome(job, "done", doer.run(job))
+    except InputError as error:
+        return Outcome(job, "refused", error=str(error))
+
+
+class HereRunner:
+    """Does jobs in this process when asked for an outcome."""
+
+    capacity = 1
+
+    def __init__(self, make: MakeDoer):
+        self._make, self._doer, self._jobs = make, None, deque()
+
+    def submit(self, job: Job) -> None:
+        self._jobs.append(job)
+
+    def wait(self) -> list[Outcome]:
+        """The next job's outcome."""
+        if not self._jobs:
+            return []
+        job = self._jobs.popleft()
+        if self._doer is None:
+            self._doer = self._make()
+        return [attempt(self._doer, job)]
+
+    def close(self) -> None:
+        """Nothing is left behind."""
+
+
+@dataclass(eq=False)
+class _Process:
+    """A worker process and the job it has."""
+
+    process: multiprocessing.process.BaseProcess
+    pipe: Connection
+    job: Job | None = None
+
+
+class ProcessRunner:
+    """Does jobs in ``workers`` processes. A process that dies loses its job, is reported, and is replaced."""
+
+    def __init__(self, make: MakeDoer, workers: int):
+        self.capacity = workers
+        self._make = make
+        self._context = multiprocessing.get_context("spawn")
+        self._queue: deque[Job] = deque()
+        self._processes: list[_Process] = []
+
+    def submit(self, job: Job) -> None:
+        """Queue a job; processes start as they are needed."""
+        self._queue.append(job)
+        idle = any(each.job is None for each in self._processes)
+        if not idle and len(self._processes) < self.capacity:
+            self._processes.append(self._start())
+        self._hand_out()
+
+    def wait(self) -> list[Outcome]:
+        """Outcomes of one or more jobs; waits for the first."""
+        busy = [each for each in self._processes if each.job is not None]
+        if not busy:
+            return []
+        handles = {each.pipe: each for each in busy} | {each.process.sentinel: each for each in busy}
+        ready = {id(handles[handle]): handles[handle] for handle in wait(list(handles))}  # type: ignore[index]
+        outcomes = [self._collect(each) for each in ready.values()]
+        self._hand_out()
+        return outcomes
+
+    def close(self) -> None:
+        """End all processes, now; files are written whole or not at all, so nothing is damaged."""
+        for each in self._processes:
+            each.pipe.close()
+            each.process.terminate()
+        deadline_s = time.monotonic() + STOP_S
+        for each in self._processes:
+            each.process.join(max(0.0, deadline_s - time.monotonic()))
+            if each.process.is_alive():
+                each.process.kill()
+                each.process.join()
+        self._processes.clear()
+        self._queue.clear()
+
+    def _start(self) -> _Process:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=_serve, args=(self._make, theirs, os.getpid()), daemon=True)
+        process.start()
+        theirs.close()
+        return _Process(process, ours)
+
+    def _hand_out(self) -> None:
+        for number, each in enumerate(self._processes):
+            if each.job is not None or not self._queue:
+                continue
+            if not each.process.is_alive():
+                each.pipe.close()
+                each = self._processes[number] = self._start()  # noqa: PLW2901
+            each.job = self._queue.popleft()
+            with contextlib.suppress(OSError):  # it has just died; wait() sees that
+                each.pipe.send(each.job)
+
+    def _collect(self, each: _Process) -> Outcome:
+        job, each.job = each.job, None
+        assert job is not None
+        try:
+            if each.pipe.poll():
+                kind, value = each.pipe.recv()
+                return Outcome(job, kind, value if kind == "done" else None, "" if kind == "done" else value)
+        except (EOFError, OSError):
+            pass
+        each.process.join(STOP_S)
+        return Outcome(job, "died", error=f"its process ended with {_exit_words(each.process.exitcode)}")
+
+
+def _exit_words(code: int | None) -> str:
+    if code is not None and code < 0:
+        with contextlib.suppress(ValueError):
+            return signal.Signals(-code).name
+    return f"exit code {code}"
+
+
+def _serve(make: MakeDoer, pipe: Connection, parent: int) -> None:
+    """What a worker process does: load once, then job after job, as long as the parent lives."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    doer = None
+    while True:
+        try:
+            job = pipe.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            doer = doer or make()
+            outcome = attempt(doer, job)
+            answer = (outcome.kind, outcome.record if outcome.kind == "done" else outcome.error)
+        except InputError as error:
+            answer = ("refused", str(error))
+        except Exception:  # told to the parent, which raises it
+            answer = ("broke", traceback.format_exc())
+        try:
+            pipe.send(answer)
+        except OSError:
+            return
+
+
+def _end_with(parent: int) -> None:
+    """A run that is killed leaves no process that goes on writing into its folder."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_CHECK_S)
+    os._exit(1)

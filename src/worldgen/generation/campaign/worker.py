@@ -1,0 +1,271 @@
+"""The worker: scene, conditions, rollout, scorecard, verdict, shard. It does not know who calls it, or on what machine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import cv2
+
+import worldgen
+from worldgen.core.clip import Clip
+from worldgen.core.ego import EgoMotion
+from worldgen.core.errors import InputError, Received
+from worldgen.core.labels import Labels
+from worldgen.core.samples import Conditions, Sample
+from worldgen.core.scene import Scene
+from worldgen.data.dataset.shards import ShardWriter, encode_sample
+from worldgen.data.dataset.splits import SplitConfig, split_drives
+from worldgen.files.retry import Patience
+from worldgen.generation.campaign.cell import Take, stage
+from worldgen.generation.campaign.job import Job, Record, Try, digest_of, write_record
+from worldgen.generation.campaign.recipe import Recipe
+from worldgen.generation.quality.gate import Gate, Verdict
+from worldgen.generation.quality.scorecard import Scorecard, Scorer
+from worldgen.models.native.rollout.rollout import SamplerOptions
+from worldgen.rendering.labelling import labels_of
+from worldgen.rendering.scene_conditions import scene_conditions
+
+UNJUDGED = (ValueError, ArithmeticError, AssertionError, cv2.error)
+"""What instruments raise when a clip is beyond them; the clip is counted as not judged. Anything else is a defect."""
+
+
+class Model(Protocol):
+    """What a worker needs of a world model; ``WorldPipeline`` has it."""
+
+    @property
+    def accepts(self) -> tuple[str, ...]: ...
+
+    def __call__(self, requests: list[Conditions], options: SamplerOptions | None = None) -> list[Clip]: ...
+
+
+class Judge(Protocol):
+    """What a worker needs of instruments; ``Scorer`` has it."""
+
+    def score(
+        self, clip: Clip, *, scene: Scene | None, labels: Labels | None, ego: EgoMotion | None, text: str = "",
+        previous: Clip | None = None,
+    ) -> Scorecard: ...  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Equipment:
+    """What is loaded once per process: model, instruments, thresholds; and the names of the weights."""
+
+    model: Model
+    scorer: Judge
+    gate: Gate
+    name: str
+    weights_hash: str
+
+
+@dataclass(eq=False)
+class Shot:
+    """An attempt on its way: the scene, what the model is given, and the best clip so far."""
+
+    take: Take
+    scene: Scene
+    conditions: Conditions
+    labels: Labels
+    best: tuple[int, Clip, Scorecard, Verdict] | None = None
+    candidates: int = 0
+    failure: str = ""
+
+    @property
+    def accepted(self) -> bool:
+        return self.best is not None and self.best[3].accepted
+
+    def offer(self, candidate: int, clip: Clip, card: Scorecard, verdict: Verdict) -> None:
+        """Keep a clip if it has fewer faults than the one before."""
+        if self.best is None or len(verdict.reasons) < len(self.best[3].reasons) or verdict.accepted:
+            self.best = (candidate, clip, card, verdict)
+
+
+@dataclass(eq=False)
+class Worker:
+    """Does jobs, one after another, with a model that is loaded once."""
+
+    recipe: Recipe
+    equipment: Equipment
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    faults: list[str] = field(default_factory=list)
+
+    @classmethod
+    def load(cls, recipe: Recipe) -> Worker:
+        """A worker with the model, instruments and gate that the recipe names.
+
+        Raises: InputError for a model, adapter or instrument that is not there, or is another than the recipe names.
+        """
+        from worldgen.generation.sample.sampler import Sampler
+
+        recipe.with_instruments()  # another machine of a cluster may hold others
+        cv2.setNumThreads(1)
+        model = recipe.model
+        sampler = Sampler.load(model.pipeline, adapter=model.adapter, device=model.device, threads=model.threads)
+        equipment = Equipment(
+            sampler.pipeline, Scorer.load(recipe.scorer), Gate(recipe.gate), sampler.name, sampler.weights_hash
+        )
+        return cls(recipe, equipment)
+
+    def run(self, job: Job) -> Record:
+        """Make the attempts of a job, write its shard and then its record.
+
+        Raises: InputError when the weights are others than those of earlier jobs, and when the shard cannot be written
+        after all retries.
+        """
+        if job.weights_hash and job.weights_hash != self.equipment.weights_hash:
+            raise InputError(
+                f"weights for {job.url}", self.equipment.weights_hash,
+                f"{job.weights_hash}, which made the clips that are there; or another output",
+            )  # fmt: skip
+        self.seconds, self.faults = defaultdict(float), []
+        start_s = time.perf_counter()
+        members: list[tuple[str, dict[str, bytes]]] = []
+        tries: list[Try] = []
+        for first in range(job.first, job.first + job.attempts, self.recipe.model.batch):
+            stop = min(first + self.recipe.model.batch, job.first + job.attempts)
+            for made, tried in self._batch(job, range(first, stop)):
+                tries.append(tried)
+                members += [made] if made else []
+        with self._timed("write"):
+            patience = Patience(self.recipe.work.retries, self.recipe.work.retry_wait_s, self.faults)
+            patience(f"write shard {job.name}", lambda: write_shard(job, members))
+        self.seconds["all"] = time.perf_counter() - start_s
+        record = Record(
+            job.cell.key, job.number, tuple(tries), self.equipment.weights_hash, digest_of(members),
+            sum(len(data) for _, files in members for data in files.values()),
+            {name: round(value, 4) for name, value in self.seconds.items()}, tuple(self.faults),
+            f"{socket.gethostname()}:{os.getpid()}",
+        )  # fmt: skip
+        patience(f"write record {job.name}", lambda: write_record(job, record))
+        return record
+
+    @contextlib.contextmanager
+    def _timed(self, part: str) -> Iterator[None]:
+        start_s = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[part] += time.perf_counter() - start_s
+
+    def _batch(self, job: Job, attempts: range) -> Iterator[tuple[tuple[str, dict[str, bytes]] | None, Try]]:
+        """Encoded samples (None where there is no clip) and how each attempt came out.
+
+        Scenes that do not get an accepted clip are tried again together with other noise, as often as the recipe says:
+        compute goes where acceptance is low. Which clips share a batch depends on scores alone, so the bytes repeat.
+        """
+        shots: dict[int, Shot] = {}
+        failed: dict[int, str] = {}
+        for attempt in attempts:
+            try:
+                shots[attempt] = self._shot(job, attempt)
+            except InputError as error:
+                failed[attempt] = f"no scene: {error}"
+        for candidate in range(self.recipe.candidates):
+            waiting = [shot for shot in shots.values() if not shot.accepted]
+            if not waiting:
+                break
+            for shot, clip in zip(waiting, self._clips(waiting, candidate), strict=True):
+                shot.candidates += 1
+                if clip is not None:
+                    self._judge(shot, candidate, clip)
+        for attempt in attempts:
+            shot = shots.get(attempt)
+            if shot is None or shot.best is None:
+                reason = failed.get(attempt) or shot.failure  # type: ignore[union-attr]
+                short = reason.split(":")[0]
+                yield None, Try(attempt, "", False, (short,), shot.candidates if shot else 0, reason)
+                continue
+            verdict = shot.best[3]
+            with self._timed("encode"):
+                made = shot.take.key, encode_sample(self._sample(shot))
+            yield made, Try(attempt, shot.take.key, verdict.accepted, verdict.reasons, shot.candidates)
+
+    def _shot(self, job: Job, attempt: int) -> Shot:
+        with self._timed("scene"):
+            take, scene = stage(self.recipe, job.cell, attempt)
+        with self._timed("conditions"):
+            conditions = scene_conditions(
+                scene, text=take.caption, accepts=self.equipment.model.accepts, seed=take.noise_seed(0),
+                start=self.recipe.model.start,
+            )  # fmt: skip
+        with self._timed("labels"):
+            return Shot(take, scene, conditions, labels_of(scene))
+
+    def _clips(self, shots: list[Shot], candidate: int) -> list[Clip | None]:
+        """A clip per shot, None where the model makes no numbers; such clips are tried again alone before giving up."""
+        with self._timed("model"):
+            try:
+                return list(self._rollout(shots, candidate))
+            except FloatingPointError as error:
+                self.faults.append(f"batch from attempt {shots[0].take.attempt}: {error}")
+            out: list[Clip | None] = []
+            for shot in shots:
+                out.append(self._alone(shot, candidate))
+            return out
+
+    def _alone(self, shot: Shot, candidate: int) -> Clip | None:
+        for number in range(self.recipe.work.retries + 1):
+            try:
+                return self._rollout([shot], candidate)[0]
+            except FloatingPointError as error:
+                shot.failure = f"not a number: {error}"
+                self.faults.append(f"attempt {shot.take.attempt}, noise {candidate}, try {number + 1}: {error}")
+        return None
+
+    def _rollout(self, shots: list[Shot], candidate: int) -> list[Clip]:
+        requests = [replace(shot.conditions, seed=shot.take.noise_seed(candidate)) for shot in shots]
+        return self.equipment.model(requests, self.recipe.model.options())
+
+    def _judge(self, shot: Shot, candidate: int, clip: Clip) -> None:
+        if len(clip) != shot.scene.num_frames:
+            raise InputError("clip of the model", Received(f"{len(clip)} frames"), f"{shot.scene.num_frames}")
+        try:
+            with self._timed("score"):
+                card = self.equipment.scorer.score(
+                    clip, scene=shot.scene, labels=shot.labels, ego=shot.scene.ego, text=shot.take.caption
+                )
+        except UNJUDGED as error:
+            # The same clip would break the same instrument for ever; a set must not hang on one clip.
+            shot.failure = f"not judged: {type(error).__name__} {error}"
+            self.faults.append(f"attempt {shot.take.attempt}, noise {candidate}: {shot.failure}")
+            return
+        shot.offer(candidate, clip, card, self.equipment.gate.judge(card, shot.labels))
+
+    def _sample(self, shot: Shot) -> Sample:
+        """The attempt's best clip with everything known about it; nothing in it depends on when or where it was made."""
+        assert shot.best is not None
+        candidate, clip, card, verdict = shot.best
+        take, recipe, scenario = shot.take, self.recipe, shot.take.scenario
+        options = recipe.model.options()
+        context = shot.conditions.context
+        return Sample(
+            key=take.key, clip=clip, caption=take.caption, drive=take.key,
+            split=split_drives([take.key], SplitConfig(fractions=recipe.split))[take.key], ego=shot.scene.ego,
+            camera=shot.scene.camera, labels=verdict.labels, scenario=scenario,
+            tags=(scenario.weather, scenario.light, scenario.road, scenario.manoeuvre, *scenario.events),
+            licence=recipe.licence, scorecard={**card.to_json(), **verdict.to_json()},
+            conditions_used=shot.conditions.given,
+            provenance={
+                "tool": "worldgen generate", "version": worldgen.__version__, "recipe": recipe.name,
+                "recipe_version": recipe.version, "recipe_hash": recipe.hash, "cell": take.cell.key,
+                "cell_label": take.cell.label, "attempt": take.attempt, "seed": take.seed, "candidate": candidate,
+                "candidates_tried": shot.candidates, "speed_mps": take.speed_mps,
+                "drawn_frames": 0 if context is None else len(context),
+                "sampler": {"steps": options.steps, "chunk": options.chunk, "shift": options.shift, "guidance": dict(options.guidance)},
+                "model": self.equipment.name, "weights_hash": self.equipment.weights_hash,
+            },
+        )  # fmt: skip
+
+
+def write_shard(job: Job, members: list[tuple[str, dict[str, bytes]]]) -> None:
+    """Write encoded samples as the shard of a job."""
+    with ShardWriter(job.url, job.name) as writer:
+        for key, files in members:
+            writer.write_members(key, files)

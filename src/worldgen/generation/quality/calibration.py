@@ -1,0 +1,141 @@
+"""Calibration: thresholds that pass nearly all clean clips, as lenient as the faults they must catch allow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from worldgen.core.errors import InputError
+from worldgen.generation.quality.gate import Bound, Gate, GateConfig
+from worldgen.generation.quality.scorecard import Scorecard
+
+BETTER_HIGH = ("sharpness", "weather", "light", "presence", "label_agreement", "label_fit", "novelty")
+BETTER_LOW = (
+    "blank",
+    "frozen",
+    "flicker",
+    "drift",
+    "control_speed_mps",
+    "control_yaw_rate_radps",
+    "unlabelled",
+    "wrong_class",
+)
+LABEL_MEASURES = ("label_agreement", "label_fit", "unlabelled", "wrong_class")
+"""Get a larger part of the false rejections that are allowed: wrong labels are the poison."""
+LABEL_SHARE, OTHER_SHARE = 3.0, 1.0
+CAUGHT = 0.975
+"""Share of its own fault that lies beyond the point towards which a bound moves out."""
+MARGIN = 0.5
+"""How much further from the median, over its distance, a bound lies that no deliberate fault speaks for: of few clips the
+most extreme one is surpassed by many new ones."""
+STEPS = 24
+LEAST_CARDS = 20
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """How much may go wrong. false_rejection: share of clean clips refused, aimed at on the calibration clips; somewhat
+    less than is promised, because new clips are a little different.
+    """
+
+    false_rejection: float = 0.03
+
+
+def calibrate(
+    clean: Sequence[Scorecard], faulty: Mapping[str, Sequence[float]], allowance: Allowance | None = None,
+    base: GateConfig | None = None,
+) -> GateConfig:  # fmt: skip
+    """Thresholds from scorecards of clean clips and, per measure, values of clips with the fault it should notice.
+
+    Each measure may refuse the same small share of the clean clips (measures of labels three times as much); that share
+    is as large as the allowance for all together admits. Where the faults lie further out than that, the bound moves half
+    way out to them: new clips are a little different, and stricter would be of no use to anybody.
+
+    Raises: InputError for fewer than ``LEAST_CARDS`` clean clips.
+    """
+    if len(clean) < LEAST_CARDS:
+        raise InputError("clean clips to calibrate on", len(clean), f"at least {LEAST_CARDS}")
+    allowance = allowance or Allowance()
+    best: GateConfig | None = None
+    low, high = 0.0, allowance.false_rejection
+    for _ in range(STEPS):
+        share = high if best is None else (low + high) / 2
+        config = thresholds(clean, faulty, share, base or GateConfig())
+        if false_rejections(config, clean) <= allowance.false_rejection:
+            best, low = config, share
+            if share == high:
+                break
+        else:
+            best, high = best or thresholds(clean, faulty, 0.0, base or GateConfig()), share
+    assert best is not None
+    return best
+
+
+def thresholds(
+    clean: Sequence[Scorecard], faulty: Mapping[str, Sequence[float]], share: float, base: GateConfig
+) -> GateConfig:
+    """The config when each measure alone may refuse about ``share`` of the clean clips."""
+    bounds = {}
+    for name in (*BETTER_HIGH, *BETTER_LOW):
+        values = np.array([card.values[name] for card in clean if name in card.values])
+        if len(values) < LEAST_CARDS:
+            continue
+        own = min(share * (LABEL_SHARE if name in LABEL_MEASURES else OTHER_SHARE), 0.5)
+        spoilt = np.asarray(faulty.get(name, ()), float)
+        if name in BETTER_HIGH:
+            limit = _quantile(values, own)
+            if len(spoilt):
+                limit = min(limit, (limit + float(np.quantile(spoilt, CAUGHT))) / 2)
+            elif name not in LABEL_MEASURES:
+                limit -= MARGIN * min(float(np.median(values)) - limit, abs(limit))  # beliefs stay above 0
+            bounds[name] = Bound(low=_rounded(limit, -1))
+        else:
+            limit = _quantile(values, 1 - own)
+            if len(spoilt):
+                limit = max(limit, (limit + float(np.quantile(spoilt, 1 - CAUGHT))) / 2)
+            elif name not in LABEL_MEASURES:
+                limit += MARGIN * (limit - float(np.median(values)))
+            bounds[name] = Bound(high=_rounded(limit, 1))
+    tracks = [track for card in clean for track in card.tracks]
+    config = replace(base, bounds={**bounds, **base.bounds})
+    if len(tracks) >= LEAST_CARDS:
+        # Tracks outnumber clips; one wrong verdict on a track costs at most one clip.
+        own = min(share * LABEL_SHARE * len(clean) / len(tracks), 0.5)
+        config = replace(
+            config, object_low=_rounded(_quantile(np.array([t.agreement for t in tracks]), own), -1),
+            object_fit=_rounded(_quantile(np.array([t.fit for t in tracks]), own), -1),
+        )  # fmt: skip
+    return config
+
+
+def false_rejections(config: GateConfig, clean: Sequence[Scorecard]) -> float:
+    """Share of clean clips that the gate refuses, or whose labels it would thin out."""
+    gate = Gate(config)
+    return float(np.mean([not gate.passes_whole(card) for card in clean]))
+
+
+def wilson(hits: int, count: int) -> tuple[float, float]:
+    """95 % interval of a share (E. B. Wilson, JASA 22, 1927); (0, 1) when nothing was counted."""
+    if count == 0:
+        return 0.0, 1.0
+    z, p = 1.959964, hits / count
+    centre, half = p + z * z / (2 * count), z * np.sqrt(p * (1 - p) / count + z * z / (4 * count * count))
+    scale = 1 + z * z / count
+    return max(0.0, float((centre - half) / scale)), min(1.0, float((centre + half) / scale))
+
+
+def _quantile(values: np.ndarray, share: float) -> float:
+    """A value of the sample itself, so that a share of 0 refuses nothing that was seen."""
+    ordered = np.sort(values)
+    place = share * (len(ordered) - 1)
+    return float(ordered[int(np.floor(place) if share <= 0.5 else np.ceil(place))])
+
+
+def _rounded(value: float, direction: int) -> float:
+    """Four digits, outwards: the clip that a limit was taken from stays inside it."""
+    if value == 0:
+        return 0.0
+    scale = 10.0 ** (3 - int(np.floor(np.log10(abs(value)))))
+    return float((np.floor if direction < 0 else np.ceil)(value * scale) / scale)

@@ -1,0 +1,219 @@
+"""Labels against pixels, track by track: is it there, is it what the label says, does the box fit, and what has no label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from worldgen.core.labels import CLASSES, Labels
+from worldgen.instruments.detector.detector import Detections, box_iou
+from worldgen.instruments.verifier.verifier import NONE
+
+MEASURED_AT_PX = 224
+"""Width of the picture that the sizes below are meant for; they grow with wider ones."""
+MIN_HEIGHT_PX, MIN_WIDTH_PX, MIN_VISIBLE = 10.0, 4.0, 0.4
+"""Smaller or more hidden objects are labelled but not judged: their few pixels fit anything."""
+MIN_ROWS = 3
+"""Frames a track must be judged in."""
+COVERED = 0.2
+"""Overlap with any label, or share of a detection inside one, from which the label explains the detection."""
+INSIDE = 0.6
+LINK = 0.3
+"""Overlap of boxes in neighbouring frames that makes them one object."""
+DOUBTED = 0.35
+"""Agreement or fit of a track below which its object is looked for in the neighbourhood."""
+DOUBT_FRAMES = 4
+PLACES = np.array([(x, y) for x in (-1.4, -0.9, -0.45, 0, 0.45, 0.9, 1.4) for y in (-1.2, -0.6, 0, 0.6, 1.2) if x or y])
+"""Where an object may be instead of in its box, in box sizes."""
+DOUBLE = 0.5
+"""Overlap from which what two instruments found is one object."""
+COLUMNS = ("frame_index", "group", "box_px", "score")
+STEADY_FRAMES = 5
+"""An object without a label counts as much as its fifth best frame: flickers of the detector do not last."""
+
+
+@dataclass(frozen=True)
+class TrackScore:
+    """How far the picture shows one labelled track. frames: number judged. The rest is evidence from 0 to 1.
+
+    agreement: that what is in the box is of the labelled class. fit: overlap of the box with what it is meant for.
+    other: that an object of another class is there, or that a detector finds one that only this label explains; without
+    the label that object would have none.
+    """
+
+    track_id: int
+    class_name: str
+    frames: int
+    agreement: float
+    fit: float
+    other: float
+
+
+def judged_rows(labels: Labels) -> np.ndarray:
+    """Rows ``(N,)`` bool of objects large and plain enough to be judged, in tracks with enough of them."""
+    scale = labels.width_px / MEASURED_AT_PX
+    size = labels.box_px[:, 2:] - labels.box_px[:, :2]
+    plain = (
+        ~labels.ignore & (labels.visible_fraction >= MIN_VISIBLE)
+        & (size[:, 1] >= MIN_HEIGHT_PX * scale) & (size[:, 0] >= MIN_WIDTH_PX * scale)
+    )  # fmt: skip
+    tracks, counts = np.unique(labels.track_id[plain], return_counts=True)
+    return plain & np.isin(labels.track_id, tracks[counts >= min(MIN_ROWS, labels.num_frames)])
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Places around a track that may be mislabelled where its object could be instead.
+
+    frame_index ``(n,)`` and box_px ``(n, 4)``: boxes to ask about. place: ``(n,)`` which of the places each belongs to.
+    """
+
+    track_id: int
+    frame_index: np.ndarray
+    box_px: np.ndarray
+    place: np.ndarray
+
+
+def doubts(labels: Labels, rows: np.ndarray, tracks: tuple[TrackScore, ...]) -> list[Doubt]:
+    """Places to look at for the tracks of which little is seen; those that another label explains are left out."""
+    out = []
+    for track in tracks:
+        if min(track.agreement, track.fit) >= DOUBTED:
+            continue
+        mine = np.flatnonzero(rows & (labels.track_id == track.track_id))
+        mine = mine[np.unique(np.linspace(0, len(mine) - 1, DOUBT_FRAMES).round().astype(int))]
+        frames, boxes, places = [], [], []
+        for place, step in enumerate(PLACES):
+            for row in mine:
+                box = labels.box_px[row]
+                moved = box + np.tile(step * (box[2:] - box[:2]), 2)
+                there = labels.at(int(labels.frame_index[row]))
+                others = there.amodal_box_px[there.track_id != track.track_id]
+                centre = (moved[:2] + moved[2:]) / 2
+                inside = (centre >= 0).all() and centre[0] < labels.width_px and centre[1] < labels.height_px
+                if inside and box_iou(moved[None], others).max(initial=0.0) < COVERED:
+                    frames.append(labels.frame_index[row])
+                    boxes.append(moved)
+                    places.append(place)
+        if boxes:
+            out.append(Doubt(track.track_id, np.array(frames), np.array(boxes, np.float32), np.array(places)))
+    return out
+
+
+def evidence(doubt: Doubt, class_id: int, answers: tuple[np.ndarray, np.ndarray]) -> float:
+    """How surely the object of a doubted track is somewhere near its label: belief times fit at the best place, 0 to 1."""
+    value = answers[0][:, class_id] * answers[1]
+    sums = np.bincount(doubt.place, value, len(PLACES))
+    counts = np.bincount(doubt.place, minlength=len(PLACES))
+    return float(np.max(np.where(counts >= 2, sums / np.maximum(counts, 1), 0.0)))
+
+
+def score_tracks(
+    labels: Labels, rows: np.ndarray, answers: tuple[np.ndarray, np.ndarray], only: dict[int, float]
+) -> tuple[TrackScore, ...]:
+    """Scores of the tracks with judged rows, by track number.
+
+    rows: ``(N,)`` bool, those that were asked about. answers: probabilities ``(n, 10)`` and fit ``(n,)`` of these.
+    only: track -> evidence of the strongest detection that no other label explains.
+    """
+    probability, fit = answers
+    out = []
+    for track in np.unique(labels.track_id[rows]):
+        mine = labels.track_id[rows] == track
+        belief = probability[mine].mean(0)
+        number = int(labels.class_id[rows][mine][0])
+        others = np.delete(belief[:NONE], number)
+        evidence = max(float(others.max()), only.get(int(track), 0.0))
+        out.append(
+            TrackScore(
+                int(track), CLASSES[number], int(mine.sum()), float(belief[number]), float(fit[mine].mean()), evidence
+            )
+        )
+    return tuple(out)
+
+
+def wrong_class(labels: Labels, rows: np.ndarray, probability: np.ndarray) -> float:
+    """Over judged tracks the largest belief in another class less the belief in the labelled one, -1 to 1.
+
+    A track that can hardly be seen is believed to be nothing at all and does not count against its class.
+    """
+    worst = -1.0
+    for track in np.unique(labels.track_id[rows]):
+        mine = labels.track_id[rows] == track
+        belief, number = probability[mine].mean(0), int(labels.class_id[rows][mine][0])
+        worst = max(worst, float(np.delete(belief[:NONE], number).max() - belief[number]))
+    return worst
+
+
+def merged(first: Detections, second: Detections) -> Detections:
+    """What two instruments found, by frame and falling score; of boxes that are the same object the surer one."""
+    columns = [np.concatenate([getattr(d, name) for d in (first, second)]) for name in COLUMNS]
+    frame, _, _, score = columns
+    order = np.lexsort((-score, frame))
+    both = Detections(*(column[order] for column in columns))
+    keep = np.ones(len(both), bool)
+    for f in np.unique(both.frame_index):
+        rows = np.flatnonzero(both.frame_index == f)
+        same = np.triu(box_iou(both.box_px[rows], both.box_px[rows]) > DOUBLE, 1)
+        for i in range(len(rows)):
+            if keep[rows[i]]:
+                keep[rows[same[i]]] = False
+    return both.where(keep)
+
+
+def unlabelled(detections: Detections, labels: Labels) -> tuple[float, dict[int, float]]:
+    """Evidence of the strongest object without a label; and per track that of the strongest it alone explains."""
+    covered_by = _explained(detections, labels)
+    free = np.array([not tracks for tracks in covered_by], bool)
+    strongest = _steadiest(detections.where(free)) if len(free) else 0.0
+    single: dict[int, list[int]] = {}
+    for row, tracks in enumerate(covered_by):
+        if len(tracks) == 1:
+            single.setdefault(next(iter(tracks)), []).append(row)
+    return strongest, {track: _steadiest(detections.where(np.array(rows))) for track, rows in single.items()}
+
+
+def _explained(detections: Detections, labels: Labels) -> list[set[int]]:
+    """For each detection the tracks whose label (whole or visible box, ignored ones too) is where it is."""
+    out: list[set[int]] = []
+    for frame in np.unique(detections.frame_index):
+        found = detections.box_px[detections.frame_index == frame]
+        there = labels.at(int(frame))
+        shares = []
+        for boxes in (there.box_px, there.amodal_box_px):
+            low, high = (
+                np.maximum(found[:, None, :2], boxes[None, :, :2]),
+                np.minimum(found[:, None, 2:], boxes[None, :, 2:]),
+            )
+            shared = np.prod(np.clip(high - low, 0, None), -1)
+            own = np.prod(found[:, 2:] - found[:, :2], -1)[:, None]
+            shares.append((box_iou(found, boxes) >= COVERED) | (shared >= INSIDE * np.maximum(own, 1e-6)))
+        explained = shares[0] | shares[1]
+        out += [set(there.track_id[row].tolist()) for row in explained]
+    return out
+
+
+def _steadiest(detections: Detections) -> float:
+    """Link detections of neighbouring frames to chains; the best chain's ``STEADY_FRAMES``-th best score."""
+    chains: list[dict] = []
+    for frame in np.unique(detections.frame_index):
+        rows = np.flatnonzero(detections.frame_index == frame)
+        open_chains = [chain for chain in chains if frame - chain["frame"] <= 2]
+        taken: set[int] = set()
+        for row in rows:  # by falling score
+            overlap = [
+                -1.0 if id(chain) in taken else float(box_iou(chain["box"][None], detections.box_px[row][None])[0, 0])
+                for chain in open_chains
+            ]
+            best = int(np.argmax(overlap)) if overlap else -1
+            if best >= 0 and overlap[best] >= LINK:
+                chain = open_chains[best]
+            else:
+                chain = {"scores": []}
+                chains.append(chain)
+            taken.add(id(chain))
+            chain |= {"frame": int(frame), "box": detections.box_px[row]}
+            chain["scores"].append(float(detections.score[row]))
+    steady = [sorted(chain["scores"])[-STEADY_FRAMES] for chain in chains if len(chain["scores"]) >= STEADY_FRAMES]
+    return max(steady, default=0.0)

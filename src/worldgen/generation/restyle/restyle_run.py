@@ -1,0 +1,212 @@
+"""A restyling run: clips in, shards of accepted and refused clips out, going on where a stopped run was."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+import cv2
+
+import worldgen
+from worldgen.core.errors import InputError, Received
+from worldgen.core.samples import Sample
+from worldgen.data.dataset.index import build_index
+from worldgen.data.dataset.shards import ShardWriter, canonical_json
+from worldgen.files.lock import locked
+from worldgen.files.storage import join, read_bytes, resolve, write_bytes
+from worldgen.generation.campaign.campaign import sweep
+from worldgen.generation.quality.judging_instruments import fingerprints
+from worldgen.generation.report.report import FOLDER as PAGE
+from worldgen.generation.report.report import keep_report
+from worldgen.generation.restyle.restyling import RestyleConfig, Restyler
+
+CONFIG_NAME, REPORT_NAME, JOBS = "restyle-config.json", "restyle.json", "jobs"
+REPORT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is."""
+
+    done: int
+    accepted: int
+
+
+@dataclass(eq=False)
+class RestyleRun:
+    """Restyles samples into ``url``; the same call after a stop redoes at most one job.
+
+    samples: makes the samples anew, in the same order every time. source: what they are, in words, kept with the run. say:
+    shows a line to whoever watches. page: whether to write the report's page too. shown: where that page is. instruments:
+    those of the config, named by content.
+    """
+
+    config: RestyleConfig
+    url: str
+    samples: Callable[[], Iterable[Sample]]
+    source: str
+    say: Callable[[str], None]
+    page: bool = True
+    report: dict = field(default_factory=dict)
+    shown: str = ""
+    instruments: dict[str, str] = field(default_factory=dict)
+
+    def steps(self, load: Callable[[RestyleConfig], Restyler] = Restyler.load) -> Iterator[Progress]:
+        """Work, yielding after each clip; ``report`` holds the outcome at the end.
+
+        Raises: InputError when another run works here or used other settings, when there is nothing to restyle, and for
+        clips that the model cannot take.
+        """
+        with locked(self.url, self.say) as lock:
+            self._begin()
+            sweep(*(join(self.url, part) for part in ("", JOBS, PAGE, f"{PAGE}/clips")))
+            restyler: Restyler | None = None
+            start_s, done, accepted, jobs = time.monotonic(), 0, 0, []
+            for number, batch in enumerate(_batches(self._wanted(), self.config.shard_size)):
+                record = self._finished(number, batch)
+                if record is None:
+                    restyler = restyler or load(self.config)
+                    _refuse_other_weights(restyler.sampler.weights_hash, jobs, self.url)
+                    made = []
+                    for sample in batch:
+                        made.append(_attempt(restyler, sample))
+                        lock.check()
+                        done, accepted = done + 1, accepted + made[-1].accepted
+                        yield Progress(done, accepted)
+                    record = self._write(number, made, restyler.sampler.weights_hash)
+                else:
+                    _refuse_other_weights(record["weights_hash"], jobs, self.url)
+                    done, accepted = done + len(record["clips"]), accepted + sum(c["accepted"] for c in record["clips"])
+                    yield Progress(done, accepted)
+                jobs.append(record)
+            if not jobs:
+                raise InputError("clips to restyle", Received("none"), f"labelled clips in {self.source}")
+            lock.check()
+            self._publish(jobs, time.monotonic() - start_s)
+            if self.page and self.report["data"]:
+                self.shown = keep_report(self.url, json.loads(json.dumps(self.report)))
+
+    def _wanted(self) -> Iterable[Sample]:
+        return islice(self.samples(), self.config.limit) if self.config.limit else self.samples()
+
+    def _begin(self) -> None:
+        """Refuse to mix two settings in one folder."""
+        self.instruments = fingerprints(dataclasses.asdict(self.config.scorer))
+        now = {"source": self.source, "config": dataclasses.asdict(self.config), "instruments": self.instruments}
+        where = join(self.url, CONFIG_NAME)
+        fs, path = resolve(where)
+        if not fs.exists(path):
+            write_bytes(where, canonical_json(now, "restyle config"))
+            return
+        before, now = json.loads(read_bytes(where)), json.loads(json.dumps(now))
+        changed = sorted(k for k in now["config"] if before.get("config", {}).get(k) != now["config"][k])
+        changed += [k for k, name in self.instruments.items() if before.get("instruments", {}).get(k) != name]
+        if before.get("source") != now["source"]:
+            changed.insert(0, "source")
+        if changed:
+            raise InputError(
+                f"output {self.url}",
+                Received(f"begun with another {', '.join(changed)}"),
+                "the same settings, or another folder",
+            )
+
+    def _finished(self, number: int, batch: Sequence[Sample]) -> dict | None:
+        """The record of a job that is done; None for one that is not, or whose shards are gone.
+
+        Raises: InputError when it was done for other clips than come now.
+        """
+        where = join(self.url, f"{JOBS}/{number:05d}.json")
+        fs, path = resolve(where)
+        if not fs.exists(path):
+            return None
+        record = json.loads(read_bytes(where))
+        if [clip["source"] for clip in record["clips"]] != [sample.key for sample in batch]:
+            raise InputError(
+                f"output {self.url}", Received(f"begun when {self.source} held other clips"), "another output for these"
+            )
+        shards = (resolve(join(self.url, name))[1] for name in record["shards"])
+        return record if all(fs.exists(shard) for shard in shards) else None
+
+    def _write(self, number: int, made: Sequence[Made], weights_hash: str) -> dict:
+        """Shards first, then the record that marks them as whole."""
+        shards = []
+        for prefix, flag in (("accepted", True), ("quarantine", False)):
+            chosen = [one.sample for one in made if one.sample is not None and one.accepted is flag]
+            if chosen:
+                with ShardWriter(self.url, f"{prefix}-{number:05d}") as writer:
+                    for sample in chosen:
+                        writer.write(sample)
+                shards.append(f"{prefix}-{number:05d}.tar")
+        clips = [one.to_json() for one in made]
+        record = {"number": number, "weights_hash": weights_hash, "shards": shards, "clips": clips}
+        write_bytes(join(self.url, f"{JOBS}/{number:05d}.json"), canonical_json(record, "record of a job"))
+        return record
+
+    def _publish(self, jobs: list[dict], session_s: float) -> None:
+        clips = [clip for job in jobs for clip in job["clips"]]
+        seconds = dict(sum((Counter(clip["seconds"]) for clip in clips), Counter()))
+        accepted = sum(clip["accepted"] for clip in clips)
+        data = build_index(self.url) if any(job["shards"] for job in jobs) else {}
+        self.report = {
+            "report_version": REPORT_VERSION, "worldgen": worldgen.__version__, "source": self.source,
+            "config": dataclasses.asdict(self.config), "instruments": self.instruments,
+            "weights_hash": jobs[0]["weights_hash"], "attempts": len(clips), "accepted": accepted,
+            "reasons": dict(Counter(reason for clip in clips if not clip["accepted"] for reason in clip["reasons"])),
+            "strengths": dict(Counter(f"{clip['strength']:g}" for clip in clips if clip["accepted"])),
+            "worker_seconds": {name: round(value, 3) for name, value in seconds.items()},
+            "minutes_per_accepted": round(seconds.get("all", 0.0) / 60 / accepted, 4) if accepted else None,
+            "last_session_s": round(session_s, 2), "data": data,
+        }  # fmt: skip
+        write_bytes(join(self.url, REPORT_NAME), canonical_json(self.report, "report of the run"))
+
+
+def _refuse_other_weights(weights_hash: str, jobs: list[dict], url: str) -> None:
+    """One set is made by one model. Raises: InputError when the jobs before were done with other weights."""
+    if jobs and jobs[0]["weights_hash"] != weights_hash:
+        raise InputError(
+            f"weights for {url}", weights_hash,
+            f"{jobs[0]['weights_hash']}, which made the clips that are there; or another output",
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """One clip's outcome. sample: None when there is none, and then failure says why. seconds: by part of the work."""
+
+    key: str
+    sample: Sample | None
+    accepted: bool
+    reasons: tuple[str, ...]
+    strength: float
+    seconds: dict[str, float]
+    failure: str = ""
+
+    def to_json(self) -> dict:
+        seconds = {name: round(value, 3) for name, value in self.seconds.items()}
+        return {
+            "source": self.key, "key": self.sample.key if self.sample else "", "accepted": self.accepted,
+            "reasons": list(self.reasons), "strength": self.strength, "seconds": seconds, "failure": self.failure,
+        }  # fmt: skip
+
+
+def _attempt(restyler: Restyler, sample: Sample) -> Made:
+    try:
+        made, seconds = restyler.restyle(sample)
+    except FloatingPointError as error:
+        return Made(sample.key, None, False, ("not a number",), 0.0, {}, str(error))
+    except (AssertionError, ArithmeticError, cv2.error) as error:
+        # The same clip would break the same instrument for ever; a set must not hang on one clip.
+        return Made(sample.key, None, False, ("not judged",), 0.0, {}, f"{type(error).__name__} {error}")
+    card = made.scorecard
+    return Made(sample.key, made, bool(card["accepted"]), tuple(card["reasons"]), float(card["strength"]), seconds)
+
+
+def _batches(samples: Iterable[Sample], size: int) -> Iterator[list[Sample]]:
+    samples = iter(samples)
+    while batch := list(islice(samples, size)):
+        yield batch

@@ -1,0 +1,274 @@
+"""Restyling of labelled clips: the same drive under other weather or light, as strongly as its labels stay true."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+import worldgen
+from worldgen.core.clip import Clip
+from worldgen.core.errors import InputError, Received
+from worldgen.core.labels import Labels
+from worldgen.core.samples import Conditions, Sample
+from worldgen.core.scenario import LIGHTS, WEATHERS
+from worldgen.core.scene import Scene
+from worldgen.core.seeds import numpy_rng, stable_hash, stable_key
+from worldgen.data.video.framing import framing
+from worldgen.generation.campaign.recipe import ModelConfig
+from worldgen.generation.quality.gate import Gate, GateConfig, Verdict
+from worldgen.generation.quality.scorecard import Scorecard, Scorer, ScorerConfig
+from worldgen.generation.sample.sampler import Sampler
+from worldgen.models.native.rollout.repaint import restyle_clips
+from worldgen.prompts import describe, parse
+from worldgen.rendering.labelling import labels_of
+from worldgen.rendering.scene_conditions import scene_conditions
+from worldgen.simulation.remake import remake_scene, restyled_scene
+
+LOST = "labels lost"
+"""Reason of a clip whose labels agree with it clearly less than with the clip it was made from."""
+MULTIPLE_PX = 16
+
+
+@dataclass(frozen=True)
+class RestyleConfig:
+    """How clips are restyled.
+
+    to: weather and light in words, as in "night, rain". strength: how much noise the clip's own latents get, above 0 to
+    1; 0 takes per clip the first of ``strengths`` (falling) that the gate accepts and that keeps at least the share
+    ``keep`` of the agreement that the labels had with the original. model.start: "sketch" draws the first frames in the
+    new look where the scene is known, "noise" leaves all to the model. gate_from: a calibrated gate, whose values
+    ``gate`` may change. limit: clips at most (0: all). shard_size: clips per job and shard.
+    """
+
+    to: str = ""
+    strength: float = 0.0
+    strengths: tuple[float, ...] = (0.95, 0.85, 0.7, 0.55, 0.4)
+    keep: float = 0.85
+    seed: int = 0
+    limit: int = 0
+    shard_size: int = 16
+    model: ModelConfig = field(default_factory=ModelConfig)
+    gate_from: str = ""
+    gate: GateConfig = field(default_factory=GateConfig)
+    scorer: ScorerConfig = field(default_factory=ScorerConfig)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.strength <= 1:
+            raise InputError("restyle strength", self.strength, "auto (0), or above 0 to 1")
+        if not self.strengths or min(self.strengths) <= 0 or max(self.strengths) > 1:
+            raise InputError("restyle strengths", self.strengths, "falling numbers above 0, at most 1")
+        if list(self.strengths) != sorted(set(self.strengths), reverse=True):
+            raise InputError("restyle strengths", self.strengths, "falling numbers, strongest first")
+        if not 0 <= self.keep <= 1:
+            raise InputError("restyle keep", self.keep, "0 to 1")
+        if not 1 <= self.shard_size <= 4096 or self.limit < 0:
+            raise InputError("restyle shard_size and limit", (self.shard_size, self.limit), "1 to 4096, and 0 or more")
+
+    @property
+    def tried(self) -> tuple[float, ...]:
+        """Strengths in the order they are tried."""
+        return (self.strength,) if self.strength else self.strengths
+
+
+@dataclass(frozen=True)
+class Look:
+    """What shall change; None stays as it is."""
+
+    weather: str | None
+    light: str | None
+
+    @property
+    def words(self) -> str:
+        return ", ".join(word.replace("_", " ") for word in (self.weather, self.light) if word)
+
+
+def parse_look(words: str) -> Look:
+    """Weather and light from words. Raises: InputError for anything else in them, and when neither is named."""
+    parsed = parse(words)
+    said = {understood.field: understood for understood in parsed.understood}
+    foreign = [u.text for u in parsed.understood if u.field not in ("weather", "light")]
+    strange = [*parsed.not_understood, *foreign]
+    if strange or not said:
+        received = ", ".join(map(str, strange)) or words
+        raise InputError(
+            "look to restyle to",
+            received,
+            f"weather ({', '.join(WEATHERS)}) or light ({', '.join(LIGHTS)}), as in night, rain",
+        )
+    scenario = parsed.scenario
+    return Look(scenario.weather if "weather" in said else None, scenario.light if "light" in said else None)
+
+
+@dataclass(frozen=True, eq=False)
+class Take:
+    """One clip at one strength, judged. agreement: of its labels, over that with the original; None where not measured."""
+
+    strength: float
+    clip: Clip
+    card: Scorecard
+    verdict: Verdict
+    agreement: float | None
+
+    @property
+    def rank(self) -> tuple:
+        """Better takes are larger: fewer faults first, then better labels."""
+        return self.verdict.accepted, -len(self.verdict.reasons), self.agreement or 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A sample and what it shall become. scene, labels: of the new look; the boxes are those of the original."""
+
+    sample: Sample
+    scene: Scene | None
+    labels: Labels | None
+    text: str
+    conditions: Conditions
+
+
+@dataclass(frozen=True, eq=False)
+class Restyler:
+    """Model, instruments and gate, loaded once per process."""
+
+    config: RestyleConfig
+    look: Look
+    sampler: Sampler
+    scorer: Scorer
+    gate: Gate
+
+    @classmethod
+    def load(cls, config: RestyleConfig) -> Restyler:
+        """Load what the config names. Raises: InputError for words that name no look and for what is not there."""
+        look = parse_look(config.to)
+        cv2.setNumThreads(1)
+        model = config.model
+        sampler = Sampler.load(model.pipeline, adapter=model.adapter, device=model.device, threads=model.threads)
+        return cls(config, look, sampler, Scorer.load(config.scorer), Gate(config.gate))
+
+    def restyle(self, sample: Sample) -> tuple[Sample, dict[str, float]]:
+        """The restyled sample with its scorecard, and seconds by part of the work.
+
+        Raises: InputError for a clip that the model cannot take; FloatingPointError when the model makes no numbers.
+        """
+        seconds: dict[str, float] = {}
+        start_s = time.perf_counter()
+        task = self.task(sample)
+        before = self._agreement(task)
+        seconds["prepare"] = time.perf_counter() - start_s
+        best: Take | None = None
+        tried = []
+        for strength in self.config.tried:
+            take = self._take(task, strength, before, seconds)
+            tried.append([strength, list(take.verdict.reasons), take.agreement])
+            if best is None or take.rank > best.rank:
+                best = take
+            if take.verdict.accepted:
+                break
+        assert best is not None
+        seconds["all"] = time.perf_counter() - start_s
+        return self._sample(task, best, tried), seconds
+
+    def task(self, sample: Sample) -> Task:
+        """What a sample shall become: scene in the new look where it has one, labels, words, conditions."""
+        accepts = self.sampler.pipeline.accepts
+        old = remake_scene(sample)
+        if old is None:
+            sample = fitted(sample, self.sampler.pipeline.size_px)
+            text = f"{sample.caption.rstrip('. ')}. {self.look.words}." if sample.caption else self.look.words
+            ego = sample.ego if "ego" in accepts else None
+            conditions = Conditions(
+                len(sample.clip), sample.clip.fps, text=text if "text" in accepts else None, ego=ego,
+                camera=sample.camera, seed=self._seed(sample),
+            )  # fmt: skip
+            return Task(sample, None, sample.labels, text, conditions)
+        scene = restyled_scene(old, weather=self.look.weather, light=self.look.light, seed=self.config.seed)
+        text = describe(scene.scenario, numpy_rng("restyle text", sample.key, self.config.seed))
+        conditions = scene_conditions(
+            scene, text=text, accepts=accepts, seed=self._seed(sample), start=self.config.model.start
+        )
+        return Task(sample, scene, kept_labels(sample.labels, scene), text, conditions)
+
+    def _seed(self, sample: Sample) -> int:
+        return stable_hash("restyle noise", sample.key, self.config.seed)
+
+    def _agreement(self, task: Task) -> float | None:
+        """Agreement of the labels with the original picture."""
+        if task.labels is None:
+            return None
+        card = self.scorer.score(task.sample.clip, scene=None, labels=task.labels, ego=None)
+        return card.values.get("label_agreement")
+
+    def _take(self, task: Task, strength: float, before: float | None, seconds: dict[str, float]) -> Take:
+        start_s = time.perf_counter()
+        (clip,) = restyle_clips(
+            self.sampler.pipeline, [task.sample.clip], [task.conditions], strength=strength,
+            options=self.config.model.options(),
+        )  # fmt: skip
+        middle_s = time.perf_counter()
+        ego = task.sample.ego
+        card = self.scorer.score(
+            clip, scene=task.scene, labels=task.labels, ego=ego, text=self.look.words, previous=task.sample.clip
+        )
+        verdict = self.gate.judge(card, task.labels)
+        now = card.values.get("label_agreement")
+        share = None if now is None or not before else round(now / before, 4)
+        if share is not None and share < self.config.keep:
+            details = {**verdict.details, LOST: f"{share:.2f} of the agreement before, expected {self.config.keep:g}"}
+            verdict = dataclasses.replace(verdict, accepted=False, reasons=(*verdict.reasons, LOST), details=details)
+        seconds["model"] = seconds.get("model", 0.0) + middle_s - start_s
+        seconds["score"] = seconds.get("score", 0.0) + time.perf_counter() - middle_s
+        return Take(strength, clip, card, verdict, share)
+
+    def _sample(self, task: Task, take: Take, tried: list) -> Sample:
+        old, scene = task.sample, task.scene
+        changed = {w for w in old.tags if w in WEATHERS and self.look.weather} | {
+            w for w in old.tags if w in LIGHTS and self.look.light
+        }
+        tags = (*(w for w in (self.look.weather, self.look.light) if w), *(w for w in old.tags if w not in changed))
+        scorecard = {**take.card.to_json(), "strength": take.strength, **take.verdict.to_json()}
+        if take.agreement is not None:
+            scorecard["agreement_kept"] = take.agreement
+        return dataclasses.replace(
+            old, key=stable_key("restyle", old.key, self.look.words, self.config.seed, prefix="restyle_"), clip=take.clip,
+            caption=task.text, labels=take.verdict.labels, tags=tags, scorecard=scorecard,
+            scenario=scene.scenario if scene is not None else old.scenario, conditions_used=task.conditions.given,
+            provenance={
+                "tool": "worldgen restyle", "version": worldgen.__version__, "source": old.key, "to": self.look.words,
+                "source_provenance": {k: v for k, v in old.provenance.items() if isinstance(v, (str, int, float))},
+                "strength": take.strength, "tried": tried, "restyle_seed": self.config.seed, "model": self.sampler.name,
+                "weights_hash": self.sampler.weights_hash,
+            },
+        )  # fmt: skip
+
+
+def kept_labels(labels: Labels | None, scene: Scene) -> Labels:
+    """The labels under the new look: the same boxes; what the new weather hides is flagged to be ignored.
+
+    Without labels they are measured from the scene.
+    """
+    if labels is None:
+        return labels_of(scene)
+    far = np.hypot(labels.box3d[:, 0], labels.box3d[:, 1]) > scene.atmosphere.visibility_m
+    return dataclasses.replace(labels, ignore=labels.ignore | far)
+
+
+def fitted(sample: Sample, size_px: tuple[int, int]) -> Sample:
+    """A sample whose pictures the model can take: as it is, or cut and resized to the model's size with its labels."""
+    clip = sample.clip
+    if clip.width_px % MULTIPLE_PX == 0 and clip.height_px % MULTIPLE_PX == 0 and clip.width_px <= 2 * size_px[0]:
+        camera = sample.camera
+        if camera is not None and (camera.width_px, camera.height_px) != (clip.width_px, clip.height_px):
+            raise InputError(
+                f"camera of {sample.key}", Received(f"{camera.width_px}x{camera.height_px}"), "the size of its clip"
+            )
+        return sample
+    frame = framing((clip.width_px, clip.height_px), size_px)
+    return dataclasses.replace(
+        sample, clip=Clip(np.stack([frame.frame(picture) for picture in clip.frames]), clip.fps),
+        camera=None if sample.camera is None else frame.camera(sample.camera),
+        labels=None if sample.labels is None else frame.labels(sample.labels),
+    )  # fmt: skip

@@ -1,0 +1,231 @@
+"""Weather, light and who is there, read from pixels by a small network that never saw a generator."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from worldgen.core.clip import Clip
+from worldgen.core.errors import InputError
+from worldgen.core.labels import CLASSES, Labels
+from worldgen.core.scenario import LIGHTS, WEATHERS, Scenario
+from worldgen.instruments.detector.presence import PresenceReader
+from worldgen.instruments.loading import Instrument, build_network, load_instrument
+
+WIDTH_PX, HEIGHT_PX = 224, 128
+WINDOW = 3
+"""Frames looked at together: rain and snow are told by what moves."""
+GROUPS: dict[str, tuple[str, ...]] = {
+    "vehicle": ("car", "truck", "bus", "motorcycle"), "pedestrian": ("pedestrian",), "cyclist": ("cyclist", "bicycle"),
+    "traffic_light": ("traffic_light",), "traffic_cone": ("traffic_cone",),
+}  # fmt: skip
+"""Groups whose presence is read, and their classes."""
+MIN_HEIGHT_PX, MIN_VISIBLE, MIN_AREA_PX = 12.0, 0.4, 40.0
+"""A group is present when one of it is at least this tall, seen to this share, and its seen part this large; absent when
+nothing of it is drawn at all. What is between (specks far away, slivers behind cars) is not judged."""
+PRESENT, ABSENT, UNJUDGED = 1, 0, -1
+ATTRIBUTES = ("weather", "light", *GROUPS)
+KIND = {"kind": "attributes"}
+BAR = 0.95
+"""Share right on rendered test clips that an attribute needs before it is judged."""
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """What a clip should show where it is looked at. weather, light: numbers in ``WEATHERS`` and ``LIGHTS``.
+
+    present: ``(N, len(GROUPS))`` int8 of ``PRESENT``, ``ABSENT``, ``UNJUDGED`` for each of N frames.
+    """
+
+    weather: int
+    light: int
+    present: np.ndarray
+
+    @classmethod
+    def of(cls, scenario: Scenario, labels: Labels, frames: list[int] | None = None) -> Truth:
+        """From the scenario and the labels of its scene, at ``frames`` of the labels (all by default)."""
+        shown = presence(labels)
+        shown = shown if frames is None else shown[frames]
+        return cls(WEATHERS.index(scenario.weather), LIGHTS.index(scenario.light), shown)
+
+
+def presence(labels: Labels) -> np.ndarray:
+    """``(T, len(GROUPS))`` int8: which groups each frame shows clearly, not at all, or hardly. At ``WIDTH_PX`` size."""
+    scale = WIDTH_PX / labels.width_px, HEIGHT_PX / labels.height_px
+    width = (labels.box_px[:, 2] - labels.box_px[:, 0]) * scale[0]
+    height = (labels.box_px[:, 3] - labels.box_px[:, 1]) * scale[1]
+    seen = (height > 0) & (width > 0)
+    clear = (
+        seen & ~labels.ignore & (height >= MIN_HEIGHT_PX) & (labels.visible_fraction >= MIN_VISIBLE)
+        & (width * height * labels.visible_fraction >= MIN_AREA_PX)
+    )  # fmt: skip
+    out = np.full((labels.num_frames, len(GROUPS)), ABSENT, np.int8)
+    for column, classes in enumerate(GROUPS.values()):
+        member = np.isin(labels.class_id, [CLASSES.index(name) for name in classes])
+        out[labels.frame_index[member & seen], column] = UNJUDGED
+        out[labels.frame_index[member & clear], column] = PRESENT
+    return out
+
+
+@dataclass(frozen=True)
+class AttributeConfig:
+    """Channels at strides 4, 8 and 16, and of the last layer."""
+
+    widths: tuple[int, ...] = (24, 48, 96)
+    features: int = 96
+
+    def __post_init__(self) -> None:
+        if len(self.widths) != 3 or min(self.widths) < 1:
+            raise InputError("channels of the attribute reader", self.widths, "three positive numbers")
+
+
+class Block(nn.Module):
+    """A residual block of two convolutions."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.SiLU(),
+            nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width),
+        )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.silu(x + self.layers(x))
+
+
+def _layer(inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1) -> tuple[nn.Module, ...]:
+    convolution = nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False)
+    return convolution, nn.BatchNorm2d(outputs), nn.SiLU()
+
+
+class AttributeNetwork(nn.Module):
+    """A window of frames to weather, light and presence.
+
+    The middle frame in colour, and how the frames before and after it differ in brightness. Weather and light are read
+    from the mean and the spread of the whole picture, presence from wherever it is most likely.
+    """
+
+    def __init__(self, config: AttributeConfig):
+        super().__init__()
+        self.config = config
+        first, second, third = config.widths
+        self.fine = nn.Sequential(
+            *_layer(3 + WINDOW - 1, first, kernel=7, stride=4), *_layer(first, first),
+            *_layer(first, second, stride=2), Block(second),
+        )  # fmt: skip
+        self.coarse = nn.Sequential(*_layer(second, third, stride=2), Block(third))
+        self.look = nn.Sequential(nn.Linear(2 * (second + third), config.features), nn.SiLU())
+        self.whole = nn.Linear(config.features, len(WEATHERS) + len(LIGHTS))
+        self.up = nn.Conv2d(third, second, 1)
+        self.spots = nn.Sequential(*_layer(second, second), nn.Conv2d(second, len(GROUPS), 1))
+
+    def features(self, x: Tensor) -> Tensor:
+        """What the picture as a whole looks like, ``(N, features)``."""
+        return self._look(*self._maps(x))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Windows ``(N, 5, H, W)`` in about [-1, 1] to logits of weather, light and presence of each group."""
+        fine, coarse = self._maps(x)
+        whole = self.whole(self._look(fine, coarse))
+        up = nn.functional.interpolate(self.up(coarse), size=fine.shape[2:], mode="nearest")
+        spots = self.spots(fine + up).flatten(2)
+        # A soft maximum over cells: gradients reach more than the single best one.
+        present = torch.logsumexp(4 * spots, -1) / 4
+        return whole[:, : len(WEATHERS)], whole[:, len(WEATHERS) :], present
+
+    def _maps(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        fine = self.fine(x)
+        return fine, self.coarse(fine)
+
+    def _look(self, fine: Tensor, coarse: Tensor) -> Tensor:
+        maps = (fine.flatten(2), coarse.flatten(2))
+        return self.look(torch.cat([part for m in maps for part in (m.mean(-1), m.std(-1))], 1))
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What the reader sees in N windows: probabilities ``(N, classes)`` of weather and light, ``(N, groups)`` of presence."""
+
+    weather: np.ndarray
+    light: np.ndarray
+    present: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class AttributeReader:
+    """The network with its weights. judged: the attributes that pass their bar; no other may be judged.
+
+    presence: the detector that tells who is there, or None: then the network's own reading counts.
+    """
+
+    network: AttributeNetwork
+    instrument: Instrument
+    judged: tuple[str, ...]
+    presence: PresenceReader | None = None
+
+    @classmethod
+    def load(cls, folder: str | Path = "attributes", *, check: bool = True) -> AttributeReader:
+        """The shipped reader, or one from a folder.
+
+        Raises: InputError when it is damaged or, with ``check``, when it reads nothing well enough to judge.
+        """
+        instrument = load_instrument(folder)
+        measured = instrument.record.get("presence") or {}
+        presence = PresenceReader.load(measured["thresholds"]) if measured else None
+        if presence is not None and presence.hash != measured["detector_hash"]:
+            presence = None
+        lost = tuple(measured["thresholds"]) if measured and presence is None else ()  # measured with another detector
+        judged = tuple(a for a in ATTRIBUTES if not check or (a not in lost and instrument.passes(a, BAR)))
+        if not judged:
+            instrument.require(dict.fromkeys(ATTRIBUTES, BAR))
+        return cls(network_of(instrument), instrument, judged, presence)
+
+    def read(self, clip: Clip, frames: list[int]) -> Reading:
+        """Read the windows whose middle is at each of ``frames``; at the ends of the clip windows are moved inside."""
+        with torch.no_grad():
+            out = self.network(torch.from_numpy(np.stack(list(windows(clip.frames, frames)))))
+        weather, light, present = out[0].softmax(-1).numpy(), out[1].softmax(-1).numpy(), out[2].sigmoid().numpy()
+        for group, values in (self.presence.read(clip, frames) if self.presence else {}).items():
+            present[:, list(GROUPS).index(group)] = values
+        return Reading(weather, light, present)
+
+    def features(self, clip: Clip, frames: list[int]) -> np.ndarray:
+        """Features ``(N, D)`` float32 of the same windows, for distances between sets of clips."""
+        with torch.no_grad():
+            return self.network.features(torch.from_numpy(np.stack(list(windows(clip.frames, frames))))).numpy()
+
+
+def windows(frames: np.ndarray, middles: list[int]):
+    """Network inputs ``(5, HEIGHT_PX, WIDTH_PX)`` float32 of the windows around each of ``middles``.
+
+    Raises: InputError for clips shorter than a window.
+    """
+    if len(frames) < WINDOW:
+        raise InputError("frames to read attributes from", len(frames), f"at least {WINDOW}")
+    for middle in np.clip(middles, 1, len(frames) - 2):
+        yield window_input(frames[middle - 1 : middle + 2])
+
+
+def window_input(frames: np.ndarray) -> np.ndarray:
+    """Three frames ``(3, H, W, 3)`` uint8 as network input ``(5, HEIGHT_PX, WIDTH_PX)`` float32."""
+    if frames.shape[1:3] != (HEIGHT_PX, WIDTH_PX):
+        size = (WIDTH_PX, HEIGHT_PX)
+        frames = np.stack([cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in frames])
+    colour = frames[1].astype(np.float32).transpose(2, 0, 1) / 127.5 - 1.0
+    grey = frames.astype(np.float32).mean(-1) / 127.5
+    return np.concatenate([colour, 2 * (grey[:1] - grey[1:2]), 2 * (grey[2:] - grey[1:2])])
+
+
+def network_of(instrument: Instrument) -> AttributeNetwork:
+    """The network an instrument describes, filled with its weights, for reading."""
+    return build_network(instrument, AttributeNetwork, AttributeConfig, says=KIND).requires_grad_(False)
+
+
+def config_record(config: AttributeConfig) -> dict:
+    """What ``config.json`` holds."""
+    return {**KIND, **asdict(config)}

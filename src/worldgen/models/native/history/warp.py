@@ -1,0 +1,210 @@
+"""The past picture moved by what is known: physics the network need not learn.
+
+Every pixel of the new frame is a ray. It meets the surface a layout gives or, without one, a flat ground and a far wall;
+that point is moved back to the older frame, by the ego motion and by its own, and looked up there. This is done with
+pictures, not with latents: latents of a codec do not shift with the picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+from worldgen.core.layout_channels import DEPTH_SCALE_M, INVERSE_DEPTH_CHANNEL, MOTION_CHANNELS, MOTION_RANGE_MPS
+from worldgen.models.native.conditions import ConditionBatch
+from worldgen.models.native.history.fill import fill_unseen
+from worldgen.models.native.history.object_coverage import cover
+
+FAR_WALL_M = 60.0
+"""Depth of everything the ground plane does not explain; past it, a metre of motion moves less than a latent cell."""
+
+SKY_M = 1000.0
+NEAR_M = 0.1
+SAME_DEPTH = 0.25
+"""Points whose depths differ by more than this share are not the same surface."""
+
+SHARE_OF_NONE = 0.3
+"""Cells of which labelled things cover less show none; those of which they cover one minus this show nothing else."""
+
+BORDER_PX = 2
+
+
+def cumulative_poses(ego: torch.Tensor, fps: torch.Tensor) -> torch.Tensor:
+    """Planar poses ``(B, F, 3)`` x_m, y_m, yaw_rad of ego rows ``(B, F, 2)``; ``core.ego.planar_poses`` in torch."""
+    speed, rate = ego.unbind(-1)
+    dt_s = 1.0 / fps[:, None]
+    turn = rate[:, 1:] * dt_s
+    zero = torch.zeros_like(speed[:, :1])
+    yaw = torch.cat([zero, turn.cumsum(1)], 1)
+    chord_m = speed[:, 1:] * dt_s * torch.sinc(turn / (2 * torch.pi))
+    heading = yaw[:, :-1] + turn / 2
+    x = torch.cat([zero, (chord_m * heading.cos()).cumsum(1)], 1)
+    y = torch.cat([zero, (chord_m * heading.sin()).cumsum(1)], 1)
+    return torch.stack([x, y, yaw], -1)
+
+
+def relative_poses(poses: torch.Tensor, source: torch.Tensor) -> torch.Tensor:
+    """Pose of each frame in the ego frame of its source frame. poses ``(B, F, 3)``, source ``(F,)`` int64 -> ``(B, F, 3)``."""
+    origin = poses[:, source]
+    delta = poses - origin
+    cos, sin = origin[..., 2].cos(), origin[..., 2].sin()
+    x = cos * delta[..., 0] + sin * delta[..., 1]
+    y = -sin * delta[..., 0] + cos * delta[..., 1]
+    return torch.stack([x, y, delta[..., 2]], -1)
+
+
+def pose_between(conditions: ConditionBatch, source: int, target: int) -> torch.Tensor:
+    """Pose ``(B, 3)`` of the camera at frame ``target`` in the ego frame of frame ``source``, in either order; 0 where the ego
+    motion is unknown."""
+    first = min(source, target)
+    between = conditions.frames(first, max(source, target) + 1)
+    poses = cumulative_poses(between.ego.float(), between.fps.float())
+    origin = torch.full((poses.shape[1],), source - first, device=poses.device)
+    return relative_poses(poses, origin)[:, target - first] * between.ego_known[:, None]
+
+
+@dataclass(frozen=True, eq=False)
+class Surfaces:
+    """What is known of the geometry at one frame, for N pictures.
+
+    inverse_depth ``(N, 1, H, W)`` in 1/m, 0 for the sky; velocity_mps ``(N, 2, H, W)`` of what each pixel shows, over the
+    ground, forward and left of the ego; things ``(N, 1, H, W)``: share of the pixel's cell that labelled things cover;
+    known ``(N,)`` bool: where False, ground plane and a far wall are assumed.
+    """
+
+    inverse_depth: torch.Tensor
+    velocity_mps: torch.Tensor
+    things: torch.Tensor
+    known: torch.Tensor
+
+    @classmethod
+    def of_layout(cls, layout: torch.Tensor, known: torch.Tensor, size: tuple[int, int]) -> Surfaces:
+        """From layout maps ``(N, K, hl, wl)`` at picture size (H, W); the nearest cell, since depth must not be mixed."""
+        chosen = layout[:, [INVERSE_DEPTH_CHANNEL, *MOTION_CHANNELS]].float()
+        chosen = torch.cat([chosen, cover(layout)], 1)
+        maps = F.interpolate(chosen, size=size, mode="nearest")
+        # value = scale / (scale + depth), so 1 / depth = value / (scale (1 - value)).
+        value = maps[:, :1].clamp(0.0, 0.99)
+        velocity = (maps[:, 1:3] - 0.5) * (2 * MOTION_RANGE_MPS)
+        return cls(value / (DEPTH_SCALE_M * (1.0 - value)), velocity, maps[:, 3:], known)
+
+    @classmethod
+    def still(cls, inverse_depth: torch.Tensor, known: torch.Tensor) -> Surfaces:
+        """Of a world without labelled things in which nothing moves by itself; arguments as above."""
+        nothing = torch.zeros_like(inverse_depth)
+        return cls(inverse_depth, nothing.expand(-1, 2, -1, -1), nothing, known)
+
+    def where(self, rows: torch.Tensor, others: Surfaces) -> Surfaces:
+        """These surfaces for the pictures ``rows`` ``(N,)`` bool, ``others`` for the rest."""
+        chosen = (
+            torch.where(rows.view(-1, *[1] * (mine.ndim - 1)), mine, theirs)
+            for mine, theirs in zip(self._maps, others._maps, strict=True)
+        )
+        return Surfaces(*chosen)
+
+    @property
+    def _maps(self) -> tuple[torch.Tensor, ...]:
+        return self.inverse_depth, self.velocity_mps, self.things, self.known
+
+
+def move_pictures(
+    pictures: torch.Tensor, motion: torch.Tensor, camera: torch.Tensor, dt_s: torch.Tensor,
+    surfaces: tuple[Surfaces, Surfaces] | None = None,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # fmt: skip
+    """Older pictures as the camera would see them now: looked up where each pixel of now was then.
+
+    pictures ``(N, C, H, W)``; motion ``(N, 3)`` pose of the camera now in the ego frame of then (x_m, y_m, yaw_rad);
+    camera ``(N, 6)`` as in ``conditions.camera_features``; dt_s ``(N,)`` time between; surfaces: of then and of now.
+    Returns the moved pictures and two maps ``(N, 1, H, W)``: 1 where the same point of the world was seen then, inside the
+    picture and, where depth is known, not behind something else; and 1 where it was inside the picture.
+    """
+    height, width = pictures.shape[-2:]
+    rays = camera_rays(camera, height, width)
+    depth = assumed_depth(rays, camera)
+    then = None
+    point_motion = torch.zeros(1, 2, 1, 1, device=pictures.device)
+    if surfaces is not None:
+        then, now = surfaces
+        depth = _depth(now, depth)
+        point_motion = now.velocity_mps * (dt_s * now.known)[:, None, None, None]
+    grid, forward = places_then(rays, depth, point_motion, motion=motion, camera=camera)
+    # Cubic, since a rollout does this hundreds of times and linear interpolation blurs a little each time.
+    moved = F.grid_sample(pictures.float(), grid, mode="bicubic", padding_mode="border", align_corners=False)
+    inside = (grid.abs() <= 1).all(-1) & (forward > NEAR_M)
+    seen = inside
+    if then is not None:
+        # A thing's border shines into the pixels beside it, so its silhouette counts a cell further on each side.
+        grown = F.max_pool2d(then.things, 2 * BORDER_PX + 1, stride=1, padding=BORDER_PX)
+        maps = torch.cat([then.inverse_depth, then.things, grown], 1)
+        there, thing, around = F.grid_sample(
+            maps, grid, mode="nearest", padding_mode="border", align_corners=False
+        ).unbind(1)
+        # The depth of the point then against the depth of what was seen there then; far things all count as one.
+        expected = 1.0 / forward.clamp(NEAR_M, SKY_M)
+        floor = 1.0 / FAR_WALL_M
+        ratio = (there + floor) / (expected + floor)
+        same = (ratio - 1.0).abs() < SAME_DEPTH
+        # The ground a car stands on is as far away as the car: depth alone would leave the car behind where it drove off,
+        # and would take the wall for the man who steps out in front of it.
+        left_behind = (now.things[:, 0] < SHARE_OF_NONE) & (around > SHARE_OF_NONE)
+        new = (now.things[:, 0] > 1 - SHARE_OF_NONE) & (thing < SHARE_OF_NONE)
+        same &= ~(left_behind | new)
+        seen = inside & (same | ~then.known[:, None, None])
+    return tuple(x.to(pictures.dtype) for x in (moved, seen[:, None], inside[:, None]))
+
+
+def filled(pictures: torch.Tensor, seen: torch.Tensor, camera: torch.Tensor, now: Surfaces | None) -> torch.Tensor:
+    """Moved pictures ``(N, C, H, W)`` with what was not ``seen`` ``(N, 1, H, W)`` filled from around at the same depth."""
+    depth = assumed_depth(camera_rays(camera, *pictures.shape[-2:]), camera)
+    things = None
+    if now is not None:
+        depth = _depth(now, depth)
+        things = (now.things > SHARE_OF_NONE) & now.known[:, None, None, None]
+    return fill_unseen(pictures.float(), seen.float(), depth, things).to(pictures.dtype)
+
+
+def _depth(now: Surfaces, assumed: torch.Tensor) -> torch.Tensor:
+    """Depth in m ``(N, H, W)`` as the layout gives it, or as assumed where it gives none."""
+    given = 1.0 / now.inverse_depth[:, 0].clamp(1.0 / SKY_M, 1.0 / NEAR_M)
+    return torch.where(now.known[:, None, None], given, assumed)
+
+
+def camera_rays(camera: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """Unit-depth ray of each pixel in the ego frame (x forward, y left, z up), ``(3, N, H, W)``.
+
+    See ``core.camera.Camera.camera_from_ego``.
+    """
+    fx, fy, cx, cy, _, pitch = (v[:, None, None] for v in camera.float().unbind(1))
+    u = (torch.arange(width, device=camera.device) + 0.5)[None, None, :] / width
+    v = (torch.arange(height, device=camera.device) + 0.5)[None, :, None] / height
+    right = ((u - cx) / fx).expand(-1, height, width)
+    down = ((v - cy) / fy).expand(-1, height, width)
+    return torch.stack([pitch.cos() - pitch.sin() * down, -right, -pitch.sin() - pitch.cos() * down])
+
+
+def assumed_depth(rays: torch.Tensor, camera: torch.Tensor) -> torch.Tensor:
+    """Depth ``(N, H, W)`` of a flat ground and, where it is further than that, a wall."""
+    below = (-rays[2]).clamp_min(1e-4)
+    ground = torch.where(
+        rays[2] < -1e-4, camera[:, 4].float()[:, None, None] / below, torch.full_like(below, FAR_WALL_M)
+    )
+    return ground.clamp(NEAR_M, FAR_WALL_M)
+
+
+def places_then(
+    rays: torch.Tensor, depth: torch.Tensor, point_motion: torch.Tensor, *, motion: torch.Tensor, camera: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Where the points seen now were in the picture of then: ``(N, H, W, 2)`` in [-1, 1], and their depth then."""
+    fx, fy, cx, cy, _, pitch = (v[:, None, None] for v in camera.float().unbind(1))
+    x = depth * rays[0] - point_motion[:, 0]
+    y = depth * rays[1] - point_motion[:, 1]
+    z = depth * rays[2]
+    dx, dy, yaw = (m[:, None, None] for m in motion.float().unbind(1))
+    old_x = dx + yaw.cos() * x - yaw.sin() * y
+    old_y = dy + yaw.sin() * x + yaw.cos() * y
+    forward = pitch.cos() * old_x - pitch.sin() * z
+    right, down = -old_y, -pitch.sin() * old_x - pitch.cos() * z
+    safe = forward.clamp_min(NEAR_M)
+    return torch.stack([2 * (cx + fx * right / safe) - 1, 2 * (cy + fy * down / safe) - 1], -1), forward

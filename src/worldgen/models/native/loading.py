@@ -1,0 +1,112 @@
+"""Saved pipelines and codecs, read with every tensor accounted for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler
+from torch import nn
+from transformers import DistilBertModel, PreTrainedTokenizerFast
+
+from worldgen.core.errors import InputError, Received
+from worldgen.files.shipped import assets_dir
+from worldgen.models.native.codec import PatchCodec
+from worldgen.models.native.pipeline import WorldPipeline
+from worldgen.models.native.transformer import WorldTransformer
+from worldgen.models.weights import account, check_component, read_tensors, refuse_pickles, weights_hash
+
+NETWORKS = ("transformer", "codec", "text_encoder")
+SHIPPED = "shipped"
+TEXT_ENCODER = DistilBertModel
+
+
+def load_pipeline(folder: str | Path) -> WorldPipeline:
+    """A saved pipeline, in float32 whatever it was stored in. Raises InputError for a folder that is none, pickles, and missing, extra or misshapen tensors.
+
+    The files are compared with the networks that their configs describe before a library may patch over differences.
+    """
+    folder = assets_dir() / "model" if folder == SHIPPED else Path(folder).expanduser()
+    refuse_pickles(folder)
+    if not (folder / "model_index.json").is_file():
+        raise InputError(f"pipeline {folder}", Received("no model_index.json"), "a folder written by save_pretrained")
+    for name in NETWORKS:
+        if not (folder / name).is_dir():
+            raise InputError(f"pipeline {folder}", Received(f"no folder {name}"), ", ".join(NETWORKS))
+    _account(PatchCodec, folder / "codec", "codec")
+    _account(WorldTransformer, folder / "transformer", "transformer")
+    _account_text_encoder(folder / "text_encoder")
+    try:
+        # Part by part, each of its fixed class: model_index.json is not asked which module to import, so a folder can neither
+        # bring code of its own nor depend on where a class stood when the folder was written.
+        pipeline = WorldPipeline(
+            transformer=WorldTransformer.from_pretrained(folder / "transformer", local_files_only=True),
+            codec=PatchCodec.from_pretrained(folder / "codec", local_files_only=True),
+            text_encoder=TEXT_ENCODER.from_pretrained(folder / "text_encoder", local_files_only=True),
+            tokenizer=PreTrainedTokenizerFast.from_pretrained(folder / "tokenizer", local_files_only=True),
+            scheduler=FlowMatchEulerDiscreteScheduler.from_pretrained(folder / "scheduler", local_files_only=True),
+        )
+    except (OSError, ValueError) as error:
+        raise InputError(f"pipeline {folder}", Received(str(error)), "a folder written by save_pretrained") from error
+    for name in NETWORKS:
+        check_component(getattr(pipeline, name), folder / name, name)
+    for name in NETWORKS:  # files may be in half precision; CPUs compute best in float32, programs cast for GPUs
+        getattr(pipeline, name).float()
+    return pipeline
+
+
+def load_codec(folder: str | Path) -> PatchCodec:
+    """A saved codec, or the codec of a saved pipeline; checked as :func:`load_pipeline` does."""
+    folder = assets_dir() / "model" if folder == SHIPPED else Path(folder).expanduser()
+    refuse_pickles(folder)
+    if (folder / "model_index.json").is_file():
+        folder = folder / "codec"
+    if not (folder / "config.json").is_file():
+        raise InputError(f"codec {folder}", Received("no config.json"), "a folder written by save_pretrained")
+    _account(PatchCodec, folder, "codec")
+    return PatchCodec.from_pretrained(folder, local_files_only=True).float().to(memory_format=torch.channels_last)
+
+
+def pipeline_hash(pipeline: WorldPipeline) -> str:
+    """A name for the weights of all networks of a pipeline, adapters included."""
+    tensors = {f"{name}.{key}": t for name in NETWORKS for key, t in getattr(pipeline, name).state_dict().items()}
+    return weights_hash(tensors)
+
+
+def _account_text_encoder(folder: Path) -> None:
+    config = _config(folder, "text_encoder")
+    architectures = config.get("architectures") or [None]
+    if architectures[0] != TEXT_ENCODER.__name__:
+        raise InputError(f"class of text_encoder in {folder}", architectures[0], TEXT_ENCODER.__name__)
+    with torch.device("meta"):
+        network = TEXT_ENCODER(TEXT_ENCODER.config_class.from_dict(config))
+    account(f"text_encoder in {folder}", network.state_dict(), read_tensors(folder))
+
+
+def _account(cls: type[nn.Module], folder: Path, name: str) -> None:
+    """Compare the tensors in a folder with those of the network its config describes, built without memory."""
+    config = _config(folder, name)
+    if config.get("_class_name") != cls.__name__:
+        raise InputError(f"class of {name} in {folder}", config.get("_class_name"), cls.__name__)
+    with torch.device("meta"):
+        network = cls.from_config(config)
+    account(f"{name} in {folder}", network.state_dict(), read_tensors(folder))
+
+
+def _config(folder: Path, name: str) -> dict:
+    try:
+        return json.loads((folder / "config.json").read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"config of {name} in {folder}", Received(str(error)), "the JSON that save_pretrained writes"
+        ) from error
+
+
+def quiet_libraries() -> None:
+    """Silence the loading bars of libraries: a model of a few megabytes needs none, and one line should be one line."""
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    diffusers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()

@@ -1,0 +1,148 @@
+"""The native world model as a diffusers pipeline: conditions in, clips out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import torch
+from diffusers import DiffusionPipeline, FlowMatchEulerDiscreteScheduler
+from transformers import DistilBertModel, PreTrainedTokenizerFast
+
+from worldgen.core.clip import Clip
+from worldgen.core.errors import InputError, Received
+from worldgen.core.samples import Conditions
+from worldgen.models.native.codec import SPATIAL_FACTOR, PatchCodec, encode_video
+from worldgen.models.native.conditions import ClipConditions, ConditionBatch, batch_conditions
+from worldgen.models.native.pixels import clips_from_video, video_from_clips
+from worldgen.models.native.rollout.grain import Grain
+from worldgen.models.native.rollout.rollout import Rollout, SamplerOptions, chunks
+from worldgen.models.native.text import text_states
+from worldgen.models.native.transformer import LAYOUT_FACTOR, WorldTransformer
+
+MAX_FRAMES = 10_000
+MAX_SIDE_PX = 2048
+
+
+class WorldPipeline(DiffusionPipeline):
+    """Makes clips that continue a context, move as told, show what the words say and follow a layout.
+
+    ``accepts`` names the conditions the weights honour; anything else is refused by name, never ignored.
+    """
+
+    model_cpu_offload_seq = "text_encoder->transformer->codec"
+
+    def __init__(
+        self,
+        transformer: WorldTransformer,
+        codec: PatchCodec,
+        text_encoder: DistilBertModel,
+        tokenizer: PreTrainedTokenizerFast,
+        scheduler: FlowMatchEulerDiscreteScheduler,
+    ):
+        super().__init__()
+        self.register_modules(
+            transformer=transformer, codec=codec, text_encoder=text_encoder, tokenizer=tokenizer, scheduler=scheduler
+        )
+
+    @property
+    def accepts(self) -> tuple[str, ...]:
+        return tuple(self.transformer.config.accepts)
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Default width and height in pixels."""
+        return self.transformer.config.width_px, self.transformer.config.height_px
+
+    @torch.no_grad()
+    def __call__(self, requests: list[Conditions], options: SamplerOptions | None = None) -> list[Clip]:
+        """One clip of ``num_frames`` per request; requests of one call have equal frames, fps and context length.
+
+        Context frames come back as the codec shows them; the others have their grain (``models.native.rollout.grain``). Raises InputError
+        for conditions the model does not accept and for sizes it cannot make.
+        """
+        parts = list(self.stream(requests, options))
+        return [Clip(np.concatenate([part[i].frames for part in parts]), requests[i].fps) for i in range(len(requests))]
+
+    @torch.no_grad()
+    def stream(self, requests: list[Conditions], options: SamplerOptions | None = None) -> Iterator[list[Clip]]:
+        """The same, chunk by chunk as they are made; memory does not grow with the number of frames."""
+        options = options or SamplerOptions()
+        self.check(requests)
+        conditions = self.conditions_of(requests)
+        width, height = self._size_of(requests[0])
+        text = text_states(self.text_encoder, conditions).to(self.transformer.dtype)
+        seeds, grain = [r.seed for r in requests], None
+        rollout = Rollout(self, conditions, text, seeds=seeds, options=options)
+        if requests[0].context is not None:
+            video = video_from_clips([r.context for r in requests]).to(self.transformer.device)
+            rollout.feed(encode_video(self.codec, video).to(self.transformer.dtype))
+            grain = Grain.of(video, rollout.video)
+            yield clips_from_video(rollout.video, requests[0].fps)
+        shape = (self.transformer.config.latent_channels, height // SPATIAL_FACTOR, width // SPATIAL_FACTOR)
+        for frames in chunks(rollout.position, requests[0].num_frames, options.chunk):
+            first = rollout.position
+            rollout.make(frames, shape)
+            video = rollout.video if grain is None else grain.over(rollout.video, seeds, first)
+            yield clips_from_video(video, requests[0].fps)
+
+    def check(self, requests: list[Conditions]) -> None:
+        """Refuse what the model cannot do, with one line each, before any work."""
+        for request in requests:
+            refused = [name for name in request.given if name not in self.accepts]
+            if refused:
+                raise InputError("conditions this model does not honour", ", ".join(refused), ", ".join(self.accepts))
+            if request.num_frames > MAX_FRAMES:
+                raise InputError("number of frames", request.num_frames, f"at most {MAX_FRAMES}")
+            if not 0.5 <= request.fps <= 60:
+                raise InputError("frames per second", request.fps, "0.5 to 60")
+            width, height = self._size_of(request)
+            multiple = 2 * SPATIAL_FACTOR
+            if (
+                width % multiple
+                or height % multiple
+                or not (multiple <= width <= MAX_SIDE_PX and multiple <= height <= MAX_SIDE_PX)
+            ):
+                raise InputError(
+                    "frame size",
+                    Received(f"{width}x{height}"),
+                    f"multiples of {multiple} from {multiple} to {MAX_SIDE_PX} pixels",
+                )
+        first = requests[0]
+        same = {(r.num_frames, r.fps, 0 if r.context is None else len(r.context), self._size_of(r)) for r in requests}
+        if len(same) != 1:
+            raise InputError(
+                "requests of one batch", Received(str(sorted(same))), f"all like the first, {first.num_frames} frames"
+            )
+
+    def conditions_of(self, requests: list[Conditions]) -> ConditionBatch:
+        """Requests as tensors on the model's device, layouts brought to the model's grid by area averaging."""
+        width, height = self._size_of(requests[0])
+        grid = (height // SPATIAL_FACTOR * LAYOUT_FACTOR, width // SPATIAL_FACTOR * LAYOUT_FACTOR)
+        clips = [
+            ClipConditions(
+                r.num_frames, r.fps, r.text, r.ego, r.camera,
+                None if r.layout is None else fit_layout(r.layout, *grid),
+            )
+            for r in requests
+        ]  # fmt: skip
+        return batch_conditions(clips, self.tokenizer).to(self.transformer.device)
+
+    def _size_of(self, request: Conditions) -> tuple[int, int]:
+        if request.context is not None:
+            return request.context.width_px, request.context.height_px
+        if request.camera is not None:
+            return request.camera.width_px, request.camera.height_px
+        return self.size_px
+
+
+def fit_layout(layout: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """Layout maps ``(T, K, H, W)`` to ``(T, K, rows, columns)`` float16, area-averaged."""
+    if layout.shape[2:] == (rows, columns):
+        return layout.astype(np.float16, copy=False)
+    frames = [
+        cv2.resize(maps.transpose(1, 2, 0).astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
+        for maps in layout
+    ]
+    return np.stack(frames).transpose(0, 3, 1, 2).astype(np.float16)

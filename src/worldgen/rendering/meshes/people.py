@@ -1,0 +1,323 @@
+"""Meshes of people: pedestrians, cyclists, motorcyclists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from worldgen.rendering.meshes.mesh import Mesh, MeshBuilder, Paint, srgb
+
+SKINS = tuple(srgb(c) for c in ("#f0cdb0", "#dba882", "#c68a5e", "#8f5a3a", "#5b3826"))
+HAIRS = tuple(srgb(c) for c in ("#1a1512", "#3a2618", "#6b4a2a", "#b08a50", "#8a8a88", "#2a1a14"))
+TOPS = tuple(
+    srgb(c)
+    for c in (
+        "#c0272d",
+        "#2456a5",
+        "#e7e4dc",
+        "#1c1d20",
+        "#2f7d4a",
+        "#e0b02a",
+        "#7a3b8f",
+        "#d9702c",
+        "#5a6470",
+        "#8fb7d6",
+        "#b5566f",
+        "#3b3a2e",
+    )
+)
+NIGHT_CLOTH, VEST = srgb("#1c1d22"), srgb("#e8d21c")
+TROUSERS = tuple(srgb(c) for c in ("#1d2a45", "#22242a", "#4a4a4c", "#8a7b5e", "#2f3a2c", "#0f1013", "#5c4633"))
+SHOE = Paint(srgb("#141414"), detail=1)
+DARK = Paint(srgb("#151617"))
+
+
+def sagittal(x: np.ndarray | float, y: float, z: np.ndarray | float) -> np.ndarray:
+    """Points ``(T, 3)`` from numbers or arrays over frames."""
+    x, z = np.atleast_1d(np.asarray(x, float)), np.atleast_1d(np.asarray(z, float))
+    return np.stack(np.broadcast_arrays(x, np.full(1, y), z), -1)
+
+
+def reach(start: np.ndarray, angle: np.ndarray | float, length: float) -> np.ndarray:
+    """The end of a limb that hangs from ``start`` ``(T, 3)``, swung forward by ``angle`` radians."""
+    angle = np.asarray(angle, float)
+    return start + length * np.stack(np.broadcast_arrays(np.sin(angle), np.zeros(1), -np.cos(angle)), -1)
+
+
+@dataclass(frozen=True)
+class Outfit:
+    """What someone wears: umbrella in rain, dark clothes that show little at night, or a worker's bright vest."""
+
+    rain: bool = False
+    dark: bool = False
+    vest: bool = False
+
+    def top(self, rng: np.random.Generator) -> Paint:
+        """Paint of jacket or shirt."""
+        colour = TOPS[rng.integers(len(TOPS))]
+        return Paint(NIGHT_CLOTH if self.dark else VEST if self.vest else colour)
+
+    def trousers(self, rng: np.random.Generator) -> Paint:
+        """Paint of trousers."""
+        colour = TROUSERS[rng.integers(len(TROUSERS))]
+        return Paint(NIGHT_CLOTH if self.dark else colour)
+
+
+PLAIN = Outfit()
+
+
+def pedestrian(
+    size_m: tuple[float, float, float],
+    phase: np.ndarray,
+    speed: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    outfit: Outfit = PLAIN,
+) -> Mesh:
+    """A person on foot. phase: ``(T,)`` gait phase in radians; speed: ``(T,)`` m/s sets the stride; outfit: clothes."""
+    height = size_m[2]
+    builder = MeshBuilder()
+    child = height < 1.45
+    skin = Paint(SKINS[rng.integers(len(SKINS))])
+    top, legs = outfit.top(rng), outfit.trousers(rng)
+    hair = Paint(HAIRS[rng.integers(len(HAIRS))], detail=1)
+    coat = rng.random() < 0.35
+    hip, shoulder = 0.49 * height, 0.80 * height
+    head = (0.085 if child else 0.068) * height
+    amp = np.clip(np.asarray(speed, float) / 1.4, 0.0, 2.0)
+    bob = -0.02 * height * amp.clip(0, 1) * (1 - np.abs(np.cos(phase)))
+    wide = 0.055 * height
+    for side in (1, -1):
+        swing = 0.50 * side * np.sin(phase) * amp.clip(0, 1.5)
+        bend = np.maximum(0.0, -side * np.cos(phase)) * 0.9 * amp.clip(0, 1.4)
+        joint = sagittal(0.0, side * wide, hip + bob)
+        knee = reach(joint, swing, 0.245 * height)
+        ankle = reach(knee, swing - bend, 0.225 * height)
+        builder.part().limb(joint, knee, (0.105 * height, 0.075 * height, 0.10 * height), legs)
+        builder.part().limb(knee, ankle, (0.075 * height, 0.052 * height, 0.07 * height), legs)
+        builder.part().limb(
+            ankle + np.array((-0.03, 0, 0.0)),
+            ankle + np.array([0.095 * height, 0, -0.018 * height]),
+            (0.05 * height, 0.04 * height, 0.06 * height),
+            SHOE,
+        )
+    lean = 0.04 * amp.clip(0, 2) * height
+    low = sagittal(0.0, 0.0, hip - (0.16 if coat else 0.02) * height + bob)
+    neck = sagittal(lean * 0.5, 0.0, shoulder + 0.03 * height + bob)
+    builder.part().limb(low, neck, (0.135 * height if coat else 0.12 * height, 0.12 * height, 0.235 * height), top)
+    for side in (1, -1):
+        swing = -0.55 * side * np.sin(phase) * amp.clip(0, 1.3)
+        joint = sagittal(lean * 0.5, side * 0.125 * height, shoulder + bob)
+        elbow = reach(joint, swing, 0.165 * height)
+        hand = reach(elbow, swing + 0.35, 0.15 * height)
+        builder.part().limb(joint, elbow, (0.062 * height, 0.052 * height, 0.06 * height), top)
+        builder.part().limb(elbow, hand, (0.05 * height, 0.04 * height, 0.05 * height), top)
+        builder.part().ball(hand, (0.025 * height,) * 3, skin.but(detail=2), sides=4, bands=2)
+    centre = neck + np.array([0.015 * height, 0, head * 1.25])
+    builder.part().ball(centre, (head, head * 0.88, head * 1.12), skin, sides=7, bands=4)
+    builder.ball(
+        centre + np.array([-0.22 * head, 0, 0.28 * head]),
+        (head * 0.98, head * 0.96, head * 0.98),
+        hair.but(layer=1),
+        sides=7,
+        bands=3,
+    )
+    _belongings(builder, (height, shoulder), neck, rng, rain=outfit.rain and not child)
+    return builder.build()
+
+
+def _belongings(
+    builder: MeshBuilder, heights: tuple[float, float], neck: np.ndarray, rng: np.random.Generator, *, rain: bool
+) -> None:
+    """Some carry a backpack or a bag, and in the rain most hold an umbrella."""
+    height, shoulder = heights
+    colour = Paint(TOPS[rng.integers(len(TOPS))])
+    draw = rng.random()
+    if rain and rng.random() < 0.65:
+        canopy = neck + np.array([0.12, 0.0, 0.30 * height])
+        turn = np.arange(8) * np.pi / 4
+        rim = canopy[:, None] + np.stack([0.52 * np.cos(turn), 0.52 * np.sin(turn), np.full(8, -0.06)], 1)
+        apex = canopy[:, None] + np.array([[0, 0, 0.16]])
+        builder.part().add(
+            np.concatenate([rim, apex], 1),
+            [(i, (i + 1) % 8, 8) for i in range(8)],
+            Paint(colour.colour, two_sided=True),
+        )
+        builder.part().limb(
+            canopy + np.array((0, 0, 0.1)), canopy + np.array((0, 0, -0.75)), (0.03, 0.03, 0.03), DARK.but(detail=1)
+        )
+    elif draw < 0.25:
+        back = neck + np.array([-0.10 * height, 0, -0.02 * height])
+        builder.part().limb(
+            back,
+            back - np.array((0, 0, 0.22 * height)),
+            (0.10 * height, 0.12 * height, 0.17 * height),
+            colour.but(detail=1),
+        )
+    elif draw < 0.4:
+        hand = neck + np.array([0.02, 0.17 * height, -(shoulder - 0.42 * height)])
+        builder.part().limb(
+            hand,
+            hand - np.array((0, 0, 0.16 * height)),
+            (0.13 * height, 0.14 * height, 0.05 * height),
+            colour.but(detail=1),
+        )
+
+
+def _wheel(builder: MeshBuilder, x: float, radius: float, thick: float) -> None:
+    """A spoked wheel: a ring across y."""
+    sides = 12
+    turn = np.arange(sides) * 2 * np.pi / sides
+    circle = np.stack([np.cos(turn), np.zeros(sides), np.sin(turn)], 1)
+    outer, inner = circle * radius, circle * (radius - thick)
+    faces = [(i, (i + 1) % sides, sides + (i + 1) % sides, sides + i) for i in range(sides)]
+    builder.part().add(
+        np.concatenate([outer, inner]) + np.array((x, 0, radius)), faces, Paint(DARK.colour, two_sided=True)
+    )
+    ring = np.concatenate(
+        [circle * radius + np.array((x, -0.02, radius)), circle * radius + np.array((x, 0.02, radius))]
+    )
+    builder.add(ring, faces, Paint(DARK.colour, two_sided=True), inside=np.array((x, 0, radius)))
+
+
+def _bicycle(builder: MeshBuilder, length: float, colour: tuple[float, float, float]) -> tuple[float, float]:
+    """Frame, fork, wheels; returns height of saddle and of the bars (m)."""
+    r = 0.34 * length / 1.8
+    rear, front = -length / 2 + r, length / 2 - r
+    saddle, bar = 2.75 * r, 2.95 * r
+    for x in (rear, front):
+        _wheel(builder, x, r, 0.045)
+    tube = Paint(colour)
+    at = lambda x, z: np.array([[x, 0.0, z]])  # noqa: E731
+    crank, seat, head = (
+        at(rear + 0.44 * (front - rear), 0.9 * r),
+        at(rear + 0.30 * (front - rear), 2.5 * r),
+        at(front - 0.13, 2.45 * r),
+    )
+    for a, b in (
+        (at(rear, r), crank),
+        (crank, seat),
+        (seat, head),
+        (crank, head),
+        (at(rear, r), seat),
+        (head, at(front, r)),
+        (head, at(front - 0.16, bar)),
+    ):
+        builder.part().limb(a, b, (0.045, 0.045, 0.045), tube)
+    builder.part().box((seat[0, 0], 0, saddle - 0.03), (0.24, 0.14, 0.06), DARK)
+    builder.part().box((front - 0.16, 0, bar), (0.05, 0.5, 0.05), DARK)
+    builder.part().box((rear - 0.05, 0, 2.05 * r), (0.03, 0.08, 0.08), Paint(srgb("#7a1212"), lamp="tail", detail=1))
+    builder.part().box((front - 0.02, 0, 2.6 * r), (0.03, 0.08, 0.08), Paint(srgb("#d9dee0"), lamp="head", detail=1))
+    return saddle, bar
+
+
+def bicycle(size_m: tuple[float, float, float], rng: np.random.Generator) -> Mesh:
+    """A bicycle without a rider."""
+    builder = MeshBuilder()
+    _bicycle(builder, size_m[0], TOPS[rng.integers(len(TOPS))])
+    return builder.build()
+
+
+def _rider(
+    builder: MeshBuilder,
+    places: tuple[float, float, float, float],
+    height: float,
+    rng: np.random.Generator,
+    *,
+    outfit: Outfit = PLAIN,
+) -> np.ndarray:
+    """Torso, arms and head of someone seated; places: x, z of the seat and x, z of the hands (m). Returns the head's centre."""
+    seat, hands = places[:2], places[2:]
+    skin = Paint(SKINS[rng.integers(len(SKINS))])
+    top = outfit.top(rng)
+    hip = np.array([[seat[0], 0.0, seat[1]]])
+    lean = 0.45 * (hands[0] - seat[0])
+    neck = hip + np.array([[lean, 0.0, np.sqrt(max((0.33 * height) ** 2 - lean**2, 0.01))]])
+    builder.part().limb(hip - np.array((0, 0, 0.05)), neck, (0.13 * height, 0.12 * height, 0.235 * height), top)
+    for side in (1, -1):
+        joint = neck + np.array([0, side * 0.115 * height, -0.03 * height])
+        grip = np.array([[hands[0], side * 0.22, hands[1]]])
+        elbow = 0.5 * (joint + grip) + np.array([0, side * 0.05, -0.06])
+        builder.part().limb(joint, elbow, (0.06 * height, 0.05 * height, 0.06 * height), top)
+        builder.part().limb(elbow, grip, (0.05 * height, 0.04 * height, 0.05 * height), skin)
+    head = neck + np.array([0.03, 0, 0.095 * height])
+    builder.part().ball(head, (0.07 * height, 0.062 * height, 0.08 * height), skin, sides=7, bands=4)
+    return head
+
+
+def cyclist(
+    size_m: tuple[float, float, float], phase: np.ndarray, rng: np.random.Generator, *, outfit: Outfit = PLAIN
+) -> Mesh:
+    """A bicycle with a pedalling rider. phase: ``(T,)`` crank angle in radians."""
+    builder = MeshBuilder()
+    length, _, height = size_m
+    saddle, bar = _bicycle(builder, length, TOPS[rng.integers(len(TOPS))])
+    body = height * 0.98
+    seat_x, crank = -0.20 * length / 1.8, np.array([-0.06 * length, 0.31 * length / 1.8])
+    head = _rider(builder, (seat_x, saddle + 0.02, 0.37 * length / 1.8, bar + 0.03), body, rng, outfit=outfit)
+    legs = outfit.trousers(rng)
+    for side in (1, -1):
+        angle = np.asarray(phase, float) + (0 if side > 0 else np.pi)
+        foot = sagittal(crank[0] + 0.16 * np.cos(angle), side * 0.11, crank[1] - 0.16 * np.sin(angle))
+        hip = sagittal(np.full(len(angle), seat_x), side * 0.09, saddle - 0.02)
+        knee = _knee(hip, foot, 0.245 * body)
+        builder.part().limb(hip, knee, (0.10 * body, 0.075 * body, 0.09 * body), legs)
+        builder.part().limb(knee, foot, (0.072 * body, 0.05 * body, 0.065 * body), legs)
+        builder.part().limb(foot - np.array((0.05, 0, 0)), foot + np.array((0.16, 0, 0)), (0.06, 0.05, 0.07), SHOE)
+    if rng.random() < 0.6:
+        builder.part().ball(
+            head + np.array((-0.01, 0, 0.05)),
+            (0.14, 0.105, 0.10),
+            Paint(TOPS[rng.integers(len(TOPS))]),
+            sides=7,
+            bands=3,
+        )
+    return builder.build()
+
+
+def _knee(hip: np.ndarray, foot: np.ndarray, bone: float) -> np.ndarray:
+    """Where the knee is, forward of the line from hip to foot, for two bones of equal length."""
+    middle, along = (hip + foot) / 2, foot - hip
+    half = np.linalg.norm(along[:, [0, 2]], axis=-1, keepdims=True) / 2
+    out = np.sqrt(np.maximum(bone**2 - half**2, 0.0009))
+    forward = np.stack([-along[:, 2], np.zeros(len(along)), along[:, 0]], -1)
+    return middle + out * forward / np.maximum(np.linalg.norm(forward, axis=-1, keepdims=True), 1e-6)
+
+
+def motorbike(size_m: tuple[float, float, float], rng: np.random.Generator) -> Mesh:
+    """A motorcycle with a helmeted rider."""
+    builder = MeshBuilder()
+    length, _, height = size_m
+    colour = Paint(TOPS[rng.integers(len(TOPS))], gloss=0.1)
+    r = 0.31
+    for x in (-length / 2 + r, length / 2 - r):
+        builder.part().box((x, 0, r), (1.4 * r, 0.14, 2 * r), DARK)
+        for side in (1, -1):
+            builder.disc((x, side * 0.08, r), r, "y", DARK.but(layer=1), facing=side, sides=12)
+            builder.disc((x, side * 0.085, r), 0.6 * r, "y", Paint(srgb("#8b8f93"), layer=2, detail=1), facing=side)
+    builder.part().box((0.0, 0, 0.52), (0.95, 0.30, 0.42), DARK)
+    builder.part().box((0.16, 0, 0.86), (0.55, 0.32, 0.28), colour, taper=0.8)
+    builder.part().box((-0.45, 0, 0.86), (0.75, 0.26, 0.14), DARK)
+    builder.part().box((length * 0.32, 0, 0.92), (0.34, 0.42, 0.42), colour, taper=0.7)
+    builder.part().box((-length * 0.43, 0, 0.80), (0.16, 0.24, 0.14), colour)
+    builder.part().box((length * 0.32 + 0.18, 0, 0.88), (0.04, 0.24, 0.2), Paint(srgb("#d9dee0"), lamp="head"))
+    builder.part().box((-length * 0.43 - 0.09, 0, 0.80), (0.03, 0.22, 0.11), Paint(srgb("#7a1212"), lamp="tail"))
+    builder.part().box((0.42, 0, 1.08), (0.05, 0.72, 0.05), DARK)
+    head = _rider(builder, (-0.30, 0.92, 0.42, 1.08), height * 1.08, rng)
+    for side in (1, -1):
+        hip, knee, foot = (
+            np.array([[-0.28, side * 0.12, 0.92]]),
+            np.array([[0.16, side * 0.22, 0.74]]),
+            np.array([[-0.06, side * 0.22, 0.36]]),
+        )
+        builder.part().limb(hip, knee, (0.17, 0.13, 0.15), DARK)
+        builder.part().limb(knee, foot, (0.13, 0.10, 0.12), DARK)
+    builder.part().ball(
+        head + np.array((0.0, 0, 0.02)),
+        (0.17, 0.145, 0.165),
+        Paint(TOPS[rng.integers(len(TOPS))], gloss=0.2),
+        sides=8,
+        bands=4,
+    )
+    return builder.build()

@@ -1,0 +1,155 @@
+"""Checks on a simulated take: bodies that meet, events out of range, agents nobody would see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from worldgen.core.camera import Camera
+from worldgen.core.ego import EgoMotion
+from worldgen.core.scene import EventRecord
+from worldgen.simulation.actors import EGO_FRONT_M, EGO_HALF_WIDTH_M, EGO_REAR_M, WALKING_KINDS, Track
+from worldgen.simulation.checks.conflict import boxes_overlap, overlapping_pairs, time_to_collision
+from worldgen.simulation.checks.sight import Sight, look
+from worldgen.simulation.events import Event, Played
+
+TTC_MARGIN_M = 0.5
+"""Passing closer than this to the side counts as a collision when time to collision is measured."""
+MIN_EVENT_HEIGHT_PX = 8.5
+MIN_EVENT_VISIBLE = 0.25
+MIN_REQUEST_VISIBLE = 0.3
+
+
+@dataclass(frozen=True, eq=False)
+class Take:
+    """The bodies at the frames: ego and tracks. poses ``(T, 3)``; boxes ``(T, 1 + A, 5)``, the ego first;
+    velocities ``(T, 1 + A, 2)``."""
+
+    tracks: list[Track]
+    motion: EgoMotion
+    poses: np.ndarray
+    boxes: np.ndarray
+    velocities: np.ndarray
+
+    @classmethod
+    def of(cls, tracks: list[Track], motion: EgoMotion, poses: np.ndarray, substeps: int) -> Take:
+        pick = slice(None, None, substeps)
+        frames = len(poses)
+        boxes = np.empty((frames, 1 + len(tracks), 5))
+        boxes[:, 0] = ego_boxes(poses)
+        for i, track in enumerate(tracks, 1):
+            boxes[:, i, 0], boxes[:, i, 1], boxes[:, i, 2] = track.x_m[pick], track.y_m[pick], track.yaw_rad[pick]
+            boxes[:, i, 3], boxes[:, i, 4] = track.half_length_m, track.half_width_m
+        velocities = (
+            np.gradient(boxes[..., :2], 1.0 / motion.fps, axis=0) if frames > 1 else np.zeros((1, boxes.shape[1], 2))
+        )
+        heading = poses[:, 2]
+        velocities[:, 0] = motion.speed_mps[:, None] * np.stack([np.cos(heading), np.sin(heading)], 1)
+        return cls(tracks, motion, poses, boxes, velocities)
+
+    def index(self, track: Track) -> int | None:
+        """Column of a track in boxes, or None when it is gone."""
+        return next((i for i, t in enumerate(self.tracks, 1) if t is track), None)
+
+    def sight(self, camera: Camera) -> Sight:
+        heights = np.array([t.size_m[2] for t in self.tracks])
+        return look(camera, self.poses, self.boxes[:, 1:], heights, np.zeros((len(self.poses), len(self.tracks))))
+
+
+def ego_boxes(poses: np.ndarray) -> np.ndarray:
+    """Footprint of the ego car ``(T, 5)``; the camera is not at its middle."""
+    shift = 0.5 * (EGO_FRONT_M - EGO_REAR_M)
+    half = np.full(len(poses), 0.5 * (EGO_FRONT_M + EGO_REAR_M))
+    x, y = poses[:, 0] + shift * np.cos(poses[:, 2]), poses[:, 1] + shift * np.sin(poses[:, 2])
+    return np.stack([x, y, poses[:, 2], half, np.full(len(poses), EGO_HALF_WIDTH_M)], 1)
+
+
+def event_ttc_s(take: Take, played: Played, substeps: int) -> float | None:
+    """Least time to collision (s) between the ego and the event's actors over the clip; None if never closing."""
+    least = np.inf
+    for track in played.mains:
+        i = take.index(track)
+        if i is None:
+            continue
+        box = take.boxes[:, i].copy()
+        box[:, 4] = track.swept_half_width_m[::substeps]
+        ttc = time_to_collision(
+            take.boxes[:, 0], box, take.velocities[:, 0], take.velocities[:, i], margin_m=TTC_MARGIN_M
+        )
+        least = min(least, float(ttc.min()))
+    return None if not np.isfinite(least) else least
+
+
+def event_faults(take: Take, event: Event, played: Played, camera: Camera, substeps: int) -> list[str]:
+    """What is wrong with an event as it came out: bodies meeting the ego, range, size, sight."""
+    faults = []
+    own = [i for track in played.mains if (i := take.index(track)) is not None]
+    essential = [i for i, t in enumerate(take.tracks, 1) if t.essential]
+    if len(own) < len(played.mains):
+        return [f"{event.name}: an actor is missing"]
+    if any(boxes_overlap(take.boxes[:, 0], take.boxes[:, i]).any() for i in essential):
+        faults.append(f"{event.name}: the ego runs into it")
+    ttc = event_ttc_s(take, played, substeps)
+    low, high = event.ttc_range_s
+    if ttc is None or not low <= ttc <= high:
+        shown = "none" if ttc is None else f"{ttc:.2f} s"
+        faults.append(f"{event.name}: least time to collision {shown}, outside {low} to {high} s")
+    sight = take.sight(camera)
+    first = own[0] - 1
+    seen = sight.visible[:, first]
+    if _share(seen, take) < MIN_EVENT_VISIBLE:
+        faults.append(f"{event.name}: in view for {100 * _share(seen, take):.0f} % of the clip")
+    elif sight.height_px[seen, first].max() < MIN_EVENT_HEIGHT_PX:
+        faults.append(f"{event.name}: only {sight.height_px[seen, first].max():.1f} pixels tall")
+    return faults
+
+
+def _share(seen: np.ndarray, take: Take) -> float:
+    """Share of the clip in which something is seen; of long clips, share of four seconds."""
+    return float(seen.sum() / min(len(seen), 4 * take.motion.fps + 1))
+
+
+def request_faults(take: Take, tracks: list[Track], camera: Camera) -> list[str]:
+    """Which asked-for agents are not seen for a good part of the clip, near enough."""
+    if not tracks:
+        return []
+    sight = take.sight(camera)
+    faults = []
+    for track in tracks:
+        i = take.index(track)
+        if i is None:
+            faults.append(f"{track.kind}: no room for it")
+            continue
+        seen = sight.visible[:, i - 1]
+        near = 26.0 if track.kind in WALKING_KINDS else 42.0
+        if _share(seen, take) < MIN_REQUEST_VISIBLE:
+            faults.append(f"{track.kind}: in view for {100 * _share(seen, take):.0f} % of the clip")
+        elif len(tracks) == 1 and sight.distance_m[seen, i - 1].min() > near:
+            faults.append(f"{track.kind}: never nearer than {sight.distance_m[seen, i - 1].min():.0f} m")
+    return faults
+
+
+def without_overlaps(
+    tracks: list[Track], motion: EgoMotion, poses: np.ndarray, substeps: int
+) -> tuple[list[Track], int]:
+    """The tracks less those whose bodies meet another or the ego, background first; and how many essential ones went."""
+    if not tracks:
+        return tracks, 0
+    boxes = Take.of(tracks, motion, poses, substeps).boxes
+    dropped: set[int] = set()
+    for i, j in overlapping_pairs(boxes).tolist():
+        if i in dropped or j in dropped:
+            continue
+        dropped.add(j if i == 0 or not tracks[j - 1].essential or tracks[i - 1].essential else i)
+    lost = sum(tracks[i - 1].essential for i in dropped)
+    return [t for k, t in enumerate(tracks, 1) if k not in dropped], lost
+
+
+def record(event: Event, played: Played, take: Take, substeps: int) -> EventRecord:
+    """The event as it happened; its main actor's track comes first."""
+    role = f"{event.name}:"
+    mains = [i for t in played.mains if (i := take.index(t)) is not None]
+    others = [i for i, t in enumerate(take.tracks, 1) if t.role.startswith(role) and i not in mains]
+    ttc = event_ttc_s(take, played, substeps)
+    return EventRecord(event.name, (*mains, *others), round(max(played.start_s, 0.0), 4), round(played.end_s, 4), ttc)

@@ -1,0 +1,132 @@
+"""What an event is, and the moves that several events share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from worldgen.core.manoeuvres import MANOEUVRES
+from worldgen.core.scenario import LIGHTS, ROADS, WEATHERS
+from worldgen.simulation.actors import EGO_FRONT_M, Track
+from worldgen.simulation.stage import Motion, Stage
+from worldgen.simulation.street.pedestrians import cross
+
+STREETS = ("urban", "suburban", "intersection", "construction")
+ANY_ROAD = ROADS
+NIGHTS = ("night_unlit", "night_lit")
+STRAIGHT_ON = ("keep", "accelerate", "brake", "stop")
+NOT_TURNING = (*STRAIGHT_ON, "lane_left", "lane_right")
+REACTION_S = 0.25
+
+
+@dataclass(frozen=True)
+class Played:
+    """What happened: the tracks in conflict with the ego, and from when to when (s)."""
+
+    mains: tuple[Track, ...]
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True)
+class Event:
+    """A rare event: a function over a stage, and what it needs.
+
+    ttc_range_s: where its least time to collision lies, counting a pass within half a metre as a collision. roads,
+    weathers, lights, manoeuvres: where it may play, the usual one first. wants: features of the road. speed_mps:
+    range from which the ego's entry speed is drawn instead of the road's usual one. needs_kinds: agent kinds it adds.
+    """
+
+    name: str
+    definition: str
+    ttc_range_s: tuple[float, float]
+    play: Callable[[Stage], Played]
+    roads: tuple[str, ...] = ANY_ROAD
+    weathers: tuple[str, ...] = WEATHERS
+    lights: tuple[str, ...] = LIGHTS
+    manoeuvres: tuple[str, ...] = STRAIGHT_ON
+    wants: frozenset[str] = field(default=frozenset())
+    speed_mps: tuple[float, float] | None = None
+    needs_kinds: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        assert set(self.roads) <= set(ROADS) and set(self.weathers) <= set(WEATHERS), self.name
+        assert set(self.lights) <= set(LIGHTS) and set(self.manoeuvres) <= set(MANOEUVRES), self.name
+
+
+def meeting_time(stage: Stage, low: float = 0.55, high: float = 0.95, cap_s: float = 3.6) -> float:
+    """When the ego, left alone, would reach the place of the event."""
+    duration = min(stage.duration_s, cap_s / 0.8)
+    return stage.uniform(low, high) * duration
+
+
+def side_edges(stage: Stage, side: int) -> tuple[float, float]:
+    """Offsets of the middle of the walk and of the carriageway's edge on a side (+1 left)."""
+    section = stage.plan.section
+    return (section.left_walk_m, section.left_edge_m) if side > 0 else (section.right_walk_m, section.right_edge_m)
+
+
+def step_at(stage: Stage, time_s: float) -> int:
+    """The simulation step nearest to a time."""
+    return int(np.clip(round(time_s / stage.dt_s), 0, stage.steps))
+
+
+def runs_across(stage: Stage, kind: str, *, side: int, speed_mps: float, meet_s: float, late_s: float = 0.0,
+                from_d_m: float | None = None, to_d_m: float | None = None, part: str = "", variant: str | None = None) -> Track:  # fmt: skip
+    """Someone who crosses so as to be in the ego's line ``late_s`` after the ego would get there at ``meet_s``.
+
+    The driver sees them once they start to move towards the road.
+    """
+    s = stage.road_s_at(meet_s) + 0.4
+    ego_d = stage.ego_offset_at(meet_s)
+    walk, _ = side_edges(stage, side)
+    start_d = walk if from_d_m is None else from_d_m
+    far, _ = side_edges(stage, -side)
+    end_d = far if to_d_m is None else to_d_m
+    start = meet_s + late_s - abs(ego_d - start_d) / speed_mps - 0.25
+    track = cross(stage, kind, s, start_d, end_d, start_s=start, speed_mps=speed_mps, part=part, variant=variant)
+    track.seen_from = step_at(stage, aware_s(stage, start, meet_s))
+    return track
+
+
+def aware_s(stage: Stage, start_s: float, meet_s: float) -> float:
+    """When the driver takes notice of someone who sets off at ``start_s``: not earlier than two seconds or so before."""
+    return max(start_s + REACTION_S, meet_s - stage.uniform(1.8, 2.6))
+
+
+def rides(stage: Stage, kind: str, s_m: np.ndarray, d_m: np.ndarray | float, speed_mps: np.ndarray, *, way: int = 1,
+          part: str = "", variant: str | None = None) -> Track:  # fmt: skip
+    """A vehicle with way and offset given along the road; brake lights follow its deceleration."""
+    d = np.broadcast_to(np.asarray(d_m, float), (stage.steps,)).copy()
+    v = np.broadcast_to(np.asarray(speed_mps, float), (stage.steps,)).copy()
+    track = stage.track(kind, Motion(np.asarray(s_m, float), d, v, way), part=part, variant=variant)
+    slowing = np.gradient(v, stage.dt_s) if stage.steps > 1 else np.zeros(1)
+    track.braking = (slowing < -0.8) | (np.abs(v) < 0.2)
+    return track
+
+
+def shift(times_s: np.ndarray, start_s: float, length_s: float) -> np.ndarray:
+    """A smooth change from 0 to 1 that starts at ``start_s`` and takes ``length_s``."""
+    phase = np.clip((times_s - start_s) / length_s, 0.0, 1.0)
+    return phase - np.sin(2 * np.pi * phase) / (2 * np.pi)
+
+
+def ego_front(stage: Stage) -> np.ndarray:
+    """Road coordinate of the ego's front bumper over time on an empty road, ``(N,)``."""
+    x, y, _ = stage.ego.path.world(stage.nominal_s_m + EGO_FRONT_M)
+    return stage.plan.line.project(x, y)[0]
+
+
+def neighbour_offset(stage: Stage, wanted_side: int = 0) -> tuple[float, int]:
+    """Offset of a lane beside the ego's with the same direction, and its side (+1 left)."""
+    section, lane = stage.plan.section, stage.plan.ego_lane
+    sides = [side for side, k in ((1, lane - 1), (-1, lane + 1)) if 0 <= k < section.forward]
+    closure = stage.plan.closure
+    if closure is not None:
+        sides = [s for s in sides if abs(stage.plan.ego_offset_m + s * section.lane_width_m - closure.offset_m) > 1.0]
+    sides = [s for s in sides if s == wanted_side] or sides
+    assert sides, f"no lane beside lane {lane} of {section.forward}"
+    side = sides[int(stage.rng.integers(len(sides)))]
+    return stage.plan.ego_offset_m + side * section.lane_width_m, side

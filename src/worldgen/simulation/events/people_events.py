@@ -1,0 +1,278 @@
+"""Events with people on foot and animals."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from worldgen.simulation.actors import Track
+from worldgen.simulation.events.base import (
+    NIGHTS,
+    NOT_TURNING,
+    Event,
+    Played,
+    aware_s,
+    meeting_time,
+    runs_across,
+    side_edges,
+    step_at,
+)
+from worldgen.simulation.stage import Stage
+from worldgen.simulation.street.pedestrians import RUN_MPS, WALK_MPS, cross, walk_along
+from worldgen.simulation.street.street import park
+
+
+def _side(stage: Stage) -> int:
+    return int(stage.rng.choice((-1, 1)))
+
+
+def _until(stage: Stage, meet_s: float) -> float:
+    return min(stage.duration_s, meet_s + 1.0)
+
+
+def jaywalker(stage: Stage) -> Played:
+    """Someone crosses the road in front of the ego, away from any crossing."""
+    meet = meeting_time(stage, 0.6, 0.95)
+    fast = stage.rng.random() < 0.4
+    speed = stage.uniform(*(RUN_MPS if fast else WALK_MPS)["pedestrian"])
+    track = runs_across(
+        stage,
+        "pedestrian",
+        side=_side(stage),
+        speed_mps=speed,
+        meet_s=meet,
+        late_s=stage.uniform(-0.5, 0.4),
+        part="pedestrian",
+    )
+    return Played((track,), max(0.0, meet - 2.0), _until(stage, meet))
+
+
+def child_from_between_parked_cars(stage: Stage) -> Played:
+    """A child runs out between two parked vehicles, seen late."""
+    meet, side = meeting_time(stage, 0.6, 0.9), -1 if stage.rng.random() < 0.8 else 1
+    child = runs_across(
+        stage, "child", side=side, speed_mps=stage.uniform(*RUN_MPS["child"]), meet_s=meet, late_s=stage.uniform(-0.8, 0.1),
+        to_d_m=stage.plan.ego_offset_m - side * stage.uniform(0.5, 3.0), part="child",
+    )  # fmt: skip
+    s, _ = stage.plan.line.project(child.x_m[:1], child.y_m[:1])
+    for ahead in (-1, 1):
+        kind = "van" if ahead < 0 and stage.rng.random() < 0.5 and stage.allowed("van") else "car"
+        parked = park(stage, kind, float(s[0]), side, part="parked")
+        shift_m = ahead * (parked.half_length_m + stage.uniform(0.75, 1.1))
+        _slide(stage, parked, float(s[0]) + shift_m)
+    _, edge = side_edges(stage, side)
+    out = abs(edge - side * stage.plan.section.parking_right_m)
+    _, d = stage.plan.line.project(child.x_m, child.y_m)
+    child.seen_from = int(np.argmax(np.abs(d) < out + 0.3)) if (np.abs(d) < out + 0.3).any() else stage.steps
+    return Played((child,), max(0.0, meet - 1.5), _until(stage, meet))
+
+
+def _slide(stage: Stage, track: Track, s_m: float) -> None:
+    """Moves a parked vehicle along the road."""
+    _, d = stage.plan.line.project(track.x_m[:1], track.y_m[:1])
+    x, y, _ = stage.plan.line.world(np.array([s_m]), d)
+    track.x_m[:], track.y_m[:] = x[0], y[0]
+
+
+def pedestrian_at_night_without_reflectors(stage: Stage) -> Played:
+    """In the dark someone in dark clothes walks on the edge of the ego's lane or crosses it slowly."""
+    if stage.rng.random() < 0.5 or stage.ego.manoeuvre == "stop":
+        meet = meeting_time(stage, 0.6, 0.9)
+        track = runs_across(
+            stage,
+            "pedestrian",
+            side=_side(stage),
+            speed_mps=stage.uniform(0.9, 1.4),
+            meet_s=meet,
+            late_s=stage.uniform(-0.3, 0.3),
+            part="pedestrian",
+        )
+    else:
+        track, meet = _walks_on_edge(stage)
+    track.reflective = False
+    # Low beams show a dark figure from about 25 to 40 m.
+    track.seen_from = max(track.seen_from, step_at(stage, max(0.0, meet - stage.uniform(2.0, 2.8))))
+    return Played((track,), max(0.0, meet - 2.5), _until(stage, meet))
+
+
+def _walks_on_edge(stage: Stage) -> tuple[Track, float]:
+    """Someone on the right edge of the ego's lane; the ego alone would reach them at the returned time."""
+    meet = meeting_time(stage, 0.7, 1.05)
+    way, speed = int(stage.rng.choice((-1, 1))), stage.uniform(*WALK_MPS["pedestrian"])
+    d = stage.ego_offset_at(meet) - stage.plan.section.lane_width_m / 2 + stage.uniform(0.25, 0.55)
+    track = walk_along(
+        stage,
+        "pedestrian",
+        stage.road_s_at(meet) + 0.4 - way * speed * meet,
+        d,
+        way=way,
+        speed_mps=speed,
+        part="pedestrian",
+    )
+    return track, meet
+
+
+def pedestrian_walking_along_road(stage: Stage) -> Played:
+    """Someone walks along the edge of the ego's lane where there is too little room to pass."""
+    track, meet = _walks_on_edge(stage)
+    return Played((track,), 0.0, _until(stage, meet))
+
+
+def pedestrian_on_crossing(stage: Stage) -> Played:
+    """Someone steps onto a zebra crossing right in front of the ego."""
+    plan = stage.plan
+    side = _side(stage)
+    speed = stage.uniform(*WALK_MPS["pedestrian"])
+    s = plan.crossing_s_m if plan.crossing_s_m is not None else plan.junction.s_m - plan.junction.crossing_m
+    meet = stage.reaches_at(s)
+    walk, _ = side_edges(stage, side)
+    far, _ = side_edges(stage, -side)
+    start = (
+        meet
+        + stage.uniform(-0.7, 0.4)
+        - 0.25 * meet * (stage.ego.manoeuvre == "stop")
+        - abs(stage.plan.ego_offset_m - walk) / speed
+        - 0.25
+    )
+    track = cross(
+        stage, "pedestrian", s + stage.uniform(-0.6, 0.6), walk, far, start_s=start, speed_mps=speed, part="pedestrian"
+    )
+    track.seen_from = step_at(stage, aware_s(stage, start, meet))
+    return Played((track,), max(0.0, meet - 2.5), _until(stage, meet))
+
+
+def pedestrian_stumbles(stage: Stage) -> Played:
+    """Someone crossing in front of the ego trips, falls in its lane and stays down."""
+    meet, side = meeting_time(stage, 0.7, 0.98), _side(stage)
+    speed = stage.uniform(1.3, 2.2)
+    fall_d = stage.ego_offset_at(meet) + side * stage.uniform(-0.5, 0.5)
+    track = runs_across(
+        stage,
+        "pedestrian",
+        side=side,
+        speed_mps=speed,
+        meet_s=meet,
+        late_s=stage.uniform(-1.2, -0.7),
+        to_d_m=fall_d,
+        part="pedestrian",
+    )
+    down = np.argmax(track.speed_mps < 0.05) if (track.speed_mps[1:] < 0.05).any() else stage.steps
+    moving = np.flatnonzero(track.speed_mps > 0.05)
+    down = int(moving[-1]) if len(moving) else down
+    track.lean_rad = (
+        0.5 * math.pi * np.clip((stage.times_s - stage.times_s[min(down, stage.steps - 1)] + 0.5) / 0.6, 0.0, 1.0)
+    )
+    return Played((track,), max(0.0, meet - 2.5), _until(stage, meet))
+
+
+def group_crossing(stage: Stage) -> Played:
+    """Three to six people cross together in front of the ego."""
+    meet, side = meeting_time(stage, 0.65, 0.95), _side(stage)
+    speed = stage.uniform(1.1, 1.5)
+    count = int(stage.rng.integers(3, 7))
+    tracks = []
+    walk, _ = side_edges(stage, side)
+    for i in range(count):
+        kind = "child" if i > 1 and stage.rng.random() < 0.25 else "pedestrian"
+        track = runs_across(
+            stage, kind, side=side, speed_mps=speed, meet_s=meet, late_s=stage.uniform(-0.4, 0.2),
+            from_d_m=walk + side * 0.75 * (i % 3), part=f"pedestrian{i + 1}",
+        )  # fmt: skip
+        # Rows of three, a step apart along the road, so that nobody walks through another.
+        moved = 0.85 * (i // 3) + 0.1 * (i % 3)
+        track.x_m += moved * math.cos(float(stage.plan.line.heading_rad[0]))
+        track.y_m += moved * math.sin(float(stage.plan.line.heading_rad[0]))
+        tracks.append(track)
+    # All walk as the first does.
+    lead = tracks[0]
+    for i, track in enumerate(tracks[1:], 1):
+        offset = (side * 0.75 * (i % 3), 0.85 * (i // 3) + 0.1 * (i % 3))
+        ls, ld = stage.plan.line.project(lead.x_m, lead.y_m)
+        x, y, _ = stage.plan.line.world(ls + offset[1], ld + offset[0])
+        track.x_m, track.y_m, track.yaw_rad, track.speed_mps = x, y, lead.yaw_rad.copy(), lead.speed_mps.copy()
+        track.seen_from = lead.seen_from
+    return Played(tuple(tracks), max(0.0, meet - 2.5), _until(stage, meet))
+
+
+def pedestrian_from_behind_bus(stage: Stage) -> Played:
+    """Someone walks out in front of a standing bus, hidden by it until the last moment."""
+    meet = meeting_time(stage, 0.65, 0.95)
+    track = runs_across(
+        stage,
+        "pedestrian",
+        side=-1,
+        speed_mps=stage.uniform(1.4, 2.4),
+        meet_s=meet,
+        late_s=stage.uniform(-1.3, -0.5),
+        part="pedestrian",
+    )
+    s, d = stage.plan.line.project(track.x_m, track.y_m)
+    bus = park(stage, "bus", float(s[0]), -1, part="bus")
+    _slide(stage, bus, float(s[0]) - bus.half_length_m - stage.uniform(0.8, 1.3))
+    bus.indicator = np.full(stage.steps, 2)
+    bus.stop_for = False
+    inner = stage.plan.section.right_lane_edge_m - 0.3
+    track.seen_from = int(np.argmax(d > inner)) if (d > inner).any() else stage.steps
+    return Played((track,), max(0.0, meet - 1.5), _until(stage, meet))
+
+
+def animal_crossing(stage: Stage) -> Played:
+    """A deer leaps across the road in front of the ego."""
+    meet = meeting_time(stage, 0.6, 0.95)
+    track = runs_across(
+        stage, "animal", side=_side(stage), speed_mps=stage.uniform(3.0, 6.0), meet_s=meet, late_s=stage.uniform(-0.3, 0.3),
+        part="deer", variant="deer",
+    )  # fmt: skip
+    return Played((track,), max(0.0, meet - 2.0), _until(stage, meet))
+
+
+def dog_runs_out(stage: Stage) -> Played:
+    """A dog runs into the road right in front of the ego."""
+    meet = meeting_time(stage, 0.6, 0.9)
+    track = runs_across(
+        stage, "animal", side=_side(stage), speed_mps=stage.uniform(2.8, 5.0), meet_s=meet, late_s=stage.uniform(-0.2, 0.4),
+        to_d_m=stage.ego_offset_at(meet) + stage.uniform(-0.8, 0.8), part="dog", variant="dog",
+    )  # fmt: skip
+    return Played((track,), max(0.0, meet - 2.0), _until(stage, meet))
+
+
+def lane_closure_worker(stage: Stage) -> Played:
+    """A road worker steps from the closed lane into the edge of the ego's."""
+    closure = stage.plan.closure
+    meet = meeting_time(stage, 0.7, 0.98)
+    side = -1 if closure.from_right else 1
+    d0 = closure.offset_m + side * 0.2
+    d1 = stage.plan.ego_offset_m + side * stage.uniform(0.3, 0.9)
+    track = runs_across(stage, "pedestrian", side=side, speed_mps=stage.uniform(0.9, 1.5), meet_s=meet, late_s=stage.uniform(-1.0, -0.2),
+                        from_d_m=d0, to_d_m=d1, part="worker")  # fmt: skip
+    return Played((track,), max(0.0, meet - 2.0), _until(stage, meet))
+
+
+TOWN = ("urban", "suburban", "intersection", "construction")
+EVENTS = (
+    Event("jaywalker", "A pedestrian crosses in front of the ego away from any crossing.", (0.3, 3.5), jaywalker,
+          roads=(*TOWN, "rural"), manoeuvres=NOT_TURNING, wants=frozenset({"far_junction"}), needs_kinds=("pedestrian",)),
+    Event("child_from_between_parked_cars", "A child runs out between parked cars.", (0.2, 2.5), child_from_between_parked_cars,
+          roads=("suburban", "urban", "intersection", "construction"), wants=frozenset({"parking", "single_lane", "far_junction"}), speed_mps=(6.5, 10.0),
+          manoeuvres=("keep", "accelerate", "brake"), needs_kinds=("child", "car")),
+    Event("pedestrian_at_night_without_reflectors", "A pedestrian in dark clothes walks on or crosses the lane at night.", (0.3, 4.0),
+          pedestrian_at_night_without_reflectors, roads=("rural", "suburban", "urban", "intersection", "construction"), lights=NIGHTS,
+          wants=frozenset({"far_junction", "single_lane"}), needs_kinds=("pedestrian",), speed_mps=(8.0, 14.0)),
+    Event("pedestrian_on_crossing", "A pedestrian steps onto a crossing in front of the ego.", (0.3, 3.5), pedestrian_on_crossing,
+          roads=("urban", "suburban", "intersection", "construction"), wants=frozenset({"crossing"}), needs_kinds=("pedestrian",)),
+    Event("pedestrian_walking_along_road", "A pedestrian walks along the edge of the ego's lane.", (0.5, 4.5), pedestrian_walking_along_road,
+          roads=("rural", "suburban", "construction"), manoeuvres=("keep", "accelerate", "brake"), needs_kinds=("pedestrian",), wants=frozenset({"single_lane"}), speed_mps=(8.0, 14.0)),
+    Event("pedestrian_stumbles", "A crossing pedestrian trips and falls in the ego's lane.", (0.3, 3.5), pedestrian_stumbles,
+          roads=(*TOWN, "rural"), wants=frozenset({"far_junction"}), needs_kinds=("pedestrian",), speed_mps=(7.0, 12.0)),
+    Event("group_crossing", "Three to six people cross together in front of the ego.", (0.3, 3.5), group_crossing,
+          roads=TOWN, wants=frozenset({"far_junction"}), needs_kinds=("pedestrian",), speed_mps=(7.0, 12.0)),
+    Event("pedestrian_from_behind_bus", "A pedestrian walks out from behind a standing bus.", (0.2, 2.5), pedestrian_from_behind_bus,
+          roads=("urban", "suburban", "intersection"), wants=frozenset({"parking", "single_lane", "far_junction"}), manoeuvres=("keep", "accelerate", "brake"), needs_kinds=("pedestrian", "bus"), speed_mps=(6.5, 10.5)),
+    Event("animal_crossing", "A deer leaps across the road in front of the ego.", (0.3, 3.5), animal_crossing,
+          roads=("rural", "highway", "suburban"), needs_kinds=("animal",), speed_mps=(9.0, 17.0)),
+    Event("dog_runs_out", "A dog runs into the road right in front of the ego.", (0.3, 3.0), dog_runs_out,
+          roads=("suburban", "urban", "rural", "intersection"), wants=frozenset({"far_junction"}), needs_kinds=("animal",), speed_mps=(6.5, 10.5)),
+    Event("lane_closure_worker", "A road worker steps from the closed lane to the edge of the ego's.", (0.3, 4.0), lane_closure_worker,
+          roads=("construction",), needs_kinds=("pedestrian",), wants=frozenset({"early_closure"})),
+)  # fmt: skip

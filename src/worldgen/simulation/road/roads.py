@@ -1,0 +1,325 @@
+"""Roads: drawing a cross-section, a course and a junction for a kind of road and what will happen on it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from worldgen.core.errors import InputError
+from worldgen.simulation.actors import EGO_FRONT_M
+from worldgen.simulation.road.curve import Curve
+from worldgen.simulation.road.road_plan import AHEAD_M, BEHIND_M, Closure, Junction, RoadPlan, Section
+from worldgen.simulation.traffic.given_course import Course
+
+SPEED_RANGE_MPS = {
+    "highway": (23.0, 32.0), "urban": (7.5, 13.0), "suburban": (7.5, 12.5), "rural": (14.0, 21.0),
+    "intersection": (7.0, 12.0), "construction": (8.0, 13.0),
+}  # fmt: skip
+"""Usual free speeds by kind of road: city 30 to 50 km/h, country road 50 to 80, motorway 80 to 115."""
+
+DESIGN_LATERAL_MPS2 = 1.8
+"""Lateral acceleration at which the drawn course of a road is comfortable at the ego's speed."""
+
+MAX_DRIVEN_TURN_RAD = 0.16
+"""Turn of the road over the stretch driven in the clip, so that a bend is not mistaken for a turn at a junction."""
+
+
+@dataclass(frozen=True)
+class RoadNeeds:
+    """What a road must offer: kind, the ego's manoeuvre, speed (m/s) and distance (m) driven, and features.
+
+    wants: any of junction, signals, no_signals, through (the ego gets to the junction within the clip), far_junction
+    (it does not), parking, left_lane, right_lane, neighbour (either), single_lane, crest, straight, crossing (a zebra
+    that the ego reaches), far_crossing, driveway, early_closure, ego_lane_closed. course: a given motion to follow.
+    """
+
+    road: str
+    manoeuvre: str
+    speed_mps: float
+    distance_m: float
+    wants: frozenset[str] = field(default=frozenset())
+    course: Course | None = None
+
+
+MULTI_LANE = frozenset({"left_lane", "right_lane", "neighbour"})
+
+
+def draw_section(rng: np.random.Generator, base: str, wants: frozenset[str]) -> Section:
+    """A cross-section that suits the kind of road and has what is wanted."""
+    pick = rng.random(4)
+    if base == "highway":
+        lanes = 2 + int(pick[0] < 0.55) + int(pick[1] < 0.15)
+        return Section(
+            3.6 + 0.15 * pick[2], lanes, lanes, median_m=4.0 + 4.0 * pick[3], inner_shoulder_m=1.0, shoulder_m=2.8
+        )
+    if base == "rural":
+        multi = bool(wants & MULTI_LANE)
+        return Section(3.1 + 0.4 * pick[0], 2 if multi else 1, 1, shoulder_m=0.6 + 0.9 * pick[1])
+    two = "single_lane" not in wants and (pick[0] < (0.35 if base == "urban" else 0.06) or bool(wants & MULTI_LANE))
+    lanes = 2 if two else 1
+    parked = "parking" in wants or pick[1] < (0.6 if base == "urban" else 0.35)
+    both = parked and ("parking" in wants or pick[2] < 0.6)
+    if base == "urban":
+        return Section(
+            3.0 + 0.3 * pick[3], lanes, lanes, parking_right_m=2.2 if parked else 0.0, parking_left_m=2.2 if both else 0.0,
+            shoulder_m=0.3, verge_m=0.0 if pick[2] < 0.7 else 1.4, sidewalk_m=2.4 + 1.8 * pick[1], ground="sidewalk",
+        )  # fmt: skip
+    return Section(
+        3.0 + 0.4 * pick[3], lanes, lanes, parking_right_m=2.1 if parked else 0.0, parking_left_m=2.1 if both else 0.0,
+        shoulder_m=0.2, verge_m=1.0 + 1.5 * pick[2], sidewalk_m=1.6 + 0.6 * pick[1],
+    )  # fmt: skip
+
+
+def base_road(rng: np.random.Generator, needs: RoadNeeds) -> str:
+    """The kind of street under an intersection or construction site."""
+    if needs.road == "intersection":
+        return "urban" if rng.random() < 0.7 else "suburban"
+    if needs.road == "construction":
+        if needs.wants & {"junction", "parking", "crossing", "far_crossing"}:
+            return "urban"
+        return str(rng.choice(["urban", "rural", "highway"], p=[0.5, 0.2, 0.3])) if needs.speed_mps < 16 else "highway"
+    return needs.road
+
+
+def draw_curvature(rng: np.random.Generator, s_m: np.ndarray, needs: RoadNeeds) -> np.ndarray:
+    """Curvature (1/m) along the road: straight, or smooth bends that the ego's speed allows."""
+    straight_share = {"highway": 0.35, "rural": 0.15, "suburban": 0.45}.get(needs.road, 0.6)
+    if (
+        needs.wants & {"junction", "crest", "straight"}
+        or needs.manoeuvre.startswith("turn")
+        or rng.random() < straight_share
+    ):
+        return np.zeros_like(s_m)
+    length = rng.uniform(160.0, 420.0)
+    peak = rng.uniform(0.25, 1.0) * min(DESIGN_LATERAL_MPS2 / max(needs.speed_mps, 6.0) ** 2, 0.45 * math.pi / length)
+    curvature = rng.choice((-1.0, 1.0)) * peak * np.sin(2 * math.pi * (s_m / length + rng.random()))
+    limit = MAX_DRIVEN_TURN_RAD
+    if needs.manoeuvre.startswith("lane"):
+        limit = min(limit, 0.25 / max(needs.speed_mps, 3.0))  # a small part of the lane change's own heading
+    heading = np.cumsum(curvature[(s_m >= 0) & (s_m <= needs.distance_m)]) * (s_m[1] - s_m[0])
+    if not len(heading):
+        return curvature
+    shift_m = abs(float(heading.sum()))
+    looks_like_lane_change = abs(heading[-1]) < 0.7 * np.abs(heading).max()
+    scale = min(1.0, limit / max(float(np.ptp(np.append(heading, 0.0))), 1e-9))
+    return curvature * (min(scale, 1.2 / max(shift_m, 1e-9)) if looks_like_lane_change else scale)
+
+
+def ego_lane(rng: np.random.Generator, section: Section, needs: RoadNeeds) -> int:
+    """The forward lane to start in, so that the manoeuvre and the wanted lanes fit."""
+    lanes = list(range(section.forward))
+    if needs.manoeuvre in ("lane_left", "turn_right") or "left_lane" in needs.wants:
+        lanes = [k for k in lanes if k >= 1] or lanes
+    if needs.manoeuvre in ("lane_right", "turn_left") or "right_lane" in needs.wants:
+        lanes = [k for k in lanes if k <= section.forward - 2] or lanes
+    if needs.manoeuvre == "turn_right":
+        return lanes[-1]
+    if needs.manoeuvre == "turn_left":
+        return lanes[0]
+    return int(rng.choice(lanes))
+
+
+def all_wants(needs: RoadNeeds) -> frozenset[str]:
+    """The features wanted, with those that road and manoeuvre imply."""
+    wants = needs.wants
+    if needs.road == "intersection" or needs.manoeuvre.startswith("turn"):
+        wants = wants | {"junction"}
+    if needs.manoeuvre.startswith("turn"):
+        wants = wants - {"neighbour"}
+    if needs.manoeuvre.startswith("lane") or "ego_lane_closed" in wants:
+        wants = wants | {"neighbour"}
+    if needs.road == "construction" and not needs.manoeuvre.startswith("turn") and "single_lane" not in wants:
+        wants = wants | {"neighbour"}
+    return wants
+
+
+def draw_plan(rng: np.random.Generator, needs: RoadNeeds) -> RoadPlan:
+    """A road that offers what is needed, its origin under the ego at the start."""
+    if needs.road == "highway" and needs.manoeuvre.startswith("turn"):
+        raise InputError(
+            "ego manoeuvre on a highway", needs.manoeuvre, "keep, accelerate, brake, stop, lane_left or lane_right"
+        )
+    wants = all_wants(needs)
+    if needs.road == "highway" and wants & {"junction", "crossing", "far_crossing"}:
+        raise InputError("junction or crossing on a highway", "highway", "urban, suburban, rural or intersection")
+    if "single_lane" in wants and wants & MULTI_LANE:
+        raise InputError(
+            "events and manoeuvre together",
+            "one that needs a single lane and one that needs a lane beside it",
+            "one of them",
+        )
+    needs = replace(needs, wants=wants)
+    base = base_road(rng, needs)
+    section = draw_section(rng, base, wants)
+    if "left_lane" in wants and "right_lane" in wants:
+        section = replace(section, forward=max(section.forward, 3))
+    lane = ego_lane(rng, section, needs)
+    s = np.arange(-BEHIND_M, needs.distance_m + AHEAD_M + 1.0, 1.0)
+    if needs.course is not None:
+        curvature = np.interp(s, needs.course.curvature_s_m, needs.course.curvature)
+    else:
+        curvature = draw_curvature(rng, s, replace(needs, road=base))
+    line = Curve.from_curvature(s, curvature, origin_m=(0.0, -section.forward_offset_m(lane)))
+    if "crest" in wants:
+        line = replace(line, z_m=crest_height(rng, s, needs.distance_m))
+    return _with_features(rng, RoadPlan(needs.road, base, line, section, lane, float(s[-1])), needs)
+
+
+def _with_features(rng: np.random.Generator, plan: RoadPlan, needs: RoadNeeds) -> RoadPlan:
+    """The plan with junction, works, zebra crossing and driveways."""
+    wants, distance = needs.wants, needs.distance_m
+    if "junction" in wants:
+        plan = replace(plan, junction=draw_junction(rng, plan, needs))
+    if needs.road == "construction":
+        plan = replace(plan, closure=draw_closure(rng, plan, needs))
+    if "crossing" in wants and plan.junction is None:
+        plan = replace(plan, crossing_s_m=float(max(rng.uniform(0.7, 0.95) * distance, 7.0) + EGO_FRONT_M + 1.0))
+    elif plan.junction is None and ("far_crossing" in wants or (plan.base == "urban" and rng.random() < 0.35)):
+        near = distance + (9.0 if "far_crossing" in wants else 10.0)
+        plan = replace(plan, crossing_s_m=float(near + rng.uniform(0.0, 4.0 if "far_crossing" in wants else 40.0)))
+    if plan.base == "suburban":
+        plan = replace(plan, driveways=draw_driveways(rng, plan, needs))
+    return plan
+
+
+def draw_driveways(rng: np.random.Generator, plan: RoadPlan, needs: RoadNeeds) -> tuple[tuple[float, int], ...]:
+    """Driveways of houses, away from the junction; the first on the right is reached within the clip if wanted."""
+    out = []
+    if "driveway" in needs.wants:
+        out.append((float(max(rng.uniform(0.7, 0.95) * needs.distance_m, 9.0) + EGO_FRONT_M + 1.0), -1))
+    for side in (-1, 1):
+        s = rng.uniform(-20.0, 10.0)
+        while s < min(plan.end_m - 20.0, 140.0):
+            clear = all(abs(s - at) > 9.0 or way != side for at, way in out)
+            off = plan.junction is None or abs(s - plan.junction.s_m) > plan.junction.stop_m + 5.0
+            if clear and off:
+                out.append((float(s), side))
+            s += rng.uniform(16.0, 45.0)
+    return tuple(out)
+
+
+def crest_height(rng: np.random.Generator, s_m: np.ndarray, distance_m: float) -> np.ndarray:
+    """A hill ahead, flat where the ego starts: a smooth bump that it climbs within the clip; slopes below 8 %."""
+    top = max(0.62 * distance_m, 24.0)
+    half, height = top * rng.uniform(0.92, 1.0), min(2.2, 0.045 * top + 0.5)
+    phase = np.clip((s_m - top) / half, -1.0, 1.0)
+    return height * 0.5 * (1 + np.cos(math.pi * phase))
+
+
+def draw_cross_section(rng: np.random.Generator, plan: RoadPlan) -> Section:
+    """The street that crosses: like the main one, as wide or narrower."""
+    main = plan.section
+    lanes = 1 if main.forward == 1 or rng.random() < 0.5 else 2
+    if plan.base == "rural":
+        return Section(main.lane_width_m, 1, 1, shoulder_m=0.6)
+    return Section(
+        main.lane_width_m, lanes, lanes, shoulder_m=0.3, verge_m=main.verge_m,
+        sidewalk_m=main.sidewalk_m, ground=main.ground,
+    )  # fmt: skip
+
+
+TURN_RADIUS_M = {"turn_left": 9.5, "turn_right": 7.5}
+TURN_RAMP_M = 4.0
+
+
+def turn_extent_m(radius_m: float, angle_rad: float = math.pi / 2) -> tuple[float, float, np.ndarray]:
+    """How far a turn reaches along and across, and its curvature profile at 0.25 m steps (trapezoid, left positive)."""
+    length = angle_rad * radius_m + TURN_RAMP_M
+    s = np.arange(0.0, length + 0.25, 0.25)
+    curvature = np.clip(np.minimum(s, length - s) / TURN_RAMP_M, 0.0, 1.0) / radius_m
+    curvature *= angle_rad / (0.5 * (curvature[1:] + curvature[:-1]) * 0.25).sum()
+    curve = Curve.from_curvature(s, curvature)
+    return float(curve.xy_m[-1, 0]), float(curve.xy_m[-1, 1]), curvature
+
+
+def draw_junction(rng: np.random.Generator, plan: RoadPlan, needs: RoadNeeds) -> Junction:
+    """A junction at right angles, where the manoeuvre needs it."""
+    cross = draw_cross_section(rng, plan)
+    half = max(cross.left_edge_m, -cross.right_edge_m)
+    corner = rng.uniform(5.0, 6.5)
+    margin = half + corner + 4.2  # middle to stop line
+    wants_far = bool(needs.wants & {"far_junction", "far_crossing"}) and not needs.manoeuvre.startswith("turn")
+    if needs.manoeuvre == "turn_left":
+        start, reach = turn_start_m(rng, needs), turn_extent_m(TURN_RADIUS_M["turn_left"])[0]
+        s = start + reach - cross.lane_width_m / 2
+    elif needs.manoeuvre == "turn_right":
+        corner = 6.0
+        start, reach = turn_start_m(rng, needs), turn_extent_m(TURN_RADIUS_M["turn_right"])[0]
+        s = start + reach + (cross.forward - 0.5) * cross.lane_width_m
+    elif needs.manoeuvre == "stop":
+        s = needs.distance_m + margin + 2.6  # front bumper just before the stop line
+    elif needs.manoeuvre == "brake":
+        s = needs.distance_m + margin + rng.uniform(3.0, 9.0)
+    else:
+        s = margin + rng.uniform(6.0, 18.0)
+    if "crossing" in needs.wants and not needs.manoeuvre.startswith("turn"):
+        s = max(rng.uniform(0.7, 0.95) * needs.distance_m, 7.0) + EGO_FRONT_M + 1.0 + half + corner + 1.0
+    elif "through" in needs.wants:
+        s = max(rng.uniform(0.7, 0.95) * needs.distance_m, 10.0) + EGO_FRONT_M + 2.0
+    elif wants_far:
+        s = max(s, needs.distance_m + margin + rng.uniform(2.0, 8.0))
+    if needs.course is not None and needs.course.exit_pose is not None:
+        return _junction_at_exit(plan, cross, float(corner), needs.course.exit_pose)
+    centre = plan.line.world(s)
+    grid = np.arange(-120.0, 121.0, 2.0)
+    line = Curve.from_curvature(
+        grid,
+        np.zeros_like(grid),
+        origin_m=(float(centre[0]), float(centre[1])),
+        heading_rad=float(centre[2]) + math.pi / 2,
+    )
+    signals = (plan.base == "urban" and rng.random() < 0.75) or "signals" in needs.wants
+    signals = signals and "no_signals" not in needs.wants
+    return Junction(float(s), line, cross, float(corner), bool(signals))
+
+
+def _junction_at_exit(
+    plan: RoadPlan, cross: Section, corner_m: float, exit_pose: tuple[float, float, float]
+) -> Junction:
+    """A junction whose cross road carries the given exit pose in its outermost lane of that direction."""
+    x, y, yaw = exit_pose
+    left = yaw > 0
+    inset = (0.5 if left else cross.backward - 0.5) * cross.lane_width_m
+    px, py = x - inset * math.sin(yaw), y + inset * math.cos(yaw)  # a point of the cross road's reference line
+    main_y = -plan.ego_offset_m
+    along = (main_y - py) / math.sin(yaw)
+    centre_x = px + along * math.cos(yaw)
+    grid = np.arange(-120.0, 121.0, 2.0)
+    heading = yaw if left else yaw + math.pi
+    line = Curve.from_curvature(grid, np.zeros_like(grid), origin_m=(centre_x, main_y), heading_rad=heading)
+    return Junction(centre_x, line, cross, corner_m, False)
+
+
+def turn_start_m(rng: np.random.Generator, needs: RoadNeeds) -> float:
+    """Where the ego begins to turn: soon, but late enough to have slowed down comfortably."""
+    slow = 4.6 if needs.manoeuvre == "turn_right" else 5.1
+    braking = max(0.0, needs.speed_mps**2 - slow**2) / (2 * 1.5) + 0.5 * max(0.0, needs.speed_mps - slow)
+    return float(braking + rng.uniform(0.2, 1.5))
+
+
+def draw_closure(rng: np.random.Generator, plan: RoadPlan, needs: RoadNeeds) -> Closure:
+    """The lane, shoulder or kerb side that the works have taken, beside the ego's way."""
+    section, lane = plan.section, plan.ego_lane
+    shift = {"lane_left": -1, "lane_right": 1}.get(needs.manoeuvre, 0)
+    final = lane + shift
+    if "ego_lane_closed" in needs.wants and not shift:
+        free = lane - 1 if lane > 0 else lane + 1
+        near, far = (0.95, 1.15) if needs.manoeuvre == "stop" else (0.5, 0.75)
+        taper = rng.uniform(near, far) * needs.distance_m + EGO_FRONT_M
+        return Closure(
+            section.forward_offset_m(lane), taper, taper + rng.uniform(8.0, 14.0), taper + 130.0, free < lane
+        )
+    others = [k for k in (final - 1, final + 1) if 0 <= k < section.forward]
+    closed = lane if shift else (others[int(rng.integers(len(others)))] if others else None)
+    taper = needs.distance_m + rng.uniform(4.0, 12.0) if shift else rng.uniform(10.0, 20.0)
+    length = rng.uniform(16.0, 28.0)
+    if "ego_lane_closed" in needs.wants:
+        taper, length = rng.uniform(0.8, 0.95) * needs.distance_m + EGO_FRONT_M, 10.0
+    if "early_closure" in needs.wants:
+        taper, length = rng.uniform(2.0, 6.0), rng.uniform(8.0, 12.0)
+    if closed is None:  # one lane only: the works stand on the shoulder and parking strip
+        offset = section.right_lane_edge_m - max(section.parking_right_m + section.shoulder_m, 1.0) / 2 - 0.1
+        return Closure(offset, taper, taper + length, taper + length + 120.0, True)
+    return Closure(section.forward_offset_m(closed), taper, taper + length, taper + length + 120.0, closed > final)

@@ -1,0 +1,278 @@
+"""From a scenario and a seed to a complete scene."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from worldgen.core.camera import Camera
+from worldgen.core.ego import EgoMotion, ego_from_planar_poses, planar_poses
+from worldgen.core.errors import InputError
+from worldgen.core.scenario import Scenario, check_word
+from worldgen.core.scene import Scene
+from worldgen.core.seeds import numpy_rng
+from worldgen.simulation.actor_requests import place_requests, quiet_kinds, request_wants
+from worldgen.simulation.actors import LABELS, Track, to_agent
+from worldgen.simulation.atmosphere import draw_atmosphere, friction
+from worldgen.simulation.checks.audit import Take, event_faults, record, request_faults, without_overlaps
+from worldgen.simulation.events import EVENTS, Event, Played
+from worldgen.simulation.road.roads import SPEED_RANGE_MPS, RoadNeeds, draw_plan
+from worldgen.simulation.road.surface import build_road
+from worldgen.simulation.stage import Stage
+from worldgen.simulation.street.roadside import place_statics
+from worldgen.simulation.street.street import furnish_street
+from worldgen.simulation.traffic.background import Drive, drive, fleet_tracks, no_fleet, populate
+from worldgen.simulation.traffic.ego_path import free_plan, nominal_run, plan_ego, plan_given
+from worldgen.simulation.traffic.given_course import MAX_GIVEN_SPEED_MPS, Course, check_given, course_of
+
+WEATHER_SPEED = {"light_rain": 0.93, "heavy_rain": 0.82, "fog": 0.72, "snow": 0.65}
+
+
+def draw_camera(rng: np.random.Generator, *, wide: bool = False) -> Camera:
+    """A dashcam as found in cars, now and then in a van."""
+    height = rng.uniform(1.2, 1.9) if rng.random() < 0.85 else rng.uniform(1.9, 2.5)
+    fov = float(np.clip(rng.normal(66.0, 9.0), 68.0 if wide else 50.0, 90.0))
+    return Camera.from_fov(224, 128, fov, height_m=float(height), pitch_rad=math.radians(rng.uniform(0.0, 4.0)))
+
+
+def draw_speed(rng: np.random.Generator, scenario: Scenario, events: list[Event]) -> float:
+    """Entry speed (m/s) that suits road, weather, manoeuvre and events."""
+    low, high = SPEED_RANGE_MPS[scenario.road]
+    for event in events:
+        low, high = event.speed_mps or (low, high)
+    speed = rng.uniform(low, high) * WEATHER_SPEED.get(scenario.weather, 1.0)
+    if scenario.manoeuvre == "stop":
+        speed = min(speed, max(1.5, 3.2 * (scenario.duration_s - 1.3)))
+    if scenario.manoeuvre.startswith("turn"):
+        speed = min(speed, rng.uniform(4.8, 6.2))
+    if scenario.manoeuvre == "accelerate":
+        speed *= rng.uniform(0.75, 1.0) if events else rng.uniform(0.5, 0.9)
+    return float(speed)
+
+
+MAX_ATTEMPTS = 60
+MIN_EVENT_CLIP_S = 2.0
+MAX_FPS, MAX_FRAMES = 120.0, 4000
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """The optional arguments of :func:`simulate`, as they came."""
+
+    fps: float
+    num_frames: int | None
+    camera: Camera | None
+    ego: EgoMotion | None
+    speed_mps: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """All that a scene depends on. substeps: simulation steps per frame, so that there are at least ten a second."""
+
+    scenario: Scenario
+    seed: int
+    fps: float
+    frames: int
+    camera: Camera
+    draws_camera: bool
+    speed_mps: float | None
+    course: Course | None
+    motion: EgoMotion | None
+
+    @property
+    def substeps(self) -> int:
+        return max(1, math.ceil(10.0 / self.fps - 1e-9))
+
+    @property
+    def steps(self) -> int:
+        return (self.frames - 1) * self.substeps + 1
+
+    @property
+    def dt_s(self) -> float:
+        return 1.0 / (self.fps * self.substeps)
+
+
+@dataclass(eq=False)
+class Attempt:
+    """One try at a scene: the stage as it came out, and what is wrong with it."""
+
+    request: Request
+    stage: Stage
+    take: Take
+    played: list[tuple[Event, Played]]
+    faults: list[str]
+
+
+def simulate(
+    scenario: Scenario, seed: int, *, fps: float = 8.0, num_frames: int | None = None, camera: Camera | None = None,
+    ego: EgoMotion | None = None, speed_mps: float | None = None,
+) -> Scene:  # fmt: skip
+    """One concrete scene of a scenario; the same arguments always give the same scene.
+
+    num_frames: by default the scenario's duration and the frame at its end. camera: by default a drawn dashcam at
+    224x128. ego: a motion to follow exactly; the road is laid along it. speed_mps: entry speed.
+
+    Raises InputError for unknown events, events or manoeuvres that contradict the scenario, absurd sizes, and for an
+    event that no drawn scene could play.
+    """
+    request = _request(scenario, seed, Given(fps, num_frames, camera, ego, speed_mps))
+    events = check_events(scenario, given=ego is not None)
+    if events and request.steps * request.dt_s < MIN_EVENT_CLIP_S:
+        raise InputError(
+            "length of a clip with events in seconds",
+            round(request.steps * request.dt_s, 2),
+            f"at least {MIN_EVENT_CLIP_S}",
+        )
+    best: Attempt | None = None
+    for number in range(MAX_ATTEMPTS):
+        attempt = _attempt(request, events, number)
+        if best is None or len(attempt.faults) < len(best.faults):
+            best = attempt
+        if not best.faults or (number >= 11 and not events):
+            break
+    assert best is not None
+    wrong = [fault for fault in best.faults if fault.split(":")[0] in scenario.events]
+    if wrong and ego is None:
+        raise InputError("event that fits no drawn scene", wrong[0], "another road, manoeuvre, speed or a longer clip")
+    best.stage.notes += best.faults
+    return _scene(best)
+
+
+def _request(scenario: Scenario, seed: int, given: Given) -> Request:
+    """The checked arguments of a simulation."""
+    fps, num_frames, camera, ego, speed_mps = given.fps, given.num_frames, given.camera, given.ego, given.speed_mps
+    if isinstance(fps, bool) or not isinstance(fps, (int, float)) or not 0.5 <= fps <= MAX_FPS:
+        raise InputError("fps", fps, f"0.5 to {MAX_FPS:.0f} frames per second")
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
+        raise InputError("seed", seed, "a whole number")
+    if ego is not None:
+        check_given(ego, float(fps), num_frames)
+        num_frames = len(ego)
+    frames = round(scenario.duration_s * fps) + 1 if num_frames is None else num_frames
+    if isinstance(frames, bool) or not isinstance(frames, (int, np.integer)) or not 1 <= frames <= MAX_FRAMES:
+        raise InputError("number of frames", frames, f"1 to {MAX_FRAMES}")
+    if speed_mps is not None and not (isinstance(speed_mps, (int, float)) and 0.0 <= speed_mps <= MAX_GIVEN_SPEED_MPS):
+        raise InputError("speed_mps", speed_mps, f"0 to {MAX_GIVEN_SPEED_MPS:.0f} m/s")
+    drawn = camera or draw_camera(numpy_rng("camera", scenario.key, int(seed)))
+    request = Request(scenario, int(seed), float(fps), int(frames), drawn, camera is None, speed_mps, None, ego)
+    if ego is None:
+        return request
+    return replace(request, course=course_of(ego, request.substeps))
+
+
+def check_events(scenario: Scenario, *, given: bool = False) -> list[Event]:
+    """The scenario's events, or InputError: unknown name, or a place, light, weather or cast that contradicts it."""
+    events = []
+    for name in scenario.events:
+        check_word("event", name, tuple(EVENTS))
+        event = EVENTS[name]
+        for what, word, allowed in (
+            ("road", scenario.road, event.roads), ("weather", scenario.weather, event.weathers), ("light", scenario.light, event.lights),
+        ):  # fmt: skip
+            if word not in allowed:
+                raise InputError(f"{what} for the event {name}", word, "one of " + ", ".join(allowed))
+        if not given and scenario.manoeuvre not in event.manoeuvres:
+            raise InputError(
+                f"ego manoeuvre for the event {name}", scenario.manoeuvre, "one of " + ", ".join(event.manoeuvres)
+            )
+        for request in scenario.agents:
+            if request.count == 0 and request.kind in {*event.needs_kinds, *(LABELS[k] for k in event.needs_kinds)}:
+                raise InputError(f"number of {request.kind} with the event {name}", 0, "at least the one in the event")
+        events.append(event)
+    if len(set(scenario.events)) < len(scenario.events):
+        raise InputError("events", list(scenario.events), "each event once")
+    return events
+
+
+def _attempt(request: Request, events: list[Event], number: int) -> Attempt:
+    """Draws and drives one scene: events first and alone, then everything else around them."""
+    rng = numpy_rng("scene", request.scenario.key, request.seed, number)
+    if request.draws_camera and number:
+        # What a narrow view kept from being seen, a wider one may show.
+        request = replace(request, camera=draw_camera(rng, wide=number >= 8))
+    stage = build_stage(rng, request, events)
+    played = []
+    for event in events:
+        stage.role = event.name
+        played.append((event, event.play(stage)))
+    stage.role = ""
+    if events:
+        trial = _finish(stage, request, drive(stage, no_fleet()), played, [])
+        if trial.faults:
+            return trial
+    asked = [t for _, tracks in place_requests(stage) for t in tracks]
+    furnish_street(stage)
+    fleet = populate(stage)
+    result = drive(stage, fleet)
+    stage.tracks += fleet_tracks(stage, fleet, result)
+    return _finish(stage, request, result, played, asked)
+
+
+def _finish(
+    stage: Stage, request: Request, result: Drive, played: list[tuple[Event, Played]], asked: list[Track]
+) -> Attempt:
+    """Ego motion, the tracks that fit, and what is wrong."""
+    motion, poses = ego_motion(stage, result, request)
+    tracks, lost = without_overlaps(stage.tracks, motion, poses, request.substeps)
+    take = Take.of(tracks, motion, poses, request.substeps)
+    faults = [f for event, p in played for f in event_faults(take, event, p, request.camera, request.substeps)]
+    faults += request_faults(take, asked, request.camera)
+    if lost and not faults:
+        faults.append(f"cast: {lost} agents had no room")
+    return Attempt(request, stage, take, played, faults)
+
+
+def build_stage(rng: np.random.Generator, request: Request, events: list[Event]) -> Stage:
+    """Road, ego line and an empty stage for a scenario."""
+    scenario, course = request.scenario, request.course
+    duration, grip = (request.steps - 1) * request.dt_s, friction(request.scenario.weather)
+    manoeuvre = scenario.manoeuvre if course is None else course.manoeuvre
+    wants = frozenset(request_wants(scenario)).union(*(event.wants for event in events))
+    if course is not None:
+        speed, distance = float(course.speed_mps[0]), max(float(course.way_m[-1]), 0.0)
+    else:
+        speed = request.speed_mps if request.speed_mps is not None else draw_speed(rng, scenario, events)
+        distance = float(nominal_run(free_plan(manoeuvre, speed, duration, grip), request.steps, request.dt_s)[0][-1])
+    plan = draw_plan(rng, RoadNeeds(scenario.road, manoeuvre, speed, distance, wants, course))
+    ego_plan = plan_given(course, grip) if course is not None else plan_ego(manoeuvre, plan, speed, duration, grip)
+    night = scenario.light.startswith("night")
+    half_view = request.camera.width_px / (2 * request.camera.fx_px)
+    return Stage(scenario, rng, plan, ego_plan, request.steps, request.dt_s, night, quiet_kinds(scenario), half_view)
+
+
+def ego_motion(stage: Stage, result: Drive, request: Request) -> tuple[EgoMotion, np.ndarray]:
+    """Ego motion at the frames and its poses, exactly consistent with each other."""
+    if request.motion is not None:
+        return request.motion, planar_poses(request.motion)
+    x, y, yaw = stage.ego.path.world(result.ego_s_m[:: request.substeps])
+    path = np.stack([x - x[0], y - y[0], yaw - yaw[0]], 1)
+    rate = float(np.interp(0.0, stage.ego.path.s_m, stage.ego.path.curvature)) * result.ego_v_mps[0]
+    motion = ego_from_planar_poses(path, request.fps, first=(float(result.ego_v_mps[0]), rate))
+    return motion, planar_poses(motion)
+
+
+def _scene(attempt: Attempt) -> Scene:
+    """The finished scene: statics around the actors, agents at the frames, ground and atmosphere."""
+    request, stage, take = attempt.request, attempt.stage, attempt.take
+    scenario = request.scenario
+    atmosphere = draw_atmosphere(numpy_rng("atmosphere", scenario.key, request.seed), scenario)
+    stage.tracks = take.tracks
+    statics = place_statics(stage)
+    line, flat = stage.plan.line, not stage.plan.line.z_m.any()
+    base = float(line.height(np.zeros(1))[0])
+    agents = tuple(
+        to_agent(
+            track, i, pick=slice(None, None, request.substeps), dt_s=request.dt_s,
+            z_m=0.0 if flat else line.height(line.project(track.x_m, track.y_m)[0]), lights=atmosphere.headlights_on,
+        )
+        for i, track in enumerate(take.tracks, 1)
+    )  # fmt: skip
+    ego_s, _ = line.project(take.poses[:, 0], take.poses[:, 1])
+    records = tuple(record(event, played, take, request.substeps) for event, played in attempt.played)
+    return Scene(
+        scenario, request.seed, request.fps, request.camera, take.motion, take.poses, line.height(ego_s) - base,
+        build_road(stage.plan), statics, agents, atmosphere, records, tuple(stage.notes),
+    )  # fmt: skip

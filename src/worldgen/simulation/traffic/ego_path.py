@@ -1,0 +1,166 @@
+"""What the camera car does: the line it drives and how it speeds up, slows down and reacts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from worldgen.simulation.road.curve import Curve
+from worldgen.simulation.road.road_plan import AHEAD_M, BEHIND_M, RoadPlan
+from worldgen.simulation.road.roads import TURN_RADIUS_M, turn_extent_m
+from worldgen.simulation.traffic.given_course import Course
+
+COMFORT_JERK_MPS3 = 3.8
+URGENT_JERK_MPS3 = 9.8
+URGENT_BRAKING_MPS2 = 3.0
+"""Deceleration from which the driver brakes in earnest: then the jerk limit is the urgent one."""
+MAX_LATERAL_MPS2 = 2.5
+ACCELERATE_MPS2 = 1.9
+BRAKE_MPS2 = 2.5
+CAP_BRAKING_MPS2 = 1.6
+
+
+@dataclass(eq=False)
+class EgoPlan:
+    """Line and intention of the ego. path: s = 0 where it starts. cap_mps: speed allowed along ``path.s_m``.
+
+    stop_mps2: deceleration planned for the manoeuvre "stop". grip: friction coefficient. fixed: None, or a given
+    motion that is followed whatever happens: (s_m, speed_mps) per step along the path.
+    """
+
+    manoeuvre: str
+    path: Curve
+    cap_mps: np.ndarray
+    speed_mps: float
+    stop_mps2: float
+    grip: float
+    fixed: tuple[np.ndarray, np.ndarray] | None = None
+
+    def wanted_mps2(self, s_m: float, v: float) -> float:
+        """Acceleration the driver would choose on an empty road."""
+        name = self.manoeuvre
+        if name == "stop":
+            wanted = -self.stop_mps2 if v > 0 else 0.0
+        elif name == "brake":
+            # Ease off so that half the speed is reached without undershooting.
+            over = v - 0.5 * self.speed_mps
+            wanted = -min(BRAKE_MPS2, math.sqrt(max(0.0, 2 * 0.5 * COMFORT_JERK_MPS3 * over)))
+        elif name == "accelerate":
+            wanted = ACCELERATE_MPS2 if v < 45.0 else 0.0
+        else:
+            wanted = min(max((self.speed_mps - v) / 1.2, -1.0), 1.0)
+        step = float(self.path.s_m[1] - self.path.s_m[0])
+        ahead = s_m + 0.45 * v - self.path.s_m[0]
+        cap = self.cap_mps[min(max(int(ahead / step), 0), len(self.cap_mps) - 1)]
+        return min(wanted, max((cap - v) / 0.6, -3.0))
+
+
+class Driver:
+    """The ego's foot on the pedals: turns wanted acceleration into motion under jerk, grip and standstill limits."""
+
+    def __init__(self, plan: EgoPlan, dt_s: float):
+        self.plan, self.dt_s = plan, dt_s
+        self.s_m, self.v, self.a = 0.0, plan.speed_mps, 0.0
+        self.step_index = 0
+        self.urgent = False
+        if plan.fixed is not None:
+            self.s_m, self.v = float(plan.fixed[0][0]), float(plan.fixed[1][0])
+
+    def step(self, obstacle_mps2: float = math.inf) -> None:
+        """Moves on by one step; ``obstacle_mps2`` is the most acceleration that what is ahead allows."""
+        self.step_index += 1
+        if self.plan.fixed is not None:
+            self.s_m, speed = float(self.plan.fixed[0][self.step_index]), float(self.plan.fixed[1][self.step_index])
+            self.a, self.v = (speed - self.v) / self.dt_s, speed
+            return
+        wanted = min(self.plan.wanted_mps2(self.s_m, self.v), obstacle_mps2)
+        wanted = max(wanted, -0.92 * 9.81 * self.plan.grip)
+        self.urgent = obstacle_mps2 < -URGENT_BRAKING_MPS2 or (self.urgent and self.a < -1.0)
+        jerk = URGENT_JERK_MPS3 if self.urgent else COMFORT_JERK_MPS3
+        if wanted < 0:
+            # With constant jerk J the brake can be released in time to stand still only while a^2 <= 2 J v.
+            wanted = max(wanted, -math.sqrt(2 * 0.75 * jerk * max(self.v, 0.0)))
+        change = jerk * self.dt_s
+        a = min(max(wanted, self.a - change), self.a + change)
+        v = max(0.0, self.v + a * self.dt_s)
+        self.a = (v - self.v) / self.dt_s
+        self.s_m += 0.5 * (self.v + v) * self.dt_s
+        self.v = v
+
+
+def nominal_run(plan: EgoPlan, steps: int, dt_s: float) -> tuple[np.ndarray, np.ndarray]:
+    """Way (m) and speed (m/s) ``(steps,)`` on an empty road."""
+    driver = Driver(plan, dt_s)
+    s, v = np.empty(steps), np.empty(steps)
+    s[0], v[0] = driver.s_m, driver.v
+    for k in range(1, steps):
+        driver.step()
+        s[k], v[k] = driver.s_m, driver.v
+    return s, v
+
+
+def stop_braking_mps2(speed_mps: float, duration_s: float) -> float:
+    """Deceleration that brings the car to rest at about 80 % of the clip, ramped at the comfortable jerk."""
+    available = 0.8 * duration_s
+    jerk = 0.75 * COMFORT_JERK_MPS3
+    root = available**2 - 4 * speed_mps / jerk
+    return float(np.clip((available - math.sqrt(root)) * jerk / 2 if root > 0 else 5.0, 0.8, 5.0))
+
+
+def free_plan(manoeuvre: str, speed_mps: float, duration_s: float, grip: float) -> EgoPlan:
+    """The manoeuvre on an endless straight line, to know how far it goes."""
+    s = np.arange(-BEHIND_M, 10.0)
+    line = Curve.from_curvature(s, np.zeros_like(s))
+    cap = np.full(len(s), 4.8 if manoeuvre.startswith("turn") else np.inf)
+    return EgoPlan(manoeuvre, line, cap, speed_mps, stop_braking_mps2(speed_mps, duration_s), grip)
+
+
+def plan_ego(manoeuvre: str, plan: RoadPlan, speed_mps: float, duration_s: float, grip: float) -> EgoPlan:
+    """The line on a planned road for a manoeuvre, with the speeds that its bends allow."""
+    if manoeuvre.startswith("turn"):
+        path = _turn_path(manoeuvre, plan)
+    else:
+        s = np.arange(-BEHIND_M, plan.end_m, 0.5)
+        offset = np.full(len(s), plan.ego_offset_m)
+        if manoeuvre.startswith("lane"):
+            length = max(speed_mps, 3.0) * float(np.clip(0.9 * duration_s, 3.3, 4.2))
+            phase = np.clip((s - 0.5) / length, 0.0, 1.0)
+            shift = plan.section.lane_width_m * (1.0 if manoeuvre == "lane_left" else -1.0)
+            offset = offset + shift * (phase - np.sin(2 * math.pi * phase) / (2 * math.pi))
+        points = plan.line.points(s, offset)[:, :2]
+        path = Curve.from_points(points)
+        along, _ = path.project(np.zeros(1), np.zeros(1))
+        path = Curve(path.s_m - along[0], path.xy_m, path.heading_rad, path.z_m)
+    return EgoPlan(manoeuvre, path, speed_caps(path), speed_mps, stop_braking_mps2(speed_mps, duration_s), grip)
+
+
+def plan_given(course: Course, grip: float) -> EgoPlan:
+    """The line of a given motion, which is followed whatever happens."""
+    caps = np.full(len(course.path.s_m), np.inf)
+    speed = max(float(course.speed_mps[0]), 0.0)
+    return EgoPlan(course.manoeuvre, course.path, caps, speed, 0.0, grip, (course.way_m, course.speed_mps))
+
+
+def _turn_path(manoeuvre: str, plan: RoadPlan) -> Curve:
+    junction = plan.junction
+    assert junction is not None, "a turn needs a junction"
+    reach, _, curvature = turn_extent_m(TURN_RADIUS_M[manoeuvre])
+    width = junction.section.lane_width_m
+    if manoeuvre == "turn_left":
+        start, sign = junction.s_m + width / 2 - reach, 1.0
+    else:
+        start, sign = junction.s_m - (junction.section.forward - 0.5) * width - reach, -1.0
+    s = np.arange(-BEHIND_M, start + 0.25 * len(curvature) + AHEAD_M, 0.25)
+    profile = np.interp(s - start, 0.25 * np.arange(len(curvature)), sign * curvature, left=0.0, right=0.0)
+    return Curve.from_curvature(s, profile)
+
+
+def speed_caps(path: Curve) -> np.ndarray:
+    """Speed (m/s) allowed at each point so that bends ahead can be met with gentle braking."""
+    cap_squared = MAX_LATERAL_MPS2 / np.maximum(np.abs(path.curvature), 1e-4)
+    step = float(path.s_m[1] - path.s_m[0])
+    # A running minimum of v^2 + 2 b s from the far end: braking at b from here must do.
+    slope = 2 * CAP_BRAKING_MPS2 * step * np.arange(len(cap_squared))
+    return np.sqrt(np.minimum.accumulate((cap_squared + slope)[::-1])[::-1] - slope)

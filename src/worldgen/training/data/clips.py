@@ -1,0 +1,88 @@
+"""The clips a run trains on: rows of one or more data sets, by split, and each clip at the training size."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from worldgen.core.clip import Clip
+from worldgen.core.errors import InputError, Received
+from worldgen.core.samples import Sample
+from worldgen.core.seeds import stable_key
+from worldgen.data.dataset.index import DataSet
+from worldgen.data.video.framing import framing
+from worldgen.training.train_config import DataConfig
+
+_NAMING = ("key", "shard", "num_frames", "fps", "width_px", "height_px", "caption", "split", "mp4_offset", "mp4_size")
+"""Columns of an index that together name a clip's content, captions included."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a clip is found: number of the data set and of the row in it."""
+
+    set_index: int
+    row_index: int
+
+
+class Clips:
+    """Rows of the data sets of a config. Light: it holds no pixels and may be sent to loader processes."""
+
+    def __init__(self, config: DataConfig) -> None:
+        if not config.urls:
+            raise InputError("data.urls", config.urls, "at least one data set, e.g. data.urls=[data/mine]")
+        self.config = config
+        self.sets = [DataSet(url) for url in config.urls]
+
+    def places(self, split: str, *, least_frames: int = 1) -> list[Place]:
+        """Accepted clips of a split with enough frames, in order of data set and row, cut to ``max_clips``."""
+        found = [
+            Place(s, r)
+            for s, data_set in enumerate(self.sets)
+            for r, row in enumerate(data_set.rows)
+            if row["split"] == split and row["accepted"] and row["num_frames"] >= least_frames
+        ]
+        return found[: self.config.max_clips or None]
+
+    def repeated(self, places: list[Place]) -> list[Place]:
+        """Each place as often in an epoch as its data set counts."""
+        repeat = self.config.repeat or (1,) * len(self.sets)
+        return [place for place in places for _ in range(repeat[place.set_index])]
+
+    def training(self, *, least_frames: int = 1) -> list[Place]:
+        """The training clips. Raises InputError when there are none."""
+        places = self.places("train", least_frames=least_frames)
+        if not places:
+            received = f"{sum(map(len, self.sets))} clips, none of them accepted, of split train and that long"
+            raise InputError("training clips", Received(received), f"at least one with {least_frames} frames")
+        return places
+
+    def row(self, place: Place) -> dict:
+        """The index row of a clip."""
+        return self.sets[place.set_index].rows[place.row_index]
+
+    def load(self, place: Place) -> Sample:
+        """Decode one clip and bring it to the training size, its camera with it. Labels are left behind."""
+        return self.framed(self.raw(place))
+
+    def raw(self, place: Place) -> Sample:
+        """Decode one clip as it is."""
+        return self.sets[place.set_index].load(place.row_index)
+
+    def framed(self, sample: Sample) -> Sample:
+        """A clip at the training size: the largest centred window of that shape, resized."""
+        size = (self.config.width_px, self.config.height_px)
+        source = (sample.clip.width_px, sample.clip.height_px)
+        if source == size:
+            return dataclasses.replace(sample, labels=None)
+        frame = framing(source, size)
+        clip = Clip(np.stack([frame.frame(f) for f in sample.clip.frames]), sample.clip.fps)
+        camera = None if sample.camera is None else frame.camera(sample.camera)
+        return dataclasses.replace(sample, clip=clip, camera=camera, labels=None)
+
+    def name(self, places: list[Place]) -> str:
+        """A key that names the content of clips and their order: other clips, other words or other cuts, another key."""
+        rows = [[self.row(place)[column] for column in _NAMING] for place in places]
+        return stable_key("clips", rows)

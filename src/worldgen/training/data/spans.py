@@ -1,0 +1,68 @@
+"""What is encoded of a clip: a span of its frames, their mirror image, and the past each frame is given in training."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import torch
+
+from worldgen.core.clip import Clip
+from worldgen.core.ego import EgoMotion
+from worldgen.core.samples import Sample
+from worldgen.core.seeds import numpy_rng
+from worldgen.models.native.conditions import ClipConditions, batch_conditions
+from worldgen.models.native.history.reprojection import worn_pasts
+from worldgen.models.native.pixels import video_from_clips
+from worldgen.training.data.windows import mirror_camera, mirror_ego
+
+FRESH_SHARE = (0.15, 0.9)
+"""A clip draws from this range how often a frame's past begins anew from the real picture."""
+GAIN_STD, OFFSET_STD = 0.02, 0.015
+"""Contrast and brightness of each colour drift by this much a frame, so that the network learns to hold colours."""
+
+
+def span_of(sample: Sample, frames: int) -> range:
+    """Which frames of a clip are learnt from: at most ``frames`` (0: all), from a place that its key decides."""
+    count = len(sample.clip)
+    if not frames or count <= frames:
+        return range(count)
+    start = int(numpy_rng("span", sample.key).integers(count - frames + 1))
+    return range(start, start + frames)
+
+
+def cut_sample(sample: Sample, span: range) -> Sample:
+    """Only these frames of a clip, without its labels."""
+    part = slice(span.start, span.stop)
+    ego = sample.ego
+    if ego is not None:
+        ego = EgoMotion(ego.speed_mps[part], ego.yaw_rate_radps[part], ego.fps)
+    return dataclasses.replace(sample, clip=Clip(sample.clip.frames[part], sample.clip.fps), ego=ego, labels=None)
+
+
+def mirrored_sample(sample: Sample) -> Sample:
+    """The mirror image of a clip: pixels, ego motion and camera."""
+    clip = Clip(np.ascontiguousarray(sample.clip.frames[:, :, ::-1]), sample.clip.fps)
+    ego = None if sample.ego is None else mirror_ego(sample.ego)
+    camera = None if sample.camera is None else mirror_camera(sample.camera)
+    return dataclasses.replace(sample, clip=clip, ego=ego, camera=camera, labels=None)
+
+
+@torch.no_grad()
+def clip_pasts(codec, sample: Sample, maps: np.ndarray | None, *, stride: int, device: torch.device) -> np.ndarray:
+    """The past ``(T, C + 1, h, w)`` float16 of every frame of a clip, worn as in a rollout; the same every time."""
+    rng = numpy_rng("worn past", sample.key, stride)
+    share = rng.uniform(*FRESH_SHARE)
+
+    def stain(picture: torch.Tensor) -> torch.Tensor:
+        gain, offset = rng.normal(1.0, GAIN_STD, (1, 3, 1, 1)), rng.normal(0.0, OFFSET_STD, (1, 3, 1, 1))
+        as_tensor = lambda x: torch.from_numpy(x).to(picture)  # noqa: E731
+        return (picture * as_tensor(gain) + as_tensor(offset)).clamp(-1, 1)
+
+    clip = ClipConditions(len(sample.clip), sample.clip.fps, None, sample.ego, sample.camera, maps)
+    conditions = batch_conditions([clip], None).to(device)
+    pictures = video_from_clips([sample.clip])[0].movedim(1, 0).to(device)
+    pasts = worn_pasts(
+        codec, pictures, conditions, stride=stride, fresh=lambda: bool(rng.random() < share), stain=stain
+    )
+    return pasts.float().cpu().numpy().astype(np.float16)

@@ -1,0 +1,54 @@
+"""What a run is, so that it is never continued as another one."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+from worldgen.core.errors import InputError, Received
+from worldgen.models.weights import weights_hash
+from worldgen.training.loop.task import Task
+from worldgen.training.train_config import MAY_CHANGE, TrainConfig
+
+_REPLACED = ("batch", "accumulate")
+"""How a step is cut up may change with the number of processes; how many items it has may not."""
+
+
+def identity_of(config: TrainConfig, task: Task, *, items_per_step: int) -> dict:
+    """JSON-able facts that a continued run must share with the run it continues."""
+    values = dataclasses.asdict(config)
+    for name in (*MAY_CHANGE, *_REPLACED):
+        del values[name]
+    for name in ("student", "adversarial"):
+        if config.task != name:
+            del values[name]  # says nothing about this run
+    frozen = {name: p for name, p in task.module.named_parameters() if not p.requires_grad}
+    facts = {
+        "config": values, "items_per_step": items_per_step, "data": task.items.data_hash,
+        "frozen_weights": weights_hash(frozen),
+    }  # fmt: skip
+    return json.loads(json.dumps(facts))  # tuples become lists, as they will be when read back
+
+
+def compare_identity(saved: dict, current: dict, output: Path) -> None:
+    """Raise InputError naming what differs when the run in ``output`` is not the one that is asked for."""
+    saved_flat, current_flat = _flat(saved), _flat(current)
+    names = sorted(saved_flat.keys() | current_flat.keys())
+    differing = [name for name in names if saved_flat.get(name) != current_flat.get(name)]
+    if differing:
+        shown = ", ".join(f"{n} {current_flat.get(n)!r}" for n in differing[:3])
+        wanted = ", ".join(f"{n} {saved_flat.get(n)!r}" for n in differing[:3])
+        raise InputError(
+            f"output {output} holds another run", Received(shown), f"{wanted} as in that run, or another output"
+        )
+
+
+def _flat(tree: dict, prefix: str = "") -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            flat.update(_flat(value, f"{prefix}{name}."))
+        else:
+            flat[f"{prefix}{name}".removeprefix("config.")] = value
+    return flat

@@ -1,0 +1,73 @@
+"""How fast a run goes, told to the user: an estimate after a few steps, then a line every few seconds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import torch
+
+from worldgen.training.loop import preflight
+from worldgen.training.loop.checkpoints import Progress
+from worldgen.training.train_config import TrainConfig
+
+LINE_EVERY_S = 10.0
+
+
+class Pace:
+    """Watches steps go by. per_step: items in one. start_step: of this life of the run."""
+
+    def __init__(self, config: TrainConfig, report: Callable[[str], None], *, per_step: int, start_step: int) -> None:
+        self.config, self.report, self.per_step, self.start_step = config, report, per_step, start_step
+        self.last_line_s = time.monotonic()
+        self.warm_s: float | None = None
+
+    def tell(self, progress: Progress, *, grad_norm: float, device: torch.device) -> None:
+        """Call after every step; says something when it is time to."""
+        now = time.monotonic()
+        if self.warm_s is None:
+            self.warm_s = now  # the first step also starts loaders and warms caches
+            return
+        steps = progress.step - self.start_step
+        per_step_s = (now - self.warm_s) / (steps - 1)
+        left = preflight.duration_text(max(0.0, self._left_s(progress, per_step_s)))
+        if steps == preflight.MEASURED_STEPS + 1:
+            rate = self.per_step / per_step_s
+            peak = preflight.peak_memory_mib(device)
+            self.report(
+                f"pace: {per_step_s:.3g} s a step, {rate:.3g} items a second, peak memory {peak:,.0f} MiB, about {left} to go"
+            )
+        if now - self.last_line_s >= LINE_EVERY_S:
+            self.last_line_s = now
+            self.report(
+                f"step {progress.step}/{self.config.steps}: loss {progress.last_loss:.4g}, gradient {grad_norm:.3g}, "
+                f"{per_step_s:.3g} s a step, {left} to go"
+            )
+
+    def _left_s(self, progress: Progress, per_step_s: float) -> float:
+        by_steps = (self.config.steps - progress.step) * per_step_s
+        if not self.config.max_minutes:
+            return by_steps
+        return min(by_steps, 60 * self.config.max_minutes - progress.elapsed_s)
+
+
+class Countdown:
+    """Progress of a piece of work with a known number of parts: a line every few seconds while it lasts.
+
+    stop: asked after every part; raises KeyboardInterrupt where it says so, since what is not finished is of no use yet.
+    """
+
+    def __init__(self, parts: int, report: Callable[[str], None], stop: Callable[[], bool] = lambda: False) -> None:
+        self.parts, self.report, self.stop = parts, report, stop
+        self.start_s = self.last_line_s = time.monotonic()
+
+    def tell(self, done: int) -> None:
+        """Call after every part, once it is kept."""
+        if self.stop():
+            self.report(f"stopped after {done} of {self.parts}; the same command goes on from there")
+            raise KeyboardInterrupt
+        now = time.monotonic()
+        if now - self.last_line_s >= LINE_EVERY_S:
+            self.last_line_s = now
+            left_s = (now - self.start_s) / done * (self.parts - done)
+            self.report(f"{done} of {self.parts}, {preflight.duration_text(left_s)} to go")

@@ -1,0 +1,54 @@
+"""Whether a finished run did what it must: learn the one batch, change the output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+from worldgen.training.loop.checkpoints import Progress
+from worldgen.training.loop.task import Task
+from worldgen.training.train_config import TrainConfig
+
+UNCHANGED = 1e-6
+"""Relative change of the output below which training is taken to have done nothing (float32 rounding is 1e-7)."""
+
+
+def relative_change(now: torch.Tensor, before: torch.Tensor) -> float:
+    """Distance of two outputs over the size of the larger, 0 to 2 (a fresh transformer's output is zero)."""
+    size = torch.maximum(now.norm(), before.norm()).clamp_min(1e-30)
+    return float((now - before).norm() / size)
+
+
+def overfit_verdict(config: TrainConfig, progress: Progress, report: Callable[[str], None]) -> str | None:
+    """Why the set-up is broken, or None when one fixed batch was learnt as far as ``config`` asks (or was not tried)."""
+    if not config.overfit_one:
+        return None
+    first, last = progress.first_loss, progress.last_loss
+    assert first is not None and last is not None, progress
+    target = config.overfit_loss or config.overfit_fraction * first
+    if last <= target:
+        report(f"overfit-one: loss {first:.4g} -> {last:.4g}, target {target:.4g}: the set-up learns")
+        return None
+    return (
+        f"the set-up is broken: one fixed batch was trained on for {progress.step} steps and its loss went "
+        f"{first:.4g} -> {last:.4g}; expected at most {target:.4g}"
+    )
+
+
+def change_verdict(task: Task, probe: Path, report: Callable[[str], None]) -> str | None:
+    """A reason to reject weights that make the same output as before training, or None. probe: the output saved then."""
+    pair = task.adapter_probe()
+    if pair is not None:
+        change = relative_change(*pair)
+        report(f"output with the adapter on and off differs by {change:.3g} of its size")
+        if not change > UNCHANGED:
+            return "the adapter does not change the output: with it on and off the model makes the same"
+    if not probe.is_file():
+        report(f"{probe} is gone: whether training changed the output is not known")
+        return None
+    change = relative_change(task.probe().cpu(), load_file(probe)["output"])
+    report(f"training changed the output by {change:.3g} of its size")
+    return None if change > UNCHANGED else "training did not change the output: what was trained is not on its path"

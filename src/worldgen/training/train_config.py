@@ -1,0 +1,242 @@
+"""What a training run is: the values a user may set, checked once."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from worldgen.core.errors import InputError, Received
+from worldgen.models.native.losses.adversarial import AdversarialOptions
+from worldgen.models.native.losses.distillation import StudentOptions
+from worldgen.models.native.losses.flow import FlowOptions
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which clips are shown, and how they are cut.
+
+    urls: data sets with an index. repeat: how often each data set counts in one epoch (empty: once each). Clips are
+    scaled and centre-cut to width_px x height_px. num_frames: frames of a training window. strides: a window keeps every
+    s-th frame, s drawn from these (the ego motion and the rate follow). flip: probability of mirroring left and right.
+    flip_text: what to do with a caption that says left or right when mirrored: swap the words, or skip the mirroring.
+    layouts: give clips that worldgen rendered the layout of their scene (world training only).
+    crop_width_px, crop_height_px, exposure: codec training only: pictures are cut to a window of that size at a random
+    place (0: whole), and their contrast and brightness drawn within 1 +- exposure and +- exposure / 3 of the range.
+    cache: folder for encoded latents ("" for OUTPUT/latents). max_clips: use only so many clips of a split (0: all).
+    max_frames: of a longer clip, encode only a span of so many frames at a place its key decides (0: all): more scenes for
+    the same work (world training only).
+    """
+
+    urls: tuple[str, ...] = ()
+    repeat: tuple[int, ...] = ()
+    width_px: int = 224
+    height_px: int = 128
+    num_frames: int = 8
+    strides: tuple[int, ...] = (1,)
+    flip: float = 0.0
+    flip_text: Literal["swap", "skip"] = "swap"
+    layouts: bool = True
+    crop_width_px: int = 0
+    crop_height_px: int = 0
+    exposure: float = 0.0
+    cache: str = ""
+    max_clips: int = 0
+    max_frames: int = 0
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.crop_width_px <= self.width_px and 0 <= self.crop_height_px <= self.height_px):
+            received = (self.crop_width_px, self.crop_height_px)
+            raise InputError("data.crop_width_px and data.crop_height_px", received, "0, or at most the picture's size")
+        if not 0.0 <= self.exposure < 1.0:
+            raise InputError("data.exposure", self.exposure, "0 to below 1")
+        if self.repeat and (len(self.repeat) != len(self.urls) or min(self.repeat) < 1):
+            raise InputError("data.repeat", self.repeat, f"{len(self.urls)} whole numbers of at least 1, one per url")
+        if min(self.width_px, self.height_px) < 8:
+            raise InputError("data.width_px and data.height_px", (self.width_px, self.height_px), "at least 8 pixels")
+        if self.num_frames < 1:
+            raise InputError("data.num_frames", self.num_frames, "at least 1")
+        if not self.strides or min(self.strides) < 1:
+            raise InputError("data.strides", self.strides, "whole numbers of at least 1")
+        if not 0.0 <= self.flip <= 1.0:
+            raise InputError("data.flip", self.flip, "a probability from 0 to 1")
+        if self.max_clips < 0:
+            raise InputError("data.max_clips", self.max_clips, "0 (all) or more")
+        if self.max_frames and self.max_frames < (self.num_frames - 1) * min(self.strides) + 1:
+            raise InputError("data.max_frames", self.max_frames, "0 (all), or enough for one window of data.num_frames")
+
+
+@dataclass(frozen=True)
+class InitConfig:
+    """Where weights start. Everything is checked tensor by tensor; pickled weights are refused.
+
+    pipeline: folder of a saved pipeline to continue from ("" to start anew, "shipped" for the model that comes with
+    worldgen). codec: folder of a codec, or of a pipeline to take the codec from (a new world model needs a trained one).
+    """
+
+    pipeline: str = ""
+    codec: str = ""
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """AdamW (Loshchilov and Hutter 2019) and what surrounds it.
+
+    lr falls from its peak to lr * final_lr along half a cosine after warmup steps of linear rise. grad_clip: largest
+    gradient norm (0: no limit). ema_decay: of the averaged weights that are saved (0: no averaging). Vectors and scalars
+    (biases, norms, embeddings of dimension 1) are not decayed.
+    """
+
+    lr: float = 3e-4
+    betas: tuple[float, float] = (0.9, 0.99)
+    eps: float = 1e-8
+    weight_decay: float = 0.01
+    warmup: int = 50
+    final_lr: float = 0.02
+    grad_clip: float = 1.0
+    ema_decay: float = 0.999
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.lr) and self.lr > 0):
+            raise InputError("optim.lr", self.lr, "a positive number")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise InputError("optim.betas", self.betas, "two numbers from 0 to below 1")
+        if not 0 <= self.ema_decay < 1:
+            raise InputError("optim.ema_decay", self.ema_decay, "0 to below 1")
+        if not 0 <= self.final_lr <= 1:
+            raise InputError("optim.final_lr", self.final_lr, "a fraction of lr, 0 to 1")
+        if self.warmup < 0 or self.grad_clip < 0 or self.weight_decay < 0 or self.eps <= 0:
+            raise InputError("optim", dataclasses.asdict(self), "warmup, grad_clip, weight_decay >= 0 and eps > 0")
+
+
+@dataclass(frozen=True)
+class AdapterConfig:
+    """Low-rank adapters (Hu et al. 2021, arXiv:2106.09685) instead of training every weight.
+
+    targets: ends of module names inside the transformer, e.g. "to_q". alpha: the update is scaled by alpha / rank.
+    """
+
+    kind: Literal["none", "lora"] = "none"
+    rank: int = 8
+    alpha: float = 8.0
+    dropout: float = 0.0
+    targets: tuple[str, ...] = ("to_q", "to_k", "to_v", "to_out")
+
+    def __post_init__(self) -> None:
+        if self.rank < 1 or self.alpha <= 0 or not 0 <= self.dropout < 1:
+            raise InputError("adapter", dataclasses.asdict(self), "rank >= 1, alpha > 0, dropout from 0 to below 1")
+        if self.kind == "lora" and not self.targets:
+            raise InputError("adapter.targets", self.targets, "at least one module name")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A training run. Running the same config again continues it.
+
+    task: codec (the autoencoder), world (transformer, and text encoder with it), student (a world model that learns to
+    do in a few steps what the model of init.pipeline does in many) or adversarial (the model of init.pipeline learns to
+    paint in one step what a critic takes for real). output: folder of the run.
+    batch: clips (codec: images) per process and micro-step; accumulate micro-steps make one step. The run ends after
+    ``steps`` or ``max_minutes`` of wall clock (0: no limit), whichever is first; the schedule follows the nearer end.
+    text_captions: from so many captions a fresh text encoder first learns what they say (``training.tasks.text_pretraining``; 0: it learns
+    from pictures alone). Checkpoints every save_every steps, keep of them. validate_every and sheet_every: 0 for never. overfit_one: train on
+    one fixed batch with fixed noise, which must bring the loss to overfit_loss (or, where that is 0, to overfit_fraction
+    of its first value), or the set-up is broken.
+    """
+
+    task: Literal["codec", "world", "student", "adversarial"] = "world"
+    output: str = "runs/train"
+    size: str = "tiny"
+    seed: int = 0
+    data: DataConfig = field(default_factory=DataConfig)
+    init: InitConfig = field(default_factory=InitConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    adapter: AdapterConfig = field(default_factory=AdapterConfig)
+    flow: FlowOptions = field(default_factory=FlowOptions)
+    student: StudentOptions = field(default_factory=StudentOptions)
+    adversarial: AdversarialOptions = field(default_factory=AdversarialOptions)
+    train_text_encoder: bool = True
+    text_captions: int = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["fp32", "bf16"] = "fp32"
+    compile: bool = False
+    batch: int = 8
+    accumulate: int = 1
+    steps: int = 1000
+    max_minutes: float = 0.0
+    workers: int = 0
+    log_every: int = 1
+    save_every: int = 100
+    keep: int = 2
+    validate_every: int = 100
+    validate_clips: int = 16
+    sheet_every: int = 0
+    tensorboard: bool = False
+    overfit_one: bool = False
+    overfit_loss: float = 0.0
+    overfit_fraction: float = 0.3
+
+    def __post_init__(self) -> None:
+        for name, least in (
+            ("batch", 1), ("accumulate", 1), ("steps", 1), ("workers", 0), ("log_every", 1), ("save_every", 1),
+            ("keep", 1), ("text_captions", 0), ("validate_every", 0), ("validate_clips", 1), ("sheet_every", 0), ("max_minutes", 0),
+        ):  # fmt: skip
+            if getattr(self, name) < least:
+                raise InputError(name, getattr(self, name), f"at least {least}")
+        if not self.output or "://" in self.output:
+            raise InputError("output", self.output, "a local folder (checkpoints are renamed into place)")
+        if not 0 < self.overfit_fraction < 1:
+            raise InputError("overfit_fraction", self.overfit_fraction, "between 0 and 1")
+        if self.adapter.kind != "none" and self.task == "codec":
+            raise InputError("adapter.kind", self.adapter.kind, "none when task=codec")
+        if self.flow.rolled and not self.init.pipeline:
+            raise InputError("init.pipeline", self.init.pipeline, "the folder of a trained model when flow.rolled > 0")
+        if self.flow.rolled and (tuple(self.data.strides) != (1,) or self.data.flip):
+            received = Received(f"strides {list(self.data.strides)}, flip {self.data.flip}")
+            raise InputError("data.strides and data.flip", received, "[1] and 0 when flow.rolled > 0")
+        if self.task == "student":
+            self._check_student()
+        if self.task == "adversarial":
+            self._check_adversarial()
+        if self.adapter.kind != "none" and not self.init.pipeline:
+            raise InputError("adapter.kind", self.adapter.kind, "init.pipeline, the folder of the pipeline to adapt")
+
+    def _check_student(self) -> None:
+        if not self.init.pipeline:
+            raise InputError(
+                "init.pipeline", self.init.pipeline, "the folder of the teacher, or shipped, when task=student"
+            )
+        if not self.student.differs:
+            raise InputError(
+                "student.teacher_steps",
+                self.student.teacher_steps,
+                f"more than student.steps ({self.student.steps}), or student.guidance: else there is nothing to learn",
+            )
+
+    def _check_adversarial(self) -> None:
+        if not self.init.pipeline:
+            raise InputError(
+                "init.pipeline", self.init.pipeline, "the folder of a trained model, or shipped, when task=adversarial"
+            )
+        if self.adapter.kind != "none":
+            raise InputError("adapter.kind", self.adapter.kind, "none when task=adversarial: weights are added")
+        if self.flow.pure_noise <= 0:
+            raise InputError(
+                "flow.pure_noise",
+                self.flow.pure_noise,
+                "above 0 when task=adversarial: the critic judges frames at t = 1",
+            )
+
+
+MAY_CHANGE = (
+    "output", "steps", "max_minutes", "workers", "log_every", "save_every", "keep", "validate_every", "validate_clips",
+    "sheet_every", "tensorboard", "overfit_loss", "overfit_fraction", "compile", "device",
+)  # fmt: skip
+"""Fields that may differ when a run is continued; any other difference would silently mix two runs."""
+
+
+def output_folder(config: TrainConfig) -> Path:
+    """The folder of a run."""
+    return Path(config.output).expanduser()

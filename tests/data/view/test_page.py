@@ -1,0 +1,102 @@
+"""The viewing page: self-contained, complete, and safe whatever the captions say."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import cv2
+import pytest
+
+from tests.data.samples import make_sample
+from worldgen.core.errors import InputError
+from worldgen.data.dataset.index import DataSet, build_index
+from worldgen.data.dataset.shards import ShardWriter
+from worldgen.data.video.reading import probe
+from worldgen.data.view.page import write_page
+
+EVIL = '</script><script>alert(1)</script><img src=x onerror="alert(2)"> "quotes\' & <b>'
+
+
+class Page(HTMLParser):
+    VOID = frozenset({"meta", "input", "br", "img", "link", "hr"})
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.tags, self.open, self.references, self.texts, self.scripts = [], [], [], [], []
+        self.feed(text)
+        self.close()
+        assert self.open == [], f"never closed: {self.open}"
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        self.references += [value for name, value in attributes if name in ("src", "href", "poster")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-1:]}"
+        self.open.pop()
+
+    def handle_data(self, data):
+        (self.scripts if self.open[-1:] == ["script"] else self.texts).append(data)
+
+
+@pytest.fixture
+def data(tmp_path):
+    with ShardWriter(str(tmp_path / "set"), "s0") as writer:
+        writer.write(replace(make_sample("k0"), caption=EVIL, tags=("<i>",), drive='"><x>', licence="<y>"))
+        writer.write(make_sample("k1", 1, split="val", drive="d1"))
+        writer.write(make_sample("k2", 2, full=False))
+    build_index(str(tmp_path / "set"))
+    return DataSet(str(tmp_path / "set"))
+
+
+def test_every_file_is_there_and_nothing_is_fetched(data, tmp_path):
+    folder = tmp_path / "page"
+    assert write_page(data, folder) == ["k0", "k1", "k2"]
+    text = (folder / "index.html").read_text("utf-8")
+    page = Page(text)
+    assert sorted(page.references) == ["clips/k0.mp4", "clips/k1.mp4", "clips/k2.mp4", "sheet.png"]
+    for reference in page.references:
+        assert (folder / reference).is_file()
+    assert "http:" not in text.replace("http://www.w3.org/2000/svg", "") and "https:" not in text
+    assert probe(folder / "clips/k0.mp4").num_frames == 6
+    assert cv2.imread(str(folder / "sheet.png")) is not None
+    videos = [attributes for tag, attributes in page.tags if tag == "video"]
+    assert len(videos) == 3 and all({"muted", "loop", "playsinline"} <= set(v) for v in videos)
+
+
+def test_captions_cannot_break_out(data, tmp_path):
+    write_page(data, tmp_path / "page", title=EVIL)
+    page = Page((tmp_path / "page/index.html").read_text("utf-8"))
+    assert EVIL in page.texts  # shown as it is
+    assert not any("onerror" in attributes or tag in ("b", "x", "y", "img") for tag, attributes in page.tags)
+    kinds = [attributes.get("type") for tag, attributes in page.tags if tag == "script"]
+    assert kinds.count(None) == 1  # ours
+    for script, kind in zip(page.scripts, kinds, strict=False):
+        if kind == "application/json":
+            json.loads(script)
+
+
+def test_what_is_known_is_shown(data, tmp_path):
+    write_page(data, tmp_path / "page")
+    page = Page((tmp_path / "page/index.html").read_text("utf-8"))
+    text = " ".join(page.texts)
+    assert "5.0 to 9.0 m/s over 0.6 s" in text and "-5.7 to 11.5 °/s over 0.6 s" in text
+    assert "quarantined: blurry" in text and "CC0-1.0" in text
+    plots = [attributes for tag, attributes in page.tags if tag == "polyline"]
+    assert len(plots) == 4  # two samples with ego motion
+    assert len(plots[0]["points"].split()) == 6
+
+
+def test_limit_spreads(data, tmp_path):
+    assert write_page(data, tmp_path / "page", limit=2) == ["k0", "k2"]
+    with pytest.raises(InputError, match="number of samples"):
+        write_page(data, tmp_path / "page", limit=0)
+    with pytest.raises(InputError, match="no samples"):
+        write_page(data.select("test"), tmp_path / "page")

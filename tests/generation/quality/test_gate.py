@@ -1,0 +1,92 @@
+"""The gate: what is inside passes, what is outside is named, and labels of what is not shown do not get through."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.generation.labels_rig import labels
+from worldgen.core.errors import InputError
+from worldgen.generation.quality.gate import Bound, Gate, GateConfig
+from worldgen.generation.quality.scorecard import Scorecard
+from worldgen.generation.quality.track_scores import TrackScore
+
+
+def track(number: int, agreement: float = 0.9, other: float = 0.0, fit: float = 0.9) -> TrackScore:
+    return TrackScore(number, "car", 5, agreement, fit, other)
+
+
+def card(*tracks: TrackScore, **values: float) -> Scorecard:
+    return Scorecard(values, tracks=tracks)
+
+
+def test_bounds_are_inclusive_and_reasons_name_measures():
+    gate = Gate(GateConfig(bounds={"sharpness": Bound(low=0.5), "flicker": Bound(high=2.0), "drift": Bound(0.1, 0.2)}))
+    assert gate.judge(card(sharpness=0.5, flicker=2.0, drift=0.1), None).accepted
+    verdict = gate.judge(card(sharpness=0.49, flicker=2.1, drift=0.3), None)
+    assert not verdict.accepted and verdict.reasons == ("sharpness", "flicker", "drift")
+    assert verdict.details["sharpness"] == "0.49, expected at least 0.5"
+    assert verdict.details["drift"] == "0.3, expected 0.1 to 0.2"
+    assert verdict.to_json()["reasons"] == ["sharpness", "flicker", "drift"]
+
+
+def test_what_is_required_must_be_measured():
+    gate = Gate(GateConfig(bounds={"novelty": Bound(low=0.2)}, required=("novelty",)))
+    verdict = gate.judge(Scorecard({}, {"novelty": "no description"}), None)
+    assert verdict.reasons == ("novelty not measured",) and verdict.details == {
+        "novelty not measured": "no description"
+    }
+    assert gate.judge(card(novelty=0.3), None).accepted
+    assert (
+        Gate(GateConfig(bounds={"novelty": Bound(low=0.2)})).judge(card(), None).accepted
+    )  # not required: recorded only
+
+
+def test_a_label_that_shows_nothing_is_dropped_and_recorded():
+    gate, before = Gate(GateConfig(object_low=0.3, object_other=0.4)), labels()
+    verdict = gate.judge(card(track(1), track(2, agreement=0.1), track(3)), before)
+    assert verdict.accepted and [t.track_id for t in verdict.dropped] == [2]
+    assert set(verdict.labels.track_id) == {1, 3} and len(before) > len(verdict.labels)
+    assert verdict.to_json()["dropped"][0]["track_id"] == 2
+    assert not gate.passes_whole(card(track(1), track(2, agreement=0.1), track(3)))
+
+
+def test_dropping_never_leaves_an_object_without_a_label():
+    gate = Gate(GateConfig(object_low=0.3, object_other=0.4))
+    verdict = gate.judge(card(track(1), track(2, agreement=0.1, other=0.8), track(3)), labels())
+    assert verdict.reasons == ("another object shown",)
+
+
+def test_a_box_that_does_not_fit_counts_as_not_shown():
+    gate = Gate(GateConfig(object_fit=0.4))
+    assert [t.track_id for t in gate.judge(card(track(1, fit=0.2), track(2), track(3)), labels()).dropped] == [1]
+
+
+def test_too_many_missing_objects_refuse_the_clip():
+    gate = Gate(GateConfig(object_low=0.3, max_dropped=0.5))
+    verdict = gate.judge(card(track(1, 0.1), track(2, 0.1), track(3)), labels())
+    assert verdict.reasons == ("objects not shown",) and "2 of 3" in verdict.details["objects not shown"]
+
+
+def test_reject_refuses_where_drop_would_repair():
+    gate = Gate(GateConfig(objects="reject", object_low=0.3))
+    verdict = gate.judge(card(track(1), track(2, 0.1), track(3)), labels())
+    assert verdict.reasons == ("object not shown",) and verdict.labels is not None and not verdict.dropped
+    assert len(verdict.labels) == len(labels())
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"bounds": {"beauty": Bound(low=0)}}, {"required": ("charm",)}, {"object_low": 2.0}, {"max_dropped": -0.1}],
+)
+def test_configs_without_sense_are_refused(values):
+    with pytest.raises(InputError):
+        GateConfig(**values)
+
+
+def test_bounds_without_sense_are_refused():
+    with pytest.raises(InputError):
+        Bound()
+    with pytest.raises(InputError):
+        Bound(2, 1)
+    assert Bound(low=0).holds(np.float32(0))

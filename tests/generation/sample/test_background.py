@@ -1,0 +1,94 @@
+"""Preparing in another process gives what preparing here gives, errors included, and a lost process loses nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from worldgen.core.errors import InputError, MissingDependencyError
+from worldgen.generation.sample import background
+from worldgen.generation.sample.background import PreparedAhead, stated_facts
+from worldgen.generation.sample.request import Request, prepare
+
+ALL = ("context", "text", "ego", "layout")
+
+
+def request(**changes) -> Request:
+    return Request(
+        **{
+            "prompt": "a pedestrian at night in rain",
+            "frames": 5,
+            "fps": 8.0,
+            "width_px": 64,
+            "height_px": 32,
+            **changes,
+        }
+    )
+
+
+def assert_same(one, other) -> None:
+    np.testing.assert_array_equal(one.conditions.layout, other.conditions.layout)
+    np.testing.assert_array_equal(one.conditions.context.frames, other.conditions.context.frames)
+    np.testing.assert_array_equal(one.labels.box_px, other.labels.box_px)
+    assert one.notes == other.notes
+    assert one.scene.seed == other.scene.seed
+
+
+def test_another_process_prepares_the_same():
+    assert_same(PreparedAhead(request(), ALL).result(), prepare(request(), ALL))
+
+
+def test_errors_of_the_other_process_are_raised_here():
+    with pytest.raises(InputError, match="no-such"):
+        PreparedAhead(request(context="no-such.mp4", context_frames=2), ALL).result()
+
+
+def test_errors_that_cannot_travel_are_raised_here_as_they_are(monkeypatch):
+    """A missing package is told with three arguments and would be rebuilt from one."""
+
+    def missing(request, accepts):
+        raise MissingDependencyError("pyarrow", "parquet", "reading the log")
+
+    prepared = PreparedAhead(request(context="no-such.mp4", context_frames=2), ALL)
+    monkeypatch.setattr(background, "prepare", missing)
+    with pytest.raises(MissingDependencyError, match="pyarrow"):
+        prepared.result()
+
+
+def test_a_killed_process_loses_nothing():
+    prepared = PreparedAhead(request(), ALL)
+    prepared._process.kill()
+    assert_same(prepared.result(), prepare(request(), ALL))
+
+
+def test_facts_are_those_of_the_loaded_model(tmp_path):
+    from worldgen.generation.sample.sampler import Sampler
+
+    facts = stated_facts("")
+    assert facts == stated_facts("shipped") == Sampler.load().facts
+    assert stated_facts(str(tmp_path)) is None
+    (tmp_path / "transformer").mkdir()
+    (tmp_path / "transformer" / "config.json").write_text(json.dumps({"width_px": 64}))
+    assert stated_facts(str(tmp_path)) is None
+
+
+def test_only_what_was_prepared_for_this_very_request_is_used(monkeypatch):
+    """Another model than the one whose facts were read may honour less."""
+    from worldgen.generation.sample.sampler import Sampler
+
+    sampler = Sampler.load()
+    other = PreparedAhead(request(width_px=224, height_px=128, seed=1), ALL)
+    prepared = sampler.prepare(request(width_px=224, height_px=128), other)
+    assert prepared.conditions.seed == 0
+    monkeypatch.setattr(background, "prepare", None)  # what was prepared ahead needs no preparing
+    assert sampler.prepare(request(width_px=224, height_px=128, seed=1), other).conditions.seed == 1
+
+
+def test_the_process_that_prepares_loads_no_torch():
+    """It has half of a cold start's time; loading torch a second time would take most of that."""
+    code = "import sys, worldgen.generation.sample.background, worldgen.generation.sample.request; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
