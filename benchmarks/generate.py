@@ -29,7 +29,7 @@ from worldgen.files.storage import write_bytes
 from worldgen.generation.campaign.cell import grid_of
 from worldgen.generation.campaign.job import Job
 from worldgen.generation.campaign.recipe import ClipConfig, Recipe
-from worldgen.generation.campaign.worker import Equipment, Worker
+from worldgen.generation.campaign.worker import LoadedModels, SampleWorker
 from worldgen.generation.quality.gate import GateConfig
 from worldgen.models.native.loading import pipeline_hash, quiet_libraries
 from worldgen.models.native.sizes import build_pipeline
@@ -50,7 +50,7 @@ def jobs(recipe: Recipe, folder: str, attempts: int):
 def throughput(recipe: Recipe, attempts: int) -> Iterator[dict]:
     """What is known after each job."""
     start_s = time.perf_counter()
-    worker = Worker.load(recipe)
+    worker = SampleWorker.load(recipe)
     load_s = time.perf_counter() - start_s
     seconds, reasons, made, accepted, candidates = Counter(), Counter(), 0, 0, 0
     cpu_start_s = time.process_time()
@@ -96,7 +96,7 @@ def memory(recipe: Recipe, attempts: int) -> Iterator[dict]:
     )  # fmt: skip
     pipeline = build_pipeline("tiny", words=["a car in fog"])
     pipeline.set_progress_bar_config(disable=True)
-    worker = Worker(small, Equipment(pipeline, NoScorer(), Gate(small.gate), "tiny", pipeline_hash(pipeline)))
+    worker = SampleWorker(small, LoadedModels(pipeline, NoScorer(), Gate(small.gate), "tiny", pipeline_hash(pipeline)))
     marks = []
     with tempfile.TemporaryDirectory() as folder:
         for number, job in enumerate(jobs(small, folder, attempts)):

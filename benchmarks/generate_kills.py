@@ -24,12 +24,12 @@ from pathlib import Path
 import torch
 
 from worldgen.core.clip import Clip
-from worldgen.generation.campaign.campaign import Run
+from worldgen.generation.campaign.campaign import Campaign
 from worldgen.generation.campaign.cell import grid_of
 from worldgen.generation.campaign.job import Job
 from worldgen.generation.campaign.recipe import CellGroup, ClipConfig, ModelConfig, Recipe, WorkConfig
-from worldgen.generation.campaign.runner import HereRunner
-from worldgen.generation.campaign.worker import Equipment, Worker
+from worldgen.generation.campaign.runner import InProcessRunner
+from worldgen.generation.campaign.worker import LoadedModels, SampleWorker
 from worldgen.generation.quality.gate import Bound, Gate, GateConfig
 from worldgen.generation.quality.scorecard import Scorecard
 from worldgen.models.native.loading import pipeline_hash
@@ -56,7 +56,7 @@ class PixelScorer:
         return Scorecard({"sharpness": int.from_bytes(digest, "big") / 2**32})
 
 
-def worker(recipe: Recipe) -> Worker:
+def worker(recipe: Recipe) -> SampleWorker:
     torch.set_num_threads(1)
     pipeline = build_pipeline("tiny", words=["a car in fog"])
     pipeline.set_progress_bar_config(disable=True)
@@ -64,10 +64,10 @@ def worker(recipe: Recipe) -> Worker:
     with torch.no_grad():  # fresh weights begin at zero, and would make every clip alike
         for parameter in pipeline.transformer.parameters():
             parameter.add_(0.05 * torch.randn(parameter.shape, generator=generator))
-    return Worker(recipe, Equipment(pipeline, PixelScorer(), Gate(recipe.gate), "tiny", pipeline_hash(pipeline)))
+    return SampleWorker(recipe, LoadedModels(pipeline, PixelScorer(), Gate(recipe.gate), "tiny", pipeline_hash(pipeline)))
 
 
-def session(folder: Path, ready: Worker) -> int:
+def session(folder: Path, ready: SampleWorker) -> int:
     """Start a run in a process of its own, with a worker that is loaded already; returns its id."""
     pid = os.fork()
     if pid:
@@ -75,9 +75,9 @@ def session(folder: Path, ready: Worker) -> int:
     try:
         recipe = dataclasses.replace(RECIPE, output=str(folder))
         with (folder.parent / "said.txt").open("a") as said:
-            run = Run(
+            run = Campaign(
                 recipe,
-                HereRunner(lambda: dataclasses.replace(ready, recipe=recipe)),
+                InProcessRunner(lambda: dataclasses.replace(ready, recipe=recipe)),
                 lambda line: print(line, file=said, flush=True),
             )
             for _ in run.steps():

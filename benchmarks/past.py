@@ -19,11 +19,11 @@ import numpy as np
 import torch
 
 from worldgen.data.dataset.index import DataSet
-from worldgen.evaluation.measures.motion_control import Drive, control_rows
+from worldgen.evaluation.measures.motion_control import MotionPair, control_rows
 from worldgen.instruments.motion.motion_reader import MotionReader
 from worldgen.models.native.codec import encode_images
 from worldgen.models.native.conditions import ClipConditions, batch_conditions
-from worldgen.models.native.history.geometry import SeenGeometry
+from worldgen.models.native.history.geometry import ClipGeometry
 from worldgen.models.native.history.reprojection import moved_past
 from worldgen.models.native.loading import load_codec
 from worldgen.models.native.pixels import clips_from_video, video_from_clips
@@ -78,7 +78,7 @@ def real_rows(codec, url: str) -> dict:
             continue
         given = ClipConditions(len(sample.clip), sample.clip.fps, None, sample.ego, sample.camera, None)
         conditions, video = batch_conditions([given], None), video_from_clips([sample.clip])
-        found = SeenGeometry.of(video[:, :, :2], conditions, 1)
+        found = ClipGeometry.of(video[:, :, :2], conditions, 1)
         for kind, geometry in zip(kinds, (None, found), strict=True):
             shown = [video[:, :, 0], video[:, :, 1]]
             for target in range(2, len(sample.clip)):
@@ -88,7 +88,7 @@ def real_rows(codec, url: str) -> dict:
                     error = (moved - video[:, :, target]).square().mean()
                     near[kind][target - 1].append(float(10 * torch.log10(4 / error)))
             [clip] = clips_from_video(torch.stack(shown, 2), sample.clip.fps)
-            drives[kind].append(Drive(sample.ego, reader.read(clip, sample.camera), 2))
+            drives[kind].append(MotionPair(sample.ego, reader.read(clip, sample.camera), 2))
     moves = {}
     for kind in kinds:
         control = control_rows(drives[kind])

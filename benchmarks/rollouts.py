@@ -25,8 +25,8 @@ from worldgen.cli.progress import progress
 from worldgen.core.clip import Clip
 from worldgen.evaluation.measures.attributes_score import PLACES, judge, places, share
 from worldgen.evaluation.measures.cases import Case, made_cases
-from worldgen.evaluation.measures.motion_control import Drive, control_rows
-from worldgen.evaluation.measures.trials import Making, generated, held_out, rendered
+from worldgen.evaluation.measures.motion_control import MotionPair, control_rows
+from worldgen.evaluation.measures.trials import MakingOptions, generated, held_out, rendered
 from worldgen.instruments.attributes.attribute_reader import AttributeReader
 from worldgen.instruments.motion.motion_reader import MotionReader
 from worldgen.models.native.loading import load_pipeline, pipeline_hash, quiet_libraries
@@ -74,7 +74,7 @@ def main() -> None:
             colour_drift.PULL, rollout.KEY_FRAMES = kind["held"], kind["keys"]
             rollout.TRUST, rollout.KEY_TRUST = kind["trust"], kind["key_trust"]
             pipeline = still if kind["still"] else shipped
-            clips = generated(pipeline, trials, Making(start=kind["start"], batch=4), options=kind["options"])
+            clips = generated(pipeline, trials, MakingOptions(start=kind["start"], batch=4), options=kind["options"])
             made = list(progress(clips, total=len(trials), desc=name))
         cases = list(made_cases(trials, made, start=kind["start"]))
         record["rows"][name] = {"trust": kind["trust"]} | _nearness(made, drawn) | _obedience(cases, *instruments)
@@ -89,7 +89,7 @@ def _nearness(made: list[Clip], drawn: list[Clip]) -> dict:
 
 
 def _obedience(cases: list[Case], motion: MotionReader, attributes: AttributeReader) -> dict:
-    control = control_rows([Drive(case.ego, motion.read(case.clip, case.camera), case.first) for case in cases])
+    control = control_rows([MotionPair(case.ego, motion.read(case.clip, case.camera), case.first) for case in cases])
     last = []
     for case in cases:
         at = places(len(case.clip), case.first)

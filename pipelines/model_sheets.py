@@ -27,7 +27,7 @@ from worldgen.core.start import STARTS
 from worldgen.data.dataset.index import DataSet, build_index
 from worldgen.data.dataset.shards import ShardWriter
 from worldgen.data.view.sheet import contact_sheet
-from worldgen.evaluation.measures.trials import Making, generated, given_frames, held_out, rendered
+from worldgen.evaluation.measures.trials import MakingOptions, generated, given_frames, held_out, rendered
 from worldgen.generation.sample.continuation import manoeuvre_from, seen_motion
 from worldgen.models.native.loading import load_pipeline, quiet_libraries
 
@@ -38,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="shipped")
     parser.add_argument("--clips", type=int, default=32)
-    parser.add_argument("--start", default=Making.start, choices=STARTS, help="how made clips begin")
+    parser.add_argument("--start", default=MakingOptions.start, choices=STARTS, help="how made clips begin")
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--cache", default="")
     parser.add_argument("--real", default="", help="data set of real clips")
@@ -50,7 +50,7 @@ def main() -> None:
     quiet_libraries()
     pipeline = load_pipeline(args.model)
     trials = held_out(args.clips)
-    making = Making(start=args.start, batch=args.batch, cache=args.cache)
+    making = MakingOptions(start=args.start, batch=args.batch, cache=args.cache)
     clips = list(progress(generated(pipeline, trials, making), total=len(trials), desc="clips"))
     drawn = rendered(trials)
     scores = [

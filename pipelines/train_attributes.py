@@ -23,7 +23,7 @@ from instrument_training.attributes_training import AttributeTraining, Windows, 
 from instrument_training.rendered_samples import samples_of
 
 from worldgen.instruments.attributes.attribute_reader import AttributeConfig, config_record
-from worldgen.instruments.loading import ACCURACY_NAME, save_accuracy, save_weights, stored_instrument
+from worldgen.instruments.instrument_files import ACCURACY_NAME, save_accuracy, save_weights, stored_instrument
 
 
 def main() -> None:

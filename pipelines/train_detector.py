@@ -26,7 +26,7 @@ from worldgen.instruments.augmentation import AugmentConfig
 from worldgen.instruments.detector.detector import GROUPS, DetectorConfig, load_detector, save_detector
 from worldgen.instruments.detector.detector_training import DetectorTraining, train_detector
 from worldgen.instruments.detector.pictures import MIN_HEIGHT_PX, Pictures, find_in, pictures_of
-from worldgen.instruments.loading import save_accuracy, stored_instrument
+from worldgen.instruments.instrument_files import save_accuracy, stored_instrument
 
 RARE = {1: 1.0, 2: 4.0}
 """Group number -> how much more often a picture with it is drawn: cyclists are in few pictures."""

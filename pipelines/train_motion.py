@@ -21,7 +21,7 @@ from instrument_training.motion_accuracy import accuracy_record
 from instrument_training.motion_training import MotionTraining, Pairs, train_motion
 from instrument_training.rendered_samples import samples_of
 
-from worldgen.instruments.loading import save_accuracy, save_weights
+from worldgen.instruments.instrument_files import save_accuracy, save_weights
 from worldgen.instruments.motion.motion_reader import MotionConfig, config_record
 
 

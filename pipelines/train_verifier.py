@@ -18,7 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from instrument_training.verifier_training import Draw, Scenes, batch_loss, batch_of, rate, truth_of
+from instrument_training.verifier_training import BoxDraw, Scenes, batch_loss, batch_of, rate, truth_of
 
 from worldgen.cli.progress import progress
 from worldgen.core.labels import CLASSES
@@ -27,7 +27,7 @@ from worldgen.data.dataset.index import DataSet
 from worldgen.data.view.page import spread
 from worldgen.instruments.augmentation import AugmentConfig
 from worldgen.instruments.detector.detector import Detector, DetectorConfig
-from worldgen.instruments.loading import stored_instrument
+from worldgen.instruments.instrument_files import stored_instrument
 from worldgen.instruments.verifier.verifier import NONE, Verifier, from_detector, load_verifier, save_verifier
 
 AUGMENT = AugmentConfig(zoom=0.25, max_zoom=1.25, light=0.4, softness=0.35)
@@ -55,7 +55,7 @@ def scenes_of(urls: list[str], every: int, limit: int) -> Scenes:
 
 def train(scenes: Scenes, minutes: float, batch: int, out: Path) -> tuple[Verifier, int]:
     torch.manual_seed(0)
-    draw = Draw(scenes)
+    draw = BoxDraw(scenes)
     print(f"{len(scenes.now)} frames, boxes", dict(zip(CLASSES, draw.counts.tolist(), strict=True)), flush=True)
     verifier = from_detector(shipped_detector()).to(memory_format=torch.channels_last).train()
     mean = copy.deepcopy(verifier).requires_grad_(False)

@@ -20,13 +20,13 @@ from worldgen.instruments.attributes.attribute_reader import (
     GROUPS,
     PRESENT,
     AttributeReader,
+    AttributeTruth,
     Reading,
-    Truth,
     network_of,
 )
 from worldgen.instruments.detector.detector import GROUPS as DETECTED
 from worldgen.instruments.detector.presence import PresenceReader, best_threshold
-from worldgen.instruments.loading import stored_instrument
+from worldgen.instruments.instrument_files import stored_instrument
 
 
 def accuracy_record(
@@ -72,7 +72,7 @@ class _Looked:
     """A clip as it was read. scores: ``(3, groups)`` of the detector, or None."""
 
     reading: Reading
-    truth: Truth
+    truth: AttributeTruth
     val: bool
     scores: np.ndarray | None
 
@@ -84,7 +84,7 @@ class _Looked:
 
 def _look(sample: Sample, reader: AttributeReader, presence: PresenceReader | None, val: bool) -> _Looked:
     frames = places(len(sample.clip))
-    truth = Truth.of(sample.scenario, sample.labels, frames)
+    truth = AttributeTruth.of(sample.scenario, sample.labels, frames)
     scores = presence.scores(sample.clip, frames) if presence is not None and val else None
     return _Looked(reader.read(sample.clip, frames), truth, val, scores)
 

@@ -17,7 +17,7 @@ from worldgen.instruments.attributes.attribute_reader import (
     WINDOW,
     AttributeConfig,
     AttributeNetwork,
-    Truth,
+    AttributeTruth,
     window_input,
 )
 
@@ -53,7 +53,7 @@ class Windows:
         """``per_clip`` windows spread evenly over each clip; samples need scenario and labels."""
         frames, weather, light, present = [], [], [], []
         for sample in samples:
-            truth = Truth.of(sample.scenario, sample.labels)
+            truth = AttributeTruth.of(sample.scenario, sample.labels)
             for middle in np.linspace(1, len(sample.clip) - WINDOW + 1, per_clip).round().astype(int):
                 frames.append(sample.clip.frames[middle - 1 : middle + 2])
                 weather.append(truth.weather)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from worldgen.core.samples import Sample
 from worldgen.evaluation.measures.intervals import Interval
-from worldgen.evaluation.measures.motion_control import Drive, control_rows, slices
-from worldgen.instruments.loading import stored_instrument
+from worldgen.evaluation.measures.motion_control import MotionPair, control_rows, slices
+from worldgen.instruments.instrument_files import stored_instrument
 from worldgen.instruments.motion.motion_reader import BARS, MotionReader, network_of
 
 
@@ -20,7 +20,7 @@ def accuracy_record(folder: str | Path, samples: Iterable[Sample], real: Iterabl
     reader = MotionReader(network_of(instrument), instrument)
     drives, weathers, lights = [], [], []
     for sample in samples:
-        drives.append(Drive(sample.ego, reader.read(sample.clip, sample.camera)))
+        drives.append(MotionPair(sample.ego, reader.read(sample.clip, sample.camera)))
         weathers.append(sample.scenario.weather)
         lights.append(sample.scenario.light)
     record = {
@@ -32,7 +32,7 @@ def accuracy_record(folder: str | Path, samples: Iterable[Sample], real: Iterabl
     seen, sources = [], []
     for sample in real:
         if sample.ego is not None and sample.camera is not None:
-            seen.append(Drive(sample.ego, reader.read(sample.clip, sample.camera)))
+            seen.append(MotionPair(sample.ego, reader.read(sample.clip, sample.camera)))
             sources.append(str(sample.provenance.get("source", sample.key.split("_")[0])))
     if seen:
         record["real"] = {

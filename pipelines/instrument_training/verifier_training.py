@@ -53,7 +53,7 @@ class Scenes:
 
 
 @dataclass(frozen=True, eq=False)
-class Truth:
+class BoxTruth:
     """What one picture shows. good: rows that are asked about."""
 
     box: np.ndarray
@@ -62,7 +62,7 @@ class Truth:
     track_id: np.ndarray
 
 
-def truth_of(labels: Labels, frame: int) -> Truth:
+def truth_of(labels: Labels, frame: int) -> BoxTruth:
     """The objects of a frame of which anything is seen."""
     there = labels.at(frame)
     there = there.where(
@@ -75,10 +75,10 @@ def truth_of(labels: Labels, frame: int) -> Truth:
         & (size[:, 1] >= MIN_HEIGHT_PX)
         & (size[:, 0] >= MIN_WIDTH_PX)
     )
-    return Truth(there.box_px, there.class_id, good, there.track_id)
+    return BoxTruth(there.box_px, there.class_id, good, there.track_id)
 
 
-class Draw:
+class BoxDraw:
     """Pictures with boxes to ask about, drawn by what is rare."""
 
     def __init__(self, scenes: Scenes):
@@ -119,7 +119,7 @@ class Draw:
         return box.astype(np.float32)
 
     def _spoilt(
-        self, truth: Truth, row: int, at: tuple[int, int], common: np.ndarray, kind: float, *, rng: np.random.Generator
+        self, truth: BoxTruth, row: int, at: tuple[int, int], common: np.ndarray, kind: float, *, rng: np.random.Generator
     ) -> np.ndarray:
         box = truth.box[row].astype(float)
         size = box[2:] - box[:2]
@@ -140,7 +140,7 @@ class Draw:
         return there[0].astype(float) if len(there) else box + np.tile(common, 2)
 
 
-def answers(truth: Truth, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def answers(truth: BoxTruth, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What is right for boxes ``(K, 4)``: class (``MASKED`` where nobody can say), fit, and whether the fit counts."""
     count = len(boxes)
     if not len(truth.box):
@@ -154,15 +154,15 @@ def answers(truth: Truth, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
+class VerifierBatch:
     """Pictures ``(B, 6, H, W)``, boxes to ask about ``(B, ASKED, 4)``, and what the pictures show."""
 
     pictures: Tensor
     asked: np.ndarray
-    truths: tuple[Truth, ...]
+    truths: tuple[BoxTruth, ...]
 
 
-def batch_of(draw: Draw, config: AugmentConfig, *, size: int, seed: int, step: int) -> Batch:
+def batch_of(draw: BoxDraw, config: AugmentConfig, *, size: int, seed: int, step: int) -> VerifierBatch:
     """The batch of a step, drawn from (seed, step) alone."""
     rng = numpy_rng("verifier batch", seed, step)
     now, before, asked, truths = [], [], [], []
@@ -175,15 +175,15 @@ def batch_of(draw: Draw, config: AugmentConfig, *, size: int, seed: int, step: i
         shown = len(truth.box)
         there = (moved[:shown, 2:] - moved[:shown, :2]).min(1, initial=9) > 0.5
         good = truth.good & (left[:shown] > 0.6)
-        truths.append(Truth(moved[:shown][there], truth.class_id[there], good[there], truth.track_id[there]))
+        truths.append(BoxTruth(moved[:shown][there], truth.class_id[there], good[there], truth.track_id[there]))
         now.append(frame)
         before.append(earlier)
         asked.append(moved[shown:])
     x = to_pairs(np.stack(now), np.stack(before)).contiguous(memory_format=torch.channels_last)
-    return Batch(x, np.stack(asked), tuple(truths))
+    return VerifierBatch(x, np.stack(asked), tuple(truths))
 
 
-def batch_loss(verifier: Verifier, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+def batch_loss(verifier: Verifier, batch: VerifierBatch) -> tuple[Tensor, dict[str, float]]:
     """Of classes, fit, heat and sides; and each by itself."""
     features = verifier(batch.pictures)
     heat, sides = verifier.places(features)

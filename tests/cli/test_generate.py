@@ -10,7 +10,7 @@ import pytest
 from tests.models.build import noisy_weights
 from worldgen.cli.main import main
 from worldgen.data.dataset.index import DataSet
-from worldgen.generation.campaign.worker import Worker
+from worldgen.generation.campaign.worker import SampleWorker
 from worldgen.models.native.sizes import build_pipeline
 
 RECIPE = """
@@ -87,7 +87,7 @@ def test_a_cell_that_stops_short_is_exit_code_1(recipe, tmp_path, capsys):
 
 
 def test_interrupted_and_started_again(recipe, tmp_path, capsys, monkeypatch):
-    run, calls = Worker.run, []
+    run, calls = SampleWorker.run, []
 
     def interrupted(self, job):
         calls.append(job.name)
@@ -95,7 +95,7 @@ def test_interrupted_and_started_again(recipe, tmp_path, capsys, monkeypatch):
             raise KeyboardInterrupt
         return run(self, job)
 
-    monkeypatch.setattr(Worker, "run", interrupted)
+    monkeypatch.setattr(SampleWorker, "run", interrupted)
     arguments = ["generate", "--config", recipe, f"output={tmp_path / 'set'}"]
     assert main(arguments) == 130
     assert not (tmp_path / "set" / "lock.json").exists() and not (tmp_path / "set" / "dataset.json").exists()

@@ -13,7 +13,7 @@ import numpy as np
 from worldgen.core.clip import Clip
 from worldgen.core.samples import Conditions
 from worldgen.generation.campaign.recipe import CellGroup, ClipConfig, ModelConfig, Recipe, WorkConfig
-from worldgen.generation.campaign.worker import Equipment, Worker
+from worldgen.generation.campaign.worker import LoadedModels, SampleWorker
 from worldgen.generation.quality.gate import Bound, Gate, GateConfig
 from worldgen.generation.quality.scorecard import Scorecard
 
@@ -77,15 +77,15 @@ class Poisoned:
         return self.model(requests, options)
 
 
-def equip(model, *, name: str = "noise", weights_hash: str = "0" * 32, gate: GateConfig = RECIPE.gate) -> Equipment:
-    return Equipment(model, PixelScorer(), Gate(gate), name, weights_hash)
+def equip(model, *, name: str = "noise", weights_hash: str = "0" * 32, gate: GateConfig = RECIPE.gate) -> LoadedModels:
+    return LoadedModels(model, PixelScorer(), Gate(gate), name, weights_hash)
 
 
-def noise_worker(r: Recipe) -> Worker:
-    return Worker(r, equip(NoiseModel(), gate=r.gate))
+def noise_worker(r: Recipe) -> SampleWorker:
+    return SampleWorker(r, equip(NoiseModel(), gate=r.gate))
 
 
-def tiny_worker(r: Recipe, words: str = "") -> Worker:
+def tiny_worker(r: Recipe, words: str = "") -> SampleWorker:
     """A worker with the real pipeline at tiny size."""
     import torch
 
@@ -97,13 +97,13 @@ def tiny_worker(r: Recipe, words: str = "") -> Worker:
     pipeline = build_pipeline("tiny", words=["a car in fog"])
     noisy_weights(pipeline.transformer, 0.05)
     pipeline.set_progress_bar_config(disable=True)
-    return Worker(r, equip(pipeline, name="tiny", weights_hash=pipeline_hash(pipeline), gate=r.gate))
+    return SampleWorker(r, equip(pipeline, name="tiny", weights_hash=pipeline_hash(pipeline), gate=r.gate))
 
 
 class Suicidal:
     """A worker whose process is killed in the middle of its first job, once for each marker file it can make."""
 
-    def __init__(self, worker: Worker, marker: Path):
+    def __init__(self, worker: SampleWorker, marker: Path):
         self.worker, self.marker = worker, marker
 
     def run(self, job):

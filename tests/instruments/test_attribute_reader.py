@@ -19,13 +19,13 @@ from worldgen.instruments.attributes.attribute_reader import (
     AttributeConfig,
     AttributeNetwork,
     AttributeReader,
-    Truth,
+    AttributeTruth,
     config_record,
     presence,
     window_input,
     windows,
 )
-from worldgen.instruments.loading import save_accuracy, save_weights
+from worldgen.instruments.instrument_files import save_accuracy, save_weights
 
 TINY = AttributeConfig(widths=(4, 8, 8), features=8)
 
@@ -74,7 +74,7 @@ def test_sizes_count_at_the_size_of_the_reader():
 
 def test_truth_takes_the_frames_asked_for():
     scenario = Scenario(weather="fog", light="dusk")
-    truth = Truth.of(scenario, labels([(1, "car", (10, 10, 50, 50), 1.0, False)]), [1, 0, 1])
+    truth = AttributeTruth.of(scenario, labels([(1, "car", (10, 10, 50, 50), 1.0, False)]), [1, 0, 1])
     assert WEATHERS[truth.weather] == "fog" and LIGHTS[truth.light] == "dusk"
     assert truth.present[:, 0].tolist() == [PRESENT, ABSENT, PRESENT]
 

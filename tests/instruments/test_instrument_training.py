@@ -17,7 +17,7 @@ from worldgen.core.samples import Sample
 from worldgen.core.scenario import LIGHTS, WEATHERS, Scenario
 from worldgen.core.seeds import numpy_rng
 from worldgen.instruments.attributes.attribute_reader import AttributeConfig
-from worldgen.instruments.loading import save_weights
+from worldgen.instruments.instrument_files import save_weights
 from worldgen.instruments.motion.motion_reader import MotionConfig, config_record
 
 CAMERA = Camera.from_fov(224, 128, 70.0, pitch_rad=0.03)

@@ -11,9 +11,9 @@ import torch
 from pipelines.instrument_training.verifier_training import (
     ASKED,
     MASKED,
-    Draw,
+    BoxDraw,
+    BoxTruth,
     Scenes,
-    Truth,
     answers,
     batch_loss,
     batch_of,
@@ -115,13 +115,13 @@ def test_the_one_that_ships_knows_plain_boxes_of_drawn_clips():
 
 def test_what_is_right_for_a_box():
     box = np.array([[10, 10, 30, 50], [60, 20, 66, 26]], np.float32)
-    truth = Truth(box, np.array([6, 0]), np.array([True, False]), np.array([1, 2]))
+    truth = BoxTruth(box, np.array([6, 0]), np.array([True, False]), np.array([1, 2]))
     asked = np.array([[10, 10, 30, 50], [24, 10, 44, 50], [20, 10, 40, 50], [100, 10, 120, 50], [60, 20, 66, 27]])
     asked = np.concatenate([asked, [[16, 10, 36, 50]]]).astype(np.float32)
     name, fit, counts = answers(truth, asked)
     assert name.tolist() == [6, NONE, NONE, NONE, MASKED, 6] and counts.tolist() == [True] * 4 + [False, True]
     assert fit[0] == 1 and fit[1] == pytest.approx(6 / 34) and fit[2] == pytest.approx(1 / 3) and fit[3] == 0
-    empty = Truth(np.zeros((0, 4), np.float32), np.zeros(0, int), np.zeros(0, bool), np.zeros(0, int))
+    empty = BoxTruth(np.zeros((0, 4), np.float32), np.zeros(0, int), np.zeros(0, bool), np.zeros(0, int))
     assert (answers(empty, asked)[0] == NONE).all()
 
 
@@ -130,7 +130,7 @@ class _Sample:
 
 
 def test_a_batch_depends_on_seed_and_step_alone():
-    draw = Draw(Scenes.of([_Sample, _Sample], every=3))
+    draw = BoxDraw(Scenes.of([_Sample, _Sample], every=3))
     one, again, other = (batch_of(draw, AugmentConfig(), size=2, seed=0, step=step) for step in (4, 4, 5))
     assert torch.equal(one.pictures, again.pictures) and np.array_equal(one.asked, again.asked)
     assert one.asked.shape == (2, ASKED, 4) and not torch.equal(one.pictures, other.pictures)
@@ -141,7 +141,7 @@ def test_a_batch_depends_on_seed_and_step_alone():
 
 def test_it_can_learn():
     torch.manual_seed(0)
-    draw = Draw(Scenes.of([_Sample], every=4))
+    draw = BoxDraw(Scenes.of([_Sample], every=4))
     verifier = Verifier(VerifierConfig((8, 8, 16, 16), (1, 1, 1), 16, 8, 32)).train()
     optimizer = torch.optim.AdamW(verifier.parameters(), 3e-3)
     first = last = 0.0

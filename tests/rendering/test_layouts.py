@@ -11,7 +11,7 @@ from worldgen.core.labels import CLASSES
 from worldgen.core.layout_channels import MOTION_CHANNELS, MOTION_RANGE_MPS
 from worldgen.core.scenario import AgentRequest, Scenario
 from worldgen.rendering.drawing.ground import SEMANTICS
-from worldgen.rendering.drawing.raster import Stage
+from worldgen.rendering.drawing.raster import RasterScene
 from worldgen.rendering.layouts import LAYOUT_CHANNELS, depth_from_inverse, inverse_depth_value, layout_maps
 from worldgen.rendering.render import render_scene
 from worldgen.simulation.simulate import simulate
@@ -89,7 +89,7 @@ def test_motion_is_the_velocity_of_what_is_seen_along_the_ego_axes():
     scene = simulate(Scenario(agents=(AgentRequest("car"),)), 3, fps=8.0, num_frames=4)
     maps = layout_maps(scene, 128, 224)
     forward, left = (2 * MOTION_RANGE_MPS * (maps[:, c] - 0.5) for c in MOTION_CHANNELS)
-    raster = Stage(scene, scene.camera.resized(224, 128)).draw(2)
+    raster = RasterScene(scene, scene.camera.resized(224, 128)).draw(2)
     track = np.take(raster.track, raster.index)
     moving = [a for a in scene.agents if (track == a.track_id).sum() > 60 and abs(a.speed_mps[2]) > 1.0]
     assert moving

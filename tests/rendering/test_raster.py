@@ -12,7 +12,7 @@ from worldgen.core.camera import Camera
 from worldgen.core.scene import Agent, Patch, Scene
 from worldgen.rendering.drawing.depth_order import AgentOrder
 from worldgen.rendering.drawing.ground import quads
-from worldgen.rendering.drawing.raster import FAR_M, Stage, clipped
+from worldgen.rendering.drawing.raster import FAR_M, RasterScene, clipped
 from worldgen.rendering.drawing.view import Rays, View
 from worldgen.rendering.meshes.mesh import MeshBuilder, Paint, srgb
 
@@ -84,7 +84,7 @@ def test_a_pedestrian_before_a_truck_is_drawn_last() -> None:
 def test_ground_depth_is_exact() -> None:
     scene = plain_scene()
     rays = Rays.of(scene.camera)
-    stage = Stage(scene, scene.camera.resized(448, 256))
+    stage = RasterScene(scene, scene.camera.resized(448, 256))
     view = View.of(stage, 0, rays)
     down = rays.ego[..., 2]
     seen = (down < -0.02) & (view.fine.semantic[view.index] >= 1)
@@ -96,7 +96,7 @@ def test_ground_depth_is_exact() -> None:
 
 def test_depth_of_a_box_is_its_near_face() -> None:
     scene = plain_scene(agents=(agent(1, "cargo", "cargo_box", x=10.0, y=0.0, size=(2.0, 2.0, 1.2), label=None),))
-    stage = Stage(scene, scene.camera.resized(448, 256))
+    stage = RasterScene(scene, scene.camera.resized(448, 256))
     view = View.of(stage, 0, Rays.of(scene.camera))
     u, v = (int(k) for k in scene.camera.project(np.array([9.0, 0.0, 0.6]))[0])
     assert view.fine.track[view.index[v, u]] == 1
@@ -105,7 +105,7 @@ def test_depth_of_a_box_is_its_near_face() -> None:
 
 def test_what_is_near_hides_what_is_far() -> None:
     near, far = agent(1, "car", "sedan", x=10.0), agent(2, "truck", "box_truck", x=25.0)
-    stage = Stage(plain_scene(agents=(far, near)), Camera.from_fov(448, 256))
+    stage = RasterScene(plain_scene(agents=(far, near)), Camera.from_fov(448, 256))
     raster = stage.draw(0)
     track = raster.track[raster.index]
     u, v = (int(k) for k in stage.camera.project(np.array([7.7, 0.0, 0.8]))[0])
@@ -127,7 +127,7 @@ def test_a_crest_hides_what_is_behind_it() -> None:
     hidden = agent(1, "car", "sedan", x=95.0, y=0.0)
     tall = agent(2, "truck", "box_truck", x=95.0, y=4.0, size=(8.0, 2.4, 6.5))
     scene = plain_scene(agents=(hidden, tall))
-    flat, crest = (Stage(s, s.camera.resized(896, 512)) for s in (scene, _with_crest(scene)))
+    flat, crest = (RasterScene(s, s.camera.resized(896, 512)) for s in (scene, _with_crest(scene)))
     open_view, raster = flat.draw(0), crest.draw(0)
     tracks = raster.track[raster.index]
     assert (open_view.track[open_view.index] == 1).sum() > 60
@@ -139,6 +139,6 @@ def test_absent_agents_are_not_drawn() -> None:
     present = np.ones(3, bool)
     present[1] = False
     scene = plain_scene(agents=(replace(agent(1, "car", "sedan", x=12.0, frames=3), present=present),), frames=3)
-    stage = Stage(scene, scene.camera)
+    stage = RasterScene(scene, scene.camera)
     counts = [(r.track[r.index] == 1).sum() for r in (stage.draw(k) for k in range(3))]
     assert counts[0] > 0 and counts[1] == 0 and counts[2] > 0

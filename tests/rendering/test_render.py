@@ -16,7 +16,7 @@ from worldgen.rendering.drawing.ground import SEM
 from worldgen.rendering.drawing.lens import TONE_STEPS, TONE_TOP, tone_table
 from worldgen.rendering.drawing.motion_blur import pixel_velocity
 from worldgen.rendering.drawing.palette import palette
-from worldgen.rendering.drawing.raster import FAR_M, Stage
+from worldgen.rendering.drawing.raster import FAR_M, RasterScene
 from worldgen.rendering.drawing.view import Rays, View
 from worldgen.rendering.render import render_scene
 
@@ -168,7 +168,7 @@ def test_depth_and_ego_motion_explain_the_pictures() -> None:
 
 def test_motion_field_agrees_with_poses() -> None:
     scene = plain_scene(agents=(agent(1, "car", "sedan", x=14.0, y=1.0, speed=5.0),), speed=9.0, yaw_rate=0.1)
-    rays, stage = Rays.of(scene.camera), Stage(scene, scene.camera.resized(448, 256))
+    rays, stage = Rays.of(scene.camera), RasterScene(scene, scene.camera.resized(448, 256))
     view = View.of(stage, 1, rays)
     velocity = pixel_velocity(stage, view, rays)
     v, u = (int(k.mean()) for k in np.nonzero(view.fine.track[view.index] == 1))

@@ -93,11 +93,11 @@ def _recipe(args: argparse.Namespace) -> tuple[Recipe, str]:
 def _maker(recipe: Recipe) -> MakeDoer:
     from functools import partial
 
-    from worldgen.generation.campaign.worker import Worker
+    from worldgen.generation.campaign.worker import SampleWorker
     from worldgen.models.native.loading import quiet_libraries
 
     quiet_libraries()
-    return partial(Worker.load, recipe)
+    return partial(SampleWorker.load, recipe)
 
 
 def _plan(args: argparse.Namespace, recipe: Recipe) -> int:
@@ -137,11 +137,11 @@ def _hours(hours: float) -> str:
 
 
 def _run(args: argparse.Namespace, recipe: Recipe, config: str) -> int:
-    from worldgen.generation.campaign.campaign import Run
+    from worldgen.generation.campaign.campaign import Campaign
 
     runner = _runner(args, recipe)
     try:
-        work = Run(recipe, runner, _say, config, page=not args.no_report)
+        work = Campaign(recipe, runner, _say, config, page=not args.no_report)
         for _ in _shown(work.steps(), work.grid.quota):
             pass
     finally:
@@ -158,14 +158,14 @@ def _run(args: argparse.Namespace, recipe: Recipe, config: str) -> int:
 
 
 def _runner(args: argparse.Namespace, recipe: Recipe) -> Runner:
-    from worldgen.generation.campaign.runner import HereRunner, ProcessRunner
+    from worldgen.generation.campaign.runner import InProcessRunner, ProcessRunner
 
     make = _maker(recipe)
     if args.ray:
         from worldgen.generation.campaign.cluster import RayRunner
 
         return RayRunner(make, address=args.ray, workers=args.workers)
-    return HereRunner(make) if args.workers == 1 else ProcessRunner(make, args.workers)
+    return InProcessRunner(make) if args.workers == 1 else ProcessRunner(make, args.workers)
 
 
 def summary(url: str, report: dict) -> list[str]:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from worldgen.core.samples import Sample
-    from worldgen.generation.restyle.restyle_run import Progress, RestyleRun
+    from worldgen.generation.restyle.restyle_run import RestyleProgress, RestyleRun
     from worldgen.generation.restyle.restyling import RestyleConfig
 
 EXIT_NONE = 1
@@ -156,7 +156,7 @@ def summary(url: str, report: dict) -> list[str]:
     return lines
 
 
-def _shown(work: RestyleRun) -> Iterator[Progress]:
+def _shown(work: RestyleRun) -> Iterator[RestyleProgress]:
     from worldgen.cli.progress import progress
 
     return progress(work.steps(), desc="clips")

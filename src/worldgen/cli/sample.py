@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     import time
 
     from worldgen.core.errors import InputError
-    from worldgen.generation.sample.background import PreparedAhead, stated_facts
+    from worldgen.generation.sample.background import BackgroundPreparation, stated_facts
 
     start_s = time.monotonic()
     if not (args.prompt.strip() or args.context or args.layout):
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("--num", args.num, "1 to 1000")
     ahead = None
     if "torch" not in sys.modules and (facts := stated_facts(args.model)):
-        ahead = PreparedAhead(_request(args, facts, args.seed), facts.accepts)  # while the libraries below load
+        ahead = BackgroundPreparation(_request(args, facts, args.seed), facts.accepts)  # while the libraries below load
 
     from worldgen.cli.progress import progress
     from worldgen.files.folders import output_folder
@@ -98,10 +98,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _request(args: argparse.Namespace, facts, seed: int):
-    from worldgen.generation.sample.request import Request, read_scenario
+    from worldgen.generation.sample.request import SampleRequest, read_scenario
 
     width, height = _size(args.size) if args.size else facts.size_px
-    return Request(
+    return SampleRequest(
         prompt=args.prompt.strip(), frames=args.frames, fps=args.fps or facts.fps, width_px=width, height_px=height,
         seed=seed, context=args.context, context_frames=args.context_frames or max(1, min(8, args.frames // 2)), context_start_s=args.context_start,
         ego=args.ego, speed_mps=args.speed, scenario=read_scenario(args.layout) if args.layout else None,

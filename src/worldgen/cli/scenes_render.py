@@ -24,7 +24,7 @@ EPILOG = """examples:
 
 
 @dataclass(frozen=True)
-class Look:
+class ClipShape:
     """Shape of the clips: frames, frames per second, width and height in pixels."""
 
     frames: int
@@ -34,13 +34,13 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Job:
+class RenderJob:
     """One shard: its name, and scenarios as JSON with their seeds."""
 
     url: str
     name: str
     takes: tuple[tuple[str, int], ...]
-    look: Look
+    look: ClipShape
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
     return _many(args, look)
 
 
-def _look(args: argparse.Namespace) -> Look:
+def _look(args: argparse.Namespace) -> ClipShape:
     import math
 
     from worldgen.core.errors import InputError
@@ -100,10 +100,10 @@ def _look(args: argparse.Namespace) -> Look:
         raise InputError("--frames", args.frames, "1 to 2000")
     if not (math.isfinite(args.fps) and 1 <= args.fps <= 60):
         raise InputError("--fps", args.fps, "1 to 60")
-    return Look(args.frames, float(args.fps), int(width), int(height))
+    return ClipShape(args.frames, float(args.fps), int(width), int(height))
 
 
-def make_scene(scenario: Scenario, seed: int, look: Look) -> Scene:
+def make_scene(scenario: Scenario, seed: int, look: ClipShape) -> Scene:
     """The scene of a scenario, seen by a camera of the wanted size with the drawn field of view."""
     from worldgen.core.camera import Camera
     from worldgen.core.seeds import numpy_rng
@@ -116,7 +116,7 @@ def make_scene(scenario: Scenario, seed: int, look: Look) -> Scene:
     return simulate(scenario, seed, fps=look.fps, num_frames=look.frames, camera=camera)
 
 
-def _one(args: argparse.Namespace, look: Look) -> int:
+def _one(args: argparse.Namespace, look: ClipShape) -> int:
     """One clip in the output folder that ``worldgen sample`` writes."""
     import json
 
@@ -239,7 +239,7 @@ def _cell(chosen: dict[str, str], base: Scenario, rng: np.random.Generator, *, f
     return replace(base, events=events, **fields)
 
 
-def render_shard(job: Job) -> dict:
+def render_shard(job: RenderJob) -> dict:
     """Render the takes of one shard and write it; finished shards are left alone. Returns a record of the outcome."""
     import json
 
@@ -266,7 +266,7 @@ def render_shard(job: Job) -> dict:
     return {"shard": job.name, "rendered": rendered, "kept": 0, "skipped": skipped}
 
 
-def make_sample(scenario: Scenario, seed: int, look: Look) -> Sample:
+def make_sample(scenario: Scenario, seed: int, look: ClipShape) -> Sample:
     """A rendered scene as a sample of a data set; its own drive, so that splits never cut through it."""
     import worldgen
     from worldgen.core.errors import InputError
@@ -298,7 +298,7 @@ def make_sample(scenario: Scenario, seed: int, look: Look) -> Sample:
     )  # fmt: skip
 
 
-def _jobs(args: argparse.Namespace, look: Look, url: str) -> list[Job]:
+def _jobs(args: argparse.Namespace, look: ClipShape, url: str) -> list[RenderJob]:
     import json
 
     from worldgen.core.errors import InputError
@@ -314,10 +314,10 @@ def _jobs(args: argparse.Namespace, look: Look, url: str) -> list[Job]:
         raise InputError("--grid with this prompt", args.grid, "a combination that the prompt's events allow")
     takes = [(json.dumps(s.to_json(), sort_keys=True), args.seed + k) for k, s in enumerate(scenarios)]
     chunks = [tuple(takes[i : i + args.shard_size]) for i in range(0, len(takes), args.shard_size)]
-    return [Job(url, f"scenes-s{args.seed}-{k:05d}", chunk, look) for k, chunk in enumerate(chunks)]
+    return [RenderJob(url, f"scenes-s{args.seed}-{k:05d}", chunk, look) for k, chunk in enumerate(chunks)]
 
 
-def _many(args: argparse.Namespace, look: Look) -> int:
+def _many(args: argparse.Namespace, look: ClipShape) -> int:
     """A data set: shards, index and summary."""
     import json
     import time
@@ -358,7 +358,7 @@ def _many(args: argparse.Namespace, look: Look) -> int:
     return 0
 
 
-def _outcomes(jobs: list[Job], workers: int):
+def _outcomes(jobs: list[RenderJob], workers: int):
     """Records of finished shards, from this process or from several."""
     if workers == 1 or len(jobs) == 1:
         yield from map(render_shard, jobs)

@@ -15,7 +15,7 @@ LONGEST_WAIT_S = 60.0
 
 
 @dataclass(eq=False)
-class Patience:
+class Retry:
     """Repeats what the file system refuses. retries: after the first try. wait_s: before the first retry, then doubled.
 
     faults: what went wrong, one line each, also when a later try went well.

@@ -20,7 +20,7 @@ MAX_EXTENSION_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
-class Entry:
+class TarEntry:
     """One file of an archive: its name, and where its bytes lie."""
 
     name: str
@@ -28,7 +28,7 @@ class Entry:
     size: int
 
 
-def entries(file: BinaryIO, where: str) -> Iterator[Entry]:
+def entries(file: BinaryIO, where: str) -> Iterator[TarEntry]:
     """The regular files of an uncompressed tar, in order, with the file positioned at each one's first byte.
 
     The standard library stops without a word at a damaged header; a data set needs to know. Folder entries are
@@ -70,7 +70,7 @@ def entries(file: BinaryIO, where: str) -> Iterator[Entry]:
         _refuse(info, name, where)
         if info.isreg():
             file.seek(start)
-            yield Entry(name.removeprefix("./"), start, size)
+            yield TarEntry(name.removeprefix("./"), start, size)
 
 
 def _extension(kind: bytes, data: bytes, where: str) -> dict[str, str]:

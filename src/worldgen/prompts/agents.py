@@ -7,18 +7,18 @@ from dataclasses import dataclass, field
 from worldgen.core.errors import InputError
 from worldgen.core.scenario import MAX_AGENTS, AgentRequest
 from worldgen.prompts.lexicon import EMPTY_KINDS, PLURAL_COUNT
-from worldgen.prompts.tokens import Entry, Meaning, Unit
+from worldgen.prompts.tokens import LexiconEntry, Unit, WordMeaning
 
 PLAIN_TRAFFIC = 4
 CROSSING_KINDS = ("pedestrian", "child", "animal")
 ON_ROAD_KINDS = ("pedestrian", "child", "animal", "cargo", "traffic_cone", "cyclist")
-FOLLOWED = Entry("p_ahead", (Meaning("place", "ahead"),))
+FOLLOWED = LexiconEntry("p_ahead", (WordMeaning("place", "ahead"),))
 BEFORE_NOUN = frozenset(("p_parked", "p_oncoming", "crossing_verb", "p_crossing"))
 """Place words that may stand before their noun, as in "parked cars"."""
 
 
 @dataclass
-class Draft:
+class AgentDraft:
     """An agent request while its sentence is read."""
 
     kind: str
@@ -34,7 +34,7 @@ class Draft:
 class AgentReader:
     """Reads the units one by one. leftover: units that found no agent; notes: what was assumed."""
 
-    drafts: list[Draft] = field(default_factory=list)
+    drafts: list[AgentDraft] = field(default_factory=list)
     leftover: list[Unit] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     understood: list[tuple[Unit, str, str]] = field(default_factory=list)
@@ -74,7 +74,7 @@ class AgentReader:
                 self.count = unit
         self._break(hard=True)
 
-    def _last_unplaced(self) -> Draft | None:
+    def _last_unplaced(self) -> AgentDraft | None:
         last = self.drafts[-1] if self.drafts else None
         return last if last is not None and last.segment == self.segment and last.place is None else None
 
@@ -119,7 +119,7 @@ class AgentReader:
             self.understood.append((self.place, "place", place))
             self.place = None
         self.understood.append((unit, "agents", ("no " if negated else "") + kind))
-        self.drafts.append(Draft(kind, count, unit.entry.plural, place, negated, unit, self.segment))
+        self.drafts.append(AgentDraft(kind, count, unit.entry.plural, place, negated, unit, self.segment))
 
     def _traffic(self, unit: Unit, negated: bool) -> None:
         number = int(unit.meaning("traffic").value)
@@ -131,7 +131,7 @@ class AgentReader:
             self.understood.append((self.place, "place", place))
             self.place = None
         self._drop_count()
-        self.drafts.append(Draft("car", number, True, place, False, unit, self.segment))
+        self.drafts.append(AgentDraft("car", number, True, place, False, unit, self.segment))
         self.understood.append((unit, "agents", f"{number} cars"))
         self.notes.append(f"{unit.text}: read as {number} cars")
 
@@ -162,7 +162,7 @@ class AgentReader:
             self.understood.append((unit, "place", place.value))
 
     @staticmethod
-    def _backwards(here: list[Draft]) -> list[Draft]:
+    def _backwards(here: list[AgentDraft]) -> list[AgentDraft]:
         """The last request and those joined to it ("two cars and a truck ahead"), up to the last negated one."""
         out = [here[-1]]
         for draft in reversed(here[:-1]):
@@ -198,7 +198,7 @@ class AgentReader:
         rows = [AgentRequest(k, n, p) for (k, p), n in counts.items()] + [AgentRequest(k, 0, p) for k, p in zeros]
         return tuple(rows)
 
-    def _placed(self, draft: Draft) -> list[tuple[str, int]]:
+    def _placed(self, draft: AgentDraft) -> list[tuple[str, int]]:
         number, name = draft.count, draft.kind.replace("_", " ")
         if number is None:
             number = PLURAL_COUNT if draft.plural else 1

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from worldgen.prompts.patterns import Found
+from worldgen.prompts.patterns import PatternMatch
 from worldgen.prompts.tokens import Unit
 
 CONTENT = ("weather", "light", "road", "kind", "traffic")
 
 
-def _content(unit: Unit, found_at: dict[int, Found]) -> str | None:
+def _content(unit: Unit, found_at: dict[int, PatternMatch]) -> str | None:
     hit = found_at.get(id(unit))
     if hit is not None:
         return hit.field
@@ -17,7 +17,7 @@ def _content(unit: Unit, found_at: dict[int, Found]) -> str | None:
     return next((m.field for m in unit.entry.meanings if m.field in CONTENT), None)
 
 
-def find_negated(units: list[Unit], found_at: dict[int, Found]) -> tuple[set[int], list[tuple[Unit, str, str]]]:
+def find_negated(units: list[Unit], found_at: dict[int, PatternMatch]) -> tuple[set[int], list[tuple[Unit, str, str]]]:
     """Which units (by id) stand under a "no", "not" or "without"; and the words that deny, with the field they deny.
 
     A "no" reaches the next thing said and what "or", "nor" or, for things of one kind, "and" adds to it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from worldgen.core.errors import InputError
-from worldgen.prompts.tokens import Entry, Meaning, Unit
+from worldgen.prompts.tokens import LexiconEntry, Unit, WordMeaning
 
 SECONDS = {
     "s": 1, "sec": 1, "secs": 1, "second": 1, "seconds": 1, "seconds_long": 1, "second_long": 1, "minute": 60, "minutes": 60, "min": 60,
@@ -54,7 +54,7 @@ def _again(units: list[Unit], notes: list[str]) -> tuple[list[Unit], list[str]]:
     return joined, notes + more
 
 
-def _join(units: list[Unit], entry: Entry, number: float | None) -> Unit:
+def _join(units: list[Unit], entry: LexiconEntry, number: float | None) -> Unit:
     text = " ".join(u.text for u in units)
     return Unit(entry, units[0].start, units[-1].end, text, number=number)
 
@@ -72,7 +72,7 @@ def _range(units: list[Unit], i: int, notes: list[str]) -> tuple[Unit | None, in
     if low is None or high is None or high < low:
         return None, 0
     middle = float(int((low + high) / 2 + 0.5))
-    joined = _join(units[i : i + length], Entry("#"), middle)
+    joined = _join(units[i : i + length], LexiconEntry("#"), middle)
     notes.append(f"{joined.text}: read as {middle:g}, the middle")
     return joined, length
 
@@ -84,7 +84,7 @@ def _bound(units: list[Unit], i: int, notes: list[str]) -> tuple[Unit | None, in
     if words not in BOUND_WORDS:
         return None, 0
     number = units[i + 2].number + BOUND_WORDS[words]
-    joined = _join(units[i : i + 3], Entry("#"), number)
+    joined = _join(units[i : i + 3], LexiconEntry("#"), number)
     notes.append(f"{joined.text}: read as {number:g}")
     return joined, 3
 
@@ -100,7 +100,7 @@ def _duration(units: list[Unit], i: int, notes: list[str]) -> tuple[Unit | None,
 
 
 def _lasting(units: list[Unit], seconds: float) -> Unit:
-    joined = _join(units, Entry("duration", (Meaning("duration_s", repr(round(seconds, 4))),)), None)
+    joined = _join(units, LexiconEntry("duration", (WordMeaning("duration_s", repr(round(seconds, 4))),)), None)
     return joined
 
 
@@ -125,6 +125,6 @@ def _clock(units: list[Unit], i: int, notes: list[str]) -> tuple[Unit | None, in
     if not 0 <= hour < 24:
         raise InputError("time of day", unit.text, "an hour below 24")
     light = light_at(hour)
-    joined = _join(units[i : i + length], Entry("l_" + light, (Meaning("light", light),)), None)
+    joined = _join(units[i : i + length], LexiconEntry("l_" + light, (WordMeaning("light", light),)), None)
     notes.append(f"{joined.text}: read as {light}")
     return joined, length

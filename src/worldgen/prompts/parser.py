@@ -10,7 +10,7 @@ from worldgen.prompts.agents import AgentReader
 from worldgen.prompts.grammar import EVENT_CONTEXT
 from worldgen.prompts.negation import find_negated
 from worldgen.prompts.numbers import join_numbers
-from worldgen.prompts.patterns import Found, find_patterns
+from worldgen.prompts.patterns import PatternMatch, find_patterns
 from worldgen.prompts.tokens import BREAKS, Unit, read_units, tokenize
 
 MAX_PROMPT_CHARACTERS = 2000
@@ -121,7 +121,7 @@ def _check(prompt: str) -> None:
 class _Reading:
     """One pass over one prompt."""
 
-    def __init__(self, prompt: str, units: list[Unit], found: list[Found]):
+    def __init__(self, prompt: str, units: list[Unit], found: list[PatternMatch]):
         self.prompt, self.units, self.found = prompt, units, found
         self.found_at = {id(hit.units[0]): hit for hit in found}
         self.negated: set[int] = set()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from worldgen.prompts import grammar
-from worldgen.prompts.tokens import Entry, Meaning, Unit
+from worldgen.prompts.tokens import LexiconEntry, Unit, WordMeaning
 
 _NOISE = "is are was were then there suddenly sudden it it's that who which being just only has have there's unexpectedly he she they very so"
 NOISE = frozenset(_NOISE.split())
@@ -28,7 +28,7 @@ class Pattern:
 
 
 @dataclass
-class Found:
+class PatternMatch:
     """A pattern found in the text: which units, and what they say together."""
 
     field: str
@@ -77,9 +77,9 @@ def compiled() -> tuple[tuple[str, tuple[Pattern, ...]], ...]:
     return tuple((field_name, tuple(_compile(*row) for row in table)) for field_name, table in tables)
 
 
-def find_patterns(units: list[Unit]) -> list[Found]:
+def find_patterns(units: list[Unit]) -> list[PatternMatch]:
     """All patterns in the text, in text order. Marks their units as used; a place is left to the agent it belongs to."""
-    found = [Found("event", unit.meaning("event").value, [unit]) for unit in units if unit.name == "event_name"]
+    found = [PatternMatch("event", unit.meaning("event").value, [unit]) for unit in units if unit.name == "event_name"]
     row = [u for u in units if u.name not in NOISE]
     names = [GONE if u.used else u.name for u in row]
     for hit in found:
@@ -102,7 +102,7 @@ def find_patterns(units: list[Unit]) -> list[Found]:
     return sorted(found, key=lambda hit: hit.units[0].start)
 
 
-def _search(pattern: Pattern, field_name: str, row: list[Unit], names: list[str]) -> Found | None:
+def _search(pattern: Pattern, field_name: str, row: list[Unit], names: list[str]) -> PatternMatch | None:
     text = " " + " ".join(names) + " "
     starts, position = {}, 0
     for i, name in enumerate(names):
@@ -117,9 +117,9 @@ def _search(pattern: Pattern, field_name: str, row: list[Unit], names: list[str]
         offset = match.start() + 1
     else:
         return None
-    hit = Found(field_name, pattern.value, [row[i] for i in indices])
+    hit = PatternMatch(field_name, pattern.value, [row[i] for i in indices])
     if field_name == "place":
-        entry = Entry("p_" + pattern.value, (Meaning("place", pattern.value),))
+        entry = LexiconEntry("p_" + pattern.value, (WordMeaning("place", pattern.value),))
         first = row[indices[0]]
         first.entry, names[indices[0]] = entry, entry.name
         rest = indices[1:]

@@ -18,7 +18,7 @@ BREAKS = frozenset(".;:/|\n()!?")
 
 
 @dataclass(frozen=True)
-class Meaning:
+class WordMeaning:
     """One thing a phrase says: ``field`` is weather, light, road, kind, count, place, traffic, empty, not or no_event."""
 
     field: str
@@ -27,11 +27,11 @@ class Meaning:
 
 
 @dataclass(frozen=True)
-class Entry:
+class LexiconEntry:
     """A phrase of the lexicon. name: how patterns see it; neutral: rightly without effect when nothing uses it."""
 
     name: str
-    meanings: tuple[Meaning, ...] = ()
+    meanings: tuple[WordMeaning, ...] = ()
     neutral: bool = False
     plural: bool = False
 
@@ -40,7 +40,7 @@ class Entry:
 class Unit:
     """A phrase as it stands in the text, characters ``start`` to ``end``."""
 
-    entry: Entry
+    entry: LexiconEntry
     start: int
     end: int
     text: str
@@ -51,7 +51,7 @@ class Unit:
     def name(self) -> str:
         return self.entry.name
 
-    def meaning(self, field: str) -> Meaning | None:
+    def meaning(self, field: str) -> WordMeaning | None:
         return next((m for m in self.entry.meanings if m.field == field), None)
 
 
@@ -82,8 +82,8 @@ def _phrases(text: str) -> list[str]:
     return [phrase for phrase in text.split("|") if phrase]
 
 
-def _field_entries() -> list[tuple[str, Entry]]:
-    out: list[tuple[str, Entry]] = []
+def _field_entries() -> list[tuple[str, LexiconEntry]]:
+    out: list[tuple[str, LexiconEntry]] = []
     tables = (
         ("weather", "w", lexicon.WEATHER_WORDS),
         ("light", "l", lexicon.LIGHT_WORDS),
@@ -97,47 +97,47 @@ def _field_entries() -> list[tuple[str, Entry]]:
                 # "a cyclist crosses" is the event, "a cyclist on the way across" a cyclist with a place.
                 verb = value == "crossing" and phrase.startswith(("cross", "walk"))
                 name = "crossing_verb" if verb else f"{letter}_{value}"
-                out.append((phrase, Entry(name, (Meaning(field, value, hint),), neutral=field == "place" and hint)))
+                out.append((phrase, LexiconEntry(name, (WordMeaning(field, value, hint),), neutral=field == "place" and hint)))
     for kind, text in lexicon.KIND_WORDS.items():
         for noun in _phrases(text):
-            out.append((noun, Entry(kind, (Meaning("kind", kind),))))
+            out.append((noun, LexiconEntry(kind, (WordMeaning("kind", kind),))))
             many = plural(noun)
             if many and many != noun:
-                out.append((many, Entry(kind, (Meaning("kind", kind),), plural=True)))
+                out.append((many, LexiconEntry(kind, (WordMeaning("kind", kind),), plural=True)))
     for kind, text in lexicon.ALSO_PLURAL.items():
-        out += [(noun, Entry(kind, (Meaning("kind", kind),), plural=True)) for noun in _phrases(text)]
+        out += [(noun, LexiconEntry(kind, (WordMeaning("kind", kind),), plural=True)) for noun in _phrases(text)]
     return out
 
 
-def _other_entries() -> list[tuple[str, Entry]]:
-    out: list[tuple[str, Entry]] = []
+def _other_entries() -> list[tuple[str, LexiconEntry]]:
+    out: list[tuple[str, LexiconEntry]] = []
     for phrase, count in lexicon.VAGUE_COUNTS.items():
-        out.append((phrase, Entry("#", (Meaning("count", str(count)),))))
+        out.append((phrase, LexiconEntry("#", (WordMeaning("count", str(count)),))))
     for number, word in enumerate(lexicon.NUMBER_WORDS):
-        out.append((word, Entry("#", (Meaning("number", str(number)),), neutral=word == "one")))
+        out.append((word, LexiconEntry("#", (WordMeaning("number", str(number)),), neutral=word == "one")))
     for word, number in lexicon.TENS.items():
-        out.append((word, Entry("#", (Meaning("number", str(number)),))))
+        out.append((word, LexiconEntry("#", (WordMeaning("number", str(number)),))))
     for phrase, count in lexicon.TRAFFIC_COUNTS.items():
-        out.append((phrase, Entry("traffic", (Meaning("traffic", str(count)),))))
-    out += [(p, Entry("empty", (Meaning("empty", "yes"),))) for p in _phrases(lexicon.EMPTY_WORDS)]
-    out += [(p, Entry("no", (Meaning("not", "yes"),))) for p in _phrases(lexicon.NEGATIONS + "|" + lexicon.ALSO_NO)]
-    out += [(p, Entry("no_event", (Meaning("no_event", "yes"),))) for p in _phrases(lexicon.NO_EVENT)]
-    out += [(p, Entry(p.replace(" ", "_"), neutral=True)) for p in _phrases(lexicon.FILLERS)]
-    out += [(p, Entry(p.replace(" ", "_"))) for p in _phrases(lexicon.UNMODELLED)]
-    out += [(name.replace("_", " "), Entry("event_name", (Meaning("event", name),))) for name in grammar.EVENT_NAMES]
+        out.append((phrase, LexiconEntry("traffic", (WordMeaning("traffic", str(count)),))))
+    out += [(p, LexiconEntry("empty", (WordMeaning("empty", "yes"),))) for p in _phrases(lexicon.EMPTY_WORDS)]
+    out += [(p, LexiconEntry("no", (WordMeaning("not", "yes"),))) for p in _phrases(lexicon.NEGATIONS + "|" + lexicon.ALSO_NO)]
+    out += [(p, LexiconEntry("no_event", (WordMeaning("no_event", "yes"),))) for p in _phrases(lexicon.NO_EVENT)]
+    out += [(p, LexiconEntry(p.replace(" ", "_"), neutral=True)) for p in _phrases(lexicon.FILLERS)]
+    out += [(p, LexiconEntry(p.replace(" ", "_"))) for p in _phrases(lexicon.UNMODELLED)]
+    out += [(name.replace("_", " "), LexiconEntry("event_name", (WordMeaning("event", name),))) for name in grammar.EVENT_NAMES]
     return out
 
 
 @lru_cache(maxsize=1)
-def phrase_table() -> dict[tuple[str, ...], Entry]:
+def phrase_table() -> dict[tuple[str, ...], LexiconEntry]:
     """Every phrase of the lexicon as a row of words -> entry. A phrase in several tables has all their meanings."""
-    table: dict[tuple[str, ...], Entry] = {}
+    table: dict[tuple[str, ...], LexiconEntry] = {}
     names: dict[tuple[str, ...], str] = {}
     for name, text in grammar.SYMBOLS.items():
         for phrase in _phrases(text):
             # Determiners are passed over in the text, so that they must not stand in the trie.
             names.setdefault(tuple(w for w in phrase.split() if w not in lexicon.DETERMINERS), name)
-    symbols = [(" ".join(words), Entry(name)) for words, name in names.items()]
+    symbols = [(" ".join(words), LexiconEntry(name)) for words, name in names.items()]
     for phrase, entry in symbols + _field_entries() + _other_entries():
         words = tuple(phrase.split())
         old = table.get(words)
@@ -146,7 +146,7 @@ def phrase_table() -> dict[tuple[str, ...], Entry]:
             continue
         meanings = old.meanings + tuple(m for m in entry.meanings if m.field not in {o.field for o in old.meanings})
         # A filler that is also a symbol keeps the symbol's name, so that patterns see it.
-        table[words] = Entry(old.name, meanings, old.neutral or entry.neutral, old.plural or entry.plural)
+        table[words] = LexiconEntry(old.name, meanings, old.neutral or entry.neutral, old.plural or entry.plural)
     return table
 
 
@@ -243,7 +243,7 @@ def read_units(text: str, tokens: list[Token]) -> list[Unit]:
     return units
 
 
-def _longest(tokens: list[Token], first: int) -> tuple[Entry | None, int]:
+def _longest(tokens: list[Token], first: int) -> tuple[LexiconEntry | None, int]:
     node, best, last = trie(), None, first
     for i in range(first, len(tokens)):
         following = node.get(tokens[i].word)
@@ -262,11 +262,11 @@ def _longest(tokens: list[Token], first: int) -> tuple[Entry | None, int]:
 def _single(text: str, token: Token) -> Unit:
     word, piece = token.word, text[token.start : token.end]
     if word in BREAKS or word == ",":
-        return Unit(Entry("," if word == "," else ".", neutral=True), token.start, token.end, piece)
+        return Unit(LexiconEntry("," if word == "," else ".", neutral=True), token.start, token.end, piece)
     if re.fullmatch(r"\d+(\.\d+)?", word):
-        return Unit(Entry("#"), token.start, token.end, piece, number=float(word))
+        return Unit(LexiconEntry("#"), token.start, token.end, piece, number=float(word))
     if re.fullmatch(r"\d{1,2}:\d{2}", word):
-        return Unit(Entry("clock"), token.start, token.end, piece)
+        return Unit(LexiconEntry("clock"), token.start, token.end, piece)
     if not any(letter.isalnum() for letter in word):
-        return Unit(Entry(",", neutral=True), token.start, token.end, piece)
-    return Unit(Entry(re.sub(r"\W", "_", word)), token.start, token.end, piece)
+        return Unit(LexiconEntry(",", neutral=True), token.start, token.end, piece)
+    return Unit(LexiconEntry(re.sub(r"\W", "_", word)), token.start, token.end, piece)

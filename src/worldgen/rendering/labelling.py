@@ -8,7 +8,7 @@ import numpy as np
 
 from worldgen.core.labels import CLASSES, COLUMNS, Labels
 from worldgen.core.scene import Agent, Scene
-from worldgen.rendering.drawing.raster import Drawn, Stage
+from worldgen.rendering.drawing.raster import DrawnFaces, RasterScene
 from worldgen.rendering.drawing.view import SAMPLES
 from worldgen.rendering.render import Rendering, picture_camera, picture_frames
 
@@ -32,7 +32,7 @@ def labels_of(
     """
     wanted = picture_frames(scene, frames)
     camera = picture_camera(scene, size if rendering is None else (rendering.clip.width_px, rendering.clip.height_px))
-    stage = Stage(scene, camera.resized(camera.width_px * SAMPLES, camera.height_px * SAMPLES))
+    stage = RasterScene(scene, camera.resized(camera.width_px * SAMPLES, camera.height_px * SAMPLES))
     rows: dict[str, list] = {name: [] for name in COLUMNS}
     order = sorted(range(len(scene.agents)), key=lambda i: scene.agents[i].track_id)
     for number, frame in enumerate(wanted):
@@ -59,13 +59,13 @@ def labels_of(
     return Labels(len(wanted), camera.width_px, camera.height_px, "scene", **columns)
 
 
-def _instances(stage: Stage, frame: int, drawn: Drawn) -> np.ndarray:
+def _instances(stage: RasterScene, frame: int, drawn: DrawnFaces) -> np.ndarray:
     """Track ids at picture size, as :func:`worldgen.rendering.render.render_scene` finds them."""
     raster = stage.rasterised(frame, drawn)
     return raster.track[raster.index[SAMPLES // 2 :: SAMPLES, SAMPLES // 2 :: SAMPLES]]
 
 
-def _alone(stage: Stage, frame: int, index: int, drawn: Drawn) -> tuple[int, np.ndarray] | None:
+def _alone(stage: RasterScene, frame: int, index: int, drawn: DrawnFaces) -> tuple[int, np.ndarray] | None:
     """Pixels that one agent would fill without the others, and its amodal box in picture pixels; None if not in view."""
     box = stage.amodal_box(frame, index)
     if box is None or box[2] <= 0 or box[3] <= 0 or box[0] >= stage.camera.width_px or box[1] >= stage.camera.height_px:

@@ -17,7 +17,7 @@ from worldgen.rendering.drawing.lamps import Lamps
 from worldgen.rendering.drawing.material import Materials
 from worldgen.rendering.drawing.palette import DARKNESS
 from worldgen.rendering.drawing.precipitation import Precipitation
-from worldgen.rendering.drawing.raster import FAR_M, Stage
+from worldgen.rendering.drawing.raster import FAR_M, RasterScene
 from worldgen.rendering.drawing.view import SAMPLES, Rays, View
 
 PICTURE_ROWS = 128
@@ -59,7 +59,7 @@ class _Drawer:
 
     def __init__(self, scene: Scene, camera: Camera):
         self.scene = scene
-        self.stage = Stage(scene, camera.resized(camera.width_px * SAMPLES, camera.height_px * SAMPLES))
+        self.stage = RasterScene(scene, camera.resized(camera.width_px * SAMPLES, camera.height_px * SAMPLES))
         self.rays, fine = Rays.of(camera), self.stage.camera
         self.fine_x = ((np.arange(fine.width_px, dtype=np.float32) + 0.5 - fine.cx_px) / fine.fx_px)[None, :]
         self.fine_y = ((np.arange(fine.height_px, dtype=np.float32) + 0.5 - fine.cy_px) / fine.fy_px)[:, None]

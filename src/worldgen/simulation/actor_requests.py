@@ -13,7 +13,7 @@ from worldgen.core.scenario import AgentRequest, Scenario
 from worldgen.simulation.actors import EGO_FRONT_M, EGO_HALF_WIDTH_M, MOTOR_KINDS, SIZE_M, Track
 from worldgen.simulation.events.base import rides
 from worldgen.simulation.road.road_plan import RoadPlan
-from worldgen.simulation.stage import Stage
+from worldgen.simulation.stage import SceneBuilder
 from worldgen.simulation.street.pedestrians import WALK_MPS, cross, walk_along
 from worldgen.simulation.street.street import GREEN, RED, cone_places, park, signal
 from worldgen.simulation.traffic.motorists import clear_place_m, place_vehicle
@@ -60,7 +60,7 @@ def request_wants(scenario: Scenario) -> set[str]:
     return wants
 
 
-def place_requests(stage: Stage) -> list[tuple[AgentRequest, list[Track]]]:
+def place_requests(stage: SceneBuilder) -> list[tuple[AgentRequest, list[Track]]]:
     """Adds the agents asked for; returns what was added for each request."""
     out = []
     turning = stage.ego.manoeuvre.startswith("turn") and stage.plan.junction is not None
@@ -79,7 +79,7 @@ def place_requests(stage: Stage) -> list[tuple[AgentRequest, list[Track]]]:
     return out
 
 
-def exit_stage(stage: Stage) -> Stage:
+def exit_stage(stage: SceneBuilder) -> SceneBuilder:
     """The same stage seen along the road into which the ego turns: there it looks when the clip ends.
 
     Shares the tracks; the exit road is the main one, with the junction behind.
@@ -103,7 +103,7 @@ def exit_stage(stage: Stage) -> Stage:
     return view
 
 
-def _handler(request: AgentRequest) -> Callable[[Stage, AgentRequest, int], Track | None]:
+def _handler(request: AgentRequest) -> Callable[[SceneBuilder, AgentRequest, int], Track | None]:
     if request.kind == "traffic_light":
         return _light
     if request.kind == "traffic_cone":
@@ -113,7 +113,7 @@ def _handler(request: AgentRequest) -> Callable[[Stage, AgentRequest, int], Trac
     return place_vehicle if request.kind in MOTOR_KINDS else _person
 
 
-def _person(stage: Stage, request: AgentRequest, i: int) -> Track | None:
+def _person(stage: SceneBuilder, request: AgentRequest, i: int) -> Track | None:
     """Pedestrians, children, cyclists and animals."""
     place, kind = request.place, request.kind
     if place == "anywhere":
@@ -129,13 +129,13 @@ def _person(stage: Stage, request: AgentRequest, i: int) -> Track | None:
     return _on_walk(stage, kind, place, i)
 
 
-def _walk_offset(stage: Stage, side: int, i: int) -> float:
+def _walk_offset(stage: SceneBuilder, side: int, i: int) -> float:
     section = stage.plan.section
     middle = section.left_walk_m if side > 0 else section.right_walk_m
     return middle + side * ((i % 2) - 0.5) * min(0.9, 0.4 * max(section.sidewalk_m, 1.5))
 
 
-def _on_walk(stage: Stage, kind: str, place: str, i: int) -> Track:
+def _on_walk(stage: SceneBuilder, kind: str, place: str, i: int) -> Track:
     """Along the sidewalk or the roadside, in view until late in the clip."""
     side = {"left": 1, "right": -1}.get(place, 1 if i % 2 else -1)
     if kind + place not in stage.pace:
@@ -163,7 +163,7 @@ def _on_walk(stage: Stage, kind: str, place: str, i: int) -> Track:
     return track
 
 
-def _off_cross_road(stage: Stage, s_m: float, velocity_mps: float) -> float:
+def _off_cross_road(stage: SceneBuilder, s_m: float, velocity_mps: float) -> float:
     """A start from which the whole walk stays before or beyond the cross road."""
     junction = stage.plan.junction
     reach = junction.half_m + junction.corner_m + 0.8
@@ -174,7 +174,7 @@ def _off_cross_road(stage: Stage, s_m: float, velocity_mps: float) -> float:
     return before if before > 6.0 else junction.s_m + reach - span[0]
 
 
-def _crossing(stage: Stage, kind: str, i: int, *, hidden: bool) -> Track:
+def _crossing(stage: SceneBuilder, kind: str, i: int, *, hidden: bool) -> Track:
     """Across the road beyond where the ego gets to."""
     plan, section = stage.plan, stage.plan.section
     side = -1 if hidden or i % 2 else 1
@@ -203,7 +203,7 @@ def _crossing(stage: Stage, kind: str, i: int, *, hidden: bool) -> Track:
     return cross(stage, kind, s, ends[0], ends[1], start_s=start, speed_mps=speed)
 
 
-def _junction_crossing(stage: Stage, s_m: float, i: int) -> float:
+def _junction_crossing(stage: SceneBuilder, s_m: float, i: int) -> float:
     """The zebra of the junction that lies ahead of where the ego ends, or the place itself."""
     junction = stage.plan.junction
     for at in (junction.s_m - junction.crossing_m, junction.s_m + junction.crossing_m):
@@ -212,7 +212,7 @@ def _junction_crossing(stage: Stage, s_m: float, i: int) -> float:
     return max(s_m, junction.s_m + junction.crossing_m + 0.7 * i)
 
 
-def _cyclist(stage: Stage, place: str, i: int) -> Track:
+def _cyclist(stage: SceneBuilder, place: str, i: int) -> Track:
     """Riding at the edge of the road, ahead of the ego or towards it."""
     section = stage.plan.section
     speed = stage.uniform(*WALK_MPS["cyclist"])
@@ -237,7 +237,7 @@ def _cyclist(stage: Stage, place: str, i: int) -> Track:
     return rides(stage, "cyclist", ahead + speed * stage.times_s, d_right, np.full(stage.steps, speed))
 
 
-def _light(stage: Stage, request: AgentRequest, i: int) -> Track | None:
+def _light(stage: SceneBuilder, request: AgentRequest, i: int) -> Track | None:
     """Signals of the junction ahead; on its approach, one after another."""
     junction = stage.plan.junction
     if junction is None:
@@ -254,7 +254,7 @@ def _light(stage: Stage, request: AgentRequest, i: int) -> Track | None:
     return stage.tracks[-1]
 
 
-def _cone(stage: Stage, request: AgentRequest, i: int) -> Track | None:
+def _cone(stage: SceneBuilder, request: AgentRequest, i: int) -> Track | None:
     """Cones: on the works' taper, else along the right edge of the road, or the left."""
     section, closure = stage.plan.section, stage.plan.closure
     if closure is not None and request.place in ("anywhere", "ahead"):
@@ -271,7 +271,7 @@ def _cone(stage: Stage, request: AgentRequest, i: int) -> Track | None:
     return track
 
 
-def _lying(stage: Stage, request: AgentRequest, i: int) -> Track | None:
+def _lying(stage: SceneBuilder, request: AgentRequest, i: int) -> Track | None:
     """Parked bicycles beside the road; lost cargo on its edge."""
     section = stage.plan.section
     side = 1 if request.place in ("left", "oncoming") and not section.median_m else -1

@@ -16,15 +16,15 @@ from worldgen.core.seeds import numpy_rng
 from worldgen.simulation.actor_requests import place_requests, quiet_kinds, request_wants
 from worldgen.simulation.actors import LABELS, Track, to_agent
 from worldgen.simulation.atmosphere import draw_atmosphere, friction
-from worldgen.simulation.checks.audit import Take, event_faults, record, request_faults, without_overlaps
+from worldgen.simulation.checks.audit import SimulatedBodies, event_faults, record, request_faults, without_overlaps
 from worldgen.simulation.events import EVENTS, Event, Played
 from worldgen.simulation.road.roads import SPEED_RANGE_MPS, RoadNeeds, draw_plan
 from worldgen.simulation.road.surface import build_road
-from worldgen.simulation.stage import Stage
+from worldgen.simulation.stage import SceneBuilder
 from worldgen.simulation.street.roadside import place_statics
 from worldgen.simulation.street.street import furnish_street
-from worldgen.simulation.traffic.background import Drive, drive, fleet_tracks, no_fleet, populate
 from worldgen.simulation.traffic.ego_path import free_plan, nominal_run, plan_ego, plan_given
+from worldgen.simulation.traffic.fleet import TrafficRun, drive, fleet_tracks, no_fleet, populate
 from worldgen.simulation.traffic.given_course import MAX_GIVEN_SPEED_MPS, Course, check_given, course_of
 
 WEATHER_SPEED = {"light_rain": 0.93, "heavy_rain": 0.82, "fog": 0.72, "snow": 0.65}
@@ -58,7 +58,7 @@ MAX_FPS, MAX_FRAMES = 120.0, 4000
 
 
 @dataclass(frozen=True, eq=False)
-class Given:
+class GivenMotion:
     """The optional arguments of :func:`simulate`, as they came."""
 
     fps: float
@@ -69,7 +69,7 @@ class Given:
 
 
 @dataclass(frozen=True, eq=False)
-class Request:
+class ActorRequest:
     """All that a scene depends on. substeps: simulation steps per frame, so that there are at least ten a second."""
 
     scenario: Scenario
@@ -96,12 +96,12 @@ class Request:
 
 
 @dataclass(eq=False)
-class Attempt:
+class SceneAttempt:
     """One try at a scene: the stage as it came out, and what is wrong with it."""
 
-    request: Request
-    stage: Stage
-    take: Take
+    request: ActorRequest
+    stage: SceneBuilder
+    take: SimulatedBodies
     played: list[tuple[Event, Played]]
     faults: list[str]
 
@@ -118,7 +118,7 @@ def simulate(
     Raises InputError for unknown events, events or manoeuvres that contradict the scenario, absurd sizes, and for an
     event that no drawn scene could play.
     """
-    request = _request(scenario, seed, Given(fps, num_frames, camera, ego, speed_mps))
+    request = _request(scenario, seed, GivenMotion(fps, num_frames, camera, ego, speed_mps))
     events = check_events(scenario, given=ego is not None)
     if events and request.steps * request.dt_s < MIN_EVENT_CLIP_S:
         raise InputError(
@@ -126,7 +126,7 @@ def simulate(
             round(request.steps * request.dt_s, 2),
             f"at least {MIN_EVENT_CLIP_S}",
         )
-    best: Attempt | None = None
+    best: SceneAttempt | None = None
     for number in range(MAX_ATTEMPTS):
         attempt = _attempt(request, events, number)
         if best is None or len(attempt.faults) < len(best.faults):
@@ -141,7 +141,7 @@ def simulate(
     return _scene(best)
 
 
-def _request(scenario: Scenario, seed: int, given: Given) -> Request:
+def _request(scenario: Scenario, seed: int, given: GivenMotion) -> ActorRequest:
     """The checked arguments of a simulation."""
     fps, num_frames, camera, ego, speed_mps = given.fps, given.num_frames, given.camera, given.ego, given.speed_mps
     if isinstance(fps, bool) or not isinstance(fps, (int, float)) or not 0.5 <= fps <= MAX_FPS:
@@ -157,7 +157,7 @@ def _request(scenario: Scenario, seed: int, given: Given) -> Request:
     if speed_mps is not None and not (isinstance(speed_mps, (int, float)) and 0.0 <= speed_mps <= MAX_GIVEN_SPEED_MPS):
         raise InputError("speed_mps", speed_mps, f"0 to {MAX_GIVEN_SPEED_MPS:.0f} m/s")
     drawn = camera or draw_camera(numpy_rng("camera", scenario.key, int(seed)))
-    request = Request(scenario, int(seed), float(fps), int(frames), drawn, camera is None, speed_mps, None, ego)
+    request = ActorRequest(scenario, int(seed), float(fps), int(frames), drawn, camera is None, speed_mps, None, ego)
     if ego is None:
         return request
     return replace(request, course=course_of(ego, request.substeps))
@@ -187,7 +187,7 @@ def check_events(scenario: Scenario, *, given: bool = False) -> list[Event]:
     return events
 
 
-def _attempt(request: Request, events: list[Event], number: int) -> Attempt:
+def _attempt(request: ActorRequest, events: list[Event], number: int) -> SceneAttempt:
     """Draws and drives one scene: events first and alone, then everything else around them."""
     rng = numpy_rng("scene", request.scenario.key, request.seed, number)
     if request.draws_camera and number:
@@ -212,20 +212,20 @@ def _attempt(request: Request, events: list[Event], number: int) -> Attempt:
 
 
 def _finish(
-    stage: Stage, request: Request, result: Drive, played: list[tuple[Event, Played]], asked: list[Track]
-) -> Attempt:
+    stage: SceneBuilder, request: ActorRequest, result: TrafficRun, played: list[tuple[Event, Played]], asked: list[Track]
+) -> SceneAttempt:
     """Ego motion, the tracks that fit, and what is wrong."""
     motion, poses = ego_motion(stage, result, request)
     tracks, lost = without_overlaps(stage.tracks, motion, poses, request.substeps)
-    take = Take.of(tracks, motion, poses, request.substeps)
+    take = SimulatedBodies.of(tracks, motion, poses, request.substeps)
     faults = [f for event, p in played for f in event_faults(take, event, p, request.camera, request.substeps)]
     faults += request_faults(take, asked, request.camera)
     if lost and not faults:
         faults.append(f"cast: {lost} agents had no room")
-    return Attempt(request, stage, take, played, faults)
+    return SceneAttempt(request, stage, take, played, faults)
 
 
-def build_stage(rng: np.random.Generator, request: Request, events: list[Event]) -> Stage:
+def build_stage(rng: np.random.Generator, request: ActorRequest, events: list[Event]) -> SceneBuilder:
     """Road, ego line and an empty stage for a scenario."""
     scenario, course = request.scenario, request.course
     duration, grip = (request.steps - 1) * request.dt_s, friction(request.scenario.weather)
@@ -240,10 +240,10 @@ def build_stage(rng: np.random.Generator, request: Request, events: list[Event])
     ego_plan = plan_given(course, grip) if course is not None else plan_ego(manoeuvre, plan, speed, duration, grip)
     night = scenario.light.startswith("night")
     half_view = request.camera.width_px / (2 * request.camera.fx_px)
-    return Stage(scenario, rng, plan, ego_plan, request.steps, request.dt_s, night, quiet_kinds(scenario), half_view)
+    return SceneBuilder(scenario, rng, plan, ego_plan, request.steps, request.dt_s, night, quiet_kinds(scenario), half_view)
 
 
-def ego_motion(stage: Stage, result: Drive, request: Request) -> tuple[EgoMotion, np.ndarray]:
+def ego_motion(stage: SceneBuilder, result: TrafficRun, request: ActorRequest) -> tuple[EgoMotion, np.ndarray]:
     """Ego motion at the frames and its poses, exactly consistent with each other."""
     if request.motion is not None:
         return request.motion, planar_poses(request.motion)
@@ -254,7 +254,7 @@ def ego_motion(stage: Stage, result: Drive, request: Request) -> tuple[EgoMotion
     return motion, planar_poses(motion)
 
 
-def _scene(attempt: Attempt) -> Scene:
+def _scene(attempt: SceneAttempt) -> Scene:
     """The finished scene: statics around the actors, agents at the frames, ground and atmosphere."""
     request, stage, take = attempt.request, attempt.stage, attempt.take
     scenario = request.scenario

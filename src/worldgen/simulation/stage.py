@@ -16,7 +16,7 @@ from worldgen.simulation.traffic.ego_path import EgoPlan, nominal_run
 
 
 @dataclass(eq=False)
-class Motion:
+class ActorMotion:
     """Way of a road user over the N steps in coordinates of a line: s_m, d_m, speed_mps ``(N,)``; way -1: against s."""
 
     s_m: np.ndarray
@@ -26,7 +26,7 @@ class Motion:
 
 
 @dataclass(eq=False)
-class Stage:
+class SceneBuilder:
     """What is known so far: the scenario, the road, the ego's line and empty-road motion, and the actors added.
 
     times_s: ``(N,)`` simulation steps, dt_s apart. nominal_s_m, nominal_v_mps: ``(N,)`` the ego on an empty road.
@@ -99,7 +99,7 @@ class Stage:
         return float(self.rng.uniform(low, high))
 
     def track(
-        self, kind: str, motion: Motion, *, line: Curve | None = None, part: str = "", variant: str | None = None
+        self, kind: str, motion: ActorMotion, *, line: Curve | None = None, part: str = "", variant: str | None = None
     ) -> Track:
         """A track along a line (the road unless given); it faces where it goes."""
         line = line or self.plan.line
@@ -131,7 +131,7 @@ class Stage:
         self.reserved.append((min(s0_m, s1_m), max(s0_m, s1_m), min(d0_m, d1_m), max(d0_m, d1_m)))
 
 
-def _facing(x: np.ndarray, y: np.ndarray, heading: np.ndarray, motion: Motion) -> np.ndarray:
+def _facing(x: np.ndarray, y: np.ndarray, heading: np.ndarray, motion: ActorMotion) -> np.ndarray:
     """Yaw along the motion; while standing, the yaw of the nearest moving step, or the line's heading."""
     if len(x) < 2:
         return heading + (math.pi if motion.way < 0 else 0.0)

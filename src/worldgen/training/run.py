@@ -18,13 +18,13 @@ from transformers.utils import logging as transformers_logging
 from worldgen.core.errors import InputError, MissingDependencyError, Received
 from worldgen.training.loop.record import Launch
 from worldgen.training.loop.task import Task
-from worldgen.training.loop.trainer import Outcome, Trainer
+from worldgen.training.loop.trainer import Trainer, TrainingOutcome
 from worldgen.training.train_config import TrainConfig, output_folder
 
 TaskBuilder = Callable[[TrainConfig, Accelerator, Launch], Task]
 
 
-def train(config: TrainConfig, *, launch: Launch, build: TaskBuilder | None = None) -> Outcome:
+def train(config: TrainConfig, *, launch: Launch, build: TaskBuilder | None = None) -> TrainingOutcome:
     """Train as ``config`` says, or go on with the run that is in its output folder.
 
     build: makes the task (by default the one that ``config.task`` names).
@@ -53,7 +53,7 @@ def train(config: TrainConfig, *, launch: Launch, build: TaskBuilder | None = No
             AcceleratorState._reset_state(reset_partial_state=True)
 
 
-def _run(config: TrainConfig, build: TaskBuilder, launch: Launch, accelerator: Accelerator) -> Outcome:
+def _run(config: TrainConfig, build: TaskBuilder, launch: Launch, accelerator: Accelerator) -> TrainingOutcome:
     """Build the task and train it; nothing of it outlives this function."""
     quiet = launch if accelerator.is_main_process else Launch(launch.command, launch.config_text, stop=launch.stop)
     trainer = Trainer(config, build(config, accelerator, quiet), launch=quiet, accelerator=accelerator)

@@ -10,7 +10,7 @@ import torch
 from worldgen.cli.main import main
 from worldgen.evaluation.measures.average_precision import SIZES
 from worldgen.instruments.detector.detector import Detector, DetectorConfig, save_detector
-from worldgen.instruments.loading import save_accuracy
+from worldgen.instruments.instrument_files import save_accuracy
 
 pytest.importorskip("pycocotools", reason="average precision is judged by pycocotools")
 

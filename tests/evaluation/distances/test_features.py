@@ -6,7 +6,15 @@ import torch
 
 from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError
-from worldgen.evaluation.distances.features import Extractor, FeatureSet, FrameRule, Item, extract, join, load_extractor
+from worldgen.evaluation.distances.features import (
+    ClipItem,
+    Extractor,
+    FeatureSet,
+    FrameRule,
+    extract,
+    join,
+    load_extractor,
+)
 
 
 def _ramp(count, fps=8.0):
@@ -69,7 +77,7 @@ def _extractor():
 
 def _items(count, frames=12, fps=8.0):
     return [
-        Item(_ramp(frames, fps), f"key{i}", f"drive{i // 2}", ("day",) if i % 2 else ("night",)) for i in range(count)
+        ClipItem(_ramp(frames, fps), f"key{i}", f"drive{i // 2}", ("day",) if i % 2 else ("night",)) for i in range(count)
     ]
 
 

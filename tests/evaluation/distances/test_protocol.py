@@ -9,10 +9,10 @@ from worldgen.core.errors import InputError
 from worldgen.evaluation.distances.features import FeatureSet
 from worldgen.evaluation.distances.frechet import distance_of
 from worldgen.evaluation.distances.kernel_distance import kernel_distance
-from worldgen.evaluation.distances.protocol import Careful, compare
+from worldgen.evaluation.distances.protocol import UncertaintyOptions, compare
 
 SIZE = 6
-QUICK = Careful(draws=30)
+QUICK = UncertaintyOptions(draws=30)
 
 
 def _set(rng, count, *, shift=0.0, name="a", drives=None, tags=None, **changes):
@@ -79,7 +79,7 @@ def test_too_few_clips_for_the_features_are_named(rng):
     wide = {"extractor": "i3d", "feature_size": 400}
     for count, expected in ((400, True), (401, False)):
         one, two = _set(rng, count, **wide), _set(rng, count, name="b", **wide)
-        warned = any("rank" in w for w in compare(one, two, Careful(draws=0)).warnings)
+        warned = any("rank" in w for w in compare(one, two, UncertaintyOptions(draws=0)).warnings)
         assert warned is expected
 
 

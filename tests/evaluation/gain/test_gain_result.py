@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from worldgen.evaluation.gain.arms import Arm
-from worldgen.evaluation.gain.gain_config import GainStudy, Source
+from worldgen.evaluation.gain.gain_config import GainStudy, PictureSource
 from worldgen.evaluation.gain.gain_plot import gain_plot, ticks
 from worldgen.evaluation.gain.gain_result import drawn_means, power, says, summarise
-from worldgen.evaluation.gain.study import Bench, Run
+from worldgen.evaluation.gain.study import ArmResult, StudyData
 from worldgen.instruments.detector.detector import Detections
 from worldgen.instruments.detector.pictures import Boxes, Pictures
 
@@ -49,16 +49,16 @@ def run_of(test, arm, seed):
         test.boxes.picture_index, test.boxes.group, box.astype(np.float32),
         rng.random(len(hit)).astype(np.float32) * 0.2 + 0.4 * hit + 0.1,
     )  # fmt: skip
-    return Run(arm, seed, found, 1.5)
+    return ArmResult(arm, seed, found, 1.5)
 
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory):
     test = test_pictures()
-    study = GainStudy(name="told", real=Source("a"), test=Source("b/c"), ratios=(1.0,), arms=tuple(QUALITY), seeds=5)
+    study = GainStudy(name="told", real=PictureSource("a"), test=PictureSource("b/c"), ratios=(1.0,), arms=tuple(QUALITY), seeds=5)
     half = test.of_clips([0, 1])
     arms = {name: Arm(name, ((half, 1.0),)) for name in QUALITY}
-    bench = Bench(study, arms, {"restyled": "no data set given yet"}, half, test, tmp_path_factory.mktemp("runs"))
+    bench = StudyData(study, arms, {"restyled": "no data set given yet"}, half, test, tmp_path_factory.mktemp("runs"))
     runs = [run_of(test, arm, seed) for arm in QUALITY for seed in range(5) if (arm, seed) != ("synthetic_1", 4)]
     return summarise(bench, runs, draws=60)
 

@@ -16,8 +16,8 @@ from worldgen.data.dataset.index import build_index
 from worldgen.data.dataset.shards import ShardWriter
 from worldgen.evaluation.gain import study as gain_study
 from worldgen.evaluation.gain.arms import build_arms, load_source, shuffled_boxes
-from worldgen.evaluation.gain.gain_config import GainStudy, Source, arm_names
-from worldgen.evaluation.gain.gain_detectors import Fit, train_and_find, train_base, training_of
+from worldgen.evaluation.gain.gain_config import GainStudy, PictureSource, arm_names
+from worldgen.evaluation.gain.gain_detectors import TrainingRun, train_and_find, train_base, training_of
 from worldgen.instruments.detector.detector_training import initial_state
 
 pytest.importorskip("pycocotools", reason="average precision is judged by pycocotools")
@@ -64,8 +64,8 @@ def data(tmp_path_factory):
 @pytest.fixture
 def study(data):
     return GainStudy(
-        name="blocks", real=Source(data, "train", without=("night_lit",), every=1),
-        rare=Source(data, "train", with_any=("night_lit",), every=1), test=Source(data, "test", every=1),
+        name="blocks", real=PictureSource(data, "train", without=("night_lit",), every=1),
+        rare=PictureSource(data, "train", with_any=("night_lit",), every=1), test=PictureSource(data, "test", every=1),
         arms=("real", "oracle", "duplicated", "shuffled", "real_short", "synthetic_1"), ratios=(1.0,), seeds=2,
         width_px=SIZE, height_px=SIZE, model=TINY, steps=4, batch=2,
     )  # fmt: skip
@@ -103,7 +103,7 @@ def test_shuffled_boxes_are_of_other_pictures_and_none_is_lost():
 
 
 def test_more_synthetic_pictures_than_the_ratio_asks_are_cut(study, data, tmp_path):
-    study = replace(study, synthetic=Source(data, "train", every=1), ratios=(0.4,), arms=("real", "synthetic_0.4"))
+    study = replace(study, synthetic=PictureSource(data, "train", every=1), ratios=(0.4,), arms=("real", "synthetic_0.4"))
     arms, _ = build_arms(study, lambda source: load_source(source, study, tmp_path))
     (real, share), (extra, rest) = arms["synthetic_0.4"].parts
     assert len(extra) == 4 and rest / share == pytest.approx(0.4) and len(real) == 10
@@ -117,7 +117,7 @@ def test_a_study_stops_resumes_and_takes_a_new_arm_without_training_again(study,
     again = []
     runs = gain_study.run_study(gain_study.prepare(study, tmp_path), report=lambda run, n, total: again.append(run.arm))
     assert len(first) + len(again) == len(runs) == 10, "every arm with both seeds, none twice"
-    more = replace(study, synthetic=Source(data, "train", every=1))
+    more = replace(study, synthetic=PictureSource(data, "train", every=1))
     new = []
     runs = gain_study.run_study(gain_study.prepare(more, tmp_path), report=lambda run, n, total: new.append(run.arm))
     assert new == ["synthetic_1"] * 2 and len(runs) == 12
@@ -139,7 +139,7 @@ def _ticking(step):
 def test_the_same_arm_and_seed_find_the_same(study, tmp_path):
     study = replace(study, arms=("real",), batch=4, learning_rate=1e-2)
     bench = gain_study.prepare(study, tmp_path)
-    fit = Fit(*bench.arms["real"].pictures(), steps=25, seed=0)
+    fit = TrainingRun(*bench.arms["real"].pictures(), steps=25, seed=0)
     first, second = (train_and_find(study, fit, bench.test) for _ in range(2))
     assert len(first) > 0
     np.testing.assert_array_equal(first.box_px, second.box_px)
@@ -167,7 +167,7 @@ def test_arms_of_a_seed_go_on_from_the_same_weights(study, tmp_path):
 
 
 def test_drawn_frames_that_a_model_was_given_are_left_out_and_are_an_arm_of_their_own(study, data, tmp_path):
-    source = Source(data, "train", first=1, every=1)
+    source = PictureSource(data, "train", first=1, every=1)
     study = replace(study, synthetic=source, arms=("real", "synthetic_1", "given"))
     arms, _ = build_arms(study, lambda each: load_source(each, study, tmp_path))
     made, given = arms["synthetic_1"].parts[1][0], arms["given"].parts[1][0]
@@ -183,7 +183,7 @@ def test_arms_of_clips_that_were_all_refused_wait(study, tmp_path):
     with ShardWriter(str(tmp_path / "refused"), "blocks-00000") as writer:
         writer.write(block_sample("bad1", ("clear", "day"), np.random.default_rng(6), accepted=False))
     build_index(str(tmp_path / "refused"))
-    bench = gain_study.prepare(replace(study, synthetic=Source(str(tmp_path / "refused"))), tmp_path / "kept")
+    bench = gain_study.prepare(replace(study, synthetic=PictureSource(str(tmp_path / "refused"))), tmp_path / "kept")
     assert bench.waiting == {"synthetic_1": "the gate accepted none of its clips"} and "synthetic_1" not in bench.arms
 
 
@@ -193,17 +193,17 @@ def test_a_source_of_several_data_sets_is_their_union(study, data, tmp_path):
         for k in range(3):
             writer.write(block_sample(f"more{k}", ("clear", "day"), rng))
     build_index(str(tmp_path / "more"))
-    both = Source(f"{data},{tmp_path / 'more'}", "train", without=("night_lit",), every=1)
+    both = PictureSource(f"{data},{tmp_path / 'more'}", "train", without=("night_lit",), every=1)
     assert load_source(both, study, tmp_path / "kept").num_clips == 8
     with pytest.raises(InputError, match="in two of"):
-        load_source(Source(f"{data},{data}"), study, tmp_path / "kept")
+        load_source(PictureSource(f"{data},{data}"), study, tmp_path / "kept")
 
 
 def test_training_on_the_test_is_refused(study, data, tmp_path):
     with pytest.raises(InputError, match="of the test"):
-        gain_study.prepare(replace(study, synthetic=Source(data, "")), tmp_path)
+        gain_study.prepare(replace(study, synthetic=PictureSource(data, "")), tmp_path)
     with pytest.raises(InputError, match="none for"):
-        gain_study.prepare(replace(study, rare=Source(data, "train", with_any=("fog",))), tmp_path)
+        gain_study.prepare(replace(study, rare=PictureSource(data, "train", with_any=("fog",))), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_training_on_the_test_is_refused(study, data, tmp_path):
         ({"arms": ("oracles",)}, "some of real, oracle"),
         ({"ratios": (0.0,)}, "positive"),
         ({"width_px": 63}, "even"),
-        ({"real": Source()}, "URL"),
+        ({"real": PictureSource()}, "URL"),
         ({"detector": "dfine", "base_steps": 10}, "checkpoint"),
         ({"painted": ("hail",)}, "some of rain"),
     ],
@@ -238,5 +238,5 @@ def test_arms_have_their_names_in_running_order(study):
 @pytest.mark.parametrize("family", ["dfine", "rtdetr"])
 def test_transformer_detectors_run_in_the_same_harness(study, tmp_path, family):
     bench = gain_study.prepare(replace(study, detector=family, steps=2, arms=("real",)), tmp_path)
-    found = train_and_find(bench.study, Fit(*bench.arms["real"].pictures(), 2, 0), bench.test)
+    found = train_and_find(bench.study, TrainingRun(*bench.arms["real"].pictures(), 2, 0), bench.test)
     assert found.frame_index.max(initial=0) < len(bench.test)

@@ -13,8 +13,8 @@ from worldgen.instruments.attributes.attribute_reader import (
     GROUPS,
     PRESENT,
     UNJUDGED,
+    AttributeTruth,
     Reading,
-    Truth,
 )
 
 
@@ -22,7 +22,7 @@ def one_hot(index: int, size: int, rows: int = 3) -> np.ndarray:
     return np.eye(size)[[index] * rows]
 
 
-def perfect(truth: Truth) -> Reading:
+def perfect(truth: AttributeTruth) -> Reading:
     return Reading(
         one_hot(truth.weather, len(WEATHERS)),
         one_hot(truth.light, len(LIGHTS)),
@@ -30,10 +30,10 @@ def perfect(truth: Truth) -> Reading:
     )
 
 
-def truths(count: int, seed: int = 0) -> list[Truth]:
+def truths(count: int, seed: int = 0) -> list[AttributeTruth]:
     rng = np.random.default_rng(seed)
     return [
-        Truth(
+        AttributeTruth(
             int(rng.integers(6)),
             int(rng.integers(6)),
             np.repeat(rng.integers(0, 2, (1, len(GROUPS))), 3, 0).astype(np.int8),
@@ -52,14 +52,14 @@ def test_a_perfect_reader_is_right_everywhere_and_at_chance_against_others():
 
 
 def test_saying_always_absent_is_right_half_the_time():
-    asked = [Truth(0, 0, np.full((3, len(GROUPS)), PRESENT if k < 5 else ABSENT, np.int8)) for k in range(50)]
+    asked = [AttributeTruth(0, 0, np.full((3, len(GROUPS)), PRESENT if k < 5 else ABSENT, np.int8)) for k in range(50)]
     silent = [Reading(one_hot(0, 6), one_hot(0, 6), np.zeros((3, len(GROUPS)))) for _ in asked]
     judged = [judge(r, t) for r, t in zip(silent, asked, strict=True)]
     assert share(judged, "pedestrian") == pytest.approx(0.5)
 
 
 def test_what_is_hardly_seen_is_not_judged():
-    truth = Truth(0, 0, np.full((3, len(GROUPS)), UNJUDGED, np.int8))
+    truth = AttributeTruth(0, 0, np.full((3, len(GROUPS)), UNJUDGED, np.int8))
     judged = judge(Reading(one_hot(0, 6), one_hot(1, 6), np.ones((3, len(GROUPS)))), truth)
     assert np.isnan(judged.right["vehicle"]).all() and np.isnan(share([judged], "vehicle"))
     assert share([judged], "weather") == 1.0 and share([judged], "light") == 0.0
@@ -90,7 +90,7 @@ def test_a_clip_that_fades_is_right_at_first_only():
     ],
 )
 def test_only_what_looks_the_same_counts_as_one(asked, light, seen, same):
-    truth = Truth(WEATHERS.index(asked), LIGHTS.index(light), np.zeros((1, len(GROUPS)), np.int8))
+    truth = AttributeTruth(WEATHERS.index(asked), LIGHTS.index(light), np.zeros((1, len(GROUPS)), np.int8))
     assert same_weather(WEATHERS.index(seen), truth) is same
 
 

@@ -11,11 +11,11 @@ import pytest
 from worldgen.evaluation.measures.attributes_score import judge
 from worldgen.evaluation.measures.drift import Span, bands, growth, growth_line, leaves, sharpness, window_rows
 from worldgen.evaluation.measures.intervals import Interval
-from worldgen.instruments.attributes.attribute_reader import GROUPS, Reading, Truth
+from worldgen.instruments.attributes.attribute_reader import GROUPS, AttributeTruth, Reading
 
 
 def span(rng: np.random.Generator, *, away: float = 0.0, right: bool = True, speed: float = 10.0) -> Span:
-    truth = Truth(2, 3, np.zeros((4, len(GROUPS)), np.int8))
+    truth = AttributeTruth(2, 3, np.zeros((4, len(GROUPS)), np.int8))
     reading = Reading(np.eye(6)[[2 if right else 1] * 4], np.eye(6)[[3] * 4], np.zeros((4, len(GROUPS))))
     return Span((speed, 10.0), (abs(speed - 10), 0.01), judge(reading, truth), 5.0, 0.4, rng.normal(away, 1, (40, 6)))
 

@@ -6,8 +6,8 @@ import pytest
 
 from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError
-from worldgen.evaluation.distances.features import FeatureSet, Item
-from worldgen.evaluation.memorisation.nearest import Small, fine_match, nearest
+from worldgen.evaluation.distances.features import ClipItem, FeatureSet
+from worldgen.evaluation.memorisation.nearest import ThumbnailClip, fine_match, nearest
 from worldgen.evaluation.memorisation.planting import KINDS, REQUIRED, plant
 from worldgen.evaluation.memorisation.thresholds import calibrate, feature_neighbours, share_interval
 
@@ -42,13 +42,13 @@ def street(seed, count=12):
 
 @pytest.fixture(scope="module")
 def training():
-    return [Item(street(i), f"train{i}", f"drive{i // 2}") for i in range(16)]
+    return [ClipItem(street(i), f"train{i}", f"drive{i // 2}") for i in range(16)]
 
 
 @pytest.fixture(scope="module")
 def threshold(training):
     """From one half of the clips that cannot be copies; the other half is for false alarms."""
-    queries = [Small.of(Item(street(1000 + i), f"held{i}")) for i in range(16)]
+    queries = [ThumbnailClip.of(ClipItem(street(1000 + i), f"held{i}")) for i in range(16)]
     return calibrate(np.array([m.score for m in nearest(queries, training)]), 0.06)
 
 
@@ -56,14 +56,14 @@ def threshold(training):
 def test_planted_copies_are_found(training, threshold, kind, rng):
     """All required kinds at 95 %: of four copies each that is all of them. The others are found too, on these clips."""
     chosen = training[::4]
-    queries = [Small.of(Item(plant(item.clip, kind, rng), item.key)) for item in chosen]
+    queries = [ThumbnailClip.of(ClipItem(plant(item.clip, kind, rng), item.key)) for item in chosen]
     matches = nearest(queries, training)
     found = [m.score > threshold.value and m.key == q.key for m, q in zip(matches, queries, strict=True)]
     assert np.mean(found) >= 0.95 if kind in REQUIRED else np.mean(found) >= 0.8, [m.score for m in matches]
 
 
 def test_clips_that_are_no_copies_raise_few_alarms(training, threshold):
-    queries = [Small.of(Item(street(2000 + i), f"new{i}")) for i in range(16)]
+    queries = [ThumbnailClip.of(ClipItem(street(2000 + i), f"new{i}")) for i in range(16)]
     alarms = [m.score > threshold.value for m in nearest(queries, training)]
     assert sum(alarms) <= 2  # one in seventeen expected by the threshold's own promise
 
@@ -72,7 +72,7 @@ def test_the_place_in_time_and_picture_is_found(training):
     clip = training[3].clip
     x, y, w, h = 30, 12, 126, 72  # three quarters of 168x96
     cut = np.stack([cv2.resize(f[y : y + h, x : x + w], (168, 96)) for f in clip.frames[4:]])
-    [match] = nearest([Small.of(Item(Clip(cut, 8.0), "q"))], training)
+    [match] = nearest([ThumbnailClip.of(ClipItem(Clip(cut, 8.0), "q"))], training)
     # These streets only grow, so a later frame is almost an earlier one cropped: three frames are 7 % of scale.
     assert match.key == "train3" and 0 <= match.shift <= 6 and not match.mirrored
     assert match.scale == pytest.approx(0.75, abs=0.08)
@@ -82,9 +82,9 @@ def test_the_place_in_time_and_picture_is_found(training):
 
 
 def test_exact_copies_score_one_and_mirroring_is_seen(training):
-    small = Small.of(training[5])
+    small = ThumbnailClip.of(training[5])
     assert fine_match(small, small).score == pytest.approx(1.0, abs=1e-3)
-    mirrored = Small.of(Item(Clip(np.ascontiguousarray(training[5].clip.frames[:, :, ::-1]), 8.0), "m"))
+    mirrored = ThumbnailClip.of(ClipItem(Clip(np.ascontiguousarray(training[5].clip.frames[:, :, ::-1]), 8.0), "m"))
     [match] = nearest([mirrored], training)
     assert match.mirrored and match.key == "train5" and match.score > 0.95
 
@@ -93,14 +93,14 @@ def test_blocks_do_not_matter(training, monkeypatch):
     """The training set is read in blocks; their size changes nothing."""
     from worldgen.evaluation.memorisation import nearest as module
 
-    queries = [Small.of(Item(street(3000 + i), f"q{i}")) for i in range(3)]
+    queries = [ThumbnailClip.of(ClipItem(street(3000 + i), f"q{i}")) for i in range(3)]
     whole = nearest(queries, iter(training), keep=3)
     monkeypatch.setattr(module, "BLOCK", 7)
     assert nearest(queries, iter(training), keep=3) == whole
 
 
 def test_clips_of_the_same_drive_can_be_left_out(training):
-    query = Small("q", "drive2", Small.of(training[4]).grey)
+    query = ThumbnailClip("q", "drive2", ThumbnailClip.of(training[4]).grey)
     assert nearest([query], training)[0].key == "train4"
     assert nearest([query], training, apart=True)[0].key not in ("train4", "train5")
     with pytest.raises(InputError, match="none of another drive"):
@@ -108,7 +108,7 @@ def test_clips_of_the_same_drive_can_be_left_out(training):
 
 
 def test_black_clips_match_nothing(training):
-    black = Small.of(Item(Clip(np.zeros((8, 96, 168, 3), np.uint8), 8.0), "black"))
+    black = ThumbnailClip.of(ClipItem(Clip(np.zeros((8, 96, 168, 3), np.uint8), 8.0), "black"))
     assert nearest([black], training)[0].score < 0.1
 
 
@@ -116,7 +116,7 @@ def test_nothing_to_compare_is_refused(training):
     with pytest.raises(InputError):
         nearest([], training)
     with pytest.raises(InputError):
-        nearest([Small.of(training[0])], [])
+        nearest([ThumbnailClip.of(training[0])], [])
     with pytest.raises(InputError, match="kind of copy"):
         plant(training[0].clip, "forged", np.random.default_rng(0))
 

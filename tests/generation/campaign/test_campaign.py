@@ -12,10 +12,10 @@ from tests.generation import rig
 from worldgen.core.errors import InputError
 from worldgen.data.dataset.index import DataSet
 from worldgen.files.storage import write_bytes
-from worldgen.generation.campaign.campaign import Run
+from worldgen.generation.campaign.campaign import Campaign
 from worldgen.generation.campaign.recipe import CellGroup
-from worldgen.generation.campaign.runner import HereRunner, Outcome, ProcessRunner
-from worldgen.generation.campaign.worker import Worker
+from worldgen.generation.campaign.runner import InProcessRunner, JobOutcome, ProcessRunner
+from worldgen.generation.campaign.worker import SampleWorker
 from worldgen.generation.quality.gate import Bound, GateConfig
 from worldgen.generation.quality.scorecard import ScorerConfig
 
@@ -23,8 +23,8 @@ pytestmark = pytest.mark.usefixtures("quick_scenes")
 
 
 def go(recipe, runner=None, make=rig.noise_worker) -> dict:
-    runner = runner or HereRunner(partial(make, recipe))
-    run = Run(recipe, runner, lambda line: None)
+    runner = runner or InProcessRunner(partial(make, recipe))
+    run = Campaign(recipe, runner, lambda line: None)
     try:
         list(run.steps())
     finally:
@@ -45,7 +45,7 @@ class Shuffled:
 
     def wait(self):
         job = self.jobs.pop()
-        return [Outcome(job, "done", self.doer.run(job))]
+        return [JobOutcome(job, "done", self.doer.run(job))]
 
     def close(self):
         self.jobs.clear()
@@ -186,7 +186,7 @@ def test_a_run_that_stops_short_has_a_report_and_it_can_be_left_out(tmp_path):
     go(recipe)
     assert "stopped at 0 of 3" in (tmp_path / "out" / "report" / "index.html").read_text()
     recipe = rig.recipe(tmp_path / "bare", gate=gate, work=work)
-    run = Run(recipe, HereRunner(partial(rig.noise_worker, recipe)), print, page=False)
+    run = Campaign(recipe, InProcessRunner(partial(rig.noise_worker, recipe)), print, page=False)
     list(run.steps())
     assert not run.shown and not (tmp_path / "bare" / "report").exists()
     assert rig.files_of(tmp_path / "out") == rig.files_of(tmp_path / "bare")
@@ -208,12 +208,12 @@ def test_other_instruments_are_refused(tmp_path):
     with pytest.raises(InputError, match="instrument verifier: received"):
         recipe.with_instruments()  # as a worker on another machine does
     with pytest.raises(InputError, match="instrument verifier: received"):
-        Worker.load(recipe)
+        SampleWorker.load(recipe)
 
 
 def test_a_lock_keeps_a_second_run_out(tmp_path):
     recipe = rig.recipe(tmp_path / "out")
-    first = Run(recipe, HereRunner(partial(rig.noise_worker, recipe)), print)
+    first = Campaign(recipe, InProcessRunner(partial(rig.noise_worker, recipe)), print)
     steps = first.steps()
     next(steps)
     with pytest.raises(InputError, match="another run writes here"):

@@ -15,8 +15,8 @@ from tests.generation import rig
 from worldgen.core.errors import InputError
 from worldgen.files import storage
 from worldgen.files.lock import Lock
-from worldgen.generation.campaign.campaign import Run
-from worldgen.generation.campaign.runner import HereRunner, ProcessRunner
+from worldgen.generation.campaign.campaign import Campaign
+from worldgen.generation.campaign.runner import InProcessRunner, ProcessRunner
 
 
 class Killed(BaseException):
@@ -25,8 +25,8 @@ class Killed(BaseException):
 
 def go(recipe, runner=None) -> tuple[dict, list[str]]:
     said: list[str] = []
-    runner = runner or HereRunner(partial(rig.noise_worker, recipe))
-    run = Run(recipe, runner, said.append)
+    runner = runner or InProcessRunner(partial(rig.noise_worker, recipe))
+    run = Campaign(recipe, runner, said.append)
     try:
         list(run.steps())
     finally:
@@ -90,7 +90,7 @@ def test_killed_at_every_write_it_ends_with_the_same_bytes(tmp_path, kill_at, mo
 @pytest.mark.usefixtures("quick_scenes")
 def test_finished_shards_are_never_made_again(tmp_path):
     recipe = rig.recipe(tmp_path / "out")
-    run = Run(recipe, HereRunner(partial(rig.noise_worker, recipe)), print)
+    run = Campaign(recipe, InProcessRunner(partial(rig.noise_worker, recipe)), print)
     steps = run.steps()
     for _ in range(4):
         next(steps)

@@ -11,8 +11,8 @@ from tests.generation.labels_rig import FRAMES, labels
 from worldgen.core.errors import InputError
 from worldgen.core.seeds import numpy_rng
 from worldgen.generation.quality.calibration import Allowance, calibrate, false_rejections, wilson
-from worldgen.generation.quality.examination import Examined, Spoilt, outcome, results
-from worldgen.generation.quality.faults import LABEL_FAULTS, Faulty, added, late
+from worldgen.generation.quality.examination import Examined, FaultyCard, outcome, results
+from worldgen.generation.quality.faults import LABEL_FAULTS, FaultyLabels, added, late
 from worldgen.generation.quality.gate import Bound, Gate, GateConfig
 from worldgen.generation.quality.scorecard import Scorecard
 from worldgen.generation.quality.track_scores import TrackScore, judged_rows
@@ -125,20 +125,20 @@ def test_outcomes_are_told_apart():
     tracks = tuple(TrackScore(i, "car", 5, 0.1 if i == 2 else 0.9, 0.9, 0.0) for i in (1, 2, 3))
     card = Scorecard({}, tracks=tracks)
     spoilt = {
-        "added": Spoilt("added", card, Faulty(before, 2, before)), "swapped": Spoilt("swapped", card, Faulty(before, 2, before)),
-        "wrong": Spoilt("added", card, Faulty(before, 3, before)), "deleted": Spoilt("deleted", card, Faulty(before, 2, before)),
+        "added": FaultyCard("added", card, FaultyLabels(before, 2, before)), "swapped": FaultyCard("swapped", card, FaultyLabels(before, 2, before)),
+        "wrong": FaultyCard("added", card, FaultyLabels(before, 3, before)), "deleted": FaultyCard("deleted", card, FaultyLabels(before, 2, before)),
     }  # fmt: skip
     found = {name: outcome(each, gate.judge(each.card, before)) for name, each in spoilt.items()}
     assert found == {"added": "repaired", "swapped": "thinned", "wrong": "missed", "deleted": "missed"}
     strict = Gate(GateConfig(bounds={"blank": Bound(high=0.0)}))
-    bad = Spoilt("blank", Scorecard({"blank": 0.5}), None)
+    bad = FaultyCard("blank", Scorecard({"blank": 0.5}), None)
     assert outcome(bad, strict.judge(bad.card, None)) == "rejected"
 
 
 def test_results_count_with_intervals():
     gate = Gate(GateConfig(bounds={"sharpness": Bound(low=0.5)}))
     good, bad = Scorecard({"sharpness": 1.0}), Scorecard({"sharpness": 0.1})
-    examined = [Examined(f"k{i}", (), good if i else bad, (Spoilt("blurred", bad, None),)) for i in range(4)]
+    examined = [Examined(f"k{i}", (), good if i else bad, (FaultyCard("blurred", bad, None),)) for i in range(4)]
     record = results(gate, examined)
     assert record["clean"]["refused"] == 1 and record["clean"]["false_rejection"]["value"] == 0.25
     assert record["faults"]["blurred"]["rejected_or_repaired"]["value"] == 1.0

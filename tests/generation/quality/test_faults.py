@@ -15,18 +15,18 @@ from tests.generation import rig
 from worldgen.core.errors import InputError
 from worldgen.data.dataset.index import DataSet
 from worldgen.files import storage
-from worldgen.files.retry import Patience
-from worldgen.generation.campaign.campaign import Run
+from worldgen.files.retry import Retry
+from worldgen.generation.campaign.campaign import Campaign
 from worldgen.generation.campaign.cell import grid_of
-from worldgen.generation.campaign.runner import HereRunner
-from worldgen.generation.campaign.worker import Worker
+from worldgen.generation.campaign.runner import InProcessRunner
+from worldgen.generation.campaign.worker import SampleWorker
 
 pytestmark = pytest.mark.usefixtures("quick_scenes")
 
 
 def go(recipe, make=rig.noise_worker) -> tuple[dict, list[str]]:
     said: list[str] = []
-    run = Run(recipe, HereRunner(partial(make, recipe)), said.append)
+    run = Campaign(recipe, InProcessRunner(partial(make, recipe)), said.append)
     list(run.steps())
     return run.report, said
 
@@ -90,7 +90,7 @@ def test_a_line_that_fails_now_and_then_costs_nothing_but_time(tmp_path, faulty)
 
 def test_a_line_that_stays_dead_stops_the_run_and_the_next_goes_on(tmp_path, faulty):
     recipe = rig.recipe("faulty://dead/out")
-    run = Run(recipe, HereRunner(partial(rig.noise_worker, recipe)), print)
+    run = Campaign(recipe, InProcessRunner(partial(rig.noise_worker, recipe)), print)
     steps = run.steps()
     for _ in range(3):
         next(steps)
@@ -125,7 +125,7 @@ def test_a_full_disk_stops_the_run_without_harm(tmp_path, monkeypatch):
     assert report["met"] and rig.files_of(tmp_path / "out") == rig.files_of(tmp_path / "whole")
 
 
-def poison(recipe, times, attempts, candidates=(0,)) -> Worker:
+def poison(recipe, times, attempts, candidates=(0,)) -> SampleWorker:
     """A worker whose model fails at some attempts of the first cell."""
     worker = rig.noise_worker(recipe)
     cell = grid_of(recipe).cells[0]
@@ -196,7 +196,7 @@ def test_a_defect_is_not_taken_for_bad_luck(tmp_path):
 
 def test_patience_waits_longer_each_time_and_gives_up():
     waits: list[float] = []
-    patience = Patience(3, 2.0, sleep=waits.append)
+    patience = Retry(3, 2.0, sleep=waits.append)
     with pytest.raises(InputError, match="4 tries"):
         patience("write", lambda: (_ for _ in ()).throw(TimeoutError("no answer")))
     assert waits == [2.0, 4.0, 8.0] and len(patience.faults) == 4

@@ -6,7 +6,7 @@ import pytest
 
 from worldgen.core.errors import InputError
 from worldgen.generation.quality.judging_instruments import fingerprints, judging, loaded
-from worldgen.instruments.loading import Instrument, UnderBarError
+from worldgen.instruments.instrument_files import Instrument, UnderBarError
 
 
 def reader(value: float):

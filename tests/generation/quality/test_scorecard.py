@@ -21,11 +21,11 @@ from worldgen.generation.quality.flicker import flicker
 from worldgen.generation.quality.novelty import TrainingClips, describe
 from worldgen.generation.quality.scorecard import (
     MEASURES,
+    InstrumentReadings,
     Measured,
     Scorecard,
     Scorer,
     ScorerConfig,
-    Seen,
     _verified,
     triplets,
 )
@@ -133,7 +133,7 @@ def sky(text: str, weather: dict[str, float], light: dict[str, float], scene=Non
     rows = [
         np.array([[beliefs.get(w, 0.0) for w in words]]) for words, beliefs in ((WEATHERS, weather), (LIGHTS, light))
     ]
-    seen, out = Seen(reading=Reading(*rows, np.zeros((1, 5))), reading_frames=(1,)), Measured()
+    seen, out = InstrumentReadings(reading=Reading(*rows, np.zeros((1, 5))), reading_frames=(1,)), Measured()
     Scorer(NOTHING, attributes=Reader()).judge(seen, out, scene=scene, labels=None, ego=None, text=text)
     return out
 
@@ -158,7 +158,7 @@ def test_a_scene_is_asked_for_both_whatever_the_words(scene):
 
 def judged(labels, found=None):
     scorer, out = Scorer(NOTHING), Measured()
-    scorer.judge_labels(Seen(detections=found, sight=rig.ColourSight(rig.clip())), labels, out)
+    scorer.judge_labels(InstrumentReadings(detections=found, sight=rig.ColourSight(rig.clip())), labels, out)
     return out.card()
 
 

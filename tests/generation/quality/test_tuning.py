@@ -7,8 +7,8 @@ import pytest
 
 from tests.generation.labels_rig import labels
 from worldgen.generation.quality.calibration import Allowance, calibrate, false_rejections
-from worldgen.generation.quality.examination import Examined, Spoilt, values_of_faults
-from worldgen.generation.quality.faults import Faulty
+from worldgen.generation.quality.examination import Examined, FaultyCard, values_of_faults
+from worldgen.generation.quality.faults import FaultyLabels
 from worldgen.generation.quality.gate import GateConfig
 from worldgen.generation.quality.scorecard import Scorecard
 from worldgen.generation.quality.track_scores import TrackScore
@@ -30,11 +30,11 @@ def examined() -> list[Examined]:
     rng, truth, out = np.random.default_rng(0), labels(), []
     for number in range(200):
         clean = card(rng, unlabelled=float(rng.beta(2, 5)), wrong=float(rng.normal(-0.5, 0.1)))
-        fault = Faulty(truth, 1, truth)
+        fault = FaultyLabels(truth, 1, truth)
         spoilt = (
-            Spoilt("deleted", card(rng, unlabelled=float(rng.beta(5, 3)), wrong=-0.5), fault),
-            Spoilt("swapped_near", card(rng, unlabelled=0.1, wrong=float(rng.normal(0.6, 0.1))), fault),
-            Spoilt("added", card(rng, unlabelled=0.1, wrong=-0.5, agreement=0.02), fault),
+            FaultyCard("deleted", card(rng, unlabelled=float(rng.beta(5, 3)), wrong=-0.5), fault),
+            FaultyCard("swapped_near", card(rng, unlabelled=0.1, wrong=float(rng.normal(0.6, 0.1))), fault),
+            FaultyCard("added", card(rng, unlabelled=0.1, wrong=-0.5, agreement=0.02), fault),
         )
         out.append(Examined(str(number), (), clean, spoilt))
     return out

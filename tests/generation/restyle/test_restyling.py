@@ -17,9 +17,17 @@ from worldgen.data.dataset.index import DataSet
 from worldgen.data.dataset.shards import read_shard
 from worldgen.generation.quality.gate import Bound, Gate, GateConfig
 from worldgen.generation.quality.scorecard import Scorecard
-from worldgen.generation.restyle.restyle_run import RestyleRun
-from worldgen.generation.restyle.restyling import LOST, Look, RestyleConfig, Restyler, fitted, kept_labels, parse_look
 from worldgen.generation.restyle import restyling as module
+from worldgen.generation.restyle.restyle_run import RestyleRun
+from worldgen.generation.restyle.restyling import (
+    LOST,
+    RestyleConfig,
+    Restyler,
+    TargetLook,
+    fitted,
+    kept_labels,
+    parse_look,
+)
 from worldgen.rendering.labelling import labels_of
 from worldgen.simulation.remake import restyled_scene
 from worldgen.simulation.simulate import simulate
@@ -83,8 +91,8 @@ def restyler(monkeypatch):
 
 
 def test_looks_are_weather_and_light_and_nothing_else():
-    assert parse_look("night, rain") == Look("heavy_rain", "night_lit")
-    assert parse_look("fog") == Look("fog", None) and parse_look("at dusk") == Look(None, "dusk")
+    assert parse_look("night, rain") == TargetLook("heavy_rain", "night_lit")
+    assert parse_look("fog") == TargetLook("fog", None) and parse_look("at dusk") == TargetLook(None, "dusk")
     assert parse_look("fog").words == "fog"
     for words in ("a bus at night", "blue elephants", "turn left in fog"):
         with pytest.raises(InputError, match="look to restyle to"):

@@ -11,14 +11,14 @@ import pytest
 
 from worldgen.core.errors import InputError, MissingDependencyError
 from worldgen.generation.sample import background
-from worldgen.generation.sample.background import PreparedAhead, stated_facts
-from worldgen.generation.sample.request import Request, prepare
+from worldgen.generation.sample.background import BackgroundPreparation, stated_facts
+from worldgen.generation.sample.request import SampleRequest, prepare
 
 ALL = ("context", "text", "ego", "layout")
 
 
-def request(**changes) -> Request:
-    return Request(
+def request(**changes) -> SampleRequest:
+    return SampleRequest(
         **{
             "prompt": "a pedestrian at night in rain",
             "frames": 5,
@@ -39,12 +39,12 @@ def assert_same(one, other) -> None:
 
 
 def test_another_process_prepares_the_same():
-    assert_same(PreparedAhead(request(), ALL).result(), prepare(request(), ALL))
+    assert_same(BackgroundPreparation(request(), ALL).result(), prepare(request(), ALL))
 
 
 def test_errors_of_the_other_process_are_raised_here():
     with pytest.raises(InputError, match="no-such"):
-        PreparedAhead(request(context="no-such.mp4", context_frames=2), ALL).result()
+        BackgroundPreparation(request(context="no-such.mp4", context_frames=2), ALL).result()
 
 
 def test_errors_that_cannot_travel_are_raised_here_as_they_are(monkeypatch):
@@ -53,14 +53,14 @@ def test_errors_that_cannot_travel_are_raised_here_as_they_are(monkeypatch):
     def missing(request, accepts):
         raise MissingDependencyError("pyarrow", "parquet", "reading the log")
 
-    prepared = PreparedAhead(request(context="no-such.mp4", context_frames=2), ALL)
+    prepared = BackgroundPreparation(request(context="no-such.mp4", context_frames=2), ALL)
     monkeypatch.setattr(background, "prepare", missing)
     with pytest.raises(MissingDependencyError, match="pyarrow"):
         prepared.result()
 
 
 def test_a_killed_process_loses_nothing():
-    prepared = PreparedAhead(request(), ALL)
+    prepared = BackgroundPreparation(request(), ALL)
     prepared._process.kill()
     assert_same(prepared.result(), prepare(request(), ALL))
 
@@ -81,7 +81,7 @@ def test_only_what_was_prepared_for_this_very_request_is_used(monkeypatch):
     from worldgen.generation.sample.sampler import Sampler
 
     sampler = Sampler.load()
-    other = PreparedAhead(request(width_px=224, height_px=128, seed=1), ALL)
+    other = BackgroundPreparation(request(width_px=224, height_px=128, seed=1), ALL)
     prepared = sampler.prepare(request(width_px=224, height_px=128), other)
     assert prepared.conditions.seed == 0
     monkeypatch.setattr(background, "prepare", None)  # what was prepared ahead needs no preparing

@@ -17,7 +17,7 @@ from worldgen.core.manoeuvres import MANOEUVRES, classify_manoeuvre, manoeuvre_m
 from worldgen.core.scenario import Scenario
 from worldgen.data.dataset.sample_folder import write_ego_csv
 from worldgen.data.video.reading import write_clip
-from worldgen.generation.sample.request import Request, prepare, read_context, read_ego, read_scenario
+from worldgen.generation.sample.request import SampleRequest, prepare, read_context, read_ego, read_scenario
 from worldgen.rendering.render import render_scene
 from worldgen.simulation.simulate import simulate
 
@@ -25,8 +25,8 @@ FPS = 8.0
 ALL = ("context", "text", "ego", "layout")
 
 
-def request(**changes) -> Request:
-    return Request(**{"prompt": "a pedestrian at night in rain", "frames": 17, "fps": FPS, "width_px": 64, "height_px": 32, **changes})
+def request(**changes) -> SampleRequest:
+    return SampleRequest(**{"prompt": "a pedestrian at night in rain", "frames": 17, "fps": FPS, "width_px": 64, "height_px": 32, **changes})
 
 
 @pytest.fixture
@@ -156,6 +156,6 @@ def test_context_that_is_too_short_says_how_much_there_is(drive):
 
 
 def test_a_model_that_does_not_read_words_cannot_begin_from_noise():
-    request = Request("fog", frames=4, fps=8.0, width_px=64, height_px=32, start="noise")
+    request = SampleRequest("fog", frames=4, fps=8.0, width_px=64, height_px=32, start="noise")
     with pytest.raises(InputError, match="does not honour text"):
         prepare(request, ("context", "ego", "layout"))

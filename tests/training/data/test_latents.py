@@ -114,7 +114,7 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(encode, dataset, tmp_path, 
     expected = {path.name: path.read_bytes() for path in whole.folder.iterdir()}
     (whole.folder / "cache.json").unlink()
     encoded = []
-    make_one = latents._Maker._encode
+    make_one = latents._LatentMaker._encode
 
     def dies_at_the_fourth(self, number, *arguments, **options):
         if len(encoded) == 3:
@@ -122,13 +122,13 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(encode, dataset, tmp_path, 
         encoded.append(number)
         return make_one(self, number, *arguments, **options)
 
-    monkeypatch.setattr(latents._Maker, "_encode", dies_at_the_fourth)
+    monkeypatch.setattr(latents._LatentMaker, "_encode", dies_at_the_fourth)
     with pytest.raises(KeyboardInterrupt):
         encode(dataset)
     [journal] = (tmp_path / "cache").glob(".*.tmp/part0.jsonl")
     journal.write_bytes(journal.read_bytes()[:-5])  # kill -9 in the middle of a line
     encoded.clear()
-    monkeypatch.setattr(latents._Maker, "_encode", lambda *a, **o: encoded.append(a[1]) or make_one(*a, **o))
+    monkeypatch.setattr(latents._LatentMaker, "_encode", lambda *a, **o: encoded.append(a[1]) or make_one(*a, **o))
     again, lines = encode(dataset)
     assert encoded == [2, 3, 4, 5] and any("2 clips were encoded before" in line for line in lines)
     assert {path.name: path.read_bytes() for path in again.folder.iterdir()} == expected

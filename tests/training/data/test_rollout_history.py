@@ -24,7 +24,7 @@ from worldgen.models.native.loading import load_pipeline
 from worldgen.models.native.losses.flow import FlowOptions
 from worldgen.training.data.clips import Clips
 from worldgen.training.data.latents import LatentCache, Launcher, cached_latents
-from worldgen.training.data.rollout_history import GIVEN, Rolled, rolled_pasts
+from worldgen.training.data.rollout_history import GIVEN, RolloutHistory, rolled_pasts
 from worldgen.training.train_config import DataConfig, InitConfig
 
 WHOLE = slice(0, 4)
@@ -54,7 +54,7 @@ def roll(tmp_path, pipeline_folder):
     AcceleratorState._reset_state(reset_partial_state=True)
 
 
-def pasts(rolled: Rolled, cache: LatentCache) -> np.ndarray:
+def pasts(rolled: RolloutHistory, cache: LatentCache) -> np.ndarray:
     return np.concatenate([rolled.past(i, slice(0, r.num_frames)) for i, r in enumerate(cache.records)])
 
 

@@ -9,7 +9,7 @@ from worldgen.core.camera import Camera
 from worldgen.core.ego import EgoMotion, planar_poses
 from worldgen.core.errors import InputError
 from worldgen.training.data.windows import (
-    Record,
+    ClipRecord,
     cut_window,
     mirror_camera,
     mirror_text,
@@ -26,7 +26,7 @@ def ego(frames=20):
 
 
 def record(frames=20, caption="turn_left at the light"):
-    return Record("clip", caption, 10.0, frames, ego(frames), Camera(64, 32, 50, 50, 30, 16))
+    return ClipRecord("clip", caption, 10.0, frames, ego(frames), Camera(64, 32, 50, 50, 30, 16))
 
 
 @pytest.mark.parametrize(

@@ -123,10 +123,10 @@ def model_clips(
     args: argparse.Namespace, sampler: Sampler, options: SamplerOptions, *, frames: int
 ) -> tuple[list[Trial], Iterator[Clip]]:
     """Held-out scenes at the model's rate, and its clips of them, one by one."""
-    from worldgen.evaluation.measures.trials import Making, generated, held_out
+    from worldgen.evaluation.measures.trials import MakingOptions, generated, held_out
 
     trials = held_out(args.clips, seed=args.seed, frames=frames, fps=sampler.fps)
-    making = Making(args.start, args.batch, args.cache)
+    making = MakingOptions(args.start, args.batch, args.cache)
     return trials, generated(sampler.pipeline, trials, making, options=options)
 
 

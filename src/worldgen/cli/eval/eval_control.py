@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
     """Measure and report."""
     from worldgen.cli.eval import eval_clips
     from worldgen.core.errors import InputError
-    from worldgen.evaluation.measures.motion_control import Drive, control_rows, slices
+    from worldgen.evaluation.measures.motion_control import MotionPair, control_rows, slices
     from worldgen.instruments.motion.motion_reader import MotionReader
 
     if not 0 <= args.sweep <= 100 or (args.sweep and (args.data or args.model == eval_clips.RENDERED)):
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     known = [case for case in cases if case.ego is not None and case.camera is not None and len(case.clip) >= 3]
     if not known:
         raise InputError("clips with ego motion and camera", 0, "at least one: without a command nothing can be obeyed")
-    drives = [Drive(case.ego, reader.read(case.clip, case.camera), case.first) for case in known]
+    drives = [MotionPair(case.ego, reader.read(case.clip, case.camera), case.first) for case in known]
     rows = control_rows(drives, seed=args.seed)
     record = eval_clips.result("control", args, about | {"judged": len(known)}, [reader.instrument.summary()])
     record["rows"] = eval_clips.as_json({k: v for k, v in rows.items() if not k.startswith("shuffled")})
@@ -57,7 +57,7 @@ def sweep(args: argparse.Namespace, reader) -> list[dict]:
     """All manoeuvres from the same start of some scenes: what was told and what was done."""
     from worldgen.cli.eval.eval_clips import load_sampler
     from worldgen.cli.progress import progress
-    from worldgen.evaluation.measures.motion_control import Drive, sweep_rows
+    from worldgen.evaluation.measures.motion_control import MotionPair, sweep_rows
     from worldgen.evaluation.measures.trials import sweep_requests
 
     sampler, options = load_sampler(args)
@@ -67,7 +67,7 @@ def sweep(args: argparse.Namespace, reader) -> list[dict]:
         (clip,) = sampler.pipeline([conditions], options)
         first = 0 if conditions.context is None else len(conditions.context)
         names.append(name)
-        drives.append(Drive(conditions.ego, reader.read(clip, conditions.camera), first))
+        drives.append(MotionPair(conditions.ego, reader.read(clip, conditions.camera), first))
     return sweep_rows(names, drives)
 
 

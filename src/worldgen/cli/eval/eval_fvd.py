@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     from worldgen.cli.eval import eval_clips
     from worldgen.core.errors import InputError
     from worldgen.evaluation.distances.features import FrameRule, load_extractor
-    from worldgen.evaluation.distances.protocol import Careful, compare
+    from worldgen.evaluation.distances.protocol import UncertaintyOptions, compare
 
     if bool(args.generated) == bool(args.model):
         raise InputError("--generated and --model", (args.generated, args.model), "one of the two")
@@ -103,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
     if args.save_features:
         for name, each in (("reference", reference), ("generated", generated)):
             each.save(f"{args.save_features.rstrip('/')}/{name}.safetensors")
-    card = compare(reference, generated, Careful(args.draws, args.seed))
+    card = compare(reference, generated, UncertaintyOptions(args.draws, args.seed))
     record = {"measure": "fvd", "command": eval_clips.command("fvd", args, changing(args)), **card.to_json()}
     if model is not None:
         record["generated"] |= {"model": model[0].name, "weights_hash": model[0].weights_hash}
@@ -132,7 +132,7 @@ def features_of(args: argparse.Namespace, urls: list[str], extractor, rule, *, g
     from worldgen.cli.eval.eval_clips import drawn_clips
     from worldgen.cli.progress import progress
     from worldgen.core.errors import InputError
-    from worldgen.evaluation.distances.clip_sets import Choice, ClipSet, trial_items
+    from worldgen.evaluation.distances.clip_sets import ClipChoice, ClipSet, trial_items
     from worldgen.evaluation.distances.features import FeatureSet, extract, join
 
     split = "" if generated else args.split
@@ -148,7 +148,7 @@ def features_of(args: argparse.Namespace, urls: list[str], extractor, rule, *, g
             made = drawn_clips(args.clips, seed=seed, frames=args.length)
             items, count = trial_items(*made), len(made[0])
         else:
-            items = ClipSet(url, Choice(split, tuple(args.tag), args.limit, args.seed))
+            items = ClipSet(url, ClipChoice(split, tuple(args.tag), args.limit, args.seed))
             count = len(items)
         parts.append(extract(progress(items, count, "features"), extractor, rule, batch=args.batch))
     return join(parts)

@@ -72,11 +72,11 @@ def _reporter(bench):
     """Prints a line for each new run; after the second real-only run whether the study can see what it looks for."""
     from worldgen.evaluation.gain.gain_config import REAL
     from worldgen.evaluation.gain.gain_result import power
-    from worldgen.evaluation.gain.study import RARE, Run
+    from worldgen.evaluation.gain.study import RARE, ArmResult
 
     real: list[float] = []
 
-    def report(run: Run, number: int, total: int) -> None:
+    def report(run: ArmResult, number: int, total: int) -> None:
         value = bench.judged(run).value(RARE, "all")
         print(
             f"run {number} of {total}: {run.arm} seed {run.seed}, AP50 {value:.3f} on rare clips, {run.seconds:.0f} s",

@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     from worldgen.cli.eval import eval_clips
     from worldgen.evaluation.measures.label_score import BAR, heights_judged, score_labels
     from worldgen.instruments.detector.detector import GROUPS, load_detector
-    from worldgen.instruments.loading import load_instrument
+    from worldgen.instruments.instrument_files import load_instrument
 
     instrument = load_instrument(args.detector or "detector")
     judged = heights_judged(instrument.accuracy)

@@ -65,8 +65,8 @@ def run(args: argparse.Namespace) -> int:
     from worldgen.cli.eval import eval_clips
     from worldgen.cli.progress import progress
     from worldgen.core.errors import InputError
-    from worldgen.evaluation.distances.clip_sets import Choice, ClipSet
-    from worldgen.evaluation.memorisation.judging import Judge
+    from worldgen.evaluation.distances.clip_sets import ClipChoice, ClipSet
+    from worldgen.evaluation.memorisation.judging import CopyJudge
 
     chosen = [bool(args.generated), bool(args.model), args.check > 0]
     if sum(chosen) != 1:
@@ -80,10 +80,10 @@ def run(args: argparse.Namespace) -> int:
     begun_s = time.monotonic()
     eval_clips.set_threads(args.threads)
     training = [
-        ClipSet(url, Choice("train" if has_splits(url) else "", (), args.limit, args.seed)) for url in args.train
+        ClipSet(url, ClipChoice("train" if has_splits(url) else "", (), args.limit, args.seed)) for url in args.train
     ]
     held_out = held_out_items(args)
-    judge = Judge(training, weights=args.weights, features=not args.no_features)
+    judge = CopyJudge(training, weights=args.weights, features=not args.no_features)
     total = sum(map(len, training))
 
     def shown(items):
@@ -122,7 +122,7 @@ def held_out_items(args: argparse.Namespace) -> list:
     """Clips that cannot be copies: val and test of data sets, whole folders, drawn scenes."""
     from worldgen.cli.eval.eval_clips import drawn_clips
     from worldgen.core.errors import InputError
-    from worldgen.evaluation.distances.clip_sets import Choice, ClipSet, NoClipsError, trial_items
+    from worldgen.evaluation.distances.clip_sets import ClipChoice, ClipSet, NoClipsError, trial_items
 
     items = []
     for url in args.held_out:
@@ -131,7 +131,7 @@ def held_out_items(args: argparse.Namespace) -> list:
             continue
         for split in ("val", "test") if has_splits(url) else ("",):
             with contextlib.suppress(NoClipsError):  # a set may have only one of the two
-                items += list(ClipSet(url, Choice(split)))
+                items += list(ClipSet(url, ClipChoice(split)))
     if len(items) < 2:
         raise InputError("held-out clips", len(items), "at least 2, in splits val and test or in folders of videos")
     return items

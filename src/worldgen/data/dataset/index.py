@@ -14,7 +14,7 @@ from worldgen.core.errors import InputError, Received
 from worldgen.core.samples import SPLITS, Sample
 from worldgen.data.dataset.shards import MEMBERS, canonical_json, decode_record, decode_sample, scan_shard
 from worldgen.files.storage import join, read_bytes, reported, resolve, write_bytes
-from worldgen.files.tar import Entry
+from worldgen.files.tar import TarEntry
 
 DATASET_VERSION = 1
 INDEX_NAME, SUMMARY_NAME = "index.parquet", "dataset.json"
@@ -71,7 +71,7 @@ def shard_rows(url: str) -> Iterator[dict]:
         yield index_row(url, key, group, data)
 
 
-def index_row(url: str, key: str, group: dict[str, Entry], data: bytes) -> dict:
+def index_row(url: str, key: str, group: dict[str, TarEntry], data: bytes) -> dict:
     """The index row of one sample from what :func:`scan_shard` tells of it.
 
     ``weights_hash`` (not a column) rides along for the summary. Raises: InputError for a damaged record.

@@ -22,7 +22,7 @@ from worldgen.core.scenario import Scenario
 from worldgen.data.video.encoding import encode_mp4
 from worldgen.data.video.reading import decode_mp4
 from worldgen.files.storage import atomic_file, join, reported, resolve
-from worldgen.files.tar import Entry, entries
+from worldgen.files.tar import TarEntry, entries
 
 MEMBERS = ("mp4", "json", "ego.npy", "labels.json")
 """Extensions of a sample's files, in the order they are stored; the last two may be absent."""
@@ -210,7 +210,7 @@ class ShardWriter:
             raise InputError("sample key", key, f"at most {MAX_KEY_LENGTH} characters")
 
 
-def scan_shard(url: str) -> Iterator[tuple[str, dict[str, Entry], bytes]]:
+def scan_shard(url: str) -> Iterator[tuple[str, dict[str, TarEntry], bytes]]:
     """Each sample's key, the place of its files by extension, and its ``KEY.json``; videos are not read.
 
     Raises: InputError as :func:`worldgen.files.tar.entries`; for keys that repeat or files out of order.
@@ -251,7 +251,7 @@ def _open(url: str) -> Iterator[io.BufferedIOBase]:
         yield file
 
 
-def _grouped(file: io.BufferedIOBase, url: str) -> Iterator[tuple[str, dict[str, Entry]]]:
+def _grouped(file: io.BufferedIOBase, url: str) -> Iterator[tuple[str, dict[str, TarEntry]]]:
     """Neighbouring entries of one key together, as WebDataset does."""
     seen: set[str] = set()
     key, group = None, {}

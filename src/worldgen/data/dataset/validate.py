@@ -33,7 +33,7 @@ class Problem:
 
 
 @dataclass
-class Report:
+class ValidationReport:
     """What a validation looked at and found."""
 
     num_shards: int = 0
@@ -50,7 +50,7 @@ class Report:
 
 
 @dataclass
-class _Seen:
+class _KeysFound:
     """What was met so far, to find what only shows across samples."""
 
     shard_of_key: dict[str, str] = field(default_factory=dict)
@@ -59,14 +59,14 @@ class _Seen:
     rows: list[dict] = field(default_factory=list)
 
 
-def validate(url: str, *, seen: Callable[[Iterable[str]], Iterable[str]] = iter) -> Report:
+def validate(url: str, *, seen: Callable[[Iterable[str]], Iterable[str]] = iter) -> ValidationReport:
     """Decode and check every sample of a data set, its index, and the separation of its splits.
 
     Goes on after a problem, so one run tells all. seen: wraps the shard URLs, for a progress bar.
 
     Raises: InputError when there is no data set to look at.
     """
-    report, met = Report(), _Seen()
+    report, met = ValidationReport(), _KeysFound()
     for shard_url in seen(shard_urls(url)):
         report.num_shards += 1
         _check_shard(shard_url, report, met)
@@ -81,7 +81,7 @@ def validate(url: str, *, seen: Callable[[Iterable[str]], Iterable[str]] = iter)
     return report
 
 
-def _check_shard(url: str, report: Report, met: _Seen) -> None:
+def _check_shard(url: str, report: ValidationReport, met: _KeysFound) -> None:
     name = url.rsplit("/", 1)[-1]
     try:
         for key, members in read_members(url):
@@ -99,7 +99,7 @@ def _check_shard(url: str, report: Report, met: _Seen) -> None:
                 met.rows.append(index_row(url, key, group, data))
 
 
-def _sample_problems(key: str, members: dict[str, bytes], report: Report, met: _Seen) -> list[str]:
+def _sample_problems(key: str, members: dict[str, bytes], report: ValidationReport, met: _KeysFound) -> list[str]:
     try:
         sample = decode_sample(members)
     except InputError as error:
@@ -160,7 +160,7 @@ def _name_rows(problems: list[str], labels: Labels, wrong: np.ndarray, what: str
         problems.append(f"labels: {what} ({first}{more})")
 
 
-def _check_index(url: str, report: Report, met: _Seen) -> None:
+def _check_index(url: str, report: ValidationReport, met: _KeysFound) -> None:
     """The index against rows made anew from the shards."""
 
     def wrong(shard: str, key: str, what: str) -> None:

@@ -25,7 +25,7 @@ SKEW_TOLERANCE_S = 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class Motion:
+class LogMotion:
     """How the car moved, on the video's clock.
 
     times_s: ``(M,)`` increasing. speed_mps, yaw_rate_radps: ``(M,)`` rates at those times, or None where poses tell.
@@ -88,7 +88,7 @@ class Motion:
         return np.concatenate([[np.interp(query_s[0], self.times_s, values)], steps])
 
 
-def motion_from_log(log: EgoLog, config: EgoLogConfig, frame_times_s: np.ndarray) -> Motion:
+def motion_from_log(log: EgoLog, config: EgoLogConfig, frame_times_s: np.ndarray) -> LogMotion:
     """The log as motion on the video's clock; measured speed and yaw rate win over derived ones.
 
     frame_times_s: ``(F,)`` times of the video's frames from 0 on.
@@ -125,7 +125,7 @@ def motion_from_log(log: EgoLog, config: EgoLogConfig, frame_times_s: np.ndarray
     valid_s = (float(times_s[0]), float(times_s[-1]))
     if config.valid_s is not None:
         valid_s = (max(valid_s[0], config.valid_s[0]), min(valid_s[1], config.valid_s[1]))
-    return Motion(
+    return LogMotion(
         times_s, speed, yaw_rate, poses if needs_poses else None, speed_from, yaw_rate_from, config.max_gap_s, valid_s
     )
 
@@ -213,7 +213,7 @@ def _check_steps(log: EgoLog, times_s: np.ndarray, poses: np.ndarray, speed_is_d
 
 
 @dataclass(frozen=True, eq=False)
-class Grid:
+class FrameGrid:
     """A source resampled to a constant rate. Tick k is at ``k / fps`` on the video's clock.
 
     frame_index: ``(K,)`` source frame shown at each tick, -1 where there is none near enough. used: ``(K,)`` bool, has
@@ -228,7 +228,7 @@ class Grid:
     spans: tuple[tuple[int, int], ...]
 
 
-def resample(frame_times_s: np.ndarray, fps: float, motion: Motion | None) -> Grid:
+def resample(frame_times_s: np.ndarray, fps: float, motion: LogMotion | None) -> FrameGrid:
     """The frame nearest to each tick, and the runs of ticks without a hole in the video or in the log.
 
     frame_times_s: ``(F,)`` increasing, from 0 on. A frame serves one tick at most, and only within half a period.
@@ -258,10 +258,10 @@ def resample(frame_times_s: np.ndarray, fps: float, motion: Motion | None) -> Gr
         if k < num_ticks and used[k] and start is None:
             start = k
     worst_s = float(error_s[usable].max()) if usable.any() else 0.0
-    return Grid(np.where(usable, index, -1), used, worst_s, fps, tuple(spans))
+    return FrameGrid(np.where(usable, index, -1), used, worst_s, fps, tuple(spans))
 
 
-def clock_notes(log: EgoLog, motion: Motion, frame_times_s: np.ndarray) -> list[str]:
+def clock_notes(log: EgoLog, motion: LogMotion, frame_times_s: np.ndarray) -> list[str]:
     """What a person should know about the two clocks, as sentences; InputError when they do not meet at all."""
     log_start_s, log_stop_s, video_stop_s = (
         float(motion.times_s[0]),

@@ -17,8 +17,8 @@ from worldgen.core.seeds import stable_key
 from worldgen.data.dataset.shards import ShardWriter, encode_sample, scan_shard
 from worldgen.data.dataset.splits import split_drives
 from worldgen.data.ingest.captions import caption_at, manoeuvre_of, template_caption
-from worldgen.data.ingest.source_plan import IngestConfig, SourcePlan, Window, plan_source
-from worldgen.data.ingest.sources import Source, find_sources, iter_source_frames
+from worldgen.data.ingest.source_plan import IngestConfig, SourcePlan, SourceWindow, plan_source
+from worldgen.data.ingest.sources import ClipSource, find_sources, iter_source_frames
 from worldgen.files.storage import join, resolve, write_bytes
 
 INGEST_VERSION = 1
@@ -35,7 +35,7 @@ class ShardPlan:
     name: str
     drive: str
     split: str
-    windows: tuple[tuple[SourcePlan, Window], ...]
+    windows: tuple[tuple[SourcePlan, SourceWindow], ...]
     fingerprint: str
 
 
@@ -55,7 +55,7 @@ class IngestPlan:
 
 
 def plan_ingest(
-    places: list[str], config: IngestConfig, *, each: Callable[[list[Source]], Iterable[Source]] = iter
+    places: list[str], config: IngestConfig, *, each: Callable[[list[ClipSource]], Iterable[ClipSource]] = iter
 ) -> IngestPlan:
     """Find, read and check all sources under ``places``; nothing is written.
 
@@ -99,14 +99,14 @@ def _shards(plans: list[SourcePlan], splits: dict[str, str], config: IngestConfi
     return tuple(shards)
 
 
-def _fingerprint(windows: tuple[tuple[SourcePlan, Window], ...], split: str, config: IngestConfig) -> str:
+def _fingerprint(windows: tuple[tuple[SourcePlan, SourceWindow], ...], split: str, config: IngestConfig) -> str:
     shape = (config.width_px, config.height_px, config.crf, config.motion_at)
     sources = {plan.source.name: (plan.digest, plan.grid.fps, asdict(plan.source.config)) for plan, _ in windows}
     spans = [(plan.source.name, window.start_tick, window.num_frames) for plan, window in windows]
     return stable_key(INGEST_VERSION, split, shape, json.dumps(sources, sort_keys=True), spans)
 
 
-def sample_key(plan: SourcePlan, window: Window) -> str:
+def sample_key(plan: SourcePlan, window: SourceWindow) -> str:
     """A key from the source's identity and the span: the same window gets the same key in every run."""
     size = (plan.frame_of.width_px, plan.frame_of.height_px)
     mark = stable_key(
@@ -176,7 +176,7 @@ def _samples(shards: list[ShardPlan]) -> Iterator[tuple[ShardPlan, Sample]]:
             yield shard, _sample(plan, window, clip, shard)
 
 
-def _clips(plan: SourcePlan, windows: list[Window]) -> Iterator[Clip]:
+def _clips(plan: SourcePlan, windows: list[SourceWindow]) -> Iterator[Clip]:
     """The clips of windows in order of start, holding no more frames than overlapping windows share."""
     needed = [plan.frame_indices(window) for window in windows]
     wanted = {int(i) for indices in needed for i in indices}
@@ -193,7 +193,7 @@ def _clips(plan: SourcePlan, windows: list[Window]) -> Iterator[Clip]:
         raise InputError(f"video {plan.source.name}", Received("fewer frames than its header promises"), "a whole file")
 
 
-def _sample(plan: SourcePlan, window: Window, clip: Clip, shard: ShardPlan) -> Sample:
+def _sample(plan: SourcePlan, window: SourceWindow, clip: Clip, shard: ShardPlan) -> Sample:
     source, start_s, cut = plan.source, plan.start_s(window), plan.frame_of
     key = sample_key(plan, window)
     ego = plan.ego(window)

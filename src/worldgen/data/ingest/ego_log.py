@@ -12,7 +12,7 @@ import numpy as np
 from worldgen.core.ego import MAX_SPEED_MPS, MAX_YAW_RATE_RADPS
 from worldgen.core.errors import InputError, Received
 from worldgen.data.ingest.table import Table, numbers, read_table
-from worldgen.data.ingest.units import Meaning, read_meanings
+from worldgen.data.ingest.units import ColumnMeaning, read_meanings
 
 MAX_WHEEL_RAD = math.radians(70)
 """Front wheels of road vehicles turn by about 45 degrees at most; beyond 70 the unit is wrong."""
@@ -164,7 +164,7 @@ LIMITS = {
 }  # fmt: skip
 
 
-def _check_possible(table: Table, name: str, meaning: Meaning, values: np.ndarray) -> None:
+def _check_possible(table: Table, name: str, meaning: ColumnMeaning, values: np.ndarray) -> None:
     if meaning.quantity not in LIMITS and meaning.unit != "unit":
         return
     limit, unit = LIMITS.get(meaning.quantity, (1.0, "of the stated maximum"))
@@ -177,7 +177,7 @@ def _check_possible(table: Table, name: str, meaning: Meaning, values: np.ndarra
         )
 
 
-def _to_conventions(table: Table, config: EgoLogConfig, meanings: dict[str, Meaning], series: dict) -> None:
+def _to_conventions(table: Table, config: EgoLogConfig, meanings: dict[str, ColumnMeaning], series: dict) -> None:
     """Signs to left positive, hand wheel to front wheels, quaternions to unit length; in place."""
     if config.yaw_positive == "right":
         for quantity in ("yaw_rate", "yaw"):
@@ -206,7 +206,7 @@ def _to_conventions(table: Table, config: EgoLogConfig, meanings: dict[str, Mean
             raise InputError(f"ego log {table.path.name}", Received(f"only one of {pair[0]} and {pair[1]}"), "both")
 
 
-def _front_wheel_rad(table: Table, name: str, meaning: Meaning, config: EgoLogConfig, values: np.ndarray) -> np.ndarray:
+def _front_wheel_rad(table: Table, name: str, meaning: ColumnMeaning, config: EgoLogConfig, values: np.ndarray) -> np.ndarray:
     if config.wheelbase_m is None:
         raise InputError(
             f"ego log {table.path.name}, column {name}",

@@ -59,7 +59,7 @@ class PictureSet:
 
 
 @dataclass(frozen=True)
-class Drive:
+class LabelledDrive:
     """Pictures that follow one another, with their boxes."""
 
     name: str
@@ -103,7 +103,7 @@ def read_labelled(folder: str | Path, config: PictureSet) -> Iterator[Sample]:
             yield _sample(drive, range(start, min(start + config.frames, len(drive.files))), config)
 
 
-def _sample(drive: Drive, frames: range, config: PictureSet) -> Sample:
+def _sample(drive: LabelledDrive, frames: range, config: PictureSet) -> Sample:
     pictures = [read_picture(drive.files[i]) for i in frames]
     sizes = {picture.shape for picture in pictures}
     if len(sizes) != 1:
@@ -166,7 +166,7 @@ def _coco_files(folder: Path) -> list[Path]:
     return [path for path in files if path.stat().st_size]
 
 
-def _coco(folder: Path, config: PictureSet) -> Iterator[Drive]:
+def _coco(folder: Path, config: PictureSet) -> Iterator[LabelledDrive]:
     for path in _coco_files(folder):
         split = path.stem if path.stem in SPLITS else "train"
         drives: dict[str, list[tuple[Path, tuple[Row, ...]]]] = {}
@@ -178,7 +178,7 @@ def _coco(folder: Path, config: PictureSet) -> Iterator[Drive]:
             drives.setdefault(_drive_of(image.file_name), []).append((file, image.boxes))
         for name, items in sorted(drives.items()):
             items.sort(key=lambda item: _natural(str(item[0])))
-            yield Drive(name, tuple(f for f, _ in items), tuple(rows for _, rows in items), split)
+            yield LabelledDrive(name, tuple(f for f, _ in items), tuple(rows for _, rows in items), split)
 
 
 def _drive_of(name: str) -> str:
@@ -188,7 +188,7 @@ def _drive_of(name: str) -> str:
     return "/".join(part for part in (path.parent.as_posix(), stem) if part and part != ".") or "pictures"
 
 
-def _kitti_tracking(folder: Path, config: PictureSet) -> Iterator[Drive]:
+def _kitti_tracking(folder: Path, config: PictureSet) -> Iterator[LabelledDrive]:
     root = folder / "training" if (folder / "training").is_dir() else folder
     for sequence in sorted(p for p in (root / "image_02").iterdir() if p.is_dir()):
         files = _pictures(sequence)
@@ -200,10 +200,10 @@ def _kitti_tracking(folder: Path, config: PictureSet) -> Iterator[Drive]:
             found = _kitti_row(words[2:], f"{labels.name}, line {line}", config)
             if found is not None and frame in numbers:
                 rows[numbers[frame]].append((found[0], _whole(words[1], labels, line) + 1, *found[1:]))
-        yield Drive(sequence.name, files, tuple(map(tuple, rows)))
+        yield LabelledDrive(sequence.name, files, tuple(map(tuple, rows)))
 
 
-def _kitti(folder: Path, config: PictureSet) -> Iterator[Drive]:
+def _kitti(folder: Path, config: PictureSet) -> Iterator[LabelledDrive]:
     """Pictures of the object benchmark are single views: each is a clip of its own, unless frames.txt tells more."""
     root = folder / "training" if (folder / "training").is_dir() else folder
     drives: dict[str, list[tuple[Path, tuple[Row, ...]]]] = {}
@@ -219,7 +219,7 @@ def _kitti(folder: Path, config: PictureSet) -> Iterator[Drive]:
                 rows.append((found[0], 0, *found[1:]))
         drives.setdefault(origin.get(file.stem, file.stem), []).append((file, tuple(rows)))
     for name, items in drives.items():
-        yield Drive(name, tuple(f for f, _ in items), tuple(rows for _, rows in items))
+        yield LabelledDrive(name, tuple(f for f, _ in items), tuple(rows for _, rows in items))
 
 
 def _kitti_row(words: list[str], where: str, config: PictureSet) -> Row | None:
@@ -242,7 +242,7 @@ def _kitti_row(words: list[str], where: str, config: PictureSet) -> Row | None:
     return None if number is None else (number, *box, 0)
 
 
-def _yolo(folder: Path, config: PictureSet) -> Iterator[Drive]:
+def _yolo(folder: Path, config: PictureSet) -> Iterator[LabelledDrive]:
     names = _yolo_names(folder / "data.yaml")
     parts = sorted(p for p in (folder / "images").iterdir() if p.is_dir()) or [folder / "images"]
     for part in parts:
@@ -264,7 +264,7 @@ def _yolo(folder: Path, config: PictureSet) -> Iterator[Drive]:
             drives.setdefault(_drive_of(file.name), []).append((file, tuple(rows)))
         for name, items in sorted(drives.items()):
             split = part.name if part.name in SPLITS else "train"
-            yield Drive(name, tuple(f for f, _ in items), tuple(rows for _, rows in items), split, shares=True)
+            yield LabelledDrive(name, tuple(f for f, _ in items), tuple(rows for _, rows in items), split, shares=True)
 
 
 def _yolo_names(path: Path) -> dict[int, str]:

@@ -17,7 +17,7 @@ from worldgen.data.ingest import align
 from worldgen.data.ingest.annotations import annotated_labels, read_xywh_rows
 from worldgen.data.ingest.captions import TimedCaption, read_captions
 from worldgen.data.ingest.ego_log import EgoLog, EgoLogConfig, read_ego_log
-from worldgen.data.ingest.sources import NO_FILE, CameraConfig, Source, SourceConfig, frame_info
+from worldgen.data.ingest.sources import NO_FILE, CameraConfig, ClipSource, SourceConfig, frame_info
 from worldgen.data.video.framing import Framing, framing
 from worldgen.data.video.reading import VideoInfo
 
@@ -79,7 +79,7 @@ class IngestConfig:
 
 
 @dataclass(frozen=True)
-class Window:
+class SourceWindow:
     """A run of ticks of one source. start_tick and num_frames on the source's grid."""
 
     start_tick: int
@@ -96,30 +96,30 @@ class SourcePlan:
     config stated it. labels: of all frames, in source pixels, or None. notes: sentences for the person.
     """
 
-    source: Source
+    source: ClipSource
     digest: str
     info: VideoInfo
     log: EgoLog | None
-    motion: align.Motion | None
+    motion: align.LogMotion | None
     motion_at: str
     frame_times_s: np.ndarray
-    grid: align.Grid
+    grid: align.FrameGrid
     frame_of: Framing
     camera: Camera
     camera_given: bool
     labels: Labels | None
     captions: tuple[TimedCaption, ...]
-    windows: tuple[Window, ...]
+    windows: tuple[SourceWindow, ...]
     notes: tuple[str, ...]
 
-    def start_s(self, window: Window) -> float:
+    def start_s(self, window: SourceWindow) -> float:
         return window.start_tick / self.grid.fps
 
-    def frame_indices(self, window: Window) -> np.ndarray:
+    def frame_indices(self, window: SourceWindow) -> np.ndarray:
         """Source frames of a window, ``(num_frames,)`` int64."""
         return self.grid.frame_index[window.start_tick : window.start_tick + window.num_frames]
 
-    def ego(self, window: Window, *, at: Literal["frames", "ticks"] | None = None) -> EgoMotion | None:
+    def ego(self, window: SourceWindow, *, at: Literal["frames", "ticks"] | None = None) -> EgoMotion | None:
         """Motion of a window, or None where it is unknown. at: see ``IngestConfig.motion_at``, which is the default."""
         start, stop, period_s = window.start_tick, window.start_tick + window.num_frames, 1 / self.grid.fps
         if self.motion is None or not self.motion.covers_span(start * period_s, (stop - 1) * period_s):
@@ -133,7 +133,7 @@ class SourcePlan:
             )
         return self.motion.ego(times_s, self.grid.fps, before_s=before_s)
 
-    def window_labels(self, window: Window) -> Labels | None:
+    def window_labels(self, window: SourceWindow) -> Labels | None:
         """Labels of a window in its own frames and pixels; objects outside the picture are left out."""
         if self.labels is None:
             return None
@@ -144,7 +144,7 @@ class SourcePlan:
         return framed.where(framed.visible_fraction > 0)
 
 
-def plan_source(source: Source, config: IngestConfig) -> SourcePlan:
+def plan_source(source: ClipSource, config: IngestConfig) -> SourcePlan:
     """Read a source's headers, log, labels and captions, and lay its windows.
 
     Raises InputError for whatever is wrong with any of them.
@@ -156,7 +156,7 @@ def plan_source(source: Source, config: IngestConfig) -> SourcePlan:
         # Unordered pictures: every one is a tick of its own, whatever rate is written on the sample.
         times_s = np.arange(info.num_frames) / fps
         grid = align.resample(times_s, fps, None)
-        windows = tuple(Window(i, 1) for i in range(info.num_frames))
+        windows = tuple(SourceWindow(i, 1) for i in range(info.num_frames))
     else:
         keeps_unknown = source.config.ego is not None and source.config.ego.outside == "unknown"
         grid = align.resample(times_s, fps, None if keeps_unknown else motion)
@@ -181,7 +181,7 @@ def plan_source(source: Source, config: IngestConfig) -> SourcePlan:
     return replace(plan, windows=kept, notes=tuple(notes))
 
 
-def _clock(source: Source, info: VideoInfo) -> tuple[EgoLog | None, align.Motion | None, np.ndarray, list[str]]:
+def _clock(source: ClipSource, info: VideoInfo) -> tuple[EgoLog | None, align.LogMotion | None, np.ndarray, list[str]]:
     """The log, the motion on the video's clock, the true frame times, and notes about the two clocks."""
     ego_config = source.config.ego or EgoLogConfig()
     if source.ego_path is None:
@@ -196,7 +196,7 @@ def _clock(source: Source, info: VideoInfo) -> tuple[EgoLog | None, align.Motion
     return log, motion, times_s, notes + align.clock_notes(log, motion, times_s)
 
 
-def source_framing(source: Source, info: VideoInfo, size: tuple[int, int]) -> Framing:
+def source_framing(source: ClipSource, info: VideoInfo, size: tuple[int, int]) -> Framing:
     """The framing of a source: its own ``crop_px`` first, then the largest centred window of the target's shape."""
     crop = source.config.crop_px
     if crop is None:
@@ -210,25 +210,25 @@ def source_framing(source: Source, info: VideoInfo, size: tuple[int, int]) -> Fr
     return replace(inner, x0_px=inner.x0_px + x0, y0_px=inner.y0_px + y0)
 
 
-def _cut(grid: align.Grid, config: IngestConfig) -> tuple[Window, ...]:
+def _cut(grid: align.FrameGrid, config: IngestConfig) -> tuple[SourceWindow, ...]:
     windows = []
     for start, stop in grid.spans:
         length = stop - start
         if length >= config.num_frames:
             windows += [
-                Window(t, config.num_frames) for t in range(start, stop - config.num_frames + 1, config.stride_frames)
+                SourceWindow(t, config.num_frames) for t in range(start, stop - config.num_frames + 1, config.stride_frames)
             ]
         elif config.min_frames is not None and length >= config.min_frames:
-            windows.append(Window(start, length))
+            windows.append(SourceWindow(start, length))
     return tuple(windows)
 
 
-def _too_slow(plan: SourcePlan, window: Window, min_speed_mps: float) -> bool:
+def _too_slow(plan: SourcePlan, window: SourceWindow, min_speed_mps: float) -> bool:
     ego = plan.ego(window, at="ticks") if min_speed_mps > 0 else None
     return ego is not None and float(np.abs(ego.speed_mps).max()) < min_speed_mps
 
 
-def _rate_notes(info: VideoInfo, times_s: np.ndarray, grid: align.Grid) -> list[str]:
+def _rate_notes(info: VideoInfo, times_s: np.ndarray, grid: align.FrameGrid) -> list[str]:
     notes = []
     if info.variable_rate:
         notes.append("variable frame rate: true frame times are used")
@@ -247,7 +247,7 @@ def _rate_notes(info: VideoInfo, times_s: np.ndarray, grid: align.Grid) -> list[
     return notes
 
 
-def _labels(source: Source, info: VideoInfo) -> Labels | None:
+def _labels(source: ClipSource, info: VideoInfo) -> Labels | None:
     size = (info.width_px, info.height_px)
     if source.kind == "images":
         for image in source.coco:

@@ -92,7 +92,7 @@ class SourceConfig:
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class ClipSource:
     """One recording. kind: ``video``, ``folder`` (frames in order) or ``images`` (unordered pictures of a COCO file).
 
     name: path relative to the SOURCE folder, unique. root: that folder. files: pictures in order (folder, images).
@@ -134,7 +134,7 @@ def _ends(path: Path, length: int = 65536) -> bytes:
 
 def find_sources(
     places: list[str], sources: dict[str, SourceConfig], defaults: SourceConfig, exclude: tuple[str, ...] = ()
-) -> list[Source]:
+) -> list[ClipSource]:
     """All sources in files and folders, sorted by name, each with its config and the files beside it.
 
     sources: path or pattern relative to the SOURCE folder -> config; an exact path wins over patterns, and the first
@@ -243,19 +243,19 @@ def _slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_") or "drive"
 
 
-def _sources_at(name: str, path: Path, root: Path, config: SourceConfig) -> list[Source]:
+def _sources_at(name: str, path: Path, root: Path, config: SourceConfig) -> list[ClipSource]:
     if name.endswith(COCO_SUFFIX):
         return _coco_sources(name, path, root, config)
     stem = name if path.is_dir() else os.path.splitext(name)[0]
     labels_path = None if config.labels is None or config.labels.path is None else root / config.labels.path
-    return [Source(
+    return [ClipSource(
         name, "folder" if path.is_dir() else "video", root, path, _slug(config.drive or stem), config,
         files=_pictures(path) if path.is_dir() else (), ego_path=_ego_path(path, root, config),
         caption_path=_caption_path(path), labels_path=labels_path,
     )]  # fmt: skip
 
 
-def _coco_sources(name: str, path: Path, root: Path, config: SourceConfig) -> list[Source]:
+def _coco_sources(name: str, path: Path, root: Path, config: SourceConfig) -> list[ClipSource]:
     """The pictures of a COCO file as one source per drive."""
     classes = {} if config.labels is None else dict(config.labels.classes)
     try:
@@ -284,7 +284,7 @@ def _coco_sources(name: str, path: Path, root: Path, config: SourceConfig) -> li
         for file in files:
             if not file.is_file():
                 raise InputError(f"COCO file {name}, image", str(file), "a picture that exists")
-        out.append(Source(f"{name}:{drive}", "images", root, path, drive, config, files=files, coco=tuple(images)))
+        out.append(ClipSource(f"{name}:{drive}", "images", root, path, drive, config, files=files, coco=tuple(images)))
     return out
 
 
@@ -317,7 +317,7 @@ def _caption_path(path: Path) -> Path | None:
     return data if data.is_file() and is_caption_file(data) else None
 
 
-def frame_info(source: Source) -> reading.VideoInfo:
+def frame_info(source: ClipSource) -> reading.VideoInfo:
     """Number, times and size of a source's frames.
 
     Raises InputError for a damaged file, a frame folder or raw stream without a rate, a times file that does not fit.
@@ -355,7 +355,7 @@ def read_picture(path: Path) -> np.ndarray:
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 
 
-def iter_source_frames(source: Source, wanted: set[int] | None = None) -> Iterator[tuple[int, np.ndarray]]:
+def iter_source_frames(source: ClipSource, wanted: set[int] | None = None) -> Iterator[tuple[int, np.ndarray]]:
     """(frame index, ``(H, W, 3)`` uint8 RGB) in order; only the ``wanted`` ones, or all."""
     if source.kind == "video":
         last = max(wanted) if wanted else None

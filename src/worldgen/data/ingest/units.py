@@ -43,7 +43,7 @@ NEEDS_UNIT = {*UNITS, *(alias for alias, quantity in ALIASES.items() if quantity
 
 
 @dataclass(frozen=True)
-class Meaning:
+class ColumnMeaning:
     """What a column holds. quantity: of ``UNITS`` or ``UNITLESS``. unit: its suffix ("" for none). factor: to SI."""
 
     quantity: str
@@ -56,18 +56,18 @@ def canonical_names() -> str:
     return ", ".join([*(f"{q}_{'|'.join(units)}" for q, units in UNITS.items()), *UNITLESS])
 
 
-def parse_name(name: str) -> Meaning | None:
+def parse_name(name: str) -> ColumnMeaning | None:
     """The meaning of a column called ``quantity_unit``, or None for columns that are none of our business.
 
     Raises InputError when the name is one of our quantities without a unit.
     """
     word = name.strip().lower()
     if ALIASES.get(word, word) in UNITLESS:
-        return Meaning(ALIASES.get(word, word))
+        return ColumnMeaning(ALIASES.get(word, word))
     stem, _, unit = word.rpartition("_")
     quantity = ALIASES.get(stem, stem)
     if quantity in UNITS and unit in UNITS[quantity]:
-        return Meaning(quantity, unit, UNITS[quantity][unit])
+        return ColumnMeaning(quantity, unit, UNITS[quantity][unit])
     bare = ALIASES.get(word, word)
     if word in NEEDS_UNIT:
         choices = ", ".join(f"{bare}_{u}" for u in UNITS[bare])
@@ -79,7 +79,7 @@ def parse_name(name: str) -> Meaning | None:
     return None
 
 
-def read_meanings(names: tuple[str, ...], mapping: dict[str, str]) -> dict[str, Meaning]:
+def read_meanings(names: tuple[str, ...], mapping: dict[str, str]) -> dict[str, ColumnMeaning]:
     """Column name -> meaning for the columns that are used; ``mapping`` (column -> ``quantity_unit`` or ignore) wins.
 
     Raises InputError for a repeated column, two columns of one quantity, and a mapping to or from an unknown name.
@@ -92,7 +92,7 @@ def read_meanings(names: tuple[str, ...], mapping: dict[str, str]) -> dict[str, 
     unknown = sorted(set(mapping) - seen)
     if unknown:
         raise InputError("ego.columns", unknown[0], "a column of the log: " + ", ".join(names))
-    meanings: dict[str, Meaning] = {}
+    meanings: dict[str, ColumnMeaning] = {}
     owner: dict[str, str] = {}
     for name in names:
         target = mapping.get(name, name)

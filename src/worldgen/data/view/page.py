@@ -26,7 +26,7 @@ SHEET_CLIPS = 12
 
 
 @dataclass(frozen=True)
-class Section:
+class PageSection:
     """Clips of a page under a heading. numbers: of samples, in order. note: a sentence on how they were chosen."""
 
     heading: str
@@ -39,7 +39,7 @@ def write_page(
     folder: str | Path,
     *,
     title: str | None = None,
-    sections: Sequence[Section] = (),
+    sections: Sequence[PageSection] = (),
     limit: int = 60,
     front: str = "",
     seen: Callable[[Iterable[int]], Iterable[int]] = iter,
@@ -55,7 +55,7 @@ def write_page(
         raise InputError("number of samples to show", limit, "at least 1")
     if not len(data):
         raise InputError(f"data set {data.url}", "no samples", "at least one sample to show")
-    sections = [section for section in sections if section.numbers] or [Section("", spread(len(data), limit))]
+    sections = [section for section in sections if section.numbers] or [PageSection("", spread(len(data), limit))]
     cards, sheet = {}, []
     for number in seen(list(dict.fromkeys(number for section in sections for number in section.numbers))):
         members = data.members(number)
@@ -76,7 +76,7 @@ def spread(count: int, limit: int) -> tuple[int, ...]:
     return tuple(np.unique(np.linspace(0, count - 1, min(limit, count)).round().astype(int)).tolist())
 
 
-def _section(section: Section, cards: list[str]) -> str:
+def _section(section: PageSection, cards: list[str]) -> str:
     heading = f"<h2>{html.escape(section.heading)}</h2>" if section.heading else ""
     note = f'<p class="note">{html.escape(section.note)}</p>' if section.note else ""
     return f'<section class="clips">{heading}{note}<div class="grid">\n{"".join(cards)}</div></section>\n'

@@ -11,7 +11,7 @@ from worldgen.core.errors import InputError, Received
 from worldgen.core.seeds import numpy_rng
 from worldgen.data.dataset.index import DataSet
 from worldgen.data.video.reading import decode_mp4, read_clip
-from worldgen.evaluation.distances.features import Item
+from worldgen.evaluation.distances.features import ClipItem
 from worldgen.evaluation.measures.trials import Trial
 from worldgen.files.storage import reported, resolve
 
@@ -19,7 +19,7 @@ VIDEOS = (".mp4", ".mkv", ".mov", ".avi", ".webm")
 
 
 @dataclass(frozen=True)
-class Choice:
+class ClipChoice:
     """Which clips of a data set are taken. split: "" for all. tags: only clips with all of them. limit: at most so many,
     chosen by ``seed`` (0: all).
     """
@@ -40,8 +40,8 @@ class ClipSet:
     Raises: InputError when there is nothing, or when a folder of videos is asked for a split or tags.
     """
 
-    def __init__(self, url: str, choice: Choice | None = None):
-        self.url, self.choice = str(url), choice or Choice()
+    def __init__(self, url: str, choice: ClipChoice | None = None):
+        self.url, self.choice = str(url), choice or ClipChoice()
         self._data, self._files = None, []
         files = _videos(self.url)
         if files and (self.choice.split or self.choice.tags):
@@ -58,24 +58,24 @@ class ClipSet:
     def __len__(self) -> int:
         return len(self._files) if self._data is None else len(self._rows)
 
-    def __iter__(self) -> Iterator[Item]:
+    def __iter__(self) -> Iterator[ClipItem]:
         return (self.item(number) for number in range(len(self)))
 
-    def item(self, number: int) -> Item:
+    def item(self, number: int) -> ClipItem:
         """One clip of the set, by its place."""
         if self._data is None:
             file = self._files[number]
-            return Item(read_clip(file), Path(file).stem, Path(file).stem)
+            return ClipItem(read_clip(file), Path(file).stem, Path(file).stem)
         row = self._data.row(self._rows[number])  # only the pixels are read: labels and ego motion take as long again
         clip = decode_mp4(self._data.member(self._rows[number], "mp4"))
-        return Item(Clip(clip.frames, row["fps"]), row["key"], row["drive"], tuple(row["tags"]))
+        return ClipItem(Clip(clip.frames, row["fps"]), row["key"], row["drive"], tuple(row["tags"]))
 
 
-def trial_items(trials: list[Trial], clips) -> Iterator[Item]:
+def trial_items(trials: list[Trial], clips) -> Iterator[ClipItem]:
     """Clips of held-out scenes with their keys and tags, in order."""
     for trial, clip in zip(trials, clips, strict=True):
         scenario = trial.scenario
-        yield Item(clip, trial.key, trial.key, (scenario.weather, scenario.light, scenario.road, *scenario.events))
+        yield ClipItem(clip, trial.key, trial.key, (scenario.weather, scenario.light, scenario.road, *scenario.events))
 
 
 def is_folder_of_videos(url: str) -> bool:
@@ -92,7 +92,7 @@ def _videos(url: str) -> list[str]:
     return names
 
 
-def _chosen(count: int, choice: Choice) -> list[int]:
+def _chosen(count: int, choice: ClipChoice) -> list[int]:
     if choice.limit <= 0 or choice.limit >= count:
         return list(range(count))
     return sorted(int(i) for i in numpy_rng("chosen clips", choice.seed).permutation(count)[: choice.limit])

@@ -190,7 +190,7 @@ class FeatureSet:
 
 
 @dataclass(frozen=True, eq=False)
-class Item:
+class ClipItem:
     """A clip on its way to an extractor."""
 
     clip: Clip
@@ -199,7 +199,7 @@ class Item:
     tags: tuple[str, ...] = ()
 
 
-def extract(items: Iterable[Item], extractor: Extractor, rule: FrameRule, *, batch: int = 4) -> FeatureSet:
+def extract(items: Iterable[ClipItem], extractor: Extractor, rule: FrameRule, *, batch: int = 4) -> FeatureSet:
     """Features of any iterable of clips; one batch of clips is in memory at a time.
 
     Raises InputError when there is none, or when rates differ and the rule names none: a clip at another rate moves
@@ -228,8 +228,8 @@ def extract(items: Iterable[Item], extractor: Extractor, rule: FrameRule, *, bat
     )
 
 
-def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    chunk: list[Item] = []
+def _batches(items: Iterable[ClipItem], size: int) -> Iterator[list[ClipItem]]:
+    chunk: list[ClipItem] = []
     for item in items:
         chunk.append(item)
         if len(chunk) == size:

@@ -28,7 +28,7 @@ FEW_DRIVES = 8
 
 
 @dataclass(frozen=True)
-class Careful:
+class UncertaintyOptions:
     """How much is computed around the number. draws: bootstrap resamples. seed: of splits and resamples. slices."""
 
     draws: int = 200
@@ -37,7 +37,7 @@ class Careful:
 
 
 @dataclass(frozen=True)
-class Floor:
+class RealFloor:
     """What real clips score against other real clips. clips: in each half. mean, sd: over random splits. generated: the
     generated clips against as many real ones, so that the two can be compared. by_drive: whether halves share no drive.
     """
@@ -60,7 +60,7 @@ class Card:
     reference: dict
     generated: dict
     protocol: dict
-    floor: Floor | None
+    floor: RealFloor | None
     bias: dict
     warnings: tuple[str, ...]
     slices: dict = field(default_factory=dict)
@@ -98,9 +98,9 @@ class Card:
         )
 
 
-def compare(reference: FeatureSet, generated: FeatureSet, careful: Careful | None = None) -> Card:
+def compare(reference: FeatureSet, generated: FeatureSet, careful: UncertaintyOptions | None = None) -> Card:
     """The card of two sets of features. Raises InputError when they were not made alike or hold fewer than two clips."""
-    careful = careful or Careful()
+    careful = careful or UncertaintyOptions()
     _made_alike(reference, generated)
     if min(len(reference), len(generated)) < 2:
         raise InputError("clips to compare", (len(reference), len(generated)), "at least 2 in each set")
@@ -134,7 +134,7 @@ def compare(reference: FeatureSet, generated: FeatureSet, careful: Careful | Non
     )  # fmt: skip
 
 
-def real_floor(reference: FeatureSet, generated: FeatureSet, rng: np.random.Generator) -> Floor | None:
+def real_floor(reference: FeatureSet, generated: FeatureSet, rng: np.random.Generator) -> RealFloor | None:
     """Real clips split in two at random, again and again, as many in each half as there are generated ones if possible.
 
     Where clips come from few drives the halves share drives only if there is no other way. None below 4 real clips.
@@ -151,7 +151,7 @@ def real_floor(reference: FeatureSet, generated: FeatureSet, rng: np.random.Gene
         values.append(distance_of(reference.features[left], reference.features[right]))
         chosen = rng.permutation(len(generated))[:size]
         against.append(distance_of(reference.features[left], generated.features[chosen]))
-    return Floor(size, float(np.mean(values)), float(np.std(values, ddof=1)), float(np.mean(against)), by_drive)
+    return RealFloor(size, float(np.mean(values)), float(np.std(values, ddof=1)), float(np.mean(against)), by_drive)
 
 
 def _halves(
@@ -190,7 +190,7 @@ def _counts(features: FeatureSet) -> dict:
     }  # fmt: skip
 
 
-def _warnings(reference: FeatureSet, generated: FeatureSet, value: float, floor: Floor | None):
+def _warnings(reference: FeatureSet, generated: FeatureSet, value: float, floor: RealFloor | None):
     size = reference.made_by["feature_size"]
     smaller = min(len(reference), len(generated))
     if smaller <= size:

@@ -14,7 +14,7 @@ from worldgen.core.errors import InputError, Received
 from worldgen.core.samples import SPLITS, Sample
 from worldgen.core.seeds import numpy_rng
 from worldgen.data.dataset.index import SUMMARY_NAME, DataSet
-from worldgen.evaluation.gain.gain_config import GIVEN, GainStudy, Source, arm_names
+from worldgen.evaluation.gain.gain_config import GIVEN, GainStudy, PictureSource, arm_names
 from worldgen.evaluation.gain.weather import weathered
 from worldgen.files.storage import join, read_bytes
 from worldgen.instruments.detector.pictures import Boxes, Pictures, pictures_of
@@ -61,7 +61,7 @@ class Chosen:
         return (data.load(row["key"]) for data, row in self.clips)
 
 
-def chosen(source: Source) -> Chosen:
+def chosen(source: PictureSource) -> Chosen:
     """The clips of a source. Raises: InputError when there is none with labels, or a key that two data sets hold."""
     wanted, unwanted = set(source.with_any), set(source.without)
     clips: dict[str, tuple[DataSet, dict]] = {}
@@ -82,7 +82,7 @@ def chosen(source: Source) -> Chosen:
     return Chosen(tuple(clips[key] for key in keys))
 
 
-def missing(source: Source) -> str:
+def missing(source: PictureSource) -> str:
     """Why an arm of this source has to wait, or nothing."""
     if not source.urls:
         return "no data set given yet"
@@ -90,11 +90,11 @@ def missing(source: Source) -> str:
     return "" if accepted else "the gate accepted none of its clips"
 
 
-def _text(source: Source) -> str:
+def _text(source: PictureSource) -> str:
     return ", ".join(f"{name}={value}" for name, value in asdict(source).items() if value and name != "url")
 
 
-def load_source(source: Source, study: GainStudy, folder: Path) -> Pictures:
+def load_source(source: PictureSource, study: GainStudy, folder: Path) -> Pictures:
     """The pictures of a source at the study's size, kept in ``folder`` for the next time."""
     summary = [hashlib.blake2b(read_bytes(join(url, SUMMARY_NAME)), digest_size=16).hexdigest() for url in source.urls]
     asked = json.dumps([asdict(source), summary, study.width_px, study.height_px, study.min_height_px], sort_keys=True)
@@ -115,7 +115,7 @@ def check_apart(study: GainStudy) -> None:
     held_out = {row["drive"] or row["key"] for row in test}
     keys = {row["key"] for row in test}
     for name in ("real", "rare", "synthetic", "restyled"):
-        source: Source = getattr(study, name)
+        source: PictureSource = getattr(study, name)
         if missing(source):
             continue
         rows = chosen(source).rows
@@ -145,7 +145,7 @@ def shuffled_boxes(pictures: Pictures, *, seed: int) -> Pictures:
     return Pictures(pictures.frames, boxes, pictures.clip_index, pictures.tags)
 
 
-def build_arms(study: GainStudy, load: Callable[[Source], Pictures]) -> tuple[dict[str, Arm], dict[str, str]]:
+def build_arms(study: GainStudy, load: Callable[[PictureSource], Pictures]) -> tuple[dict[str, Arm], dict[str, str]]:
     """The arms that can run, in order, and for each that cannot the reason."""
     real = load(study.real)
     half = (real, 0.5)

@@ -14,7 +14,7 @@ NIGHT_RAIN_FOG = ("night_lit", "night_unlit", "light_rain", "heavy_rain", "fog")
 
 
 @dataclass(frozen=True)
-class Source:
+class PictureSource:
     """Pictures of a data set by URL ("": not given), or of several by URLs with commas between.
 
     split: train, val, test, several joined by "+", or "" for all. with_any: only clips with any of these tags. without:
@@ -68,11 +68,11 @@ class GainStudy:
     """
 
     name: str = "gain"
-    real: Source = field(default_factory=Source)
-    rare: Source = field(default_factory=Source)
-    synthetic: Source = field(default_factory=Source)
-    restyled: Source = field(default_factory=Source)
-    test: Source = field(default_factory=Source)
+    real: PictureSource = field(default_factory=PictureSource)
+    rare: PictureSource = field(default_factory=PictureSource)
+    synthetic: PictureSource = field(default_factory=PictureSource)
+    restyled: PictureSource = field(default_factory=PictureSource)
+    test: PictureSource = field(default_factory=PictureSource)
     rare_tags: tuple[str, ...] = NIGHT_RAIN_FOG
     ratios: tuple[float, ...] = (0.5, 1.0)
     painted: tuple[str, ...] = KINDS

@@ -20,7 +20,7 @@ AUGMENT = AugmentConfig(mirror=0.5, zoom=0.3, max_zoom=1.3, light=0.5, softness=
 
 
 @dataclass(frozen=True, eq=False)
-class Fit:
+class TrainingRun:
     """One training: pictures with their chances to be drawn, optimiser steps, seed. base: weights to go on from."""
 
     pictures: Pictures
@@ -30,7 +30,7 @@ class Fit:
     base: dict[str, torch.Tensor] | None = None
 
 
-def train_and_find(study: GainStudy, fit: Fit, test: Pictures) -> Detections:
+def train_and_find(study: GainStudy, fit: TrainingRun, test: Pictures) -> Detections:
     """Train the study's detector from its start and return everything it finds in the test pictures."""
     return DETECTOR_TRAININGS[study.detector](study, fit, test)
 
@@ -56,13 +56,13 @@ def train_base(study: GainStudy, pictures: Pictures, seed: int) -> dict[str, tor
     return train_detector(pictures, base_training(study, seed)).state_dict()
 
 
-def _own(study: GainStudy, fit: Fit, test: Pictures) -> Detections:
+def _own(study: GainStudy, fit: TrainingRun, test: Pictures) -> Detections:
     config = training_of(study, steps=fit.steps, seed=fit.seed)
     detector = train_detector(fit.pictures, config, shares=fit.shares, start=fit.base)
     return find_in(detector.to(memory_format=torch.channels_last).folded(), test)
 
 
-def _transformer(study: GainStudy, fit: Fit, test: Pictures) -> Detections:
+def _transformer(study: GainStudy, fit: TrainingRun, test: Pictures) -> Detections:
     """D-FINE or RT-DETRv2 of the transformers library, from its published weights or, without any, from scratch."""
     from worldgen.instruments.detector.pretrained import TransformerDetector
 
@@ -94,7 +94,7 @@ def _transformer(study: GainStudy, fit: Fit, test: Pictures) -> Detections:
     return Detections(frame.astype(np.int64), group.astype(np.int64), box.astype(np.float32), score.astype(np.float32))
 
 
-def _batches(fit: Fit, config: DetectorTraining) -> Iterator[tuple[torch.Tensor, list[np.ndarray], list[np.ndarray]]]:
+def _batches(fit: TrainingRun, config: DetectorTraining) -> Iterator[tuple[torch.Tensor, list[np.ndarray], list[np.ndarray]]]:
     """Augmented pictures with the boxes that count; transformers' losses know no regions to ignore."""
     pictures = fit.pictures
     starts = np.searchsorted(pictures.boxes.picture_index, np.arange(len(pictures) + 1))
@@ -112,6 +112,6 @@ def _batches(fit: Fit, config: DetectorTraining) -> Iterator[tuple[torch.Tensor,
         yield to_pictures(np.stack(frames)), boxes, groups
 
 
-DETECTOR_TRAININGS: dict[str, Callable[[GainStudy, Fit, Pictures], Detections]] = {
+DETECTOR_TRAININGS: dict[str, Callable[[GainStudy, TrainingRun, Pictures], Detections]] = {
     "worldgen": _own, "dfine": _transformer, "rtdetr": _transformer,
 }  # fmt: skip

@@ -11,7 +11,7 @@ from scipy import stats
 
 from worldgen.core.seeds import numpy_rng
 from worldgen.evaluation.gain.gain_config import CONTROLS, GIVEN, ORACLE, REAL, GainStudy, about_arm
-from worldgen.evaluation.gain.study import COMMON, RARE, Bench, Run, base_seconds
+from worldgen.evaluation.gain.study import COMMON, RARE, ArmResult, StudyData, base_seconds
 from worldgen.evaluation.measures.average_precision import ALL, Judged
 
 DRAWS = 200
@@ -117,7 +117,7 @@ def measures_of(judged: Judged) -> tuple[Measure, ...]:
     return tuple(each for each in (*wanted, Measure(ALL, ALL)) if judged.objects(each.piece, each.group))
 
 
-def outcomes_of(bench: Bench, runs: Sequence[Run], *, draws: int = DRAWS) -> Outcomes:
+def outcomes_of(bench: StudyData, runs: Sequence[ArmResult], *, draws: int = DRAWS) -> Outcomes:
     """Every measure of every run on the whole test and on draws of its clips that all runs share."""
     rng = numpy_rng("gain clips", bench.test.num_clips)
     drawn = [rng.integers(bench.test.num_clips, size=bench.test.num_clips) for _ in range(draws)]
@@ -165,7 +165,7 @@ def least_gain(spread: float, seeds: int) -> float:
     return float((stats.t.ppf(0.975, seeds - 1) + stats.t.ppf(0.8, seeds - 1)) * spread / math.sqrt(seeds))
 
 
-def summarise(bench: Bench, runs: Sequence[Run], *, draws: int = DRAWS) -> dict:
+def summarise(bench: StudyData, runs: Sequence[ArmResult], *, draws: int = DRAWS) -> dict:
     """The whole result as JSON-able values. ``runs`` must hold at least two of the real-only arm."""
     study, outcomes = bench.study, outcomes_of(bench, runs, draws=draws)
     names = [measure.name for measure in outcomes.measures]
@@ -209,7 +209,7 @@ def _study(study: GainStudy) -> dict:
     return record | {"checkpoint": study.checkpoint.rstrip("/").rsplit("/", 1)[-1]}
 
 
-def _objects(bench: Bench, run: Run, measures: Sequence[Measure]) -> dict[str, int]:
+def _objects(bench: StudyData, run: ArmResult, measures: Sequence[Measure]) -> dict[str, int]:
     judged = bench.judged(run)
     return {each.name: judged.objects(each.piece, each.group) for each in measures}
 

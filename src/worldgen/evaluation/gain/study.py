@@ -16,7 +16,7 @@ import numpy as np
 from worldgen.core.errors import InputError, Received
 from worldgen.evaluation.gain.arms import Arm, build_arms, check_apart, load_source
 from worldgen.evaluation.gain.gain_config import GainStudy
-from worldgen.evaluation.gain.gain_detectors import Fit, base_training, train_and_find, train_base, training_of
+from worldgen.evaluation.gain.gain_detectors import TrainingRun, base_training, train_and_find, train_base, training_of
 from worldgen.evaluation.measures.average_precision import ALL, Judged, Slice, judge
 from worldgen.files.storage import atomic_file
 from worldgen.instruments.detector.detector import Detections
@@ -26,7 +26,7 @@ RARE, COMMON = "rare", "common"
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class ArmResult:
     """One arm trained with one seed. found: in the test pictures. seconds: of training and finding."""
 
     arm: str
@@ -36,7 +36,7 @@ class Run:
 
 
 @dataclass(frozen=True, eq=False)
-class Bench:
+class StudyData:
     """Everything a study needs in memory: arms that can run, why others wait, the real and the test pictures, where runs
     are kept, and what was judged already."""
 
@@ -89,7 +89,7 @@ class Bench:
             parts.append(Slice(COMMON, without=rare, low_px=low))
         return tuple(parts)
 
-    def judged(self, run: Run) -> Judged:
+    def judged(self, run: ArmResult) -> Judged:
         """A run's boxes against the test, by slice and group."""
         key = (run.arm, run.seed)
         if key not in self.known:  # seconds of matching each time
@@ -97,7 +97,7 @@ class Bench:
         return self.known[key]
 
 
-def prepare(study: GainStudy, folder: str | Path) -> Bench:
+def prepare(study: GainStudy, folder: str | Path) -> StudyData:
     """Read all sources (or what was kept of them) and put the arms together.
 
     Raises: InputError when a source is missing or a clip of the test is trained on.
@@ -108,13 +108,13 @@ def prepare(study: GainStudy, folder: str | Path) -> Bench:
     test = load_source(study.test, study, folder)
     if not (~test.boxes.ignore).any():
         raise InputError("objects of the test", 0, f"at least one of {study.min_height_px:g} pixels or more")
-    return Bench(study, arms, waiting, load_source(study.real, study, folder), test, folder / "runs")
+    return StudyData(study, arms, waiting, load_source(study.real, study, folder), test, folder / "runs")
 
 
 def run_study(
-    bench: Bench, *, budget_s: float = float("inf"), report: Callable[[Run, int, int], None] | None = None,
+    bench: StudyData, *, budget_s: float = float("inf"), report: Callable[[ArmResult, int, int], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
-) -> list[Run]:  # fmt: skip
+) -> list[ArmResult]:  # fmt: skip
     """Every run that is not kept yet, until the next one would not fit in ``budget_s`` seconds; returns all runs.
 
     report: called after each new run with it, its number and how many there are in all.
@@ -135,21 +135,21 @@ def run_study(
     return runs
 
 
-def _expected(bench: Bench, arm: str, runs: list[Run]) -> float:
+def _expected(bench: StudyData, arm: str, runs: list[ArmResult]) -> float:
     """Seconds that a run will take, from those of the runs that are done, by steps."""
     rates = [run.seconds / bench.steps(run.arm) for run in runs]
     return float(np.median(rates)) * bench.steps(arm) if rates else 0.0
 
 
-def _train(bench: Bench, arm: str, seed: int, *, clock: Callable[[], float]) -> Run:
+def _train(bench: StudyData, arm: str, seed: int, *, clock: Callable[[], float]) -> ArmResult:
     base = _base(bench, seed, clock=clock)
     start_s = clock()
     pictures, shares = bench.arms[arm].pictures()
-    found = train_and_find(bench.study, Fit(pictures, shares, bench.steps(arm), seed, base), bench.test)
-    return Run(arm, seed, found, clock() - start_s)
+    found = train_and_find(bench.study, TrainingRun(pictures, shares, bench.steps(arm), seed, base), bench.test)
+    return ArmResult(arm, seed, found, clock() - start_s)
 
 
-def _base(bench: Bench, seed: int, *, clock: Callable[[], float]) -> dict | None:
+def _base(bench: StudyData, seed: int, *, clock: Callable[[], float]) -> dict | None:
     """The weights that all arms of a seed go on from, trained once and kept."""
     if not bench.study.base_steps:
         return None
@@ -170,7 +170,7 @@ def _base(bench: Bench, seed: int, *, clock: Callable[[], float]) -> dict | None
     return weights
 
 
-def base_seconds(bench: Bench) -> float:
+def base_seconds(bench: StudyData) -> float:
     """What training the kept base weights took."""
     from safetensors import safe_open
 
@@ -186,20 +186,20 @@ def _name(what: dict) -> str:
     return hashlib.blake2b(json.dumps(what, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
-def save_run(path: Path, run: Run) -> None:
+def save_run(path: Path, run: ArmResult) -> None:
     """Keep a run, atomically."""
     columns = {each.name: getattr(run.found, each.name) for each in fields(Detections)}
     with atomic_file(str(path)) as file:
         np.savez(file, seconds=np.array(run.seconds), **columns)
 
 
-def load_run(path: Path, arm: str, seed: int) -> Run | None:
+def load_run(path: Path, arm: str, seed: int) -> ArmResult | None:
     """A kept run, or None. Raises: InputError for a damaged file, which the user may delete."""
     if not path.exists():
         return None
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as kept:  # np.load leaves damaged files open
             found = Detections(*(kept[each.name] for each in fields(Detections)))
-            return Run(arm, seed, found, float(kept["seconds"]))
+            return ArmResult(arm, seed, found, float(kept["seconds"]))
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"kept run {path}", Received(str(error)), "a whole file; delete it to run it again") from error

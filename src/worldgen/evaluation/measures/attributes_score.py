@@ -9,7 +9,7 @@ import numpy as np
 
 from worldgen.core.scenario import LIGHTS, WEATHERS
 from worldgen.evaluation.measures.intervals import Interval, bootstrap, shuffled
-from worldgen.instruments.attributes.attribute_reader import ABSENT, GROUPS, PRESENT, UNJUDGED, Reading, Truth
+from worldgen.instruments.attributes.attribute_reader import ABSENT, GROUPS, PRESENT, UNJUDGED, AttributeTruth, Reading
 
 PLACES = ("first", "middle", "last")
 SHUFFLES = 5
@@ -21,7 +21,7 @@ NO_TELLING = {"night_lit": ("clear", "overcast")}
 """Light -> weathers that look the same in it: under the glow of a lit town no stars show, with clouds or without."""
 
 
-def same_weather(seen: int, truth: Truth) -> bool:
+def same_weather(seen: int, truth: AttributeTruth) -> bool:
     """Whether a weather read is the one asked for, as far as pictures tell.
 
     Light and heavy rain count as rain: the wet road, spray and streaks of one pass into the other, and at dusk and night
@@ -35,7 +35,7 @@ def same_weather(seen: int, truth: Truth) -> bool:
 def weather_belief(reading: Reading, weather: str, light: str | None) -> np.ndarray:
     """Belief ``(N,)`` of each window in a weather and those that look like it in this light; None: in the light seen."""
     lit = int(reading.light.mean(0).argmax()) if light is None else LIGHTS.index(light)
-    truth = Truth(WEATHERS.index(weather), lit, np.zeros((0, 0), np.int8))
+    truth = AttributeTruth(WEATHERS.index(weather), lit, np.zeros((0, 0), np.int8))
     return reading.weather[:, [number for number in range(len(WEATHERS)) if same_weather(number, truth)]].sum(1)
 
 
@@ -56,7 +56,7 @@ def places(frames: int, first: int = 0) -> list[int]:
     return [start, (start + frames - 2) // 2, frames - 2]
 
 
-def judge(reading: Reading, truth: Truth) -> Judgement:
+def judge(reading: Reading, truth: AttributeTruth) -> Judgement:
     """Compare N windows with the truth of as many frames, which may be another clip's."""
     assert len(reading.weather) == len(truth.present), (len(reading.weather), len(truth.present))
     right = {
@@ -93,7 +93,7 @@ def share_interval(judgements: list[Judgement], attribute: str, place: int | Non
 
 
 def attribute_rows(
-    readings: list[Reading], truths: list[Truth], attributes: tuple[str, ...], *, seed: int = 0
+    readings: list[Reading], truths: list[AttributeTruth], attributes: tuple[str, ...], *, seed: int = 0
 ) -> dict[str, dict[str, Interval]]:
     """Attribute -> share right at the first, middle and last window, and ``shuffled``: against other clips' truths.
 
@@ -118,7 +118,7 @@ def attribute_rows(
     return out
 
 
-def confusion(readings: list[Reading], truths: list[Truth]) -> dict[str, list[list[int]]]:
+def confusion(readings: list[Reading], truths: list[AttributeTruth]) -> dict[str, list[list[int]]]:
     """Counts of windows, truth by row and reading by column, for weather and light."""
     weather = np.zeros((len(WEATHERS), len(WEATHERS)), int)
     light = np.zeros((len(LIGHTS), len(LIGHTS)), int)

@@ -14,7 +14,7 @@ from worldgen.core.scenario import Scenario
 from worldgen.core.scene import Scene
 from worldgen.data.dataset.index import DataSet
 from worldgen.evaluation.measures.trials import Trial, given_frames
-from worldgen.instruments.attributes.attribute_reader import Truth
+from worldgen.instruments.attributes.attribute_reader import AttributeTruth
 from worldgen.rendering.labelling import labels_of
 
 
@@ -40,12 +40,12 @@ class Case:
         """Whether it is known what weather, light and agents the clip should show."""
         return self.scenario is not None and (self.labels is not None or self.scene is not None)
 
-    def truth(self, frames: list[int]) -> Truth:
+    def truth(self, frames: list[int]) -> AttributeTruth:
         """What should be seen at these frames; only for cases that say what they show."""
         assert self.shows, self.key
         if self.labels is not None:
-            return Truth.of(self.scenario, self.labels, frames)
-        return Truth.of(self.scenario, labels_of(self.scene, frames=frames))
+            return AttributeTruth.of(self.scenario, self.labels, frames)
+        return AttributeTruth.of(self.scenario, labels_of(self.scene, frames=frames))
 
 
 def made_cases(trials: Iterable[Trial], clips: Iterable[Clip], *, start: str) -> Iterator[Case]:

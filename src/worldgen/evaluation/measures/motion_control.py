@@ -29,7 +29,7 @@ MIN_CONTROL_CLIPS = 3
 
 
 @dataclass(frozen=True, eq=False)
-class Drive:
+class MotionPair:
     """One clip: what was commanded, what was recovered, and the first frame that the model made (its row counts)."""
 
     commanded: EgoMotion
@@ -55,7 +55,7 @@ class Drive:
         return float(np.hypot(*(ends[1] - ends[0])[:2])), float(abs(ends[1][2] - ends[0][2]))
 
 
-def control_rows(drives: list[Drive], *, seed: int = 0) -> dict[str, Interval]:
+def control_rows(drives: list[MotionPair], *, seed: int = 0) -> dict[str, Interval]:
     """Every number of the measure with its interval over clips, the controls last.
 
     ``*_spearman``: rank correlation over frames, of all rows (yaw rates under ``STRAIGHT_RADPS`` count as equal), and
@@ -86,7 +86,7 @@ def control_rows(drives: list[Drive], *, seed: int = 0) -> dict[str, Interval]:
     }  # fmt: skip
 
 
-def shuffled_rows(drives: list[Drive], *, seed: int = 0) -> dict[str, Interval]:
+def shuffled_rows(drives: list[MotionPair], *, seed: int = 0) -> dict[str, Interval]:
     """The control that must fail: recovered motion paired with other clips' commands; {} for fewer than 3 clips."""
     count = len(drives)
     if count < MIN_CONTROL_CLIPS:
@@ -104,7 +104,7 @@ def shuffled_rows(drives: list[Drive], *, seed: int = 0) -> dict[str, Interval]:
             return float(np.mean(values))
 
         out[f"shuffled_{name}_spearman"] = bootstrap(count, statistic, seed=seed, resamples=SHUFFLED_RESAMPLES)
-    swapped = [Drive(drives[partners[0][i]].commanded, drives[i].recovered, drives[i].first) for i in range(count)]
+    swapped = [MotionPair(drives[partners[0][i]].commanded, drives[i].recovered, drives[i].first) for i in range(count)]
     if len({len(d.commanded) for d in drives}) == 1:
         errors = np.array([drive.errors() for drive in swapped])
         out["shuffled_position_error_2s_m"] = mean_interval(errors[:, 0], seed=seed)
@@ -118,7 +118,7 @@ def settled(rows: np.ndarray) -> np.ndarray:
     return out
 
 
-def slices(drives: list[Drive], words: list[str], *, seed: int = 0) -> dict[str, dict[str, Interval]]:
+def slices(drives: list[MotionPair], words: list[str], *, seed: int = 0) -> dict[str, dict[str, Interval]]:
     """The two rank correlations and the errors apart by a word per clip, such as its weather."""
     out = {}
     for word in sorted(set(words)):
@@ -128,7 +128,7 @@ def slices(drives: list[Drive], words: list[str], *, seed: int = 0) -> dict[str,
     return out
 
 
-def sweep_rows(names: list[str], drives: list[Drive]) -> list[dict]:
+def sweep_rows(names: list[str], drives: list[MotionPair]) -> list[dict]:
     """Manoeuvres told to the same start: for each drive what was commanded and what was recovered at its end."""
     out = []
     for name, drive in zip(names, drives, strict=True):

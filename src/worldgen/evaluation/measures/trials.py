@@ -59,7 +59,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Making:
+class MakingOptions:
     """How clips are made of trials.
 
     start: "sketch" (the first frames are drawn and given as context) or "noise" (the model makes every frame).
@@ -109,20 +109,20 @@ def _trial(first: int, index: int, frames: int, fps: float) -> Trial:
 
 
 def generate(
-    pipeline: WorldPipeline, trials: list[Trial], making: Making | None = None, *, options: SamplerOptions | None = None
+    pipeline: WorldPipeline, trials: list[Trial], making: MakingOptions | None = None, *, options: SamplerOptions | None = None
 ) -> list[Clip]:
     """The clip of each trial as the model makes it, in order. See :func:`generated`."""
     return list(generated(pipeline, trials, making, options=options))
 
 
 def generated(
-    pipeline: WorldPipeline, trials: list[Trial], making: Making | None = None, *, options: SamplerOptions | None = None
+    pipeline: WorldPipeline, trials: list[Trial], making: MakingOptions | None = None, *, options: SamplerOptions | None = None
 ) -> Iterator[Clip]:
     """Clips of the trials one after the other; with a cache only those that it lacks are made.
 
     Raises InputError where the model refuses a condition.
     """
-    making = making or Making()
+    making = making or MakingOptions()
     if not making.cache:
         for start in range(0, len(trials), making.batch):
             yield from _make(pipeline, trials[start : start + making.batch], making, options)
@@ -141,7 +141,7 @@ def generated(
 
 
 def cache_keys(
-    pipeline: WorldPipeline, trials: list[Trial], making: Making, *, options: SamplerOptions | None = None
+    pipeline: WorldPipeline, trials: list[Trial], making: MakingOptions, *, options: SamplerOptions | None = None
 ) -> list[str]:
     """Names of the stored clips: of weights, rollout method, trial, start and sampler options; not of the batch."""
     from worldgen.models.native.loading import pipeline_hash
@@ -194,7 +194,7 @@ def _after_start(base: Conditions, name: str) -> EgoMotion:
     )  # fmt: skip
 
 
-def _make(pipeline: WorldPipeline, trials: list[Trial], making: Making, options: SamplerOptions | None) -> list[Clip]:
+def _make(pipeline: WorldPipeline, trials: list[Trial], making: MakingOptions, options: SamplerOptions | None) -> list[Clip]:
     requests = [
         scene_conditions(t.scene, text=t.text, accepts=pipeline.accepts, seed=t.seed, start=making.start)
         for t in trials

@@ -11,8 +11,8 @@ from scipy.stats import binom
 
 from worldgen.core.seeds import numpy_rng
 from worldgen.evaluation.distances.clip_sets import ClipSet
-from worldgen.evaluation.distances.features import FrameRule, Item, extract, load_extractor
-from worldgen.evaluation.memorisation.nearest import Match, Small, nearest
+from worldgen.evaluation.distances.features import ClipItem, FrameRule, extract, load_extractor
+from worldgen.evaluation.memorisation.nearest import NearestClip, ThumbnailClip, nearest
 from worldgen.evaluation.memorisation.planting import KINDS, REQUIRED, plant
 from worldgen.evaluation.memorisation.thresholds import (
     FEW_HELD_OUT,
@@ -23,7 +23,7 @@ from worldgen.evaluation.memorisation.thresholds import (
     share_interval,
 )
 
-Shown = Callable[[Iterable[Item]], Iterator[Item]]
+Shown = Callable[[Iterable[ClipItem]], Iterator[ClipItem]]
 LEVEL = 0.05
 """So many clips above the threshold, or more, by chance with this probability: then the model copies. A clip half way
 from the nearest held-out clip to a perfect match is a copy by itself."""
@@ -31,15 +31,15 @@ LISTED = 20
 """Clips whose nearest neighbours a result lists."""
 
 
-class Judge:
+class CopyJudge:
     """Compares clips with a training set. training: sets read anew for each search. features: also in feature space."""
 
     def __init__(self, training: list[ClipSet], *, weights: str = "", features: bool = True):
         self.training = training
         self.extractor = load_extractor("fd-worldgen", weights=weights) if features else None
-        self._pairs: list[tuple[float, Item, Match]] = []
+        self._pairs: list[tuple[float, ClipItem, NearestClip]] = []
 
-    def judge(self, items: list[Item], held_out: list[Item], *, alarm: float, shown: Shown = iter) -> dict:
+    def judge(self, items: list[ClipItem], held_out: list[ClipItem], *, alarm: float, shown: Shown = iter) -> dict:
         """The verdict on each clip. alarm: share of false alarms that each test may raise."""
         matches, neighbours = self._search([*items, *held_out], shown)
         count = len(items)
@@ -65,7 +65,7 @@ class Judge:
             "warnings": _doubts(pixels, len(held_out), alarm),
         }  # fmt: skip
 
-    def check(self, held_out: list[Item], each: int, *, alarm: float, seed: int = 0, shown: Shown = iter) -> dict:
+    def check(self, held_out: list[ClipItem], each: int, *, alarm: float, seed: int = 0, shown: Shown = iter) -> dict:
         """How many planted copies are found, and how many held-out clips raise a false alarm.
 
         One half of the held-out clips, at random, sets the thresholds, the other counts false alarms.
@@ -108,27 +108,27 @@ class Judge:
             "warnings": _doubts(pixels, len(calibrating), alarm),
         }  # fmt: skip
 
-    def worst_pairs(self, count: int) -> list[tuple[float, Item, Item, int]]:
+    def worst_pairs(self, count: int) -> list[tuple[float, ClipItem, ClipItem, int]]:
         """The nearest pairs of the last verdict: score, clip, training clip, shift in frames."""
         best = sorted(self._pairs, key=lambda pair: -pair[0])[:count]
         wanted = {match.key for _, _, match in best}
         found = {item.key: item for item in chain.from_iterable(self.training) if item.key in wanted}
         return [(score, item, found[match.key], match.shift) for score, item, match in best]
 
-    def _plant(self, each: int, rng: np.random.Generator) -> dict[str, list[tuple[Item, str]]]:
+    def _plant(self, each: int, rng: np.random.Generator) -> dict[str, list[tuple[ClipItem, str]]]:
         """``each`` copies per kind of training clips drawn at random, with the key of the source."""
         places = [(clips, number) for clips in self.training for number in range(len(clips))]
         wanted = rng.permutation(len(places))[: min(each, len(places))].tolist()
         sources = {i: places[i][0].item(places[i][1]) for i in wanted}
         return {
             kind: [
-                (Item(plant(sources[i].clip, kind, rng), f"{sources[i].key}_{kind}"), sources[i].key) for i in wanted
+                (ClipItem(plant(sources[i].clip, kind, rng), f"{sources[i].key}_{kind}"), sources[i].key) for i in wanted
             ]
             for kind in KINDS
         }
 
-    def _search(self, items: list[Item], shown: Shown) -> tuple[list[Match], Neighbours | None]:
-        matches = nearest([Small.of(item) for item in items], shown(chain.from_iterable(self.training)))
+    def _search(self, items: list[ClipItem], shown: Shown) -> tuple[list[NearestClip], Neighbours | None]:
+        matches = nearest([ThumbnailClip.of(item) for item in items], shown(chain.from_iterable(self.training)))
         if self.extractor is None:
             return matches, None
         rule = FrameRule(0)
@@ -136,7 +136,7 @@ class Judge:
         return matches, feature_neighbours(queries, extract(chain.from_iterable(self.training), self.extractor, rule))
 
 
-def _scores(matches: list[Match]) -> np.ndarray:
+def _scores(matches: list[NearestClip]) -> np.ndarray:
     return np.array([match.score for match in matches])
 
 

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from worldgen.core.errors import InputError
-from worldgen.evaluation.distances.features import Item
+from worldgen.evaluation.distances.features import ClipItem
 
 COARSE, HALF, FINE = (32, 18), (48, 27), (96, 54)
 """Width and height of the pictures that are compared: of all clips, and of those that are left, first at half the size."""
@@ -38,7 +38,7 @@ BLOCK = 64
 
 
 @dataclass(frozen=True, eq=False)
-class Small:
+class ThumbnailClip:
     """A clip as the search sees it. grey: ``(T, 54, 96)`` uint8."""
 
     key: str
@@ -46,7 +46,7 @@ class Small:
     grey: np.ndarray
 
     @classmethod
-    def of(cls, item: Item) -> Small:
+    def of(cls, item: ClipItem) -> ThumbnailClip:
         """The small form of a clip."""
         grey = [
             cv2.resize(cv2.cvtColor(f, cv2.COLOR_RGB2GRAY), FINE, interpolation=cv2.INTER_AREA)
@@ -56,7 +56,7 @@ class Small:
 
 
 @dataclass(frozen=True)
-class Match:
+class NearestClip:
     """The training clip that a clip resembles most. score: mean correlation of details over frames, -1 to 1.
 
     shift: training frame beside the clip's frame 0. scale, x, y: part of the training picture that is seen, as shares of
@@ -82,12 +82,12 @@ class Match:
 class _Query:
     """A clip on its search: its patterns, and the nearest training clips so far, best first."""
 
-    small: Small
+    small: ThumbnailClip
     patterns: np.ndarray
     keep: int
-    found: list[tuple[float, Small, bool]] = field(default_factory=list)
+    found: list[tuple[float, ThumbnailClip, bool]] = field(default_factory=list)
 
-    def add(self, score: float, small: Small, mirrored: bool) -> None:
+    def add(self, score: float, small: ThumbnailClip, mirrored: bool) -> None:
         if len(self.found) == self.keep and score <= self.found[-1][0]:
             return
         self.found.append((score, small, mirrored))
@@ -95,7 +95,7 @@ class _Query:
         del self.found[self.keep :]
 
 
-def nearest(queries: list[Small], training: Iterable[Item], *, keep: int = 10, apart: bool = False) -> list[Match]:
+def nearest(queries: list[ThumbnailClip], training: Iterable[ClipItem], *, keep: int = 10, apart: bool = False) -> list[NearestClip]:
     """For each query the training clip that it resembles most. The training set is read once, a block at a time.
 
     keep: clips that the fine step looks at. apart: leave out training clips with the query's own drive, for calibration
@@ -105,10 +105,10 @@ def nearest(queries: list[Small], training: Iterable[Item], *, keep: int = 10, a
         raise InputError("clips to search for", 0, "at least one")
     crops = _crops()
     searches = [_Query(query, _patterns(query, crops), keep) for query in queries]
-    block: list[Small] = []
+    block: list[ThumbnailClip] = []
     seen = 0
     for item in training:
-        block.append(Small.of(item))
+        block.append(ThumbnailClip.of(item))
         seen += 1
         if len(block) == BLOCK:
             _search(block, searches, crops, apart=apart)
@@ -125,7 +125,7 @@ def nearest(queries: list[Small], training: Iterable[Item], *, keep: int = 10, a
     return matches
 
 
-def _finest(search: _Query) -> Match:
+def _finest(search: _Query) -> NearestClip:
     """The best match among the clips that the coarse step kept; those that fit best at half the size go on to full size."""
     rough = [(rough_match(search.small, found, mirrored=side), found, side) for _, found, side in search.found]
     rough.sort(key=lambda entry: -entry[0][0])
@@ -133,7 +133,7 @@ def _finest(search: _Query) -> Match:
     return max(fine, key=lambda match: match.score)
 
 
-def rough_match(query: Small, training: Small, *, mirrored: bool = False) -> tuple[float, int]:
+def rough_match(query: ThumbnailClip, training: ThumbnailClip, *, mirrored: bool = False) -> tuple[float, int]:
     """Score and shift in time of a clip over one training clip at half the size: all shifts, few frames and scales.
 
     What comes nearer grows, so a shift in time looks like a crop; only trying all of both tells them apart.
@@ -146,7 +146,7 @@ def rough_match(query: Small, training: Small, *, mirrored: bool = False) -> tup
     return score, shift
 
 
-def fine_match(query: Small, training: Small, *, mirrored: bool = False, near: int | None = None) -> Match:
+def fine_match(query: ThumbnailClip, training: ThumbnailClip, *, mirrored: bool = False, near: int | None = None) -> NearestClip:
     """The best place, scale and shift in time of a clip over one training clip, at shifts near ``near``.
 
     near: by default what :func:`rough_match` says.
@@ -155,7 +155,7 @@ def fine_match(query: Small, training: Small, *, mirrored: bool = False, near: i
     grey = query.grey[:, :, ::-1] if mirrored else query.grey
     shifts = range(near - FINE_SHIFTS, near + FINE_SHIFTS + 1)
     score, shift, scale, x, y = _slide(grey, training.grey, FINE_SCALES, shifts)
-    return Match(training.key, score, shift, scale, x, y, mirrored)
+    return NearestClip(training.key, score, shift, scale, x, y, mirrored)
 
 
 def _slide(
@@ -213,7 +213,7 @@ def _crops() -> list[tuple[int, int, int, int]]:
     return crops
 
 
-def _patterns(query: Small, crops: list[tuple[int, int, int, int]]) -> np.ndarray:
+def _patterns(query: ThumbnailClip, crops: list[tuple[int, int, int, int]]) -> np.ndarray:
     """Unit vectors ``(2, crops, frames, pixels)``: the query's frames drawn into each window; second half mirrored."""
     frames = _looked_at(len(query.grey), COARSE_FRAMES)
     patterns = np.zeros((2, len(crops), len(frames), COARSE[1], COARSE[0]), np.float32)
@@ -227,7 +227,7 @@ def _patterns(query: Small, crops: list[tuple[int, int, int, int]]) -> np.ndarra
     return patterns.reshape(2, len(crops), len(frames), -1)
 
 
-def _search(block: list[Small], searches: list[_Query], crops: list[tuple[int, int, int, int]], *, apart: bool) -> None:
+def _search(block: list[ThumbnailClip], searches: list[_Query], crops: list[tuple[int, int, int, int]], *, apart: bool) -> None:
     """Compare every query with every clip of a block, coarsely."""
     thumbnails = [
         np.stack([_detail(cv2.resize(g, COARSE, interpolation=cv2.INTER_AREA), COARSE_DETAIL_PX) for g in small.grey])

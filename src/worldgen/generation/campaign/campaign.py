@@ -19,15 +19,15 @@ from worldgen.core.seeds import stable_key
 from worldgen.data.dataset.index import SUMMARY_NAME
 from worldgen.data.dataset.shards import canonical_json
 from worldgen.files.lock import Lock, locked
-from worldgen.files.retry import Patience
+from worldgen.files.retry import Retry
 from worldgen.files.storage import join, read_bytes, resolve, write_bytes
 from worldgen.generation.campaign.cell import Cell, grid_of
-from worldgen.generation.campaign.job import JOBS, Job, Record, finished_jobs
+from worldgen.generation.campaign.job import JOBS, Job, JobRecord, finished_jobs
 from worldgen.generation.campaign.ledger import Ledger
-from worldgen.generation.campaign.publish import DamagedShardError, Part, publish
-from worldgen.generation.campaign.quota import Standing, jobs_ahead, standing
+from worldgen.generation.campaign.publish import DamagedShardError, JobPart, publish
+from worldgen.generation.campaign.quota import CellStatus, jobs_ahead, standing
 from worldgen.generation.campaign.recipe import Recipe, refuse_changes
-from worldgen.generation.campaign.runner import Outcome, Runner
+from worldgen.generation.campaign.runner import JobOutcome, Runner
 from worldgen.generation.report.report import FOLDER as PAGE
 from worldgen.generation.report.report import keep_report
 
@@ -61,9 +61,9 @@ class _Course:
 
     cell: Cell
     recipe: Recipe
-    finished: dict[int, Record] = field(default_factory=dict)
+    finished: dict[int, JobRecord] = field(default_factory=dict)
     flying: set[int] = field(default_factory=set)
-    now: Standing = field(default_factory=lambda: Standing("open", 0, 0))
+    now: CellStatus = field(default_factory=lambda: CellStatus("open", 0, 0))
 
     @property
     def prefix(self) -> int:
@@ -86,16 +86,16 @@ class _Course:
         number = next(n for n in range(prefix, prefix + len(ahead) + 1) if n not in ahead)
         return (prefix + len(ahead)) / (prefix + wanted), number
 
-    def parts(self) -> Iterator[Part]:
+    def parts(self) -> Iterator[JobPart]:
         """The jobs that count, and how far."""
         for number in range(self.prefix):
             record = self.finished[number]
             if record.tries[0].attempt < self.now.attempts:
-                yield Part(record, self.now.attempts)
+                yield JobPart(record, self.now.attempts)
 
 
 @dataclass(eq=False)
-class Run:
+class Campaign:
     """One session of work on an output folder. say: shows a line to whoever watches. config: the recipe as YAML text,
     kept beside the data set. page: whether to write the report's page too. shown: where that page is, "" for none."""
 
@@ -113,7 +113,7 @@ class Run:
         self.url = self.recipe.output.rstrip("/")
         self.grid = grid_of(self.recipe)
         self.courses = {cell.key: _Course(cell, self.recipe) for cell in self.grid.cells}
-        self.patience = Patience(self.recipe.work.retries, self.recipe.work.retry_wait_s)
+        self.patience = Retry(self.recipe.work.retries, self.recipe.work.retry_wait_s)
         self.weights_hash = ""
         self.deaths: Counter[str] = Counter()
         self.damages: Counter[str] = Counter()
@@ -223,7 +223,7 @@ class Run:
         self.courses[key].flying.add(number)
         return Job(self.courses[key].cell, number, self.recipe.work.attempts, join(self.url, JOBS), self.weights_hash)
 
-    def _again(self, outcome: Outcome) -> bool:
+    def _again(self, outcome: JobOutcome) -> bool:
         """Take an outcome; True when its job was submitted again."""
         course, job = self.courses[outcome.job.cell.key], outcome.job
         if outcome.kind == "died":
@@ -249,12 +249,12 @@ class Run:
         self.session_attempts += len(outcome.record.tries)
         return False
 
-    def _accept_weights(self, record: Record) -> None:
+    def _accept_weights(self, record: JobRecord) -> None:
         self.weights_hash = self.weights_hash or record.weights_hash
         if record.weights_hash != self.weights_hash:
             raise InputError(f"weights of job {record.name}", record.weights_hash, f"{self.weights_hash} as other jobs")
 
-    def _forget(self, record: Record) -> None:
+    def _forget(self, record: JobRecord) -> None:
         """A damaged shard is made again, as often as work is retried; its record must not outlive it."""
         self._note("damaged", f"shard {record.name} is gone or damaged; its job is done again")
         self.damages[record.name] += 1
@@ -342,11 +342,11 @@ def cell_report(course: _Course) -> dict:
     }  # fmt: skip
 
 
-def read_report(url: str, patience: Patience | None = None) -> dict:
+def read_report(url: str, patience: Retry | None = None) -> dict:
     """``generate.json`` of a finished run, {} where there is none."""
     where = join(url, REPORT_NAME)
     fs, path = resolve(where)
-    patience = patience or Patience(0, 0.0)
+    patience = patience or Retry(0, 0.0)
     if not patience(f"read {where}", lambda: fs.exists(path)):
         return {}
     return json.loads(patience(f"read {where}", lambda: read_bytes(where)))
@@ -364,7 +364,7 @@ def sweep(*urls: str) -> None:
                     os.unlink(entry.path)
 
 
-def refuse_foreign(url: str, patience: Patience) -> None:
+def refuse_foreign(url: str, patience: Retry) -> None:
     """Refuse a folder that holds somebody else's data set: publishing replaces the index. Raises: InputError."""
     fs, path = resolve(join(url, SUMMARY_NAME))
     _, recipe = resolve(join(url, RECIPE_NAME))

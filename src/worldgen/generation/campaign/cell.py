@@ -70,7 +70,7 @@ def fits(weather: str, light: str, road: str, event: str, manoeuvre: str) -> boo
 
 
 @dataclass(frozen=True)
-class Grid:
+class CellGrid:
     """The cells of a recipe in its order, and the labels of combinations that events do not allow."""
 
     cells: tuple[Cell, ...]
@@ -81,7 +81,7 @@ class Grid:
         return sum(cell.count for cell in self.cells)
 
 
-def grid_of(recipe: Recipe) -> Grid:
+def grid_of(recipe: Recipe) -> CellGrid:
     """Expand the groups of a recipe.
 
     Raises: InputError for unknown words, a group without a possible cell, and a cell that is asked for twice.
@@ -101,7 +101,7 @@ def grid_of(recipe: Recipe) -> Grid:
             if cell.key in cells:
                 raise InputError("cell", cell.label, "each cell once")
             cells[cell.key] = cell
-    return Grid(tuple(cells.values()), tuple(left_out))
+    return CellGrid(tuple(cells.values()), tuple(left_out))
 
 
 def _choices(group: CellGroup) -> list[list[tuple[str, ...]]]:
@@ -131,7 +131,7 @@ def agents_of(words: str) -> tuple[AgentRequest, ...]:
 
 
 @dataclass(frozen=True, eq=False)
-class Take:
+class CellAttempt:
     """One attempt at a cell: everything drawn for it. seed: of the scene, and through candidates of the noise."""
 
     cell: Cell
@@ -147,7 +147,7 @@ class Take:
         return stable_hash("candidate noise", self.seed, candidate)
 
 
-def draw_take(recipe: Recipe, cell: Cell, attempt: int, *, turn: int = 0) -> Take:
+def draw_take(recipe: Recipe, cell: Cell, attempt: int, *, turn: int = 0) -> CellAttempt:
     """Attempt number ``attempt`` at a cell: a function of recipe name, version and seed, the cell, and the numbers.
 
     turn: another draw for the same attempt, when the first gave no scene.
@@ -166,7 +166,7 @@ def draw_take(recipe: Recipe, cell: Cell, attempt: int, *, turn: int = 0) -> Tak
     )  # fmt: skip
     spoken = dataclasses.replace(scenario, duration_s=Scenario.duration_s)  # length is not a matter of the picture
     span = recipe.ranges.speed_mps
-    return Take(
+    return CellAttempt(
         cell, attempt, stable_key(*parts, prefix="gen_"), stable_hash(*parts, "seed", turn), scenario,
         describe(spoken, rng), None if span is None else float(rng.uniform(*span)), _camera(recipe, rng),
     )  # fmt: skip
@@ -185,7 +185,7 @@ def _camera(recipe: Recipe, rng: np.random.Generator) -> Camera:
     )  # fmt: skip
 
 
-def stage(recipe: Recipe, cell: Cell, attempt: int) -> tuple[Take, Scene]:
+def stage(recipe: Recipe, cell: Cell, attempt: int) -> tuple[CellAttempt, Scene]:
     """The take of an attempt and its scene. Raises: InputError when no draw gave a scene."""
     for turn in range(SCENE_TRIES):
         take = draw_take(recipe, cell, attempt, turn=turn)

@@ -6,11 +6,11 @@ import traceback
 import uuid
 
 from worldgen.core.errors import InputError, MissingDependencyError
-from worldgen.generation.campaign.job import Job, Record
-from worldgen.generation.campaign.runner import Doer, MakeDoer, Outcome, attempt
+from worldgen.generation.campaign.job import Job, JobRecord
+from worldgen.generation.campaign.runner import JobOutcome, MakeDoer, Worker, attempt
 
 LOCAL = "local"
-_loaded: dict[str, Doer] = {}
+_loaded: dict[str, Worker] = {}
 """Worker of this process by run: Ray keeps processes for the next task, so the model loads once in each."""
 
 
@@ -47,7 +47,7 @@ class RayRunner:
     def submit(self, job: Job) -> None:
         self._flying[self._task.remote(self._token, [self._make], job)] = job
 
-    def wait(self) -> list[Outcome]:
+    def wait(self) -> list[JobOutcome]:
         """Outcomes of one or more tasks; waits for the first."""
         if not self._flying:
             return []
@@ -62,7 +62,7 @@ class RayRunner:
         if self._own:
             self._ray.shutdown()
 
-    def _outcome(self, reference: object, job: Job) -> Outcome:
+    def _outcome(self, reference: object, job: Job) -> JobOutcome:
         errors = self._ray.exceptions
         try:
             kind, value = self._ray.get(reference)
@@ -72,10 +72,10 @@ class RayRunner:
             errors.OutOfMemoryError,
             errors.ObjectLostError,
         ) as error:
-            return Outcome(job, "died", error=str(error).split("\n")[0])
+            return JobOutcome(job, "died", error=str(error).split("\n")[0])
         if kind == "done":
-            return Outcome(job, "done", Record.from_json(value))
-        return Outcome(job, kind, error=value)
+            return JobOutcome(job, "done", JobRecord.from_json(value))
+        return JobOutcome(job, kind, error=value)
 
 
 def _do(token: str, make: list, job: Job) -> tuple[str, object]:

@@ -6,8 +6,8 @@ import tempfile
 import time
 from dataclasses import dataclass
 
-from worldgen.generation.campaign.cell import Grid, grid_of
-from worldgen.generation.campaign.job import Job, Record
+from worldgen.generation.campaign.cell import CellGrid, grid_of
+from worldgen.generation.campaign.job import Job, JobRecord
 from worldgen.generation.campaign.quota import most_attempts, wilson_upper
 from worldgen.generation.campaign.recipe import Recipe
 from worldgen.generation.campaign.runner import MakeDoer
@@ -41,7 +41,7 @@ def calibrate(recipe: Recipe, make: MakeDoer, clips: int) -> Calibration:
     load_s = time.perf_counter() - start_s
     attempts = min(recipe.work.attempts, clips)
     jobs = max(1, round(clips / attempts))
-    records: list[Record] = []
+    records: list[JobRecord] = []
     with tempfile.TemporaryDirectory(prefix="worldgen-plan-") as folder:
         for number in range(jobs):
             cell = grid.cells[number * len(grid.cells) // jobs]
@@ -93,7 +93,7 @@ def plan(recipe: Recipe, calibration: Calibration, workers: int) -> dict:
     }  # fmt: skip
 
 
-def _attempts(grid: Grid, recipe: Recipe, acceptance: float) -> int:
+def _attempts(grid: CellGrid, recipe: Recipe, acceptance: float) -> int:
     """Attempts until every cell is decided, in whole jobs."""
     size = recipe.work.attempts
     total = 0

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 
 from worldgen.core.errors import InputError, Received
 from worldgen.data.dataset.shards import canonical_json, read_members
-from worldgen.files.retry import Patience
+from worldgen.files.retry import Retry
 from worldgen.files.storage import join, read_bytes, reported, resolve, write_bytes
 from worldgen.generation.campaign.cell import Cell
 
@@ -41,7 +41,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Try:
+class AttemptRecord:
     """One attempt as it came out. key: of its sample, "" when there is no clip. failure: why there is none.
 
     candidates: noises tried.
@@ -56,7 +56,7 @@ class Try:
 
 
 @dataclass(frozen=True)
-class Record:
+class JobRecord:
     """What a job leaves beside its shard; its presence means that the shard is whole.
 
     digest: BLAKE2b of the encoded samples. seconds: by part of the work. faults: trouble on the way, mended or not.
@@ -65,7 +65,7 @@ class Record:
 
     cell: str
     number: int
-    tries: tuple[Try, ...]
+    tries: tuple[AttemptRecord, ...]
     weights_hash: str
     digest: str
     size_bytes: int
@@ -81,14 +81,14 @@ class Record:
         return {"record_version": RECORD_VERSION, **asdict(self)}
 
     @classmethod
-    def from_json(cls, values: dict) -> Record:
+    def from_json(cls, values: dict) -> JobRecord:
         """The inverse of :meth:`to_json`. Raises: InputError for another version or missing fields."""
         if not isinstance(values, dict) or values.get("record_version") != RECORD_VERSION:
             version = values.get("record_version") if isinstance(values, dict) else None
             raise InputError("record_version of a job", version, str(RECORD_VERSION))
         values = {name: value for name, value in values.items() if name != "record_version"}
         try:
-            tries = tuple(Try(**{**each, "reasons": tuple(each["reasons"])}) for each in values.pop("tries"))
+            tries = tuple(AttemptRecord(**{**each, "reasons": tuple(each["reasons"])}) for each in values.pop("tries"))
             return cls(tries=tries, faults=tuple(values.pop("faults")), **values)
         except (KeyError, TypeError) as error:
             raise InputError("record of a job", Received(str(error)), "the fields of record_version 1") from error
@@ -104,12 +104,12 @@ def digest_of(members: list[tuple[str, dict[str, bytes]]]) -> str:
     return digest.hexdigest()
 
 
-def write_record(job: Job, record: Record) -> None:
+def write_record(job: Job, record: JobRecord) -> None:
     """Mark a job as finished. Raises: InputError when it cannot be written."""
     write_bytes(join(job.url, f"{job.name}.json"), canonical_json(record.to_json(), f"record of job {job.name}"))
 
 
-def finished_jobs(url: str, patience: Patience) -> Iterator[Record]:
+def finished_jobs(url: str, patience: Retry) -> Iterator[JobRecord]:
     """Records of the jobs in a folder; one that cannot be read as a record counts as not there, and is told of."""
     fs, path = resolve(url)
 
@@ -125,12 +125,12 @@ def finished_jobs(url: str, patience: Patience) -> Iterator[Record]:
         where = join(url, base)
         data = patience(f"read {where}", lambda where=where: read_bytes(where))
         try:
-            yield Record.from_json(json.loads(data))
+            yield JobRecord.from_json(json.loads(data))
         except (ValueError, InputError) as error:
             patience.faults.append(f"{where} is made again: {error}")
 
 
-def verified_samples(url: str, record: Record) -> list[tuple[str, dict[str, bytes]]] | None:
+def verified_samples(url: str, record: JobRecord) -> list[tuple[str, dict[str, bytes]]] | None:
     """The encoded samples of a finished job, or None when its shard is gone, damaged or not the one that was written."""
     try:
         members = list(read_members(join(url, f"{record.name}.tar")))

@@ -8,30 +8,30 @@ from dataclasses import dataclass
 
 from worldgen.data.dataset.index import INDEX_NAME, SUMMARY_NAME, build_index
 from worldgen.data.dataset.shards import ShardWriter
-from worldgen.files.retry import Patience
+from worldgen.files.retry import Retry
 from worldgen.files.storage import join, resolve
-from worldgen.generation.campaign.job import JOBS, Record, verified_samples
+from worldgen.generation.campaign.job import JOBS, JobRecord, verified_samples
 
 PREFIXES = {True: "accepted", False: "quarantine"}
 
 
 @dataclass(frozen=True)
-class Part:
+class JobPart:
     """A job's share in the data set. attempts: below this number they count; what lies beyond was made ahead in vain."""
 
-    record: Record
+    record: JobRecord
     attempts: int
 
 
 class DamagedShardError(Exception):
     """A finished job's shard is gone or damaged: its job has to be done again."""
 
-    def __init__(self, record: Record):
+    def __init__(self, record: JobRecord):
         super().__init__(record.name)
         self.record = record
 
 
-def publish(url: str, parts: Iterable[Part], shard_size: int, patience: Patience) -> dict:
+def publish(url: str, parts: Iterable[JobPart], shard_size: int, patience: Retry) -> dict:
     """Write ``accepted-NNNNN.tar``, ``quarantine-NNNNN.tar``, the index and its summary, which is returned.
 
     parts: in the order of the recipe's cells, jobs in order; each shard's bytes then depend on the samples alone. A kill
@@ -66,11 +66,11 @@ class _Series:
         self.number = 0
         self.samples: list[tuple[str, dict[str, bytes]]] = []
 
-    def add(self, key: str, members: dict[str, bytes], patience: Patience) -> set[str]:
+    def add(self, key: str, members: dict[str, bytes], patience: Retry) -> set[str]:
         self.samples.append((key, members))
         return self.flush(patience) if len(self.samples) >= self.size else set()
 
-    def flush(self, patience: Patience) -> set[str]:
+    def flush(self, patience: Retry) -> set[str]:
         """Write what is held; returns the name of the shard."""
         if not self.samples:
             return set()
@@ -86,7 +86,7 @@ class _Series:
         return {f"{name}.tar"}
 
 
-def _clear_index(url: str, patience: Patience) -> None:
+def _clear_index(url: str, patience: Retry) -> None:
     fs, _ = resolve(url)
     for name in (SUMMARY_NAME, INDEX_NAME):
         path = resolve(join(url, name))[1]
@@ -98,7 +98,7 @@ def _clear_index(url: str, patience: Patience) -> None:
         patience(f"remove {name}", remove)
 
 
-def _remove_others(url: str, names: set[str], patience: Patience) -> None:
+def _remove_others(url: str, names: set[str], patience: Retry) -> None:
     """Shards of an earlier, longer data set in the same folder would otherwise be indexed again."""
     fs, path = resolve(url)
     for each in patience(f"list {url}", lambda: list(_shards(fs, path))):

@@ -16,7 +16,7 @@ EXPECTED_ACCEPTANCE = 0.7
 
 
 @dataclass(frozen=True)
-class Standing:
+class CellStatus:
     """How a cell stands. attempts: how many count, in order from the first. why: for "stopped", in words."""
 
     state: State
@@ -37,7 +37,7 @@ def wilson_upper(accepted: int, attempts: int, z: float = Z95) -> float:
     return (centre + z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))) / (1 + z * z / n)
 
 
-def standing(flags: Iterable[bool], count: int, work: WorkConfig) -> Standing:
+def standing(flags: Iterable[bool], count: int, work: WorkConfig) -> CellStatus:
     """Walk through the attempts from the first, as far as all are known, and stop where the cell is decided.
 
     flags: accepted or not, in order of attempt. Whatever is known beyond that point does not matter, so it makes no
@@ -48,15 +48,15 @@ def standing(flags: Iterable[bool], count: int, work: WorkConfig) -> Standing:
     for flag in flags:
         attempts, accepted = attempts + 1, accepted + bool(flag)
         if accepted >= count:
-            return Standing("met", attempts, accepted)
+            return CellStatus("met", attempts, accepted)
         if wilson_upper(accepted, attempts) < work.min_acceptance:
-            return Standing(
+            return CellStatus(
                 "stopped", attempts, accepted,
                 f"{accepted} of {attempts} accepted: surely below the least acceptance of {work.min_acceptance:g}",
             )  # fmt: skip
         if attempts >= limit:
-            return Standing("stopped", attempts, accepted, f"{accepted} accepted after the limit of {limit} attempts")
-    return Standing("open", attempts, accepted)
+            return CellStatus("stopped", attempts, accepted, f"{accepted} accepted after the limit of {limit} attempts")
+    return CellStatus("open", attempts, accepted)
 
 
 def most_attempts(count: int, work: WorkConfig) -> int:
@@ -65,7 +65,7 @@ def most_attempts(count: int, work: WorkConfig) -> int:
     return min(limit, work.max_attempts) if work.max_attempts else limit
 
 
-def jobs_ahead(now: Standing, count: int, work: WorkConfig) -> int:
+def jobs_ahead(now: CellStatus, count: int, work: WorkConfig) -> int:
     """Jobs beyond those finished in order that the cell will probably need; 0 when it is decided."""
     if now.state != "open":
         return 0

@@ -16,29 +16,29 @@ from multiprocessing.connection import Connection, wait
 from typing import Literal, Protocol
 
 from worldgen.core.errors import InputError
-from worldgen.generation.campaign.job import Job, Record
+from worldgen.generation.campaign.job import Job, JobRecord
 
 PARENT_CHECK_S = 0.5
 STOP_S = 5.0
 
 
-class Doer(Protocol):
+class Worker(Protocol):
     """Does one job after another; ``Worker`` is one."""
 
-    def run(self, job: Job) -> Record: ...
+    def run(self, job: Job) -> JobRecord: ...
 
 
-MakeDoer = Callable[[], Doer]
+MakeDoer = Callable[[], Worker]
 """Loads what a process needs; sent to other processes, so it is a module's function or a partial of one."""
 
 
 @dataclass(frozen=True)
-class Outcome:
+class JobOutcome:
     """How a job ended: "done" with a record; "refused" by an InputError; "died" with its process; "broke" by a defect."""
 
     job: Job
     kind: Literal["done", "refused", "died", "broke"]
-    record: Record | None = None
+    record: JobRecord | None = None
     error: str = ""
 
 
@@ -49,20 +49,20 @@ class Runner(Protocol):
 
     def submit(self, job: Job) -> None: ...
 
-    def wait(self) -> list[Outcome]: ...
+    def wait(self) -> list[JobOutcome]: ...
 
     def close(self) -> None: ...
 
 
-def attempt(doer: Doer, job: Job) -> Outcome:
+def attempt(doer: Worker, job: Job) -> JobOutcome:
     """Do a job; what the user can mend becomes an outcome, defects are kept with their traceback."""
     try:
-        return Outcome(job, "done", doer.run(job))
+        return JobOutcome(job, "done", doer.run(job))
     except InputError as error:
-        return Outcome(job, "refused", error=str(error))
+        return JobOutcome(job, "refused", error=str(error))
 
 
-class HereRunner:
+class InProcessRunner:
     """Does jobs in this process when asked for an outcome."""
 
     capacity = 1
@@ -73,7 +73,7 @@ class HereRunner:
     def submit(self, job: Job) -> None:
         self._jobs.append(job)
 
-    def wait(self) -> list[Outcome]:
+    def wait(self) -> list[JobOutcome]:
         """The next job's outcome."""
         if not self._jobs:
             return []
@@ -113,7 +113,7 @@ class ProcessRunner:
             self._processes.append(self._start())
         self._hand_out()
 
-    def wait(self) -> list[Outcome]:
+    def wait(self) -> list[JobOutcome]:
         """Outcomes of one or more jobs; waits for the first."""
         busy = [each for each in self._processes if each.job is not None]
         if not busy:
@@ -156,17 +156,17 @@ class ProcessRunner:
             with contextlib.suppress(OSError):  # it has just died; wait() sees that
                 each.pipe.send(each.job)
 
-    def _collect(self, each: _Process) -> Outcome:
+    def _collect(self, each: _Process) -> JobOutcome:
         job, each.job = each.job, None
         assert job is not None
         try:
             if each.pipe.poll():
                 kind, value = each.pipe.recv()
-                return Outcome(job, kind, value if kind == "done" else None, "" if kind == "done" else value)
+                return JobOutcome(job, kind, value if kind == "done" else None, "" if kind == "done" else value)
         except (EOFError, OSError):
             pass
         each.process.join(STOP_S)
-        return Outcome(job, "died", error=f"its process ended with {_exit_words(each.process.exitcode)}")
+        return JobOutcome(job, "died", error=f"its process ended with {_exit_words(each.process.exitcode)}")
 
 
 def _exit_words(code: int | None) -> str:

@@ -22,9 +22,9 @@ from worldgen.core.samples import Conditions, Sample
 from worldgen.core.scene import Scene
 from worldgen.data.dataset.shards import ShardWriter, encode_sample
 from worldgen.data.dataset.splits import SplitConfig, split_drives
-from worldgen.files.retry import Patience
-from worldgen.generation.campaign.cell import Take, stage
-from worldgen.generation.campaign.job import Job, Record, Try, digest_of, write_record
+from worldgen.files.retry import Retry
+from worldgen.generation.campaign.cell import CellAttempt, stage
+from worldgen.generation.campaign.job import AttemptRecord, Job, JobRecord, digest_of, write_record
 from worldgen.generation.campaign.recipe import Recipe
 from worldgen.generation.quality.gate import Gate, Verdict
 from worldgen.generation.quality.scorecard import Scorecard, Scorer
@@ -45,7 +45,7 @@ class Model(Protocol):
     def __call__(self, requests: list[Conditions], options: SamplerOptions | None = None) -> list[Clip]: ...
 
 
-class Judge(Protocol):
+class ClipScorer(Protocol):
     """What a worker needs of instruments; ``Scorer`` has it."""
 
     def score(
@@ -55,21 +55,21 @@ class Judge(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Equipment:
+class LoadedModels:
     """What is loaded once per process: model, instruments, thresholds; and the names of the weights."""
 
     model: Model
-    scorer: Judge
+    scorer: ClipScorer
     gate: Gate
     name: str
     weights_hash: str
 
 
 @dataclass(eq=False)
-class Shot:
+class AttemptState:
     """An attempt on its way: the scene, what the model is given, and the best clip so far."""
 
-    take: Take
+    take: CellAttempt
     scene: Scene
     conditions: Conditions
     labels: Labels
@@ -88,16 +88,16 @@ class Shot:
 
 
 @dataclass(eq=False)
-class Worker:
+class SampleWorker:
     """Does jobs, one after another, with a model that is loaded once."""
 
     recipe: Recipe
-    equipment: Equipment
+    equipment: LoadedModels
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     faults: list[str] = field(default_factory=list)
 
     @classmethod
-    def load(cls, recipe: Recipe) -> Worker:
+    def load(cls, recipe: Recipe) -> SampleWorker:
         """A worker with the model, instruments and gate that the recipe names.
 
         Raises: InputError for a model, adapter or instrument that is not there, or is another than the recipe names.
@@ -108,12 +108,12 @@ class Worker:
         cv2.setNumThreads(1)
         model = recipe.model
         sampler = Sampler.load(model.pipeline, adapter=model.adapter, device=model.device, threads=model.threads)
-        equipment = Equipment(
+        equipment = LoadedModels(
             sampler.pipeline, Scorer.load(recipe.scorer), Gate(recipe.gate), sampler.name, sampler.weights_hash
         )
         return cls(recipe, equipment)
 
-    def run(self, job: Job) -> Record:
+    def run(self, job: Job) -> JobRecord:
         """Make the attempts of a job, write its shard and then its record.
 
         Raises: InputError when the weights are others than those of earlier jobs, and when the shard cannot be written
@@ -127,17 +127,17 @@ class Worker:
         self.seconds, self.faults = defaultdict(float), []
         start_s = time.perf_counter()
         members: list[tuple[str, dict[str, bytes]]] = []
-        tries: list[Try] = []
+        tries: list[AttemptRecord] = []
         for first in range(job.first, job.first + job.attempts, self.recipe.model.batch):
             stop = min(first + self.recipe.model.batch, job.first + job.attempts)
             for made, tried in self._batch(job, range(first, stop)):
                 tries.append(tried)
                 members += [made] if made else []
         with self._timed("write"):
-            patience = Patience(self.recipe.work.retries, self.recipe.work.retry_wait_s, self.faults)
+            patience = Retry(self.recipe.work.retries, self.recipe.work.retry_wait_s, self.faults)
             patience(f"write shard {job.name}", lambda: write_shard(job, members))
         self.seconds["all"] = time.perf_counter() - start_s
-        record = Record(
+        record = JobRecord(
             job.cell.key, job.number, tuple(tries), self.equipment.weights_hash, digest_of(members),
             sum(len(data) for _, files in members for data in files.values()),
             {name: round(value, 4) for name, value in self.seconds.items()}, tuple(self.faults),
@@ -154,13 +154,13 @@ class Worker:
         finally:
             self.seconds[part] += time.perf_counter() - start_s
 
-    def _batch(self, job: Job, attempts: range) -> Iterator[tuple[tuple[str, dict[str, bytes]] | None, Try]]:
+    def _batch(self, job: Job, attempts: range) -> Iterator[tuple[tuple[str, dict[str, bytes]] | None, AttemptRecord]]:
         """Encoded samples (None where there is no clip) and how each attempt came out.
 
         Scenes that do not get an accepted clip are tried again together with other noise, as often as the recipe says:
         compute goes where acceptance is low. Which clips share a batch depends on scores alone, so the bytes repeat.
         """
-        shots: dict[int, Shot] = {}
+        shots: dict[int, AttemptState] = {}
         failed: dict[int, str] = {}
         for attempt in attempts:
             try:
@@ -180,14 +180,14 @@ class Worker:
             if shot is None or shot.best is None:
                 reason = failed.get(attempt) or shot.failure  # type: ignore[union-attr]
                 short = reason.split(":")[0]
-                yield None, Try(attempt, "", False, (short,), shot.candidates if shot else 0, reason)
+                yield None, AttemptRecord(attempt, "", False, (short,), shot.candidates if shot else 0, reason)
                 continue
             verdict = shot.best[3]
             with self._timed("encode"):
                 made = shot.take.key, encode_sample(self._sample(shot))
-            yield made, Try(attempt, shot.take.key, verdict.accepted, verdict.reasons, shot.candidates)
+            yield made, AttemptRecord(attempt, shot.take.key, verdict.accepted, verdict.reasons, shot.candidates)
 
-    def _shot(self, job: Job, attempt: int) -> Shot:
+    def _shot(self, job: Job, attempt: int) -> AttemptState:
         with self._timed("scene"):
             take, scene = stage(self.recipe, job.cell, attempt)
         with self._timed("conditions"):
@@ -196,9 +196,9 @@ class Worker:
                 start=self.recipe.model.start,
             )  # fmt: skip
         with self._timed("labels"):
-            return Shot(take, scene, conditions, labels_of(scene))
+            return AttemptState(take, scene, conditions, labels_of(scene))
 
-    def _clips(self, shots: list[Shot], candidate: int) -> list[Clip | None]:
+    def _clips(self, shots: list[AttemptState], candidate: int) -> list[Clip | None]:
         """A clip per shot, None where the model makes no numbers; such clips are tried again alone before giving up."""
         with self._timed("model"):
             try:
@@ -210,7 +210,7 @@ class Worker:
                 out.append(self._alone(shot, candidate))
             return out
 
-    def _alone(self, shot: Shot, candidate: int) -> Clip | None:
+    def _alone(self, shot: AttemptState, candidate: int) -> Clip | None:
         for number in range(self.recipe.work.retries + 1):
             try:
                 return self._rollout([shot], candidate)[0]
@@ -219,11 +219,11 @@ class Worker:
                 self.faults.append(f"attempt {shot.take.attempt}, noise {candidate}, try {number + 1}: {error}")
         return None
 
-    def _rollout(self, shots: list[Shot], candidate: int) -> list[Clip]:
+    def _rollout(self, shots: list[AttemptState], candidate: int) -> list[Clip]:
         requests = [replace(shot.conditions, seed=shot.take.noise_seed(candidate)) for shot in shots]
         return self.equipment.model(requests, self.recipe.model.options())
 
-    def _judge(self, shot: Shot, candidate: int, clip: Clip) -> None:
+    def _judge(self, shot: AttemptState, candidate: int, clip: Clip) -> None:
         if len(clip) != shot.scene.num_frames:
             raise InputError("clip of the model", Received(f"{len(clip)} frames"), f"{shot.scene.num_frames}")
         try:
@@ -238,7 +238,7 @@ class Worker:
             return
         shot.offer(candidate, clip, card, self.equipment.gate.judge(card, shot.labels))
 
-    def _sample(self, shot: Shot) -> Sample:
+    def _sample(self, shot: AttemptState) -> Sample:
         """The attempt's best clip with everything known about it; nothing in it depends on when or where it was made."""
         assert shot.best is not None
         candidate, clip, card, verdict = shot.best

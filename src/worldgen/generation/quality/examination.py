@@ -15,7 +15,7 @@ from worldgen.generation.quality.faults import (
     LABEL_FAULTS,
     MEANT_FOR,
     PICTURE_FAULTS,
-    Faulty,
+    FaultyLabels,
     added,
     can_be_spoilt,
     nearly_copied,
@@ -36,12 +36,12 @@ GUESTS = 8
 
 
 @dataclass(frozen=True, eq=False)
-class Spoilt:
+class FaultyCard:
     """A clip with one fault. fault: what is wrong with its labels, None where the picture is at fault."""
 
     kind: str
     card: Scorecard
-    fault: Faulty | None
+    fault: FaultyLabels | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ class Examined:
     key: str
     tags: tuple[str, ...]
     clean: Scorecard
-    spoilt: tuple[Spoilt, ...] = field(default=())
+    spoilt: tuple[FaultyCard, ...] = field(default=())
 
 
 def examine(
@@ -76,16 +76,16 @@ def examine(
         kinds = list(PICTURE_FAULTS)
         for turn in range(pictures):
             kind = kinds[(number * pictures + turn) % len(kinds)]
-            spoilt.append(Spoilt(kind, scorer.score(PICTURE_FAULTS[kind](sample.clip, rng), **asked), None))
+            spoilt.append(FaultyCard(kind, scorer.score(PICTURE_FAULTS[kind](sample.clip, rng), **asked), None))
         if training and scorer.training is not None:
             copy = nearly_copied(training[number % len(training)].clip, rng)
             out = Measured(dict(clean.values), dict(clean.unmeasured), clean.tracks)
             out.values["novelty"] = scorer.training.novelty(copy)
-            spoilt.append(Spoilt("copied", out.card(), None))
+            spoilt.append(FaultyCard("copied", out.card(), None))
         yield Examined(sample.key, sample.tags, clean, tuple(spoilt))
 
 
-def _other_scene(scorer: Scorer, sample: Sample, other: Sample, clean: Scorecard) -> Spoilt:
+def _other_scene(scorer: Scorer, sample: Sample, other: Sample, clean: Scorecard) -> FaultyCard:
     """Labels, motion, weather and light of another clip. What the picture is compared with stays its own scene: without
     that the gate has less to go by, and drawing the other scene takes longer than all the rest."""
     scene = remake_scene(other)
@@ -93,7 +93,7 @@ def _other_scene(scorer: Scorer, sample: Sample, other: Sample, clean: Scorecard
     out = Measured(kept)
     seen = scorer.look(sample.clip, scene.camera if scene else None)
     scorer.judge(seen, out, scene=scene, labels=other.labels, ego=other.ego)
-    return Spoilt("other_scene", out.card(), Faulty(other.labels, None, sample.labels))
+    return FaultyCard("other_scene", out.card(), FaultyLabels(other.labels, None, sample.labels))
 
 
 def _label_faults(
@@ -104,14 +104,14 @@ def _label_faults(
     number: int,
     *,
     rng: np.random.Generator,
-) -> Iterable[Spoilt]:
+) -> Iterable[FaultyCard]:
     """The picture stays as it is, so what was seen of it is not looked at again."""
     labels = sample.labels
     assert labels is not None
     if not can_be_spoilt(labels):
         return
     seen = scorer.look(sample.clip, None)
-    faults: dict[str, Faulty | None] = {kind: spoil(labels, rng) for kind, spoil in LABEL_FAULTS.items()}
+    faults: dict[str, FaultyLabels | None] = {kind: spoil(labels, rng) for kind, spoil in LABEL_FAULTS.items()}
     for guest in range(1, min(GUESTS, len(samples) - 1) + 1):
         other = samples[(number + guest) % len(samples)]
         same_size = other.labels is not None and (other.labels.width_px, other.labels.height_px) == (
@@ -127,7 +127,7 @@ def _label_faults(
             continue
         out = Measured({name: value for name, value in clean.values.items() if name not in LABEL_VALUES})
         scorer.judge_labels(seen, fault.labels, out)
-        yield Spoilt(kind, out.card(), fault)
+        yield FaultyCard(kind, out.card(), fault)
 
 
 def values_of_faults(examined: Iterable[Examined]) -> dict[str, list[float]]:
@@ -141,7 +141,7 @@ def values_of_faults(examined: Iterable[Examined]) -> dict[str, list[float]]:
     return out
 
 
-def outcome(spoilt: Spoilt, verdict: Verdict) -> str:
+def outcome(spoilt: FaultyCard, verdict: Verdict) -> str:
     """What the gate made of a fault: "rejected", "repaired" (the wrong labels are gone and nothing else is),
     "thinned" (the wrong labels are gone but leave an object without a label, or right labels went too), or "missed"."""
     if not verdict.accepted:

@@ -26,7 +26,7 @@ SAME_PLACE = 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class Faulty:
+class FaultyLabels:
     """Labels after a fault. track: the one that is wrong (before the fault it was right), or None for all of them.
 
     truth: the labels before. A gate that drops exactly the wrong track has mended "added"; dropping a swapped or shifted
@@ -38,14 +38,14 @@ class Faulty:
     truth: Labels
 
 
-def shifted(labels: Labels, rng: np.random.Generator) -> Faulty:
+def shifted(labels: Labels, rng: np.random.Generator) -> FaultyLabels:
     """All boxes off by the same 12 to 30 pixels (at 224 pixels of width) in a random direction."""
     angle, far = rng.uniform(0, 2 * np.pi), rng.uniform(12, 30) * labels.width_px / MEASURED_AT_PX
     step = far * np.array([np.cos(angle), np.sin(angle)])
-    return Faulty(_moved(labels, np.ones(len(labels), bool), np.tile(step, (len(labels), 1))), None, labels)
+    return FaultyLabels(_moved(labels, np.ones(len(labels), bool), np.tile(step, (len(labels), 1))), None, labels)
 
 
-def late(labels: Labels, rng: np.random.Generator) -> Faulty | None:
+def late(labels: Labels, rng: np.random.Generator) -> FaultyLabels | None:
     """All labels 4 to 8 frames too late, as when clocks disagree; the first frames keep the first labels there are.
 
     None when every judged track stays about where it was, as cars that drive with the ego do: no fault then.
@@ -56,7 +56,7 @@ def late(labels: Labels, rng: np.random.Generator) -> Faulty | None:
         there = labels.at(max(frame - delay, 0))
         parts.append(replace(there, frame_index=np.full(len(there), frame)))
     spoilt = _joined(labels, parts)
-    return Faulty(spoilt, None, labels) if _least_overlap(labels, spoilt) < SAME_PLACE else None
+    return FaultyLabels(spoilt, None, labels) if _least_overlap(labels, spoilt) < SAME_PLACE else None
 
 
 def _least_overlap(labels: Labels, other: Labels) -> float:
@@ -70,37 +70,37 @@ def _least_overlap(labels: Labels, other: Labels) -> float:
     return min((float(np.mean(values)) for values in shares.values()), default=1.0)
 
 
-def shifted_one(labels: Labels, rng: np.random.Generator) -> Faulty:
+def shifted_one(labels: Labels, rng: np.random.Generator) -> FaultyLabels:
     """One judged track off by 0.5 to 1.5 of its own box in a random direction."""
     track = _pick(labels, rng)
     mine = labels.track_id == track
     size = labels.box_px[:, 2:] - labels.box_px[:, :2]
     angle, far = rng.uniform(0, 2 * np.pi), rng.uniform(0.5, 1.5)
-    return Faulty(_moved(labels, mine, far * size * [np.cos(angle), np.sin(angle)]), track, labels)
+    return FaultyLabels(_moved(labels, mine, far * size * [np.cos(angle), np.sin(angle)]), track, labels)
 
 
-def swapped(labels: Labels, rng: np.random.Generator) -> Faulty:
+def swapped(labels: Labels, rng: np.random.Generator) -> FaultyLabels:
     """One judged track with the class of quite another thing: a person for a vehicle, a vehicle for anything else."""
     track = _pick(labels, rng)
     name = CLASSES[int(labels.class_id[labels.track_id == track][0])]
     other = str(rng.choice(PEOPLE if name in VEHICLES else VEHICLES))
-    return Faulty(_renamed(labels, track, other), track, labels)
+    return FaultyLabels(_renamed(labels, track, other), track, labels)
 
 
-def swapped_near(labels: Labels, rng: np.random.Generator) -> Faulty:
+def swapped_near(labels: Labels, rng: np.random.Generator) -> FaultyLabels:
     """One judged track with a class it is easily taken for, such as truck for car."""
     track = _pick(labels, rng)
     name = CLASSES[int(labels.class_id[labels.track_id == track][0])]
-    return Faulty(_renamed(labels, track, str(rng.choice(NEAR[name]))), track, labels)
+    return FaultyLabels(_renamed(labels, track, str(rng.choice(NEAR[name]))), track, labels)
 
 
-def deleted(labels: Labels, rng: np.random.Generator) -> Faulty:
+def deleted(labels: Labels, rng: np.random.Generator) -> FaultyLabels:
     """One judged track missing from the labels although the picture shows it."""
     track = _pick(labels, rng)
-    return Faulty(labels.where(labels.track_id != track), track, labels)
+    return FaultyLabels(labels.where(labels.track_id != track), track, labels)
 
 
-def added(labels: Labels, other: Labels, rng: np.random.Generator) -> Faulty | None:
+def added(labels: Labels, other: Labels, rng: np.random.Generator) -> FaultyLabels | None:
     """A track of another clip where this one shows nothing of the kind; None when it overlaps what is there."""
     track = _pick(other, rng)
     number = int(max([0, *labels.track_id.tolist()])) + 1
@@ -111,10 +111,10 @@ def added(labels: Labels, other: Labels, rng: np.random.Generator) -> Faulty | N
             return None
     if not judged_rows(guest).any():
         return None
-    return Faulty(_joined(labels, [labels, guest]), number, labels)
+    return FaultyLabels(_joined(labels, [labels, guest]), number, labels)
 
 
-LABEL_FAULTS: dict[str, Callable[[Labels, np.random.Generator], Faulty | None]] = {
+LABEL_FAULTS: dict[str, Callable[[Labels, np.random.Generator], FaultyLabels | None]] = {
     "shifted": shifted, "late": late, "shifted_one": shifted_one, "swapped": swapped, "swapped_near": swapped_near,
     "deleted": deleted,
 }  # fmt: skip

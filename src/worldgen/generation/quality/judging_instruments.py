@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from worldgen.core.errors import InputError
 from worldgen.files.shipped import assets_dir
-from worldgen.instruments.loading import UnderBarError
+from worldgen.instruments.instrument_files import UnderBarError
 
 Instrument = TypeVar("Instrument")
 

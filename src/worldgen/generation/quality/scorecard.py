@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from worldgen.instruments.attributes.attribute_reader import AttributeReader, Reading
     from worldgen.instruments.detector.detector import Detections, Detector
     from worldgen.instruments.motion.motion_reader import MotionReader
-    from worldgen.instruments.verifier.verifier import Sight, Verifier
+    from worldgen.instruments.verifier.verifier import VerifiedClip, Verifier
 
 MEASURES = {
     "blank": "share of frames without contrast",
@@ -113,7 +113,7 @@ class ScorerConfig:
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class InstrumentReadings:
     """What the instruments see in a clip, whatever its labels say; None where there is no instrument for it.
 
     reading_frames: middles of the windows that ``reading`` belongs to. sight: answers about boxes.
@@ -123,7 +123,7 @@ class Seen:
     reading: Reading | None = None
     reading_frames: tuple[int, ...] = ()
     motion: EgoMotion | None = None
-    sight: Sight | None = None
+    sight: VerifiedClip | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,7 +184,7 @@ class Scorer:
         return out.card()
 
     def judge(
-        self, seen: Seen, out: Measured, *, scene: Scene | None, labels: Labels | None, ego: EgoMotion | None,
+        self, seen: InstrumentReadings, out: Measured, *, scene: Scene | None, labels: Labels | None, ego: EgoMotion | None,
         text: str = "",
     ) -> None:  # fmt: skip
         """Compare what the instruments saw with what a clip should show."""
@@ -193,17 +193,17 @@ class Scorer:
         self._control(seen, asked, out)
         self.judge_labels(seen, labels, out)
 
-    def look(self, clip: Clip, camera: Camera | None) -> Seen:
+    def look(self, clip: Clip, camera: Camera | None) -> InstrumentReadings:
         """Let the instruments see a clip. camera: of the picture at any size, None when unknown."""
         if not self._looked or self._looked[0] is not clip:
             self._looked[:] = [clip, self._see(clip)]
-        seen: Seen = self._looked[1]
+        seen: InstrumentReadings = self._looked[1]
         if self.motion is None or camera is None or len(clip) < 3:
             return seen
         motion = self.motion.read(clip, camera.resized(clip.width_px, clip.height_px))
         return dataclasses.replace(seen, motion=motion)
 
-    def _see(self, clip: Clip) -> Seen:
+    def _see(self, clip: Clip) -> InstrumentReadings:
         """What can be seen without knowing the camera; done once, however often the clip is asked about."""
         detections = reading = None
         frames: tuple[int, ...] = ()
@@ -219,7 +219,7 @@ class Scorer:
             middles = np.linspace(1, len(clip) - 2, min(ATTRIBUTE_WINDOWS, len(clip) - 2)).round().astype(int)
             frames = tuple(middles.tolist())
             reading = self.attributes.read(clip, list(frames))
-        return Seen(detections, reading, frames, sight=sight)
+        return InstrumentReadings(detections, reading, frames, sight=sight)
 
     def _appearance(self, clip: Clip, asked: _Asked, out: Measured) -> None:
         grey = appearance.grey_frames(clip.frames)
@@ -258,7 +258,7 @@ class Scorer:
         del self._references[:-REMEMBERED]
         return drawn, at_rest
 
-    def _attributes(self, seen: Seen, asked: _Asked, out: Measured) -> None:
+    def _attributes(self, seen: InstrumentReadings, asked: _Asked, out: Measured) -> None:
         if seen.reading is None or self.attributes is None:
             out.lack(self.absent.get("attributes", "too short a clip"), "weather", "light")
             return
@@ -277,7 +277,7 @@ class Scorer:
             else:
                 out.lack("the attribute reader is below its bar for it", name)
 
-    def _control(self, seen: Seen, asked: _Asked, out: Measured) -> None:
+    def _control(self, seen: InstrumentReadings, asked: _Asked, out: Measured) -> None:
         names = ("control_speed_mps", "control_yaw_rate_radps")
         if seen.motion is None or asked.ego is None:
             out.lack(self.absent.get("motion", "camera or motion unknown, or too short a clip"), *names)
@@ -285,7 +285,7 @@ class Scorer:
         out.values[names[0]] = np.abs(seen.motion.speed_mps - asked.ego.speed_mps)[1:].mean()
         out.values[names[1]] = np.abs(seen.motion.yaw_rate_radps - asked.ego.yaw_rate_radps)[1:].mean()
 
-    def judge_labels(self, seen: Seen, labels: Labels | None, out: Measured) -> None:
+    def judge_labels(self, seen: InstrumentReadings, labels: Labels | None, out: Measured) -> None:
         """Compare labels with what was seen: presence, agreement, fit, objects without a label."""
         names = ("label_agreement", "label_fit", "wrong_class")
         if labels is None:
@@ -314,7 +314,7 @@ class Scorer:
         out.values["label_agreement"] = np.mean([track.agreement for track in out.tracks])
         out.values["label_fit"] = np.mean([track.fit for track in out.tracks])
 
-    def _presence(self, seen: Seen, labels: Labels, out: Measured) -> None:
+    def _presence(self, seen: InstrumentReadings, labels: Labels, out: Measured) -> None:
         if seen.reading is None or self.attributes is None:
             out.lack(self.absent.get("attributes", "too short a clip"), "presence")
             return
@@ -358,7 +358,7 @@ class Measured:
         return Scorecard(values, self.missing, self.tracks)
 
 
-def _verified(sight: Sight | None, detections: Detections) -> Detections:
+def _verified(sight: VerifiedClip | None, detections: Detections) -> Detections:
     """Scores as both instruments give them, their geometric mean: what only one of them sees counts little."""
     if sight is None or not len(detections):
         return detections

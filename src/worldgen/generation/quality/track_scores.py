@@ -63,7 +63,7 @@ def judged_rows(labels: Labels) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Doubt:
+class AlternativePlaces:
     """Places around a track that may be mislabelled where its object could be instead.
 
     frame_index ``(n,)`` and box_px ``(n, 4)``: boxes to ask about. place: ``(n,)`` which of the places each belongs to.
@@ -75,7 +75,7 @@ class Doubt:
     place: np.ndarray
 
 
-def doubts(labels: Labels, rows: np.ndarray, tracks: tuple[TrackScore, ...]) -> list[Doubt]:
+def doubts(labels: Labels, rows: np.ndarray, tracks: tuple[TrackScore, ...]) -> list[AlternativePlaces]:
     """Places to look at for the tracks of which little is seen; those that another label explains are left out."""
     out = []
     for track in tracks:
@@ -97,11 +97,11 @@ def doubts(labels: Labels, rows: np.ndarray, tracks: tuple[TrackScore, ...]) -> 
                     boxes.append(moved)
                     places.append(place)
         if boxes:
-            out.append(Doubt(track.track_id, np.array(frames), np.array(boxes, np.float32), np.array(places)))
+            out.append(AlternativePlaces(track.track_id, np.array(frames), np.array(boxes, np.float32), np.array(places)))
     return out
 
 
-def evidence(doubt: Doubt, class_id: int, answers: tuple[np.ndarray, np.ndarray]) -> float:
+def evidence(doubt: AlternativePlaces, class_id: int, answers: tuple[np.ndarray, np.ndarray]) -> float:
     """How surely the object of a doubted track is somewhere near its label: belief times fit at the best place, 0 to 1."""
     value = answers[0][:, class_id] * answers[1]
     sums = np.bincount(doubt.place, value, len(PLACES))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from worldgen.generation.quality.calibration import Allowance, false_rejections
-from worldgen.generation.quality.examination import LABEL_KINDS, Examined, Spoilt, outcome
+from worldgen.generation.quality.examination import LABEL_KINDS, Examined, FaultyCard, outcome
 from worldgen.generation.quality.gate import Bound, Gate, GateConfig
 from worldgen.generation.quality.scorecard import Scorecard
 
@@ -57,7 +57,7 @@ def _climb(now: dict[str, float], knobs: Mapping[str, Sequence[float]], worth) -
     return now
 
 
-def caught(config: GateConfig, faults: Sequence[Spoilt]) -> int:
+def caught(config: GateConfig, faults: Sequence[FaultyCard]) -> int:
     """How many faults are refused or mended."""
     gate = Gate(config)
     return sum(
@@ -83,7 +83,7 @@ class _Table:
     wrong: np.ndarray
 
     @classmethod
-    def of(cls, cards: Sequence[Scorecard], faults: Sequence[Spoilt | None], kept: GateConfig) -> _Table:
+    def of(cls, cards: Sequence[Scorecard], faults: Sequence[FaultyCard | None], kept: GateConfig) -> _Table:
         gate = Gate(dataclasses.replace(kept, object_low=0.0, object_fit=0.0))
         width = max([len(card.tracks) for card in cards] + [1])
         columns = {name: np.full((len(cards), width), np.nan) for name in ("agreement", "fit", "other")}

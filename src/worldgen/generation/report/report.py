@@ -16,8 +16,8 @@ from worldgen.core.labels import CLASSES
 from worldgen.core.seeds import stable_key
 from worldgen.data.dataset.index import DataSet
 from worldgen.data.dataset.shards import canonical_json, decode_ego, decode_labels, decode_record
-from worldgen.data.view.page import Section, spread, write_page
-from worldgen.files.retry import Patience
+from worldgen.data.view.page import PageSection, spread, write_page
+from worldgen.files.retry import Retry
 from worldgen.files.storage import join, read_bytes, resolve, write_bytes
 from worldgen.generation.campaign.ledger import LEDGER_NAME
 from worldgen.generation.report.sections import front_page
@@ -50,7 +50,7 @@ class Coverage:
 
 
 @dataclass(frozen=True, eq=False)
-class Report:
+class ReportData:
     """Everything the page shows. run: ``generate.json`` or ``restyle.json``, {} for data sets made otherwise. faults: of the ledger."""
 
     data: DataSet
@@ -84,7 +84,7 @@ class Report:
 
 def write_report(
     url: str, folder: str | Path, *, title: str | None = None, limit: int = 24,
-    seen: Callable[[Iterable[int]], Iterable[int]] = iter, data: DataSet | None = None, patience: Patience | None = None,
+    seen: Callable[[Iterable[int]], Iterable[int]] = iter, data: DataSet | None = None, patience: Retry | None = None,
 ) -> list[str]:  # fmt: skip
     """Write the report of a data set into a folder or URL; returns the keys of the clips shown.
 
@@ -101,12 +101,12 @@ def write_report(
     return write_page(data, folder, title=title, sections=chosen, front=front_page(report), seen=seen)
 
 
-def keep_report(url: str, run: dict, patience: Patience | None = None) -> str:
+def keep_report(url: str, run: dict, patience: Retry | None = None) -> str:
     """Write the page of a finished run into ``report/`` beside its data set, unless it is there; returns where it is.
 
     run: the outcome that the page is about. Raises: InputError as :func:`write_report` does.
     """
-    patience, folder = patience or Patience(0, 0.0), join(url, FOLDER)
+    patience, folder = patience or Retry(0, 0.0), join(url, FOLDER)
     outcome = {name: value for name, value in run.items() if name != "last_session_s"}  # a look at it changes nothing
     page, record = join(folder, "index.html"), {"command": "report of a run", "of": stable_key(json.dumps(outcome))}
     fs, path = resolve(page)
@@ -130,7 +130,7 @@ def keep_report(url: str, run: dict, patience: Patience | None = None) -> str:
 class _PatientDataSet(DataSet):
     """A data set whose reads are tried again."""
 
-    def __init__(self, url: str, patience: Patience):
+    def __init__(self, url: str, patience: Retry):
         self._patience = patience
         patience("read the index", lambda: DataSet.__init__(self, url))
 
@@ -141,7 +141,7 @@ class _PatientDataSet(DataSet):
         return self._patience(f"read {which}", lambda: DataSet.member(self, which, name))
 
 
-def _remove_others(folder: str, names: set[str], patience: Patience) -> None:
+def _remove_others(folder: str, names: set[str], patience: Retry) -> None:
     """Clips of an earlier page."""
     fs, path = resolve(join(folder, "clips"))
     fs.invalidate_cache()
@@ -150,17 +150,17 @@ def _remove_others(folder: str, names: set[str], patience: Patience) -> None:
             patience(f"remove {clip}", lambda clip=clip: fs.rm_file(clip))
 
 
-def gather(data: DataSet, patience: Patience | None = None) -> Report:
+def gather(data: DataSet, patience: Retry | None = None) -> ReportData:
     """Read the index, the run's record, the ledger, and the motion and labels of the samples; no video is decoded."""
     run: dict = {}
     for name in RUN_NAMES:
         run = run or _json(data.url, name, patience)
     faults = list(_json(data.url, LEDGER_NAME, patience).get("entries", ()))
-    return Report(data, run, faults, _coverage(data), _bounds(run))
+    return ReportData(data, run, faults, _coverage(data), _bounds(run))
 
 
-def _json(url: str, name: str, patience: Patience | None = None) -> dict:
-    where, patience = join(url, name), patience or Patience(0, 0.0)
+def _json(url: str, name: str, patience: Retry | None = None) -> dict:
+    where, patience = join(url, name), patience or Retry(0, 0.0)
     fs, path = resolve(where)
     if not patience(f"look for {where}", lambda: fs.exists(path)):
         return {}
@@ -224,7 +224,7 @@ def _shares(pairs: Counter) -> dict[tuple[str, str], tuple[int, int]]:
     return out
 
 
-def margins(report: Report) -> np.ndarray:
+def margins(report: ReportData) -> np.ndarray:
     """How far each sample is inside its tightest limit, in spreads of that measure; negative outside. ``(n,)`` float64."""
     rows = report.data.rows
     out = np.full(len(rows), np.inf)
@@ -241,7 +241,7 @@ def margins(report: Report) -> np.ndarray:
     return out
 
 
-def sections(report: Report, limit: int) -> list[Section]:
+def sections(report: ReportData, limit: int) -> list[PageSection]:
     """Which clips the page shows: accepted clips nearest to a limit, refused ones nearest to passing, and a spread."""
     rows, room = report.data.rows, margins(report)
     accepted = [i for i, row in enumerate(rows) if row["accepted"]]
@@ -254,10 +254,10 @@ def sections(report: Report, limit: int) -> list[Section]:
     some = [accepted[i] for i in spread(len(accepted), limit)] if accepted else []
     others = [refused[i] for i in spread(len(refused), max(limit // 2, 1))] if refused else []
     if not report.refused and not report.bounds:
-        return [Section("", spread(len(rows), limit))]
+        return [PageSection("", spread(len(rows), limit))]
     return [
-        Section("Worst accepted", tuple(worst), "Accepted clips nearest to a limit of the gate: is it strict enough?"),
-        Section("Best refused", tuple(best), "Refused clips nearest to passing: is it too strict?"),
-        Section("Accepted", tuple(some), "Spread evenly over the data set."),
-        Section("Refused", tuple(others), "Spread evenly over the quarantine."),
+        PageSection("Worst accepted", tuple(worst), "Accepted clips nearest to a limit of the gate: is it strict enough?"),
+        PageSection("Best refused", tuple(best), "Refused clips nearest to passing: is it too strict?"),
+        PageSection("Accepted", tuple(some), "Spread evenly over the data set."),
+        PageSection("Refused", tuple(others), "Spread evenly over the quarantine."),
     ]

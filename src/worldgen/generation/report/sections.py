@@ -12,7 +12,7 @@ from worldgen.core.scenario import LIGHTS, WEATHERS
 from worldgen.generation.report.charts import bar, bars, grid, heat, histogram, number, scatter, table
 
 if TYPE_CHECKING:
-    from worldgen.generation.report.report import Report
+    from worldgen.generation.report.report import ReportData
 
 SHOWN_REASONS = 3
 SHOWN_FAULTS = 20
@@ -20,7 +20,7 @@ MIN_WIDE = 2
 STATES = {"met": ("good", "met"), "stopped": ("bad", "stopped"), "open": ("plain", "open")}
 
 
-def front_page(report: Report) -> str:
+def front_page(report: ReportData) -> str:
     """All parts that there is something to say about, in reading order."""
     parts = [
         _summary(report),
@@ -40,7 +40,7 @@ def _panel(heading: str, content: str, note: str = "") -> str:
     return f'<section class="panel"><h2>{html.escape(heading)}</h2>{f"<p class=note>{html.escape(note)}</p>" if note else ""}\n{content}</section>\n'
 
 
-def _summary(report: Report) -> str:
+def _summary(report: ReportData) -> str:
     """The few numbers one wants first."""
     run, good, all_ = report.run, len(report.accepted), len(report.data.rows)
     if not run and good == all_:
@@ -69,7 +69,7 @@ def _words(cell: dict) -> str:
     return str(cell.get("label", "")).replace("_", " ")
 
 
-def _cells(report: Report) -> str:
+def _cells(report: ReportData) -> str:
     rows = []
     for cell in report.run.get("cells", ()):
         kind, word = STATES.get(cell.get("state", ""), ("plain", str(cell.get("state", ""))))
@@ -90,14 +90,14 @@ def _cells(report: Report) -> str:
     )
 
 
-def _reasons(report: Report) -> str:
+def _reasons(report: ReportData) -> str:
     counts = report.run.get("reasons") or Counter(reason for row in report.refused for reason in row["reasons"])
     if not counts:
         return ""
     return _panel("Why clips were refused", bars(dict(counts), kind="bad"), "A clip may have several reasons.")
 
 
-def _cost(report: Report) -> str:
+def _cost(report: ReportData) -> str:
     seconds = {name: value for name, value in report.run.get("worker_seconds", {}).items() if name != "all"}
     if not seconds:
         return ""
@@ -110,7 +110,7 @@ def _cost(report: Report) -> str:
     return _panel("Where the time went", bars(seconds, unit=" s"), text)
 
 
-def _scores(report: Report) -> str:
+def _scores(report: ReportData) -> str:
     charts = [
         histogram(good, bad, name=name, limits=report.bounds.get(name, (None, None)))
         for name, (good, bad) in report.scores().items()
@@ -119,7 +119,7 @@ def _scores(report: Report) -> str:
     return _panel("Scores", legend + f'<div class="charts">{"".join(charts)}</div>') if charts else ""
 
 
-def _coverage(report: Report) -> str:
+def _coverage(report: ReportData) -> str:
     seen, charts = report.coverage, []
     if len(seen.speed_mps):
         charts.append(scatter(
@@ -141,7 +141,7 @@ def _coverage(report: Report) -> str:
     return _panel("Coverage", content)
 
 
-def _origins(report: Report) -> str:
+def _origins(report: ReportData) -> str:
     run, rows = report.run, []
     licences = Counter(row["licence"] for row in report.data.rows)
     rows.append(["licences", html.escape(", ".join(f"{name} ({count:,})" for name, count in licences.most_common()))])

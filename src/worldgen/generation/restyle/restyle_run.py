@@ -30,7 +30,7 @@ REPORT_VERSION = 1
 
 
 @dataclass(frozen=True)
-class Progress:
+class RestyleProgress:
     """How far a run is."""
 
     done: int
@@ -56,7 +56,7 @@ class RestyleRun:
     shown: str = ""
     instruments: dict[str, str] = field(default_factory=dict)
 
-    def steps(self, load: Callable[[RestyleConfig], Restyler] = Restyler.load) -> Iterator[Progress]:
+    def steps(self, load: Callable[[RestyleConfig], Restyler] = Restyler.load) -> Iterator[RestyleProgress]:
         """Work, yielding after each clip; ``report`` holds the outcome at the end.
 
         Raises: InputError when another run works here or used other settings, when there is nothing to restyle, and for
@@ -77,12 +77,12 @@ class RestyleRun:
                         made.append(_attempt(restyler, sample))
                         lock.check()
                         done, accepted = done + 1, accepted + made[-1].accepted
-                        yield Progress(done, accepted)
+                        yield RestyleProgress(done, accepted)
                     record = self._write(number, made, restyler.sampler.weights_hash)
                 else:
                     _refuse_other_weights(record["weights_hash"], jobs, self.url)
                     done, accepted = done + len(record["clips"]), accepted + sum(c["accepted"] for c in record["clips"])
-                    yield Progress(done, accepted)
+                    yield RestyleProgress(done, accepted)
                 jobs.append(record)
             if not jobs:
                 raise InputError("clips to restyle", Received("none"), f"labelled clips in {self.source}")
@@ -132,7 +132,7 @@ class RestyleRun:
         shards = (resolve(join(self.url, name))[1] for name in record["shards"])
         return record if all(fs.exists(shard) for shard in shards) else None
 
-    def _write(self, number: int, made: Sequence[Made], weights_hash: str) -> dict:
+    def _write(self, number: int, made: Sequence[RestyledClip], weights_hash: str) -> dict:
         """Shards first, then the record that marks them as whole."""
         shards = []
         for prefix, flag in (("accepted", True), ("quarantine", False)):
@@ -175,7 +175,7 @@ def _refuse_other_weights(weights_hash: str, jobs: list[dict], url: str) -> None
 
 
 @dataclass(frozen=True, eq=False)
-class Made:
+class RestyledClip:
     """One clip's outcome. sample: None when there is none, and then failure says why. seconds: by part of the work."""
 
     key: str
@@ -194,16 +194,16 @@ class Made:
         }  # fmt: skip
 
 
-def _attempt(restyler: Restyler, sample: Sample) -> Made:
+def _attempt(restyler: Restyler, sample: Sample) -> RestyledClip:
     try:
         made, seconds = restyler.restyle(sample)
     except FloatingPointError as error:
-        return Made(sample.key, None, False, ("not a number",), 0.0, {}, str(error))
+        return RestyledClip(sample.key, None, False, ("not a number",), 0.0, {}, str(error))
     except (AssertionError, ArithmeticError, cv2.error) as error:
         # The same clip would break the same instrument for ever; a set must not hang on one clip.
-        return Made(sample.key, None, False, ("not judged",), 0.0, {}, f"{type(error).__name__} {error}")
+        return RestyledClip(sample.key, None, False, ("not judged",), 0.0, {}, f"{type(error).__name__} {error}")
     card = made.scorecard
-    return Made(sample.key, made, bool(card["accepted"]), tuple(card["reasons"]), float(card["strength"]), seconds)
+    return RestyledClip(sample.key, made, bool(card["accepted"]), tuple(card["reasons"]), float(card["strength"]), seconds)
 
 
 def _batches(samples: Iterable[Sample], size: int) -> Iterator[list[Sample]]:

@@ -75,7 +75,7 @@ class RestyleConfig:
 
 
 @dataclass(frozen=True)
-class Look:
+class TargetLook:
     """What shall change; None stays as it is."""
 
     weather: str | None
@@ -86,7 +86,7 @@ class Look:
         return ", ".join(word.replace("_", " ") for word in (self.weather, self.light) if word)
 
 
-def parse_look(words: str) -> Look:
+def parse_look(words: str) -> TargetLook:
     """Weather and light from words. Raises: InputError for anything else in them, and when neither is named."""
     parsed = parse(words)
     said = {understood.field: understood for understood in parsed.understood}
@@ -100,11 +100,11 @@ def parse_look(words: str) -> Look:
             f"weather ({', '.join(WEATHERS)}) or light ({', '.join(LIGHTS)}), as in night, rain",
         )
     scenario = parsed.scenario
-    return Look(scenario.weather if "weather" in said else None, scenario.light if "light" in said else None)
+    return TargetLook(scenario.weather if "weather" in said else None, scenario.light if "light" in said else None)
 
 
 @dataclass(frozen=True, eq=False)
-class Take:
+class RestyledCandidate:
     """One clip at one strength, judged. agreement: of its labels, over that with the original; None where not measured."""
 
     strength: float
@@ -120,7 +120,7 @@ class Take:
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class RestyleTask:
     """A sample and what it shall become. scene, labels: of the new look; the boxes are those of the original."""
 
     sample: Sample
@@ -135,7 +135,7 @@ class Restyler:
     """Model, instruments and gate, loaded once per process."""
 
     config: RestyleConfig
-    look: Look
+    look: TargetLook
     sampler: Sampler
     scorer: Scorer
     gate: Gate
@@ -159,7 +159,7 @@ class Restyler:
         task = self.task(sample)
         before = self._agreement(task)
         seconds["prepare"] = time.perf_counter() - start_s
-        best: Take | None = None
+        best: RestyledCandidate | None = None
         tried = []
         for strength in self.config.tried:
             take = self._take(task, strength, before, seconds)
@@ -172,7 +172,7 @@ class Restyler:
         seconds["all"] = time.perf_counter() - start_s
         return self._sample(task, best, tried), seconds
 
-    def task(self, sample: Sample) -> Task:
+    def task(self, sample: Sample) -> RestyleTask:
         """What a sample shall become: scene in the new look where it has one, labels, words, conditions."""
         accepts = self.sampler.pipeline.accepts
         old = remake_scene(sample)
@@ -184,25 +184,25 @@ class Restyler:
                 len(sample.clip), sample.clip.fps, text=text if "text" in accepts else None, ego=ego,
                 camera=sample.camera, seed=self._seed(sample),
             )  # fmt: skip
-            return Task(sample, None, sample.labels, text, conditions)
+            return RestyleTask(sample, None, sample.labels, text, conditions)
         scene = restyled_scene(old, weather=self.look.weather, light=self.look.light, seed=self.config.seed)
         text = describe(scene.scenario, numpy_rng("restyle text", sample.key, self.config.seed))
         conditions = scene_conditions(
             scene, text=text, accepts=accepts, seed=self._seed(sample), start=self.config.model.start
         )
-        return Task(sample, scene, kept_labels(sample.labels, scene), text, conditions)
+        return RestyleTask(sample, scene, kept_labels(sample.labels, scene), text, conditions)
 
     def _seed(self, sample: Sample) -> int:
         return stable_hash("restyle noise", sample.key, self.config.seed)
 
-    def _agreement(self, task: Task) -> float | None:
+    def _agreement(self, task: RestyleTask) -> float | None:
         """Agreement of the labels with the original picture."""
         if task.labels is None:
             return None
         card = self.scorer.score(task.sample.clip, scene=None, labels=task.labels, ego=None)
         return card.values.get("label_agreement")
 
-    def _take(self, task: Task, strength: float, before: float | None, seconds: dict[str, float]) -> Take:
+    def _take(self, task: RestyleTask, strength: float, before: float | None, seconds: dict[str, float]) -> RestyledCandidate:
         start_s = time.perf_counter()
         (clip,) = restyle_clips(
             self.sampler.pipeline, [task.sample.clip], [task.conditions], strength=strength,
@@ -221,9 +221,9 @@ class Restyler:
             verdict = dataclasses.replace(verdict, accepted=False, reasons=(*verdict.reasons, LOST), details=details)
         seconds["model"] = seconds.get("model", 0.0) + middle_s - start_s
         seconds["score"] = seconds.get("score", 0.0) + time.perf_counter() - middle_s
-        return Take(strength, clip, card, verdict, share)
+        return RestyledCandidate(strength, clip, card, verdict, share)
 
-    def _sample(self, task: Task, take: Take, tried: list) -> Sample:
+    def _sample(self, task: RestyleTask, take: RestyledCandidate, tried: list) -> Sample:
         old, scene = task.sample, task.scene
         changed = {w for w in old.tags if w in WEATHERS and self.look.weather} | {
             w for w in old.tags if w in LIGHTS and self.look.light

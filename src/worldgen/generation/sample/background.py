@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from worldgen.files.shipped import assets_dir
-from worldgen.generation.sample.request import Prepared, Request, prepare
+from worldgen.generation.sample.request import Prepared, SampleRequest, prepare
 
 SHIPPED = "shipped"
 
@@ -42,10 +42,10 @@ def stated_facts(model: str) -> ModelFacts | None:
         return None
 
 
-class PreparedAhead:
+class BackgroundPreparation:
     """One request that another process prepares from now on."""
 
-    def __init__(self, request: Request, accepts: tuple[str, ...]):
+    def __init__(self, request: SampleRequest, accepts: tuple[str, ...]):
         self.request, self.accepts = request, accepts
         # Spawned, not forked: nothing of this process can be half done in the other one.
         context = multiprocessing.get_context("spawn")
@@ -65,7 +65,7 @@ class PreparedAhead:
             self._process.join()
 
 
-def _prepare(connection: Connection, request: Request, accepts: tuple[str, ...]) -> None:
+def _prepare(connection: Connection, request: SampleRequest, accepts: tuple[str, ...]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that is seen; it takes this one along
     # Errors are not sent: not each survives the way as it was, and the user's own process meets the same one with its traceback.
     with contextlib.suppress(Exception):

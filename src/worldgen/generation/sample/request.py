@@ -28,7 +28,7 @@ MIN_FRAMES, MAX_FRAMES = 2, 10_000
 
 
 @dataclass(frozen=True)
-class Request:
+class SampleRequest:
     """What a user asks of one clip.
 
     prompt: words. context: a video whose last frames before ``context_start_s + context_frames / fps`` are continued.
@@ -80,7 +80,7 @@ class Prepared:
     notes: dict = field(default_factory=dict)
 
 
-def prepare(request: Request, accepts: tuple[str, ...]) -> Prepared:
+def prepare(request: SampleRequest, accepts: tuple[str, ...]) -> Prepared:
     """Read, parse and simulate what ``request`` names. ``accepts`` are the conditions the model honours.
 
     A scene is made from the words (or the scenario) and gives layout, labels and ego motion, unless a context clip is
@@ -91,7 +91,7 @@ def prepare(request: Request, accepts: tuple[str, ...]) -> Prepared:
     return _from_scene(request, accepts)
 
 
-def _from_scene(request: Request, accepts: tuple[str, ...]) -> Prepared:
+def _from_scene(request: SampleRequest, accepts: tuple[str, ...]) -> Prepared:
     from worldgen.generation.sample.candidates import best_take
     from worldgen.prompts import parse
     from worldgen.rendering.labelling import labels_of
@@ -119,7 +119,7 @@ def _from_scene(request: Request, accepts: tuple[str, ...]) -> Prepared:
     return Prepared(conditions, scenario, scene, labels_of(scene), notes)
 
 
-def _with_ego(scenario: Scenario, request: Request) -> tuple[Scenario, EgoMotion | None]:
+def _with_ego(scenario: Scenario, request: SampleRequest) -> tuple[Scenario, EgoMotion | None]:
     """A manoeuvre goes into the scenario, so that the road is built for it; other motion is followed exactly."""
     if not request.ego:
         return scenario, None
@@ -129,7 +129,7 @@ def _with_ego(scenario: Scenario, request: Request) -> tuple[Scenario, EgoMotion
     return scenario, read_ego(request)
 
 
-def _continue_clip(request: Request, accepts: tuple[str, ...]) -> Prepared:
+def _continue_clip(request: SampleRequest, accepts: tuple[str, ...]) -> Prepared:
     context = read_context(request)
     notes, ego = {}, None
     name = request.ego.strip() or ("keep" if "ego" in accepts else "")
@@ -146,7 +146,7 @@ def _continue_clip(request: Request, accepts: tuple[str, ...]) -> Prepared:
     return Prepared(conditions, None, None, None, notes)
 
 
-def read_context(request: Request) -> Clip:
+def read_context(request: SampleRequest) -> Clip:
     """The known first frames, at the rate and size wanted (nearest frames in time, centre crop, area resize)."""
     info = probe(request.context)
     wanted_s = request.context_frames / request.fps
@@ -165,7 +165,7 @@ def read_context(request: Request) -> Clip:
     return clip[: request.context_frames]
 
 
-def read_ego(request: Request) -> EgoMotion:
+def read_ego(request: SampleRequest) -> EgoMotion:
     """Ego motion of ``request.frames`` rows from a manoeuvre, waypoint text or a log file."""
     text = request.ego.strip()
     if text.startswith("("):
@@ -189,7 +189,7 @@ def read_scenario(path: str) -> Scenario:
     return Scenario.from_json(record.get("scenario", record))
 
 
-def _from_log(path: Path, request: Request) -> EgoMotion:
+def _from_log(path: Path, request: SampleRequest) -> EgoMotion:
     log = read_ego_log(path)
     times_s = np.arange(request.frames) / request.fps + request.context_start_s
     motion = motion_from_log(log, EgoLogConfig(), times_s)

@@ -17,8 +17,8 @@ from worldgen.core.errors import InputError
 from worldgen.core.seeds import stable_key
 from worldgen.data.dataset.sample_folder import SampleFolder
 from worldgen.files.shipped import assets_dir
-from worldgen.generation.sample.background import SHIPPED, ModelFacts, PreparedAhead
-from worldgen.generation.sample.request import Prepared, Request, prepare
+from worldgen.generation.sample.background import SHIPPED, BackgroundPreparation, ModelFacts
+from worldgen.generation.sample.request import Prepared, SampleRequest, prepare
 from worldgen.models.native.adapters import load_adapter
 from worldgen.models.native.loading import load_pipeline, pipeline_hash
 from worldgen.models.native.pipeline import WorldPipeline
@@ -67,14 +67,14 @@ class Sampler:
     def facts(self) -> ModelFacts:
         return ModelFacts(self.pipeline.size_px, self.fps, self.pipeline.accepts)
 
-    def prepare(self, request: Request, ahead: PreparedAhead | None = None) -> Prepared:
+    def prepare(self, request: SampleRequest, ahead: BackgroundPreparation | None = None) -> Prepared:
         """Conditions and labels of a request, checked against what the model can do; ``ahead``, if it is of this request."""
         same = ahead is not None and (ahead.request, ahead.accepts) == (request, self.pipeline.accepts)
         prepared = ahead.result() if same else prepare(request, self.pipeline.accepts)
         self.pipeline.check([prepared.conditions])
         return prepared
 
-    def write(self, folder: Path, request: Request, prepared: Prepared, options: SamplerOptions) -> Iterator[int]:
+    def write(self, folder: Path, request: SampleRequest, prepared: Prepared, options: SamplerOptions) -> Iterator[int]:
         """Sample into an existing empty folder, yielding each frame's number as it is made."""
         size_px = (request.width_px, request.height_px)
         output = SampleFolder(folder, num_frames=request.frames, fps=request.fps, size_px=size_px)
@@ -89,7 +89,7 @@ class Sampler:
         meta = self._meta(request, prepared, options) | {"scorecard": measured}
         output.finish(meta, caption=request.prompt, ego=prepared.conditions.ego, labels=prepared.labels)
 
-    def _meta(self, request: Request, prepared: Prepared, options: SamplerOptions) -> dict:
+    def _meta(self, request: SampleRequest, prepared: Prepared, options: SamplerOptions) -> dict:
         conditions = prepared.conditions
         return {
             "meta_version": META_VERSION, "prompt": request.prompt, "seed": request.seed,

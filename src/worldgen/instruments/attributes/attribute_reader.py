@@ -15,7 +15,7 @@ from worldgen.core.errors import InputError
 from worldgen.core.labels import CLASSES, Labels
 from worldgen.core.scenario import LIGHTS, WEATHERS, Scenario
 from worldgen.instruments.detector.presence import PresenceReader
-from worldgen.instruments.loading import Instrument, build_network, load_instrument
+from worldgen.instruments.instrument_files import Instrument, build_network, load_instrument
 
 WIDTH_PX, HEIGHT_PX = 224, 128
 WINDOW = 3
@@ -36,7 +36,7 @@ BAR = 0.95
 
 
 @dataclass(frozen=True, eq=False)
-class Truth:
+class AttributeTruth:
     """What a clip should show where it is looked at. weather, light: numbers in ``WEATHERS`` and ``LIGHTS``.
 
     present: ``(N, len(GROUPS))`` int8 of ``PRESENT``, ``ABSENT``, ``UNJUDGED`` for each of N frames.
@@ -47,7 +47,7 @@ class Truth:
     present: np.ndarray
 
     @classmethod
-    def of(cls, scenario: Scenario, labels: Labels, frames: list[int] | None = None) -> Truth:
+    def of(cls, scenario: Scenario, labels: Labels, frames: list[int] | None = None) -> AttributeTruth:
         """From the scenario and the labels of its scene, at ``frames`` of the labels (all by default)."""
         shown = presence(labels)
         shown = shown if frames is None else shown[frames]

@@ -15,7 +15,7 @@ from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError
 from worldgen.core.labels import CLASSES
 from worldgen.files.shipped import assets_dir
-from worldgen.instruments.loading import build_network, save_weights, stored_instrument
+from worldgen.instruments.instrument_files import build_network, save_weights, stored_instrument
 
 GROUPS = ("vehicle", "pedestrian", "cyclist")
 GROUP_OF_NAME = {

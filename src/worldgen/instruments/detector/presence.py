@@ -12,7 +12,7 @@ from worldgen.core.clip import Clip
 from worldgen.files.shipped import assets_dir
 from worldgen.instruments.detector.detector import GROUPS as DETECTED
 from worldgen.instruments.detector.detector import Detector, find, load_detector
-from worldgen.instruments.loading import stored_instrument
+from worldgen.instruments.instrument_files import stored_instrument
 
 DETECTOR = "detector"
 SIZE_PX = 224, 128

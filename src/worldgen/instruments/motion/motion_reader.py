@@ -13,7 +13,7 @@ from worldgen.core.camera import Camera
 from worldgen.core.clip import Clip
 from worldgen.core.ego import EgoMotion
 from worldgen.core.errors import InputError
-from worldgen.instruments.loading import Instrument, build_network, load_instrument
+from worldgen.instruments.instrument_files import Instrument, build_network, load_instrument
 from worldgen.instruments.motion.motion_features import CHANNELS, pair_features
 
 KIND = {"kind": "motion"}

@@ -31,7 +31,7 @@ from worldgen.instruments.detector.detector import (
     cell_centres,
     to_pictures,
 )  # fmt: skip
-from worldgen.instruments.loading import build_network, save_weights, stored_instrument
+from worldgen.instruments.instrument_files import build_network, save_weights, stored_instrument
 
 NONE = len(CLASSES)
 """Number of the answer "nothing that has a class"."""
@@ -134,7 +134,7 @@ class Verifier(nn.Module):
         return answer[..., :-1], answer[..., -1]
 
     @torch.inference_mode()
-    def see(self, clip: Clip) -> Sight:
+    def see(self, clip: Clip) -> VerifiedClip:
         """Look at a clip once; boxes can then be asked about."""
         frames = clip.frames
         scale = WIDTH_PX / clip.width_px
@@ -146,11 +146,11 @@ class Verifier(nn.Module):
         pairs = to_pairs(frames, frames[before])
         parts = [self(x.contiguous(memory_format=torch.channels_last)) for x in pairs.split(BATCH)]
         half, fine = (torch.cat(maps) for maps in zip(*parts, strict=True))
-        return Sight(self, (half, fine), scale, (clip.width_px, clip.height_px))
+        return VerifiedClip(self, (half, fine), scale, (clip.width_px, clip.height_px))
 
 
 @dataclass(frozen=True, eq=False)
-class Sight:
+class VerifiedClip:
     """A clip as the verifier has seen it. scale: from pixels of the clip to its own."""
 
     verifier: Verifier
@@ -217,7 +217,7 @@ def to_pairs(frames: np.ndarray, before: np.ndarray) -> Tensor:
 def verify(
     verifier: Verifier, clip: Clip, frame_index: np.ndarray, box_px: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """What is in each box of a clip that is looked at only once; see :meth:`Sight.verify`."""
+    """What is in each box of a clip that is looked at only once; see :meth:`VerifiedClip.verify`."""
     return verifier.see(clip).verify(frame_index, box_px)
 
 

@@ -59,7 +59,7 @@ class _Guess:
 
 
 @dataclass(frozen=True, eq=False)
-class LayoutRead:
+class EncodedLayout:
     """A layout as the network takes it: its pictures as latents in units of their spread, each ``(B, C, F, h, w)``, zero where
     unknown; its features ``(B*F, D0, h, w)``, None without any layout."""
 
@@ -68,7 +68,7 @@ class LayoutRead:
 
 
 @dataclass(frozen=True, eq=False)
-class _Seen:
+class _Features:
     """Features ``(B*F, D0, h, w)`` and ``(B, F, n, D)``, the layout's pictures, each ``(B, C, F, h, w)``, frame vectors
     ``(B*F, Dc)``, modulation."""
 
@@ -197,7 +197,7 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         text: torch.Tensor,
         *,
         cache: TemporalCache | None = None,
-        layout: LayoutRead | None = None,
+        layout: EncodedLayout | None = None,
     ) -> torch.Tensor:
         """Velocity ``noise - data`` of the noisy latents, same shape.
 
@@ -234,7 +234,7 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         text: torch.Tensor,
         *,
         cache: TemporalCache,
-        layout: LayoutRead | None = None,
+        layout: EncodedLayout | None = None,
     ) -> None:
         """Add final frames (t = 0) to ``cache``; arguments as in :meth:`forward`. Nothing is painted, which is half of the work."""
         self._seen(self._guess(latents, t, past), past, conditions, text, cache, layout=layout, keep=True)
@@ -255,8 +255,8 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
 
     def _seen(
         self, guess: _Guess, past: torch.Tensor, conditions: ConditionBatch, text: torch.Tensor,
-        cache: TemporalCache | None, *, layout: LayoutRead | None, keep: bool = False,
-    ) -> _Seen:  # fmt: skip
+        cache: TemporalCache | None, *, layout: EncodedLayout | None, keep: bool = False,
+    ) -> _Features:  # fmt: skip
         """What is made of all that is given, before anything is painted; with ``keep`` the cache remembers it."""
         batch, _, frames, height, width = guess.clean.shape
         known_text = conditions.text_mask
@@ -286,16 +286,16 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         around = Surroundings(text, text_mask, places, times, cache, keep)
         for block in self.attention:
             y = self._run(block, y, attention_mod, around)
-        return _Seen(x, y, layout.pictures, flat, detail_mod)
+        return _Features(x, y, layout.pictures, flat, detail_mod)
 
     def _unit(self, like: torch.Tensor) -> torch.Tensor:
         """Each channel's own spread, or the mean brightness of patches would drown their edges."""
         return self.data_spread.to(like)[None, :, None, None, None]
 
-    def read_layout(self, conditions: ConditionBatch, like: torch.Tensor) -> LayoutRead:
+    def read_layout(self, conditions: ConditionBatch, like: torch.Tensor) -> EncodedLayout:
         """What the network makes of the layout before anything else; ``like`` are latents ``(B, C, F, h, w)`` of its frames."""
         if conditions.layout is None:
-            return LayoutRead((torch.zeros_like(like),) * PICTURES, None)
+            return EncodedLayout((torch.zeros_like(like),) * PICTURES, None)
         frames = like.shape[2]
         known = conditions.layout_known.to(like.dtype).repeat_interleave(frames)[:, None, None, None]
         weight, bias = self.picture_stem.weight, self.picture_stem.bias
@@ -307,7 +307,7 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
             (known * latents / spread).unflatten(0, (-1, frames)).permute(0, 4, 1, 2, 3).to(like) for latents in encoded
         )
         features = self.layout_stem(cells_of(conditions.layout).to(like.dtype)).movedim(-1, 1)
-        return LayoutRead(pictures, known.to(features) * features)
+        return EncodedLayout(pictures, known.to(features) * features)
 
     def _positions(self, rows: int, columns: int, start: int, frames: int, like: torch.Tensor):
         """Rotary positions of places ``(2, rows*columns, d/2)`` (rows, then columns) and frames ``(2, F, d/2)``."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from worldgen.core.scene import SIGNAL_STATES, Scene
 from worldgen.core.seeds import stable_hash
-from worldgen.rendering.drawing.raster import Stage
+from worldgen.rendering.drawing.raster import RasterScene
 from worldgen.rendering.drawing.view import View
 from worldgen.rendering.meshes.mesh import LAMP
 from worldgen.rendering.meshes.props import ARM_M
@@ -28,7 +28,7 @@ BEAM_COLOUR = np.array([1.0, 0.97, 0.90], np.float32)
 class Lamps:
     """The glowing faces and light sources of a scene."""
 
-    def __init__(self, stage: Stage, night: float):
+    def __init__(self, stage: RasterScene, night: float):
         self.stage, self.scene, self.night = stage, stage.scene, night
         self.faces = np.flatnonzero(stage.lamp > 0)
         self.codes = stage.lamp[self.faces]

@@ -10,7 +10,7 @@ import numpy as np
 from worldgen.core.camera import Camera
 from worldgen.rendering.drawing.ground import SURFACE_LOOKS
 from worldgen.rendering.drawing.palette import Palette
-from worldgen.rendering.drawing.raster import FIRST_FACE, SKY, Stage
+from worldgen.rendering.drawing.raster import FIRST_FACE, SKY, RasterScene
 from worldgen.rendering.drawing.texture import (
     COARSE_METRES_PER_TEXEL,
     FINE_METRES_PER_TEXEL,
@@ -45,7 +45,7 @@ class Layers:
 class Materials:
     """Tables of a scene's faces, and the images made by looking faces up. wetness, snow_cover: 0 to 1, of the ground."""
 
-    def __init__(self, stage: Stage, look: Palette, camera: Camera, *, wetness: float, snow_cover: float):
+    def __init__(self, stage: RasterScene, look: Palette, camera: Camera, *, wetness: float, snow_cover: float):
         self.stage, self.look, self.camera, self.snow_cover = stage, look, camera, snow_cover
         self.shape = (camera.height_px, camera.width_px)
         road = stage.scene.scenario.road

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from worldgen.core.scene import Scene
-from worldgen.rendering.drawing.raster import Stage
+from worldgen.rendering.drawing.raster import RasterScene
 from worldgen.rendering.drawing.view import Rays, View
 
 DAY_EXPOSURE_S, NIGHT_EXPOSURE_S = 1 / 180, 1 / 45
@@ -25,7 +25,7 @@ def agent_velocities(scene: Scene, frame: int) -> dict[int, np.ndarray]:
     return out
 
 
-def pixel_velocity(stage: Stage, view: View, rays: Rays) -> np.ndarray:
+def pixel_velocity(stage: RasterScene, view: View, rays: Rays) -> np.ndarray:
     """Image velocity ``(H, W, 2)`` float32 of what each pixel shows, in pixels of ``view`` per second.
 
     Rigid bodies are taken to move without turning. Source: the motion field of H. C. Longuet-Higgins and K. Prazdny
@@ -52,7 +52,7 @@ def pixel_velocity(stage: Stage, view: View, rays: Rays) -> np.ndarray:
 class MotionBlur:
     """Blurs a picture along its motion over the exposure time, longer at night."""
 
-    def __init__(self, stage: Stage, rays: Rays, night: float):
+    def __init__(self, stage: RasterScene, rays: Rays, night: float):
         self.stage, self.rays = stage, rays
         self.exposure_s = DAY_EXPOSURE_S + (NIGHT_EXPOSURE_S - DAY_EXPOSURE_S) * night
         height, width = rays.ego.shape[:2]

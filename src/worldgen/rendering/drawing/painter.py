@@ -13,7 +13,7 @@ from worldgen.rendering.drawing.material import Layers, Materials
 from worldgen.rendering.drawing.motion_blur import MotionBlur
 from worldgen.rendering.drawing.palette import palette
 from worldgen.rendering.drawing.precipitation import LensDrops, Precipitation, spray
-from worldgen.rendering.drawing.raster import Stage
+from worldgen.rendering.drawing.raster import RasterScene
 from worldgen.rendering.drawing.shadow import Shadows
 from worldgen.rendering.drawing.sky import Sky
 from worldgen.rendering.drawing.view import SAMPLES, Rays, View
@@ -25,7 +25,7 @@ class Painter:
     def __init__(self, scene: Scene, camera: Camera):
         self.scene, self.camera = scene, camera
         self.shape = (camera.height_px, camera.width_px)
-        self.stage = Stage(scene, camera.resized(camera.width_px * SAMPLES, camera.height_px * SAMPLES))
+        self.stage = RasterScene(scene, camera.resized(camera.width_px * SAMPLES, camera.height_px * SAMPLES))
         self.look = palette(scene)
         self.rays = Rays.of(camera)
         air = scene.atmosphere

@@ -7,7 +7,7 @@ import numpy as np
 
 from worldgen.core.scene import Scene
 from worldgen.core.seeds import numpy_rng
-from worldgen.rendering.drawing.raster import Stage
+from worldgen.rendering.drawing.raster import RasterScene
 
 RAIN_FALL_MPS, SNOW_FALL_MPS = 7.0, 1.3
 EXPOSURE_S = 0.022
@@ -28,7 +28,7 @@ class Precipitation:
         self.wind = rng.normal(0, 1.0, 2)
         self.sway = rng.normal(0, 0.5, (self.rain + self.snow, 2))
 
-    def draw(self, frame: int, stage: Stage, shape: tuple[int, int]) -> np.ndarray | None:
+    def draw(self, frame: int, stage: RasterScene, shape: tuple[int, int]) -> np.ndarray | None:
         """Share of each pixel covered by drops or flakes, ``(H, W)`` float32, or None in dry air."""
         count = self.rain + self.snow
         if not count:
@@ -144,7 +144,7 @@ class LensDrops:
         return image + (0.8 * share)[..., None] * (0.5 * (seen + soft) - image)
 
 
-def spray(stage: Stage, frame: int, shape: tuple[int, int]) -> np.ndarray | None:
+def spray(stage: RasterScene, frame: int, shape: tuple[int, int]) -> np.ndarray | None:
     """Share of each pixel hidden by spray behind moving vehicles on a wet road, ``(H, W)`` float32, or None."""
     scene = stage.scene
     if scene.atmosphere.wetness < 0.45 or scene.atmosphere.snow_cover > 0.3:

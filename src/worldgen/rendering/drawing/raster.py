@@ -59,7 +59,7 @@ class FrameRaster:
 
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
+class DrawnFaces:
     """Faces of one frame ready to be filled, back to front: numbers into the stage's table ``(N,)``, corners in the
     camera frame ``(MAX_CORNERS, N, 3)`` float32, and the pixels they fall on ``(N, MAX_CORNERS, 2)`` float32."""
 
@@ -68,7 +68,7 @@ class Drawn:
     pixels: np.ndarray
 
 
-class Stage:
+class RasterScene:
     """A scene ready to be drawn at one raster size: all faces in one table, and the camera path."""
 
     def __init__(self, scene: Scene, camera: Camera):
@@ -136,7 +136,7 @@ class Stage:
         """The face buffer of one frame."""
         return self.rasterised(frame, self.prepare(frame))
 
-    def rasterised(self, frame: int, drawn: Drawn) -> FrameRaster:
+    def rasterised(self, frame: int, drawn: DrawnFaces) -> FrameRaster:
         """The face buffer filled with prepared faces."""
         index = np.zeros((self.camera.height_px, self.camera.width_px), np.int32)
         index[max(0, int(np.ceil(self.camera.horizon_px - 0.5))) :] = TERRAIN
@@ -146,7 +146,7 @@ class Stage:
         track = lead(0, 0, self.track[drawn.faces]).astype(np.int32)
         return FrameRaster(index, drawn.faces, *self._planes(frame, drawn), semantic, track)
 
-    def prepare(self, frame: int) -> Drawn:
+    def prepare(self, frame: int) -> DrawnFaces:
         """The faces that can be seen, sorted back to front and projected; each thing at the detail its size asks for."""
         now = self.seek(frame)
         rotation, place = self.pose(frame)
@@ -160,7 +160,7 @@ class Stage:
         corners = corners @ rotation.T.astype(np.float32)
         faces, corners, pixels = self._on_screen(faces, corners)
         order = self._sorted(frame, faces, place)
-        return Drawn(faces[order], corners[:, order], np.ascontiguousarray(pixels[:, order].transpose(1, 0, 2)))
+        return DrawnFaces(faces[order], corners[:, order], np.ascontiguousarray(pixels[:, order].transpose(1, 0, 2)))
 
     def _worth_drawing(self, frame: int) -> np.ndarray:
         """Numbers of the faces of things in view, at their level of detail."""
@@ -207,7 +207,7 @@ class Stage:
         thing[road], part[road] = np.inf, 0.0
         return np.lexsort((self.layer[faces], -part, -thing))
 
-    def fill(self, index: np.ndarray, drawn: Drawn, chosen: np.ndarray | None = None) -> None:
+    def fill(self, index: np.ndarray, drawn: DrawnFaces, chosen: np.ndarray | None = None) -> None:
         """Fill faces in order with their numbers. index: ``(h, w)`` int32, changed in place; chosen: places in ``drawn``."""
         camera, scale, limit = self.camera, 1 << SUBPIXEL_BITS, 1e6
         chosen = np.arange(len(drawn.faces)) if chosen is None else chosen
@@ -227,7 +227,7 @@ class Stage:
             else:
                 fill(index, outline[:count], k + FIRST_FACE, 8, shift)
 
-    def _planes(self, frame: int, drawn: Drawn) -> tuple[np.ndarray, np.ndarray]:
+    def _planes(self, frame: int, drawn: DrawnFaces) -> tuple[np.ndarray, np.ndarray]:
         """Plane and limits of inverse depth for every number in the face buffer."""
         rotation, place = self.pose(frame)
         normals = self.now["normals"][drawn.faces] @ rotation.T.astype(np.float32)
@@ -243,7 +243,7 @@ class Stage:
         limits = np.concatenate([[[1 / FAR_M, 1 / FAR_M], [1 / FAR_M, 1 / NEAR_M]], span])
         return planes, np.maximum(limits, 1 / FAR_M).astype(np.float32)
 
-    def silhouette(self, drawn: Drawn, agent: int) -> np.ndarray:
+    def silhouette(self, drawn: DrawnFaces, agent: int) -> np.ndarray:
         """One agent of a frame alone: its mask over the image, ``(h, w)`` bool."""
         index = np.zeros((self.camera.height_px, self.camera.width_px), np.int32)
         self.fill(index, drawn, np.flatnonzero(self.of_agent[drawn.faces] == agent))

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from worldgen.core.scene import Agent, Static
-from worldgen.rendering.drawing.raster import SUBPIXEL_BITS, Stage, clipped
+from worldgen.rendering.drawing.raster import SUBPIXEL_BITS, RasterScene, clipped
 
 REACH_M = 60.0
 NEAR_M = 1.0
@@ -19,7 +19,7 @@ THIN_KINDS = ("pole", "street_lamp", "sign", "bollard", "traffic_light")
 class Shadows:
     """Draws shadows as outlines on the ground. cast: whether the sun is strong enough to throw any."""
 
-    def __init__(self, stage: Stage, sun_direction: np.ndarray, *, cast: bool):
+    def __init__(self, stage: RasterScene, sun_direction: np.ndarray, *, cast: bool):
         self.stage, self.cast = stage, cast
         self.drop = -sun_direction[:2].astype(float) / max(float(sun_direction[2]), LOWEST_SUN)
         hulls = [hull for static in stage.scene.statics for hull in _static_hulls(static, self.drop)] if cast else []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from worldgen.core.camera import Camera
-from worldgen.rendering.drawing.raster import FAR_M, FrameRaster, Stage
+from worldgen.rendering.drawing.raster import FAR_M, FrameRaster, RasterScene
 
 SAMPLES = 2
 """Raster pixels per picture pixel along each side."""
@@ -47,7 +47,7 @@ class View:
     place: np.ndarray
 
     @classmethod
-    def of(cls, stage: Stage, frame: int, rays: Rays) -> View:
+    def of(cls, stage: RasterScene, frame: int, rays: Rays) -> View:
         """The view of one frame; the stage's raster is ``SAMPLES`` times finer than the rays."""
         fine = stage.draw(frame)
         half = SAMPLES // 2

@@ -22,7 +22,7 @@ MIN_REQUEST_VISIBLE = 0.3
 
 
 @dataclass(frozen=True, eq=False)
-class Take:
+class SimulatedBodies:
     """The bodies at the frames: ego and tracks. poses ``(T, 3)``; boxes ``(T, 1 + A, 5)``, the ego first;
     velocities ``(T, 1 + A, 2)``."""
 
@@ -33,7 +33,7 @@ class Take:
     velocities: np.ndarray
 
     @classmethod
-    def of(cls, tracks: list[Track], motion: EgoMotion, poses: np.ndarray, substeps: int) -> Take:
+    def of(cls, tracks: list[Track], motion: EgoMotion, poses: np.ndarray, substeps: int) -> SimulatedBodies:
         pick = slice(None, None, substeps)
         frames = len(poses)
         boxes = np.empty((frames, 1 + len(tracks), 5))
@@ -65,7 +65,7 @@ def ego_boxes(poses: np.ndarray) -> np.ndarray:
     return np.stack([x, y, poses[:, 2], half, np.full(len(poses), EGO_HALF_WIDTH_M)], 1)
 
 
-def event_ttc_s(take: Take, played: Played, substeps: int) -> float | None:
+def event_ttc_s(take: SimulatedBodies, played: Played, substeps: int) -> float | None:
     """Least time to collision (s) between the ego and the event's actors over the clip; None if never closing."""
     least = np.inf
     for track in played.mains:
@@ -81,7 +81,7 @@ def event_ttc_s(take: Take, played: Played, substeps: int) -> float | None:
     return None if not np.isfinite(least) else least
 
 
-def event_faults(take: Take, event: Event, played: Played, camera: Camera, substeps: int) -> list[str]:
+def event_faults(take: SimulatedBodies, event: Event, played: Played, camera: Camera, substeps: int) -> list[str]:
     """What is wrong with an event as it came out: bodies meeting the ego, range, size, sight."""
     faults = []
     own = [i for track in played.mains if (i := take.index(track)) is not None]
@@ -105,12 +105,12 @@ def event_faults(take: Take, event: Event, played: Played, camera: Camera, subst
     return faults
 
 
-def _share(seen: np.ndarray, take: Take) -> float:
+def _share(seen: np.ndarray, take: SimulatedBodies) -> float:
     """Share of the clip in which something is seen; of long clips, share of four seconds."""
     return float(seen.sum() / min(len(seen), 4 * take.motion.fps + 1))
 
 
-def request_faults(take: Take, tracks: list[Track], camera: Camera) -> list[str]:
+def request_faults(take: SimulatedBodies, tracks: list[Track], camera: Camera) -> list[str]:
     """Which asked-for agents are not seen for a good part of the clip, near enough."""
     if not tracks:
         return []
@@ -136,7 +136,7 @@ def without_overlaps(
     """The tracks less those whose bodies meet another or the ego, background first; and how many essential ones went."""
     if not tracks:
         return tracks, 0
-    boxes = Take.of(tracks, motion, poses, substeps).boxes
+    boxes = SimulatedBodies.of(tracks, motion, poses, substeps).boxes
     dropped: set[int] = set()
     for i, j in overlapping_pairs(boxes).tolist():
         if i in dropped or j in dropped:
@@ -146,7 +146,7 @@ def without_overlaps(
     return [t for k, t in enumerate(tracks, 1) if k not in dropped], lost
 
 
-def record(event: Event, played: Played, take: Take, substeps: int) -> EventRecord:
+def record(event: Event, played: Played, take: SimulatedBodies, substeps: int) -> EventRecord:
     """The event as it happened; its main actor's track comes first."""
     role = f"{event.name}:"
     mains = [i for t in played.mains if (i := take.index(t)) is not None]

@@ -10,7 +10,7 @@ import numpy as np
 from worldgen.core.manoeuvres import MANOEUVRES
 from worldgen.core.scenario import LIGHTS, ROADS, WEATHERS
 from worldgen.simulation.actors import EGO_FRONT_M, Track
-from worldgen.simulation.stage import Motion, Stage
+from worldgen.simulation.stage import ActorMotion, SceneBuilder
 from worldgen.simulation.street.pedestrians import cross
 
 STREETS = ("urban", "suburban", "intersection", "construction")
@@ -42,7 +42,7 @@ class Event:
     name: str
     definition: str
     ttc_range_s: tuple[float, float]
-    play: Callable[[Stage], Played]
+    play: Callable[[SceneBuilder], Played]
     roads: tuple[str, ...] = ANY_ROAD
     weathers: tuple[str, ...] = WEATHERS
     lights: tuple[str, ...] = LIGHTS
@@ -56,24 +56,24 @@ class Event:
         assert set(self.lights) <= set(LIGHTS) and set(self.manoeuvres) <= set(MANOEUVRES), self.name
 
 
-def meeting_time(stage: Stage, low: float = 0.55, high: float = 0.95, cap_s: float = 3.6) -> float:
+def meeting_time(stage: SceneBuilder, low: float = 0.55, high: float = 0.95, cap_s: float = 3.6) -> float:
     """When the ego, left alone, would reach the place of the event."""
     duration = min(stage.duration_s, cap_s / 0.8)
     return stage.uniform(low, high) * duration
 
 
-def side_edges(stage: Stage, side: int) -> tuple[float, float]:
+def side_edges(stage: SceneBuilder, side: int) -> tuple[float, float]:
     """Offsets of the middle of the walk and of the carriageway's edge on a side (+1 left)."""
     section = stage.plan.section
     return (section.left_walk_m, section.left_edge_m) if side > 0 else (section.right_walk_m, section.right_edge_m)
 
 
-def step_at(stage: Stage, time_s: float) -> int:
+def step_at(stage: SceneBuilder, time_s: float) -> int:
     """The simulation step nearest to a time."""
     return int(np.clip(round(time_s / stage.dt_s), 0, stage.steps))
 
 
-def runs_across(stage: Stage, kind: str, *, side: int, speed_mps: float, meet_s: float, late_s: float = 0.0,
+def runs_across(stage: SceneBuilder, kind: str, *, side: int, speed_mps: float, meet_s: float, late_s: float = 0.0,
                 from_d_m: float | None = None, to_d_m: float | None = None, part: str = "", variant: str | None = None) -> Track:  # fmt: skip
     """Someone who crosses so as to be in the ego's line ``late_s`` after the ego would get there at ``meet_s``.
 
@@ -91,17 +91,17 @@ def runs_across(stage: Stage, kind: str, *, side: int, speed_mps: float, meet_s:
     return track
 
 
-def aware_s(stage: Stage, start_s: float, meet_s: float) -> float:
+def aware_s(stage: SceneBuilder, start_s: float, meet_s: float) -> float:
     """When the driver takes notice of someone who sets off at ``start_s``: not earlier than two seconds or so before."""
     return max(start_s + REACTION_S, meet_s - stage.uniform(1.8, 2.6))
 
 
-def rides(stage: Stage, kind: str, s_m: np.ndarray, d_m: np.ndarray | float, speed_mps: np.ndarray, *, way: int = 1,
+def rides(stage: SceneBuilder, kind: str, s_m: np.ndarray, d_m: np.ndarray | float, speed_mps: np.ndarray, *, way: int = 1,
           part: str = "", variant: str | None = None) -> Track:  # fmt: skip
     """A vehicle with way and offset given along the road; brake lights follow its deceleration."""
     d = np.broadcast_to(np.asarray(d_m, float), (stage.steps,)).copy()
     v = np.broadcast_to(np.asarray(speed_mps, float), (stage.steps,)).copy()
-    track = stage.track(kind, Motion(np.asarray(s_m, float), d, v, way), part=part, variant=variant)
+    track = stage.track(kind, ActorMotion(np.asarray(s_m, float), d, v, way), part=part, variant=variant)
     slowing = np.gradient(v, stage.dt_s) if stage.steps > 1 else np.zeros(1)
     track.braking = (slowing < -0.8) | (np.abs(v) < 0.2)
     return track
@@ -113,13 +113,13 @@ def shift(times_s: np.ndarray, start_s: float, length_s: float) -> np.ndarray:
     return phase - np.sin(2 * np.pi * phase) / (2 * np.pi)
 
 
-def ego_front(stage: Stage) -> np.ndarray:
+def ego_front(stage: SceneBuilder) -> np.ndarray:
     """Road coordinate of the ego's front bumper over time on an empty road, ``(N,)``."""
     x, y, _ = stage.ego.path.world(stage.nominal_s_m + EGO_FRONT_M)
     return stage.plan.line.project(x, y)[0]
 
 
-def neighbour_offset(stage: Stage, wanted_side: int = 0) -> tuple[float, int]:
+def neighbour_offset(stage: SceneBuilder, wanted_side: int = 0) -> tuple[float, int]:
     """Offset of a lane beside the ego's with the same direction, and its side (+1 left)."""
     section, lane = stage.plan.section, stage.plan.ego_lane
     sides = [side for side, k in ((1, lane - 1), (-1, lane + 1)) if 0 <= k < section.forward]

@@ -9,15 +9,15 @@ import numpy as np
 from worldgen.simulation.actors import EGO_FRONT_M, EGO_HALF_WIDTH_M, Track
 from worldgen.simulation.events.base import STRAIGHT_ON, Event, Played, meeting_time, rides, step_at
 from worldgen.simulation.road.curve import Curve
-from worldgen.simulation.stage import Motion, Stage
+from worldgen.simulation.stage import ActorMotion, SceneBuilder
 from worldgen.simulation.street.street import cone_places, way_of
 
 
-def _until(stage: Stage, meet_s: float) -> float:
+def _until(stage: SceneBuilder, meet_s: float) -> float:
     return min(stage.duration_s, meet_s + 1.0)
 
 
-def lost_cargo(stage: Stage) -> Played:
+def lost_cargo(stage: SceneBuilder) -> Played:
     """A truck ahead loses a piece of its load, which slides to a stop in the ego's lane."""
     speed = stage.ego.speed_mps
     kind = "truck" if stage.allowed("truck") else "van"
@@ -51,7 +51,7 @@ def lost_cargo(stage: Stage) -> Played:
     return Played((cargo,), drop, min(stage.duration_s, drop + 3.0))
 
 
-def _stalled(stage: Stage, kind: str, part: str, variant: str | None = None) -> Played:
+def _stalled(stage: SceneBuilder, kind: str, part: str, variant: str | None = None) -> Played:
     meet = meeting_time(stage, 0.75, 1.15)
     at = stage.road_s_at(meet)
     track = stage.standing(
@@ -69,17 +69,17 @@ def _stalled(stage: Stage, kind: str, part: str, variant: str | None = None) -> 
     return Played((track,), 0.0, _until(stage, meet))
 
 
-def stalled_truck_in_fog(stage: Stage) -> Played:
+def stalled_truck_in_fog(stage: SceneBuilder) -> Played:
     """A truck stands in the ego's lane in fog."""
     return _stalled(stage, "truck", "truck")
 
 
-def stalled_car_on_lane(stage: Stage) -> Played:
+def stalled_car_on_lane(stage: SceneBuilder) -> Played:
     """A broken-down car stands in the ego's lane with its hazard lights on."""
     return _stalled(stage, "car", "car")
 
 
-def construction_taper_with_cones(stage: Stage) -> Played:
+def construction_taper_with_cones(stage: SceneBuilder) -> Played:
     """A line of cones closes the ego's lane ahead."""
     cones = []
     for i, (s, d) in enumerate(cone_places(stage, stage.plan.closure)[:18]):
@@ -91,7 +91,7 @@ def construction_taper_with_cones(stage: Stage) -> Played:
     return Played((near, *[c for c in cones[:9] if c is not near]), 0.0, stage.duration_s)
 
 
-def queue_end_behind_crest(stage: Stage) -> Played:
+def queue_end_behind_crest(stage: SceneBuilder) -> Played:
     """A standing queue hides behind the top of a hill."""
     meet = meeting_time(stage, 0.85, 1.15)
     at = stage.road_s_at(meet)
@@ -115,7 +115,7 @@ def queue_end_behind_crest(stage: Stage) -> Played:
     return Played((tracks[0],), 0.0, _until(stage, meet))
 
 
-def _crosses_junction(stage: Stage, kind: str, part: str, speed_mps: float, late_s: float) -> tuple[Track, float]:
+def _crosses_junction(stage: SceneBuilder, kind: str, part: str, speed_mps: float, late_s: float) -> tuple[Track, float]:
     """A vehicle straight through on the cross road that meets the ego's line."""
     junction = stage.plan.junction
     way = int(stage.rng.choice((-1, 1)))
@@ -128,14 +128,14 @@ def _crosses_junction(stage: Stage, kind: str, part: str, speed_mps: float, late
     s = s_ego + way * speed_mps * (stage.times_s - meet)
     track = stage.track(
         kind,
-        Motion(s, np.full(stage.steps, offset), np.full(stage.steps, speed_mps), way),
+        ActorMotion(s, np.full(stage.steps, offset), np.full(stage.steps, speed_mps), way),
         line=junction.line,
         part=part,
     )
     return track, meet
 
 
-def red_light_runner(stage: Stage) -> Played:
+def red_light_runner(stage: SceneBuilder) -> Played:
     """A car crosses on red right in front of the ego, which has green."""
     # Much faster than the ego and it would come from outside the picture until the last moment.
     track, meet = _crosses_junction(
@@ -150,7 +150,7 @@ def red_light_runner(stage: Stage) -> Played:
     return Played((track,), max(0.0, meet - 2.0), _until(stage, meet))
 
 
-def left_turn_across_path(stage: Stage) -> Played:
+def left_turn_across_path(stage: SceneBuilder) -> Played:
     """An oncoming vehicle turns left across the ego's way."""
     junction, section = stage.plan.junction, stage.plan.section
     lane_d = section.backward_offset_m(0)
@@ -167,7 +167,7 @@ def left_turn_across_path(stage: Stage) -> Played:
     speed = stage.uniform(4.0, 6.0)
     track = stage.track(
         "car",
-        Motion(at + speed * (stage.times_s - meet), np.zeros(stage.steps), np.full(stage.steps, speed)),
+        ActorMotion(at + speed * (stage.times_s - meet), np.zeros(stage.steps), np.full(stage.steps, speed)),
         line=path,
         part="car",
     )
@@ -177,7 +177,7 @@ def left_turn_across_path(stage: Stage) -> Played:
     return Played((track,), max(0.0, meet - 2.0), _until(stage, meet))
 
 
-def failure_to_yield_from_side_road(stage: Stage) -> Played:
+def failure_to_yield_from_side_road(stage: SceneBuilder) -> Played:
     """A vehicle from the side road on the right turns into the ego's lane without yielding."""
     junction = stage.plan.junction
     lane = junction.section.forward_offset_m(junction.section.forward - 1)
@@ -195,7 +195,7 @@ def failure_to_yield_from_side_road(stage: Stage) -> Played:
     v = np.minimum(speed + np.maximum(stage.times_s - meet, 0.0) * 1.2, speed + 3.0)
     way = way_of(v, stage.dt_s, 0.0)
     track = stage.track(
-        kind, Motion(at + way - np.interp(meet, stage.times_s, way), np.zeros(stage.steps), v), line=path, part="car"
+        kind, ActorMotion(at + way - np.interp(meet, stage.times_s, way), np.zeros(stage.steps), v), line=path, part="car"
     )
     track.indicator = np.where(stage.times_s < meet + 1.0, -1, 0)
     track.seen_from = step_at(stage, max(0.0, meet - stage.uniform(0.8, 1.4)))

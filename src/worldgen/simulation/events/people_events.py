@@ -18,20 +18,20 @@ from worldgen.simulation.events.base import (
     side_edges,
     step_at,
 )
-from worldgen.simulation.stage import Stage
+from worldgen.simulation.stage import SceneBuilder
 from worldgen.simulation.street.pedestrians import RUN_MPS, WALK_MPS, cross, walk_along
 from worldgen.simulation.street.street import park
 
 
-def _side(stage: Stage) -> int:
+def _side(stage: SceneBuilder) -> int:
     return int(stage.rng.choice((-1, 1)))
 
 
-def _until(stage: Stage, meet_s: float) -> float:
+def _until(stage: SceneBuilder, meet_s: float) -> float:
     return min(stage.duration_s, meet_s + 1.0)
 
 
-def jaywalker(stage: Stage) -> Played:
+def jaywalker(stage: SceneBuilder) -> Played:
     """Someone crosses the road in front of the ego, away from any crossing."""
     meet = meeting_time(stage, 0.6, 0.95)
     fast = stage.rng.random() < 0.4
@@ -48,7 +48,7 @@ def jaywalker(stage: Stage) -> Played:
     return Played((track,), max(0.0, meet - 2.0), _until(stage, meet))
 
 
-def child_from_between_parked_cars(stage: Stage) -> Played:
+def child_from_between_parked_cars(stage: SceneBuilder) -> Played:
     """A child runs out between two parked vehicles, seen late."""
     meet, side = meeting_time(stage, 0.6, 0.9), -1 if stage.rng.random() < 0.8 else 1
     child = runs_across(
@@ -68,14 +68,14 @@ def child_from_between_parked_cars(stage: Stage) -> Played:
     return Played((child,), max(0.0, meet - 1.5), _until(stage, meet))
 
 
-def _slide(stage: Stage, track: Track, s_m: float) -> None:
+def _slide(stage: SceneBuilder, track: Track, s_m: float) -> None:
     """Moves a parked vehicle along the road."""
     _, d = stage.plan.line.project(track.x_m[:1], track.y_m[:1])
     x, y, _ = stage.plan.line.world(np.array([s_m]), d)
     track.x_m[:], track.y_m[:] = x[0], y[0]
 
 
-def pedestrian_at_night_without_reflectors(stage: Stage) -> Played:
+def pedestrian_at_night_without_reflectors(stage: SceneBuilder) -> Played:
     """In the dark someone in dark clothes walks on the edge of the ego's lane or crosses it slowly."""
     if stage.rng.random() < 0.5 or stage.ego.manoeuvre == "stop":
         meet = meeting_time(stage, 0.6, 0.9)
@@ -96,7 +96,7 @@ def pedestrian_at_night_without_reflectors(stage: Stage) -> Played:
     return Played((track,), max(0.0, meet - 2.5), _until(stage, meet))
 
 
-def _walks_on_edge(stage: Stage) -> tuple[Track, float]:
+def _walks_on_edge(stage: SceneBuilder) -> tuple[Track, float]:
     """Someone on the right edge of the ego's lane; the ego alone would reach them at the returned time."""
     meet = meeting_time(stage, 0.7, 1.05)
     way, speed = int(stage.rng.choice((-1, 1))), stage.uniform(*WALK_MPS["pedestrian"])
@@ -113,13 +113,13 @@ def _walks_on_edge(stage: Stage) -> tuple[Track, float]:
     return track, meet
 
 
-def pedestrian_walking_along_road(stage: Stage) -> Played:
+def pedestrian_walking_along_road(stage: SceneBuilder) -> Played:
     """Someone walks along the edge of the ego's lane where there is too little room to pass."""
     track, meet = _walks_on_edge(stage)
     return Played((track,), 0.0, _until(stage, meet))
 
 
-def pedestrian_on_crossing(stage: Stage) -> Played:
+def pedestrian_on_crossing(stage: SceneBuilder) -> Played:
     """Someone steps onto a zebra crossing right in front of the ego."""
     plan = stage.plan
     side = _side(stage)
@@ -142,7 +142,7 @@ def pedestrian_on_crossing(stage: Stage) -> Played:
     return Played((track,), max(0.0, meet - 2.5), _until(stage, meet))
 
 
-def pedestrian_stumbles(stage: Stage) -> Played:
+def pedestrian_stumbles(stage: SceneBuilder) -> Played:
     """Someone crossing in front of the ego trips, falls in its lane and stays down."""
     meet, side = meeting_time(stage, 0.7, 0.98), _side(stage)
     speed = stage.uniform(1.3, 2.2)
@@ -166,7 +166,7 @@ def pedestrian_stumbles(stage: Stage) -> Played:
     return Played((track,), max(0.0, meet - 2.5), _until(stage, meet))
 
 
-def group_crossing(stage: Stage) -> Played:
+def group_crossing(stage: SceneBuilder) -> Played:
     """Three to six people cross together in front of the ego."""
     meet, side = meeting_time(stage, 0.65, 0.95), _side(stage)
     speed = stage.uniform(1.1, 1.5)
@@ -195,7 +195,7 @@ def group_crossing(stage: Stage) -> Played:
     return Played(tuple(tracks), max(0.0, meet - 2.5), _until(stage, meet))
 
 
-def pedestrian_from_behind_bus(stage: Stage) -> Played:
+def pedestrian_from_behind_bus(stage: SceneBuilder) -> Played:
     """Someone walks out in front of a standing bus, hidden by it until the last moment."""
     meet = meeting_time(stage, 0.65, 0.95)
     track = runs_across(
@@ -217,7 +217,7 @@ def pedestrian_from_behind_bus(stage: Stage) -> Played:
     return Played((track,), max(0.0, meet - 1.5), _until(stage, meet))
 
 
-def animal_crossing(stage: Stage) -> Played:
+def animal_crossing(stage: SceneBuilder) -> Played:
     """A deer leaps across the road in front of the ego."""
     meet = meeting_time(stage, 0.6, 0.95)
     track = runs_across(
@@ -227,7 +227,7 @@ def animal_crossing(stage: Stage) -> Played:
     return Played((track,), max(0.0, meet - 2.0), _until(stage, meet))
 
 
-def dog_runs_out(stage: Stage) -> Played:
+def dog_runs_out(stage: SceneBuilder) -> Played:
     """A dog runs into the road right in front of the ego."""
     meet = meeting_time(stage, 0.6, 0.9)
     track = runs_across(
@@ -237,7 +237,7 @@ def dog_runs_out(stage: Stage) -> Played:
     return Played((track,), max(0.0, meet - 2.0), _until(stage, meet))
 
 
-def lane_closure_worker(stage: Stage) -> Played:
+def lane_closure_worker(stage: SceneBuilder) -> Played:
     """A road worker steps from the closed lane into the edge of the ego's."""
     closure = stage.plan.closure
     meet = meeting_time(stage, 0.7, 0.98)

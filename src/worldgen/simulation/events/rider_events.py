@@ -17,20 +17,20 @@ from worldgen.simulation.events.base import (
     shift,
     step_at,
 )
-from worldgen.simulation.stage import Stage
+from worldgen.simulation.stage import SceneBuilder
 from worldgen.simulation.street.street import brake_profile, park, way_of
 
 
-def _beside_lane(stage: Stage, inset_m: float) -> float:
+def _beside_lane(stage: SceneBuilder, inset_m: float) -> float:
     """An offset at the right edge of the ego's lane, ``inset_m`` inside it."""
     return stage.plan.ego_offset_m - stage.plan.section.lane_width_m / 2 + inset_m
 
 
-def _until(stage: Stage, meet_s: float) -> float:
+def _until(stage: SceneBuilder, meet_s: float) -> float:
     return min(stage.duration_s, meet_s + 1.0)
 
 
-def cyclist_swerving(stage: Stage) -> Played:
+def cyclist_swerving(stage: SceneBuilder) -> Played:
     """A cyclist riding at the kerb swings out into the ego's way."""
     meet = meeting_time(stage, 0.75, 1.1)
     speed = min(stage.uniform(3.8, 5.5), 0.7 * float(stage.nominal_v_mps[-1]))
@@ -43,7 +43,7 @@ def cyclist_swerving(stage: Stage) -> Played:
     return Played((track,), max(0.0, start), _until(stage, meet))
 
 
-def cyclist_crossing(stage: Stage) -> Played:
+def cyclist_crossing(stage: SceneBuilder) -> Played:
     """A cyclist crosses the road at right angles in front of the ego."""
     meet = meeting_time(stage, 0.6, 0.95)
     track = runs_across(stage, "cyclist", side=int(stage.rng.choice((-1, 1))), speed_mps=stage.uniform(3.0, 5.0), meet_s=meet,
@@ -51,7 +51,7 @@ def cyclist_crossing(stage: Stage) -> Played:
     return Played((track,), max(0.0, meet - 2.0), _until(stage, meet))
 
 
-def cyclist_wrong_way(stage: Stage) -> Played:
+def cyclist_wrong_way(stage: SceneBuilder) -> Played:
     """A cyclist comes towards the ego on the ego's side of the road."""
     meet = meeting_time(stage, 0.85, 1.2)
     speed = stage.uniform(3.0, 5.0)
@@ -62,7 +62,7 @@ def cyclist_wrong_way(stage: Stage) -> Played:
     return Played((track,), 0.0, _until(stage, meet))
 
 
-def cyclist_at_night_without_light(stage: Stage) -> Played:
+def cyclist_at_night_without_light(stage: SceneBuilder) -> Played:
     """At night a cyclist without lights rides ahead in the ego's lane."""
     meet = meeting_time(stage, 0.8, 1.15)
     speed = min(stage.uniform(3.5, 5.0), 0.7 * float(stage.nominal_v_mps[-1]))
@@ -75,7 +75,7 @@ def cyclist_at_night_without_light(stage: Stage) -> Played:
     return Played((track,), 0.0, _until(stage, meet))
 
 
-def dooring(stage: Stage) -> Played:
+def dooring(stage: SceneBuilder) -> Played:
     """The door of a parked car opens into the ego's way."""
     meet = meeting_time(stage, 0.7, 0.98)
     s = stage.road_s_at(meet) + stage.uniform(2.4, 3.6)
@@ -86,7 +86,7 @@ def dooring(stage: Stage) -> Played:
     return Played((car,), max(0.0, start), _until(stage, meet))
 
 
-def motorcycle_lane_splitting(stage: Stage) -> Played:
+def motorcycle_lane_splitting(stage: SceneBuilder) -> Played:
     """A motorcycle passes between the lanes and squeezes in before the ego."""
     side = 1 if stage.plan.ego_lane > 0 else -1
     d0 = stage.plan.ego_offset_m + side * stage.uniform(2.0, 2.25)
@@ -108,7 +108,7 @@ def motorcycle_lane_splitting(stage: Stage) -> Played:
     return Played((track,), pass_s, min(stage.duration_s, cut + 2.0))
 
 
-def emergency_stop_of_motorcycle(stage: Stage) -> Played:
+def emergency_stop_of_motorcycle(stage: SceneBuilder) -> Played:
     """A motorcycle ahead of the ego brakes as hard as it can."""
     speed = stage.ego.speed_mps
     start = stage.uniform(0.1, 0.3) * stage.duration_s

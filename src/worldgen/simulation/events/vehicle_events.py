@@ -18,13 +18,13 @@ from worldgen.simulation.events.base import (
     shift,
     step_at,
 )
-from worldgen.simulation.stage import Stage
+from worldgen.simulation.stage import SceneBuilder
 from worldgen.simulation.street.street import bay_offset_m, brake_profile, park, way_of
 
 FLOWING = ("keep", "accelerate", "brake")
 
 
-def _motor(stage: Stage, *, large: float = 0.2) -> str:
+def _motor(stage: SceneBuilder, *, large: float = 0.2) -> str:
     """A car, now and then a van or truck."""
     pick = stage.rng.random()
     if pick < large / 2 and stage.allowed("truck"):
@@ -32,11 +32,11 @@ def _motor(stage: Stage, *, large: float = 0.2) -> str:
     return "van" if pick < large and stage.allowed("van") else "car"
 
 
-def _end(stage: Stage, start_s: float, length_s: float) -> float:
+def _end(stage: SceneBuilder, start_s: float, length_s: float) -> float:
     return min(stage.duration_s, start_s + length_s)
 
 
-def hard_braking_leader(stage: Stage) -> Played:
+def hard_braking_leader(stage: SceneBuilder) -> Played:
     """The vehicle ahead brakes hard."""
     speed, start = stage.ego.speed_mps, stage.uniform(0.08, 0.3) * stage.duration_s
     v = brake_profile(stage.times_s, speed, start, stage.uniform(5.0, 7.5), final_mps=stage.uniform(0.0, 0.3) * speed)
@@ -47,7 +47,7 @@ def hard_braking_leader(stage: Stage) -> Played:
     return Played((track,), start, _end(stage, start, 3.0))
 
 
-def sudden_stop_and_go(stage: Stage) -> Played:
+def sudden_stop_and_go(stage: SceneBuilder) -> Played:
     """In dense traffic the vehicle ahead stops short and soon drives on."""
     speed, start = stage.ego.speed_mps, stage.uniform(0.05, 0.2) * stage.duration_s
     braking = stage.uniform(4.5, 6.5)
@@ -62,7 +62,7 @@ def sudden_stop_and_go(stage: Stage) -> Played:
 
 
 def _cuts_in(
-    stage: Stage, part: str, *, gap_m: float, slower_mps: float, length_s: float, start_s: float, side: int = 0
+    stage: SceneBuilder, part: str, *, gap_m: float, slower_mps: float, length_s: float, start_s: float, side: int = 0
 ) -> Played:
     """A neighbour ``gap_m`` ahead changes into the ego's lane from ``start_s`` and is slower."""
     lane, side = neighbour_offset(stage, side)
@@ -79,7 +79,7 @@ def _cuts_in(
     return Played((track,), max(0.0, start_s), _end(stage, start_s, length_s + 1.0))
 
 
-def cut_in(stage: Stage) -> Played:
+def cut_in(stage: SceneBuilder) -> Played:
     """A vehicle from the next lane pushes in just ahead of the ego."""
     start = stage.uniform(0.1, 0.35) * stage.duration_s
     return _cuts_in(
@@ -88,7 +88,7 @@ def cut_in(stage: Stage) -> Played:
     )  # fmt: skip
 
 
-def merging_without_gap(stage: Stage) -> Played:
+def merging_without_gap(stage: SceneBuilder) -> Played:
     """A vehicle merges from the right although there is no gap, half a length ahead of the ego."""
     start = stage.uniform(0.1, 0.3) * stage.duration_s
     return _cuts_in(
@@ -97,7 +97,7 @@ def merging_without_gap(stage: Stage) -> Played:
     )  # fmt: skip
 
 
-def cut_out_revealing_stopped_car(stage: Stage) -> Played:
+def cut_out_revealing_stopped_car(stage: SceneBuilder) -> Played:
     """The vehicle ahead changes lane at the last moment and reveals a stopped car."""
     lane, side = neighbour_offset(stage)
     speed = stage.ego.speed_mps
@@ -117,7 +117,7 @@ def cut_out_revealing_stopped_car(stage: Stage) -> Played:
     return Played((stopped,), start, _end(stage, start, 3.0))
 
 
-def wrong_way_driver(stage: Stage) -> Played:
+def wrong_way_driver(stage: SceneBuilder) -> Played:
     """A car comes towards the ego in the ego's own lane."""
     speed = stage.uniform(0.7, 1.1) * max(stage.ego.speed_mps, 8.0)
     meet = meeting_time(stage, 0.85, 1.1, cap_s=4.5)
@@ -135,14 +135,14 @@ def wrong_way_driver(stage: Stage) -> Played:
     return Played((track,), 0.0, _end(stage, meet, 0.5))
 
 
-def _free_side(stage: Stage) -> int:
+def _free_side(stage: SceneBuilder) -> int:
     """Side to which a head-on car escapes: to the middle of the road where it belongs."""
     return (
         1 if stage.plan.section.backward and not stage.plan.section.median_m else (1 if stage.plan.ego_lane > 0 else -1)
     )
 
 
-def oncoming_overtaker(stage: Stage) -> Played:
+def oncoming_overtaker(stage: SceneBuilder) -> Played:
     """An oncoming car overtakes another in the ego's lane and just gets back in time."""
     section = stage.plan.section
     own, lane = stage.plan.ego_offset_m, section.backward_offset_m(0)
@@ -176,7 +176,7 @@ def oncoming_overtaker(stage: Stage) -> Played:
     return Played((track,), 0.0, _end(stage, meet, 0.3))
 
 
-def drifting_neighbour(stage: Stage) -> Played:
+def drifting_neighbour(stage: SceneBuilder) -> Played:
     """The driver in the next lane drifts over the line towards the ego and corrects late."""
     lane, side = neighbour_offset(stage)
     start = stage.uniform(0.15, 0.35) * stage.duration_s
@@ -196,7 +196,7 @@ def drifting_neighbour(stage: Stage) -> Played:
     return Played((track,), start, _end(stage, start, 3.5))
 
 
-def bus_pulling_out(stage: Stage) -> Played:
+def bus_pulling_out(stage: SceneBuilder) -> Played:
     """A bus leaves its stop and pulls out in front of the ego."""
     meet = meeting_time(stage, 0.8, 1.1)
     start = max(-0.5, meet - stage.uniform(2.2, 2.9))
@@ -215,7 +215,7 @@ def bus_pulling_out(stage: Stage) -> Played:
     return Played((track,), max(0.0, start), _end(stage, meet, 1.0))
 
 
-def car_reversing_out_of_driveway(stage: Stage) -> Played:
+def car_reversing_out_of_driveway(stage: SceneBuilder) -> Played:
     """A car backs out of a driveway into the ego's lane."""
     at, side = stage.plan.driveways[0]
     meet = stage.reaches_at(at - 1.0)

@@ -14,7 +14,7 @@ AHEAD_M = 190.0
 
 
 @dataclass(frozen=True)
-class Section:
+class CrossSection:
     """Cross-section in metres, offsets left positive from the reference line; traffic drives on the right.
 
     Undivided roads have the reference line between the directions; with a median it is the left edge of the ego's
@@ -91,7 +91,7 @@ class Junction:
 
     s_m: float
     line: Curve
-    section: Section
+    section: CrossSection
     corner_m: float
     signals: bool
 
@@ -133,7 +133,7 @@ class RoadPlan:
     kind: str
     base: str
     line: Curve
-    section: Section
+    section: CrossSection
     ego_lane: int
     end_m: float
     junction: Junction | None = None

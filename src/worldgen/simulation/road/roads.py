@@ -10,7 +10,7 @@ import numpy as np
 from worldgen.core.errors import InputError
 from worldgen.simulation.actors import EGO_FRONT_M
 from worldgen.simulation.road.curve import Curve
-from worldgen.simulation.road.road_plan import AHEAD_M, BEHIND_M, Closure, Junction, RoadPlan, Section
+from worldgen.simulation.road.road_plan import AHEAD_M, BEHIND_M, Closure, CrossSection, Junction, RoadPlan
 from worldgen.simulation.traffic.given_course import Course
 
 SPEED_RANGE_MPS = {
@@ -46,27 +46,27 @@ class RoadNeeds:
 MULTI_LANE = frozenset({"left_lane", "right_lane", "neighbour"})
 
 
-def draw_section(rng: np.random.Generator, base: str, wants: frozenset[str]) -> Section:
+def draw_section(rng: np.random.Generator, base: str, wants: frozenset[str]) -> CrossSection:
     """A cross-section that suits the kind of road and has what is wanted."""
     pick = rng.random(4)
     if base == "highway":
         lanes = 2 + int(pick[0] < 0.55) + int(pick[1] < 0.15)
-        return Section(
+        return CrossSection(
             3.6 + 0.15 * pick[2], lanes, lanes, median_m=4.0 + 4.0 * pick[3], inner_shoulder_m=1.0, shoulder_m=2.8
         )
     if base == "rural":
         multi = bool(wants & MULTI_LANE)
-        return Section(3.1 + 0.4 * pick[0], 2 if multi else 1, 1, shoulder_m=0.6 + 0.9 * pick[1])
+        return CrossSection(3.1 + 0.4 * pick[0], 2 if multi else 1, 1, shoulder_m=0.6 + 0.9 * pick[1])
     two = "single_lane" not in wants and (pick[0] < (0.35 if base == "urban" else 0.06) or bool(wants & MULTI_LANE))
     lanes = 2 if two else 1
     parked = "parking" in wants or pick[1] < (0.6 if base == "urban" else 0.35)
     both = parked and ("parking" in wants or pick[2] < 0.6)
     if base == "urban":
-        return Section(
+        return CrossSection(
             3.0 + 0.3 * pick[3], lanes, lanes, parking_right_m=2.2 if parked else 0.0, parking_left_m=2.2 if both else 0.0,
             shoulder_m=0.3, verge_m=0.0 if pick[2] < 0.7 else 1.4, sidewalk_m=2.4 + 1.8 * pick[1], ground="sidewalk",
         )  # fmt: skip
-    return Section(
+    return CrossSection(
         3.0 + 0.4 * pick[3], lanes, lanes, parking_right_m=2.1 if parked else 0.0, parking_left_m=2.1 if both else 0.0,
         shoulder_m=0.2, verge_m=1.0 + 1.5 * pick[2], sidewalk_m=1.6 + 0.6 * pick[1],
     )  # fmt: skip
@@ -107,7 +107,7 @@ def draw_curvature(rng: np.random.Generator, s_m: np.ndarray, needs: RoadNeeds) 
     return curvature * (min(scale, 1.2 / max(shift_m, 1e-9)) if looks_like_lane_change else scale)
 
 
-def ego_lane(rng: np.random.Generator, section: Section, needs: RoadNeeds) -> int:
+def ego_lane(rng: np.random.Generator, section: CrossSection, needs: RoadNeeds) -> int:
     """The forward lane to start in, so that the manoeuvre and the wanted lanes fit."""
     lanes = list(range(section.forward))
     if needs.manoeuvre in ("lane_left", "turn_right") or "left_lane" in needs.wants:
@@ -208,13 +208,13 @@ def crest_height(rng: np.random.Generator, s_m: np.ndarray, distance_m: float) -
     return height * 0.5 * (1 + np.cos(math.pi * phase))
 
 
-def draw_cross_section(rng: np.random.Generator, plan: RoadPlan) -> Section:
+def draw_cross_section(rng: np.random.Generator, plan: RoadPlan) -> CrossSection:
     """The street that crosses: like the main one, as wide or narrower."""
     main = plan.section
     lanes = 1 if main.forward == 1 or rng.random() < 0.5 else 2
     if plan.base == "rural":
-        return Section(main.lane_width_m, 1, 1, shoulder_m=0.6)
-    return Section(
+        return CrossSection(main.lane_width_m, 1, 1, shoulder_m=0.6)
+    return CrossSection(
         main.lane_width_m, lanes, lanes, shoulder_m=0.3, verge_m=main.verge_m,
         sidewalk_m=main.sidewalk_m, ground=main.ground,
     )  # fmt: skip
@@ -276,7 +276,7 @@ def draw_junction(rng: np.random.Generator, plan: RoadPlan, needs: RoadNeeds) ->
 
 
 def _junction_at_exit(
-    plan: RoadPlan, cross: Section, corner_m: float, exit_pose: tuple[float, float, float]
+    plan: RoadPlan, cross: CrossSection, corner_m: float, exit_pose: tuple[float, float, float]
 ) -> Junction:
     """A junction whose cross road carries the given exit pose in its outermost lane of that direction."""
     x, y, yaw = exit_pose

@@ -8,7 +8,7 @@ import numpy as np
 
 from worldgen.core.scene import Line, Patch, Road
 from worldgen.simulation.road.curve import Curve
-from worldgen.simulation.road.road_plan import Closure, Junction, RoadPlan, Section
+from worldgen.simulation.road.road_plan import Closure, CrossSection, Junction, RoadPlan
 
 GROUND_REACH_M = 110.0
 KERB_M = 0.18
@@ -62,7 +62,7 @@ def _ground(plan: RoadPlan, s: np.ndarray) -> Patch:
     return Patch(np.array([[x0, y0, 0.0], [x1, y0, 0.0], [x1, y1, 0.0], [x0, y1, 0.0]]), surface)
 
 
-def _beside(line: Curve, section: Section, s: np.ndarray) -> list[Patch]:
+def _beside(line: Curve, section: CrossSection, s: np.ndarray) -> list[Patch]:
     """Shoulders, verges, sidewalks and kerbs of one road."""
     out = []
     for sign, edge, verge, walk in (
@@ -81,7 +81,7 @@ def _beside(line: Curve, section: Section, s: np.ndarray) -> list[Patch]:
     return out
 
 
-def _carriageway(line: Curve, section: Section, s: np.ndarray) -> list[Patch]:
+def _carriageway(line: Curve, section: CrossSection, s: np.ndarray) -> list[Patch]:
     if not section.median_m:
         return [Patch(strip(line, s, section.right_edge_m, section.left_edge_m), "asphalt", True)]
     inner = section.inner_shoulder_m
@@ -213,7 +213,7 @@ def _pieces(s: np.ndarray, gaps: list[tuple[float, float]]) -> list[np.ndarray]:
     return out
 
 
-def _street_lines(line: Curve, section: Section, s: np.ndarray, base: str) -> list[Line]:
+def _street_lines(line: Curve, section: CrossSection, s: np.ndarray, base: str) -> list[Line]:
     """Edge, lane and centre lines of one stretch."""
     width = section.lane_width_m
     dividers = [(-k * width, "dashed", False) for k in range(1, section.forward)]

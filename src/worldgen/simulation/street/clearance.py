@@ -6,10 +6,10 @@ import numpy as np
 
 from worldgen.core.scene import Static
 from worldgen.simulation.road.road_plan import RoadPlan
-from worldgen.simulation.stage import Stage
+from worldgen.simulation.stage import SceneBuilder
 
 
-def keep_off(stage: Stage, rows: list[tuple], main_count: int) -> tuple[Static, ...]:
+def keep_off(stage: SceneBuilder, rows: list[tuple], main_count: int) -> tuple[Static, ...]:
     """Drops what would stand on a road, in a driveway or in an actor's way, and makes statics of the rest.
 
     The first ``main_count`` rows belong to the main road, the others to the cross road.
@@ -74,7 +74,7 @@ def _on_cross_road(plan: RoadPlan, corners: tuple[np.ndarray, np.ndarray], own_w
     return on_road.any(1) | on_corner
 
 
-def _in_the_way(stage: Stage, x: np.ndarray, y: np.ndarray, yaw: np.ndarray, foot: np.ndarray) -> np.ndarray:
+def _in_the_way(stage: SceneBuilder, x: np.ndarray, y: np.ndarray, yaw: np.ndarray, foot: np.ndarray) -> np.ndarray:
     """Whether a thing's footprint comes within half a metre of where an actor ever is, or lies in a clear zone."""
     blocked, radius = np.zeros(len(x), bool), np.hypot(foot[:, 0], foot[:, 1])
     cos, sin = np.cos(yaw)[:, None], np.sin(yaw)[:, None]

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from worldgen.simulation.actors import Track
-from worldgen.simulation.stage import Motion, Stage
+from worldgen.simulation.stage import ActorMotion, SceneBuilder
 
 WALK_MPS = {
     "pedestrian": (1.1, 1.6),
@@ -30,14 +30,14 @@ def covered(speed_mps: np.ndarray, dt_s: float) -> np.ndarray:
     return np.concatenate([[0.0], np.cumsum(0.5 * (speed_mps[1:] + speed_mps[:-1]) * dt_s)])
 
 
-def walk_along(stage: Stage, kind: str, s_m: float, d_m: float, *, way: int, speed_mps: float, part: str = "") -> Track:
+def walk_along(stage: SceneBuilder, kind: str, s_m: float, d_m: float, *, way: int, speed_mps: float, part: str = "") -> Track:
     """Someone going along the road at an even pace, with a slight sway."""
     sway = 0.12 * np.sin(0.7 * stage.times_s + stage.rng.uniform(0, 6.28))
     speed = np.full(stage.steps, speed_mps)
-    return stage.track(kind, Motion(s_m + way * speed_mps * stage.times_s, d_m + sway, speed, way), part=part)
+    return stage.track(kind, ActorMotion(s_m + way * speed_mps * stage.times_s, d_m + sway, speed, way), part=part)
 
 
-def cross(stage: Stage, kind: str, s_m: float, from_d_m: float, to_d_m: float, *, start_s: float, speed_mps: float,
+def cross(stage: SceneBuilder, kind: str, s_m: float, from_d_m: float, to_d_m: float, *, start_s: float, speed_mps: float,
           part: str = "", variant: str | None = None) -> Track:  # fmt: skip
     """Someone who waits at the edge, crosses at right angles and stops beyond.
 
@@ -58,7 +58,7 @@ def cross(stage: Stage, kind: str, s_m: float, from_d_m: float, to_d_m: float, *
     return stage.add(kind, (x, y, yaw), moving, part=part, variant=variant)
 
 
-def bystanders(stage: Stage) -> None:
+def bystanders(stage: SceneBuilder) -> None:
     """Pedestrians (and now and then a cyclist) that belong to a street, away from the road."""
     plan, rng = stage.plan, stage.rng
     if plan.section.sidewalk_m <= 0:
@@ -80,7 +80,7 @@ def bystanders(stage: Stage) -> None:
         walk_along(stage, kind, s, d, way=way, speed_mps=speed)
 
 
-def _clear_of_street(stage: Stage, s_m: float, velocity_mps: float) -> bool:
+def _clear_of_street(stage: SceneBuilder, s_m: float, velocity_mps: float) -> bool:
     """Whether a walk along the sidewalk stays off the cross road."""
     junction = stage.plan.junction
     if junction is None:

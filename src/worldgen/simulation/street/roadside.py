@@ -9,11 +9,11 @@ import numpy as np
 
 from worldgen.core.scene import Static
 from worldgen.simulation.road.road_plan import RoadPlan
-from worldgen.simulation.stage import Stage
+from worldgen.simulation.stage import SceneBuilder
 from worldgen.simulation.street.clearance import keep_off
 
 
-def place_statics(stage: Stage) -> tuple[Static, ...]:
+def place_statics(stage: SceneBuilder) -> tuple[Static, ...]:
     """Everything beside the road, denser in town; leaves the way of every actor free."""
     plan, rng = stage.plan, stage.rng
     rows: list[tuple] = []

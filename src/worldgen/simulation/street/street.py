@@ -8,7 +8,7 @@ import numpy as np
 
 from worldgen.simulation.actors import EGO_FRONT_M, SIZE_M
 from worldgen.simulation.road.road_plan import Closure, Junction
-from worldgen.simulation.stage import Motion, Stage
+from worldgen.simulation.stage import ActorMotion, SceneBuilder
 from worldgen.simulation.street.pedestrians import bystanders, covered, cross
 
 GREEN, RED = 1, 3
@@ -16,7 +16,7 @@ GREEN, RED = 1, 3
 SIGNAL_HEIGHT_M = 2.4
 
 
-def furnish_street(stage: Stage) -> None:
+def furnish_street(stage: SceneBuilder) -> None:
     """Adds what the background of this place holds, in addition to events and requests."""
     if stage.plan.junction is not None:
         stage.main_stops = stage.main_stops or (stage.ego.manoeuvre == "stop" and stage.plan.junction.signals)
@@ -39,7 +39,7 @@ def furnish_street(stage: Stage) -> None:
     bystanders(stage)
 
 
-def junction_signals(stage: Stage, junction: Junction) -> None:
+def junction_signals(stage: SceneBuilder, junction: Junction) -> None:
     """Lights for both ways of the main road: on the near right pole, and opposite on the far left one."""
     state = RED if stage.main_stops else GREEN
     opposite = RED if stage.ego.manoeuvre == "turn_left" else state
@@ -53,7 +53,7 @@ def junction_signals(stage: Stage, junction: Junction) -> None:
     signal(stage, half, section.left_edge_m + 0.55, 0.0, cross_state, cross=True)
 
 
-def signal(stage: Stage, s_m: float, d_m: float, turn_rad: float, state: int, *, cross: bool = False) -> None:
+def signal(stage: SceneBuilder, s_m: float, d_m: float, turn_rad: float, state: int, *, cross: bool = False) -> None:
     """One traffic light head on its pole, facing the traffic that comes towards it."""
     line = stage.plan.junction.line if cross and stage.plan.junction else None
     track = stage.standing("traffic_light", s_m, d_m, yaw_rad=turn_rad, line=line)
@@ -61,14 +61,14 @@ def signal(stage: Stage, s_m: float, d_m: float, turn_rad: float, state: int, *,
     track.lift_m, track.stop_for, track.lights_on = SIGNAL_HEIGHT_M, False, True
 
 
-def closure_cones(stage: Stage, closure: Closure) -> None:
+def closure_cones(stage: SceneBuilder, closure: Closure) -> None:
     """Cones along the taper and the closed lane, at most 24."""
     for s, d in cone_places(stage, closure)[:24]:
         track = stage.standing("traffic_cone", s, d)
         track.stop_for = stage.plan.closure_blocks_ego
 
 
-def cone_places(stage: Stage, closure: Closure) -> list[tuple[float, float]]:
+def cone_places(stage: SceneBuilder, closure: Closure) -> list[tuple[float, float]]:
     """Where cones stand: dense on the taper, then along the edge of the closed lane."""
     plan = stage.plan
     half = plan.section.lane_width_m / 2 if closure.offset_m > plan.section.right_lane_edge_m else 0.4
@@ -85,7 +85,7 @@ def cone_places(stage: Stage, closure: Closure) -> list[tuple[float, float]]:
     ]
 
 
-def parking_places(stage: Stage, side: int) -> list[float]:
+def parking_places(stage: SceneBuilder, side: int) -> list[float]:
     """Middles of free parking bays on a side, clear of junction, crossing, driveways and works."""
     plan = stage.plan
     width = plan.section.parking_left_m if side > 0 else plan.section.parking_right_m
@@ -110,7 +110,7 @@ def parking_places(stage: Stage, side: int) -> list[float]:
     return [float(v) for v in s[keep]]
 
 
-def bay_offset_m(stage: Stage, side: int, half_width_m: float = 0.9) -> float:
+def bay_offset_m(stage: SceneBuilder, side: int, half_width_m: float = 0.9) -> float:
     """Offset of a parked vehicle: in its bay, near the kerb; without bays beside the road."""
     section = stage.plan.section
     width = section.parking_left_m if side > 0 else section.parking_right_m
@@ -120,7 +120,7 @@ def bay_offset_m(stage: Stage, side: int, half_width_m: float = 0.9) -> float:
     return edge + side * max(half_width_m + 0.25, section.shoulder_m - half_width_m)
 
 
-def park(stage: Stage, kind: str, s_m: float, side: int, *, part: str = "", variant: str | None = None):
+def park(stage: SceneBuilder, kind: str, s_m: float, side: int, *, part: str = "", variant: str | None = None):
     """A vehicle parked on a side, facing the way traffic goes there."""
     track = stage.standing(kind, s_m, 0.0, part=part, variant=variant)
     offset = bay_offset_m(stage, side, track.half_width_m)
@@ -132,7 +132,7 @@ def park(stage: Stage, kind: str, s_m: float, side: int, *, part: str = "", vari
     return track
 
 
-def parked_row(stage: Stage) -> None:
+def parked_row(stage: SceneBuilder) -> None:
     """Parked cars and vans in the bays, some bays empty."""
     fill = stage.rng.uniform(0.35, 0.9)
     for side in (-1, 1):
@@ -142,7 +142,7 @@ def parked_row(stage: Stage) -> None:
                 park(stage, kind, s + stage.rng.uniform(-0.4, 0.4), side)
 
 
-def _zebra_walkers(stage: Stage) -> None:
+def _zebra_walkers(stage: SceneBuilder) -> None:
     """Someone on the zebra crossing far ahead of the ego."""
     at = stage.plan.crossing_s_m
     if at is None or stage.role or at < stage.nominal_s_m[-1] + 7.0 or not stage.allowed("pedestrian"):
@@ -162,7 +162,7 @@ def _zebra_walkers(stage: Stage) -> None:
         )
 
 
-def _cross_traffic(stage: Stage, junction: Junction) -> None:
+def _cross_traffic(stage: SceneBuilder, junction: Junction) -> None:
     """Vehicles of the cross road: waiting at their line, or driving when the ego's way is closed."""
     section, rng = junction.section, stage.rng
     stop = (
@@ -181,12 +181,12 @@ def _cross_traffic(stage: Stage, junction: Junction) -> None:
             speed = rng.uniform(6.0, 10.0)
             s = -way * rng.uniform(8.0, 30.0) + way * speed * stage.times_s
             stage.track(
-                kind, Motion(s, np.full(stage.steps, offset), np.full(stage.steps, speed), way), line=junction.line
+                kind, ActorMotion(s, np.full(stage.steps, offset), np.full(stage.steps, speed), way), line=junction.line
             )
         else:
             track = stage.track(
                 kind,
-                Motion(
+                ActorMotion(
                     np.full(stage.steps, -way * (stop + half)), np.full(stage.steps, offset), np.zeros(stage.steps), way
                 ),
                 line=junction.line,
@@ -194,7 +194,7 @@ def _cross_traffic(stage: Stage, junction: Junction) -> None:
             track.braking = np.ones(stage.steps, bool)
 
 
-def queue_ahead(stage: Stage, s_m: float, count: int) -> None:
+def queue_ahead(stage: SceneBuilder, s_m: float, count: int) -> None:
     """Standing vehicles one behind the other in the ego's lane from ``s_m`` (rear of the last)."""
     at = s_m
     for _ in range(count if stage.allowed("car") else 0):

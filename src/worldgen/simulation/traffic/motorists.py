@@ -10,14 +10,14 @@ import numpy as np
 from worldgen.core.scenario import AgentRequest
 from worldgen.simulation.actors import EGO_FRONT_M, Track
 from worldgen.simulation.events.base import rides
-from worldgen.simulation.stage import Motion, Stage
+from worldgen.simulation.stage import ActorMotion, SceneBuilder
 from worldgen.simulation.street.street import park, way_of
 
 LONG_M = {"truck": 9.0, "bus": 12.0, "van": 5.4, "car": 4.7, "motorcycle": 2.2}
 """Typical lengths by kind, to space vehicles before their size is drawn."""
 
 
-def place_vehicle(stage: Stage, request: AgentRequest, i: int) -> Track | None:
+def place_vehicle(stage: SceneBuilder, request: AgentRequest, i: int) -> Track | None:
     """The ``i``-th vehicle of a request."""
     place = request.place
     if place == "anywhere":
@@ -38,7 +38,7 @@ def place_vehicle(stage: Stage, request: AgentRequest, i: int) -> Track | None:
     return VEHICLE_PLACES[place](stage, request.kind, i)
 
 
-def _taken_ahead(stage: Stage, offset_m: float) -> float:
+def _taken_ahead(stage: SceneBuilder, offset_m: float) -> float:
     """Road coordinate beyond the last actor that starts in the lane ahead of the ego, or of the ego's front."""
     rear = EGO_FRONT_M
     for track in stage.tracks:
@@ -48,7 +48,7 @@ def _taken_ahead(stage: Stage, offset_m: float) -> float:
     return rear
 
 
-def _ahead(stage: Stage, kind: str, i: int) -> Track:
+def _ahead(stage: SceneBuilder, kind: str, i: int) -> Track:
     """Before the ego in its own lane; it does as the ego means to do, a little ahead of it."""
     half = LONG_M[kind] / 2
     beside = stage.plan.ego_lane + (-1 if stage.plan.ego_lane > 0 else 1)
@@ -83,14 +83,14 @@ def _ahead(stage: Stage, kind: str, i: int) -> Track:
         way = later + beyond
         way, s0 = way - way[0], way[0] + half + EGO_FRONT_M
     variant = "box_truck" if kind == "truck" else None
-    motion = Motion(s0 + way, np.full(stage.steps, d), stage.nominal_v_mps.copy())
+    motion = ActorMotion(s0 + way, np.full(stage.steps, d), stage.nominal_v_mps.copy())
     track = stage.track(kind, motion, line=line, variant=variant)
     slowing = np.gradient(stage.nominal_v_mps, stage.dt_s) if stage.steps > 1 else np.zeros(1)
     track.braking = (slowing < -0.8) | (stage.nominal_v_mps < 0.2)
     return track
 
 
-def _beside(stage: Stage, kind: str, i: int, side: int) -> Track:
+def _beside(stage: SceneBuilder, kind: str, i: int, side: int) -> Track:
     """In the next lane of the same direction, ahead and slowly being caught up or pulling away."""
     section = stage.plan.section
     lane = stage.plan.ego_lane - side
@@ -106,7 +106,7 @@ def _beside(stage: Stage, kind: str, i: int, side: int) -> Track:
     )
 
 
-def _oncoming(stage: Stage, kind: str, i: int) -> Track:
+def _oncoming(stage: SceneBuilder, kind: str, i: int) -> Track:
     """In the opposite lane, passing late in the clip."""
     section = stage.plan.section
     if not section.backward:
@@ -128,7 +128,7 @@ def _oncoming(stage: Stage, kind: str, i: int) -> Track:
     )
 
 
-def _parked(stage: Stage, kind: str, i: int) -> Track:
+def _parked(stage: SceneBuilder, kind: str, i: int) -> Track:
     """Parked beside the road where the ego passes late or not at all."""
     both = stage.plan.section.parking_left_m > 0 and stage.plan.section.backward > 0
     side = 1 if both and i % 2 else -1
@@ -138,7 +138,7 @@ def _parked(stage: Stage, kind: str, i: int) -> Track:
     return park(stage, kind, s, side, variant="box_truck" if kind == "truck" else None)
 
 
-def clear_place_m(stage: Stage, s_m: float, side: int, length_m: float) -> float:
+def clear_place_m(stage: SceneBuilder, s_m: float, side: int, length_m: float) -> float:
     """The place, moved on until it is clear of what stands on that side, of junction and crossing."""
     plan = stage.plan
     for _ in range(8):
@@ -165,7 +165,7 @@ def clear_place_m(stage: Stage, s_m: float, side: int, length_m: float) -> float
     return s_m
 
 
-def _through(stage: Stage, kind: str, i: int) -> Track:
+def _through(stage: SceneBuilder, kind: str, i: int) -> Track:
     """On the cross road of the junction, passing before the ego gets there."""
     junction = stage.plan.junction
     way = 1 if (i + int(stage.rng.integers(2))) % 2 else -1
@@ -173,11 +173,11 @@ def _through(stage: Stage, kind: str, i: int) -> Track:
     speed = stage.uniform(5.0, 8.5)
     pass_s = stage.uniform(0.3, 0.6) * stage.duration_s + (i // 2) * ((LONG_M[kind] + 6.0) / speed)
     s = way * speed * (stage.times_s - pass_s)
-    return stage.track(kind, Motion(s, np.full(stage.steps, offset), np.full(stage.steps, speed), way), line=junction.line,
+    return stage.track(kind, ActorMotion(s, np.full(stage.steps, offset), np.full(stage.steps, speed), way), line=junction.line,
                        variant="box_truck" if kind == "truck" else None)  # fmt: skip
 
 
-def _pulling_out(stage: Stage, kind: str, i: int) -> Track:
+def _pulling_out(stage: SceneBuilder, kind: str, i: int) -> Track:
     """From behind a parked van into the ego's lane, well ahead."""
     start = stage.uniform(0.1, 0.35) * stage.duration_s
     t = np.maximum(stage.times_s - start, 0.0)
@@ -197,7 +197,7 @@ def _pulling_out(stage: Stage, kind: str, i: int) -> Track:
     return track
 
 
-VEHICLE_PLACES: dict[str, Callable[[Stage, str, int], Track | None]] = {
+VEHICLE_PLACES: dict[str, Callable[[SceneBuilder, str, int], Track | None]] = {
     "ahead": _ahead, "left": lambda s, k, i: _beside(s, k, i, 1), "right": lambda s, k, i: _beside(s, k, i, -1),
     "oncoming": _oncoming, "parked": _parked, "crossing": _through, "from_behind_parked": _pulling_out,
 }  # fmt: skip

@@ -20,7 +20,7 @@ _NAMING = ("key", "shard", "num_frames", "fps", "width_px", "height_px", "captio
 
 
 @dataclass(frozen=True)
-class Place:
+class ClipPlace:
     """Where a clip is found: number of the data set and of the row in it."""
 
     set_index: int
@@ -36,22 +36,22 @@ class Clips:
         self.config = config
         self.sets = [DataSet(url) for url in config.urls]
 
-    def places(self, split: str, *, least_frames: int = 1) -> list[Place]:
+    def places(self, split: str, *, least_frames: int = 1) -> list[ClipPlace]:
         """Accepted clips of a split with enough frames, in order of data set and row, cut to ``max_clips``."""
         found = [
-            Place(s, r)
+            ClipPlace(s, r)
             for s, data_set in enumerate(self.sets)
             for r, row in enumerate(data_set.rows)
             if row["split"] == split and row["accepted"] and row["num_frames"] >= least_frames
         ]
         return found[: self.config.max_clips or None]
 
-    def repeated(self, places: list[Place]) -> list[Place]:
+    def repeated(self, places: list[ClipPlace]) -> list[ClipPlace]:
         """Each place as often in an epoch as its data set counts."""
         repeat = self.config.repeat or (1,) * len(self.sets)
         return [place for place in places for _ in range(repeat[place.set_index])]
 
-    def training(self, *, least_frames: int = 1) -> list[Place]:
+    def training(self, *, least_frames: int = 1) -> list[ClipPlace]:
         """The training clips. Raises InputError when there are none."""
         places = self.places("train", least_frames=least_frames)
         if not places:
@@ -59,15 +59,15 @@ class Clips:
             raise InputError("training clips", Received(received), f"at least one with {least_frames} frames")
         return places
 
-    def row(self, place: Place) -> dict:
+    def row(self, place: ClipPlace) -> dict:
         """The index row of a clip."""
         return self.sets[place.set_index].rows[place.row_index]
 
-    def load(self, place: Place) -> Sample:
+    def load(self, place: ClipPlace) -> Sample:
         """Decode one clip and bring it to the training size, its camera with it. Labels are left behind."""
         return self.framed(self.raw(place))
 
-    def raw(self, place: Place) -> Sample:
+    def raw(self, place: ClipPlace) -> Sample:
         """Decode one clip as it is."""
         return self.sets[place.set_index].load(place.row_index)
 
@@ -82,7 +82,7 @@ class Clips:
         camera = None if sample.camera is None else frame.camera(sample.camera)
         return dataclasses.replace(sample, clip=clip, camera=camera, labels=None)
 
-    def name(self, places: list[Place]) -> str:
+    def name(self, places: list[ClipPlace]) -> str:
         """A key that names the content of clips and their order: other clips, other words or other cuts, another key."""
         rows = [[self.row(place)[column] for column in _NAMING] for place in places]
         return stable_key("clips", rows)

@@ -30,11 +30,11 @@ from worldgen.files.atomic import flush, journalled, write_json
 from worldgen.models.native.codec import encode_video
 from worldgen.models.native.pixels import video_from_clips
 from worldgen.models.weights import weights_hash
-from worldgen.training.data.clips import Clips, Place
+from worldgen.training.data.clips import ClipPlace, Clips
 from worldgen.training.data.rendered_layouts import layout_shape, mirror_layout, scene_layout
 from worldgen.training.data.spans import clip_pasts, cut_sample, mirrored_sample, span_of
-from worldgen.training.data.windows import Record
-from worldgen.training.loop.timing import Countdown
+from worldgen.training.data.windows import ClipRecord
+from worldgen.training.loop.timing import PartProgress
 
 CACHE_VERSION = 6
 
@@ -124,7 +124,7 @@ class Launcher:
 
 
 def cached_latents(
-    base: Path, clips: Clips, places: list[Place], *, codec: torch.nn.Module, launcher: Launcher
+    base: Path, clips: Clips, places: list[ClipPlace], *, codec: torch.nn.Module, launcher: Launcher
 ) -> LatentCache:
     """The cache of ``places`` under ``base``, made now if it is not there or damaged. All processes share the work."""
     config = clips.config
@@ -140,7 +140,7 @@ def cached_latents(
     if verdict[0] is not None:
         if verdict[0] != ABSENT:
             launcher.report(f"latents in {folder} are made anew: {verdict[0]}")
-        _Maker(folder, clips, places, key).make(codec, launcher)
+        _LatentMaker(folder, clips, places, key).make(codec, launcher)
     return LatentCache(folder)
 
 
@@ -169,7 +169,7 @@ def cache_damage(folder: Path, key: CacheKey) -> str | None:
 class _Prepared(torch.utils.data.Dataset):
     """Clips decoded, framed and given their layouts: the part of the work that loader processes share."""
 
-    def __init__(self, clips: Clips, places: list[Place]) -> None:
+    def __init__(self, clips: Clips, places: list[ClipPlace]) -> None:
         self.clips, self.places = clips, places
 
     def __len__(self) -> int:
@@ -188,10 +188,10 @@ def _as_it_is(prepared: tuple) -> tuple:
     return prepared
 
 
-class _Maker:
+class _LatentMaker:
     """Encodes clips into a hidden folder, every process its share, and renames it into place."""
 
-    def __init__(self, folder: Path, clips: Clips, places: list[Place], key: CacheKey) -> None:
+    def __init__(self, folder: Path, clips: Clips, places: list[ClipPlace], key: CacheKey) -> None:
         self.folder, self.clips, self.places, self.key = folder, clips, places, key
         self.temporary = folder.with_name(f".{folder.name}.tmp")
         longest = clips.config.max_frames or None
@@ -219,7 +219,7 @@ class _Maker:
             _Prepared(self.clips, self.places), batch_size=None, sampler=mine, num_workers=launcher.workers,
             collate_fn=_as_it_is,
         )  # fmt: skip
-        pace = Countdown(len(mine), launcher.report, launcher.stop)
+        pace = PartProgress(len(mine), launcher.report, launcher.stop)
         with journal.open("a", encoding="utf-8") as file:
             for count, (number, sample, maps) in enumerate(loader, 1):
                 fact = self._encode(number, sample, maps, codec=codec, arrays=arrays, device=accelerator.device)
@@ -325,9 +325,9 @@ def _encode_frames(codec: torch.nn.Module, frames: np.ndarray, device: torch.dev
     return latents.float().cpu().numpy().astype(np.float16)
 
 
-def _record(clip: dict, ego: np.ndarray) -> Record:
+def _record(clip: dict, ego: np.ndarray) -> ClipRecord:
     rows = ego[clip["offset"] : clip["offset"] + clip["num_frames"]]
-    return Record(
+    return ClipRecord(
         key=clip["key"], caption=clip["caption"], fps=clip["fps"], num_frames=clip["num_frames"],
         ego=EgoMotion.from_array(rows, clip["fps"]) if clip["has_ego"] else None,
         camera=Camera.from_json(clip["camera"]) if clip["camera"] else None,

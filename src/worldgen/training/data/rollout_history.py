@@ -25,14 +25,14 @@ from worldgen.models.native.pipeline import WorldPipeline
 from worldgen.models.native.rollout.rollout import METHOD, Rollout, SamplerOptions
 from worldgen.models.native.text import text_states
 from worldgen.training.data.latents import LatentCache, Launcher, past_name
-from worldgen.training.loop.timing import Countdown
+from worldgen.training.loop.timing import PartProgress
 
 GIVEN = 2
 """Recorded frames at the start of clips without a layout: two show how far away things are. With a layout one is enough."""
 
 
 @dataclass(frozen=True)
-class Rolled:
+class RolloutHistory:
     """Pasts ``(N, C + 1, h, w)`` float16 of all frames of a cache, a file that is read where it is asked for; frames that no
     rollout painted have those of the cache. Light to send to loaders."""
 
@@ -49,7 +49,7 @@ class Rolled:
 def rolled_pasts(
     folder: Path, cache: LatentCache, numbers: list[int], pipeline: WorldPipeline, *, from_noise: float, batch: int,
     launcher: Launcher,
-) -> tuple[Rolled, str]:  # fmt: skip
+) -> tuple[RolloutHistory, str]:  # fmt: skip
     """Pasts of rollouts of the clips ``numbers`` of ``cache``, kept in a folder below ``folder`` that is named by what they are
     made from; what is there already is not made again.
 
@@ -59,13 +59,13 @@ def rolled_pasts(
     numbers = sorted(set(numbers))
     name = stable_key("rolled", cache.folder.name, numbers, pipeline_hash(pipeline), METHOD, from_noise)
     folder, accelerator = folder / name, launcher.accelerator
-    maker = _Maker(folder, cache, pipeline, launcher)
+    maker = _HistoryMaker(folder, cache, pipeline, launcher)
     if accelerator.is_main_process:
         maker.begin()
     accelerator.wait_for_everyone()
     maker.make(_groups(cache, numbers, from_noise=from_noise, batch=batch))
     accelerator.wait_for_everyone()
-    return Rolled(folder / "past.npy", cache), name
+    return RolloutHistory(folder / "past.npy", cache), name
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def _groups(cache: LatentCache, numbers: list[int], *, from_noise: float, batch:
     ]
 
 
-class _Maker:
+class _HistoryMaker:
     """Rolls clips out, every process its share. A line in a journal stands for clips that are written."""
 
     def __init__(self, folder: Path, cache: LatentCache, pipeline: WorldPipeline, launcher: Launcher):
@@ -124,7 +124,7 @@ class _Maker:
             return
         self.launcher.report(f"the network continues {sum(len(g.numbers) for g in left)} clips, to learn from what becomes of them")
         array = np.load(self.folder / "past.npy", mmap_mode="r+", allow_pickle=False)
-        pace = Countdown(len(left), self.launcher.report, self.launcher.stop)
+        pace = PartProgress(len(left), self.launcher.report, self.launcher.stop)
         with journal.open("a", encoding="utf-8") as file:
             for count, group in enumerate(left, 1):
                 for number, past in zip(group.numbers, self._pasts(group), strict=True):

@@ -19,7 +19,7 @@ _SIDE = re.compile(r"(?<![A-Za-z])(left|right)(?=(?:most|ward|wards|hand|s)?(?![
 
 
 @dataclass(frozen=True, eq=False)
-class Record:
+class ClipRecord:
     """What is known about one clip besides its pixels. ego: a row per frame, or None. camera: at the training size."""
 
     key: str
@@ -33,7 +33,7 @@ class Record:
 
 
 @dataclass(frozen=True, eq=False)
-class Window:
+class TrainingWindow:
     """What a model is shown of one clip: frames start, start + stride, ... and everything known about them.
 
     mirrored: left and right are exchanged, in the pixels and in all the rest.
@@ -99,7 +99,7 @@ def usable_strides(num_frames: int, config: DataConfig) -> list[int]:
     return [s for s in config.strides if (config.num_frames - 1) * s + 1 <= num_frames]
 
 
-def cut_window(record: Record, config: DataConfig, rng: np.random.Generator) -> Window:
+def cut_window(record: ClipRecord, config: DataConfig, rng: np.random.Generator) -> TrainingWindow:
     """Draw a window of a clip: stride, start and mirroring, each uniform or as ``config`` says."""
     strides = usable_strides(record.num_frames, config)
     if not strides:
@@ -114,7 +114,7 @@ def cut_window(record: Record, config: DataConfig, rng: np.random.Generator) -> 
     return window_at(record, config, start=start, stride=stride, mirrored=mirrored)
 
 
-def window_at(record: Record, config: DataConfig, *, start: int, stride: int = 1, mirrored: bool = False) -> Window:
+def window_at(record: ClipRecord, config: DataConfig, *, start: int, stride: int = 1, mirrored: bool = False) -> TrainingWindow:
     """The window of a clip that starts at a given frame."""
     ego = None if record.ego is None else window_ego(record.ego, start, stride, config.num_frames)
     caption, camera = record.caption, record.camera
@@ -122,7 +122,7 @@ def window_at(record: Record, config: DataConfig, *, start: int, stride: int = 1
         caption = mirror_text(caption)
         ego = None if ego is None else mirror_ego(ego)
         camera = None if camera is None else mirror_camera(camera)
-    return Window(
+    return TrainingWindow(
         key=record.key, start=start, stride=stride, num_frames=config.num_frames, mirrored=mirrored, caption=caption,
         fps=record.fps / stride, ego=ego, camera=camera,
     )  # fmt: skip

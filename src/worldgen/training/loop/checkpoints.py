@@ -29,7 +29,7 @@ _NAME = re.compile(r"step_(\d{8})")
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingProgress:
     """Where a run is. step: optimiser steps done. elapsed_s: wall clock used, over all its processes' lives.
 
     positions: items seen, which places the data order. last_loss, first_loss: of the steps done (None before the first).
@@ -43,7 +43,7 @@ class Progress:
 
 
 @dataclass(frozen=True, eq=False)
-class Live:
+class RunState:
     """The changing parts of a run. parameters: the trainable ones by name; buffers: persistent ones by name."""
 
     parameters: dict[str, nn.Parameter]
@@ -58,7 +58,7 @@ class Live:
         }
 
 
-def save_state(folder: Path, live: Live, progress: Progress, *, identity: dict, keep: int) -> Path:
+def save_state(folder: Path, live: RunState, progress: TrainingProgress, *, identity: dict, keep: int) -> Path:
     """Write the checkpoint of ``progress.step`` into ``folder`` and drop all but the ``keep`` newest.
 
     identity: JSON-able facts that a later run must share (config, data set, frozen weights). Returns its folder.
@@ -116,7 +116,7 @@ def read_record(checkpoint: Path) -> dict:
     return record
 
 
-def load_state(checkpoint: Path, live: Live) -> Progress:
+def load_state(checkpoint: Path, live: RunState) -> TrainingProgress:
     """Fill ``live`` in place from a checkpoint; every tensor must be accounted for. Returns where the run was."""
     record = read_record(checkpoint)
     weights = load_file(checkpoint / "weights.safetensors")
@@ -130,10 +130,10 @@ def load_state(checkpoint: Path, live: Live) -> Progress:
         account(f"averaged weights of {checkpoint.name}", live.ema.shadow, average)
         for name, tensor in live.ema.shadow.items():
             tensor.copy_(average[name])
-    return Progress(**record["progress"])
+    return TrainingProgress(**record["progress"])
 
 
-def _optimizer_tensors(live: Live) -> dict[str, torch.Tensor]:
+def _optimizer_tensors(live: RunState) -> dict[str, torch.Tensor]:
     """Optimiser state as ``MOMENT/PARAMETER`` -> tensor; empty before the first step."""
     state = live.optimizer.state
     tensors = {}
@@ -143,7 +143,7 @@ def _optimizer_tensors(live: Live) -> dict[str, torch.Tensor]:
     return tensors
 
 
-def _fill_optimizer(live: Live, tensors: dict[str, torch.Tensor], where: str) -> None:
+def _fill_optimizer(live: RunState, tensors: dict[str, torch.Tensor], where: str) -> None:
     known = {f"{moment}/{name}" for moment in ("step", "exp_avg", "exp_avg_sq") for name in live.parameters}
     stray = sorted(tensors.keys() - known)
     if stray:

@@ -19,7 +19,7 @@ MEASURED_STEPS = 3
 
 
 @dataclass(frozen=True)
-class Need:
+class ResourceEstimate:
     """Parameters and bytes of a run. state_bytes: weights, gradients, two Adam moments and the average.
 
     checkpoint_bytes: one checkpoint on disk.
@@ -31,7 +31,7 @@ class Need:
     checkpoint_bytes: int
 
     @classmethod
-    def of(cls, module: nn.Module, *, ema: bool) -> Need:
+    def of(cls, module: nn.Module, *, ema: bool) -> ResourceEstimate:
         trained = [p for p in module.parameters() if p.requires_grad]
         frozen = [p for p in module.parameters() if not p.requires_grad]
         own = sum(p.numel() * p.element_size() for p in trained)
@@ -46,9 +46,9 @@ class Need:
         )
 
 
-def check(module: nn.Module, output: Path, *, keep: int, ema: bool) -> Need:
+def check(module: nn.Module, output: Path, *, keep: int, ema: bool) -> ResourceEstimate:
     """Raise InputError when nothing is trainable or the disk cannot hold the checkpoints; else say what is needed."""
-    need = Need.of(module, ema=ema)
+    need = ResourceEstimate.of(module, ema=ema)
     if need.trainable == 0:
         raise InputError("trainable parameters", 0, "at least one: nothing would be learnt")
     free = shutil.disk_usage(output).free
@@ -62,7 +62,7 @@ def check(module: nn.Module, output: Path, *, keep: int, ema: bool) -> Need:
     return need
 
 
-def describe(need: Need, *, clips: int, per_step: int, processes: int, steps: int, max_minutes: float) -> list[str]:
+def describe(need: ResourceEstimate, *, clips: int, per_step: int, processes: int, steps: int, max_minutes: float) -> list[str]:
     """Lines for the user about the size of the run."""
     share = 100 * need.trainable / (need.trainable + need.frozen)
     if max_minutes:

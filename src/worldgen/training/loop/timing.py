@@ -8,13 +8,13 @@ from collections.abc import Callable
 import torch
 
 from worldgen.training.loop import preflight
-from worldgen.training.loop.checkpoints import Progress
+from worldgen.training.loop.checkpoints import TrainingProgress
 from worldgen.training.train_config import TrainConfig
 
 LINE_EVERY_S = 10.0
 
 
-class Pace:
+class StepTimer:
     """Watches steps go by. per_step: items in one. start_step: of this life of the run."""
 
     def __init__(self, config: TrainConfig, report: Callable[[str], None], *, per_step: int, start_step: int) -> None:
@@ -22,7 +22,7 @@ class Pace:
         self.last_line_s = time.monotonic()
         self.warm_s: float | None = None
 
-    def tell(self, progress: Progress, *, grad_norm: float, device: torch.device) -> None:
+    def tell(self, progress: TrainingProgress, *, grad_norm: float, device: torch.device) -> None:
         """Call after every step; says something when it is time to."""
         now = time.monotonic()
         if self.warm_s is None:
@@ -44,14 +44,14 @@ class Pace:
                 f"{per_step_s:.3g} s a step, {left} to go"
             )
 
-    def _left_s(self, progress: Progress, per_step_s: float) -> float:
+    def _left_s(self, progress: TrainingProgress, per_step_s: float) -> float:
         by_steps = (self.config.steps - progress.step) * per_step_s
         if not self.config.max_minutes:
             return by_steps
         return min(by_steps, 60 * self.config.max_minutes - progress.elapsed_s)
 
 
-class Countdown:
+class PartProgress:
     """Progress of a piece of work with a known number of parts: a line every few seconds while it lasts.
 
     stop: asked after every part; raises KeyboardInterrupt where it says so, since what is not finished is of no use yet.

@@ -17,13 +17,20 @@ from worldgen.core.seeds import stable_hash
 from worldgen.files.atomic import new_folder, sweep, write_bytes, write_json
 from worldgen.models.weights import weights_hash
 from worldgen.training.loop import preflight
-from worldgen.training.loop.checkpoints import Live, Progress, load_state, newest_whole, read_record, save_state
+from worldgen.training.loop.checkpoints import (
+    RunState,
+    TrainingProgress,
+    load_state,
+    newest_whole,
+    read_record,
+    save_state,
+)
 from worldgen.training.loop.data_order import Layout, StepOrder, draw_at, noise_seed
 from worldgen.training.loop.identity import compare_identity, identity_of
 from worldgen.training.loop.record import Launch, Metrics, finish_run, write_png, write_run
 from worldgen.training.loop.schedule import Ema, lr_factor, parameter_groups, progress_of
 from worldgen.training.loop.task import Batch, Items, Task
-from worldgen.training.loop.timing import Pace
+from worldgen.training.loop.timing import StepTimer
 from worldgen.training.loop.verdict import change_verdict, overfit_verdict
 from worldgen.training.train_config import TrainConfig, output_folder
 
@@ -33,7 +40,7 @@ class TrainingError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrainingOutcome:
     """How a run ended: finished, or stopped on request with its state saved. line: for the user."""
 
     finished: bool
@@ -87,18 +94,18 @@ class Trainer:
             eps=config.optim.eps,
         )
         self.ema = Ema(parameters, config.optim.ema_decay) if config.optim.ema_decay > 0 else None
-        self.live = Live(parameters, buffers, optimizer, self.ema)
+        self.live = RunState(parameters, buffers, optimizer, self.ema)
         accelerator.ddp_handler.find_unused_parameters = task.partial
         self.model, self.optimizer = accelerator.prepare(module, optimizer)
         self.identity = identity_of(config, task, items_per_step=self.layout.per_step)
-        self.progress = Progress()
+        self.progress = TrainingProgress()
         self.metrics: Metrics | None = None
         self._born_s = time.monotonic()
         self._earlier_s = 0.0
 
     # -- the whole run -------------------------------------------------------------------------------------------
 
-    def run(self) -> Outcome:
+    def run(self) -> TrainingOutcome:
         """Train to the end, or until asked to stop.
 
         Raises InputError for a folder that belongs to another run, TrainingError when the run fails its own rules.
@@ -106,10 +113,10 @@ class Trainer:
         done_before = self._start()
         if done_before and self.product.is_dir():
             line = f"already finished: {self.progress.step} steps in {self.output}; raise steps or max_minutes to go on"
-            return Outcome(True, self.progress.step, line)
+            return TrainingOutcome(True, self.progress.step, line)
         batches = self._batches()
         options = {"per_step": self.layout.per_step, "start_step": self.progress.step}
-        pace = Pace(self.config, self.launch.report, **options)
+        pace = StepTimer(self.config, self.launch.report, **options)
         while not self._done():
             result = self._step(batches)
             self._refuse_non_finite(result)
@@ -119,10 +126,10 @@ class Trainer:
             if result.stop and not self._done():
                 self._save()
                 line = f"interrupted after step {self.progress.step}; state saved in {self.output}; run the same command to go on"
-                return Outcome(False, self.progress.step, line)
+                return TrainingOutcome(False, self.progress.step, line)
         del batches
         self._finish()
-        return Outcome(
+        return TrainingOutcome(
             True, self.progress.step, f"finished: {self.progress.step} steps, {self.task.product} in {self.product}"
         )
 
@@ -248,7 +255,7 @@ class Trainer:
             self.ema.update(self.progress.step)
         step = self.progress.step + 1
         first = self.progress.first_loss if self.progress.first_loss is not None else result.loss
-        self.progress = Progress(step, result.elapsed_s, step * self.layout.per_step, first, result.loss)
+        self.progress = TrainingProgress(step, result.elapsed_s, step * self.layout.per_step, first, result.loss)
         if step % self.config.log_every == 0 or self._done():
             values = {
                 "loss": result.loss, **result.metrics, "grad_norm": result.grad_norm, "lr": optim.lr * factor,

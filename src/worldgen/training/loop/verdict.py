@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from worldgen.training.loop.checkpoints import Progress
+from worldgen.training.loop.checkpoints import TrainingProgress
 from worldgen.training.loop.task import Task
 from worldgen.training.train_config import TrainConfig
 
@@ -22,7 +22,7 @@ def relative_change(now: torch.Tensor, before: torch.Tensor) -> float:
     return float((now - before).norm() / size)
 
 
-def overfit_verdict(config: TrainConfig, progress: Progress, report: Callable[[str], None]) -> str | None:
+def overfit_verdict(config: TrainConfig, progress: TrainingProgress, report: Callable[[str], None]) -> str | None:
     """Why the set-up is broken, or None when one fixed batch was learnt as far as ``config`` asks (or was not tried)."""
     if not config.overfit_one:
         return None

@@ -16,7 +16,7 @@ from torch import nn
 from worldgen.core.seeds import numpy_rng
 from worldgen.models.native.codec import codec_loss, decode_images, encode_images, patches_of
 from worldgen.models.native.loading import load_codec, load_pipeline
-from worldgen.training.data.clips import Clips, Place
+from worldgen.training.data.clips import ClipPlace, Clips
 from worldgen.training.loop.data_order import Draw
 from worldgen.training.loop.record import Launch
 from worldgen.training.tasks.initial import new_codec
@@ -54,7 +54,7 @@ class ImageItems:
         key, frames = self.pictures(self.places[draw.index], rng)
         return key, varied(frames, self.clips.config, rng)
 
-    def pictures(self, place: Place, rng: np.random.Generator) -> tuple[str, np.ndarray]:
+    def pictures(self, place: ClipPlace, rng: np.random.Generator) -> tuple[str, np.ndarray]:
         """``(data.num_frames, H, W, 3)`` uint8 pictures of one clip, at different times as far as it has them."""
         config = self.clips.config
         sample = self.clips.load(place)
@@ -176,7 +176,7 @@ class CodecTask:
         (self.pipeline or self.module.codec).save_pretrained(folder)
 
 
-def _some(places: list[Place], count: int) -> list[Place]:
+def _some(places: list[ClipPlace], count: int) -> list[ClipPlace]:
     """At most ``count`` places, evenly spread."""
     if len(places) <= count:
         return places

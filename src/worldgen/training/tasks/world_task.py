@@ -33,8 +33,8 @@ from worldgen.models.native.rollout.rollout import SamplerOptions
 from worldgen.models.native.text import text_states
 from worldgen.training.data.clips import Clips
 from worldgen.training.data.latents import LatentCache, Launcher, cached_latents
-from worldgen.training.data.rollout_history import Rolled, rolled_pasts
-from worldgen.training.data.windows import Window, cut_window, mirror_text, usable_strides, window_at
+from worldgen.training.data.rollout_history import RolloutHistory, rolled_pasts
+from worldgen.training.data.windows import TrainingWindow, cut_window, mirror_text, usable_strides, window_at
 from worldgen.training.loop.data_order import Draw
 from worldgen.training.loop.record import Launch
 from worldgen.training.tasks.initial import new_pipeline
@@ -59,10 +59,10 @@ class WorldBatch:
 
 
 @dataclass(frozen=True, eq=False)
-class Item:
+class WindowItem:
     """A window with its latents ``(F, C, h, w)``, pasts ``(F, C + 1, h, w)`` and layout ``(F, K, hl, wl)`` or None."""
 
-    window: Window
+    window: TrainingWindow
     latents: np.ndarray
     past: np.ndarray
     layout: np.ndarray | None
@@ -77,7 +77,7 @@ class WindowItems:
     """Windows of the cached training clips; ``chosen`` are their numbers in the cache, once per turn in an epoch. ``rolled`` and
     ``rolled_share``: pasts of rollouts, and how many windows take theirs from there."""
 
-    rolled: Rolled | None = None
+    rolled: RolloutHistory | None = None
     rolled_share: float = 0.0
 
     def __init__(self, cache: LatentCache, chosen: list[int], config: TrainConfig, tokenizer) -> None:
@@ -87,27 +87,27 @@ class WindowItems:
     def __len__(self) -> int:
         return len(self.chosen)
 
-    def load(self, draw: Draw) -> Item:
+    def load(self, draw: Draw) -> WindowItem:
         number, rng = self.chosen[draw.index], draw.rng()
         item = self.take(number, cut_window(self.cache.records[number], self.config, rng))
         if self.rolled is None or rng.random() >= self.rolled_share:
             return item
         return dataclasses.replace(item, past=self.rolled.past(number, item.window.frames))
 
-    def roll(self, rolled: Rolled, name: str, share: float) -> None:
+    def roll(self, rolled: RolloutHistory, name: str, share: float) -> None:
         """From now on take a share of the pasts from rollouts; ``name`` is what those were made from."""
         self.rolled, self.rolled_share = rolled, share
         self.data_hash = stable_key("windows", self.data_hash, name, share)
 
-    def take(self, number: int, window: Window) -> Item:
+    def take(self, number: int, window: TrainingWindow) -> WindowItem:
         """A window of clip ``number`` of the cache."""
         latents, past, layout = (
             read(number, window.frames, mirrored=window.mirrored)
             for read in (self.cache.latents, self.cache.past, self.cache.layout)
         )
-        return Item(window, latents, past, layout)
+        return WindowItem(window, latents, past, layout)
 
-    def collate(self, items: list[Item]) -> WorldBatch:
+    def collate(self, items: list[WindowItem]) -> WorldBatch:
         stack = lambda arrays: torch.from_numpy(np.stack(arrays)).transpose(1, 2).contiguous()  # noqa: E731
         conditions = batch_conditions([item.conditions for item in items], self.tokenizer)
         examples = Examples(stack([i.latents for i in items]), stack([i.past for i in items]), conditions)
@@ -307,7 +307,7 @@ class WorldTask:
             clips, captions, frames_per_clip=SHEET_COLUMNS, columns=SHEET_COLUMNS, cell_width_px=width_px
         )
 
-    def _request(self, item: Item, real: Clip) -> Conditions:
+    def _request(self, item: WindowItem, real: Clip) -> Conditions:
         """What the model is asked for to repeat a window: of all that is known, what it accepts."""
         window, accepts = item.window, self.pipeline.accepts
         return Conditions(

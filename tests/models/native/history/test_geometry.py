@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from tests.models.build import conditions
 from worldgen.models.native.conditions import ConditionBatch
-from worldgen.models.native.history.geometry import SeenGeometry, carried, inverse_depth_by_flow
+from worldgen.models.native.history.geometry import ClipGeometry, carried, inverse_depth_by_flow
 from worldgen.models.native.history.reprojection import moved_past, worn_pasts
 from worldgen.models.native.history.warp import Surfaces, assumed_depth, camera_rays, move_pictures, pose_between
 from worldgen.models.native.rollout.rollout import KEY_FRAMES, Rollout, SamplerOptions
@@ -55,7 +55,7 @@ def assumed(c: ConditionBatch) -> torch.Tensor:
 
 def test_a_wall_is_found_where_it_stands():
     c = driving(1, 4)
-    geometry = SeenGeometry.of(wall_ahead(c, 4), c, 3)
+    geometry = ClipGeometry.of(wall_ahead(c, 4), c, 3)
     sides = torch.cat(
         [geometry.inverse_depth[..., WIDTH // 8 : WIDTH // 3], geometry.inverse_depth[..., -WIDTH // 3 : -WIDTH // 8]],
         -1,
@@ -68,11 +68,11 @@ def test_a_wall_is_found_where_it_stands():
 def test_where_pictures_say_nothing_what_was_assumed_stays():
     c = driving(2, 3)
     grey = torch.zeros(2, 3, 3, HEIGHT, WIDTH)
-    found = SeenGeometry.of(grey, c, 2).inverse_depth
+    found = ClipGeometry.of(grey, c, 2).inverse_depth
     torch.testing.assert_close(middle(found), middle(assumed(c)), rtol=0.35, atol=0.004)
     # A geometry of before is what is assumed next.
-    wall = SeenGeometry(torch.full((2, 1, HEIGHT, WIDTH), 1 / WALL_M), 1)
-    found = SeenGeometry.of(grey, c, 2, before=wall).inverse_depth
+    wall = ClipGeometry(torch.full((2, 1, HEIGHT, WIDTH), 1 / WALL_M), 1)
+    found = ClipGeometry.of(grey, c, 2, before=wall).inverse_depth
     assert 1 / float(middle(found).median()) == pytest.approx(WALL_M - 1.0, rel=0.1)
 
 
@@ -110,7 +110,7 @@ def test_pasts_with_the_geometry_are_nearer_and_clips_with_a_layout_keep_theirs(
     c.layout[0].copy_(conditions(1, 5, rows=ROWS, columns=COLUMNS).layout[0])
     c.layout_known[0] = True
     video = wall_ahead(c, 5)
-    geometry = SeenGeometry.of(video[:, :, :3], c, 2)
+    geometry = ClipGeometry.of(video[:, :, :3], c, 2)
     plain = moved_past(codec, video[:, :, 2], c, source=2, target=4)
     better = moved_past(codec, video[:, :, 2], c, source=2, target=4, geometry=geometry)
     for ours, theirs in zip(better, plain, strict=True):
@@ -128,7 +128,7 @@ def test_training_pasts_use_it_where_there_is_no_layout():
     shown = wall_ahead(c, 4)[0].transpose(0, 1)
     ours = worn_pasts(codec, shown, c, stride=1, fresh=lambda: True, stain=lambda x: x)
     plain = moved_past(codec, shown[2][None], c, source=2, target=3)[0][0]
-    geometry = SeenGeometry.of(shown[None, :3].transpose(1, 2), c, 2)
+    geometry = ClipGeometry.of(shown[None, :3].transpose(1, 2), c, 2)
     expected = moved_past(codec, shown[2][None], c, source=2, target=3, geometry=geometry)[0][0]
     torch.testing.assert_close(ours[3], expected)
     assert not torch.allclose(ours[3], plain, atol=1e-2)
@@ -161,4 +161,4 @@ def test_rollouts_look_around_when_they_may_and_again_with_every_key():
 def test_small_pictures_are_looked_at_too():
     c = driving(1, 2)
     small = torch.from_numpy(np.random.default_rng(0).uniform(-1, 1, (1, 3, 2, 16, 24)).astype(np.float32))
-    assert SeenGeometry.of(small, c, 1).inverse_depth.shape == (1, 1, 16, 24)
+    assert ClipGeometry.of(small, c, 1).inverse_depth.shape == (1, 1, 16, 24)

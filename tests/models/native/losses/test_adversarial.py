@@ -9,8 +9,8 @@ import torch
 
 from tests.models.build import conditions, noisy_weights
 from worldgen.core.errors import InputError
-from worldgen.models.native.losses.adversarial import AdversarialOptions, Match, adversarial_loss
-from worldgen.models.native.losses.critic import Critic, Shown
+from worldgen.models.native.losses.adversarial import AdversarialOptions, RealAndPainted, adversarial_loss
+from worldgen.models.native.losses.critic import Critic, CriticConditions
 from worldgen.models.native.losses.flow import Examples, FlowOptions, world_loss
 from worldgen.models.native.sizes import LATENT_CHANNELS, build_pipeline
 
@@ -79,10 +79,10 @@ def test_the_pull_has_the_asked_size_and_lowers_the_critics_doubt(networks):
     real, painted = torch.randn(2, 5, LATENT_CHANNELS, ROWS, COLUMNS, generator=generator)
     painted.requires_grad_()
     width = networks[0].config.text_width
-    match = Match(
+    match = RealAndPainted(
         real,
         painted,
-        Shown(None, torch.zeros(5, dtype=torch.bool), torch.zeros(5, width)),
+        CriticConditions(None, torch.zeros(5, dtype=torch.bool), torch.zeros(5, width)),
         torch.ones(5, 1, ROWS, COLUMNS),
         torch.ones(LATENT_CHANNELS, 1, 1),
     )
@@ -117,12 +117,12 @@ def test_a_critic_needs_no_layout_and_reads_the_one_it_gets(networks):
     known = torch.ones(3, dtype=torch.bool)
     channels = networks[0].config.layout_channels
     layout = torch.rand(3, channels, 8 * ROWS, 8 * COLUMNS, generator=generator)
-    fine, coarse = critic(frames, Shown(layout, known, text))
+    fine, coarse = critic(frames, CriticConditions(layout, known, text))
     assert fine.shape == (3, 1, ROWS, COLUMNS) and coarse.shape == (3, 1, ROWS // 2, COLUMNS // 2)
-    unknown = critic(frames, Shown(layout, ~known, text))[0]
-    torch.testing.assert_close(unknown, critic(frames, Shown(None, ~known, text))[0])
+    unknown = critic(frames, CriticConditions(layout, ~known, text))[0]
+    torch.testing.assert_close(unknown, critic(frames, CriticConditions(None, ~known, text))[0])
     assert not torch.allclose(unknown, fine)
-    assert not torch.allclose(critic(frames, Shown(layout, known, text + 1))[0], fine)
+    assert not torch.allclose(critic(frames, CriticConditions(layout, known, text + 1))[0], fine)
 
 
 def test_a_new_reader_of_noise_paints_as_before_and_then_differently():

@@ -21,7 +21,7 @@ from worldgen.models.native.losses.distillation import (
     trajectory,
     velocity_of,
 )
-from worldgen.models.native.losses.flow import Examples, FlowOptions, Given
+from worldgen.models.native.losses.flow import Examples, FlowOptions, NetworkInputs
 from worldgen.models.native.rollout.rollout import Rollout, SamplerOptions
 from worldgen.models.native.sizes import LATENT_CHANNELS, build_pipeline
 from worldgen.models.native.text import text_states
@@ -128,7 +128,7 @@ def test_the_teacher_takes_the_steps_of_the_sampler(made, guidance):
     pipeline, networks = made
     batch = examples()
     noise = torch.randn(batch.latents.shape, generator=torch.Generator().manual_seed(3))
-    given = Given(batch.past, batch.conditions, torch.zeros(BATCH, FRAMES, dtype=torch.bool))
+    given = NetworkInputs(batch.past, batch.conditions, torch.zeros(BATCH, FRAMES, dtype=torch.bool))
     _, places = segments(networks, given, noise, options=StudentOptions(4, 2, guidance))
     assert len(places) == 3
     with torch.no_grad():
@@ -142,7 +142,7 @@ def test_known_frames_stand_still(made):
     _, networks = made
     batch = examples()
     known = torch.tensor([[True, False, False], [False, False, False]])
-    given = Given(batch.past, batch.conditions, known)
+    given = NetworkInputs(batch.past, batch.conditions, known)
     with torch.no_grad():
         places = trajectory(velocity_of(networks, given), batch.latents, noise_levels(2))
     assert torch.equal(places[-1][0, :, 0], batch.latents[0, :, 0])

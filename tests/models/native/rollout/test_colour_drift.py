@@ -8,7 +8,7 @@ import torch
 
 from tests.models.build import conditions
 from worldgen.core.layout_channels import INVERSE_DEPTH_CHANNEL, LAYOUT_CHANNELS
-from worldgen.models.native.rollout.colour_drift import PULL, ColourAnchor
+from worldgen.models.native.rollout.colour_drift import PULL, ColourDriftCorrection
 
 ROWS, COLUMNS = 8, 12
 ROAD = LAYOUT_CHANNELS.index("drivable")
@@ -30,7 +30,7 @@ def test_a_brighter_road_is_pulled_back_and_nothing_else_moves():
     began = torch.randn(1, 3, 1, ROWS, COLUMNS, generator=torch.Generator().manual_seed(0))
     brighter = began.clone()
     brighter[:, 0, :, ROWS // 2 :, 2:] += 1.0
-    held = ColourAnchor.of(began, c.frames(0, 1)).hold(brighter, c.frames(1, 2))
+    held = ColourDriftCorrection.of(began, c.frames(0, 1)).hold(brighter, c.frames(1, 2))
     expected = brighter.clone()
     expected[:, 0, :, ROWS // 2 :, 2:] -= PULL
     torch.testing.assert_close(held, expected, atol=1e-5, rtol=1e-5)
@@ -39,7 +39,7 @@ def test_a_brighter_road_is_pulled_back_and_nothing_else_moves():
 def test_held_again_and_again_the_mean_comes_back_and_detail_stays():
     c = street(1, 1)
     began = torch.randn(1, 3, 1, ROWS, COLUMNS, generator=torch.Generator().manual_seed(0))
-    anchor, picture = ColourAnchor.of(began, c), began + 2.0
+    anchor, picture = ColourDriftCorrection.of(began, c), began + 2.0
     for _ in range(40):
         picture = anchor.hold(picture, c)
     free = torch.ones(ROWS, COLUMNS, dtype=torch.bool)
@@ -55,11 +55,11 @@ def test_without_a_layout_the_halves_of_the_picture_are_held():
     brighter = began.clone()
     brighter[:, :, :, ROWS // 2 :] = 1.0
     for blind in (c, c.without("layout"), replace(c, layout=None)):
-        held = ColourAnchor.of(began, blind).hold(brighter, blind)
+        held = ColourDriftCorrection.of(began, blind).hold(brighter, blind)
         torch.testing.assert_close(
             held[1], (1 - PULL) * brighter[1]
         )  # no thing is known of: all of the lower half is road
-    assert bool((ColourAnchor.of(began, c).hold(brighter, c)[0, ..., ROWS // 2 :, :2] == 1.0).all())
+    assert bool((ColourDriftCorrection.of(began, c).hold(brighter, c)[0, ..., ROWS // 2 :, :2] == 1.0).all())
 
 
 def test_the_horizon_follows_the_pitch_of_the_camera():
@@ -68,5 +68,5 @@ def test_the_horizon_follows_the_pitch_of_the_camera():
     began[:, :, :, : ROWS // 2] = 1.0
     pitched = c.camera.clone()
     pitched[:, 5] = 0.3  # looking down: the horizon lies higher
-    rows = [ColourAnchor.of(began, replace(c, camera=camera)).means[0, 0, 0].item() for camera in (c.camera, pitched)]
+    rows = [ColourDriftCorrection.of(began, replace(c, camera=camera)).means[0, 0, 0].item() for camera in (c.camera, pitched)]
     assert rows[0] < rows[1]  # more of the upper rows counts as road

@@ -7,7 +7,7 @@ import torch
 from worldgen.models.native.codec import decode_images
 from worldgen.models.native.history.reprojection import moved_past
 from worldgen.models.native.losses.flow import Examples
-from worldgen.models.native.rollout.colour_drift import ColourAnchor
+from worldgen.models.native.rollout.colour_drift import ColourDriftCorrection
 from worldgen.models.native.text import text_states
 
 
@@ -59,7 +59,7 @@ def _painted(
         chosen = invented[:, None, None, None]
         past = past.masked_fill(chosen, 0.0)
         first = torch.where(chosen[:, None], paint(past, 0).to(first), first)
-    anchor = ColourAnchor.of(first, conditions.frames(0, 1))
+    anchor = ColourDriftCorrection.of(first, conditions.frames(0, 1))
     picture = decode_images(codec, first[:, :, 0]).clamp(-1, 1)
     key, pasts = (picture, 0), [past]
     for frame in range(1, frames):

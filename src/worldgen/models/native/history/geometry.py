@@ -60,7 +60,7 @@ NONE = -1.0
 
 
 @dataclass(eq=False)
-class SeenGeometry:
+class ClipGeometry:
     """Inverse depth in 1/m ``(N, 1, H, W)`` of each clip at one frame, and what follows from it at others."""
 
     inverse_depth: torch.Tensor
@@ -69,8 +69,8 @@ class SeenGeometry:
 
     @classmethod
     def of(
-        cls, pictures: torch.Tensor, conditions: ConditionBatch, frame: int, before: SeenGeometry | None = None
-    ) -> SeenGeometry:
+        cls, pictures: torch.Tensor, conditions: ConditionBatch, frame: int, before: ClipGeometry | None = None
+    ) -> ClipGeometry:
         """Seen in ``pictures`` ``(N, 3, F, H, W)`` in [-1, 1], F at least 2, the last of which is frame ``frame``.
 
         before: geometry of an older frame, which says what to assume where the pictures say little.

@@ -9,13 +9,13 @@ import torch.nn.functional as F
 
 from worldgen.models.native.codec import SPATIAL_FACTOR, decode_images, encode_images
 from worldgen.models.native.conditions import ConditionBatch
-from worldgen.models.native.history.geometry import SeenGeometry
+from worldgen.models.native.history.geometry import ClipGeometry
 from worldgen.models.native.history.warp import Surfaces, filled, move_pictures, pose_between
 
 
 def moved_past(
     codec, pictures: torch.Tensor, conditions: ConditionBatch, *, source: int, target: int,
-    key: tuple[torch.Tensor, int] | None = None, geometry: SeenGeometry | None = None,
+    key: tuple[torch.Tensor, int] | None = None, geometry: ClipGeometry | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # fmt: skip
     """Pictures of frame ``source`` as latents of frame ``target``: ``(B, C + 1, h, w)``, the last map says what was seen.
 
@@ -49,7 +49,7 @@ def moved_past(
 
 
 def _surfaces(
-    conditions: ConditionBatch, frame: int, geometry: SeenGeometry | None, size: tuple[int, int]
+    conditions: ConditionBatch, frame: int, geometry: ClipGeometry | None, size: tuple[int, int]
 ) -> tuple[Surfaces | None, torch.Tensor]:
     """What is known of a frame's surfaces at picture size, and where it is to be relied on ``(B, 1, H, W)`` of 0 and 1."""
     laid_out, free = conditions.layout_known & conditions.ego_known, ~conditions.layout_known & conditions.ego_known
@@ -82,7 +82,7 @@ def worn_pasts(
     for target in range(stride, frames):
         source = target - stride
         geometry = (
-            SeenGeometry.of(pictures[None, : source + 1].transpose(1, 2), conditions, source)
+            ClipGeometry.of(pictures[None, : source + 1].transpose(1, 2), conditions, source)
             if looks and source
             else None
         )

@@ -16,12 +16,12 @@ import torch.nn.functional as F
 
 from worldgen.core.errors import InputError
 from worldgen.models.native.history.object_coverage import thing_shares
-from worldgen.models.native.losses.critic import Critic, Shown
-from worldgen.models.native.losses.flow import Attempt, Examples, FlowOptions, attempt, draws, velocity_loss
+from worldgen.models.native.losses.critic import Critic, CriticConditions
+from worldgen.models.native.losses.flow import Examples, FlowOptions, Prediction, attempt, draws, velocity_loss
 from worldgen.models.native.text import pooled_text, text_states
 
 REACH_CELLS = 9
-"""What is alike over so many cells each way is left to the flow loss: see :meth:`Match.pull`."""
+"""What is alike over so many cells each way is left to the flow loss: see :meth:`RealAndPainted.pull`."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def adversarial_loss(
     if not judged.any():
         nothing = sum(parameter.sum() * 0.0 for parameter in critic.parameters())
         return loss + nothing, {**metrics, "critic_loss": loss.new_zeros(()), "gap": loss.new_zeros(())}
-    match = Match.of(made, judged, networks, flow)
+    match = RealAndPainted.of(made, judged, networks, flow)
     critic_loss, gap = match.critic_loss(critic, generator, options)
     total = loss + critic_loss
     strength = options.strength(step)
@@ -81,18 +81,18 @@ def adversarial_loss(
 
 
 @dataclass(frozen=True, eq=False)
-class Match:
+class RealAndPainted:
     """Recorded and painted latents of the same N frames ``(N, C, h, w)`` in units of ``unit`` ``(C, 1, 1)``, what the critic
     may know of them, and what each cell counts ``(N, 1, h, w)``. painted carries the network's gradient."""
 
     real: torch.Tensor
     painted: torch.Tensor
-    shown: Shown
+    shown: CriticConditions
     weight: torch.Tensor
     unit: torch.Tensor
 
     @classmethod
-    def of(cls, made: Attempt, judged: torch.Tensor, networks: tuple, flow: FlowOptions) -> Match:
+    def of(cls, made: Prediction, judged: torch.Tensor, networks: tuple, flow: FlowOptions) -> RealAndPainted:
         """The frames of ``judged`` ``(B, F)`` bool."""
         transformer, text_encoder = networks
         rows = lambda x: x.movedim(2, 1)[judged]  # noqa: E731 - (B, C, F, h, w) to (N, C, h, w)
@@ -109,7 +109,7 @@ class Match:
         things = thing_shares(conditions, tuple(real.shape[-2:]))
         if things is not None:
             weight = weight * (1 + flow.thing_weight * rows(things))
-        shown = Shown(layout, known, pooled[:, None].expand(-1, frames, -1)[judged])
+        shown = CriticConditions(layout, known, pooled[:, None].expand(-1, frames, -1)[judged])
         return cls(real, rows(made.clean) / unit, shown, weight, unit)
 
     def critic_loss(self, critic: Critic, generator: torch.Generator, options: AdversarialOptions):
@@ -118,7 +118,7 @@ class Match:
         both = torch.cat([self.real, self.painted.detach()])
         nudged = both + options.nudge * normal(*both.shape)
         count = len(both)
-        shown = Shown(
+        shown = CriticConditions(
             None if self.shown.layout is None else self.shown.layout.repeat(4, 1, 1, 1),
             self.shown.layout_known.repeat(4), self.shown.text.repeat(4, 1),
         )  # fmt: skip

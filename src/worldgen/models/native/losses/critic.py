@@ -19,7 +19,7 @@ SLOPE = 0.2
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
+class CriticConditions:
     """What a critic may know of N frames: layout ``(N, K, hl, wl)`` or None, layout_known ``(N,)`` bool and pooled text
     ``(N, Dt)``, zeros where there is none."""
 
@@ -46,7 +46,7 @@ class Critic(nn.Module):
         self.heads = nn.ModuleList(nn.Conv2d(channels, 1, 1) for channels in (width, 2 * width))
         self.to(memory_format=torch.channels_last)
 
-    def forward(self, latents: torch.Tensor, shown: Shown) -> list[torch.Tensor]:
+    def forward(self, latents: torch.Tensor, shown: CriticConditions) -> list[torch.Tensor]:
         """latents in the units of ``adversarial.Match``."""
         x = self.stem(latents.contiguous(memory_format=torch.channels_last)) + self._layout(shown, latents)
         scale, shift = self.text(shown.text)[:, :, None, None].chunk(2, 1)
@@ -58,7 +58,7 @@ class Critic(nn.Module):
             y = block(y)
         return [head(F.leaky_relu(z, SLOPE)) for head, z in zip(self.heads, (x, y), strict=True)]
 
-    def _layout(self, shown: Shown, like: torch.Tensor) -> torch.Tensor:
+    def _layout(self, shown: CriticConditions, like: torch.Tensor) -> torch.Tensor:
         known = shown.layout_known.to(like)[:, None, None, None].expand(-1, 1, *like.shape[-2:])
         if shown.layout is None:
             channels = self.layout.in_channels - 1

@@ -20,7 +20,7 @@ from worldgen.models.native.conditions import ConditionBatch
 from worldgen.models.native.losses.flow import (
     Examples,
     FlowOptions,
-    Given,
+    NetworkInputs,
     draws,
     dropped,
     known_frames,
@@ -74,7 +74,7 @@ def student_loss(
     uniform, normal = draws(generator, examples.latents.device)
     conditions = dropped(examples.conditions, uniform, flow)
     known = known_frames(examples.latents, uniform, flow)
-    given = Given(worn_past(examples.past, uniform, normal, flow), conditions, known)
+    given = NetworkInputs(worn_past(examples.past, uniform, normal, flow), conditions, known)
     start = torch.where(known[:, None, :, None, None], examples.latents, normal(*examples.latents.shape))
     times, places = segments(teacher, given, start, options=options)
     velocity = velocity_of(student, given)
@@ -89,7 +89,7 @@ def student_loss(
 
 @torch.no_grad()
 def segments(
-    teacher: tuple, given: Given, start: torch.Tensor, *, options: StudentOptions
+    teacher: tuple, given: NetworkInputs, start: torch.Tensor, *, options: StudentOptions
 ) -> tuple[list[float], list[torch.Tensor]]:
     """The noise levels at which the student's steps begin and end, and where the teacher's path from ``start`` is there."""
     stride = options.teacher_steps // options.steps
@@ -111,7 +111,7 @@ def trajectory(velocity: Velocity, start: torch.Tensor, times: list[float]) -> l
     return places
 
 
-def velocity_of(networks: tuple, given: Given, *, guidance: dict[str, float] | None = None) -> Velocity:
+def velocity_of(networks: tuple, given: NetworkInputs, *, guidance: dict[str, float] | None = None) -> Velocity:
     """Velocities, float32, of a transformer and its text encoder with guidance; known frames stand still at t = 0."""
     transformer, text_encoder = networks
     strengths = {name: strength for name, strength in (guidance or {}).items() if strength != 1.0}
@@ -141,7 +141,7 @@ def student_distances(
     """
     latents = examples.latents
     known = torch.zeros(latents.shape[0], latents.shape[2], dtype=torch.bool, device=latents.device)
-    given = Given(examples.past, examples.conditions, known)
+    given = NetworkInputs(examples.past, examples.conditions, known)
     noise = torch.randn(latents.shape, generator=generator, device=generator.device).to(latents)
     _, (*_, goal) = segments(teacher, given, noise, options=options)
     times = noise_levels(options.steps)

@@ -73,7 +73,7 @@ class Examples:
 
 
 @dataclass(frozen=True, eq=False)
-class Given:
+class NetworkInputs:
     """What a network is given besides noise: the past ``(B, C + 1, F, h, w)``, the conditions, and which frames ``(B, F)`` are known."""
 
     past: torch.Tensor
@@ -82,7 +82,7 @@ class Given:
 
 
 @dataclass(frozen=True, eq=False)
-class Attempt:
+class Prediction:
     """A training example and what the network made of it: clean latents, noise, and velocity ``(B, C, F, h, w)``, times
     ``(B, F)``, and what was given besides."""
 
@@ -90,7 +90,7 @@ class Attempt:
     noise: torch.Tensor
     velocity: torch.Tensor
     t: torch.Tensor
-    given: Given
+    given: NetworkInputs
 
     @property
     def error(self) -> torch.Tensor:
@@ -114,7 +114,7 @@ def world_loss(
 
 def attempt(
     transformer, text_encoder, examples: Examples, generator: torch.Generator, *, options: FlowOptions
-) -> Attempt:
+) -> Prediction:
     """Corrupt ``examples`` as ``options`` says and let the network say what the flow is."""
     latents = examples.latents
     batch, _, frames = latents.shape[:3]
@@ -131,11 +131,11 @@ def attempt(
     time = t[:, None, :, None, None]
     noisy = (1 - time) * latents + time * noise
     velocity = transformer(noisy, t, past, conditions, text_states(text_encoder, conditions))
-    return Attempt(latents, noise, velocity, t, Given(past, conditions, known))
+    return Prediction(latents, noise, velocity, t, NetworkInputs(past, conditions, known))
 
 
 def velocity_loss(
-    transformer, error: torch.Tensor, t: torch.Tensor, *, given: Given, options: FlowOptions
+    transformer, error: torch.Tensor, t: torch.Tensor, *, given: NetworkInputs, options: FlowOptions
 ) -> torch.Tensor:
     """Mean penalty of velocity errors ``(B, C, F, h, w)`` at times ``(B, F)`` over unknown frames."""
     # Between latents, where grain counts as much as surfaces, and pixels, where it hardly counts: most of the grain of a

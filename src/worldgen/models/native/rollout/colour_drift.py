@@ -28,14 +28,14 @@ _ROAD = LAYOUT_CHANNELS.index("drivable")
 
 
 @dataclass(frozen=True, eq=False)
-class ColourAnchor:
+class ColourDriftCorrection:
     """Mean latents ``(B, K, C)`` of each kind of surface in one picture, and where there was enough of it ``(B, K)`` bool."""
 
     means: torch.Tensor
     known: torch.Tensor
 
     @classmethod
-    def of(cls, latents: torch.Tensor, conditions: ConditionBatch) -> ColourAnchor:
+    def of(cls, latents: torch.Tensor, conditions: ConditionBatch) -> ColourDriftCorrection:
         """Of the last frame of ``latents`` ``(B, C, F, h, w)``, whose conditions these are."""
         means, known = _means(latents[:, :, -1:], _surfaces(conditions.frames(-1, None), latents.shape[-2:]))
         return cls(means[:, :, 0], known[:, :, 0])

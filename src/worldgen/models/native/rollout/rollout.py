@@ -10,12 +10,12 @@ import torch
 from worldgen.core.errors import InputError
 from worldgen.models.native.codec import decode_video
 from worldgen.models.native.conditions import ConditionBatch
-from worldgen.models.native.history.geometry import SeenGeometry
+from worldgen.models.native.history.geometry import ClipGeometry
 from worldgen.models.native.history.object_coverage import thing_shares
 from worldgen.models.native.history.reprojection import moved_past
-from worldgen.models.native.rollout.colour_drift import ColourAnchor
+from worldgen.models.native.rollout.colour_drift import ColourDriftCorrection
 from worldgen.models.native.rollout.noise import chunk_noise
-from worldgen.models.native.transformer import LayoutRead
+from worldgen.models.native.transformer import EncodedLayout
 
 GUIDABLE = ("text", "ego", "layout")
 
@@ -85,9 +85,9 @@ class Rollout:
         self.video: torch.Tensor | None = None
         self.past: torch.Tensor | None = None
         self.key: tuple[torch.Tensor, int] | None = None
-        self.geometry: SeenGeometry | None = None
-        self.anchor: ColourAnchor | None = None
-        self._read: tuple[tuple[int, int], LayoutRead] | None = None
+        self.geometry: ClipGeometry | None = None
+        self.anchor: ColourDriftCorrection | None = None
+        self._read: tuple[tuple[int, int], EncodedLayout] | None = None
         self.cache = self.transformer.new_cache()
         # One branch with every condition, then one per guided condition with that condition dropped.
         self.guided = [name for name, strength in options.guidance.items() if strength != 1.0]
@@ -105,7 +105,7 @@ class Rollout:
         # What is brighter than white would come back brighter still.
         video = decode_video(self.codec, latents).clamp(-1, 1)
         if self.anchor is None:
-            self.anchor = ColourAnchor.of(latents, self.known.frames(self.position, self.position + latents.shape[2]))
+            self.anchor = ColourDriftCorrection.of(latents, self.known.frames(self.position, self.position + latents.shape[2]))
         past = self._past_of_known(video, latents) if past is None else past
         self._keep(latents, past)
         before, self.video = self.video, video
@@ -164,12 +164,12 @@ class Rollout:
     def _look_around(self, video: torch.Tensor) -> None:
         """Where there is no layout, the newest frames ``(B, 3, F, H, W)`` say how far away things are."""
         if video.shape[2] > 1 and bool((self.known.ego_known & ~self.known.layout_known).any()):
-            self.geometry = SeenGeometry.of(video, self.known, self.position - 1, self.geometry)
+            self.geometry = ClipGeometry.of(video, self.known, self.position - 1, self.geometry)
 
     def _window(self, frames: int) -> ConditionBatch:
         return self.conditions.frames(self.position, self.position + frames)
 
-    def _layout(self, conditions: ConditionBatch, latents: torch.Tensor) -> LayoutRead:
+    def _layout(self, conditions: ConditionBatch, latents: torch.Tensor) -> EncodedLayout:
         """The layout of the frames after those made, read once however often they are painted and remembered."""
         place = (self.position, latents.shape[2])
         if self._read is None or self._read[0] != place:

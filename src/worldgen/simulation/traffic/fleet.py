@@ -9,7 +9,7 @@ import numpy as np
 
 from worldgen.simulation.actors import EGO_FRONT_M, EGO_HALF_WIDTH_M, EGO_REAR_M, Track, draw_size, draw_variant
 from worldgen.simulation.road.road_plan import RoadPlan
-from worldgen.simulation.stage import Stage
+from worldgen.simulation.stage import SceneBuilder
 from worldgen.simulation.traffic.ego_path import Driver
 from worldgen.simulation.traffic.idm import FREE_GAP_M, desired_gap_m, idm_acceleration, mobil_gain
 
@@ -39,7 +39,7 @@ class Fleet:
 
 
 @dataclass(eq=False)
-class Drive:
+class TrafficRun:
     """What came out: ego way, speed and acceleration ``(N,)``; fleet s, d, speed, acceleration ``(N, V)``."""
 
     ego_s_m: np.ndarray
@@ -58,7 +58,7 @@ KIND_SHARE = {
 }  # fmt: skip
 
 
-def draw_kind(stage: Stage, base: str) -> str | None:
+def draw_kind(stage: SceneBuilder, base: str) -> str | None:
     """A kind of vehicle by its share on this road, among those the background may hold."""
     shares = [(k, w) for k, w in KIND_SHARE.get(base, KIND_SHARE["urban"]) if stage.allowed(k)]
     if not shares:
@@ -67,7 +67,7 @@ def draw_kind(stage: Stage, base: str) -> str | None:
     return shares[int(np.searchsorted(weights, stage.rng.random() * weights[-1]).clip(0, len(shares) - 1))][0]
 
 
-def populate(stage: Stage) -> Fleet:
+def populate(stage: SceneBuilder) -> Fleet:
     """Draws the background vehicles, lane by lane, where nothing else starts."""
     plan, rng = stage.plan, stage.rng
     rows, tracks = [], []
@@ -113,7 +113,7 @@ def no_fleet() -> Fleet:
     return Fleet(*(np.zeros(0) for _ in range(9)), [])
 
 
-def _first_place(stage: Stage, own: bool, way: int, spacing_m: float) -> float:
+def _first_place(stage: SceneBuilder, own: bool, way: int, spacing_m: float) -> float:
     rng = stage.rng
     if not own:
         return float(rng.uniform(-35.0, -35.0 + spacing_m) if way > 0 else rng.uniform(0.0, spacing_m))
@@ -125,7 +125,7 @@ def _first_place(stage: Stage, own: bool, way: int, spacing_m: float) -> float:
     return EGO_FRONT_M + clear + float(rng.exponential(0.5 * spacing_m))
 
 
-def _start_speed(stage: Stage, offset: float, way: int, own: bool) -> float:
+def _start_speed(stage: SceneBuilder, offset: float, way: int, own: bool) -> float:
     rng, speed = stage.rng, max(stage.ego.speed_mps, 4.0)
     if own:
         slow = stage.ego.manoeuvre in ("brake", "stop")
@@ -136,7 +136,7 @@ def _start_speed(stage: Stage, offset: float, way: int, own: bool) -> float:
     return float(speed * factor)
 
 
-def _is_free(stage: Stage, starts: np.ndarray, s: float, d: float, *, half_length: float, way: int) -> bool:
+def _is_free(stage: SceneBuilder, starts: np.ndarray, s: float, d: float, *, half_length: float, way: int) -> bool:
     """Whether a vehicle may start here: no actor, ego, reserved box, works or junction in the way."""
     ts, td, reach, wide = starts
     if ((np.abs(td - d) < 2.0 + wide) & (np.abs(ts - s) < half_length + reach + 7.0)).any():
@@ -149,7 +149,7 @@ def _is_free(stage: Stage, starts: np.ndarray, s: float, d: float, *, half_lengt
     )
 
 
-def _near_ego(stage: Stage, s: float, d: float, half_length: float) -> bool:
+def _near_ego(stage: SceneBuilder, s: float, d: float, half_length: float) -> bool:
     """Whether a place is taken by the ego, or needed by it for its lane change."""
     plan = stage.plan
     if abs(d - plan.ego_offset_m) < 2.2 and -EGO_REAR_M - 8.0 - half_length < s < EGO_FRONT_M + 4.0 + half_length:
@@ -183,7 +183,7 @@ class Obstacles:
     seen_from: np.ndarray
 
     @classmethod
-    def of(cls, stage: Stage, line) -> Obstacles:
+    def of(cls, stage: SceneBuilder, line) -> Obstacles:
         tracks = [t for t in stage.tracks if t.stop_for]
         if not tracks:
             empty = np.zeros((stage.steps, 0))
@@ -203,7 +203,7 @@ class Obstacles:
 class EgoWatch:
     """What the ego driver sees ahead on its line, with a reaction time, as the acceleration that it allows."""
 
-    def __init__(self, stage: Stage):
+    def __init__(self, stage: SceneBuilder):
         self.obstacles = Obstacles.of(stage, stage.ego.path)
         self.counts = np.zeros(self.obstacles.s_m.shape[1])
         self.patience = REACTION_S / stage.dt_s
@@ -238,7 +238,7 @@ def brake_for(v: float, gap_m: np.ndarray, closing: np.ndarray, headway_s: float
     return float(np.minimum(follow, needed).min())
 
 
-def drive(stage: Stage, fleet: Fleet) -> Drive:
+def drive(stage: SceneBuilder, fleet: Fleet) -> TrafficRun:
     """Steps ego and fleet through the clip together; scripted actors move as written."""
     steps, dt, count = stage.steps, stage.dt_s, len(fleet.tracks)
     driver, watch = Driver(stage.ego, dt), EgoWatch(stage)
@@ -246,7 +246,7 @@ def drive(stage: Stage, fleet: Fleet) -> Drive:
     path_s = stage.ego.path.s_m
     ego_road = np.stack(stage.plan.line.project(stage.ego.path.xy_m[:, 0], stage.ego.path.xy_m[:, 1]), 1)
     per_m = 1.0 / (path_s[1] - path_s[0])
-    out = Drive(*(np.zeros(steps) for _ in range(3)), *(np.zeros((steps, count)) for _ in range(4)))
+    out = TrafficRun(*(np.zeros(steps) for _ in range(3)), *(np.zeros((steps, count)) for _ in range(4)))
     acceleration = np.zeros(count)
     lane_start = fleet.d_m.copy()
     lane_phase = np.ones(count)
@@ -276,7 +276,7 @@ def drive(stage: Stage, fleet: Fleet) -> Drive:
 
 
 @dataclass(eq=False)
-class Others:
+class ObstacleColumns:
     """Everything a fleet vehicle can run into, as columns: fleet first, then ego, then scripted actors."""
 
     s_m: np.ndarray
@@ -286,10 +286,10 @@ class Others:
     half_d_m: np.ndarray
 
 
-def _others(fleet: Fleet, road: Obstacles, k: int, ego: tuple[float, float, float]) -> Others:
+def _others(fleet: Fleet, road: Obstacles, k: int, ego: tuple[float, float, float]) -> ObstacleColumns:
     ego_s, ego_d, ego_v = ego
     middle = ego_s + 0.5 * (EGO_FRONT_M - EGO_REAR_M)
-    return Others(
+    return ObstacleColumns(
         np.concatenate([fleet.s_m, [middle], road.s_m[k]]),
         np.concatenate([fleet.d_m, [ego_d], road.d_m[k]]),
         np.concatenate([fleet.way * fleet.v_mps, [ego_v], road.vs_mps[k]]),
@@ -298,7 +298,7 @@ def _others(fleet: Fleet, road: Obstacles, k: int, ego: tuple[float, float, floa
     )
 
 
-def _gaps(fleet: Fleet, others: Others, lane_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _gaps(fleet: Fleet, others: ObstacleColumns, lane_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Gap and closing speed ``(V, W)`` to everything ahead that overlaps each vehicle's lane offset."""
     ahead = fleet.way[:, None] * (others.s_m[None] - fleet.s_m[:, None])
     near = np.abs(others.d_m[None] - lane_m[:, None]) < fleet.half_width_m[:, None] + others.half_d_m[None] + 0.35
@@ -307,7 +307,7 @@ def _gaps(fleet: Fleet, others: Others, lane_m: np.ndarray) -> tuple[np.ndarray,
     return gap, fleet.v_mps[:, None] - fleet.way[:, None] * others.vs_mps[None]
 
 
-def _follow(fleet: Fleet, others: Others, stage: Stage, k: int) -> np.ndarray:
+def _follow(fleet: Fleet, others: ObstacleColumns, stage: SceneBuilder, k: int) -> np.ndarray:
     rows = np.arange(len(fleet.s_m))
     out = None
     changing = np.abs(fleet.lane_m - fleet.d_m).max() > 0.05
@@ -334,7 +334,7 @@ def _behind_fleet(fleet: Fleet, ego_s: float, ego_d: float, v: float) -> float:
     return brake_for(v, gap[near], v - (fleet.way * fleet.v_mps)[near], EGO_HEADWAY_S) if near.any() else math.inf
 
 
-def _change_lanes(stage: Stage, fleet: Fleet, others: Others, phase: np.ndarray, start: np.ndarray) -> None:
+def _change_lanes(stage: SceneBuilder, fleet: Fleet, others: ObstacleColumns, phase: np.ndarray, start: np.ndarray) -> None:
     """Lets vehicles with the ego's direction change lanes where MOBIL says it pays and is safe; in place."""
     section = stage.plan.section
     rows = np.arange(len(fleet.s_m))
@@ -364,7 +364,7 @@ def _change_lanes(stage: Stage, fleet: Fleet, others: Others, phase: np.ndarray,
         fleet.lane_m = np.where(change, target, fleet.lane_m)
 
 
-def _new_follower(fleet: Fleet, others: Others, target: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _new_follower(fleet: Fleet, others: ObstacleColumns, target: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Acceleration of whoever would follow in the target lane, now and then; and whether someone is alongside."""
     behind = fleet.s_m[:, None] - others.s_m[None]
     near = np.abs(others.d_m[None] - target[:, None]) < fleet.half_width_m[:, None] + others.half_d_m[None] + 0.2
@@ -379,7 +379,7 @@ def _new_follower(fleet: Fleet, others: Others, target: np.ndarray) -> tuple[np.
     return now, then, blocked
 
 
-def fleet_tracks(stage: Stage, fleet: Fleet, result: Drive) -> list[Track]:
+def fleet_tracks(stage: SceneBuilder, fleet: Fleet, result: TrafficRun) -> list[Track]:
     """The background vehicles as tracks, with brake lights and indicators."""
     if not fleet.tracks:
         return []

@@ -11,7 +11,7 @@ from torch import nn
 
 from worldgen.core.errors import InputError
 from worldgen.instruments.attributes import attribute_reader
-from worldgen.instruments.loading import (
+from worldgen.instruments.instrument_files import (
     build_network,
     load_instrument,
     save_accuracy,
