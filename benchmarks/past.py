@@ -24,7 +24,7 @@ from worldgen.instruments.motion.motion_reader import MotionReader
 from worldgen.models.native.codec import encode_images
 from worldgen.models.native.conditions import ClipConditions, batch_conditions
 from worldgen.models.native.history.geometry import ClipGeometry
-from worldgen.models.native.history.reprojection import moved_past
+from worldgen.models.native.history.reprojection import reproject
 from worldgen.models.native.loading import load_codec
 from worldgen.models.native.pixels import clips_from_video, video_from_clips
 from worldgen.training.data.rendered_layouts import scene_layout
@@ -57,8 +57,8 @@ def clip_rows(codec, sample) -> list[dict[str, tuple[float, float]]]:
         latents = encode_images(codec, picture)
         row = {}
         for name, known in kinds.items():
-            past, moved, _ = moved_past(codec, video[:, :, source], known, source=source, target=int(target))
-            error = (past[:, :-1] - latents).square().mean() / latents.var()
+            reprojected, moved, _ = reproject(codec, video[:, :, source], known, source=source, target=int(target))
+            error = (reprojected[:, :-1] - latents).square().mean() / latents.var()
             psnr_db = 10 * torch.log10(4 / (moved - picture).square().mean())
             row[name] = (float(error), float(psnr_db))
         rows.append(row)
@@ -82,7 +82,7 @@ def real_rows(codec, url: str) -> dict:
         for kind, geometry in zip(kinds, (None, found), strict=True):
             shown = [video[:, :, 0], video[:, :, 1]]
             for target in range(2, len(sample.clip)):
-                _, moved, _ = moved_past(codec, video[:, :, 1], conditions, source=1, target=target, geometry=geometry)
+                _, moved, _ = reproject(codec, video[:, :, 1], conditions, source=1, target=target, geometry=geometry)
                 shown.append(moved)
                 if target - 1 in AHEAD:
                     error = (moved - video[:, :, target]).square().mean()

@@ -7,7 +7,7 @@ sharpness (standard deviation of the Laplacian of the last 8 frames) over that o
 pixels against the commanded one, and weather and light at the last frame, as ``worldgen eval control`` and
 ``attributes`` read them. "drawn": the drawn clips themselves, the ceiling. "moved only": the network corrects nothing.
 "no key picture": every frame is moved from the one before. "colours not held": without ``models.native.rollout.colour_drift``. "things trusted
-...": ``rollout.TRUST`` of that much. "layout guidance 2": two evaluations a frame. "from noise": begun without drawn frames.
+...": ``rollout.OBJECT_CONFIDENCE`` of that much. "layout guidance 2": two evaluations a frame. "from noise": begun without drawn frames.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from worldgen.models.native.rollout.rollout import SamplerOptions
 FRAMES = (3, 6, 12, 18, 24)
 CONTROL = ("speed_spearman", "yaw_rate_spearman", "speed_ratio", "yaw_rate_ratio", "position_error_2s_m")
 SHARES = (0.5, 1.0)
-"""Of ``rollout.TRUST``."""
+"""Of ``rollout.OBJECT_CONFIDENCE``."""
 
 SHIPPED, DRAWN = "shipped", "drawn"
 GUIDED = SamplerOptions(guidance={"layout": 2.0})
@@ -63,16 +63,16 @@ def main() -> None:
     drawn = rendered(trials)
     instruments = MotionReader.load(), AttributeReader.load()
     base = {
-        "still": False, "held": colour_drift.PULL, "keys": rollout.KEY_FRAMES, "trust": rollout.TRUST,
-        "key_trust": rollout.KEY_TRUST, "options": None, "start": "sketch",
+        "still": False, "held": colour_drift.PULL, "keys": rollout.KEYFRAME_INTERVAL, "trust": rollout.OBJECT_CONFIDENCE,
+        "key_trust": rollout.KEYFRAME_CONFIDENCE, "options": None, "start": "sketch",
     }  # fmt: skip
     record = {"clips": len(trials), "frames": len(drawn[0]), "weights_hash": pipeline_hash(shipped), "rows": {}}
     for name in [DRAWN, *args.kinds]:
         kind = base | KINDS.get(name, {})
         made = drawn
         if name != DRAWN:
-            colour_drift.PULL, rollout.KEY_FRAMES = kind["held"], kind["keys"]
-            rollout.TRUST, rollout.KEY_TRUST = kind["trust"], kind["key_trust"]
+            colour_drift.PULL, rollout.KEYFRAME_INTERVAL = kind["held"], kind["keys"]
+            rollout.OBJECT_CONFIDENCE, rollout.KEYFRAME_CONFIDENCE = kind["trust"], kind["key_trust"]
             pipeline = still if kind["still"] else shipped
             clips = generated(pipeline, trials, MakingOptions(start=kind["start"], batch=4), options=kind["options"])
             made = list(progress(clips, total=len(trials), desc=name))

@@ -29,6 +29,6 @@ urls="data.urls=[$(printf "$work/data/%s," rendered left right pedestrians cycli
 repeat="data.repeat=[1,1,1,1,1,1,3]"
 worldgen train --config configs/train/world.yaml $TRAIN_OPTIONS "$urls" "$repeat" init.codec="$work/runs/codec/model" \
     data.cache="$work/latents" output="$work/runs/world"
-worldgen train --config configs/train/world_own_past.yaml $TRAIN_OPTIONS "$urls" "$repeat" init.pipeline="$work/runs/world/model" \
-    data.cache="$work/latents" output="$work/runs/world_own_past"
-python pipelines/publish_model.py "$work/runs/world" "$work/runs/world_own_past" --codec-run "$work/runs/codec" --out assets/model
+worldgen train --config configs/train/world_generated_history.yaml $TRAIN_OPTIONS "$urls" "$repeat" init.pipeline="$work/runs/world/model" \
+    data.cache="$work/latents" output="$work/runs/world_generated_history"
+python pipelines/publish_model.py "$work/runs/world" "$work/runs/world_generated_history" --codec-run "$work/runs/codec" --out assets/model

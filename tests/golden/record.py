@@ -51,13 +51,13 @@ TINY = [
     "device=cpu", "seed=3", "steps=20", "batch=2", "save_every=20", "validate_every=0", "data.num_frames=3",
     "data.width_px=64", "data.height_px=32", "optim.warmup=2", "optim.lr=0.003", "optim.ema_decay=0.9",
 ]  # fmt: skip
-OWN_PASTS = ["flow.pure_noise=0.5", "flow.own_past=0.5", "flow.from_noise=0.5", "flow.erased=0.3", "flow.thing_weight=4"]
+OWN_PASTS = ["flow.pure_noise=0.5", "flow.generated_history=0.5", "flow.from_noise=0.5", "flow.erased=0.3", "flow.object_weight=4"]
 TASKS: dict[str, list[str]] = {
     "codec": ["task=codec", "data.exposure=0.2"],
     "world": ["task=world", "init.codec={runs}/codec/model", "data.flip=0.0"],
     "world, own pasts": ["task=world", "init.pipeline={runs}/world/model", *OWN_PASTS],
-    "world, rollouts": ["task=world", "init.pipeline={runs}/world/model", "flow.rolled=0.7", "flow.from_noise=0.4", "flow.huber=0.3"],
-    "student": ["task=student", "init.pipeline={runs}/world/model", "flow.own_past=0.3", "student.teacher_steps=4"],
+    "world, rollouts": ["task=world", "init.pipeline={runs}/world/model", "flow.rollout_history=0.7", "flow.from_noise=0.4", "flow.huber=0.3"],
+    "student": ["task=student", "init.pipeline={runs}/world/model", "flow.generated_history=0.3", "student.teacher_steps=4"],
     "adversarial": ["task=adversarial", "init.pipeline={runs}/world/model", *OWN_PASTS, "adversarial.warmup=5", "optim.lr=0.0002"],
 }  # fmt: skip
 """Each runs for 20 steps; ``{runs}`` is the folder of the runs before it."""
@@ -169,8 +169,11 @@ def record_parses() -> dict[str, str]:
     return parses
 
 
-def record(folder: Path) -> tuple[dict, dict[str, np.ndarray]]:
-    """All traces, and the thumbnails of the requests."""
+def record(folder: Path, only: str = "") -> tuple[dict, dict[str, np.ndarray]]:
+    """All traces, or one part of them, and the thumbnails of the requests."""
+    if only:
+        part = {"losses": record_losses, "set": record_set}.get(only)
+        return {"machine": machine(), only: part(folder / only) if part else record_parses()}, {}
     samples, pictures = {}, {}
     for name in REQUESTS:
         samples[name], pictures[name] = record_sample(name, folder / "samples" / name.replace(" ", "_"))
@@ -192,13 +195,15 @@ def differences(traces: dict, pictures: dict[str, np.ndarray]) -> list[str]:
     known = json.loads(TRACES.read_text(encoding="utf-8"))
     seen = recorded_thumbnails()
     same_machine = traces["machine"] == known["machine"]
-    found = [f"parse: {prompt!r}" for prompt, value in known["parses"].items() if traces["parses"].get(prompt) != value]
-    for name, value in known["samples"].items():
+    known = {name: value for name, value in known.items() if name in traces}
+    parses = known.get("parses", {})
+    found = [f"parse: {prompt!r}" for prompt, value in parses.items() if traces["parses"].get(prompt) != value]
+    for name, value in known.get("samples", {}).items():
         found += sample_differences(name, value, traces["samples"][name], same_machine)
         found += picture_differences(name, seen[name], pictures[name])
-    for name, values in known["losses"].items():
+    for name, values in known.get("losses", {}).items():
         found += loss_differences(name, values, traces["losses"][name], same_machine)
-    if same_machine and traces["set"] != known["set"]:
+    if same_machine and traces.get("set") != known.get("set"):
         changed = [n for n in sorted({*known["set"], *traces["set"]}) if known["set"].get(n) != traces["set"].get(n)]
         found.append(f"generate: {len(changed)} members differ, first {changed[0]}")
     return found
@@ -227,13 +232,14 @@ def loss_differences(name: str, known: list[float], now: list[float], same_machi
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--write", action="store_true", help="record anew instead of comparing")
+    parser.add_argument("--only", default="", choices=["losses", "set", "parses"], help="compare one part alone")
     arguments = parser.parse_args()
     import torch
 
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        traces, pictures = record(Path(folder))
-    if arguments.write:
+        traces, pictures = record(Path(folder), arguments.only)
+    if arguments.write and not arguments.only:
         TRACES.write_text(json.dumps(traces, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         np.savez_compressed(THUMBNAILS, **pictures)
         return 0

@@ -73,7 +73,7 @@ class ToyModule(nn.Module):
 class ToyTask:
     product = "model"
     partial = False
-    paces: Mapping[str, float] = MappingProxyType({})
+    lr_scales: Mapping[str, float] = MappingProxyType({})
 
     def __init__(self, items: ToyItems | None = None, *, dropout: float = 0.0, dead: bool = False) -> None:
         self.items, self.module, self.dead = items or ToyItems(), ToyModule(dropout), dead

@@ -101,7 +101,7 @@ class SceneAttempt:
 
     request: ActorRequest
     stage: SceneBuilder
-    take: SimulatedBodies
+    bodies: SimulatedBodies
     played: list[tuple[Event, Played]]
     faults: list[str]
 
@@ -217,12 +217,12 @@ def _finish(
     """Ego motion, the tracks that fit, and what is wrong."""
     motion, poses = ego_motion(stage, result, request)
     tracks, lost = without_overlaps(stage.tracks, motion, poses, request.substeps)
-    take = SimulatedBodies.of(tracks, motion, poses, request.substeps)
-    faults = [f for event, p in played for f in event_faults(take, event, p, request.camera, request.substeps)]
-    faults += request_faults(take, asked, request.camera)
+    bodies = SimulatedBodies.of(tracks, motion, poses, request.substeps)
+    faults = [f for event, p in played for f in event_faults(bodies, event, p, request.camera, request.substeps)]
+    faults += request_faults(bodies, asked, request.camera)
     if lost and not faults:
         faults.append(f"cast: {lost} agents had no room")
-    return SceneAttempt(request, stage, take, played, faults)
+    return SceneAttempt(request, stage, bodies, played, faults)
 
 
 def build_stage(rng: np.random.Generator, request: ActorRequest, events: list[Event]) -> SceneBuilder:
@@ -256,10 +256,10 @@ def ego_motion(stage: SceneBuilder, result: TrafficRun, request: ActorRequest) -
 
 def _scene(attempt: SceneAttempt) -> Scene:
     """The finished scene: statics around the actors, agents at the frames, ground and atmosphere."""
-    request, stage, take = attempt.request, attempt.stage, attempt.take
+    request, stage, bodies = attempt.request, attempt.stage, attempt.bodies
     scenario = request.scenario
     atmosphere = draw_atmosphere(numpy_rng("atmosphere", scenario.key, request.seed), scenario)
-    stage.tracks = take.tracks
+    stage.tracks = bodies.tracks
     statics = place_statics(stage)
     line, flat = stage.plan.line, not stage.plan.line.z_m.any()
     base = float(line.height(np.zeros(1))[0])
@@ -268,11 +268,11 @@ def _scene(attempt: SceneAttempt) -> Scene:
             track, i, pick=slice(None, None, request.substeps), dt_s=request.dt_s,
             z_m=0.0 if flat else line.height(line.project(track.x_m, track.y_m)[0]), lights=atmosphere.headlights_on,
         )
-        for i, track in enumerate(take.tracks, 1)
+        for i, track in enumerate(bodies.tracks, 1)
     )  # fmt: skip
-    ego_s, _ = line.project(take.poses[:, 0], take.poses[:, 1])
-    records = tuple(record(event, played, take, request.substeps) for event, played in attempt.played)
+    ego_s, _ = line.project(bodies.poses[:, 0], bodies.poses[:, 1])
+    records = tuple(record(event, played, bodies, request.substeps) for event, played in attempt.played)
     return Scene(
-        scenario, request.seed, request.fps, request.camera, take.motion, take.poses, line.height(ego_s) - base,
+        scenario, request.seed, request.fps, request.camera, bodies.motion, bodies.poses, line.height(ego_s) - base,
         build_road(stage.plan), statics, agents, atmosphere, records, tuple(stage.notes),
     )  # fmt: skip

@@ -191,11 +191,11 @@ class TrainConfig:
             raise InputError("overfit_fraction", self.overfit_fraction, "between 0 and 1")
         if self.adapter.kind != "none" and self.task == "codec":
             raise InputError("adapter.kind", self.adapter.kind, "none when task=codec")
-        if self.flow.rolled and not self.init.pipeline:
-            raise InputError("init.pipeline", self.init.pipeline, "the folder of a trained model when flow.rolled > 0")
-        if self.flow.rolled and (tuple(self.data.strides) != (1,) or self.data.flip):
+        if self.flow.rollout_history and not self.init.pipeline:
+            raise InputError("init.pipeline", self.init.pipeline, "the folder of a trained model when flow.rollout_history > 0")
+        if self.flow.rollout_history and (tuple(self.data.strides) != (1,) or self.data.flip):
             received = Received(f"strides {list(self.data.strides)}, flip {self.data.flip}")
-            raise InputError("data.strides and data.flip", received, "[1] and 0 when flow.rolled > 0")
+            raise InputError("data.strides and data.flip", received, "[1] and 0 when flow.rollout_history > 0")
         if self.task == "student":
             self._check_student()
         if self.task == "adversarial":

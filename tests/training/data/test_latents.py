@@ -182,12 +182,12 @@ def test_rendered_clips_get_the_layout_of_their_scene_as_the_training_picture_se
 def test_pasts_are_kept_for_each_stride_and_side(encode, dataset):
     cache, _ = encode(dataset, flip=0.5, num_frames=2, strides=(1, 2))
     for mirrored in (False, True):
-        one, two = (cache.past(0, slice(0, 5, s), mirrored=mirrored) for s in (1, 2))
+        one, two = (cache.reprojected(0, slice(0, 5, s), mirrored=mirrored) for s in (1, 2))
         assert one.shape[1] == cache.latents(0, slice(0, 1)).shape[1] + 1
         assert not one[0].any() and one[1:].any((1, 2, 3)).all()  # only the first frame has none
         assert not two[0].any() and two[1:].any((1, 2, 3)).all()
     other, _ = encode(dataset, num_frames=2, strides=(1, 2))
-    assert np.array_equal(other.past(0, slice(0, 5, 1)), cache.past(0, slice(0, 5, 1)))  # the same every time
+    assert np.array_equal(other.reprojected(0, slice(0, 5, 1)), cache.reprojected(0, slice(0, 5, 1)))  # the same every time
 
 
 def test_only_a_span_of_a_long_clip_is_encoded(encode, dataset):

@@ -19,12 +19,12 @@ from worldgen.data.dataset.index import build_index
 from worldgen.data.dataset.shards import ShardWriter
 from worldgen.models.native.codec import decode_images
 from worldgen.models.native.conditions import ClipConditions, batch_conditions
-from worldgen.models.native.history.reprojection import moved_past
+from worldgen.models.native.history.reprojection import reproject
 from worldgen.models.native.loading import load_pipeline
 from worldgen.models.native.losses.flow import FlowOptions
 from worldgen.training.data.clips import Clips
 from worldgen.training.data.latents import LatentCache, Launcher, cached_latents
-from worldgen.training.data.rollout_history import GIVEN, RolloutHistory, rolled_pasts
+from worldgen.training.data.rollout_history import GIVEN, RolloutHistory, rollout_histories
 from worldgen.training.train_config import DataConfig, InitConfig
 
 WHOLE = slice(0, 4)
@@ -45,24 +45,24 @@ def roll(tmp_path, pipeline_folder):
         calm = dataclasses.replace(launcher, stop=lambda: False)
         cache = cached_latents(tmp_path / "cache", clips, clips.training(), codec=pipeline.codec, launcher=calm)
         numbers = list(range(len(cache)))
-        rolled, _ = rolled_pasts(
+        rollout_history, _ = rollout_histories(
             tmp_path / "rolled", cache, numbers, pipeline, from_noise=from_noise, batch=2, launcher=launcher
         )
-        return rolled, cache, pipeline, lines
+        return rollout_history, cache, pipeline, lines
 
     yield run_it
     AcceleratorState._reset_state(reset_partial_state=True)
 
 
-def pasts(rolled: RolloutHistory, cache: LatentCache) -> np.ndarray:
-    return np.concatenate([rolled.past(i, slice(0, r.num_frames)) for i, r in enumerate(cache.records)])
+def histories(rollout_history: RolloutHistory, cache: LatentCache) -> np.ndarray:
+    return np.concatenate([rollout_history.reprojected(i, slice(0, r.num_frames)) for i, r in enumerate(cache.records)])
 
 
 def test_given_frames_keep_their_past_and_the_next_one_follows_from_them(roll, rendered_set):  # noqa: F811
-    rolled, cache, pipeline, _ = roll(rendered_set)
+    rollout_history, cache, pipeline, _ = roll(rendered_set)
     assert cache.has_layout == [True, False]
     for number, given in ((0, 1), (1, GIVEN)):
-        mine, worn = rolled.past(number, WHOLE), cache.past(number, WHOLE)
+        mine, worn = rollout_history.reprojected(number, WHOLE), cache.reprojected(number, WHOLE)
         assert np.array_equal(mine[:given], worn[:given])
         assert not np.allclose(mine[given + 1 :], worn[given + 1 :], atol=1e-2)
     record, layout = cache.records[0], cache.layout(0, WHOLE)
@@ -70,15 +70,15 @@ def test_given_frames_keep_their_past_and_the_next_one_follows_from_them(roll, r
     first = torch.from_numpy(cache.latents(0, slice(0, 1)))
     with torch.no_grad():
         picture = decode_images(pipeline.codec, first).clamp(-1, 1)
-        expected = moved_past(pipeline.codec, picture, conditions, source=0, target=1)[0]
-    assert np.allclose(rolled.past(0, slice(1, 2))[0], expected[0], atol=2e-3)
+        expected = reproject(pipeline.codec, picture, conditions, source=0, target=1)[0]
+    assert np.allclose(rollout_history.reprojected(0, slice(1, 2))[0], expected[0], atol=2e-3)
 
 
 def test_a_clip_that_begins_from_noise_has_no_past_in_its_first_frame(roll, rendered_set):  # noqa: F811
-    rolled, *_ = roll(rendered_set, from_noise=1.0)
-    first = rolled.past(0, WHOLE)
+    rollout_history, *_ = roll(rendered_set, from_noise=1.0)
+    first = rollout_history.reprojected(0, WHOLE)
     assert not first[0].any() and first[1].any()
-    assert rolled.past(1, WHOLE)[GIVEN - 1].any()  # without a layout, it is continued
+    assert rollout_history.reprojected(1, WHOLE)[GIVEN - 1].any()  # without a layout, it is continued
 
 
 def test_clips_that_end_with_what_is_given_keep_their_pasts(roll, tmp_path):
@@ -86,41 +86,41 @@ def test_clips_that_end_with_what_is_given_keep_their_pasts(roll, tmp_path):
         for number, frames in ((1, GIVEN), (2, GIVEN + 1)):
             writer.write(made_sample(number, frames=frames))
     build_index(str(tmp_path / "short"))
-    rolled, cache, _, lines = roll(str(tmp_path / "short"))
+    rollout_history, cache, _, lines = roll(str(tmp_path / "short"))
     assert any("continues 1 clips" in line for line in lines)
-    assert np.array_equal(rolled.past(0, slice(0, GIVEN)), cache.past(0, slice(0, GIVEN)))
+    assert np.array_equal(rollout_history.reprojected(0, slice(0, GIVEN)), cache.reprojected(0, slice(0, GIVEN)))
 
 
 def test_what_is_there_is_not_made_again_unless_the_network_is_another(roll, dataset):
-    rolled, cache, _, lines = roll(dataset)
-    made = pasts(rolled, cache)
+    rollout_history, cache, _, lines = roll(dataset)
+    made = histories(rollout_history, cache)
     assert any("continues 6 clips" in line for line in lines)
     assert not any("continues" in line for line in roll(dataset)[-1])
     other, _, _, lines = roll(dataset, shift=0.1)
     assert any("continues 6 clips" in line for line in lines)
-    assert not np.array_equal(pasts(other, cache), made)
-    assert np.array_equal(pasts(rolled, cache), made)  # nothing of the first network's is overwritten
+    assert not np.array_equal(histories(other, cache), made)
+    assert np.array_equal(histories(rollout_history, cache), made)  # nothing of the first network's is overwritten
 
 
 def test_stopped_in_the_middle_it_goes_on_and_ends_the_same(roll, dataset):
-    rolled, cache, *_ = roll(dataset)
-    whole = pasts(rolled, cache)
-    (rolled.path.parent / "rolled.json").unlink()
+    rollout_history, cache, *_ = roll(dataset)
+    whole = histories(rollout_history, cache)
+    (rollout_history.path.parent / "rolled.json").unlink()
     asked = iter([False, True])
     with pytest.raises(KeyboardInterrupt):
         roll(dataset, stop=lambda: next(asked))
-    journal = rolled.path.parent / "part0.jsonl"
+    journal = rollout_history.path.parent / "part0.jsonl"
     journal.write_bytes(journal.read_bytes()[:-3])  # kill -9 in the middle of a line
     again, _, _, lines = roll(dataset)
     left = sum(line.startswith("the network continues 6") for line in lines)
     assert not left and any("continues" in line for line in lines)
-    assert np.array_equal(pasts(again, cache), whole)
+    assert np.array_equal(histories(again, cache), whole)
 
 
 def test_training_on_rollouts_resumes_exactly_and_learns_from_other_pasts(tmp_path, dataset, pipeline_folder):
     data = DataConfig(urls=(dataset,), width_px=32, height_px=32, num_frames=3)
     changes = dict(data=data, init=InitConfig(pipeline=str(pipeline_folder)))
-    whole = config("world", tmp_path / "whole", dataset, flow=FlowOptions(rolled=0.7), **changes)
+    whole = config("world", tmp_path / "whole", dataset, flow=FlowOptions(rollout_history=0.7), **changes)
     run(whole)
     halves = dataclasses.replace(whole, output=str(tmp_path / "halves"))
     run(halves, StopAfter(3))
@@ -133,7 +133,7 @@ def test_training_on_rollouts_resumes_exactly_and_learns_from_other_pasts(tmp_pa
 
 
 def test_what_rollouts_cannot_be_made_for_is_refused(dataset):
-    with pytest.raises(InputError, match=r"init\.pipeline.*flow\.rolled"):
-        config("world", "runs/x", dataset, flow=FlowOptions(rolled=0.5))
+    with pytest.raises(InputError, match=r"init\.pipeline.*flow\.rollout_history"):
+        config("world", "runs/x", dataset, flow=FlowOptions(rollout_history=0.5))
     with pytest.raises(InputError, match=r"strides"):
-        config("world", "runs/x", dataset, flow=FlowOptions(rolled=0.5), init=InitConfig(pipeline="runs/y"))
+        config("world", "runs/x", dataset, flow=FlowOptions(rollout_history=0.5), init=InitConfig(pipeline="runs/y"))

@@ -42,14 +42,14 @@ def test_average_is_the_weighted_sum_and_leaves_the_weights_alone():
 
 def test_only_matrices_decay():
     layer = nn.Conv2d(2, 3, 3)
-    decayed, plain = parameter_groups(dict(layer.named_parameters()), 0.1, paces={})
+    decayed, plain = parameter_groups(dict(layer.named_parameters()), 0.1, lr_scales={})
     assert decayed["params"] == [layer.weight] and decayed["weight_decay"] == 0.1
     assert plain["params"] == [layer.bias] and plain["weight_decay"] == 0.0
 
 
 def test_parts_may_learn_at_their_own_pace():
     parts = nn.ModuleDict({"painter": nn.Linear(2, 2), "critic": nn.Linear(2, 2)})
-    groups = parameter_groups(dict(parts.named_parameters()), 0.1, paces={"critic.": 3.0})
+    groups = parameter_groups(dict(parts.named_parameters()), 0.1, lr_scales={"critic.": 3.0})
     pace = {id(p): group["pace"] for group in groups for p in group["params"]}
     assert len(pace) == 4
     assert {pace[id(p)] for p in parts["critic"].parameters()} == {3.0}

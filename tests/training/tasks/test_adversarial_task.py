@@ -22,7 +22,7 @@ def adversarial(output, dataset, pipeline_folder, **changes):
     values = dict(
         init=InitConfig(pipeline=str(pipeline_folder)),
         adversarial=AdversarialOptions(warmup=1, critic_width=8),
-        flow=FlowOptions(own_past=0.5, pure_noise=0.8),
+        flow=FlowOptions(generated_history=0.5, pure_noise=0.8),
         optim=OptimConfig(lr=1e-3, warmup=1, ema_decay=0.5),
     )
     return config("adversarial", output, dataset, **{**values, **changes})

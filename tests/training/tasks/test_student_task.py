@@ -23,7 +23,7 @@ def student(output, dataset, pipeline_folder, **changes):
     values = dict(
         init=InitConfig(pipeline=str(pipeline_folder)),
         student=StudentOptions(teacher_steps=4, steps=2, guidance={"text": 2.0}),
-        flow=FlowOptions(own_past=0.5),
+        flow=FlowOptions(generated_history=0.5),
     )
     return config("student", output, dataset, **{**values, **changes})
 

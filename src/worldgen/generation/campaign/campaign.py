@@ -62,7 +62,7 @@ class _Course:
     cell: Cell
     recipe: Recipe
     finished: dict[int, JobRecord] = field(default_factory=dict)
-    flying: set[int] = field(default_factory=set)
+    in_flight: set[int] = field(default_factory=set)
     now: CellStatus = field(default_factory=lambda: CellStatus("open", 0, 0))
 
     @property
@@ -80,7 +80,7 @@ class _Course:
     def wish(self) -> tuple[float, int] | None:
         """How urgent the next job is (least first), and its number; None when nothing more is needed."""
         prefix, wanted = self.prefix, jobs_ahead(self.now, self.cell.count, self.recipe.work)
-        ahead = {number for number in {*self.finished, *self.flying} if number >= prefix}
+        ahead = {number for number in {*self.finished, *self.in_flight} if number >= prefix}
         if len(ahead) >= wanted:
             return None
         number = next(n for n in range(prefix, prefix + len(ahead) + 1) if n not in ahead)
@@ -197,19 +197,19 @@ class Campaign:
 
     def _work(self, lock: Lock) -> Iterator[Status]:
         """Jobs until every cell is decided."""
-        flying = 0
+        in_flight = 0
         yield self._status()
         while True:
-            while flying < self.runner.capacity:
+            while in_flight < self.runner.capacity:
                 job = self._next_job()
                 if job is None:
                     break
                 self.runner.submit(job)
-                flying += 1
-            if not flying:
+                in_flight += 1
+            if not in_flight:
                 return
             for outcome in self.runner.wait():
-                flying -= not self._again(outcome)
+                in_flight -= not self._again(outcome)
                 lock.check()
             self._note_faults()
             yield self._status()
@@ -220,7 +220,7 @@ class Campaign:
             return None
         # The first of the most urgent cells in the recipe's order: cells grow side by side.
         _, number, key = min(wishes, key=lambda wish: wish[0])
-        self.courses[key].flying.add(number)
+        self.courses[key].in_flight.add(number)
         return Job(self.courses[key].cell, number, self.recipe.work.attempts, join(self.url, JOBS), self.weights_hash)
 
     def _again(self, outcome: JobOutcome) -> bool:
@@ -243,7 +243,7 @@ class Campaign:
         self._accept_weights(outcome.record)
         for fault in outcome.record.faults:
             self._note("fault", f"job {job.name}: {fault}")
-        course.flying.discard(job.number)
+        course.in_flight.discard(job.number)
         course.finished[job.number] = outcome.record
         course.update()
         self.session_attempts += len(outcome.record.tries)

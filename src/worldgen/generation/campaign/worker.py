@@ -69,7 +69,7 @@ class LoadedModels:
 class AttemptState:
     """An attempt on its way: the scene, what the model is given, and the best clip so far."""
 
-    take: CellAttempt
+    cell_attempt: CellAttempt
     scene: Scene
     conditions: Conditions
     labels: Labels
@@ -184,19 +184,19 @@ class SampleWorker:
                 continue
             verdict = shot.best[3]
             with self._timed("encode"):
-                made = shot.take.key, encode_sample(self._sample(shot))
-            yield made, AttemptRecord(attempt, shot.take.key, verdict.accepted, verdict.reasons, shot.candidates)
+                made = shot.cell_attempt.key, encode_sample(self._sample(shot))
+            yield made, AttemptRecord(attempt, shot.cell_attempt.key, verdict.accepted, verdict.reasons, shot.candidates)
 
     def _shot(self, job: Job, attempt: int) -> AttemptState:
         with self._timed("scene"):
-            take, scene = stage(self.recipe, job.cell, attempt)
+            cell_attempt, scene = stage(self.recipe, job.cell, attempt)
         with self._timed("conditions"):
             conditions = scene_conditions(
-                scene, text=take.caption, accepts=self.equipment.model.accepts, seed=take.noise_seed(0),
+                scene, text=cell_attempt.caption, accepts=self.equipment.model.accepts, seed=cell_attempt.noise_seed(0),
                 start=self.recipe.model.start,
             )  # fmt: skip
         with self._timed("labels"):
-            return AttemptState(take, scene, conditions, labels_of(scene))
+            return AttemptState(cell_attempt, scene, conditions, labels_of(scene))
 
     def _clips(self, shots: list[AttemptState], candidate: int) -> list[Clip | None]:
         """A clip per shot, None where the model makes no numbers; such clips are tried again alone before giving up."""
@@ -204,7 +204,7 @@ class SampleWorker:
             try:
                 return list(self._rollout(shots, candidate))
             except FloatingPointError as error:
-                self.faults.append(f"batch from attempt {shots[0].take.attempt}: {error}")
+                self.faults.append(f"batch from attempt {shots[0].cell_attempt.attempt}: {error}")
             out: list[Clip | None] = []
             for shot in shots:
                 out.append(self._alone(shot, candidate))
@@ -216,11 +216,11 @@ class SampleWorker:
                 return self._rollout([shot], candidate)[0]
             except FloatingPointError as error:
                 shot.failure = f"not a number: {error}"
-                self.faults.append(f"attempt {shot.take.attempt}, noise {candidate}, try {number + 1}: {error}")
+                self.faults.append(f"attempt {shot.cell_attempt.attempt}, noise {candidate}, try {number + 1}: {error}")
         return None
 
     def _rollout(self, shots: list[AttemptState], candidate: int) -> list[Clip]:
-        requests = [replace(shot.conditions, seed=shot.take.noise_seed(candidate)) for shot in shots]
+        requests = [replace(shot.conditions, seed=shot.cell_attempt.noise_seed(candidate)) for shot in shots]
         return self.equipment.model(requests, self.recipe.model.options())
 
     def _judge(self, shot: AttemptState, candidate: int, clip: Clip) -> None:
@@ -229,12 +229,12 @@ class SampleWorker:
         try:
             with self._timed("score"):
                 card = self.equipment.scorer.score(
-                    clip, scene=shot.scene, labels=shot.labels, ego=shot.scene.ego, text=shot.take.caption
+                    clip, scene=shot.scene, labels=shot.labels, ego=shot.scene.ego, text=shot.cell_attempt.caption
                 )
         except UNJUDGED as error:
             # The same clip would break the same instrument for ever; a set must not hang on one clip.
             shot.failure = f"not judged: {type(error).__name__} {error}"
-            self.faults.append(f"attempt {shot.take.attempt}, noise {candidate}: {shot.failure}")
+            self.faults.append(f"attempt {shot.cell_attempt.attempt}, noise {candidate}: {shot.failure}")
             return
         shot.offer(candidate, clip, card, self.equipment.gate.judge(card, shot.labels))
 
@@ -242,21 +242,21 @@ class SampleWorker:
         """The attempt's best clip with everything known about it; nothing in it depends on when or where it was made."""
         assert shot.best is not None
         candidate, clip, card, verdict = shot.best
-        take, recipe, scenario = shot.take, self.recipe, shot.take.scenario
+        cell_attempt, recipe, scenario = shot.cell_attempt, self.recipe, shot.cell_attempt.scenario
         options = recipe.model.options()
         context = shot.conditions.context
         return Sample(
-            key=take.key, clip=clip, caption=take.caption, drive=take.key,
-            split=split_drives([take.key], SplitConfig(fractions=recipe.split))[take.key], ego=shot.scene.ego,
+            key=cell_attempt.key, clip=clip, caption=cell_attempt.caption, drive=cell_attempt.key,
+            split=split_drives([cell_attempt.key], SplitConfig(fractions=recipe.split))[cell_attempt.key], ego=shot.scene.ego,
             camera=shot.scene.camera, labels=verdict.labels, scenario=scenario,
             tags=(scenario.weather, scenario.light, scenario.road, scenario.manoeuvre, *scenario.events),
             licence=recipe.licence, scorecard={**card.to_json(), **verdict.to_json()},
             conditions_used=shot.conditions.given,
             provenance={
                 "tool": "worldgen generate", "version": worldgen.__version__, "recipe": recipe.name,
-                "recipe_version": recipe.version, "recipe_hash": recipe.hash, "cell": take.cell.key,
-                "cell_label": take.cell.label, "attempt": take.attempt, "seed": take.seed, "candidate": candidate,
-                "candidates_tried": shot.candidates, "speed_mps": take.speed_mps,
+                "recipe_version": recipe.version, "recipe_hash": recipe.hash, "cell": cell_attempt.cell.key,
+                "cell_label": cell_attempt.cell.label, "attempt": cell_attempt.attempt, "seed": cell_attempt.seed, "candidate": candidate,
+                "candidates_tried": shot.candidates, "speed_mps": cell_attempt.speed_mps,
                 "drawn_frames": 0 if context is None else len(context),
                 "sampler": {"steps": options.steps, "chunk": options.chunk, "shift": options.shift, "guidance": dict(options.guidance)},
                 "model": self.equipment.name, "weights_hash": self.equipment.weights_hash,

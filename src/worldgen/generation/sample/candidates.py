@@ -24,7 +24,7 @@ SEEN_SHARE = 0.09
 """Height of what is visible of a thing, as a share of the picture's width, from which a newcomer knows it: 20 px of 224."""
 
 
-def best_take(scenario: Scenario, seed: int, *, make: Callable[[int], Scene]) -> tuple[Scene, int]:
+def best_candidate(scenario: Scenario, seed: int, *, make: Callable[[int], Scene]) -> tuple[Scene, int]:
     """A scene of ``scenario`` and the number of its take, 0 for the scene of ``seed`` itself.
 
     make: the scene of a seed. Only the agents asked for count; without any, the first take is taken. Equal seeds give equal

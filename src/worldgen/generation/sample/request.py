@@ -92,7 +92,7 @@ def prepare(request: SampleRequest, accepts: tuple[str, ...]) -> Prepared:
 
 
 def _from_scene(request: SampleRequest, accepts: tuple[str, ...]) -> Prepared:
-    from worldgen.generation.sample.candidates import best_take
+    from worldgen.generation.sample.candidates import best_candidate
     from worldgen.prompts import parse
     from worldgen.rendering.labelling import labels_of
     from worldgen.rendering.scene_conditions import scene_conditions
@@ -106,7 +106,7 @@ def _from_scene(request: SampleRequest, accepts: tuple[str, ...]) -> Prepared:
         notes = {k: v for k, v in parsed.to_json().items() if k in ("assumed", "not_understood")}
     scenario, ego = _with_ego(scenario, request)
     camera = Camera.from_fov(request.width_px, request.height_px, 70.0, height_m=1.4, pitch_rad=0.03)
-    scene, notes["take"] = best_take(
+    scene, notes["take"] = best_candidate(
         scenario, request.seed,
         make=lambda seed: simulate(scenario, seed, fps=request.fps, num_frames=request.frames, camera=camera, ego=ego),
     )  # fmt: skip

@@ -210,10 +210,10 @@ class AttentionBlock(nn.Module):
         q, k = rotate(q, around.times), rotate(k, around.times)
         if around.cache is not None:
             k, v = around.cache.extend(self.layer, k, v, keep=around.keep)
-        past = k.shape[2] - frames
+        reprojected = k.shape[2] - frames
         allowed = None
         if frames > 1:
-            allowed = torch.ones(frames, past + frames, dtype=torch.bool, device=x.device).tril(past)
+            allowed = torch.ones(frames, reprojected + frames, dtype=torch.bool, device=x.device).tril(reprojected)
         return self.temporal.join(attend(q, k, v, allowed)).unflatten(0, (batch, count)).transpose(1, 2)
 
     def _to_text(self, x: torch.Tensor, around: Surroundings) -> torch.Tensor:

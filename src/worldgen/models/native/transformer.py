@@ -178,10 +178,10 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         nn.init.zeros_(self.noise_stem.bias)
         self.noise_stem.to(self.stem.weight, memory_format=torch.channels_last)
 
-    def variance(self, past: torch.Tensor) -> torch.Tensor:
-        """Variance ``(B, C, F, h, w)`` of clean latents around ``past``: that of a change where it was seen, else that of data."""
-        seen = past[:, -1:]
-        change, data = (s.to(past).square()[None, :, None, None, None] for s in (self.change_spread, self.data_spread))
+    def variance(self, reprojected: torch.Tensor) -> torch.Tensor:
+        """Variance ``(B, C, F, h, w)`` of clean latents around ``reprojected``: that of a change where it was seen, else that of data."""
+        seen = reprojected[:, -1:]
+        change, data = (s.to(reprojected).square()[None, :, None, None, None] for s in (self.change_spread, self.data_spread))
         return seen * change + (1 - seen) * data
 
     def new_cache(self, window: int | None = None) -> TemporalCache:
@@ -192,7 +192,7 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         self,
         latents: torch.Tensor,
         t: torch.Tensor,
-        past: torch.Tensor,
+        reprojected: torch.Tensor,
         conditions: ConditionBatch,
         text: torch.Tensor,
         *,
@@ -204,11 +204,11 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         latents ``(B, C, F, h, w)``: ``(1 - t) * data + t * noise`` per frame. t ``(B, F)`` in [0, 1], 0 for known
         frames. past ``(B, C + 1, F, h, w)``: the latest known picture before this chunk, moved to each frame's view and
         encoded, and where it was seen (zeros when there is none). text ``(B, L, Dt)``: states of ``conditions.text_ids``. With a
-        ``cache``, frames continue after those in it. layout: what :meth:`read_layout` made of the conditions, where that is
+        ``cache``, frames continue after those in it. layout: what :meth:`encode_layout` made of the conditions, where that is
         known already.
         """
-        guess = self._guess(latents, t, past)
-        seen = self._seen(guess, past, conditions, text, cache, layout=layout)
+        guess = self._guess(latents, t, reprojected)
+        seen = self._seen(guess, reprojected, conditions, text, cache, layout=layout)
         batch, _, frames, height, width = latents.shape
         y = self.up(seen.whole).flatten(0, 1).unflatten(1, (height // 2, width // 2)).movedim(-1, 1)
         x = self.merge(torch.cat([seen.detail, F.pixel_shuffle(y, 2)], 1).contiguous(memory_format=torch.channels_last))
@@ -222,14 +222,14 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         correction = correction + sum(s * picture for s, picture in zip(strengths, seen.pictures, strict=True))
         # Velocity = (x_t - x0) / t, written so that nothing is divided by a small t.
         time, variance = guess.time, guess.variance
-        linear = ((time - variance * (1 - time)) * latents - time * past[:, :-1]) / guess.spread
+        linear = ((time - variance * (1 - time)) * latents - time * reprojected[:, :-1]) / guess.spread
         return linear - (variance / guess.spread).sqrt() * correction
 
-    def remember(
+    def append_to_cache(
         self,
         latents: torch.Tensor,
         t: torch.Tensor,
-        past: torch.Tensor,
+        reprojected: torch.Tensor,
         conditions: ConditionBatch,
         text: torch.Tensor,
         *,
@@ -237,16 +237,16 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         layout: EncodedLayout | None = None,
     ) -> None:
         """Add final frames (t = 0) to ``cache``; arguments as in :meth:`forward`. Nothing is painted, which is half of the work."""
-        self._seen(self._guess(latents, t, past), past, conditions, text, cache, layout=layout, keep=True)
+        self._seen(self._guess(latents, t, reprojected), reprojected, conditions, text, cache, layout=layout, keep=True)
         cache.advance(latents.shape[2])
 
-    def _guess(self, latents: torch.Tensor, t: torch.Tensor, past: torch.Tensor) -> _Guess:
+    def _guess(self, latents: torch.Tensor, t: torch.Tensor, reprojected: torch.Tensor) -> _Guess:
         # With data N(m, s^2), the mean of x0 given x_t is m + s^2 (1 - t) / d (x_t - (1 - t) m), d = s^2 (1 - t)^2 + t^2,
         # and its standard deviation s t / sqrt(d): what the network reads, and the unit of what it corrects (as the
         # preconditioning of Karras et al. 2022, arXiv:2206.00364, section 5, with the moved past for the mean). It reads
         # this guess instead of x_t, which at t = 1 is noise and nothing else.
-        variance = self.variance(past)
-        mean = past[:, :-1]  # also where the point was not seen: what is near in the old picture is better than grey
+        variance = self.variance(reprojected)
+        mean = reprojected[:, :-1]  # also where the point was not seen: what is near in the old picture is better than grey
         time = t.to(latents.dtype)[:, None, :, None, None]
         spread = variance * (1 - time).square() + time.square()
         unexplained = latents - (1 - time) * mean
@@ -254,7 +254,7 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         return _Guess(t, time, variance, spread, clean, unexplained / spread.sqrt())
 
     def _seen(
-        self, guess: _Guess, past: torch.Tensor, conditions: ConditionBatch, text: torch.Tensor,
+        self, guess: _Guess, reprojected: torch.Tensor, conditions: ConditionBatch, text: torch.Tensor,
         cache: TemporalCache | None, *, layout: EncodedLayout | None, keep: bool = False,
     ) -> _Features:  # fmt: skip
         """What is made of all that is given, before anything is painted; with ``keep`` the cache remembers it."""
@@ -264,11 +264,11 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         flat = frame.flatten(0, 1)
         detail_mod = self.detail_modulation(flat).unflatten(-1, (ConvBlock.MODULATIONS, -1))  # (B*F, 3, D0)
         attention_mod = self.modulation(frame).unflatten(-1, (AttentionBlock.MODULATIONS, -1))  # (B, F, 9, D)
-        layout = layout or self.read_layout(conditions, guess.clean)
+        layout = layout or self.encode_layout(conditions, guess.clean)
         unit = self._unit(guess.clean)
-        time = guess.time.expand_as(past[:, -1:])
+        time = guess.time.expand_as(reprojected[:, -1:])
         x = self.stem(
-            _flat(torch.cat([guess.clean / unit, past[:, :-1] / unit, layout.pictures[0], past[:, -1:], time], 1))
+            _flat(torch.cat([guess.clean / unit, reprojected[:, :-1] / unit, layout.pictures[0], reprojected[:, -1:], time], 1))
         )
         if layout.features is not None:
             x = x + layout.features
@@ -292,7 +292,7 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         """Each channel's own spread, or the mean brightness of patches would drown their edges."""
         return self.data_spread.to(like)[None, :, None, None, None]
 
-    def read_layout(self, conditions: ConditionBatch, like: torch.Tensor) -> EncodedLayout:
+    def encode_layout(self, conditions: ConditionBatch, like: torch.Tensor) -> EncodedLayout:
         """What the network makes of the layout before anything else; ``like`` are latents ``(B, C, F, h, w)`` of its frames."""
         if conditions.layout is None:
             return EncodedLayout((torch.zeros_like(like),) * PICTURES, None)

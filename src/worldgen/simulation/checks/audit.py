@@ -65,66 +65,66 @@ def ego_boxes(poses: np.ndarray) -> np.ndarray:
     return np.stack([x, y, poses[:, 2], half, np.full(len(poses), EGO_HALF_WIDTH_M)], 1)
 
 
-def event_ttc_s(take: SimulatedBodies, played: Played, substeps: int) -> float | None:
+def event_ttc_s(bodies: SimulatedBodies, played: Played, substeps: int) -> float | None:
     """Least time to collision (s) between the ego and the event's actors over the clip; None if never closing."""
     least = np.inf
     for track in played.mains:
-        i = take.index(track)
+        i = bodies.index(track)
         if i is None:
             continue
-        box = take.boxes[:, i].copy()
+        box = bodies.boxes[:, i].copy()
         box[:, 4] = track.swept_half_width_m[::substeps]
         ttc = time_to_collision(
-            take.boxes[:, 0], box, take.velocities[:, 0], take.velocities[:, i], margin_m=TTC_MARGIN_M
+            bodies.boxes[:, 0], box, bodies.velocities[:, 0], bodies.velocities[:, i], margin_m=TTC_MARGIN_M
         )
         least = min(least, float(ttc.min()))
     return None if not np.isfinite(least) else least
 
 
-def event_faults(take: SimulatedBodies, event: Event, played: Played, camera: Camera, substeps: int) -> list[str]:
+def event_faults(bodies: SimulatedBodies, event: Event, played: Played, camera: Camera, substeps: int) -> list[str]:
     """What is wrong with an event as it came out: bodies meeting the ego, range, size, sight."""
     faults = []
-    own = [i for track in played.mains if (i := take.index(track)) is not None]
-    essential = [i for i, t in enumerate(take.tracks, 1) if t.essential]
+    own = [i for track in played.mains if (i := bodies.index(track)) is not None]
+    essential = [i for i, t in enumerate(bodies.tracks, 1) if t.essential]
     if len(own) < len(played.mains):
         return [f"{event.name}: an actor is missing"]
-    if any(boxes_overlap(take.boxes[:, 0], take.boxes[:, i]).any() for i in essential):
+    if any(boxes_overlap(bodies.boxes[:, 0], bodies.boxes[:, i]).any() for i in essential):
         faults.append(f"{event.name}: the ego runs into it")
-    ttc = event_ttc_s(take, played, substeps)
+    ttc = event_ttc_s(bodies, played, substeps)
     low, high = event.ttc_range_s
     if ttc is None or not low <= ttc <= high:
         shown = "none" if ttc is None else f"{ttc:.2f} s"
         faults.append(f"{event.name}: least time to collision {shown}, outside {low} to {high} s")
-    sight = take.sight(camera)
+    sight = bodies.sight(camera)
     first = own[0] - 1
     seen = sight.visible[:, first]
-    if _share(seen, take) < MIN_EVENT_VISIBLE:
-        faults.append(f"{event.name}: in view for {100 * _share(seen, take):.0f} % of the clip")
+    if _share(seen, bodies) < MIN_EVENT_VISIBLE:
+        faults.append(f"{event.name}: in view for {100 * _share(seen, bodies):.0f} % of the clip")
     elif sight.height_px[seen, first].max() < MIN_EVENT_HEIGHT_PX:
         faults.append(f"{event.name}: only {sight.height_px[seen, first].max():.1f} pixels tall")
     return faults
 
 
-def _share(seen: np.ndarray, take: SimulatedBodies) -> float:
+def _share(seen: np.ndarray, bodies: SimulatedBodies) -> float:
     """Share of the clip in which something is seen; of long clips, share of four seconds."""
-    return float(seen.sum() / min(len(seen), 4 * take.motion.fps + 1))
+    return float(seen.sum() / min(len(seen), 4 * bodies.motion.fps + 1))
 
 
-def request_faults(take: SimulatedBodies, tracks: list[Track], camera: Camera) -> list[str]:
+def request_faults(bodies: SimulatedBodies, tracks: list[Track], camera: Camera) -> list[str]:
     """Which asked-for agents are not seen for a good part of the clip, near enough."""
     if not tracks:
         return []
-    sight = take.sight(camera)
+    sight = bodies.sight(camera)
     faults = []
     for track in tracks:
-        i = take.index(track)
+        i = bodies.index(track)
         if i is None:
             faults.append(f"{track.kind}: no room for it")
             continue
         seen = sight.visible[:, i - 1]
         near = 26.0 if track.kind in WALKING_KINDS else 42.0
-        if _share(seen, take) < MIN_REQUEST_VISIBLE:
-            faults.append(f"{track.kind}: in view for {100 * _share(seen, take):.0f} % of the clip")
+        if _share(seen, bodies) < MIN_REQUEST_VISIBLE:
+            faults.append(f"{track.kind}: in view for {100 * _share(seen, bodies):.0f} % of the clip")
         elif len(tracks) == 1 and sight.distance_m[seen, i - 1].min() > near:
             faults.append(f"{track.kind}: never nearer than {sight.distance_m[seen, i - 1].min():.0f} m")
     return faults
@@ -146,10 +146,10 @@ def without_overlaps(
     return [t for k, t in enumerate(tracks, 1) if k not in dropped], lost
 
 
-def record(event: Event, played: Played, take: SimulatedBodies, substeps: int) -> EventRecord:
+def record(event: Event, played: Played, bodies: SimulatedBodies, substeps: int) -> EventRecord:
     """The event as it happened; its main actor's track comes first."""
     role = f"{event.name}:"
-    mains = [i for t in played.mains if (i := take.index(t)) is not None]
-    others = [i for i, t in enumerate(take.tracks, 1) if t.role.startswith(role) and i not in mains]
-    ttc = event_ttc_s(take, played, substeps)
+    mains = [i for t in played.mains if (i := bodies.index(t)) is not None]
+    others = [i for i, t in enumerate(bodies.tracks, 1) if t.role.startswith(role) and i not in mains]
+    ttc = event_ttc_s(bodies, played, substeps)
     return EventRecord(event.name, (*mains, *others), round(max(played.start_s, 0.0), 4), round(played.end_s, 4), ttc)

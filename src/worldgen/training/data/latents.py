@@ -32,7 +32,7 @@ from worldgen.models.native.pixels import video_from_clips
 from worldgen.models.weights import weights_hash
 from worldgen.training.data.clips import ClipPlace, Clips
 from worldgen.training.data.rendered_layouts import layout_shape, mirror_layout, scene_layout
-from worldgen.training.data.spans import clip_pasts, cut_sample, mirrored_sample, span_of
+from worldgen.training.data.spans import clip_histories, cut_sample, mirrored_sample, span_of
 from worldgen.training.data.windows import ClipRecord
 from worldgen.training.loop.timing import PartProgress
 
@@ -88,9 +88,9 @@ class LatentCache:
         """Latents ``(F, C, h, w)`` float32 of some frames of a clip."""
         return self._frames("mirrored" if mirrored else "latents", index, frames)
 
-    def past(self, index: int, frames: slice, *, mirrored: bool = False) -> np.ndarray:
+    def reprojected(self, index: int, frames: slice, *, mirrored: bool = False) -> np.ndarray:
         """The past ``(F, C + 1, h, w)`` float32 of each frame, from the frame ``frames.step`` before it."""
-        return self._frames(past_name(frames.step or 1, mirrored), index, frames)
+        return self._frames(history_name(frames.step or 1, mirrored), index, frames)
 
     def layout(self, index: int, frames: slice, *, mirrored: bool = False) -> np.ndarray | None:
         """Layout maps ``(F, K, hl, wl)`` float16 of some frames of a clip, or None where it has none."""
@@ -107,7 +107,7 @@ class LatentCache:
         return np.asarray(self._maps[name][chosen], dtype=dtype)
 
 
-def past_name(stride: int, mirrored: bool) -> str:
+def history_name(stride: int, mirrored: bool) -> str:
     """Name of the array with the pasts at one stride."""
     return f"past{stride}" + ("_mirrored" if mirrored else "")
 
@@ -259,7 +259,7 @@ class _LatentMaker:
         shapes = {"latents": (latent_shape, np.float16), "ego": ((2,), np.float32)}
         for mirrored in self._sides:
             shapes["mirrored" if mirrored else "latents"] = (latent_shape, np.float16)
-            shapes |= {past_name(stride, mirrored): (past_shape, np.float16) for stride in self.key.strides}
+            shapes |= {history_name(stride, mirrored): (past_shape, np.float16) for stride in self.key.strides}
         if self.key.layouts:
             shapes["layout"] = (layout_shape(config.width_px, config.height_px), np.uint8)
         for name, (shape, dtype) in shapes.items():
@@ -279,8 +279,8 @@ class _LatentMaker:
             shown_maps = mirror_layout(maps) if mirrored and maps is not None else maps
             arrays["mirrored" if mirrored else "latents"][rows] = _encode_frames(codec, shown.clip.frames, device)
             for stride in self.key.strides:
-                worn = clip_pasts(codec, shown, shown_maps, stride=stride, device=device)
-                arrays[past_name(stride, mirrored)][rows] = worn
+                worn = clip_histories(codec, shown, shown_maps, stride=stride, device=device)
+                arrays[history_name(stride, mirrored)][rows] = worn
         if sample.ego is not None:
             arrays["ego"][rows] = sample.ego.to_array()
         if maps is not None:

@@ -24,7 +24,7 @@ from worldgen.models.native.loading import pipeline_hash
 from worldgen.models.native.pipeline import WorldPipeline
 from worldgen.models.native.rollout.rollout import METHOD, Rollout, SamplerOptions
 from worldgen.models.native.text import text_states
-from worldgen.training.data.latents import LatentCache, Launcher, past_name
+from worldgen.training.data.latents import LatentCache, Launcher, history_name
 from worldgen.training.loop.timing import PartProgress
 
 GIVEN = 2
@@ -39,21 +39,21 @@ class RolloutHistory:
     path: Path
     cache: LatentCache
 
-    def past(self, index: int, frames: slice) -> np.ndarray:
+    def reprojected(self, index: int, frames: slice) -> np.ndarray:
         """The past ``(F, C + 1, h, w)`` float32 of some frames of a clip, at stride 1."""
         first = self.cache.offsets[index]
         maps = np.load(self.path, mmap_mode="r", allow_pickle=False)
         return np.asarray(maps[first + frames.start : first + frames.stop], dtype=np.float32)
 
 
-def rolled_pasts(
+def rollout_histories(
     folder: Path, cache: LatentCache, numbers: list[int], pipeline: WorldPipeline, *, from_noise: float, batch: int,
     launcher: Launcher,
 ) -> tuple[RolloutHistory, str]:  # fmt: skip
     """Pasts of rollouts of the clips ``numbers`` of ``cache``, kept in a folder below ``folder`` that is named by what they are
     made from; what is there already is not made again.
 
-    Of the clips with a layout, a share ``from_noise`` begins with a frame the network paints from no past at all. ``batch``
+    Of the clips with a layout, a share ``from_noise`` begins with a frame the network paints from no reprojected at all. ``batch``
     clips go on together; the processes of ``launcher`` share the work. Also returned: that name.
     """
     numbers = sorted(set(numbers))
@@ -111,7 +111,7 @@ class _HistoryMaker:
         self.folder.mkdir(parents=True, exist_ok=True)
         for path in (self.folder / "rolled.json", *self.folder.glob("part*.jsonl")):
             path.unlink(missing_ok=True)
-        shutil.copyfile(self.cache.folder / f"{past_name(1, False)}.npy", self.folder / "past.npy")
+        shutil.copyfile(self.cache.folder / f"{history_name(1, False)}.npy", self.folder / "past.npy")
         flush(self.folder / "past.npy")
         write_json(self.folder / "rolled.json", birth)
 
@@ -127,9 +127,9 @@ class _HistoryMaker:
         pace = PartProgress(len(left), self.launcher.report, self.launcher.stop)
         with journal.open("a", encoding="utf-8") as file:
             for count, group in enumerate(left, 1):
-                for number, past in zip(group.numbers, self._pasts(group), strict=True):
+                for number, reprojected in zip(group.numbers, self._pasts(group), strict=True):
                     last = self.cache.offsets[number] + self.cache.records[number].num_frames
-                    array[last - len(past) : last] = past
+                    array[last - len(reprojected) : last] = reprojected
                 file.write(json.dumps({"clips": group.numbers}) + "\n")
                 file.flush()
                 pace.tell(count)
@@ -156,8 +156,8 @@ class _HistoryMaker:
             rollout = Rollout(pipeline, conditions, text, seeds=seeds, options=SamplerOptions())
             if group.given:
                 rollout.feed(torch.from_numpy(latents).transpose(1, 2).to(device, text.dtype))
-            pasts = []
+            histories = []
             while rollout.position < frames:
                 rollout.make(1, latents.shape[2:])
-                pasts.append(rollout.past)
-        return torch.cat(pasts, 2).transpose(1, 2).float().cpu().numpy().astype(np.float16)
+                histories.append(rollout.reprojected)
+        return torch.cat(histories, 2).transpose(1, 2).float().cpu().numpy().astype(np.float16)

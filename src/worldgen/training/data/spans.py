@@ -12,7 +12,7 @@ from worldgen.core.ego import EgoMotion
 from worldgen.core.samples import Sample
 from worldgen.core.seeds import numpy_rng
 from worldgen.models.native.conditions import ClipConditions, batch_conditions
-from worldgen.models.native.history.reprojection import worn_pasts
+from worldgen.models.native.history.reprojection import degraded_histories
 from worldgen.models.native.pixels import video_from_clips
 from worldgen.training.data.windows import mirror_camera, mirror_ego
 
@@ -49,7 +49,7 @@ def mirrored_sample(sample: Sample) -> Sample:
 
 
 @torch.no_grad()
-def clip_pasts(codec, sample: Sample, maps: np.ndarray | None, *, stride: int, device: torch.device) -> np.ndarray:
+def clip_histories(codec, sample: Sample, maps: np.ndarray | None, *, stride: int, device: torch.device) -> np.ndarray:
     """The past ``(T, C + 1, h, w)`` float16 of every frame of a clip, worn as in a rollout; the same every time."""
     rng = numpy_rng("worn past", sample.key, stride)
     share = rng.uniform(*FRESH_SHARE)
@@ -62,7 +62,7 @@ def clip_pasts(codec, sample: Sample, maps: np.ndarray | None, *, stride: int, d
     clip = ClipConditions(len(sample.clip), sample.clip.fps, None, sample.ego, sample.camera, maps)
     conditions = batch_conditions([clip], None).to(device)
     pictures = video_from_clips([sample.clip])[0].movedim(1, 0).to(device)
-    pasts = worn_pasts(
+    histories = degraded_histories(
         codec, pictures, conditions, stride=stride, fresh=lambda: bool(rng.random() < share), stain=stain
     )
-    return pasts.float().cpu().numpy().astype(np.float16)
+    return histories.float().cpu().numpy().astype(np.float16)

@@ -26,19 +26,19 @@ def lr_factor(step: int, progress: float, *, warmup: int, final: float) -> float
 
 
 def parameter_groups(
-    parameters: dict[str, nn.Parameter], weight_decay: float, *, paces: Mapping[str, float]
+    parameters: dict[str, nn.Parameter], weight_decay: float, *, lr_scales: Mapping[str, float]
 ) -> list[dict]:
     """AdamW groups: matrices and kernels decay, vectors and scalars do not.
 
-    paces: start of a name -> factor on the learning rate of the parameters whose names start so (as ``pace``; others: 1).
+    paces: start of a name -> factor on the learning rate of the parameters whose names start so (as ``lr_scale``; others: 1).
     """
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in parameters.items():
-        pace = next((factor for start, factor in paces.items() if name.startswith(start)), 1.0)
-        groups.setdefault((pace, parameter.ndim >= 2), []).append(parameter)
+        lr_scale = next((factor for start, factor in lr_scales.items() if name.startswith(start)), 1.0)
+        groups.setdefault((lr_scale, parameter.ndim >= 2), []).append(parameter)
     return [
-        {"params": members, "weight_decay": weight_decay if decayed else 0.0, "pace": pace}
-        for (pace, decayed), members in groups.items()
+        {"params": members, "weight_decay": weight_decay if decayed else 0.0, "pace": lr_scale}
+        for (lr_scale, decayed), members in groups.items()
     ]
 
 

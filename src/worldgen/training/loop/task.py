@@ -49,7 +49,7 @@ class Task(Protocol):
     """Name of the folder that :meth:`save` fills: model or adapter."""
     partial: bool
     """Whether a step may leave some trained weights without a gradient (a condition that is absent from the batch)."""
-    paces: Mapping[str, float]
+    lr_scales: Mapping[str, float]
     """Start of a parameter's name -> factor on its learning rate; {} where all learn at one."""
 
     def probe(self) -> torch.Tensor:

@@ -88,7 +88,7 @@ class Trainer:
         buffers = {name: b for name, b in module.named_buffers() if name in persistent}
         self.need = preflight.check(module, self.output, keep=config.keep, ema=config.optim.ema_decay > 0)
         optimizer = torch.optim.AdamW(
-            parameter_groups(parameters, config.optim.weight_decay, paces=task.paces),
+            parameter_groups(parameters, config.optim.weight_decay, lr_scales=task.lr_scales),
             lr=config.optim.lr,
             betas=config.optim.betas,
             eps=config.optim.eps,
@@ -116,12 +116,12 @@ class Trainer:
             return TrainingOutcome(True, self.progress.step, line)
         batches = self._batches()
         options = {"per_step": self.layout.per_step, "start_step": self.progress.step}
-        pace = StepTimer(self.config, self.launch.report, **options)
+        lr_scale = StepTimer(self.config, self.launch.report, **options)
         while not self._done():
             result = self._step(batches)
             self._refuse_non_finite(result)
             self._advance(result)
-            pace.tell(self.progress, grad_norm=result.grad_norm, device=self.device)
+            lr_scale.tell(self.progress, grad_norm=result.grad_norm, device=self.device)
             self._watch()
             if result.stop and not self._done():
                 self._save()

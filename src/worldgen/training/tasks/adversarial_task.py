@@ -32,7 +32,7 @@ class AdversarialModule(WorldModule):
 
     def forward(self, batch: WorldBatch, generators: list[torch.Generator]):
         generator = generators[0]
-        examples = self.practised(batch.examples, generator)
+        examples = self.with_model_histories(batch.examples, generator)
         networks = (self.transformer, self.text_encoder)
         loss = adversarial_loss(
             networks,
@@ -56,7 +56,7 @@ class AdversarialTask(WorldTask):
         self.module = AdversarialModule(self.pipeline, config)
         # A batch in which no frame starts from pure noise leaves the critic without a gradient.
         self.partial = True
-        self.paces = {"critic.": config.adversarial.critic_pace}
+        self.lr_scales = {"critic.": config.adversarial.critic_lr_scale}
 
     def _pipeline(self, captions: list[str]) -> WorldPipeline:
         pipeline = super()._pipeline(captions)

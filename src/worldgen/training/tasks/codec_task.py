@@ -98,7 +98,7 @@ class CodecTask:
 
     product = "model"
     partial = False
-    paces: Mapping[str, float] = MappingProxyType({})
+    lr_scales: Mapping[str, float] = MappingProxyType({})
 
     def __init__(self, config: TrainConfig, device: torch.device, launch: Launch) -> None:
         self.config, self.device = config, device

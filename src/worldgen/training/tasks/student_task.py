@@ -40,7 +40,7 @@ class StudentModule(WorldModule):
 
     def forward(self, batch: WorldBatch, generators: list[torch.Generator]):
         generator = generators[0]
-        examples = self.practised(self.understood(batch.examples), generator)
+        examples = self.with_model_histories(self.understood(batch.examples), generator)
         teacher, options = tuple(self.teacher), self.student_options
         return student_loss(self.student, teacher, examples, generator, options=options, flow=self.options)
 

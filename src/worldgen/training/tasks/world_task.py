@@ -23,8 +23,8 @@ from worldgen.files.atomic import write_bytes, write_json
 from worldgen.models.native.adapters import adapters_off, attach_lora, save_adapter
 from worldgen.models.native.codec import decode_video
 from worldgen.models.native.conditions import ClipConditions, batch_conditions
-from worldgen.models.native.history.erasure import with_things_erased
-from worldgen.models.native.history.generated_history import with_own_past
+from worldgen.models.native.history.erasure import with_objects_erased
+from worldgen.models.native.history.generated_history import with_generated_history
 from worldgen.models.native.loading import load_pipeline
 from worldgen.models.native.losses.flow import Examples, FlowOptions, validation_losses, world_loss
 from worldgen.models.native.pipeline import WorldPipeline
@@ -33,7 +33,7 @@ from worldgen.models.native.rollout.rollout import SamplerOptions
 from worldgen.models.native.text import text_states
 from worldgen.training.data.clips import Clips
 from worldgen.training.data.latents import LatentCache, Launcher, cached_latents
-from worldgen.training.data.rollout_history import RolloutHistory, rolled_pasts
+from worldgen.training.data.rollout_history import RolloutHistory, rollout_histories
 from worldgen.training.data.windows import TrainingWindow, cut_window, mirror_text, usable_strides, window_at
 from worldgen.training.loop.data_order import Draw
 from worldgen.training.loop.record import Launch
@@ -60,11 +60,11 @@ class WorldBatch:
 
 @dataclass(frozen=True, eq=False)
 class WindowItem:
-    """A window with its latents ``(F, C, h, w)``, pasts ``(F, C + 1, h, w)`` and layout ``(F, K, hl, wl)`` or None."""
+    """A window with its latents ``(F, C, h, w)``, histories ``(F, C + 1, h, w)`` and layout ``(F, K, hl, wl)`` or None."""
 
     window: TrainingWindow
     latents: np.ndarray
-    past: np.ndarray
+    reprojected: np.ndarray
     layout: np.ndarray | None
 
     @property
@@ -74,11 +74,11 @@ class WindowItem:
 
 
 class WindowItems:
-    """Windows of the cached training clips; ``chosen`` are their numbers in the cache, once per turn in an epoch. ``rolled`` and
-    ``rolled_share``: pasts of rollouts, and how many windows take theirs from there."""
+    """Windows of the cached training clips; ``chosen`` are their numbers in the cache, once per turn in an epoch. ``rollout_history`` and
+    ``rollout_history_share``: pasts of rollouts, and how many windows take theirs from there."""
 
-    rolled: RolloutHistory | None = None
-    rolled_share: float = 0.0
+    rollout_history: RolloutHistory | None = None
+    rollout_history_share: float = 0.0
 
     def __init__(self, cache: LatentCache, chosen: list[int], config: TrainConfig, tokenizer) -> None:
         self.cache, self.chosen, self.config, self.tokenizer = cache, chosen, config.data, tokenizer
@@ -90,27 +90,27 @@ class WindowItems:
     def load(self, draw: Draw) -> WindowItem:
         number, rng = self.chosen[draw.index], draw.rng()
         item = self.take(number, cut_window(self.cache.records[number], self.config, rng))
-        if self.rolled is None or rng.random() >= self.rolled_share:
+        if self.rollout_history is None or rng.random() >= self.rollout_history_share:
             return item
-        return dataclasses.replace(item, past=self.rolled.past(number, item.window.frames))
+        return dataclasses.replace(item, reprojected=self.rollout_history.reprojected(number, item.window.frames))
 
-    def roll(self, rolled: RolloutHistory, name: str, share: float) -> None:
+    def roll(self, rollout_history: RolloutHistory, name: str, share: float) -> None:
         """From now on take a share of the pasts from rollouts; ``name`` is what those were made from."""
-        self.rolled, self.rolled_share = rolled, share
+        self.rollout_history, self.rollout_history_share = rollout_history, share
         self.data_hash = stable_key("windows", self.data_hash, name, share)
 
     def take(self, number: int, window: TrainingWindow) -> WindowItem:
         """A window of clip ``number`` of the cache."""
-        latents, past, layout = (
+        latents, reprojected, layout = (
             read(number, window.frames, mirrored=window.mirrored)
-            for read in (self.cache.latents, self.cache.past, self.cache.layout)
+            for read in (self.cache.latents, self.cache.reprojected, self.cache.layout)
         )
-        return WindowItem(window, latents, past, layout)
+        return WindowItem(window, latents, reprojected, layout)
 
     def collate(self, items: list[WindowItem]) -> WorldBatch:
         stack = lambda arrays: torch.from_numpy(np.stack(arrays)).transpose(1, 2).contiguous()  # noqa: E731
         conditions = batch_conditions([item.conditions for item in items], self.tokenizer)
-        examples = Examples(stack([i.latents for i in items]), stack([i.past for i in items]), conditions)
+        examples = Examples(stack([i.latents for i in items]), stack([i.reprojected for i in items]), conditions)
         return WorldBatch(tuple(item.window.key for item in items), examples)
 
 
@@ -125,14 +125,14 @@ class WorldModule(nn.Module):
     def forward(self, batch: WorldBatch, generators: list[torch.Generator]):
         # The noise is drawn once for a micro-batch, so its first generator draws everything.
         generator = generators[0]
-        examples = self.practised(batch.examples, generator)
+        examples = self.with_model_histories(batch.examples, generator)
         return world_loss(self.transformer, self.text_encoder, examples, generator, options=self.options)
 
-    def practised(self, examples: Examples, generator: torch.Generator) -> Examples:
+    def with_model_histories(self, examples: Examples, generator: torch.Generator) -> Examples:
         """``examples`` with the pasts that the network meets in rollouts."""
         options, networks = self.options, (self.transformer, self.text_encoder, *self._codec)
-        examples = with_own_past(networks, examples, generator, share=options.own_past, from_noise=options.from_noise)
-        return with_things_erased(examples, generator, share=options.erased)
+        examples = with_generated_history(networks, examples, generator, share=options.generated_history, from_noise=options.from_noise)
+        return with_objects_erased(examples, generator, share=options.erased)
 
 
 class WorldTask:
@@ -155,19 +155,19 @@ class WorldTask:
         base = Path(config.data.cache).expanduser() if config.data.cache else output_folder(config) / "latents"
         launcher = Launcher(accelerator, config.workers, launch.report, launch.stop)
         cache = cached_latents(base, clips, training + held_out, codec=self.pipeline.codec.eval(), launcher=launcher)
-        self.partial, self.paces = not all(cache.has_layout), {}
+        self.partial, self.lr_scales = not all(cache.has_layout), {}
         number = {place: i for i, place in enumerate(training)}
         chosen = [number[place] for place in clips.repeated(training)]
         self.items = WindowItems(cache, chosen, config, self.pipeline.tokenizer)
         self.held_out = _spread(range(len(training), len(cache)), config.validate_clips)
         if not self.held_out:
             launch.report("no clips of split val are long enough: nothing is measured on held-out clips")
-        if config.flow.rolled:
-            rolled = rolled_pasts(
+        if config.flow.rollout_history:
+            rollout_history = rollout_histories(
                 output_folder(config) / "rolled", cache, self.items.chosen, self.pipeline, from_noise=config.flow.from_noise,
                 batch=config.batch, launcher=launcher,
             )  # fmt: skip
-            self.items.roll(*rolled, config.flow.rolled)
+            self.items.roll(*rollout_history, config.flow.rollout_history)
         if not config.init.pipeline:
             self.pipeline.transformer.fit(*_spread_of(cache, chosen), self.pipeline.codec)
         if config.adapter.kind == "none":
@@ -265,7 +265,7 @@ class WorldTask:
         noise = torch.randn(latents.shape, generator=generator, device=self.device)
         t = torch.full((1, latents.shape[2]), 0.5, device=self.device)
         text = text_states(self.pipeline.text_encoder, conditions)
-        return self.pipeline.transformer(0.5 * latents + 0.5 * noise, t, examples.past, conditions, text).float()
+        return self.pipeline.transformer(0.5 * latents + 0.5 * noise, t, examples.reprojected, conditions, text).float()
 
     def adapter_probe(self) -> tuple[torch.Tensor, torch.Tensor] | None:
         if self.config.adapter.kind == "none":
@@ -335,9 +335,9 @@ def _spread_of(cache: LatentCache, chosen: list[int]) -> tuple[tuple[float, ...]
     change, seen, data, count = 0.0, 0.0, 0.0, 0
     for number in _spread(sorted(set(chosen)), SPREAD_CLIPS):
         frames = slice(0, cache.records[number].num_frames)
-        latents, past = (read(number, frames).astype(np.float64) for read in (cache.latents, cache.past))
-        where = past[:, -1:] > 0.99
-        change = change + (np.square(latents - past[:, :-1]) * where).sum((0, 2, 3))
+        latents, reprojected = (read(number, frames).astype(np.float64) for read in (cache.latents, cache.reprojected))
+        where = reprojected[:, -1:] > 0.99
+        change = change + (np.square(latents - reprojected[:, :-1]) * where).sum((0, 2, 3))
         data, seen, count = data + np.square(latents).sum((0, 2, 3)), seen + where.sum(), count + latents[:, 0].size
     # Nothing seen at all (clips of one frame): as much as the data itself.
     change = np.maximum(change / seen if seen else data / count, LEAST_VARIANCE)

@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from tests.models.build import conditions
 from worldgen.models.native.conditions import ConditionBatch
 from worldgen.models.native.history.geometry import ClipGeometry, carried, inverse_depth_by_flow
-from worldgen.models.native.history.reprojection import moved_past, worn_pasts
+from worldgen.models.native.history.reprojection import degraded_histories, reproject
 from worldgen.models.native.history.warp import Surfaces, assumed_depth, camera_rays, move_pictures, pose_between
-from worldgen.models.native.rollout.rollout import KEY_FRAMES, Rollout, SamplerOptions
+from worldgen.models.native.rollout.rollout import KEYFRAME_INTERVAL, Rollout, SamplerOptions
 from worldgen.models.native.sizes import build_pipeline
 from worldgen.models.native.text import text_states
 
@@ -111,8 +111,8 @@ def test_pasts_with_the_geometry_are_nearer_and_clips_with_a_layout_keep_theirs(
     c.layout_known[0] = True
     video = wall_ahead(c, 5)
     geometry = ClipGeometry.of(video[:, :, :3], c, 2)
-    plain = moved_past(codec, video[:, :, 2], c, source=2, target=4)
-    better = moved_past(codec, video[:, :, 2], c, source=2, target=4, geometry=geometry)
+    plain = reproject(codec, video[:, :, 2], c, source=2, target=4)
+    better = reproject(codec, video[:, :, 2], c, source=2, target=4, geometry=geometry)
     for ours, theirs in zip(better, plain, strict=True):
         assert torch.equal(ours[0], theirs[0])
     error = [float((middle(moved[1]) - middle(video[1, :, 4])).square().mean()) for _, moved, _ in (plain, better)]
@@ -126,10 +126,10 @@ def test_training_pasts_use_it_where_there_is_no_layout():
     codec = build_pipeline("tiny").codec
     c = driving(1, 4)
     shown = wall_ahead(c, 4)[0].transpose(0, 1)
-    ours = worn_pasts(codec, shown, c, stride=1, fresh=lambda: True, stain=lambda x: x)
-    plain = moved_past(codec, shown[2][None], c, source=2, target=3)[0][0]
+    ours = degraded_histories(codec, shown, c, stride=1, fresh=lambda: True, stain=lambda x: x)
+    plain = reproject(codec, shown[2][None], c, source=2, target=3)[0][0]
     geometry = ClipGeometry.of(shown[None, :3].transpose(1, 2), c, 2)
-    expected = moved_past(codec, shown[2][None], c, source=2, target=3, geometry=geometry)[0][0]
+    expected = reproject(codec, shown[2][None], c, source=2, target=3, geometry=geometry)[0][0]
     torch.testing.assert_close(ours[3], expected)
     assert not torch.allclose(ours[3], plain, atol=1e-2)
 
@@ -137,7 +137,7 @@ def test_training_pasts_use_it_where_there_is_no_layout():
 @torch.no_grad()
 def test_rollouts_look_around_when_they_may_and_again_with_every_key():
     pipeline = build_pipeline("tiny")
-    frames = KEY_FRAMES + 6
+    frames = KEYFRAME_INTERVAL + 6
     c = driving(1, frames)
     latents = torch.randn(
         1, pipeline.codec.config.latent_channels, 3, ROWS, COLUMNS, generator=torch.Generator().manual_seed(1)
@@ -152,7 +152,7 @@ def test_rollouts_look_around_when_they_may_and_again_with_every_key():
     assert going.geometry is not None and going.geometry.frame == 2
     while going.position < frames:
         going.make(1, (latents.shape[1], ROWS, COLUMNS))
-    assert going.geometry.frame == 2 + KEY_FRAMES and len(going.geometry._carried) <= 2
+    assert going.geometry.frame == 2 + KEYFRAME_INTERVAL and len(going.geometry._carried) <= 2
     assert rollout(c, 1).geometry is None  # one picture shows no depth
     assert rollout(c.without("ego"), 3).geometry is None
     assert rollout(conditions(1, frames, rows=ROWS, columns=COLUMNS), 3).geometry is None

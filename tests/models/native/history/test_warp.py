@@ -67,10 +67,10 @@ def test_relative_poses_compose_to_the_whole():
 
 
 def test_no_motion_is_the_identity():
-    past = torch.randn(2, 3, ROWS, COLUMNS)
+    reprojected = torch.randn(2, 3, ROWS, COLUMNS)
     camera = features(Camera.from_fov(224, 128, 65.0)).repeat(2, 1)
-    out, seen, _ = move_pictures(past, torch.zeros(2, 3), camera, STEP_S.repeat(2))
-    torch.testing.assert_close(out, past, atol=1e-4, rtol=1e-4)
+    out, seen, _ = move_pictures(reprojected, torch.zeros(2, 3), camera, STEP_S.repeat(2))
+    torch.testing.assert_close(out, reprojected, atol=1e-4, rtol=1e-4)
     assert bool((seen == 1).all())
 
 
@@ -80,8 +80,8 @@ def test_ground_points_are_found_where_the_camera_saw_them(motion):
     # The old frame holds its own pixel coordinates, so looking it up tells where each new cell came from.
     grid = camera.resized(COLUMNS, ROWS)
     u, v = np.meshgrid(np.arange(COLUMNS) + 0.5, np.arange(ROWS) + 0.5)
-    past = torch.from_numpy(np.stack([u, v]))[None].float()
-    moved, seen, _ = move_pictures(past, torch.tensor([motion], dtype=torch.float32), features(camera), STEP_S)
+    reprojected = torch.from_numpy(np.stack([u, v]))[None].float()
+    moved, seen, _ = move_pictures(reprojected, torch.tensor([motion], dtype=torch.float32), features(camera), STEP_S)
     out = torch.cat([moved, seen], 1)[0].numpy()
     rays = grid.rays()
     depth = np.where(rays[..., 2] < -1e-4, grid.height_m / np.maximum(-rays[..., 2], 1e-4), np.inf)
@@ -98,21 +98,21 @@ def test_ground_points_are_found_where_the_camera_saw_them(motion):
 
 
 def test_turning_left_moves_the_far_picture_right():
-    past = torch.zeros(1, 1, ROWS, COLUMNS)
-    past[..., : ROWS // 4, COLUMNS // 2] = 1.0
+    reprojected = torch.zeros(1, 1, ROWS, COLUMNS)
+    reprojected[..., : ROWS // 4, COLUMNS // 2] = 1.0
     camera = features(Camera.from_fov(224, 128, 70.0))
-    out, *_ = move_pictures(past, torch.tensor([[0.0, 0.0, 0.1]]), camera, STEP_S)
+    out, *_ = move_pictures(reprojected, torch.tensor([[0.0, 0.0, 0.1]]), camera, STEP_S)
     column = out[0, 0, 2].argmax().item()
     assert column > COLUMNS // 2 + 1
 
 
 def test_given_depth_overrides_the_ground_plane():
-    past = torch.randn(1, 2, ROWS, COLUMNS, generator=torch.Generator().manual_seed(0))
+    reprojected = torch.randn(1, 2, ROWS, COLUMNS, generator=torch.Generator().manual_seed(0))
     camera = features(Camera.from_fov(224, 128, 70.0))
     motion = torch.tensor([[2.0, 0.0, 0.0]])
-    plain, *_ = move_pictures(past, motion, camera, STEP_S)
+    plain, *_ = move_pictures(reprojected, motion, camera, STEP_S)
     near, far = (
-        move_pictures(past, motion, camera, STEP_S, (surfaces(depth), surfaces(depth)))[0]
+        move_pictures(reprojected, motion, camera, STEP_S, (surfaces(depth), surfaces(depth)))[0]
         for depth in (np.full((ROWS, COLUMNS), 5.0), np.full((ROWS, COLUMNS), FAR_WALL_M))
     )
     assert not torch.allclose(near, plain) and not torch.allclose(near, far)
@@ -121,12 +121,12 @@ def test_given_depth_overrides_the_ground_plane():
 
 def test_a_thing_that_keeps_pace_with_the_camera_stays_where_it_was():
     """The lead car drives as fast as the ego: its picture does not change, though the ego moved."""
-    past = torch.randn(1, 3, ROWS, COLUMNS, generator=torch.Generator().manual_seed(0))
+    reprojected = torch.randn(1, 3, ROWS, COLUMNS, generator=torch.Generator().manual_seed(0))
     wall = np.full((ROWS, COLUMNS), 12.0)
     camera = features(Camera.from_fov(224, 128, 70.0))
     motion = torch.tensor([[16.0 * 0.125, 0.0, 0.0]])
-    moved, seen, _ = move_pictures(past, motion, camera, STEP_S, (surfaces(wall), surfaces(wall, (16.0, 0.0))))
-    torch.testing.assert_close(moved, past, atol=2e-3, rtol=2e-3)
+    moved, seen, _ = move_pictures(reprojected, motion, camera, STEP_S, (surfaces(wall), surfaces(wall, (16.0, 0.0))))
+    torch.testing.assert_close(moved, reprojected, atol=2e-3, rtol=2e-3)
     assert bool((seen == 1).all())
 
 

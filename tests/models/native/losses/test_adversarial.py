@@ -16,7 +16,7 @@ from worldgen.models.native.sizes import LATENT_CHANNELS, build_pipeline
 
 BATCH, FRAMES, ROWS, COLUMNS = 2, 3, 4, 6
 PLAIN = FlowOptions(
-    known_frames=0, pure_noise=1.0, past_noise=0, drop_text=0, drop_ego=0, drop_layout=0, drop_past=0, thing_weight=2.0
+    known_frames=0, pure_noise=1.0, history_noise=0, drop_text=0, drop_ego=0, drop_layout=0, drop_history=0, object_weight=2.0
 )
 OPTIONS = AdversarialOptions(weight=0.5, warmup=0, critic_width=8)
 
@@ -24,9 +24,9 @@ OPTIONS = AdversarialOptions(weight=0.5, warmup=0, critic_width=8)
 def examples(seed: int = 0, *, layout: bool = True) -> Examples:
     generator = torch.Generator().manual_seed(seed)
     latents = torch.randn(BATCH, LATENT_CHANNELS, FRAMES, ROWS, COLUMNS, generator=generator)
-    past = torch.cat([torch.randn(latents.shape, generator=generator), torch.ones_like(latents[:, :1])], 1)
+    reprojected = torch.cat([torch.randn(latents.shape, generator=generator), torch.ones_like(latents[:, :1])], 1)
     made = conditions(BATCH, FRAMES, rows=ROWS, columns=COLUMNS, seed=seed)
-    return Examples(latents, past, made if layout else made.without("layout"))
+    return Examples(latents, reprojected, made if layout else made.without("layout"))
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_a_new_reader_of_noise_paints_as_before_and_then_differently():
 
     def corrected(seed: int) -> torch.Tensor:
         noise = torch.randn(batch.latents.shape, generator=torch.Generator().manual_seed(seed))
-        return noise - transformer(noise, t, batch.past, batch.conditions, text)
+        return noise - transformer(noise, t, batch.reprojected, batch.conditions, text)
 
     with torch.no_grad():
         before = corrected(1)

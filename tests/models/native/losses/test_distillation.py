@@ -26,7 +26,7 @@ from worldgen.models.native.rollout.rollout import Rollout, SamplerOptions
 from worldgen.models.native.sizes import LATENT_CHANNELS, build_pipeline
 from worldgen.models.native.text import text_states
 
-PLAIN = FlowOptions(known_frames=0, past_noise=0, drop_text=0, drop_ego=0, drop_layout=0, drop_past=0)
+PLAIN = FlowOptions(known_frames=0, history_noise=0, drop_text=0, drop_ego=0, drop_layout=0, drop_history=0)
 BATCH, FRAMES, ROWS, COLUMNS = 2, 3, 4, 6
 
 
@@ -38,18 +38,18 @@ class Gain(nn.Module):
         self.gain = nn.Parameter(torch.tensor(gain))
         self.register_buffer("data_spread", torch.ones(LATENT_CHANNELS))
 
-    def variance(self, past: torch.Tensor) -> torch.Tensor:
-        return torch.ones_like(past[:, :-1])
+    def variance(self, reprojected: torch.Tensor) -> torch.Tensor:
+        return torch.ones_like(reprojected[:, :-1])
 
-    def forward(self, latents, t, past, conditions, text) -> torch.Tensor:
+    def forward(self, latents, t, reprojected, conditions, text) -> torch.Tensor:
         return self.gain * latents
 
 
 def examples(batch: int = BATCH, seed: int = 0) -> Examples:
     generator = torch.Generator().manual_seed(seed)
     latents = torch.randn(batch, LATENT_CHANNELS, FRAMES, ROWS, COLUMNS, generator=generator)
-    past = torch.cat([torch.randn(latents.shape, generator=generator), torch.ones_like(latents[:, :1])], 1)
-    return Examples(latents, past, conditions(batch, FRAMES, rows=ROWS, columns=COLUMNS, seed=seed))
+    reprojected = torch.cat([torch.randn(latents.shape, generator=generator), torch.ones_like(latents[:, :1])], 1)
+    return Examples(latents, reprojected, conditions(batch, FRAMES, rows=ROWS, columns=COLUMNS, seed=seed))
 
 
 def noisy_pipeline(scale: float = 0.05):
@@ -128,21 +128,21 @@ def test_the_teacher_takes_the_steps_of_the_sampler(made, guidance):
     pipeline, networks = made
     batch = examples()
     noise = torch.randn(batch.latents.shape, generator=torch.Generator().manual_seed(3))
-    given = NetworkInputs(batch.past, batch.conditions, torch.zeros(BATCH, FRAMES, dtype=torch.bool))
+    given = NetworkInputs(batch.reprojected, batch.conditions, torch.zeros(BATCH, FRAMES, dtype=torch.bool))
     _, places = segments(networks, given, noise, options=StudentOptions(4, 2, guidance))
     assert len(places) == 3
     with torch.no_grad():
         text = text_states(pipeline.text_encoder, batch.conditions)
         sampler = SamplerOptions(steps=4, chunk=FRAMES, guidance=guidance)
         rollout = Rollout(pipeline, batch.conditions, text, seeds=[0] * BATCH, options=sampler)
-        torch.testing.assert_close(places[-1], rollout.sample(noise, batch.past), atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(places[-1], rollout.sample(noise, batch.reprojected), atol=1e-4, rtol=1e-4)
 
 
 def test_known_frames_stand_still(made):
     _, networks = made
     batch = examples()
     known = torch.tensor([[True, False, False], [False, False, False]])
-    given = NetworkInputs(batch.past, batch.conditions, known)
+    given = NetworkInputs(batch.reprojected, batch.conditions, known)
     with torch.no_grad():
         places = trajectory(velocity_of(networks, given), batch.latents, noise_levels(2))
     assert torch.equal(places[-1][0, :, 0], batch.latents[0, :, 0])

@@ -82,14 +82,14 @@ def test_a_network_that_corrects_nothing_has_loss_one():
     """When data spread around the past as the network was told, its best linear guess leaves exactly one unit."""
     pipeline = build_pipeline("tiny")
     generator = torch.Generator().manual_seed(0)
-    past = torch.randn(64, LATENT_CHANNELS + 1, 4, 4, 4, generator=generator)
-    past[:, -1] = 1.0
+    reprojected = torch.randn(64, LATENT_CHANNELS + 1, 4, 4, 4, generator=generator)
+    reprojected[:, -1] = 1.0
     std = pipeline.transformer.change_spread[None, :, None, None, None]
-    latents = past[:, :-1] + std * torch.randn(past[:, :-1].shape, generator=generator)
+    latents = reprojected[:, :-1] + std * torch.randn(reprojected[:, :-1].shape, generator=generator)
     c = conditions(64, 4, rows=4, columns=4)
-    options = FlowOptions(drop_past=0.0, past_noise=0.0)
+    options = FlowOptions(drop_history=0.0, history_noise=0.0)
     loss, _ = world_loss(
-        pipeline.transformer, pipeline.text_encoder, Examples(latents, past, c), generator, options=options
+        pipeline.transformer, pipeline.text_encoder, Examples(latents, reprojected, c), generator, options=options
     )
     assert loss.item() == pytest.approx(1.0, abs=0.03)
 
@@ -98,7 +98,7 @@ def test_training_follows_the_ego_motion_and_not_a_shuffled_one():
     """Frames whose content is their speed: after a few steps the right motion explains them, another clip's does not."""
     pipeline = build_pipeline("tiny")
     transformer, text_encoder = pipeline.transformer, pipeline.text_encoder
-    options = FlowOptions(known_frames=0.0, drop_text=0.0, drop_ego=0.0, drop_layout=1.0, drop_past=1.0)
+    options = FlowOptions(known_frames=0.0, drop_text=0.0, drop_ego=0.0, drop_layout=1.0, drop_history=1.0)
     parameters = [*transformer.parameters(), *text_encoder.parameters()]
     optimiser = torch.optim.AdamW(parameters, 3e-3)
     generator = torch.Generator().manual_seed(0)

@@ -23,7 +23,7 @@ SIDEWAYS = 3
 
 
 def fill_unseen(
-    pictures: torch.Tensor, seen: torch.Tensor, depth_m: torch.Tensor, things: torch.Tensor | None = None
+    pictures: torch.Tensor, seen: torch.Tensor, depth_m: torch.Tensor, objects: torch.Tensor | None = None
 ) -> torch.Tensor:
     """``pictures`` ``(N, C, H, W)`` with the pixels filled that are not ``seen`` ``(N, 1, H, W)``; depth_m ``(N, H, W)``.
 
@@ -36,8 +36,8 @@ def fill_unseen(
     height, width = pictures.shape[-2:]
     nearness = DEPTH_SCALE_M / (DEPTH_SCALE_M + depth_m)
     bins = (nearness * DEPTH_BINS).long().clamp(0, DEPTH_BINS - 1)
-    if things is not None:
-        bins = torch.where(things[:, 0], DEPTH_BINS, bins)
+    if objects is not None:
+        bins = torch.where(objects[:, 0], DEPTH_BINS, bins)
     # The last range takes everything: for a hole at a depth that is seen nowhere.
     everything = DEPTH_BINS + 1
     member = torch.cat([F.one_hot(bins, everything).movedim(-1, 1), torch.ones_like(bins)[:, None]], 1).to(pictures)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import torch
 
 from worldgen.models.native.codec import decode_images
-from worldgen.models.native.history.reprojection import moved_past
+from worldgen.models.native.history.reprojection import reproject
 from worldgen.models.native.losses.flow import Examples
 from worldgen.models.native.rollout.colour_drift import ColourDriftCorrection
 from worldgen.models.native.text import text_states
 
 
 @torch.no_grad()
-def with_own_past(
+def with_generated_history(
     networks: tuple, examples: Examples, generator: torch.Generator, *, share: float, from_noise: float = 0.0
 ) -> Examples:
-    """``examples`` with the past of some clips replaced; ``networks``: transformer, text encoder and codec.
+    """``examples`` with the reprojected of some clips replaced; ``networks``: transformer, text encoder and codec.
 
     Each clip is chosen with probability ``share``. The network continues its first frame, one after the other, each in one step
     from pure noise and the picture it painted before, as a rollout does: the pasts this gives are the new ones. Of the chosen
@@ -28,11 +28,11 @@ def with_own_past(
     rows = (uniform < share).to(examples.latents.device)
     if share <= 0 or not rows.any():
         return examples
-    past = examples.past.clone()
+    reprojected = examples.reprojected.clone()
     invented = torch.rand(batch, generator=generator, device=generator.device).to(rows.device) < from_noise
     invented = (invented & examples.conditions.layout_known)[rows]
-    past[rows] = _painted(networks, examples.where(rows), generator, invented).to(past)
-    return Examples(examples.latents, past, examples.conditions)
+    reprojected[rows] = _painted(networks, examples.where(rows), generator, invented).to(reprojected)
+    return Examples(examples.latents, reprojected, examples.conditions)
 
 
 def _painted(
@@ -48,24 +48,24 @@ def _painted(
     text = text_states(text_encoder, conditions)
     batch, channels, frames, height, width = examples.latents.shape
 
-    def paint(past: torch.Tensor, frame: int) -> torch.Tensor:
+    def paint(reprojected: torch.Tensor, frame: int) -> torch.Tensor:
         noise = torch.randn(batch, channels, 1, height, width, generator=generator, device=generator.device).to(text)
         t = torch.ones(batch, 1, device=noise.device)
         here = conditions.frames(frame, frame + 1)
-        return noise - transformer(noise, t, past[:, :, None].to(noise), here, text)
+        return noise - transformer(noise, t, reprojected[:, :, None].to(noise), here, text)
 
-    first, past = examples.latents[:, :, :1], examples.past[:, :, 0]
+    first, reprojected = examples.latents[:, :, :1], examples.reprojected[:, :, 0]
     if invented.any():
         chosen = invented[:, None, None, None]
-        past = past.masked_fill(chosen, 0.0)
-        first = torch.where(chosen[:, None], paint(past, 0).to(first), first)
-    anchor = ColourDriftCorrection.of(first, conditions.frames(0, 1))
+        reprojected = reprojected.masked_fill(chosen, 0.0)
+        first = torch.where(chosen[:, None], paint(reprojected, 0).to(first), first)
+    colour_drift = ColourDriftCorrection.of(first, conditions.frames(0, 1))
     picture = decode_images(codec, first[:, :, 0]).clamp(-1, 1)
-    key, pasts = (picture, 0), [past]
+    keyframe, histories = (picture, 0), [reprojected]
     for frame in range(1, frames):
-        pasts.append(moved_past(codec, picture, conditions, source=frame - 1, target=frame, key=key)[0])
+        histories.append(reproject(codec, picture, conditions, source=frame - 1, target=frame, keyframe=keyframe)[0])
         if frame == frames - 1:
             break  # nobody sees what the last frame would become
-        clean = anchor.hold(paint(pasts[-1], frame), conditions.frames(frame, frame + 1))
+        clean = colour_drift.hold(paint(histories[-1], frame), conditions.frames(frame, frame + 1))
         picture = decode_images(codec, clean[:, :, 0]).clamp(-1, 1)
-    return torch.stack(pasts, 2)
+    return torch.stack(histories, 2)

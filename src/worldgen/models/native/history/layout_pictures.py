@@ -47,9 +47,9 @@ def picture_cells(layout: torch.Tensor, camera: torch.Tensor, dtype: torch.dtype
     return tuple(F.pixel_unshuffle(p, SPATIAL_FACTOR).movedim(1, -1) for p in pictures)
 
 
-def ground_of(up: torch.Tensor, things: torch.Tensor) -> torch.Tensor:
-    """Where there is ground, ``(N, 1, H, W)`` bool: flat by the normals' upward channel ``up``, and no labelled ``things``."""
-    return (up > FLAT) & (things < 0.5)
+def ground_of(up: torch.Tensor, objects: torch.Tensor) -> torch.Tensor:
+    """Where there is ground, ``(N, 1, H, W)`` bool: flat by the normals' upward channel ``up``, and no labelled ``objects``."""
+    return (up > FLAT) & (objects < 0.5)
 
 
 def mirrored(base: torch.Tensor, glow: torch.Tensor, ground: torch.Tensor, camera: torch.Tensor) -> torch.Tensor:

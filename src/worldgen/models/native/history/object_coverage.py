@@ -12,14 +12,14 @@ from worldgen.models.native.conditions import ConditionBatch
 _FIRST = LAYOUT_CHANNELS.index(CLASSES[0])
 
 
-def thing_shares(conditions: ConditionBatch, size: tuple[int, int]) -> torch.Tensor | None:
+def object_coverage(conditions: ConditionBatch, size: tuple[int, int]) -> torch.Tensor | None:
     """Share ``(B, 1, F, h, w)`` in [0, 1] of each latent cell that labelled things cover; None without any layout."""
     if conditions.layout is None:
         return None
-    things = cover(conditions.layout)
-    return F.adaptive_avg_pool3d(things, (things.shape[2], *size))
+    objects = cover(conditions.layout)
+    return F.adaptive_avg_pool3d(objects, (objects.shape[2], *size))
 
 
 def cover(layout: torch.Tensor) -> torch.Tensor:
-    """Share of each cell of layout maps ``(N, K, ...)`` that things of any class cover, ``(N, 1, ...)`` float32."""
+    """Share of each cell of layout maps ``(N, K, ...)`` that objects of any class cover, ``(N, 1, ...)`` float32."""
     return layout[:, _FIRST : _FIRST + len(CLASSES)].float().sum(1, keepdim=True).clamp(max=1)

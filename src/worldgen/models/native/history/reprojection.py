@@ -13,9 +13,9 @@ from worldgen.models.native.history.geometry import ClipGeometry
 from worldgen.models.native.history.warp import Surfaces, filled, move_pictures, pose_between
 
 
-def moved_past(
+def reproject(
     codec, pictures: torch.Tensor, conditions: ConditionBatch, *, source: int, target: int,
-    key: tuple[torch.Tensor, int] | None = None, geometry: ClipGeometry | None = None,
+    keyframe: tuple[torch.Tensor, int] | None = None, geometry: ClipGeometry | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # fmt: skip
     """Pictures of frame ``source`` as latents of frame ``target``: ``(B, C + 1, h, w)``, the last map says what was seen.
 
@@ -36,8 +36,8 @@ def moved_past(
         return moved, seen * known, inside
 
     moved, seen, inside = at_target(pictures, source)
-    if key is not None and key[1] < source:
-        older, older_seen, older_inside = at_target(*key)
+    if keyframe is not None and keyframe[1] < source:
+        older, older_seen, older_inside = at_target(*keyframe)
         # One pixel less on each side, where a silhouette and what is behind it are mixed.
         sure = -F.max_pool2d(-older_seen, 3, stride=1, padding=1) * conditions.ego_known[:, None, None, None]
         moved, seen = torch.where(sure > 0, older, moved), torch.maximum(seen, sure)
@@ -64,7 +64,7 @@ def _surfaces(
     return (found if given is None else given.where(laid_out, found)), known
 
 
-def worn_pasts(
+def degraded_histories(
     codec, pictures: torch.Tensor, conditions: ConditionBatch, *, stride: int, fresh: Callable[[], bool],
     stain: Callable[[torch.Tensor], torch.Tensor],
 ) -> torch.Tensor:  # fmt: skip
@@ -86,14 +86,14 @@ def worn_pasts(
             if looks and source
             else None
         )
-        past, _, seen = moved_past(
+        reprojected, _, seen = reproject(
             codec, left[source][None], conditions, source=source, target=target, geometry=geometry
         )
-        rows.append(past[0])
+        rows.append(reprojected[0])
         if fresh():
             left.append(pictures[target])
         else:
-            repaired = torch.where(seen > 0, decode_images(codec, past[:, :-1]).clamp(-1, 1), pictures[target][None])
+            repaired = torch.where(seen > 0, decode_images(codec, reprojected[:, :-1]).clamp(-1, 1), pictures[target][None])
             left.append(stain(repaired)[0])
     channels, height, width = codec.config.latent_channels + 1, *(s // SPATIAL_FACTOR for s in pictures.shape[-2:])
     none = torch.zeros(min(stride, frames), channels, height, width, dtype=pictures.dtype, device=pictures.device)

@@ -76,7 +76,7 @@ class Surfaces:
 
     inverse_depth: torch.Tensor
     velocity_mps: torch.Tensor
-    things: torch.Tensor
+    objects: torch.Tensor
     known: torch.Tensor
 
     @classmethod
@@ -106,7 +106,7 @@ class Surfaces:
 
     @property
     def _maps(self) -> tuple[torch.Tensor, ...]:
-        return self.inverse_depth, self.velocity_mps, self.things, self.known
+        return self.inverse_depth, self.velocity_mps, self.objects, self.known
 
 
 def move_pictures(
@@ -136,9 +136,9 @@ def move_pictures(
     seen = inside
     if then is not None:
         # A thing's border shines into the pixels beside it, so its silhouette counts a cell further on each side.
-        grown = F.max_pool2d(then.things, 2 * BORDER_PX + 1, stride=1, padding=BORDER_PX)
-        maps = torch.cat([then.inverse_depth, then.things, grown], 1)
-        there, thing, around = F.grid_sample(
+        grown = F.max_pool2d(then.objects, 2 * BORDER_PX + 1, stride=1, padding=BORDER_PX)
+        maps = torch.cat([then.inverse_depth, then.objects, grown], 1)
+        there, object_, around = F.grid_sample(
             maps, grid, mode="nearest", padding_mode="border", align_corners=False
         ).unbind(1)
         # The depth of the point then against the depth of what was seen there then; far things all count as one.
@@ -148,8 +148,8 @@ def move_pictures(
         same = (ratio - 1.0).abs() < SAME_DEPTH
         # The ground a car stands on is as far away as the car: depth alone would leave the car behind where it drove off,
         # and would take the wall for the man who steps out in front of it.
-        left_behind = (now.things[:, 0] < SHARE_OF_NONE) & (around > SHARE_OF_NONE)
-        new = (now.things[:, 0] > 1 - SHARE_OF_NONE) & (thing < SHARE_OF_NONE)
+        left_behind = (now.objects[:, 0] < SHARE_OF_NONE) & (around > SHARE_OF_NONE)
+        new = (now.objects[:, 0] > 1 - SHARE_OF_NONE) & (object_ < SHARE_OF_NONE)
         same &= ~(left_behind | new)
         seen = inside & (same | ~then.known[:, None, None])
     return tuple(x.to(pictures.dtype) for x in (moved, seen[:, None], inside[:, None]))
@@ -158,11 +158,11 @@ def move_pictures(
 def filled(pictures: torch.Tensor, seen: torch.Tensor, camera: torch.Tensor, now: Surfaces | None) -> torch.Tensor:
     """Moved pictures ``(N, C, H, W)`` with what was not ``seen`` ``(N, 1, H, W)`` filled from around at the same depth."""
     depth = assumed_depth(camera_rays(camera, *pictures.shape[-2:]), camera)
-    things = None
+    objects = None
     if now is not None:
         depth = _depth(now, depth)
-        things = (now.things > SHARE_OF_NONE) & now.known[:, None, None, None]
-    return fill_unseen(pictures.float(), seen.float(), depth, things).to(pictures.dtype)
+        objects = (now.objects > SHARE_OF_NONE) & now.known[:, None, None, None]
+    return fill_unseen(pictures.float(), seen.float(), depth, objects).to(pictures.dtype)
 
 
 def _depth(now: Surfaces, assumed: torch.Tensor) -> torch.Tensor:

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 
 from worldgen.core.errors import InputError
-from worldgen.models.native.history.object_coverage import thing_shares
+from worldgen.models.native.history.object_coverage import object_coverage
 from worldgen.models.native.losses.critic import Critic, CriticConditions
 from worldgen.models.native.losses.flow import Examples, FlowOptions, Prediction, attempt, draws, velocity_loss
 from worldgen.models.native.text import pooled_text, text_states
@@ -29,21 +29,21 @@ class AdversarialOptions:
     """weight: of the critic's pull on painted frames that never pass for real, relative to that of the flow loss; 1: equal.
     warmup: steps in which the critic learns alone, and again as many in which its weight rises. slope, nudge: weight of the
     penalty on how much the critic's verdict changes under noise of ``nudge`` times the mean spread of channels. critic_width: channels.
-    critic_pace: its learning rate over that of the network, which must not outrun it."""
+    critic_lr_scale: its learning rate over that of the network, which must not outrun it."""
 
     weight: float = 0.35
     warmup: int = 40
     slope: float = 100.0
     nudge: float = 0.05
     critic_width: int = 64
-    critic_pace: float = 2.5
+    critic_lr_scale: float = 2.5
 
     def __post_init__(self) -> None:
         least = min(self.weight, self.warmup, self.slope)
-        if least < 0 or min(self.nudge, self.critic_pace) <= 0 or self.critic_width < 4:
+        if least < 0 or min(self.nudge, self.critic_lr_scale) <= 0 or self.critic_width < 4:
             raise InputError(
                 "adversarial", tuple(vars(self).values()),
-                "weight, warmup, slope >= 0, nudge and critic_pace > 0, critic_width of at least 4",
+                "weight, warmup, slope >= 0, nudge and critic_lr_scale > 0, critic_width of at least 4",
             )  # fmt: skip
 
     def strength(self, step: int) -> float:
@@ -106,9 +106,9 @@ class RealAndPainted:
             pooled = pooled_text(text_states(text_encoder, conditions), conditions.text_mask)
         real = rows(made.latents.float()) / unit
         weight = torch.ones_like(real[:, :1])
-        things = thing_shares(conditions, tuple(real.shape[-2:]))
-        if things is not None:
-            weight = weight * (1 + flow.thing_weight * rows(things))
+        objects = object_coverage(conditions, tuple(real.shape[-2:]))
+        if objects is not None:
+            weight = weight * (1 + flow.object_weight * rows(objects))
         shown = CriticConditions(layout, known, pooled[:, None].expand(-1, frames, -1)[judged])
         return cls(real, rows(made.clean) / unit, shown, weight, unit)
 

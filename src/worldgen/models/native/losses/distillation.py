@@ -21,11 +21,11 @@ from worldgen.models.native.losses.flow import (
     Examples,
     FlowOptions,
     NetworkInputs,
+    degraded_history,
     draws,
     dropped,
     known_frames,
     velocity_loss,
-    worn_past,
 )
 from worldgen.models.native.rollout.rollout import SamplerOptions, guided, shifted_sigmas
 from worldgen.models.native.text import text_states
@@ -74,7 +74,7 @@ def student_loss(
     uniform, normal = draws(generator, examples.latents.device)
     conditions = dropped(examples.conditions, uniform, flow)
     known = known_frames(examples.latents, uniform, flow)
-    given = NetworkInputs(worn_past(examples.past, uniform, normal, flow), conditions, known)
+    given = NetworkInputs(degraded_history(examples.reprojected, uniform, normal, flow), conditions, known)
     start = torch.where(known[:, None, :, None, None], examples.latents, normal(*examples.latents.shape))
     times, places = segments(teacher, given, start, options=options)
     velocity = velocity_of(student, given)
@@ -119,12 +119,12 @@ def velocity_of(networks: tuple, given: NetworkInputs, *, guidance: dict[str, fl
     conditions = ConditionBatch.cat(branches) if strengths else given.conditions
     count = len(branches)
     text = text_states(text_encoder, given.conditions).repeat(count, 1, 1)
-    past = given.past.repeat(count, 1, 1, 1, 1)
+    reprojected = given.reprojected.repeat(count, 1, 1, 1, 1)
     unknown = (~given.known).float()
 
     def velocity(latents: torch.Tensor, time: float) -> torch.Tensor:
         t = (time * unknown).repeat(count, 1)
-        made = transformer(latents.repeat(count, 1, 1, 1, 1), t, past, conditions, text).float()
+        made = transformer(latents.repeat(count, 1, 1, 1, 1), t, reprojected, conditions, text).float()
         return guided(made, list(strengths.values())) * unknown[:, None, :, None, None]
 
     return velocity
@@ -141,7 +141,7 @@ def student_distances(
     """
     latents = examples.latents
     known = torch.zeros(latents.shape[0], latents.shape[2], dtype=torch.bool, device=latents.device)
-    given = NetworkInputs(examples.past, examples.conditions, known)
+    given = NetworkInputs(examples.reprojected, examples.conditions, known)
     noise = torch.randn(latents.shape, generator=generator, device=generator.device).to(latents)
     _, (*_, goal) = segments(teacher, given, noise, options=options)
     times = noise_levels(options.steps)

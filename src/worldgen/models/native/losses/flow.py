@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 
 from worldgen.models.native.conditions import ConditionBatch
-from worldgen.models.native.history.object_coverage import thing_shares
+from worldgen.models.native.history.object_coverage import object_coverage
 from worldgen.models.native.text import text_states
 
 
@@ -24,13 +24,13 @@ class FlowOptions:
     known_frames: share of clips whose first frames, any number of them, are given clean (t = 0), as a rollout has its own
     frames behind it. pure_noise: share of clips whose other frames are all at t = 1, where
     a rollout in one step begins and ends. time_mean, time_std: of the logit-normal time (Esser et al. 2024,
-    arXiv:2403.03206, section 3.1). past_noise: largest standard deviation of noise put on the past frame, half of the
-    time, so that the model learns to repair its own errors in rollouts. own_past: share of clips whose past is made from the
-    model's own frames instead. from_noise: share of those that begin with a frame the model painted from no past. rolled: share of
+    arXiv:2403.03206, section 3.1). history_noise: largest standard deviation of noise put on the past frame, half of the
+    time, so that the model learns to repair its own errors in rollouts. generated_history: share of clips whose past is made from the
+    model's own frames instead. from_noise: share of those that begin with a frame the model painted from no past. rollout_history: share of
     clips whose pasts are those of rollouts of whole clips, made before training by the network it begins from
-    (``training.data.rollout_history``), of which as many begin from no past. erased: share of clips whose past lacks things that the layout shows (``models.native.history.erasure``).
+    (``training.data.rollout_history``), of which as many begin from no reprojected. erased: share of clips whose reprojected lacks objects that the layout shows (``models.native.history.erasure``).
     huber: error, in standard deviations, from which on the loss grows in proportion (0: squares everywhere).
-    thing_weight: how much more than ground and sky a cell full of labelled things counts. drop_*: share of clips trained
+    object_weight: how much more than ground and sky a cell full of labelled things counts. drop_*: share of clips trained
     without that condition.
     """
 
@@ -38,17 +38,17 @@ class FlowOptions:
     pure_noise: float = 0.0
     time_mean: float = 0.3
     time_std: float = 1.2
-    past_noise: float = 0.2
-    own_past: float = 0.0
+    history_noise: float = 0.2
+    generated_history: float = 0.0
     from_noise: float = 0.0
-    rolled: float = 0.0
+    rollout_history: float = 0.0
     erased: float = 0.0
     huber: float = 0.0
-    thing_weight: float = 0.0
+    object_weight: float = 0.0
     drop_text: float = 0.15
     drop_ego: float = 0.1
     drop_layout: float = 0.2
-    drop_past: float = 0.15
+    drop_history: float = 0.15
 
 
 VALIDATION_TIMES = (0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
@@ -57,26 +57,26 @@ VALIDATION_TIMES = (0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Clips to learn from: clean latents ``(B, C, F, h, w)``, the past of each frame ``(B, C + 1, F, h, w)`` (see
+    """Clips to learn from: clean latents ``(B, C, F, h, w)``, the reprojected of each frame ``(B, C + 1, F, h, w)`` (see
     ``models.native.history.reprojection``) and the conditions of the same frames."""
 
     latents: torch.Tensor
-    past: torch.Tensor
+    reprojected: torch.Tensor
     conditions: ConditionBatch
 
     def to(self, device: torch.device | str) -> Examples:
-        return Examples(self.latents.to(device), self.past.to(device), self.conditions.to(device))
+        return Examples(self.latents.to(device), self.reprojected.to(device), self.conditions.to(device))
 
     def where(self, rows: torch.Tensor) -> Examples:
         """Only the clips of ``rows`` ``(B,)`` bool."""
-        return Examples(self.latents[rows], self.past[rows], self.conditions.where(rows))
+        return Examples(self.latents[rows], self.reprojected[rows], self.conditions.where(rows))
 
 
 @dataclass(frozen=True, eq=False)
 class NetworkInputs:
     """What a network is given besides noise: the past ``(B, C + 1, F, h, w)``, the conditions, and which frames ``(B, F)`` are known."""
 
-    past: torch.Tensor
+    reprojected: torch.Tensor
     conditions: ConditionBatch
     known: torch.Tensor
 
@@ -126,12 +126,12 @@ def attempt(
     t = t.masked_fill(uniform(batch, 1) < options.pure_noise, 1.0)
     known = known_frames(latents, uniform, options)
     t = t.masked_fill(known, 0.0)
-    past = worn_past(examples.past, uniform, normal, options)
+    reprojected = degraded_history(examples.reprojected, uniform, normal, options)
     noise = normal(*latents.shape)
     time = t[:, None, :, None, None]
     noisy = (1 - time) * latents + time * noise
-    velocity = transformer(noisy, t, past, conditions, text_states(text_encoder, conditions))
-    return Prediction(latents, noise, velocity, t, NetworkInputs(past, conditions, known))
+    velocity = transformer(noisy, t, reprojected, conditions, text_states(text_encoder, conditions))
+    return Prediction(latents, noise, velocity, t, NetworkInputs(reprojected, conditions, known))
 
 
 def velocity_loss(
@@ -141,11 +141,11 @@ def velocity_loss(
     # Between latents, where grain counts as much as surfaces, and pixels, where it hardly counts: most of the grain of a
     # picture cannot be foretold, and a network busy with it is slow to learn what stands where.
     share = (transformer.data_spread / transformer.data_spread.mean())[:, None, None, None]
-    things = thing_shares(given.conditions, tuple(error.shape[-2:]))
-    if things is not None:
-        share = share * (1 + options.thing_weight * things)
+    objects = object_coverage(given.conditions, tuple(error.shape[-2:]))
+    if objects is not None:
+        share = share * (1 + options.object_weight * objects)
     # In units of what noise and past leave open, so that 1 is the error of a network that corrects nothing at all.
-    variance = transformer.variance(given.past)
+    variance = transformer.variance(given.reprojected)
     time = t[:, None, :, None, None]
     squared = error.square() * (variance * (1 - time).square() + time.square()) / variance
     weight = share * variance * ~given.known[:, None, :, None, None]
@@ -177,13 +177,13 @@ def known_frames(latents: torch.Tensor, uniform: Callable, options: FlowOptions)
     return (torch.arange(frames, device=device) < ahead) & (uniform(batch, 1) < options.known_frames)
 
 
-def worn_past(past: torch.Tensor, uniform: Callable, normal: Callable, options: FlowOptions) -> torch.Tensor:
-    """``past`` noised in some clips and absent in others."""
-    batch = len(past)
-    level = options.past_noise * uniform(batch, 1, 1, 1, 1) * (uniform(batch, 1, 1, 1, 1) < 0.5)
-    picture, seen = past[:, :-1], past[:, -1:]
-    past = torch.cat([picture + level * normal(*picture.shape) * (picture != 0), seen], 1)
-    return past * (uniform(batch, 1, 1, 1, 1) >= options.drop_past)
+def degraded_history(reprojected: torch.Tensor, uniform: Callable, normal: Callable, options: FlowOptions) -> torch.Tensor:
+    """``reprojected`` noised in some clips and absent in others."""
+    batch = len(reprojected)
+    level = options.history_noise * uniform(batch, 1, 1, 1, 1) * (uniform(batch, 1, 1, 1, 1) < 0.5)
+    picture, seen = reprojected[:, :-1], reprojected[:, -1:]
+    reprojected = torch.cat([picture + level * normal(*picture.shape) * (picture != 0), seen], 1)
+    return reprojected * (uniform(batch, 1, 1, 1, 1) >= options.drop_history)
 
 
 def dropped(conditions: ConditionBatch, uniform: Callable, options: FlowOptions) -> ConditionBatch:
@@ -202,6 +202,6 @@ def validation_losses(transformer, text_encoder, examples: Examples, generator: 
     losses = {}
     for time in VALIDATION_TIMES:
         t = torch.full(latents.shape[:1] + latents.shape[2:3], time, device=latents.device)
-        velocity = transformer((1 - time) * latents + time * noise, t, examples.past, examples.conditions, text)
+        velocity = transformer((1 - time) * latents + time * noise, t, examples.reprojected, examples.conditions, text)
         losses[time] = float((velocity.float() - (noise - latents).float()).pow(2).mean())
     return losses

@@ -53,12 +53,12 @@ class Restyling(Rollout):
 
     def make(self, frames: int, shape: tuple[int, int, int]) -> torch.Tensor:
         """The next frames of the source, restyled; see :meth:`Rollout.make`."""
-        past = self._trusted(self._past_of_unknown(frames, shape)) if self._has_past else self._own_past(frames)
+        reprojected = self._with_confidence(self._reprojected_of_next(frames, shape)) if self._has_past else self._own_past(frames)
         noise = chunk_noise(self.seeds, self.position, frames, shape).to(self.text.device)
         clean = self.source[:, :, self.position : self.position + frames].float()
         # x_t = (1 - t) x_0 + t noise, the straight path the model was trained on.
-        latents = self.sample((1 - self.strength) * clean + self.strength * noise, past)
-        self.feed(latents, past if frames == 1 else None)
+        latents = self.sample((1 - self.strength) * clean + self.strength * noise, reprojected)
+        self.feed(latents, reprojected if frames == 1 else None)
         return latents
 
     @property

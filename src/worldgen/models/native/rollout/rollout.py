@@ -11,8 +11,8 @@ from worldgen.core.errors import InputError
 from worldgen.models.native.codec import decode_video
 from worldgen.models.native.conditions import ConditionBatch
 from worldgen.models.native.history.geometry import ClipGeometry
-from worldgen.models.native.history.object_coverage import thing_shares
-from worldgen.models.native.history.reprojection import moved_past
+from worldgen.models.native.history.object_coverage import object_coverage
+from worldgen.models.native.history.reprojection import reproject
 from worldgen.models.native.rollout.colour_drift import ColourDriftCorrection
 from worldgen.models.native.rollout.noise import chunk_noise
 from worldgen.models.native.transformer import EncodedLayout
@@ -22,21 +22,21 @@ GUIDABLE = ("text", "ego", "layout")
 METHOD = 10
 """Raised whenever the same weights and seeds give other pixels than before; part of the names of stored clips."""
 
-KEY_FRAMES = 24
+KEYFRAME_INTERVAL = 24
 """Every so many frames a picture is kept, and looked up in directly as long as it shows what is asked for. Tied to the
 number of the frame, so that a clip does not depend on those beside it in a batch."""
 
 
-TRUST = 0.75
+OBJECT_CONFIDENCE = 0.75
 """How much of what was seen counts as seen where a layout shows a labelled thing. People and riders move their limbs, which no past
 follows, and the layout says where they are: told that less was seen, the network paints more of them anew. Ground and walls
 are believed: what is painted anew from frame to frame flickers, and flicker reads as speed (``benchmarks/rollouts.py``
 has other shares; docs/experiments.md)."""
 
 
-KEY_TRUST = 0.5
+KEYFRAME_CONFIDENCE = 0.5
 """How much counts as seen of the frame that becomes the next key picture, where there is a layout: what it keeps of blur and stains
-stays for the next ``KEY_FRAMES``. Every frame so would flicker."""
+stays for the next ``KEYFRAME_INTERVAL``. Every frame so would flicker."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Rollout:
 
     ``pipeline`` gives transformer, codec and scheduler. ``conditions`` covers every frame from 0; ``seeds`` has one seed
     per clip. Noise depends on (seed, frame) alone, so results do not depend on the batch they are made in. ``video``
-    ``(B, 3, F, H, W)`` holds the newest frames as the codec shows them, ``past`` ``(B, C + 1, F, h, w)`` the past of the newest
+    ``(B, 3, F, H, W)`` holds the newest frames as the codec shows them, ``reprojected`` ``(B, C + 1, F, h, w)`` the past of the newest
     that were made, before any of it is doubted.
     """
 
@@ -83,10 +83,10 @@ class Rollout:
         self.options = options
         self.position = 0
         self.video: torch.Tensor | None = None
-        self.past: torch.Tensor | None = None
-        self.key: tuple[torch.Tensor, int] | None = None
+        self.reprojected: torch.Tensor | None = None
+        self.keyframe: tuple[torch.Tensor, int] | None = None
         self.geometry: ClipGeometry | None = None
-        self.anchor: ColourDriftCorrection | None = None
+        self.colour_drift: ColourDriftCorrection | None = None
         self._read: tuple[tuple[int, int], EncodedLayout] | None = None
         self.cache = self.transformer.new_cache()
         # One branch with every condition, then one per guided condition with that condition dropped.
@@ -100,33 +100,33 @@ class Rollout:
     def num_frames(self) -> int:
         return self.conditions.ego.shape[1]
 
-    def feed(self, latents: torch.Tensor, past: torch.Tensor | None = None) -> None:
-        """Known frames ``(B, C, F, h, w)``, t = 0, appended to the cache; past as in ``models.native.history.reprojection`` where it is known."""
+    def feed(self, latents: torch.Tensor, reprojected: torch.Tensor | None = None) -> None:
+        """Known frames ``(B, C, F, h, w)``, t = 0, appended to the cache; reprojected as in ``models.native.history.reprojection`` where it is known."""
         # What is brighter than white would come back brighter still.
         video = decode_video(self.codec, latents).clamp(-1, 1)
-        if self.anchor is None:
-            self.anchor = ColourDriftCorrection.of(latents, self.known.frames(self.position, self.position + latents.shape[2]))
-        past = self._past_of_known(video, latents) if past is None else past
-        self._keep(latents, past)
+        if self.colour_drift is None:
+            self.colour_drift = ColourDriftCorrection.of(latents, self.known.frames(self.position, self.position + latents.shape[2]))
+        reprojected = self._reprojected_of_known(video, latents) if reprojected is None else reprojected
+        self._keep(latents, reprojected)
         before, self.video = self.video, video
-        if self._renews_key(self.position - 1):
-            self.key = (video[:, :, -1], self.position - 1)
-            self._look_around(video if before is None else torch.cat([before, video], 2))
+        if self._renews_keyframe(self.position - 1):
+            self.keyframe = (video[:, :, -1], self.position - 1)
+            self._estimate_geometry(video if before is None else torch.cat([before, video], 2))
 
     def make(self, frames: int, shape: tuple[int, int, int]) -> torch.Tensor:
         """The next ``frames`` latent frames ``(B, C, frames, h, w)``; shape is (C, h, w)."""
-        self.past = self._past_of_unknown(frames, shape)
-        past = self._trusted(self.past)
-        latents = self.sample(chunk_noise(self.seeds, self.position, frames, shape).to(self.text.device), past)
+        self.reprojected = self._reprojected_of_next(frames, shape)
+        reprojected = self._with_confidence(self.reprojected)
+        latents = self.sample(chunk_noise(self.seeds, self.position, frames, shape).to(self.text.device), reprojected)
         # Frames of a longer chunk had a past further back than the frames the model was trained to remember.
-        self.feed(latents, past if frames == 1 else None)
+        self.feed(latents, reprojected if frames == 1 else None)
         return latents
 
-    def sample(self, latents: torch.Tensor, past: torch.Tensor) -> torch.Tensor:
+    def sample(self, latents: torch.Tensor, reprojected: torch.Tensor) -> torch.Tensor:
         """Pure noise ``(B, C, F, h, w)`` float32 to clean latents of the next F frames; nothing is remembered."""
         frames, dtype = latents.shape[2], self.text.dtype
         conditions = self._window(frames)
-        past = past.repeat(self._branches, 1, 1, 1, 1)
+        reprojected = reprojected.repeat(self._branches, 1, 1, 1, 1)
         self.scheduler.set_timesteps(sigmas=shifted_sigmas(self.options), device=latents.device)
         sigmas = self.scheduler.sigmas
         for i, timestep in enumerate(self.scheduler.timesteps):
@@ -134,12 +134,12 @@ class Rollout:
             t = sigmas[i].to(latents.device).expand(repeated.shape[0], frames)
             layout = self._layout(conditions, repeated)
             velocity = self.transformer(
-                repeated, t, past, conditions, self.text, cache=self.cache, layout=layout
+                repeated, t, reprojected, conditions, self.text, cache=self.cache, layout=layout
             ).float()
             velocity = guided(velocity, [self.options.guidance[name] for name in self.guided])
             latents = self.scheduler.step(velocity, timestep, latents, return_dict=False)[0]
-        if self.anchor is not None:
-            latents = self.anchor.hold(latents, self.known.frames(self.position, self.position + frames))
+        if self.colour_drift is not None:
+            latents = self.colour_drift.hold(latents, self.known.frames(self.position, self.position + frames))
         if not torch.isfinite(latents).all():
             raise FloatingPointError(f"the model made non-finite latents at frame {self.position}")
         return latents.to(dtype)
@@ -148,20 +148,20 @@ class Rollout:
     def _branches(self) -> int:
         return len(self.guided) + 1
 
-    def _keep(self, latents: torch.Tensor, past: torch.Tensor) -> None:
+    def _keep(self, latents: torch.Tensor, reprojected: torch.Tensor) -> None:
         frames = latents.shape[2]
-        latents, past = (x.repeat(self._branches, 1, 1, 1, 1) for x in (latents, past))
+        latents, reprojected = (x.repeat(self._branches, 1, 1, 1, 1) for x in (latents, reprojected))
         t = torch.zeros(latents.shape[0], frames, device=latents.device)
         conditions = self._window(frames)
         layout = self._layout(conditions, latents)
-        self.transformer.remember(latents, t, past, conditions, self.text, cache=self.cache, layout=layout)
+        self.transformer.append_to_cache(latents, t, reprojected, conditions, self.text, cache=self.cache, layout=layout)
         self.position += frames
 
-    def _renews_key(self, frame: int) -> bool:
+    def _renews_keyframe(self, frame: int) -> bool:
         """Whether the picture of ``frame`` will be the one that is looked up directly from then on."""
-        return self.key is None or frame - self.key[1] >= KEY_FRAMES
+        return self.keyframe is None or frame - self.keyframe[1] >= KEYFRAME_INTERVAL
 
-    def _look_around(self, video: torch.Tensor) -> None:
+    def _estimate_geometry(self, video: torch.Tensor) -> None:
         """Where there is no layout, the newest frames ``(B, 3, F, H, W)`` say how far away things are."""
         if video.shape[2] > 1 and bool((self.known.ego_known & ~self.known.layout_known).any()):
             self.geometry = ClipGeometry.of(video, self.known, self.position - 1, self.geometry)
@@ -173,43 +173,43 @@ class Rollout:
         """The layout of the frames after those made, read once however often they are painted and remembered."""
         place = (self.position, latents.shape[2])
         if self._read is None or self._read[0] != place:
-            self._read = (place, self.transformer.read_layout(conditions, latents))
+            self._read = (place, self.transformer.encode_layout(conditions, latents))
         return self._read[1]
 
-    def _moved(self, picture: torch.Tensor, source: int, target: int, *, key=None) -> torch.Tensor:
+    def _reproject(self, picture: torch.Tensor, source: int, target: int, *, keyframe=None) -> torch.Tensor:
         """``(B, C + 1, h, w)``; all branches share it: what a guided condition changes is what the network reads."""
-        past = moved_past(
-            self.codec, picture, self.known, source=source, target=target, key=key, geometry=self.geometry
+        reprojected = reproject(
+            self.codec, picture, self.known, source=source, target=target, keyframe=keyframe, geometry=self.geometry
         )[0]
-        return past.to(self.text.dtype)
+        return reprojected.to(self.text.dtype)
 
-    def _trusted(self, past: torch.Tensor) -> torch.Tensor:
-        """``past`` ``(B, C + 1, F, h, w)`` of the next frames, of which labelled things are believed only in part, and of a frame
+    def _with_confidence(self, reprojected: torch.Tensor) -> torch.Tensor:
+        """``reprojected`` ``(B, C + 1, F, h, w)`` of the next frames, of which labelled things are believed only in part, and of a frame
         that will be the key picture all."""
-        frames = past.shape[2]
-        things = thing_shares(self.known.frames(self.position, self.position + frames), tuple(past.shape[-2:]))
-        if things is None:
-            return past
-        doubted = (1 - TRUST) * things
-        if self._renews_key(self.position + frames - 1):
-            doubted = doubted.clamp_min(1 - KEY_TRUST)
-        doubted = doubted * self.known.layout_known[:, None, None, None, None]
-        return torch.cat([past[:, :-1], (1 - doubted).to(past) * past[:, -1:]], 1)
+        frames = reprojected.shape[2]
+        objects = object_coverage(self.known.frames(self.position, self.position + frames), tuple(reprojected.shape[-2:]))
+        if objects is None:
+            return reprojected
+        doubt = (1 - OBJECT_CONFIDENCE) * objects
+        if self._renews_keyframe(self.position + frames - 1):
+            doubt = doubt.clamp_min(1 - KEYFRAME_CONFIDENCE)
+        doubt = doubt * self.known.layout_known[:, None, None, None, None]
+        return torch.cat([reprojected[:, :-1], (1 - doubt).to(reprojected) * reprojected[:, -1:]], 1)
 
-    def _past_of_unknown(self, frames: int, shape: tuple[int, int, int]) -> torch.Tensor:
+    def _reprojected_of_next(self, frames: int, shape: tuple[int, int, int]) -> torch.Tensor:
         """The last picture moved to each frame of the next chunk; zeros where there is no picture."""
         if self.video is None:
             return torch.zeros(
                 len(self.known), shape[0] + 1, frames, *shape[1:], device=self.text.device, dtype=self.text.dtype
             )
         last, source = self.video[:, :, -1], self.position - 1
-        return torch.stack([self._moved(last, source, self.position + i, key=self.key) for i in range(frames)], 2)
+        return torch.stack([self._reproject(last, source, self.position + i, keyframe=self.keyframe) for i in range(frames)], 2)
 
-    def _past_of_known(self, video: torch.Tensor, latents: torch.Tensor) -> torch.Tensor:
+    def _reprojected_of_known(self, video: torch.Tensor, latents: torch.Tensor) -> torch.Tensor:
         """Each frame's neighbour moved to it; the first frame of all has none."""
         pictures = video if self.video is None else torch.cat([self.video[:, :, -1:], video], 2)
         first = self.position + video.shape[2] - pictures.shape[2]
-        rows = [self._moved(pictures[:, :, i], first + i, first + i + 1) for i in range(pictures.shape[2] - 1)]
+        rows = [self._reproject(pictures[:, :, i], first + i, first + i + 1) for i in range(pictures.shape[2] - 1)]
         if self.video is None:
             batch, channels, _, height, width = latents.shape
             rows.insert(0, torch.zeros(batch, channels + 1, height, width, device=latents.device, dtype=latents.dtype))
