@@ -17,10 +17,10 @@ import time
 import cv2
 import torch
 
-from worldgen.cli.config_files import load_config
 from worldgen.cli.progress import progress
 from worldgen.data.dataset.index import DataSet
 from worldgen.data.view.page import spread
+from worldgen.files.config_files import load_config
 from worldgen.files.storage import write_bytes
 from worldgen.generation.quality.examination import describe_instruments, examine, results
 from worldgen.generation.quality.gate import Gate, GateConfig

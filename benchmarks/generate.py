@@ -23,8 +23,8 @@ from pathlib import Path
 
 import torch
 
-from worldgen.cli.config_files import load_config
 from worldgen.cli.progress import progress
+from worldgen.files.config_files import load_config
 from worldgen.files.storage import write_bytes
 from worldgen.generation.campaign.cell import grid_of
 from worldgen.generation.campaign.job import Job

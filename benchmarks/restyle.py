@@ -20,7 +20,6 @@ import cv2
 import numpy as np
 import torch
 
-from worldgen.cli.config_files import load_config
 from worldgen.cli.progress import progress
 from worldgen.core.clip import Clip
 from worldgen.core.samples import Sample
@@ -28,6 +27,7 @@ from worldgen.core.seeds import numpy_rng
 from worldgen.data.dataset.index import DataSet
 from worldgen.data.view.page import spread
 from worldgen.data.view.sheet import contact_sheet
+from worldgen.files.config_files import load_config
 from worldgen.files.storage import write_bytes
 from worldgen.generation.quality.examination import describe_instruments
 from worldgen.generation.quality.gate import GateConfig

@@ -19,10 +19,10 @@ import cv2
 import numpy as np
 import torch
 
-from worldgen.cli.config_files import config_yaml
 from worldgen.cli.progress import progress
 from worldgen.data.dataset.index import DataSet
 from worldgen.data.view.page import spread
+from worldgen.files.config_files import config_yaml
 from worldgen.generation.quality.calibration import Allowance, calibrate
 from worldgen.generation.quality.examination import describe_instruments, examine, results, values_of_faults
 from worldgen.generation.quality.gate import Gate, GateConfig

@@ -27,8 +27,8 @@ ROOT_MODULES = {"__init__", "__main__"}
 
 
 CONFINED = {
-    "omegaconf": ("cli/config_files.py",),
-    "yaml": ("cli/config_files.py",),
+    "omegaconf": ("files/config_files.py",),
+    "yaml": ("files/config_files.py",),
     "ray": ("generation/campaign/cluster.py",),
     "accelerate": ("training/",),
     "transformers": ("models/", "training/", "instruments/detector/pretrained.py", "evaluation/distances/frame_features.py"),

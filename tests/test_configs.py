@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from worldgen.cli.config_files import load_config
 from worldgen.cli.main import build_parser
+from worldgen.files.config_files import load_config
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 CLASSES = {

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from tests.training.conftest import write_dataset
-from worldgen.cli.config_files import load_config
 from worldgen.cli.main import main
+from worldgen.files.config_files import load_config
 from worldgen.training.train_config import TrainConfig
 
 FAST = ["task=codec", "device=cpu", "steps=3", "batch=2", "save_every=2", "validate_every=3", "optim.warmup=1"]

@@ -73,8 +73,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _recipe(args: argparse.Namespace) -> tuple[Recipe, str]:
     """The resolved recipe and its YAML text."""
-    from worldgen.cli.config_files import config_yaml, load_config
     from worldgen.core.errors import InputError
+    from worldgen.files.config_files import config_yaml, load_config
     from worldgen.generation.campaign.recipe import Recipe
     from worldgen.generation.quality.gate import GateConfig
 

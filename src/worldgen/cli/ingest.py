@@ -40,11 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Plan, report, and write unless ``--check`` is given. Returns 0, or 1 when a check finds an unusable source."""
-    from worldgen.cli.config_files import load_config
     from worldgen.cli.progress import progress
     from worldgen.core.errors import InputError, Received
     from worldgen.data.ingest.drives import plan_ingest, report
     from worldgen.data.ingest.source_plan import IngestConfig
+    from worldgen.files.config_files import load_config
 
     overrides = list(args.overrides)
     places = []
@@ -71,10 +71,10 @@ def _is_override(word: str) -> bool:
 
 def _write(plan, out: str) -> dict:
     """Write the shards under a progress bar, then the index; returns the data set's summary."""
-    from worldgen.cli.config_files import config_yaml
     from worldgen.cli.progress import progress
     from worldgen.data.dataset.index import build_index
     from worldgen.data.ingest.drives import write_ingest
+    from worldgen.files.config_files import config_yaml
     from worldgen.files.storage import join, write_bytes
 
     def single_samples() -> Iterator[None]:

@@ -80,8 +80,8 @@ def run(args: argparse.Namespace) -> int:
 def _config(args: argparse.Namespace) -> RestyleConfig:
     import dataclasses
 
-    from worldgen.cli.config_files import load_config
     from worldgen.core.errors import InputError
+    from worldgen.files.config_files import load_config
     from worldgen.generation.quality.gate import GateConfig
     from worldgen.generation.restyle.restyling import RestyleConfig
 

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     """Train. Returns the exit code."""
     # Loader processes are forked after the tokenizer was used; its threads would warn about it.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    from worldgen.cli.config_files import config_yaml, load_config
+    from worldgen.files.config_files import config_yaml, load_config
     from worldgen.training.train_config import TrainConfig
 
     overrides = [*args.overrides, *(["overfit_one=true"] if args.overfit_one else [])]

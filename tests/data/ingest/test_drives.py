@@ -195,7 +195,7 @@ def test_report_is_complete_and_json_able(fleet):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["shippable", "simulator", "research", "camvid"])
 def test_shared_sources_have_no_fault(shared_dir, repository, name):
-    from worldgen.cli.config_files import load_config
+    from worldgen.files.config_files import load_config
 
     config = load_config(IngestConfig, [repository / "configs" / "ingest" / f"{name}.yaml"])
     plan = plan_ingest([str(shared_dir / "data" / name)], config)

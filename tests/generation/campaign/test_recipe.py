@@ -7,9 +7,9 @@ import dataclasses
 import pytest
 
 from tests.generation import rig
-from worldgen.cli.config_files import config_yaml, load_config
 from worldgen.core.errors import InputError
 from worldgen.core.scenario import LIGHTS, WEATHERS
+from worldgen.files.config_files import config_yaml, load_config
 from worldgen.generation.campaign.cell import draw_take, fits, grid_of
 from worldgen.generation.campaign.recipe import CellGroup, RangeConfig, Recipe, refuse_changes
 from worldgen.generation.quality.gate import Bound, GateConfig

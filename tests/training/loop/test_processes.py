@@ -13,7 +13,7 @@ import pytest
 
 from tests.training.loop.test_trainer import curve, same_state
 from tests.training.toy import ToyTask, toy_config
-from worldgen.cli.config_files import config_yaml
+from worldgen.files.config_files import config_yaml
 from worldgen.training.loop.checkpoints import checkpoints
 from worldgen.training.loop.record import Launch, read_metrics
 from worldgen.training.run import train

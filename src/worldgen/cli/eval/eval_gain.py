@@ -39,9 +39,9 @@ def run(args: argparse.Namespace) -> int:
     """Run what is missing of the study and report."""
     import math
 
-    from worldgen.cli.config_files import config_yaml, load_config
     from worldgen.core.errors import InputError, Received
     from worldgen.evaluation.gain.gain_config import GainStudy
+    from worldgen.files.config_files import config_yaml, load_config
 
     if not (math.isfinite(args.budget) and args.budget >= 0):
         raise InputError("--budget", args.budget, "minutes, 0 for no limit")

@@ -5,8 +5,8 @@ from typing import Literal
 
 import pytest
 
-from worldgen.cli.config_files import config_yaml, load_config
 from worldgen.core.errors import InputError
+from worldgen.files.config_files import config_yaml, load_config
 
 
 @dataclass(frozen=True)
