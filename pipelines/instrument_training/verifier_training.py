@@ -15,8 +15,9 @@ from worldgen.core.labels import CLASSES, Labels
 from worldgen.core.samples import Sample
 from worldgen.core.seeds import numpy_rng
 from worldgen.instruments.augmentation import AugmentConfig, augmented
-from worldgen.instruments.detector.detector import STRIDE_PX, box_iou
+from worldgen.instruments.detector.detector import box_iou
 from worldgen.instruments.detector.detector_training import detection_loss, targets_of
+from worldgen.instruments.feature_pyramid import STRIDE_PX
 from worldgen.instruments.verifier.verifier import KIND_OF_CLASS, NONE, Verifier, peaks, to_pairs
 
 MASKED = -100
@@ -119,7 +120,14 @@ class BoxDraw:
         return box.astype(np.float32)
 
     def _spoilt(
-        self, truth: BoxTruth, row: int, at: tuple[int, int], common: np.ndarray, kind: float, *, rng: np.random.Generator
+        self,
+        truth: BoxTruth,
+        row: int,
+        at: tuple[int, int],
+        common: np.ndarray,
+        kind: float,
+        *,
+        rng: np.random.Generator,
     ) -> np.ndarray:
         box = truth.box[row].astype(float)
         size = box[2:] - box[:2]
@@ -186,14 +194,14 @@ def batch_of(draw: BoxDraw, config: AugmentConfig, *, size: int, seed: int, step
 def batch_loss(verifier: Verifier, batch: VerifierBatch) -> tuple[Tensor, dict[str, float]]:
     """Of classes, fit, heat and sides; and each by itself."""
     features = verifier(batch.pictures)
-    heat, sides = verifier.places(features)
-    count, _, rows, columns = heat.shape
+    maps = verifier.box_maps(features)
+    count, _, rows, columns = maps.heat.shape
     ignored = [~t.good for t in batch.truths]
     kinds = [KIND_OF_CLASS[t.class_id] for t in batch.truths]
     found, placed = detection_loss(
-        heat, sides, targets_of([t.box for t in batch.truths], kinds, ignored, (count, rows, columns))
+        maps, targets_of([t.box for t in batch.truths], kinds, ignored, (count, rows, columns))
     )
-    boxes = np.concatenate([batch.asked, proposals(heat.detach(), sides.detach())], 1)
+    boxes = np.concatenate([batch.asked, proposals(maps.heat.detach(), maps.sides_px.detach())], 1)
     name, fit, counts = (np.stack(column) for column in zip(*map(answers, batch.truths, boxes), strict=True))
     logits, guess = verifier.boxes(features, torch.from_numpy(boxes))
     named = F.cross_entropy(

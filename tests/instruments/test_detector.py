@@ -18,13 +18,13 @@ from worldgen.instruments.detector.detector import (
     Detector,
     DetectorConfig,
     box_iou,
-    cell_centres,
     detect,
     find,
     load_detector,
     save_detector,
 )
 from worldgen.instruments.detector.pictures import Boxes, Pictures
+from worldgen.instruments.feature_pyramid import BoxMaps, cell_centres
 
 TINY = DetectorConfig(widths=(8, 12, 16, 16), depths=(1, 1, 1), neck=12)
 STILL = AugmentConfig(mirror=0, zoom=0, light=0, softness=0)
@@ -204,9 +204,9 @@ def test_a_perfect_answer_costs_nothing_and_others_cost():
     x, y = cell_centres(16, 16)
     sides = torch.stack([x - 8, y - 8, 24 - x, 40 - y])[None]
     sure = torch.where(targets.heat >= 1, 12.0, -12.0)
-    heat, fit = training.detection_loss(sure, sides, targets)
+    heat, fit = training.detection_loss(BoxMaps(sure, sides), targets)
     assert heat < 1e-3 and fit.item() == pytest.approx(0, abs=1e-5)
-    worse, off = training.detection_loss(-sure, sides + 3, targets)
+    worse, off = training.detection_loss(BoxMaps(-sure, sides + 3), targets)
     assert worse > 5 and off > 0.1
 
 

@@ -25,7 +25,8 @@ from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError
 from worldgen.core.labels import CLASSES
 from worldgen.instruments.augmentation import AugmentConfig
-from worldgen.instruments.detector.detector import Detector, DetectorConfig, to_pictures
+from worldgen.instruments.detector.detector import Detector, DetectorConfig
+from worldgen.instruments.feature_pyramid import to_pictures
 from worldgen.instruments.verifier.verifier import (
     NONE,
     Verifier,
@@ -53,11 +54,11 @@ def test_it_sees_what_its_detector_saw_until_something_moves():
     detector = Detector(DetectorConfig(SMALL.widths, SMALL.depths, SMALL.neck)).eval()
     verifier = from_detector(detector, SMALL).eval()
     frames = rig.clip().frames[:2]
-    heat, sides = verifier.places(verifier(to_pairs(frames, frames)))
+    heat, sides = verifier.box_maps(verifier(to_pairs(frames, frames)))
     wanted = detector(to_pictures(frames))
     assert torch.allclose(heat, wanted[0], atol=1e-5) and torch.allclose(sides, wanted[1], rtol=1e-4)
     torch.nn.init.normal_(verifier.stem.conv.weight[:, 3:])
-    assert not torch.allclose(verifier.places(verifier(to_pairs(frames, frames[::-1])))[0], heat)
+    assert not torch.allclose(verifier.box_maps(verifier(to_pairs(frames, frames[::-1])))[0], heat)
 
 
 def test_an_answer_belongs_to_its_box_and_to_nothing_else(verifier):

@@ -11,9 +11,10 @@ import torch
 from worldgen.core.seeds import numpy_rng, stable_hash
 from worldgen.evaluation.gain.gain_config import GainStudy
 from worldgen.instruments.augmentation import AugmentConfig, augmented
-from worldgen.instruments.detector.detector import GROUPS, Detections, to_pictures
+from worldgen.instruments.detector.detector import GROUPS, Detections, as_detections
 from worldgen.instruments.detector.detector_training import DetectorTraining, learning_rate, train_detector
 from worldgen.instruments.detector.pictures import Pictures, find_in
+from worldgen.instruments.feature_pyramid import channels_last, to_pictures
 
 AUGMENT = AugmentConfig(mirror=0.5, zoom=0.3, max_zoom=1.3, light=0.5, softness=0.0)
 """The same for every arm: mild, so that an arm's own pictures are what differs."""
@@ -59,7 +60,7 @@ def train_base(study: GainStudy, pictures: Pictures, seed: int) -> dict[str, tor
 def _own(study: GainStudy, fit: TrainingRun, test: Pictures) -> Detections:
     config = training_of(study, steps=fit.steps, seed=fit.seed)
     detector = train_detector(fit.pictures, config, shares=fit.shares, start=fit.base)
-    return find_in(detector.to(memory_format=torch.channels_last).folded(), test)
+    return find_in(channels_last(detector).folded(), test)
 
 
 def _transformer(study: GainStudy, fit: TrainingRun, test: Pictures) -> Detections:
@@ -85,16 +86,18 @@ def _transformer(study: GainStudy, fit: TrainingRun, test: Pictures) -> Detectio
                 group["lr"] = learning_rate(config, step)
             optimiser.step()
     detector.eval()
-    rows = []
-    for start in range(0, len(test), 8):
-        frames = test.frames[start : start + 8]
-        found = detector.find(to_pictures(frames), size=(frames.shape[2], frames.shape[1]))
-        rows += [(np.full(len(s), start + k), g, b, s) for k, (g, b, s) in enumerate(found)]
-    frame, group, box, score = (np.concatenate(column) for column in zip(*rows, strict=True))
-    return Detections(frame.astype(np.int64), group.astype(np.int64), box.astype(np.float32), score.astype(np.float32))
+    size = (test.frames.shape[2], test.frames.shape[1])
+    found = [
+        boxes
+        for start in range(0, len(test), 8)
+        for boxes in detector.find(to_pictures(test.frames[start : start + 8]), size=size)
+    ]
+    return as_detections(found)
 
 
-def _batches(fit: TrainingRun, config: DetectorTraining) -> Iterator[tuple[torch.Tensor, list[np.ndarray], list[np.ndarray]]]:
+def _batches(
+    fit: TrainingRun, config: DetectorTraining
+) -> Iterator[tuple[torch.Tensor, list[np.ndarray], list[np.ndarray]]]:
     """Augmented pictures with the boxes that count; transformers' losses know no regions to ignore."""
     pictures = fit.pictures
     starts = np.searchsorted(pictures.boxes.picture_index, np.arange(len(pictures) + 1))

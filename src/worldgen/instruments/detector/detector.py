@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from worldgen.core.clip import Clip
-from worldgen.core.errors import InputError
 from worldgen.core.labels import CLASSES
 from worldgen.files.shipped import assets_dir
+from worldgen.instruments.feature_pyramid import (
+    BoxMaps,
+    ConvNorm,
+    FeaturePyramid,
+    PyramidConfig,
+    cell_centres,
+    channels_last,
+    to_pictures,
+)
 from worldgen.instruments.instrument_files import build_network, save_weights, stored_instrument
 
 GROUPS = ("vehicle", "pedestrian", "cyclist")
@@ -24,12 +33,10 @@ GROUP_OF_NAME = {
 GROUP_OF_CLASS = np.array([GROUP_OF_NAME.get(name, -1) for name in CLASSES])
 """``(9,)`` int64: class of ``CLASSES`` -> number in ``GROUPS``, -1 for traffic lights and cones."""
 
-STRIDE_PX = 4
-ALIGN_PX = 16
-"""Pictures are padded to a multiple of the coarsest stride."""
 MAX_OBJECTS = 100
+"""Objects kept in each picture, by falling score."""
 MAX_CELLS = 300
-"""Cells of a picture that may propose an object, the most sure ones; many propose the same."""
+"""The cells of a picture with the highest scores may propose an object; several may propose the same one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,88 +61,40 @@ class Detections:
 
 
 @dataclass(frozen=True)
-class DetectorConfig:
-    """Sizes: channels at strides 2, 4, 8, 16; residual blocks at strides 4, 8, 16; channels of neck and head."""
-
-    widths: tuple[int, ...] = (16, 32, 64, 96)
-    depths: tuple[int, ...] = (1, 1, 1)
-    neck: int = 48
-
-    def __post_init__(self) -> None:
-        if len(self.widths) != 4 or len(self.depths) != 3 or min(*self.widths, self.neck) < 4 or min(self.depths) < 1:
-            raise InputError("detector sizes", (self.widths, self.depths, self.neck), "four widths, three depths")
+class DetectorConfig(PyramidConfig):
+    """Sizes of the detector: those of its feature pyramid."""
 
 
-class ConvNorm(nn.Module):
-    """Convolution without bias, batch norm and, unless it ends a residual branch, ReLU."""
+class FoundBoxes(NamedTuple):
+    """Objects found in one picture, by falling score: group ``(n,)`` int64 into ``GROUPS``, box ``(n, 4)`` float32
+    x0 y0 x1 y1 in pixels, score ``(n,)`` float32 in [0, 1]."""
 
-    def __init__(self, inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1, active: bool = True):
-        super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
-        self.norm = nn.BatchNorm2d(outputs)
-        self.active = active
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.norm(self.conv(x))
-        return F.relu(x) if self.active else x
+    group: np.ndarray
+    box_px: np.ndarray
+    score: np.ndarray
 
 
-class Residual(nn.Module):
-    """Two 3 x 3 convolutions beside the identity."""
-
-    def __init__(self, width: int):
-        super().__init__()
-        self.first = ConvNorm(width, width)
-        self.second = ConvNorm(width, width, active=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.relu(x + self.second(self.first(x)))
-
-
-class Detector(nn.Module):
-    """Convolutions with a feature pyramid to stride 4; each cell says what is centred there and how far its sides are.
+class Detector(FeaturePyramid):
+    """A feature pyramid whose cells predict which group of object is centred there and where the sides of its box are.
 
     Source: Liu et al., "Training-Time-Friendly Network for Real-Time Object Detection" (TTFNet, AAAI 2020) for the
     heat map with dense box regression; Zhou et al., "Objects as Points" (2019) for peaks as detections.
     """
 
     def __init__(self, config: DetectorConfig | None = None):
-        super().__init__()
-        self.config = config = config or DetectorConfig()
-        w2, w4, w8, w16 = config.widths
-        self.stem = ConvNorm(3, w2, stride=2)
-        self.stages = nn.ModuleList(
-            nn.Sequential(ConvNorm(inputs, width, stride=2), *(Residual(width) for _ in range(depth)))
-            for inputs, width, depth in zip((w2, w4, w8), (w4, w8, w16), config.depths, strict=True)
-        )
-        self.laterals = nn.ModuleList(nn.Conv2d(width, config.neck, 1) for width in (w4, w8, w16))
-        self.fuse = nn.ModuleList(ConvNorm(config.neck, config.neck) for _ in range(2))  # at strides 4, 8
-        self.head = ConvNorm(config.neck, config.neck)
-        self.heat = nn.Conv2d(config.neck, len(GROUPS), 1)
-        self.sides = nn.Conv2d(config.neck, 4, 1)
-        nn.init.constant_(self.heat.bias, -4.0)  # a cell is empty unless shown otherwise: prior 0.018
+        config = config or DetectorConfig()
+        super().__init__(config, inputs=3, kinds=len(GROUPS))
+        self.config = config
+        assert self.heat.bias is not None
+        nn.init.constant_(self.heat.bias, -4.0)  # prior probability 0.018: most cells are empty
         nn.init.zeros_(self.sides.weight)
 
-    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Heat logits ``(B, 3, h, w)`` and distances in pixels from each cell's centre to the box's left, top, right
-        and bottom ``(B, 4, h, w)``, with h = H / 4, w = W / 4.
-
-        pictures: ``(B, 3, H, W)`` RGB in [-1, 1], H and W multiples of 16.
-        """
-        x = self.stem(pictures)  # (B, w2, H/2, W/2)
-        levels = []
-        for stage, lateral in zip(self.stages, self.laterals, strict=True):
-            x = stage(x)
-            levels.append(lateral(x))  # (B, neck, H/4, W/4), then /8, /16
-        fine, middle, coarse = levels
-        middle = self.fuse[1](middle + F.interpolate(coarse, scale_factor=2.0, mode="nearest"))
-        fine = self.fuse[0](fine + F.interpolate(middle, scale_factor=2.0, mode="nearest"))
-        features = self.head(fine)
-        sides_px = STRIDE_PX * torch.exp(self.sides(features).float().clamp(-4.0, 4.5))
-        return self.heat(features).float(), sides_px
+    def forward(self, pictures: Tensor) -> BoxMaps:
+        """Heat and box sides at each cell of pictures ``(B, 3, H, W)``, RGB in [-1, 1], H and W multiples of 16."""
+        return self.box_maps(self.features(pictures))
 
     def folded(self) -> Detector:
-        """This detector with its norms merged into the convolutions, for reading only; same results, faster."""
+        """This detector with its norms merged into the convolutions: same results, faster, for inference only."""
         self.eval()
         for module in self.modules():
             if isinstance(module, ConvNorm) and isinstance(module.norm, nn.BatchNorm2d):
@@ -143,22 +102,9 @@ class Detector(nn.Module):
         return self
 
 
-def cell_centres(height: int, width: int, *, device: torch.device | None = None) -> Tensor:
-    """Pixel positions x, y of the centres of cells, ``(2, h, w)`` float32."""
-    ys = (torch.arange(height, device=device) + 0.5) * STRIDE_PX
-    xs = (torch.arange(width, device=device) + 0.5) * STRIDE_PX
-    return torch.stack(torch.meshgrid(xs, ys, indexing="xy"))
-
-
-def to_pictures(frames: np.ndarray) -> Tensor:
-    """uint8 frames ``(B, H, W, 3)`` to network input ``(B, 3, H', W')`` in [-1, 1], padded with grey to 16 pixels."""
-    x = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 127.5 - 1.0
-    return F.pad(x, (0, -x.shape[3] % ALIGN_PX, 0, -x.shape[2] % ALIGN_PX))
-
-
 @torch.inference_mode()
-def find(detector: Detector, frames: np.ndarray, *, threshold: float = 0.05) -> list[tuple[np.ndarray, ...]]:
-    """Group ``(n,)``, box ``(n, 4)`` and score ``(n,)`` of the objects in each of the frames ``(B, H, W, 3)`` uint8."""
+def find(detector: Detector, frames: np.ndarray, *, threshold: float = 0.05) -> list[FoundBoxes]:
+    """The objects in each of the frames ``(B, H, W, 3)`` uint8 that score at least ``threshold``."""
     pictures = to_pictures(frames).to(next(detector.parameters()).device, memory_format=torch.channels_last)
     logits, sides = detector(pictures)
     heat = logits.sigmoid()
@@ -176,20 +122,18 @@ def find(detector: Detector, frames: np.ndarray, *, threshold: float = 0.05) -> 
     for b in range(count):
         g, x, s = group[b].cpu().numpy(), box[b].cpu().numpy(), score[b].cpu().numpy()
         keep = s >= threshold
-        g, x, s = g[keep], x[keep], s[keep]
-        found.append(_merged(g, x, s))
+        found.append(_merged(FoundBoxes(g[keep], x[keep], s[keep])))
     return found
 
 
-def _merged(
-    group: np.ndarray, box: np.ndarray, score: np.ndarray, *, overlap: float = 0.6
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One row for each object from those of all its cells (``(n,)``, ``(n, 4)``, ``(n,)``, by falling score).
+def _merged(proposed: FoundBoxes, *, overlap: float = 0.6) -> FoundBoxes:
+    """One row for each object, from the proposals of all its cells by falling score.
 
-    Rows of one group that overlap a better one are the same object; their boxes are averaged by score, since each cell
-    errs a little otherwise. Cells are not thinned out to peaks before: of two people who stand closer than two cells one
-    would be lost.
+    Proposals of one group that overlap a better one are the same object. Their boxes are averaged by score, because each
+    cell errs a little otherwise. Cells are not reduced to peaks before: two people who stand closer than two cells would
+    become one.
     """
+    group, box, score = proposed
     same = (box_iou(box, box) > overlap) & (group[:, None] == group[None])
     np.fill_diagonal(same, True)
     left, best = np.ones(len(box), bool), []
@@ -200,7 +144,7 @@ def _merged(
     best = best[:MAX_OBJECTS]
     weight = same[best] * score[None]
     mean = weight @ box / np.maximum(weight.sum(1, keepdims=True), 1e-12)
-    return group[best], mean.astype(box.dtype), score[best]
+    return FoundBoxes(group[best], mean.astype(box.dtype), score[best])
 
 
 def box_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -215,13 +159,23 @@ def box_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def detect(detector: Detector, clip: Clip, *, threshold: float = 0.05, batch: int = 8) -> Detections:
-    """All objects that ``detector`` sees in a clip with at least this score; frames are judged one by one."""
-    rows: list[tuple[np.ndarray, ...]] = []
-    for start in range(0, len(clip), batch):
-        found = find(detector, clip.frames[start : start + batch], threshold=threshold)
-        rows += [(np.full(len(s), start + k), g, x, s) for k, (g, x, s) in enumerate(found)]
-    frame, group, box, score = (np.concatenate(column) for column in zip(*rows, strict=True))
-    return Detections(frame.astype(np.int64), group.astype(np.int64), box.astype(np.float32), score.astype(np.float32))
+    """All objects that ``detector`` finds in a clip with at least this score; each frame is judged by itself."""
+    found = [
+        boxes
+        for start in range(0, len(clip), batch)
+        for boxes in find(detector, clip.frames[start : start + batch], threshold=threshold)
+    ]
+    return as_detections(found)
+
+
+def as_detections(found: Sequence[FoundBoxes]) -> Detections:
+    """The boxes found in each frame, one after the other, as one table."""
+    return Detections(
+        np.repeat(np.arange(len(found)), [len(boxes.score) for boxes in found]).astype(np.int64),
+        np.concatenate([boxes.group for boxes in found]).astype(np.int64),
+        np.concatenate([boxes.box_px for boxes in found]).astype(np.float32),
+        np.concatenate([boxes.score for boxes in found]).astype(np.float32),
+    )
 
 
 def save_detector(detector: Detector, folder: str | Path) -> str:
@@ -236,4 +190,4 @@ def load_detector(folder: str | Path | None = None) -> Detector:
     """
     instrument = stored_instrument(folder if folder is not None else assets_dir() / "instruments" / "detector")
     detector = build_network(instrument, Detector, DetectorConfig, says={"groups": list(GROUPS)})
-    return detector.to(memory_format=torch.channels_last).folded()
+    return channels_last(detector).folded()

@@ -17,16 +17,16 @@ from worldgen.core.errors import InputError
 from worldgen.core.seeds import numpy_rng, stable_hash
 from worldgen.files.storage import atomic_file
 from worldgen.instruments.augmentation import AugmentConfig, augmented
-from worldgen.instruments.detector.detector import (
-    GROUPS,
+from worldgen.instruments.detector.detector import GROUPS, Detector, DetectorConfig
+from worldgen.instruments.detector.pictures import Pictures
+from worldgen.instruments.feature_pyramid import (
     STRIDE_PX,
-    Detector,
-    DetectorConfig,
-    Residual,
+    BoxMaps,
+    ResidualConv,
     cell_centres,
+    channels_last,
     to_pictures,
 )
-from worldgen.instruments.detector.pictures import Pictures
 from worldgen.models.weights import read_tensors
 
 CORE = 0.54
@@ -134,12 +134,13 @@ def _blob(box: np.ndarray, rows: int, columns: int, spread: float) -> tuple[tupl
     return (slice(ys[0], ys[-1] + 1), slice(xs[0], xs[-1] + 1)), bump
 
 
-def detection_loss(heat_logits: Tensor, sides_px: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
+def detection_loss(maps: BoxMaps, targets: Targets) -> tuple[Tensor, Tensor]:
     """Penalty-reduced focal loss of the heat map and weighted GIoU loss of the boxes, each a scalar.
 
     Source: "Objects as Points", equation 1 (alpha 2, beta 4); TTFNet, equation 5.
     """
-    p = heat_logits.sigmoid().clamp(1e-5, 1 - 1e-5)
+    sides_px = maps.sides_px
+    p = maps.heat.sigmoid().clamp(1e-5, 1 - 1e-5)
     full = targets.heat >= 1.0
     found = -((1 - p) ** 2) * p.log() * full
     missed = -(p**2) * (1 - p).log() * (1 - targets.heat) ** 4 * targets.counted * ~full
@@ -234,12 +235,12 @@ def initial_state(config: DetectorTraining, start: dict[str, Tensor] | None = No
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stable_hash("detector weights", config.seed) % 2**63)
-        network = Detector(config.model).to(memory_format=torch.channels_last)
+        network = channels_last(Detector(config.model))
     if start is not None:
         known = network.state_dict()
         for name, module in network.named_modules():
             own = {f"{name}.{key}" for key in module.state_dict()}
-            if isinstance(module, Residual) and not own & set(start):
+            if isinstance(module, ResidualConv) and not own & set(start):
                 nn.init.zeros_(module.second.norm.weight)
                 start = {**start, **{key: known[key] for key in own}}
         network.load_state_dict(start)
@@ -278,7 +279,7 @@ def train_detector(
 
 def train_step(state: TrainingState, x: Tensor, targets: Targets, *, config: DetectorTraining) -> dict[str, float]:
     """One step of the optimiser and of the moving average. Raises: FloatingPointError for a loss that is not finite."""
-    heat_loss, box_loss = detection_loss(*state.network(x), targets)
+    heat_loss, box_loss = detection_loss(state.network(x), targets)
     loss = heat_loss + 2.0 * box_loss
     if not torch.isfinite(loss):
         raise FloatingPointError(f"loss {loss.item()} at step {state.step}")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from worldgen.core.errors import InputError
+from worldgen.instruments.detector.detector import FoundBoxes
 from worldgen.models.weights import refuse_pickles
 
 FAMILIES = ("dfine", "rtdetr")
@@ -58,9 +59,9 @@ class TransformerDetector(nn.Module):
         return self.network(pixel_values=(pictures + 1) / 2, labels=labels).loss
 
     @torch.inference_mode()
-    def find(self, pictures: Tensor, *, size: tuple[int, int], threshold: float = 0.05) -> list[tuple[np.ndarray, ...]]:
-        """Group ``(n,)``, box ``(n, 4)`` in pixels cut to ``size`` (width, height), and score ``(n,)`` of each
-        picture's objects, by falling score. Each query is one object: its best group."""
+    def find(self, pictures: Tensor, *, size: tuple[int, int], threshold: float = 0.05) -> list[FoundBoxes]:
+        """The objects in each picture, with boxes cut to ``size`` (width, height). Each query is one object of the group
+        that scores highest."""
         out = self.network(pixel_values=(pictures + 1) / 2)
         height, width = pictures.shape[2:]
         score, group = out.logits.sigmoid().max(-1)  # (B, Q)
@@ -71,7 +72,7 @@ class TransformerDetector(nn.Module):
         for g, b, s in zip(group, box, score, strict=True):
             order = s.argsort(descending=True)
             order = order[s[order] >= threshold]
-            found.append((g[order].cpu().numpy(), b[order].cpu().numpy(), s[order].cpu().numpy()))
+            found.append(FoundBoxes(g[order].cpu().numpy(), b[order].cpu().numpy(), s[order].cpu().numpy()))
         return found
 
 
