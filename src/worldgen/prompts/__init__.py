@@ -1,6 +1,8 @@
-"""The prompt language: words to scenarios and scenarios to phrases."""
+"""The prompt language: text goes in and a `Scenario` comes out (`parse`); a scenario goes in and a caption comes out
+(`describe`). The words are data: `vocabulary.json`, `grammar.json`, `phrases.json`."""
 
 from worldgen.prompts.caption import describe, vocabulary
-from worldgen.prompts.parser import Assumption, ParsedPrompt, Understood, parse
+from worldgen.prompts.parser import ParsedPrompt, Understood, parse
+from worldgen.prompts.statements import Assumption
 
 __all__ = ["Assumption", "ParsedPrompt", "Understood", "describe", "parse", "vocabulary"]

@@ -6,10 +6,15 @@ from dataclasses import dataclass, field
 
 from worldgen.core.errors import InputError
 from worldgen.core.scenario import MAX_AGENTS, AgentRequest
-from worldgen.prompts.lexicon import EMPTY_KINDS, PLURAL_COUNT
-from worldgen.prompts.tokens import LexiconEntry, Unit, WordMeaning
+from worldgen.prompts.lexicon import LexiconEntry, WordMeaning
+from worldgen.prompts.tokens import Unit
 
 PLAIN_TRAFFIC = 4
+"""The number of cars of "traffic"; more than this is heavy traffic."""
+PLURAL_COUNT = 3
+"""What a plural without a number stands for."""
+EMPTY_KINDS = ("car", "van", "truck", "bus", "motorcycle")
+"""Kinds of which an empty road has none."""
 CROSSING_KINDS = ("pedestrian", "child", "animal")
 ON_ROAD_KINDS = ("pedestrian", "child", "animal", "cargo", "traffic_cone", "cyclist")
 FOLLOWED = LexiconEntry("p_ahead", (WordMeaning("place", "ahead"),))
@@ -57,7 +62,7 @@ class AgentReader:
                 unit.used = True
             elif unit.used:
                 self._drop_count()
-                if self.place is not None and self.place.meaning("place").value == "ahead":
+                if self.place is not None and self.place.value("place") == "ahead":
                     self.understood.append((self.place, "place", "ahead"))  # "ahead of us, a cyclist swerves"
                     self.place = None
             elif unit.meaning("kind"):
@@ -102,7 +107,7 @@ class AgentReader:
             self.leftover.append(unit)
 
     def _kind(self, unit: Unit, negated: bool) -> None:
-        kind = unit.meaning("kind").value
+        kind = unit.value("kind")
         count = None
         if self.count is not None:
             number = self.count.number
@@ -115,19 +120,19 @@ class AgentReader:
             self.count = None
         place = None
         if self.place is not None:
-            place = self.place.meaning("place").value
+            place = self.place.value("place")
             self.understood.append((self.place, "place", place))
             self.place = None
         self.understood.append((unit, "agents", ("no " if negated else "") + kind))
         self.drafts.append(AgentDraft(kind, count, unit.entry.plural, place, negated, unit, self.segment))
 
     def _traffic(self, unit: Unit, negated: bool) -> None:
-        number = int(unit.meaning("traffic").value)
+        number = int(unit.value("traffic"))
         if negated:  # "no oncoming traffic" is none, "no heavy traffic" is little
             number = 2 if number > PLAIN_TRAFFIC else 0
         place = "anywhere"
         if self.place is not None:
-            place = self.place.meaning("place").value
+            place = self.place.value("place")
             self.understood.append((self.place, "place", place))
             self.place = None
         self._drop_count()
@@ -137,6 +142,7 @@ class AgentReader:
 
     def _place(self, unit: Unit, units: list[Unit], i: int) -> None:
         place = unit.meaning("place")
+        assert place is not None, unit.text
         here = [d for d in self.drafts if d.segment == self.segment and d.place is None]
         following = next(
             (u for u in units[i + 1 :] if u.meaning("kind") or u.entry.neutral or u.meaning("place")), None

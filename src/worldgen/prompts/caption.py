@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 
 import numpy as np
 
 from worldgen.core.errors import InputError
 from worldgen.core.scenario import AgentRequest, Scenario
-from worldgen.prompts import lexicon, phrases
+from worldgen.prompts.agents import EMPTY_KINDS
+from worldgen.prompts.inflection import plural
+from worldgen.prompts.lexicon import phrase_table
 from worldgen.prompts.parser import parse
-from worldgen.prompts.tokens import phrase_table, plural
+from worldgen.prompts.statements import FIELDS
+from worldgen.prompts.tables import load_phrases, load_vocabulary
 
-FIELDS = ("weather", "light", "road", "manoeuvre")
 TRIES = 12
-NUMBERS = lexicon.NUMBER_WORDS
 
 
 def describe(scenario: Scenario, rng: np.random.Generator) -> str:
@@ -27,11 +29,12 @@ def describe(scenario: Scenario, rng: np.random.Generator) -> str:
     Raises InputError when the scenario contradicts itself (no cars and two cars, a lane closure that is not on a
     ``construction`` road), so that no words can say it.
     """
+    templates = load_phrases().templates
     wanted = _merged(scenario)
     needed = {f for f in FIELDS if getattr(wanted, f) != getattr(Scenario, f)}
     for _ in range(TRIES):
         said = needed | {f for f in FIELDS if rng.random() < 0.45}
-        template = phrases.TEMPLATES[int(rng.integers(len(phrases.TEMPLATES)))]
+        template = templates[int(rng.integers(len(templates)))]
         text = _Writer(wanted, rng, said).write(template)
         missing = _difference(text, wanted)
         if missing is None:
@@ -45,18 +48,15 @@ def describe(scenario: Scenario, rng: np.random.Generator) -> str:
 
 def vocabulary() -> list[str]:
     """All words that `parse` knows and `describe` writes, in lower case and sorted (for building a tokenizer)."""
-    words = {word for phrase in phrase_table() for word in phrase} | set(lexicon.DETERMINERS)
-    for value in vars(phrases).values():
-        texts = value.values() if isinstance(value, dict) else value if isinstance(value, tuple | list) else ()
-        for text in texts:
-            words |= set(re.findall(r"[a-z]+", re.sub(r"\{\w+\}|@\w+", " ", str(text).lower())))
-    words |= {str(n) for n in range(41)} | set(NUMBERS)
+    words = {word for phrase in phrase_table() for word in phrase} | load_vocabulary().determiner
+    phrases = load_phrases()
+    for field in fields(phrases):
+        value = getattr(phrases, field.name)
+        rows = value.values() if isinstance(value, dict) else (value,)
+        for text in (text for texts in rows for text in texts):
+            words |= set(re.findall(r"[a-z]+", re.sub(r"\{\w+\}|@\w+", " ", text.lower())))
+    words |= {str(n) for n in range(41)}
     return sorted({part for word in words for part in (word, *word.split("'")) if part})
-
-
-@lru_cache(maxsize=4096)
-def _options(text: str) -> tuple[str, ...]:
-    return tuple(text.split("|"))
 
 
 def _merged(scenario: Scenario) -> Scenario:
@@ -100,14 +100,22 @@ class _Writer:
 
     def __init__(self, scenario: Scenario, rng: np.random.Generator, said: set[str]):
         self.scenario, self.rng, self.said = scenario, rng, said
+        self.phrases = phrases = load_phrases()
+        self.tags = {
+            "weather": phrases.weather_tag, "light": phrases.light_tag, "road": phrases.road_tag,
+            "manoeuvre": phrases.ego_tag,
+        }  # fmt: skip
+        self.numbers = {number: word for word, number in load_vocabulary().number.items()}
         self.duration_said = scenario.duration_s != Scenario.duration_s or rng.random() < 0.15
 
-    def pick(self, text: str) -> str:
-        choices = _options(text)
+    def pick(self, choices: Sequence[str]) -> str:
         return choices[int(self.rng.integers(len(choices)))]
 
-    def value(self, table: dict[str, str], field: str) -> str:
+    def value(self, table: Mapping[str, Sequence[str]], field: str) -> str:
         return self.pick(table[getattr(self.scenario, field)]) if field in self.said else ""
+
+    def tag(self, field: str) -> str:
+        return self.value(self.tags[field], field)
 
     def write(self, template: str) -> str:
         if template.startswith("@tags"):
@@ -123,22 +131,16 @@ class _Writer:
     def plain(self) -> str:
         """The most literal form, as a fallback for unusual scenarios."""
         s = self.scenario
-        first = {
-            f: t[getattr(s, f)].split("|")[0]
-            for f, t in zip(
-                FIELDS, (phrases.WEATHER_TAG, phrases.LIGHT_TAG, phrases.ROAD_TAG, phrases.EGO_TAG), strict=True
-            )
-        }
-        rows = [first["weather"], first["light"], first["road"], first["manoeuvre"]]
+        rows = [self.tags[field][getattr(s, field)][0] for field in FIELDS]
         rows += [self._agent(a, literal=True) for a in s.agents]
-        rows += [phrases.EVENT_TAG[e].split("|")[0] for e in s.events]
+        rows += [self.phrases.event_tag[e][0] for e in s.events]
         return "; ".join([*rows, self._seconds()])
 
     def _seconds(self) -> str:
         seconds = self.scenario.duration_s
         number = str(int(seconds)) if seconds == int(seconds) else repr(seconds)
         if seconds == int(seconds) and 1 < seconds <= 12 and self.rng.random() < 0.4:
-            number = NUMBERS[int(seconds)]
+            number = self.numbers[int(seconds)]
         return f"{number} second" + ("" if seconds == 1 else "s")
 
     def _duration(self) -> str:
@@ -146,88 +148,82 @@ class _Writer:
 
     def _agent(self, agent: AgentRequest, *, literal: bool = False) -> str:
         # "No girls" would say less than "no children".
-        nouns = _options(phrases.KIND_NOUNS[agent.kind])
+        nouns = self.phrases.kind_nouns[agent.kind]
         noun = nouns[0] if literal or agent.count == 0 else nouns[int(self.rng.integers(len(nouns)))]
         many = agent.count != 1
         head = plural(noun) if many else noun
-        after = (
-            _options(phrases.PLACE_AFTER[agent.place])[0] if literal else self.pick(phrases.PLACE_AFTER[agent.place])
-        )
+        places = self.phrases.place_after[agent.place]
+        after = places[0] if literal else self.pick(places)
         after = after.format(its="their" if many else "its")
-        if agent.place in phrases.PLACE_BEFORE and not literal and self.rng.random() < 0.5:
-            head, after = f"{phrases.PLACE_BEFORE[agent.place]} {head}", ""
+        if agent.place in self.phrases.place_before and not literal and self.rng.random() < 0.5:
+            head, after = f"{self.phrases.place_before[agent.place][0]} {head}", ""
         if agent.place == "anywhere" and many and self.rng.random() < 0.7 and not literal:
             after = ""
         if agent.count == 0:
             return f"no {head} {after if agent.place != 'anywhere' else ''}".strip()
         if agent.count == 1:
             return f"{_article(head)} {after}".strip()
-        number = NUMBERS[agent.count] if agent.count <= 12 and self.rng.random() < 0.7 else str(agent.count)
+        number = self.numbers[agent.count] if agent.count <= 12 and self.rng.random() < 0.7 else str(agent.count)
         return f"{number} {head} {after}".strip()
 
     def _agents(self) -> list[str]:
         agents = list(self.scenario.agents)
-        empty = [a for a in agents if a.count == 0 and a.place == "anywhere" and a.kind in lexicon.EMPTY_KINDS]
-        phrases = []
-        if len(empty) == len(lexicon.EMPTY_KINDS):
+        empty = [a for a in agents if a.count == 0 and a.place == "anywhere" and a.kind in EMPTY_KINDS]
+        traffic = []
+        if len(empty) == len(EMPTY_KINDS):
             agents = [a for a in agents if a not in empty]
-            phrases = [self.pick("no other traffic|no other vehicles|no traffic")]
+            traffic = [self.pick(("no other traffic", "no other vehicles", "no traffic"))]
         order = self.rng.permutation(len(agents))
-        return [self._agent(agents[i]) for i in order] + phrases
+        return [self._agent(agents[i]) for i in order] + traffic
 
     def _tags(self, separator: str) -> str:
-        tags = [self.value(phrases.WEATHER_TAG, "weather"), self.value(phrases.LIGHT_TAG, "light")]
-        tags += [self.value(phrases.ROAD_TAG, "road"), self.value(phrases.EGO_TAG, "manoeuvre")]
+        tags = [self.tag(field) for field in FIELDS]
         tags += [*self._agents(), self._duration()]
         order = self.rng.permutation(len(tags))
         shuffled = [tags[i] for i in order if tags[i]]
-        events = [self.pick(phrases.EVENT_TAG[e]) for e in self.scenario.events]
+        events = [self.pick(self.phrases.event_tag[e]) for e in self.scenario.events]
         shuffled = events + shuffled if self.rng.random() < 0.5 else shuffled + events
         return separator.join(shuffled) or "road scene"
 
     def _report(self) -> str:
-        rows = [
-            ("weather", self.value(phrases.WEATHER_TAG, "weather")),
-            ("light", self.value(phrases.LIGHT_TAG, "light")),
-        ]
-        rows += [("road", self.value(phrases.ROAD_TAG, "road")), ("ego", self.value(phrases.EGO_CLAUSE, "manoeuvre"))]
+        rows = [(field, self.tag(field)) for field in ("weather", "light", "road")]
+        rows += [("ego", self.value(self.phrases.ego_clause, "manoeuvre"))]
         rows += [
             ("agents", ", ".join(self._agents())),
-            ("event", ", then ".join(self.pick(phrases.EVENT_TAG[e]) for e in self.scenario.events)),
+            ("event", ", then ".join(self.pick(self.phrases.event_tag[e]) for e in self.scenario.events)),
         ]
         rows += [("duration", self._duration())]
-        separator = self.pick(". |; ")
+        separator = self.pick((". ", "; "))
         text = separator.join(f"{name}: {value}" for name, value in rows if value)
         return _sentence_case(text) if separator == ". " else text or "road scene"
 
     def _log(self) -> str:
-        conditions = [
-            self.value(phrases.WEATHER_TAG, "weather"),
-            self.value(phrases.LIGHT_TAG, "light"),
-            self.value(phrases.ROAD_TAG, "road"),
-        ]
-        events = [self.pick(phrases.EVENT_CLAUSE[e]) for e in self.scenario.events]
+        conditions = [self.tag(field) for field in ("weather", "light", "road")]
+        events = [self.pick(self.phrases.event_clause[e]) for e in self.scenario.events]
         rows = [
             ", ".join(c for c in conditions if c),
             *events,
-            self.value(phrases.EGO_CLAUSE, "manoeuvre"),
+            self.value(self.phrases.ego_clause, "manoeuvre"),
             *self._agents(),
             self._duration(),
         ]
         return _sentence_case(". ".join(row for row in rows if row) + ".") if any(rows) else "Road scene."
 
     def _sentences(self, template: str) -> str:
-        light, weather = self.value(phrases.LIGHT_PLACED, "light"), self.value(phrases.WEATHER_PLACED, "weather")
-        where = self.value(phrases.ROAD_PLACED, "road") or self.pick("on the road|on the street")
-        road_tag = self.value(phrases.ROAD_TAG, "road") or "street"
-        acts = [self.pick(phrases.EVENT_CLAUSE[e]) for e in self.scenario.events]
-        acts += [a for a in [self.value(phrases.EGO_CLAUSE, "manoeuvre")] if a]
+        light, weather = (
+            self.value(self.phrases.light_placed, "light"),
+            self.value(self.phrases.weather_placed, "weather"),
+        )
+        where = self.value(self.phrases.road_placed, "road") or self.pick(("on the road", "on the street"))
+        road_tag = self.tag("road") or "street"
+        acts = [self.pick(self.phrases.event_clause[e]) for e in self.scenario.events]
+        acts += [a for a in [self.value(self.phrases.ego_clause, "manoeuvre")] if a]
         if self.rng.random() < 0.4:
             acts = acts[-1:] + acts[:-1] if "manoeuvre" in self.said else acts
         slots = {
-            "where": where, "light": light, "weather": weather, "road_tag": road_tag, "acts": self._told(acts),
-            "sky": self.value(phrases.WEATHER_SENTENCE, "weather"), "dur": self._duration(),
-            "light_tag": self.value(phrases.LIGHT_TAG, "light"), "weather_tag": self.value(phrases.WEATHER_TAG, "weather"),
+            "where": where, "light": light, "weather": weather, "road_tag": road_tag, "acts": self._joined(acts),
+            "sky": self.value(self.phrases.weather_sentence, "weather"), "dur": self._duration(),
+            "light_tag": self.tag("light"), "weather_tag": self.tag("weather"),
             "dur_adj": "", "rest": "",
         }  # fmt: skip
         if self.duration_said and "{dur_adj}" in template:
@@ -238,8 +234,8 @@ class _Writer:
             template = template.replace("a {dur_adj}", "an {dur_adj}")
         return _sentence_case(_fill(template, slots))
 
-    def _told(self, acts: list[str]) -> str:
-        """What happens, as one sentence."""
+    def _joined(self, acts: list[str]) -> str:
+        """What happens, as one clause."""
         if len(acts) == 2 and self.rng.random() < 0.4:
             answer = acts[1].startswith(("we ", "our ", "the ego ")) and self.scenario.manoeuvre != "keep"
             return acts[0] + (", then " if answer else " while ") + acts[1]
@@ -247,9 +243,9 @@ class _Writer:
 
     def _rest(self, duration_done: bool) -> str:
         """The sentence about the other road users, and the duration where the template has no place for it."""
-        phrases = self._agents()
-        present = [p for p in phrases if not p.startswith("no ")]
-        absent = [p for p in phrases if p.startswith("no ")]
+        agents = self._agents()
+        present = [a for a in agents if not a.startswith("no ")]
+        absent = [a for a in agents if a.startswith("no ")]
         parts = []
         if present:
             verb = "is" if present[0].startswith(("a ", "an ")) else "are"
@@ -258,14 +254,10 @@ class _Writer:
                 options += [f"{present[0]} can be seen", f"{present[0]} {verb} visible"]
             parts.append(options[int(self.rng.integers(len(options)))])
         if absent:
-            parts.append(
-                "there "
-                + ("is " if absent[0].endswith("traffic") else "are ")
-                + _listed(absent).replace(" and no ", " and no ")
-            )
+            parts.append("there " + ("is " if absent[0].endswith("traffic") else "are ") + _listed(absent))
         duration = self._duration() if not duration_done else ""
         if duration:
-            parts.append(self.pick(f"duration {duration}|the clip lasts {duration}|it lasts {duration}"))
+            parts.append(self.pick((f"duration {duration}", f"the clip lasts {duration}", f"it lasts {duration}")))
         return ". ".join(parts)
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 
 from worldgen.core.errors import InputError
-from worldgen.prompts.tokens import LexiconEntry, Unit, WordMeaning
+from worldgen.prompts.lexicon import LexiconEntry, WordMeaning
+from worldgen.prompts.tokens import Unit
 
 SECONDS = {
-    "s": 1, "sec": 1, "secs": 1, "second": 1, "seconds": 1, "seconds_long": 1, "second_long": 1, "minute": 60, "minutes": 60, "min": 60,
-    "mins": 60, "hour": 3600, "hours": 3600, "ms": 0.001, "milliseconds": 0.001,
+    "s": 1, "sec": 1, "secs": 1, "second": 1, "seconds": 1, "seconds_long": 1, "second_long": 1,
+    "minute": 60, "minutes": 60, "min": 60, "mins": 60, "hour": 3600, "hours": 3600, "ms": 0.001, "milliseconds": 0.001,
 }  # fmt: skip
 HOURS = ((5.0, "night"), (7.5, "dawn"), (17.0, "day"), (19.0, "low_sun"), (20.5, "dusk"), (24.0, "night"))
 """Light until this hour of the day, at a temperate latitude around the equinox."""
@@ -78,30 +79,32 @@ def _range(units: list[Unit], i: int, notes: list[str]) -> tuple[Unit | None, in
 
 
 def _bound(units: list[Unit], i: int, notes: list[str]) -> tuple[Unit | None, int]:
-    if i + 2 >= len(units) or units[i + 2].name != "#" or units[i + 2].number is None:
+    """At least two, more than three: the bound itself, or the next number beyond it."""
+    number = units[i + 2].number if i + 2 < len(units) and units[i + 2].name == "#" else None
+    if number is None:
         return None, 0
     words = (units[i].text.lower(), units[i + 1].text.lower())
     if words not in BOUND_WORDS:
         return None, 0
-    number = units[i + 2].number + BOUND_WORDS[words]
+    number += BOUND_WORDS[words]
     joined = _join(units[i : i + 3], LexiconEntry("#"), number)
     notes.append(f"{joined.text}: read as {number:g}")
     return joined, 3
 
 
 def _duration(units: list[Unit], i: int, notes: list[str]) -> tuple[Unit | None, int]:
-    names = [u.name for u in units[i : i + 3]]
+    """Six seconds, half a minute."""
+    names = [u.name for u in units[i : i + 2]]
     if names[0] == "half" and len(names) > 1 and names[1] in SECONDS and SECONDS[names[1]] > 1:
         return _lasting(units[i : i + 2], 0.5 * SECONDS[names[1]]), 2
-    if names[0] == "#" and len(names) > 1 and names[1] in SECONDS and units[i].number is not None:
-        seconds = units[i].number * SECONDS[names[1]]
-        return _lasting(units[i : i + 2], seconds), 2
+    number = units[i].number
+    if names[0] == "#" and len(names) > 1 and names[1] in SECONDS and number is not None:
+        return _lasting(units[i : i + 2], number * SECONDS[names[1]]), 2
     return None, 0
 
 
 def _lasting(units: list[Unit], seconds: float) -> Unit:
-    joined = _join(units, LexiconEntry("duration", (WordMeaning("duration_s", repr(round(seconds, 4))),)), None)
-    return joined
+    return _join(units, LexiconEntry("duration", (WordMeaning("duration_s", repr(round(seconds, 4))),)), None)
 
 
 def _clock(units: list[Unit], i: int, notes: list[str]) -> tuple[Unit | None, int]:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 
-from worldgen.prompts import grammar
-from worldgen.prompts.tokens import LexiconEntry, Unit, WordMeaning
+from worldgen.prompts.lexicon import LexiconEntry, WordMeaning
+from worldgen.prompts.tables import load_grammar
+from worldgen.prompts.tokens import Unit
 
-_NOISE = "is are was were then there suddenly sudden it it's that who which being just only has have there's unexpectedly he she they very so"
-NOISE = frozenset(_NOISE.split())
-"""Words that patterns look through."""
 GONE = "*"
-CLAUSE_ENDS = frozenset((".", ",", "and", "while", "when", "as", "with", "but", "we", "us", "ego", "i"))
 COUNTED_ARE_AGENTS = frozenset(("cyclist_crossing", "animal_crossing", "child_from_between_parked_cars"))
 """Events with one actor: "three cyclists crossing" is a request for three cyclists instead."""
 
@@ -33,13 +30,14 @@ class PatternMatch:
 
     field: str
     value: str
-    units: list[Unit] = field(default_factory=list)
-    negated: bool = False
+    units: list[Unit]
 
 
 def _names(element: str) -> frozenset[str]:
-    names = [inner for name in element.rstrip("?").split("|") for inner in grammar.GROUPS.get(name, name).split("|")]
-    return frozenset(inner for name in names for inner in grammar.GROUPS.get(name, name).split("|"))
+    """The unit names that an element of a pattern stands for; groups may name groups."""
+    groups = load_grammar().groups
+    names = [inner for name in element.rstrip("?").split("|") for inner in groups.get(name, (name,))]
+    return frozenset(inner for name in names for inner in groups.get(name, (name,)))
 
 
 def _compile(value: str, text: str) -> Pattern:
@@ -47,7 +45,9 @@ def _compile(value: str, text: str) -> Pattern:
 
     The gap beside an optional element belongs to it: a pattern neither starts nor ends with skipped words.
     """
-    pieces, needs, gap = [], [], ""
+    pieces: list[str] = []
+    needs: list[frozenset[str]] = []
+    gap = ""
     for element in text.split():
         if element.startswith("~"):
             stops = r"(?!(?:and|while) )" if element == "~" else ""
@@ -70,17 +70,22 @@ def _compile(value: str, text: str) -> Pattern:
 @lru_cache(maxsize=1)
 def compiled() -> tuple[tuple[str, tuple[Pattern, ...]], ...]:
     """The pattern tables in the order in which they are tried, each with the field it fills."""
+    grammar = load_grammar()
     tables = (
-        ("event", grammar.EVENT_PATTERNS), ("place", grammar.PLACE_PATTERNS), ("event", grammar.LATE_EVENT_PATTERNS),
-        ("manoeuvre", grammar.MANOEUVRE_PATTERNS),
+        ("event", grammar.event_patterns), ("place", grammar.place_patterns), ("event", grammar.late_event_patterns),
+        ("manoeuvre", grammar.manoeuvre_patterns),
     )  # fmt: skip
     return tuple((field_name, tuple(_compile(*row) for row in table)) for field_name, table in tables)
 
 
 def find_patterns(units: list[Unit]) -> list[PatternMatch]:
-    """All patterns in the text, in text order. Marks their units as used; a place is left to the agent it belongs to."""
-    found = [PatternMatch("event", unit.meaning("event").value, [unit]) for unit in units if unit.name == "event_name"]
-    row = [u for u in units if u.name not in NOISE]
+    """All patterns in the text, in text order.
+
+    Marks their units as used. A place stays unused, for the agent that it belongs to.
+    """
+    ignored = load_grammar().ignored
+    found = [PatternMatch("event", unit.value("event"), [unit]) for unit in units if unit.name == "event_name"]
+    row = [u for u in units if u.name not in ignored]
     names = [GONE if u.used else u.name for u in row]
     for hit in found:
         here = row.index(hit.units[0])
@@ -88,23 +93,24 @@ def find_patterns(units: list[Unit]) -> list[PatternMatch]:
         for unit in hit.units:
             unit.used = True
     for field_name, patterns in compiled():
-        row = [u for u in units if u.name not in NOISE]
+        row = [u for u in units if u.name not in ignored]
         names = [GONE if u.used else u.name for u in row]
         for pattern in patterns:
             present = set(names)
             while all(not present.isdisjoint(need) for need in pattern.needs):
-                hit = _search(pattern, field_name, row, names)
-                if hit is None:
+                match = _search(pattern, field_name, row, names)
+                if match is None:
                     break
                 present = set(names)
-                if hit.value:
-                    found.append(hit)
+                if match.value:
+                    found.append(match)
     return sorted(found, key=lambda hit: hit.units[0].start)
 
 
 def _search(pattern: Pattern, field_name: str, row: list[Unit], names: list[str]) -> PatternMatch | None:
     text = " " + " ".join(names) + " "
-    starts, position = {}, 0
+    starts: dict[int, int] = {}
+    position = 0
     for i, name in enumerate(names):
         starts[position + 1] = i
         position += len(name) + 1
@@ -140,10 +146,11 @@ def _search(pattern: Pattern, field_name: str, row: list[Unit], names: list[str]
 
 def _absorbed(event: str, row: list[Unit], names: list[str], indices: list[int]) -> list[int]:
     """Units inside the pattern or right after it that say the same once more."""
-    same = grammar.ABSORBED | grammar.ALSO_ABSORBED.get(event, frozenset())
+    grammar = load_grammar()
+    same = grammar.absorbed | grammar.also_absorbed.get(event, frozenset())
     out = [i for i in range(indices[0], indices[-1]) if names[i] in same]
     for i in range(indices[-1] + 1, len(row)):
-        if names[i] in CLAUSE_ENDS or names[i] == GONE:
+        if names[i] in grammar.clause_ends or names[i] == GONE:
             break
         if names[i] in same:
             out.append(i)
