@@ -139,7 +139,7 @@ def test_user_error_is_one_line_and_exit_2(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    ("number", "expected"), [(errno.ENOSPC, "the disk is full"), (errno.EACCES, "permission denied")]
+    ("number", "expected"), [(errno.ENOSPC, "no space left on the device"), (errno.EACCES, "permission denied")]
 )
 def test_disk_errors_are_one_line(monkeypatch, capsys, number, expected):
     def fail(_):

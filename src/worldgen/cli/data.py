@@ -132,7 +132,7 @@ def _validate(args: argparse.Namespace) -> int:
     from worldgen.cli.progress import progress
     from worldgen.data.dataset.validate import validate
 
-    report = validate(args.url, seen=lambda urls: progress(urls, desc="shards"))
+    report = validate(args.url, progress=progress)
     if args.json:
         _print_json(report.to_json())
     else:
@@ -162,8 +162,7 @@ def _view(args: argparse.Namespace) -> int:
 
     data = DataSet(args.url).select(args.split, args.tag)
     with output_folder(args.out, overwrite=args.overwrite) as folder:
-        seen = lambda numbers: progress(numbers, desc="clips")  # noqa: E731
-        keys = write_report(args.url, folder, limit=args.limit, seen=seen, data=data)
+        keys = write_report(args.url, folder, limit=args.limit, progress=progress, data=data)
         record = {"command": "data view", "url": args.url, "shown": keys, "page": "index.html", "sheet": "sheet.png"}
         _write_meta(folder, record)
     if args.json:
@@ -183,7 +182,7 @@ def _export(args: argparse.Namespace) -> int:
     config = ExportConfig(args.format, args.every, suffix, args.split, args.quarantined)
     data = DataSet(args.url)
     with output_folder(args.out, overwrite=args.overwrite) as folder:
-        counts = export_data(data, folder, config, seen=lambda numbers: progress(numbers, desc="samples"))
+        counts = export_data(data, folder, config, progress=progress)
         record = {"command": "data export", "url": args.url, "format": args.format, "every": args.every, **counts}
         _write_meta(folder, record)
     if args.json:

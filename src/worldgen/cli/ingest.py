@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.check and not args.out:
         raise InputError("--out", Received("nothing"), "the folder or URL of the data set, or --check")
     config = load_config(IngestConfig, args.config, overrides)
-    plan = plan_ingest(places, config, each=lambda found: progress(found, len(found), "read sources"))
+    plan = plan_ingest(places, config, progress=progress)
     record = report(plan)
     if args.check:
         _show(record, as_json=args.json)

@@ -15,7 +15,7 @@ from types import ModuleType
 
 import worldgen
 from worldgen.core.errors import InputError
-from worldgen.files.folders import disk_error
+from worldgen.files.system_errors import disk_error
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "sample": ("worldgen.cli.sample", "one prompt to one labelled clip, optionally continuing a real one"),

@@ -1,13 +1,20 @@
-"""Files and folders of a run that appear whole or not at all."""
+"""Local files and folders that appear whole or not at all.
+
+A writer fills a hidden temporary (``.NAME.TOKEN.tmp``) beside the target, flushes it to disk and renames it. A reader
+sees the old content or the new, never a part. A killed writer leaves at most a temporary, which :func:`sweep` removes.
+"""
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
+
+TEMPORARY = ".*.tmp"
+"""Pattern of the names of temporaries."""
 
 
 def flush(path: Path) -> None:
@@ -19,64 +26,84 @@ def flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write or replace a file in one step: a reader sees the old content or the new, never a part."""
+@contextlib.contextmanager
+def replace_file(path: Path) -> Iterator[IO[bytes]]:
+    """A binary file to write that takes the name ``path`` when the block ends without an error.
+
+    Missing parent folders are made.
+
+    Raises:
+        OSError: when the place cannot be written. An older file then stays as it was.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = _temporary(path)
     try:
-        temporary.write_bytes(data)
-        flush(temporary)
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(temporary, path)
-    finally:
+        _flush_names(path.parent)
+    except BaseException:
         temporary.unlink(missing_ok=True)
-    flush(path.parent)
+        raise
 
 
-def write_json(path: Path, record: dict) -> None:
-    """Write or replace a JSON file in one step."""
-    write_bytes(path, (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())
+@contextlib.contextmanager
+def replace_folder(target: Path) -> Iterator[Path]:
+    """A hidden folder to fill that becomes ``target`` when the block ends without an error; see :func:`put_folder`.
 
+    Missing parent folders are made.
 
-def journalled(path: Path) -> list[dict]:
-    """Lines of a journal of JSON objects, [] where there is none; one that was cut off by a kill counts for nothing and is taken out."""
-    if not path.is_file():
-        return []
-    lines = path.read_bytes().splitlines(keepends=True)
-    if lines and not lines[-1].endswith(b"\n"):
-        write_bytes(path, b"".join(lines[:-1]))
-        lines.pop()
-    return [json.loads(line) for line in lines]
-
-
-@contextmanager
-def new_folder(target: Path) -> Iterator[Path]:
-    """A hidden folder to fill that becomes ``target`` when the block ends well; an older ``target`` is replaced.
-
-    A crash leaves at most a hidden folder, removed by :func:`sweep`.
+    Raises:
+        OSError: when the place cannot be written. An older folder then stays as it was.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    folder = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    shutil.rmtree(folder, ignore_errors=True)
+    folder = _temporary(target)
     folder.mkdir()
     try:
         yield folder
-        for path in sorted(folder.rglob("*")):
-            flush(path)
-        flush(folder)
-        old = target.with_name(f".{target.name}.{os.getpid()}.old.tmp")
-        if target.exists():
-            os.rename(target, old)
-        os.rename(folder, target)
-        flush(target.parent)
-        shutil.rmtree(old, ignore_errors=True)
+        put_folder(folder, target)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def put_folder(folder: Path, target: Path) -> None:
+    """Flush a filled folder to disk and rename it to ``target``, on the same file system.
+
+    An older ``target`` is removed after the new one is in place; when the rename fails, it is put back.
+    """
+    for path in sorted(folder.rglob("*")):
+        flush(path)
+    flush(folder)
+    if target.exists():
+        old = _temporary(target)
+        os.rename(target, old)
+        try:
+            os.rename(folder, target)
+        except OSError:
+            os.rename(old, target)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        os.rename(folder, target)
+    _flush_names(target.parent)
+
+
 def sweep(folder: Path) -> None:
-    """Remove what crashed writers left in ``folder``. Call only while nothing else writes there."""
-    for path in folder.glob(".*.tmp"):
+    """Remove the temporaries that killed writers left in ``folder``. Call it only while nothing else writes there."""
+    for path in folder.glob(TEMPORARY):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name[:100]}.{os.urandom(4).hex()}.tmp")
+
+
+def _flush_names(folder: Path) -> None:
+    """Make a rename survive a power cut, where the system lets folders be opened."""
+    with contextlib.suppress(PermissionError):
+        flush(folder)

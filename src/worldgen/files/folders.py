@@ -1,38 +1,19 @@
-"""Output folders that appear whole or not at all."""
+"""Output folders of commands: new or replaced on request, and complete or absent."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from worldgen.core.errors import InputError, Received
+from worldgen.files.atomic import replace_folder
+from worldgen.files.system_errors import disk_error
 
-DISK_ERRORS = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EACCES: "permission denied",
-    errno.EPERM: "permission denied",
-    errno.EROFS: "the file system is read-only",
-    errno.ENOTDIR: "a part of the path is a file",
-    errno.EEXIST: "a part of the path is a file",
-    errno.ENAMETOOLONG: "the name is too long",
-}
 MARKER = "meta.json"
 """A folder that holds this file was written by worldgen, so --overwrite may replace it."""
-
-
-def disk_error(error: OSError, path: str | Path | None = None) -> InputError | None:
-    """The one-line form of an operating-system error the user can mend, or None for any other error."""
-    reason = DISK_ERRORS.get(error.errno or 0)
-    if reason is None:
-        return None
-    where = error.filename or path or "output"
-    return InputError(f"cannot open or write {where}", Received(reason), "a place that can be written, with free space")
 
 
 @contextlib.contextmanager
@@ -42,8 +23,9 @@ def output_folder(url: str | Path, *, overwrite: bool = False) -> Iterator[Path]
     Yields a hidden folder beside the target; it is flushed to disk and renamed at the end. A URL of another file system
     (``s3://...``) is filled from a local temporary folder, ``meta.json`` last, so its presence means "complete".
 
-    Raises InputError when the target holds files and ``overwrite`` is not set (or it was not written by worldgen), when
-    it cannot be written, or when the disk fills up on the way.
+    Raises:
+        InputError: when the target holds files and ``overwrite`` is not set (or it was not written by worldgen), when
+            it cannot be written, or when the disk fills up while the block runs.
     """
     url = str(url)
     if not url.strip():
@@ -55,19 +37,12 @@ def output_folder(url: str | Path, *, overwrite: bool = False) -> Iterator[Path]
     target = Path(os.path.abspath(os.path.expanduser(url.removeprefix("file://"))))
     _refuse_occupied(target, overwrite)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
+        with replace_folder(target) as folder:
+            yield folder
     except OSError as error:
-        raise _as_input_error(error, target) from error
-    try:
-        yield folder
-        os.chmod(folder, 0o777 & ~_umask())  # mkdtemp makes it private
-        _flush(folder)
-        _replace(folder, target)
-    except OSError as error:
-        raise _as_input_error(error, target) from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if clear := _as_input_error(error, target):
+            raise clear from error
+        raise
 
 
 def _refuse_occupied(target: Path, overwrite: bool) -> None:
@@ -76,7 +51,9 @@ def _refuse_occupied(target: Path, overwrite: bool) -> None:
     try:
         names = {entry.name for entry in target.iterdir()} if target.exists() else set()
     except OSError as error:
-        raise _as_input_error(error, target) from error
+        if clear := _as_input_error(error, target):
+            raise clear from error
+        raise
     if names and not overwrite:
         raise InputError(
             "output folder", Received(f"{target}, which is not empty"), "a new or empty folder, or --overwrite"
@@ -86,56 +63,17 @@ def _refuse_occupied(target: Path, overwrite: bool) -> None:
         raise InputError("output folder", Received(f"{target}, which worldgen did not write"), "a new or empty folder")
 
 
-def _as_input_error(error: OSError, target: Path) -> BaseException:
+def _as_input_error(error: OSError, target: Path) -> InputError | None:
     if isinstance(error, (BrokenPipeError, FileNotFoundError)):
-        return error  # not about the target: a pipe, or a file the caller wanted to read
-    return disk_error(error, target) or error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _flush(folder: Path) -> None:
-    for path in [*folder.rglob("*"), folder]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def _replace(folder: Path, target: Path) -> None:
-    """Rename ``folder`` to ``target``; what stood there goes only after the new one is in place."""
-    if not target.exists():
-        os.rename(folder, target)
-    else:
-        old = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".old", dir=target.parent))
-        os.rename(target, old / "was")
-        try:
-            os.rename(folder, target)
-        except OSError:
-            os.rename(old / "was", target)
-            raise
-        finally:
-            shutil.rmtree(old, ignore_errors=True)
-    descriptor = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        return None  # not about the target: a pipe, or a file the caller wanted to read
+    return disk_error(error, target)
 
 
 @contextlib.contextmanager
 def _remote_folder(url: str, overwrite: bool) -> Iterator[Path]:
-    import fsspec
+    from worldgen.files.storage import resolve  # fsspec takes a moment to load; most output folders are local
 
-    try:
-        filesystem, root = fsspec.core.url_to_fs(url)
-    except (ValueError, ImportError) as error:
-        raise InputError("output folder", url, f"a URL that fsspec can open ({error})") from error
+    filesystem, root = resolve(url)
     root = root.rstrip("/")
     names = (
         {name.rsplit("/", 1)[-1] for name in filesystem.ls(root, detail=False)} if filesystem.exists(root) else set()

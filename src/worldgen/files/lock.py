@@ -1,4 +1,4 @@
-"""One run per output: a lock file with a heartbeat, on any file system."""
+"""One run per output folder: a lock file with a heartbeat, on any file system."""
 
 from __future__ import annotations
 
@@ -9,25 +9,31 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from fsspec.implementations.local import LocalFileSystem
 
 from worldgen.core.errors import InputError
-from worldgen.files.storage import join, read_bytes, reported, resolve, write_bytes
+from worldgen.core.progress import LogLine
+from worldgen.files.storage import join, read_bytes, resolve, write_bytes
+from worldgen.files.system_errors import reported
 
 LOCK_NAME = "lock.json"
 BEAT_S = 15.0
+"""Seconds between heartbeats."""
 STALE_S = 120.0
-"""Without a heartbeat for so long, a run on another machine counts as dead."""
+"""A run on another machine counts as dead after so many seconds without a heartbeat."""
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a lock. machine: host, boot and process namespace, so that process ids mean something. time_s: Unix time
-    of the last heartbeat. started: of the process, in the kernel's ticks ("" where unknown), because ids are used again.
+    """The run that holds a lock.
+
+    token: random name of the run. machine: host, boot and process namespace, within which ``pid`` names a process.
+    started: start time of the process in the kernel's ticks ("" where unknown), because process ids are reused.
+    time_s: Unix time of the last heartbeat.
     """
 
     token: str
@@ -39,19 +45,23 @@ class Holder:
 
     @classmethod
     def here(cls, token: str) -> Holder:
+        """This process, now."""
         return cls(token, socket.gethostname(), _machine(), os.getpid(), _started(os.getpid()), time.time())
 
     def is_dead(self) -> bool:
-        """Surely gone: its process on this machine is no more, or it has long been silent."""
+        """Whether the run has ended: its process on this machine is gone, or its heartbeat is older than ``STALE_S``."""
         if self.machine == _machine():
             return not _started(self.pid) or (bool(self.started) and _started(self.pid) != self.started)
         return time.time() - self.time_s > STALE_S
 
 
 class Lock:
-    """Holds ``url/lock.json`` for the length of a ``with`` block (see :func:`locked`)."""
+    """The lock file ``url/lock.json``; :func:`locked` takes and releases it.
 
-    def __init__(self, url: str):
+    lost: set when another run has taken the lock over.
+    """
+
+    def __init__(self, url: str) -> None:
         self.url = join(url, LOCK_NAME)
         self.token = secrets.token_hex(8)
         self.lost = threading.Event()
@@ -59,16 +69,17 @@ class Lock:
         self._thread = threading.Thread(target=self._beat, daemon=True, name="lock heartbeat")
 
     def take(self) -> str:
-        """Take the lock; returns a line to show when it was taken over from a dead run, else "".
+        """Take the lock. Returns a line for the user when it was taken over from a dead run, else "".
 
-        Raises: InputError when another run holds it.
+        Raises:
+            InputError: when another run holds it.
         """
         line = ""
         before = self.holder()
         if before is not None:
             if not before.is_dead():
                 raise InputError(
-                    f"another run writes here: process {before.pid} on {before.host}, last sign of life "
+                    f"another run writes here: process {before.pid} on {before.host}, last heartbeat "
                     f"{max(time.time() - before.time_s, 0):.0f} s ago; wait for it, stop it, or give another output"
                 )
             line = f"took over the lock of process {before.pid} on {before.host}, which is gone"
@@ -91,12 +102,12 @@ class Lock:
                 self._remove()
 
     def check(self) -> None:
-        """Raises: InputError when another run has taken the lock over, as after a long sleep of this machine."""
+        """Raise InputError when another run has taken the lock over, as can happen while this machine sleeps."""
         if self.lost.is_set():
             raise InputError(f"the lock {self.url} was taken over by another run; this one stops")
 
     def holder(self) -> Holder | None:
-        """Who holds the lock now; None when nobody does. A damaged file, which no run of ours leaves, is held by nobody alive."""
+        """The holder of the lock, None when nobody holds it. A damaged file counts as the lock of a dead run."""
         fs, path = resolve(self.url)
         fs.invalidate_cache()
         with reported("read", self.url):
@@ -111,37 +122,40 @@ class Lock:
     def _data(self) -> bytes:
         return json.dumps(asdict(Holder.here(self.token))).encode()
 
+    def _temporary(self, path: str) -> Path:
+        return Path(path).with_name(f".{LOCK_NAME}.{self.token}.tmp")
+
     def _create(self) -> None:
-        """Exclusively where the file system can; elsewhere by writing and reading back."""
+        """Create the file: exclusively where the file system can, elsewhere by writing and reading back."""
         fs, path = resolve(self.url)
         if not isinstance(fs, LocalFileSystem):
             write_bytes(self.url, self._data())
             return
         with reported("write", self.url):
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            # A link is made whole or not at all, so no reader ever sees an empty lock.
-            temporary = f"{path}.{self.token}.tmp"
-            Path(temporary).write_bytes(self._data())
+            # A hard link appears with its content, so no reader ever sees an empty lock.
+            temporary = self._temporary(path)
+            temporary.write_bytes(self._data())
             try:
                 os.link(temporary, path)
             except FileExistsError:
-                return  # the reader below sees whose it is
+                return  # the caller reads whose it is
             finally:
                 os.unlink(temporary)
 
     def _evict(self, dead: Holder) -> None:
-        """Remove a dead run's lock, and no other: somebody else may have done so and taken the lock in the meantime."""
+        """Remove the lock of ``dead`` and no other: another run may have removed it and taken the lock meanwhile."""
         fs, path = resolve(self.url)
         if not isinstance(fs, LocalFileSystem):
             self._remove()
             return
-        aside = f"{path}.{self.token}.tmp"
+        aside = self._temporary(path)
         try:
             os.rename(path, aside)
         except FileNotFoundError:
             return
         try:
-            if (json.loads(Path(aside).read_bytes()) or {}).get("token") not in (dead.token, None):
+            if (json.loads(aside.read_bytes()) or {}).get("token") not in (dead.token, None):
                 os.link(aside, path)
         except (ValueError, FileExistsError, AttributeError):
             pass
@@ -155,7 +169,7 @@ class Lock:
 
     def _beat(self) -> None:
         while not self._stop.wait(BEAT_S):
-            with contextlib.suppress(OSError, InputError):  # a network that fails for a while is no reason to stop
+            with contextlib.suppress(OSError, InputError):  # the network may fail for a while
                 now = self.holder()
                 if now is not None and now.token != self.token:
                     self.lost.set()
@@ -164,12 +178,18 @@ class Lock:
 
 
 @contextlib.contextmanager
-def locked(url: str, say: Callable[[str], None]) -> Iterator[Lock]:
-    """Hold the lock of an output folder. Raises: InputError when another run has it."""
+def locked(url: str, log: LogLine) -> Iterator[Lock]:
+    """Hold the lock of an output folder for the length of a ``with`` block.
+
+    log: receives a line when the lock was taken over from a dead run.
+
+    Raises:
+        InputError: when another run holds it.
+    """
     lock = Lock(url)
     line = lock.take()
     if line:
-        say(line)
+        log(line)
     try:
         yield lock
     finally:
@@ -187,7 +207,7 @@ def _machine() -> str:
 
 
 def _started(pid: int) -> str:
-    """Start time of a process in ticks since boot, "running" where the system does not tell, "" when it is no more."""
+    """Start time of a process in ticks since boot, "running" where the system does not say, "" when it has ended."""
     stat = Path(f"/proc/{pid}/stat")
     if Path("/proc/self/stat").exists():
         try:

@@ -1,4 +1,4 @@
-"""Patience with disks and networks: try again a few times, and keep a record of every failure."""
+"""Repeated tries of what a disk or a network refuses, with a record of every failure."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from worldgen.core.errors import InputError
+from worldgen.files.system_errors import REASONS
 
 Result = TypeVar("Result")
-LONGEST_WAIT_S = 60.0
+MAX_WAIT_S = 60.0
 
 
 @dataclass(eq=False)
 class Retry:
-    """Repeats what the file system refuses. retries: after the first try. wait_s: before the first retry, then doubled.
+    """Calls an action again after a failure of the file system.
 
-    faults: what went wrong, one line each, also when a later try went well.
+    retries: tries after the first one. wait_s: seconds before the first retry; they double with each further one, up to
+    ``MAX_WAIT_S``. faults: one line per failed try, also when a later try succeeded.
     """
 
     retries: int
@@ -27,10 +29,12 @@ class Retry:
     sleep: Callable[[float], None] = time.sleep
 
     def __call__(self, what: str, action: Callable[[], Result]) -> Result:
-        """The result of ``action``, tried until it works.
+        """The result of ``action``. Only OSError, and InputError that was caused by one, lead to another try.
 
-        Raises: InputError saying how often it was tried, when the last try fails too. Only refusals of file systems
-        (OSError, and InputError caused by one) are repeated.
+        what: the action in words, for the record.
+
+        Raises:
+            InputError: with the number of tries, when the last one fails too.
         """
         for number in range(self.retries + 1):
             try:
@@ -42,11 +46,11 @@ class Retry:
                 self.faults.append(line)
                 if number == self.retries:
                     raise InputError(f"{line} ({number + 1} tries; the same command goes on from here)") from error
-                self.sleep(min(self.wait_s * 2**number, LONGEST_WAIT_S))
+                self.sleep(min(self.wait_s * 2**number, MAX_WAIT_S))
         raise AssertionError("unreachable")
 
 
 def _words(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return "no space left on the device"
+        return REASONS[errno.ENOSPC]
     return str(error) or type(error).__name__

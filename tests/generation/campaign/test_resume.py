@@ -13,7 +13,6 @@ import pytest
 
 from tests.generation import rig
 from worldgen.core.errors import InputError
-from worldgen.files import storage
 from worldgen.files.lock import Lock
 from worldgen.generation.campaign.campaign import Campaign
 from worldgen.generation.campaign.runner import InProcessRunner, ProcessRunner
@@ -50,10 +49,10 @@ def kill_at(monkeypatch):
             if last:
                 raise Killed
 
-        monkeypatch.setattr(storage.os, "replace", deadly)
+        monkeypatch.setattr(os, "replace", deadly)
 
     yield arm
-    monkeypatch.setattr(storage.os, "replace", replace)
+    monkeypatch.setattr(os, "replace", replace)
 
 
 @pytest.mark.usefixtures("quick_scenes")
@@ -80,7 +79,7 @@ def test_killed_at_every_write_it_ends_with_the_same_bytes(tmp_path, kill_at, mo
                 assert not (out / "dataset.json").exists() or rig.files_of(out) == wanted
                 continue
             finally:
-                monkeypatch.setattr(storage.os, "replace", replace)
+                monkeypatch.setattr(os, "replace", replace)
             break
         assert report["met"] and rig.files_of(out) == wanted
         assert not list(out.rglob("*.tmp"))

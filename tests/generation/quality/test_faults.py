@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import json
+import os
 from functools import partial
 
 import fsspec
@@ -107,19 +108,19 @@ def test_a_line_that_stays_dead_stops_the_run_and_the_next_goes_on(tmp_path, fau
 
 def test_a_full_disk_stops_the_run_without_harm(tmp_path, monkeypatch):
     recipe = rig.recipe(tmp_path / "out")
-    fsync, room = storage.os.fsync, iter(range(9))
+    fsync, room = os.fsync, iter(range(9))
 
     def full(descriptor):
         if next(room, None) is None:
             raise OSError(errno.ENOSPC, "No space left on device")
         fsync(descriptor)
 
-    monkeypatch.setattr(storage.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(InputError, match="no space left on the device"):
         go(recipe)
     assert not (tmp_path / "out" / "dataset.json").exists()
     assert not list((tmp_path / "out").rglob("*.tmp"))
-    monkeypatch.setattr(storage.os, "fsync", fsync)
+    monkeypatch.setattr(os, "fsync", fsync)
     report, _ = go(recipe)
     go(rig.recipe(tmp_path / "whole"))
     assert report["met"] and rig.files_of(tmp_path / "out") == rig.files_of(tmp_path / "whole")

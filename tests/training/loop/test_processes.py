@@ -90,7 +90,7 @@ def test_a_run_that_is_ended_goes_on_as_if_it_never_stopped(tmp_path, dataset, w
         assert code == 130, said
         assert f"interrupted after step {done}; state saved in {output}" in said and "Traceback" not in said
     lines: list[str] = []
-    train(codec_config(output, dataset), launch=Launch(report=lines.append))
+    train(codec_config(output, dataset), launch=Launch(log=lines.append))
     assert f"resuming at step {done}" in lines
     assert curve(whole) == curve(output) and len(curve(output)) == STEPS
     last = f"checkpoints/step_{STEPS:08d}"

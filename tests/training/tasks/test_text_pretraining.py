@@ -28,7 +28,7 @@ def test_answers_are_what_the_captions_say():
 def test_unseen_captions_are_read_better_than_by_chance():
     encoder, tokenizer = encoder_and_tokenizer()
     lines: list[str] = []
-    right = teach_words(encoder, tokenizer, captions=2048, seed=0, report=lines.append)
+    right = teach_words(encoder, tokenizer, captions=2048, seed=0, log=lines.append)
     assert set(right) == set(FIELDS) and lines[0].startswith("captions read right: weather ")
     assert all(right[name] > 2 / len(FIELDS[name]) for name in ("weather", "light", "road")), right
 

@@ -21,7 +21,8 @@ from worldgen.core.samples import SAMPLE_VERSION, Sample
 from worldgen.core.scenario import Scenario
 from worldgen.data.video.encoding import encode_mp4
 from worldgen.data.video.reading import decode_mp4
-from worldgen.files.storage import atomic_file, join, reported, resolve
+from worldgen.files.storage import atomic_file, join, resolve
+from worldgen.files.system_errors import reported
 from worldgen.files.tar import TarEntry, entries
 
 MEMBERS = ("mp4", "json", "ego.npy", "labels.json")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from worldgen.core.errors import InputError
 from worldgen.core.labels import Labels
+from worldgen.core.progress import ProgressReporter, no_progress
 from worldgen.core.samples import Sample
 from worldgen.data.dataset.index import COLUMNS, index_row, read_rows, read_summary, shard_urls
 from worldgen.data.dataset.shards import MEMBERS, decode_sample, read_members, scan_shard
@@ -59,15 +59,15 @@ class _KeysFound:
     rows: list[dict] = field(default_factory=list)
 
 
-def validate(url: str, *, seen: Callable[[Iterable[str]], Iterable[str]] = iter) -> ValidationReport:
+def validate(url: str, *, progress: ProgressReporter = no_progress) -> ValidationReport:
     """Decode and check every sample of a data set, its index, and the separation of its splits.
 
-    Goes on after a problem, so one run tells all. seen: wraps the shard URLs, for a progress bar.
+    Goes on after a problem, so one run tells all. progress: shows how many shards are done.
 
     Raises: InputError when there is no data set to look at.
     """
     report, met = ValidationReport(), _KeysFound()
-    for shard_url in seen(shard_urls(url)):
+    for shard_url in progress(shard_urls(url), desc="shards"):
         report.num_shards += 1
         _check_shard(shard_url, report, met)
     for drive, splits in sorted(met.splits_of_drive.items()):

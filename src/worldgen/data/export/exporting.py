@@ -8,6 +8,7 @@ from pathlib import Path
 
 from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError, Received
+from worldgen.core.progress import ProgressReporter, no_progress
 from worldgen.core.samples import Sample
 from worldgen.data.dataset.index import DataSet
 from worldgen.data.export.coco import write_coco
@@ -45,12 +46,12 @@ class ExportConfig:
 
 
 def export_data(
-    data: DataSet, folder: Path, config: ExportConfig, *, seen: Callable[[Iterable[int]], Iterable[int]] = iter
+    data: DataSet, folder: Path, config: ExportConfig, *, progress: ProgressReporter = no_progress
 ) -> dict[str, int]:
     """Write the labelled samples of a data set into a folder; returns counts.
 
     Samples without labels are counted, not written: a picture whose objects nobody marked is not a picture without
-    objects. seen: wraps the sample numbers, for a progress bar.
+    objects. progress: shows how many samples are done.
 
     Raises: InputError when nothing is left to export, and for damaged samples.
     """
@@ -60,7 +61,7 @@ def export_data(
         raise InputError(
             f"data set {data.url}", Received(f"{len(chosen)} chosen samples, none with labels"), "labelled samples"
         )
-    samples: Iterator[Sample] = (_thinned(chosen.load(number), config.every) for number in seen(labelled))
+    samples: Iterator[Sample] = (_thinned(chosen.load(number), config.every) for number in progress(labelled, desc="samples"))
     counts = FORMATS[config.format](samples, folder, config.suffix or DEFAULT_SUFFIX[config.format])
     return {
         "samples": len(labelled), "samples_without_labels": len(chosen) - len(labelled),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -12,13 +12,14 @@ import numpy as np
 import worldgen
 from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError, Received
+from worldgen.core.progress import ProgressReporter, no_progress
 from worldgen.core.samples import SPLITS, Sample
 from worldgen.core.seeds import stable_key
 from worldgen.data.dataset.shards import ShardWriter, encode_sample, scan_shard
 from worldgen.data.dataset.splits import split_drives
 from worldgen.data.ingest.captions import caption_at, manoeuvre_of, template_caption
 from worldgen.data.ingest.source_plan import IngestConfig, SourcePlan, SourceWindow, plan_source
-from worldgen.data.ingest.sources import ClipSource, find_sources, iter_source_frames
+from worldgen.data.ingest.sources import find_sources, iter_source_frames
 from worldgen.files.storage import join, resolve, write_bytes
 
 INGEST_VERSION = 1
@@ -55,18 +56,18 @@ class IngestPlan:
 
 
 def plan_ingest(
-    places: list[str], config: IngestConfig, *, each: Callable[[list[ClipSource]], Iterable[ClipSource]] = iter
+    places: list[str], config: IngestConfig, *, progress: ProgressReporter = no_progress
 ) -> IngestPlan:
     """Find, read and check all sources under ``places``; nothing is written.
 
-    each: wraps the list of sources while it is gone through, to show progress. Sources that cannot be read are gathered
+    progress: shows how many sources are read. Sources that cannot be read are gathered
     in ``bad``.
 
     Raises InputError when places, config entries or splits are wrong.
     """
     found = find_sources(list(places), dict(config.sources), config.defaults, tuple(config.exclude))
     plans, bad = [], []
-    for source in each(found):
+    for source in progress(found, desc="read sources"):
         try:
             plan = plan_source(source, config)
             if config.verify == "decode":

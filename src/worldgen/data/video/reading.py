@@ -17,7 +17,8 @@ from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError, Received
 from worldgen.data.video.encoding import CONVERSION, encode_mp4, exact_rate, write_clip
 from worldgen.data.video.framing import Framing, framing
-from worldgen.files.storage import reported, resolve
+from worldgen.files.storage import resolve
+from worldgen.files.system_errors import reported
 
 __all__ = [
     "VideoInfo", "decode_mp4", "encode_mp4", "exact_rate", "framing", "iter_frames", "nearest_frames", "probe",

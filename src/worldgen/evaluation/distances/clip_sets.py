@@ -13,7 +13,8 @@ from worldgen.data.dataset.index import DataSet
 from worldgen.data.video.reading import decode_mp4, read_clip
 from worldgen.evaluation.distances.features import ClipItem
 from worldgen.evaluation.measures.trials import Trial
-from worldgen.files.storage import reported, resolve
+from worldgen.files.storage import resolve
+from worldgen.files.system_errors import reported
 
 VIDEOS = (".mp4", ".mkv", ".mov", ".avi", ".webm")
 

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
-import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-
-from fsspec.implementations.local import LocalFileSystem
 
 import worldgen
 from worldgen.core.errors import InputError
+from worldgen.core.progress import LogLine
 from worldgen.core.seeds import stable_key
 from worldgen.data.dataset.index import SUMMARY_NAME
 from worldgen.data.dataset.shards import canonical_json
 from worldgen.files.lock import Lock, locked
 from worldgen.files.retry import Retry
-from worldgen.files.storage import join, read_bytes, resolve, write_bytes
+from worldgen.files.storage import join, read_bytes, resolve, sweep, write_bytes
 from worldgen.generation.campaign.cell import Cell, grid_of
 from worldgen.generation.campaign.job import JOBS, Job, JobRecord, finished_jobs
 from worldgen.generation.campaign.ledger import Ledger
@@ -96,12 +93,12 @@ class _Course:
 
 @dataclass(eq=False)
 class Campaign:
-    """One session of work on an output folder. say: shows a line to whoever watches. config: the recipe as YAML text,
+    """One session of work on an output folder. log: takes a line for the user. config: the recipe as YAML text,
     kept beside the data set. page: whether to write the report's page too. shown: where that page is, "" for none."""
 
     recipe: Recipe
     runner: Runner
-    say: Callable[[str], None]
+    log: LogLine
     config: str = ""
     page: bool = True
     report: dict = field(default_factory=dict)
@@ -127,7 +124,7 @@ class Campaign:
         reason that the user can mend; WorkerError for a defect. Either way the same command goes on later.
         """
         refuse_foreign(self.url, self.patience)
-        with locked(self.url, self.say) as lock:
+        with locked(self.url, self.log) as lock:
             self.ledger = Ledger.open(self.url)
             try:
                 self._begin()
@@ -318,7 +315,7 @@ class Campaign:
     def _note(self, kind: str, what: str, *, loud: bool = True) -> None:
         self.ledger.add(kind, what)
         if loud:
-            self.say(f"{kind}: {what}")
+            self.log(f"{kind}: {what}")
 
     def _note_faults(self) -> None:
         for fault in self.patience.faults:
@@ -350,18 +347,6 @@ def read_report(url: str, patience: Retry | None = None) -> dict:
     if not patience(f"read {where}", lambda: fs.exists(path)):
         return {}
     return json.loads(patience(f"read {where}", lambda: read_bytes(where)))
-
-
-def sweep(*urls: str) -> None:
-    """Remove temporary files of killed processes from local folders; elsewhere files are put whole, and leave none."""
-    for url in urls:
-        fs, path = resolve(url)
-        if not isinstance(fs, LocalFileSystem) or not os.path.isdir(path):
-            continue
-        for entry in list(os.scandir(path)):
-            if entry.name.endswith(".tmp") and entry.name.startswith((".", "lock.json.")):
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(entry.path)
 
 
 def refuse_foreign(url: str, patience: Retry) -> None:

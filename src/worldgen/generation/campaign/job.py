@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass, field
 from worldgen.core.errors import InputError, Received
 from worldgen.data.dataset.shards import canonical_json, read_members
 from worldgen.files.retry import Retry
-from worldgen.files.storage import join, read_bytes, reported, resolve, write_bytes
+from worldgen.files.storage import join, read_bytes, resolve, write_bytes
+from worldgen.files.system_errors import reported
 from worldgen.generation.campaign.cell import Cell
 
 RECORD_VERSION = 1

@@ -14,12 +14,12 @@ import cv2
 
 import worldgen
 from worldgen.core.errors import InputError, Received
+from worldgen.core.progress import LogLine
 from worldgen.core.samples import Sample
 from worldgen.data.dataset.index import build_index
 from worldgen.data.dataset.shards import ShardWriter, canonical_json
 from worldgen.files.lock import locked
-from worldgen.files.storage import join, read_bytes, resolve, write_bytes
-from worldgen.generation.campaign.campaign import sweep
+from worldgen.files.storage import join, read_bytes, resolve, sweep, write_bytes
 from worldgen.generation.quality.judging_instruments import fingerprints
 from worldgen.generation.report.report import FOLDER as PAGE
 from worldgen.generation.report.report import keep_report
@@ -41,8 +41,8 @@ class RestyleProgress:
 class RestyleRun:
     """Restyles samples into ``url``; the same call after a stop redoes at most one job.
 
-    samples: makes the samples anew, in the same order every time. source: what they are, in words, kept with the run. say:
-    shows a line to whoever watches. page: whether to write the report's page too. shown: where that page is. instruments:
+    samples: makes the samples anew, in the same order every time. source: what they are, in words, kept with the run. log:
+    takes a line for the user. page: whether to write the report's page too. shown: where that page is. instruments:
     those of the config, named by content.
     """
 
@@ -50,7 +50,7 @@ class RestyleRun:
     url: str
     samples: Callable[[], Iterable[Sample]]
     source: str
-    say: Callable[[str], None]
+    log: LogLine
     page: bool = True
     report: dict = field(default_factory=dict)
     shown: str = ""
@@ -62,7 +62,7 @@ class RestyleRun:
         Raises: InputError when another run works here or used other settings, when there is nothing to restyle, and for
         clips that the model cannot take.
         """
-        with locked(self.url, self.say) as lock:
+        with locked(self.url, self.log) as lock:
             self._begin()
             sweep(*(join(self.url, part) for part in ("", JOBS, PAGE, f"{PAGE}/clips")))
             restyler: Restyler | None = None

@@ -24,9 +24,12 @@ from worldgen.core.camera import Camera
 from worldgen.core.clip import Clip
 from worldgen.core.ego import EgoMotion
 from worldgen.core.errors import InputError, Received
+from worldgen.core.progress import LogLine
 from worldgen.core.samples import Sample
 from worldgen.core.seeds import stable_key
-from worldgen.files.atomic import flush, journalled, write_json
+from worldgen.files.atomic import flush, put_folder
+from worldgen.files.journal import Journal, read_journal
+from worldgen.files.storage import write_json
 from worldgen.models.native.codec import encode_video
 from worldgen.models.native.pixels import video_from_clips
 from worldgen.models.weights import weights_hash
@@ -114,12 +117,12 @@ def history_name(stride: int, mirrored: bool) -> str:
 
 @dataclass(frozen=True)
 class Launcher:
-    """Who prepares: the processes of ``accelerator``, each with ``workers`` loader processes. report, stop: as of a
+    """Who prepares: the processes of ``accelerator``, each with ``workers`` loader processes. log, stop: as of a
     :class:`~worldgen.training.loop.record.Launch`."""
 
     accelerator: Accelerator
     workers: int
-    report: Callable[[str], None]
+    log: LogLine
     stop: Callable[[], bool] = lambda: False
 
 
@@ -139,7 +142,7 @@ def cached_latents(
         broadcast_object_list(verdict)
     if verdict[0] is not None:
         if verdict[0] != ABSENT:
-            launcher.report(f"latents in {folder} are made anew: {verdict[0]}")
+            launcher.log(f"latents in {folder} are made anew: {verdict[0]}")
         _LatentMaker(folder, clips, places, key).make(codec, launcher)
     return LatentCache(folder)
 
@@ -207,25 +210,24 @@ class _LatentMaker:
         if accelerator.is_main_process:
             if not self._begun(accelerator.num_processes):
                 self._begin(codec, accelerator)
-            launcher.report(f"encoding {len(self.places)} clips, {self.offsets[-1]} frames, once, into {self.folder}")
+            launcher.log(f"encoding {len(self.places)} clips, {self.offsets[-1]} frames, once, into {self.folder}")
         accelerator.wait_for_everyone()
         arrays = {path.stem: np.load(path, mmap_mode="r+", allow_pickle=False) for path in self.temporary.glob("*.npy")}
-        journal = self.temporary / f"part{accelerator.process_index}.jsonl"
-        done = {clip["number"] for clip in journalled(journal)}
+        path = self.temporary / f"part{accelerator.process_index}.jsonl"
+        done = {clip["number"] for clip in read_journal(path)}
         if done:
-            launcher.report(f"{len(done)} clips were encoded before this run was stopped")
+            launcher.log(f"{len(done)} clips were encoded before this run was stopped")
         mine = [n for n in range(accelerator.process_index, len(self.places), accelerator.num_processes) if n not in done]
         loader = torch.utils.data.DataLoader(
             _Prepared(self.clips, self.places), batch_size=None, sampler=mine, num_workers=launcher.workers,
             collate_fn=_as_it_is,
         )  # fmt: skip
-        pace = PartProgress(len(mine), launcher.report, launcher.stop)
-        with journal.open("a", encoding="utf-8") as file:
+        pace = PartProgress(len(mine), launcher.log, launcher.stop)
+        with Journal(path) as journal:
             for count, (number, sample, maps) in enumerate(loader, 1):
                 fact = self._encode(number, sample, maps, codec=codec, arrays=arrays, device=accelerator.device)
                 # A line stands for arrays that are written: whoever goes on after kill -9 reads the same pages.
-                file.write(json.dumps(fact) + "\n")
-                file.flush()
+                journal.append(fact)
                 pace.tell(count)
         for array in arrays.values():
             array.flush()
@@ -294,7 +296,7 @@ class _LatentMaker:
 
     def _publish(self) -> None:
         parts = sorted(self.temporary.glob("part*.jsonl"))
-        facts = sorted((clip for part in parts for clip in journalled(part)), key=lambda clip: clip["number"])
+        facts = sorted((clip for part in parts for clip in read_journal(part)), key=lambda clip: clip["number"])
         assert [clip["number"] for clip in facts] == list(range(len(self.places))), "every clip is encoded once"
         for path in (*parts, self.temporary / "begun.json"):
             path.unlink()
@@ -306,9 +308,7 @@ class _LatentMaker:
             files[path.name] = _digest(path)
         record = {"cache_version": CACHE_VERSION, "key": self.key.to_json(), "files": files, "clips": facts}
         write_json(self.temporary / "cache.json", record)
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.temporary.rename(self.folder)
-        flush(self.folder.parent)
+        put_folder(self.temporary, self.folder)
 
 
 @torch.no_grad()

@@ -18,10 +18,13 @@ import numpy as np
 import torch
 
 from worldgen.core.seeds import stable_hash, stable_key
-from worldgen.files.atomic import flush, journalled, write_json
+from worldgen.files.atomic import flush
+from worldgen.files.journal import Journal, read_journal
+from worldgen.files.storage import write_json
 from worldgen.models.native.conditions import ClipConditions, batch_conditions
 from worldgen.models.native.loading import pipeline_hash
 from worldgen.models.native.pipeline import WorldPipeline
+from worldgen.models.native.rollout.noise import seeded_noise
 from worldgen.models.native.rollout.rollout import METHOD, Rollout, SamplerOptions
 from worldgen.models.native.text import text_states
 from worldgen.training.data.latents import LatentCache, Launcher, history_name
@@ -117,21 +120,20 @@ class _HistoryMaker:
 
     def make(self, groups: list[_Group]) -> None:
         mine = groups[self.accelerator.process_index :: self.accelerator.num_processes]
-        journal = self.folder / f"part{self.accelerator.process_index}.jsonl"
-        done = {number for line in journalled(journal) for number in line["clips"]}
+        path = self.folder / f"part{self.accelerator.process_index}.jsonl"
+        done = {number for line in read_journal(path) for number in line["clips"]}
         left = [group for group in mine if not done.issuperset(group.numbers)]
         if not left:
             return
-        self.launcher.report(f"the network continues {sum(len(g.numbers) for g in left)} clips, to learn from what becomes of them")
+        self.launcher.log(f"the network continues {sum(len(g.numbers) for g in left)} clips, to learn from what becomes of them")
         array = np.load(self.folder / "past.npy", mmap_mode="r+", allow_pickle=False)
-        pace = PartProgress(len(left), self.launcher.report, self.launcher.stop)
-        with journal.open("a", encoding="utf-8") as file:
+        pace = PartProgress(len(left), self.launcher.log, self.launcher.stop)
+        with Journal(path) as journal:
             for count, group in enumerate(left, 1):
                 for number, reprojected in zip(group.numbers, self._pasts(group), strict=True):
                     last = self.cache.offsets[number] + self.cache.records[number].num_frames
                     array[last - len(reprojected) : last] = reprojected
-                file.write(json.dumps({"clips": group.numbers}) + "\n")
-                file.flush()
+                journal.append({"clips": group.numbers})
                 pace.tell(count)
         array.flush()
 
@@ -153,11 +155,11 @@ class _HistoryMaker:
         with self.accelerator.autocast():
             text = text_states(pipeline.text_encoder, conditions)
             seeds = [stable_hash("rolled", record.key) for record in records]
-            rollout = Rollout(pipeline, conditions, text, seeds=seeds, options=SamplerOptions())
+            rollout = Rollout(pipeline.networks, conditions, text, noise=seeded_noise(seeds), options=SamplerOptions())
             if group.given:
                 rollout.feed(torch.from_numpy(latents).transpose(1, 2).to(device, text.dtype))
             histories = []
             while rollout.position < frames:
-                rollout.make(1, latents.shape[2:])
+                rollout.generate(1, latents.shape[2:])
                 histories.append(rollout.reprojected)
         return torch.cat(histories, 2).transpose(1, 2).float().cpu().numpy().astype(np.float16)

@@ -20,7 +20,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from worldgen.core.errors import InputError, Received
-from worldgen.files.atomic import new_folder, write_json
+from worldgen.files.atomic import replace_folder
+from worldgen.files.storage import write_json
 from worldgen.models.weights import account
 from worldgen.training.loop.schedule import Ema
 
@@ -67,7 +68,7 @@ def save_state(folder: Path, live: RunState, progress: TrainingProgress, *, iden
     parts = {"weights": live.weights(), "optimizer": _optimizer_tensors(live)}
     if live.ema is not None:
         parts["average"] = live.ema.shadow
-    with new_folder(target) as place:
+    with replace_folder(target) as place:
         files = {}
         for name, tensors in parts.items():
             path = place / f"{name}.safetensors"

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from worldgen.files.atomic import write_bytes, write_json
+from worldgen.core.progress import LogLine, no_log
+from worldgen.files.journal import Journal, read_journal
+from worldgen.files.storage import write_bytes, write_json
 
 PACKAGES = ("worldgen", "torch", "diffusers", "transformers", "accelerate", "peft", "safetensors", "numpy")
 
@@ -23,12 +25,12 @@ PACKAGES = ("worldgen", "torch", "diffusers", "transformers", "accelerate", "pef
 class Launch:
     """How a run was started and how it speaks. command: as typed. config_text: the resolved config as YAML.
 
-    report: takes a line for the user. stop: True once the run shall end after its current step.
+    log: takes a line for the user. stop: True once the run shall end after its current step.
     """
 
     command: str = ""
     config_text: str = ""
-    report: Callable[[str], None] = lambda line: None
+    log: LogLine = no_log
     stop: Callable[[], bool] = lambda: False
 
 
@@ -50,34 +52,22 @@ class Metrics:
     """
 
     def __init__(self, path: Path, resume_step: int = 0) -> None:
-        self.path = path
-        kept = [line for line in _lines(path) if json.loads(line)["step"] <= resume_step]
-        write_bytes(path, "".join(f"{line}\n" for line in kept).encode())
-        self._file = path.open("a")
+        self._journal = Journal(path, keep=lambda record: record["step"] <= resume_step)
 
     def write(self, kind: str, step: int, values: dict[str, float | int | None]) -> None:
         """kind: train or val. Numbers that are not finite become null, which JSON can hold."""
         record = {"kind": kind, "step": step}
         for name, value in values.items():
             record[name] = None if isinstance(value, float) and not math.isfinite(value) else value
-        self._file.write(json.dumps(record, allow_nan=False) + "\n")
-        self._file.flush()
+        self._journal.append(record)
 
     def close(self) -> None:
-        self._file.close()
+        self._journal.close()
 
 
 def read_metrics(path: Path, kind: str = "train") -> list[dict]:
     """The records of one kind, in order."""
-    return [record for line in _lines(path) if (record := json.loads(line))["kind"] == kind]
-
-
-def _lines(path: Path) -> list[str]:
-    """Whole lines of a metrics file; the torn last line of a killed run is left out."""
-    if not path.is_file():
-        return []
-    lines = path.read_text().split("\n")
-    return [line for line in lines[:-1] if line]
+    return [record for record in read_journal(path) if record["kind"] == kind]
 
 
 def write_run(path: Path, launch: Launch, facts: dict) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import torch
 
+from worldgen.core.progress import LogLine
 from worldgen.training.loop import preflight
 from worldgen.training.loop.checkpoints import TrainingProgress
 from worldgen.training.train_config import TrainConfig
@@ -17,8 +18,8 @@ LINE_EVERY_S = 10.0
 class StepTimer:
     """Watches steps go by. per_step: items in one. start_step: of this life of the run."""
 
-    def __init__(self, config: TrainConfig, report: Callable[[str], None], *, per_step: int, start_step: int) -> None:
-        self.config, self.report, self.per_step, self.start_step = config, report, per_step, start_step
+    def __init__(self, config: TrainConfig, log: LogLine, *, per_step: int, start_step: int) -> None:
+        self.config, self.log, self.per_step, self.start_step = config, log, per_step, start_step
         self.last_line_s = time.monotonic()
         self.warm_s: float | None = None
 
@@ -34,12 +35,12 @@ class StepTimer:
         if steps == preflight.MEASURED_STEPS + 1:
             rate = self.per_step / per_step_s
             peak = preflight.peak_memory_mib(device)
-            self.report(
+            self.log(
                 f"pace: {per_step_s:.3g} s a step, {rate:.3g} items a second, peak memory {peak:,.0f} MiB, about {left} to go"
             )
         if now - self.last_line_s >= LINE_EVERY_S:
             self.last_line_s = now
-            self.report(
+            self.log(
                 f"step {progress.step}/{self.config.steps}: loss {progress.last_loss:.4g}, gradient {grad_norm:.3g}, "
                 f"{per_step_s:.3g} s a step, {left} to go"
             )
@@ -57,17 +58,17 @@ class PartProgress:
     stop: asked after every part; raises KeyboardInterrupt where it says so, since what is not finished is of no use yet.
     """
 
-    def __init__(self, parts: int, report: Callable[[str], None], stop: Callable[[], bool] = lambda: False) -> None:
-        self.parts, self.report, self.stop = parts, report, stop
+    def __init__(self, parts: int, log: LogLine, stop: Callable[[], bool] = lambda: False) -> None:
+        self.parts, self.log, self.stop = parts, log, stop
         self.start_s = self.last_line_s = time.monotonic()
 
     def tell(self, done: int) -> None:
         """Call after every part, once it is kept."""
         if self.stop():
-            self.report(f"stopped after {done} of {self.parts}; the same command goes on from there")
+            self.log(f"stopped after {done} of {self.parts}; the same command goes on from there")
             raise KeyboardInterrupt
         now = time.monotonic()
         if now - self.last_line_s >= LINE_EVERY_S:
             self.last_line_s = now
             left_s = (now - self.start_s) / done * (self.parts - done)
-            self.report(f"{done} of {self.parts}, {preflight.duration_text(left_s)} to go")
+            self.log(f"{done} of {self.parts}, {preflight.duration_text(left_s)} to go")

@@ -14,7 +14,8 @@ from accelerate.utils import broadcast_object_list, gather_object
 from safetensors.torch import save
 
 from worldgen.core.seeds import stable_hash
-from worldgen.files.atomic import new_folder, sweep, write_bytes, write_json
+from worldgen.files.atomic import replace_folder, sweep
+from worldgen.files.storage import write_bytes, write_json
 from worldgen.models.weights import weights_hash
 from worldgen.training.loop import preflight
 from worldgen.training.loop.checkpoints import (
@@ -116,7 +117,7 @@ class Trainer:
             return TrainingOutcome(True, self.progress.step, line)
         batches = self._batches()
         options = {"per_step": self.layout.per_step, "start_step": self.progress.step}
-        lr_scale = StepTimer(self.config, self.launch.report, **options)
+        lr_scale = StepTimer(self.config, self.launch.log, **options)
         while not self._done():
             result = self._step(batches)
             self._refuse_non_finite(result)
@@ -154,9 +155,9 @@ class Trainer:
             folder.mkdir(parents=True, exist_ok=True)
             sweep(folder)
         for line in damaged:
-            self.launch.report(line)
+            self.launch.log(line)
         if self.progress.step:
-            self.launch.report(f"resuming at step {self.progress.step}")
+            self.launch.log(f"resuming at step {self.progress.step}")
         else:
             write_bytes(self.output / "probe.safetensors", save({"output": self.task.probe().cpu().contiguous()}))
         if self.launch.config_text:
@@ -170,7 +171,7 @@ class Trainer:
         limits = {"steps": self.config.steps, "max_minutes": self.config.max_minutes}
         shape = {"per_step": self.layout.per_step, "processes": self.layout.processes}
         for line in preflight.describe(self.need, clips=len(self.task.items), **shape, **limits):
-            self.launch.report(line)
+            self.launch.log(line)
 
     def _batches(self) -> Iterator[Batch]:
         order = StepOrder(self.layout, self.progress.step, frozen=self.config.overfit_one)
@@ -292,7 +293,7 @@ class Trainer:
             if values:
                 self._log("val", values)
                 shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
-                self.launch.report(f"step {self.progress.step}: held out: {shown}")
+                self.launch.log(f"step {self.progress.step}: held out: {shown}")
         self.accelerator.wait_for_everyone()
 
     def _sheet(self) -> None:
@@ -303,7 +304,7 @@ class Trainer:
             if image is not None:
                 path = self.output / "sheets" / f"step_{self.progress.step:08d}.png"
                 write_png(path, image)
-                self.launch.report(f"step {self.progress.step}: {path}")
+                self.launch.log(f"step {self.progress.step}: {path}")
         self.accelerator.wait_for_everyone()
 
     def _save(self) -> None:
@@ -321,8 +322,8 @@ class Trainer:
             self.model.eval()
             with self._averaged(), torch.no_grad():
                 verdict = [
-                    overfit_verdict(self.config, self.progress, self.launch.report)
-                    or change_verdict(self.task, self.output / "probe.safetensors", self.launch.report)
+                    overfit_verdict(self.config, self.progress, self.launch.log)
+                    or change_verdict(self.task, self.output / "probe.safetensors", self.launch.log)
                 ]
                 if verdict[0] is None:
                     self._write_model()
@@ -332,7 +333,7 @@ class Trainer:
             raise TrainingError(verdict[0])
 
     def _write_model(self) -> None:
-        with new_folder(self.product) as folder:
+        with replace_folder(self.product) as folder:
             self.task.save(folder)
         facts = {
             "step": self.progress.step, "elapsed_s": round(self.progress.elapsed_s, 1), "loss": self.progress.last_loss,

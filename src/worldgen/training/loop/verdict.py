@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
 
+from worldgen.core.progress import LogLine
 from worldgen.training.loop.checkpoints import TrainingProgress
 from worldgen.training.loop.task import Task
 from worldgen.training.train_config import TrainConfig
@@ -22,7 +22,7 @@ def relative_change(now: torch.Tensor, before: torch.Tensor) -> float:
     return float((now - before).norm() / size)
 
 
-def overfit_verdict(config: TrainConfig, progress: TrainingProgress, report: Callable[[str], None]) -> str | None:
+def overfit_verdict(config: TrainConfig, progress: TrainingProgress, log: LogLine) -> str | None:
     """Why the set-up is broken, or None when one fixed batch was learnt as far as ``config`` asks (or was not tried)."""
     if not config.overfit_one:
         return None
@@ -30,7 +30,7 @@ def overfit_verdict(config: TrainConfig, progress: TrainingProgress, report: Cal
     assert first is not None and last is not None, progress
     target = config.overfit_loss or config.overfit_fraction * first
     if last <= target:
-        report(f"overfit-one: loss {first:.4g} -> {last:.4g}, target {target:.4g}: the set-up learns")
+        log(f"overfit-one: loss {first:.4g} -> {last:.4g}, target {target:.4g}: the set-up learns")
         return None
     return (
         f"the set-up is broken: one fixed batch was trained on for {progress.step} steps and its loss went "
@@ -38,17 +38,17 @@ def overfit_verdict(config: TrainConfig, progress: TrainingProgress, report: Cal
     )
 
 
-def change_verdict(task: Task, probe: Path, report: Callable[[str], None]) -> str | None:
+def change_verdict(task: Task, probe: Path, log: LogLine) -> str | None:
     """A reason to reject weights that make the same output as before training, or None. probe: the output saved then."""
     pair = task.adapter_probe()
     if pair is not None:
         change = relative_change(*pair)
-        report(f"output with the adapter on and off differs by {change:.3g} of its size")
+        log(f"output with the adapter on and off differs by {change:.3g} of its size")
         if not change > UNCHANGED:
             return "the adapter does not change the output: with it on and off the model makes the same"
     if not probe.is_file():
-        report(f"{probe} is gone: whether training changed the output is not known")
+        log(f"{probe} is gone: whether training changed the output is not known")
         return None
     change = relative_change(task.probe().cpu(), load_file(probe)["output"])
-    report(f"training changed the output by {change:.3g} of its size")
+    log(f"training changed the output by {change:.3g} of its size")
     return None if change > UNCHANGED else "training did not change the output: what was trained is not on its path"

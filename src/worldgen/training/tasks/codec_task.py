@@ -118,7 +118,7 @@ class CodecTask:
         held_out = clips.places("val")
         self.validation = _some(held_out, config.validate_clips)
         if not self.validation:
-            launch.report("no clips of split val: nothing is measured on held-out clips")
+            launch.log("no clips of split val: nothing is measured on held-out clips")
 
     def _fitted(self, launch: Launch) -> nn.Module:
         """A fresh codec whose transform is the best for the training pictures, or for a spread of them."""
@@ -132,7 +132,7 @@ class CodecTask:
             total, outer, count = total + rows.sum(0), outer + rows.T @ rows, count + len(rows)
         mean = total / count
         codec.fit(mean, outer / count - torch.outer(mean, mean))
-        launch.report(f"transform fitted to {count:,} patches of {len(places)} clips")
+        launch.log(f"transform fitted to {count:,} patches of {len(places)} clips")
         return codec
 
     def _held_out(self) -> list[torch.Tensor]:

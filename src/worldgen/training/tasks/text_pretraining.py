@@ -7,7 +7,7 @@ manoeuvre is known without any picture, so that is learnt first, in a minute, by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from worldgen.core.manoeuvres import MANOEUVRES
+from worldgen.core.progress import LogLine, no_log
 from worldgen.core.scenario import LIGHTS, ROADS, WEATHERS
 from worldgen.core.seeds import numpy_rng
 from worldgen.models.native.text import pooled_text
@@ -54,7 +55,7 @@ def written_captions(tokenizer, count: int, *, seed: int) -> Captions:
 
 
 def teach_words(
-    encoder: nn.Module, tokenizer, *, captions: int, seed: int, report: Callable[[str], None] = lambda _: None
+    encoder: nn.Module, tokenizer, *, captions: int, seed: int, log: LogLine = no_log
 ) -> dict[str, float]:
     """Train ``encoder`` in place on ``captions`` captions; returns the share read right of those held out, by field.
 
@@ -82,7 +83,7 @@ def teach_words(
     with torch.no_grad():
         pooled = _pooled(encoder, unseen)
         right = {k: float((heads[k](pooled).argmax(1).cpu() == unseen.answers[k]).float().mean()) for k in FIELDS}
-    report("captions read right: " + ", ".join(f"{k} {share:.3f}" for k, share in right.items()))
+    log("captions read right: " + ", ".join(f"{k} {share:.3f}" for k, share in right.items()))
     return right
 
 
