@@ -34,7 +34,7 @@ class SampleFolder:
         self.folder = folder
         self.num_frames, self.fps, self.size_px = num_frames, fps, size_px
         self._writer = Mp4Writer(folder / "clip.mp4", fps, size_px)
-        self._shown = np.unique(np.linspace(0, num_frames - 1, min(SHEET_FRAMES, num_frames)).round().astype(int))
+        self._shown = sheet_frames(num_frames)
         self._pictures: list[np.ndarray] = []
 
     def add(self, frames: np.ndarray) -> None:
@@ -51,23 +51,35 @@ class SampleFolder:
         record = coco_video(labels, file_name="clip.mp4", fps=self.fps)
         (self.folder / "labels.json").write_text(json.dumps(record) + "\n")
         write_ego_csv(self.folder / "ego.csv", ego)
-        sheet = self._sheet(caption, labels)
+        sheet = _labelled_sheet(Clip(np.stack(self._pictures), self.fps), self._shown, caption, labels)
         ok, png = cv2.imencode(".png", sheet[..., ::-1])
         assert ok, sheet.shape
         (self.folder / "sheet.png").write_bytes(png.tobytes())
         (self.folder / "meta.json").write_text(json.dumps(meta, indent=2, sort_keys=True) + "\n")
 
-    def _sheet(self, caption: str, labels: Labels) -> np.ndarray:
-        """The shown frames as a clip of their own, with the labels of those frames."""
-        place = {int(frame): i for i, frame in enumerate(self._shown)}
-        kept = labels.where(np.isin(labels.frame_index, self._shown))
-        frame_index = np.array([place[int(f)] for f in kept.frame_index], np.int64)
-        renumbered = replace(kept, num_frames=len(place), frame_index=frame_index)
-        clip = Clip(np.stack(self._pictures), self.fps)
-        return contact_sheet(
-            [clip], [caption], labels=[renumbered], times_s=[self._shown / self.fps], frames_per_clip=len(place), columns=SHEET_COLUMNS,
-            cell_width_px=SHEET_CELL_PX,
-        )  # fmt: skip
+
+def sheet_frames(num_frames: int) -> np.ndarray:
+    """Numbers ``(N,)`` int64 of the frames that a contact sheet shows, spread evenly over a clip."""
+    return np.unique(np.linspace(0, num_frames - 1, min(SHEET_FRAMES, num_frames)).round().astype(int))
+
+
+def clip_sheet(clip: Clip, caption: str, labels: Labels | None) -> np.ndarray:
+    """The contact sheet ``(H, W, 3)`` uint8 RGB of a clip in memory, as ``sheet.png`` of its folder shows it."""
+    shown = sheet_frames(len(clip))
+    labels = labels or Labels.empty(len(clip), clip.width_px, clip.height_px)
+    return _labelled_sheet(Clip(clip.frames[shown], clip.fps), shown, caption, labels)
+
+
+def _labelled_sheet(pictures: Clip, shown: np.ndarray, caption: str, labels: Labels) -> np.ndarray:
+    """A sheet of the frames with the numbers ``shown``, given as a clip of their own, and the labels of the whole clip."""
+    place = {int(frame): i for i, frame in enumerate(shown)}
+    kept = labels.where(np.isin(labels.frame_index, shown))
+    frame_index = np.array([place[int(f)] for f in kept.frame_index], np.int64)
+    renumbered = replace(kept, num_frames=len(place), frame_index=frame_index)
+    return contact_sheet(
+        [pictures], [caption], labels=[renumbered], times_s=[shown / pictures.fps], frames_per_clip=len(place),
+        columns=SHEET_COLUMNS, cell_width_px=SHEET_CELL_PX,
+    )  # fmt: skip
 
 
 def write_ego_csv(path: Path, ego: EgoMotion | None) -> None:
