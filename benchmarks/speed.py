@@ -26,6 +26,7 @@ from worldgen.files.shipped import assets_dir
 from worldgen.models.native.conditions import ClipConditions, batch_conditions
 from worldgen.models.native.loading import load_pipeline
 from worldgen.models.native.losses.flow import Examples, FlowOptions, world_loss
+from worldgen.models.native.rollout.noise import seeded_noise
 from worldgen.models.native.rollout.rollout import Rollout, SamplerOptions
 from worldgen.models.native.text import text_states
 
@@ -80,7 +81,7 @@ def network(pipeline, peak: float) -> dict:
 
     def step():
         examples = Examples(latents, past, conditions)
-        loss, _ = world_loss(transformer, pipeline.text_encoder, examples, generator, options=FlowOptions())
+        loss, _ = world_loss(pipeline.networks, examples, generator, options=FlowOptions())
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -102,12 +103,14 @@ def rollout(pipeline, frames: int, steps: int) -> dict:
     text = text_states(pipeline.text_encoder, conditions)
     shape = (transformer.config.latent_channels, HEIGHT // 8, WIDTH // 8)
     late, early = (
-        Rollout(pipeline, conditions, text, seeds=[0], options=SamplerOptions(steps=steps)) for _ in range(2)
+        Rollout(
+            pipeline.networks, conditions, text, noise=seeded_noise([0]), options=SamplerOptions(steps=steps)
+        ) for _ in range(2)
     )
 
     def make(run: Rollout) -> float:
         start = time.perf_counter()
-        run.make(1, shape)
+        run.generate(1, shape)
         return time.perf_counter() - start
 
     seconds = [make(late) for _ in range(frames - 20)]

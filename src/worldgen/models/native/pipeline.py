@@ -15,8 +15,10 @@ from worldgen.core.errors import InputError, Received
 from worldgen.core.samples import Conditions
 from worldgen.models.native.codec import SPATIAL_FACTOR, PatchCodec, encode_video
 from worldgen.models.native.conditions import ClipConditions, ConditionBatch, batch_conditions
+from worldgen.models.native.networks import WorldNetworks
 from worldgen.models.native.pixels import clips_from_video, video_from_clips
 from worldgen.models.native.rollout.grain import Grain
+from worldgen.models.native.rollout.noise import seeded_noise
 from worldgen.models.native.rollout.rollout import Rollout, SamplerOptions, chunks
 from worldgen.models.native.text import text_states
 from worldgen.models.native.transformer import LAYOUT_FACTOR, WorldTransformer
@@ -26,12 +28,17 @@ MAX_SIDE_PX = 2048
 
 
 class WorldPipeline(DiffusionPipeline):
-    """Makes clips that continue a context, move as told, show what the words say and follow a layout.
+    """Generates clips that continue a context, follow an ego motion, show what a text says and follow a layout.
 
-    ``accepts`` names the conditions the weights honour; anything else is refused by name, never ignored.
+    ``accepts`` names the conditions that the weights honour; every other condition is refused by name and never ignored.
     """
 
     model_cpu_offload_seq = "text_encoder->transformer->codec"
+    transformer: WorldTransformer
+    codec: PatchCodec
+    text_encoder: DistilBertModel
+    tokenizer: PreTrainedTokenizerFast
+    scheduler: FlowMatchEulerDiscreteScheduler
 
     def __init__(
         self,
@@ -47,6 +54,11 @@ class WorldPipeline(DiffusionPipeline):
         )
 
     @property
+    def networks(self) -> WorldNetworks:
+        """What rollouts and losses need of the pipeline."""
+        return WorldNetworks(self.transformer, self.text_encoder, self.codec, self.scheduler)
+
+    @property
     def accepts(self) -> tuple[str, ...]:
         return tuple(self.transformer.config.accepts)
 
@@ -57,38 +69,40 @@ class WorldPipeline(DiffusionPipeline):
 
     @torch.no_grad()
     def __call__(self, requests: list[Conditions], options: SamplerOptions | None = None) -> list[Clip]:
-        """One clip of ``num_frames`` per request; requests of one call have equal frames, fps and context length.
+        """One clip of ``num_frames`` per request; requests of one call have equal frames, fps, size and context length.
 
-        Context frames come back as the codec shows them; the others have their grain (``models.native.rollout.grain``). Raises InputError
-        for conditions the model does not accept and for sizes it cannot make.
+        Context frames come back as the codec decodes them; generated frames get the same grain (``models.native.rollout.grain``).
+        Raises InputError for conditions that the model does not accept and for sizes that it cannot generate.
         """
         parts = list(self.stream(requests, options))
         return [Clip(np.concatenate([part[i].frames for part in parts]), requests[i].fps) for i in range(len(requests))]
 
     @torch.no_grad()
     def stream(self, requests: list[Conditions], options: SamplerOptions | None = None) -> Iterator[list[Clip]]:
-        """The same, chunk by chunk as they are made; memory does not grow with the number of frames."""
+        """The same, chunk by chunk as they are generated; memory does not grow with the number of frames."""
         options = options or SamplerOptions()
         self.check(requests)
         conditions = self.conditions_of(requests)
         width, height = self._size_of(requests[0])
         text = text_states(self.text_encoder, conditions).to(self.transformer.dtype)
-        seeds, grain = [r.seed for r in requests], None
-        rollout = Rollout(self, conditions, text, seeds=seeds, options=options)
-        if requests[0].context is not None:
-            video = video_from_clips([r.context for r in requests]).to(self.transformer.device)
+        seeds, fps = [r.seed for r in requests], requests[0].fps
+        rollout = Rollout(self.networks, conditions, text, noise=seeded_noise(seeds), options=options)
+        contexts = [r.context for r in requests if r.context is not None]  # of all requests or of none: check() says so
+        grain = None
+        if contexts:
+            video = video_from_clips(contexts).to(self.transformer.device)
             rollout.feed(encode_video(self.codec, video).to(self.transformer.dtype))
-            grain = Grain.of(video, rollout.video)
-            yield clips_from_video(rollout.video, requests[0].fps)
+            grain = Grain.of(video, rollout.newest)
+            yield clips_from_video(rollout.newest, fps)
         shape = (self.transformer.config.latent_channels, height // SPATIAL_FACTOR, width // SPATIAL_FACTOR)
         for frames in chunks(rollout.position, requests[0].num_frames, options.chunk):
             first = rollout.position
-            rollout.make(frames, shape)
-            video = rollout.video if grain is None else grain.over(rollout.video, seeds, first)
-            yield clips_from_video(video, requests[0].fps)
+            rollout.generate(frames, shape)
+            video = rollout.newest if grain is None else grain.over(rollout.newest, seeds, first)
+            yield clips_from_video(video, fps)
 
     def check(self, requests: list[Conditions]) -> None:
-        """Refuse what the model cannot do, with one line each, before any work."""
+        """Refuse what the model cannot do, with one line each, before any work begins. Raises InputError."""
         for request in requests:
             refused = [name for name in request.given if name not in self.accepts]
             if refused:
@@ -117,7 +131,7 @@ class WorldPipeline(DiffusionPipeline):
             )
 
     def conditions_of(self, requests: list[Conditions]) -> ConditionBatch:
-        """Requests as tensors on the model's device, layouts brought to the model's grid by area averaging."""
+        """Requests as tensors on the model's device; layouts are area-averaged to the model's grid."""
         width, height = self._size_of(requests[0])
         grid = (height // SPATIAL_FACTOR * LAYOUT_FACTOR, width // SPATIAL_FACTOR * LAYOUT_FACTOR)
         clips = [

@@ -1,12 +1,13 @@
-"""The world transformer: predicts the flow velocity of latent frames from the past, the ego motion, words and layout.
+"""The world transformer: predicts the flow velocity of latent frames from history, ego motion, text and layout.
 
-Two resolutions. At the latent resolution, convolutions paint detail from the noisy latents, the past frame moved by
-the ego motion, and the layout. At half of it, attention ties the picture together in space, in time (causal) and to
-the text. What comes out is a correction, in standard deviations, of the best guess that noise and moved past allow on
-their own, so a fresh network already predicts that the world stands still while the camera moves. The correction has these
-parts: what is added, how much of the guess is dropped, and how strongly the layout's own pictures come through
-(``models.native.history.layout_pictures``): base colours, for example, times the light that falls on them. Diffusion time is per frame: known frames have t = 0 (Chen et al. 2024, arXiv:2407.01392), so context,
-continuation and free generation are one path. What was tried, and how fairly, stands in docs/experiments.md.
+The network has two resolutions. At the latent resolution, convolutions read the best linear guess, the reprojected frame and the
+layout. At half of that resolution, attention connects places in space, frames in time (causally) and the words of the text. The
+output is a correction, in standard deviations, of the best linear guess that the noisy latents and the reprojected frame allow
+(:class:`worldgen.models.native.flow_matching.FlowMatching`). A fresh network, whose output is zero, therefore already predicts that the
+world stands still while the camera moves. The correction has three parts: what is added, how much of the guess is dropped, and how
+strongly each picture of the layout comes through (``models.native.history.layout_pictures``): base colours, for example, times the
+light that falls on them. Diffusion time is per frame: known frames have t = 0 (Chen et al. 2024, arXiv:2407.01392), so context,
+continuation and free generation are one path. docs/experiments.md lists what else was tried.
 """
 
 from __future__ import annotations
@@ -35,33 +36,24 @@ from worldgen.models.native.blocks import (
 from worldgen.models.native.cache import TemporalCache
 from worldgen.models.native.codec import PATCH_VALUES, SPATIAL_FACTOR, PatchCodec
 from worldgen.models.native.conditions import CAMERA_FEATURES, ConditionBatch
+from worldgen.models.native.flow_matching import FlowMatching, LinearGuess
 from worldgen.models.native.history.layout_pictures import PICTURES, picture_cells
 from worldgen.models.native.text import pooled_text
 
 CHANGE_STD, DATA_STD = 0.3, 1.0
-"""Assumed of weights that were never told the spread of their data (:meth:`WorldTransformer.fit`)."""
+"""Standard deviations assumed until :meth:`WorldTransformer.fit` sets those of the training data."""
 
 LAYOUT_FACTOR = SPATIAL_FACTOR
-"""Layouts come at the resolution of the picture: a distant pedestrian is still a shape, with the edges he is to have."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Guess:
-    """What noise and moved past say on their own. t ``(B, F)``, and as ``time (B, 1, F, 1, 1)``; the rest ``(B, C, F, h, w)``:
-    variance around the past, that of the noisy latents, the best linear guess, and noise in units of its spread."""
-
-    t: torch.Tensor
-    time: torch.Tensor
-    variance: torch.Tensor
-    spread: torch.Tensor
-    clean: torch.Tensor
-    unexplained: torch.Tensor
+"""Layouts have the resolution of the picture, so that a distant pedestrian still has a shape with edges."""
 
 
 @dataclass(frozen=True, eq=False)
 class EncodedLayout:
-    """A layout as the network takes it: its pictures as latents in units of their spread, each ``(B, C, F, h, w)``, zero where
-    unknown; its features ``(B*F, D0, h, w)``, None without any layout."""
+    """A layout as the network reads it.
+
+    pictures: latents of each picture of the layout, each ``(B, C, F, h, w)`` in units of the data's standard deviation, zero where the
+    layout is unknown. features: ``(B*F, D0, h, w)``, None where no clip of the batch has a layout.
+    """
 
     pictures: tuple[torch.Tensor, ...]
     features: torch.Tensor | None
@@ -69,11 +61,14 @@ class EncodedLayout:
 
 @dataclass(frozen=True, eq=False)
 class _Features:
-    """Features ``(B*F, D0, h, w)`` and ``(B, F, n, D)``, the layout's pictures, each ``(B, C, F, h, w)``, frame vectors
-    ``(B*F, Dc)``, modulation."""
+    """Hidden states before the head.
+
+    detail ``(B*F, D0, h, w)`` at the latent resolution, coarse ``(B, F, n, D)`` at half of it, the layout's pictures, each
+    ``(B, C, F, h, w)``, the condition vectors of the frames ``(B*F, Dc)`` and the modulation of the convolution blocks.
+    """
 
     detail: torch.Tensor
-    whole: torch.Tensor
+    coarse: torch.Tensor
     pictures: tuple[torch.Tensor, ...]
     frames: torch.Tensor
     detail_modulation: torch.Tensor
@@ -89,16 +84,25 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
 
     Args:
         latent_channels: C of the codec.
-        detail_width: channels at the latent resolution; detail_blocks: convolution blocks on each side.
-        width, blocks, heads: attention at half the latent resolution.
+        detail_width: channels at the latent resolution.
+        detail_blocks: convolution blocks before and after the attention.
+        width: channels at half the latent resolution.
+        blocks: attention blocks there.
+        heads: heads of each attention block.
         frame_width: width of the per-frame condition vector.
         text_width: width of the text encoder's states.
         layout_channels: K of the layout maps.
-        accepts: conditions the weights were trained to obey; others are refused by name.
-        change_std, data_std: standard deviation of each latent channel from the moved past where that was seen, and on its
-            own; empty for the defaults above.
-        reads_noise: whether the network also sees what the moved past does not explain, which at t = 1 is the noise itself
-            and nothing else. A mean needs no dice; falling drops do (``models.native.losses.adversarial``).
+        accepts: conditions the weights were trained to obey; the pipeline refuses others by name.
+        context_window: frames that temporal attention reaches back in a rollout.
+        height_px: picture height in training, the default when sampling.
+        width_px: picture width in training, the default when sampling.
+        fps: frame rate of most training windows, the default when sampling.
+        change_std: standard deviation of each latent channel around the reprojected frame where that is visible; empty for the
+            default above.
+        data_std: standard deviation of each latent channel on its own; empty for the default above.
+        reads_noise: whether the network also reads what the reprojected frame does not explain, which at t = 1 is the noise itself.
+            A model trained with a mean loss ignores this input; adversarial training needs it
+            (``models.native.losses.adversarial``).
     """
 
     _supports_gradient_checkpointing = True
@@ -149,7 +153,7 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         self.to(memory_format=torch.channels_last)
 
     def _zero_start(self) -> None:
-        """adaLN-zero: every block is the identity at the start, and nothing is corrected."""
+        """adaLN-zero (Peebles & Xie 2023, arXiv:2212.09748): every block starts as the identity and the correction as zero."""
         for module in (self.detail_modulation, self.modulation, self.head_modulation, self.head):
             nn.init.zeros_(module.weight)
             nn.init.zeros_(module.bias)
@@ -163,29 +167,33 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
 
     @torch.no_grad()
     def fit(self, change_std: tuple[float, ...], data_std: tuple[float, ...], codec: PatchCodec) -> None:
-        """Tell the network the spread of its data, as in the class's arguments, and the transform of its codec, by which
-        the layout's pictures are latents to begin with; to be done before it is trained."""
+        """Set the spread of the training data (see the class) and start the layout's pictures at the codec's own transform.
+
+        Call it before training begins.
+        """
         self.register_to_config(change_std=tuple(change_std), data_std=tuple(data_std))
         self._set_spread()
-        self.picture_stem.weight.copy_(codec.encoder.project.weight[..., 0, 0])
-        self.picture_stem.bias.copy_(codec.encoder.project.bias)
+        project = codec.encoder.project
+        assert project.bias is not None
+        self.picture_stem.weight.copy_(project.weight[..., 0, 0])
+        self.picture_stem.bias.copy_(project.bias)
 
     def read_noise(self) -> None:
-        """From now on the network reads its noise too, through new weights that are zero: its output is as before."""
+        """Let the network read its noise too, through new weights that are zero, so that its output stays as it was."""
         self.register_to_config(reads_noise=True)
         self.noise_stem = nn.Conv2d(self.config.latent_channels, self.config.detail_width, 3, padding=1)
-        nn.init.zeros_(self.noise_stem.weight)
-        nn.init.zeros_(self.noise_stem.bias)
-        self.noise_stem.to(self.stem.weight, memory_format=torch.channels_last)
+        for parameter in self.noise_stem.parameters():
+            nn.init.zeros_(parameter)
+        weight = self.stem.weight
+        self.noise_stem.to(weight.device, weight.dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a form that torch's stub lacks
 
-    def variance(self, reprojected: torch.Tensor) -> torch.Tensor:
-        """Variance ``(B, C, F, h, w)`` of clean latents around ``reprojected``: that of a change where it was seen, else that of data."""
-        seen = reprojected[:, -1:]
-        change, data = (s.to(reprojected).square()[None, :, None, None, None] for s in (self.change_spread, self.data_spread))
-        return seen * change + (1 - seen) * data
+    @property
+    def flow(self) -> FlowMatching:
+        """The path, preconditioning and loss for the spread of this network's data."""
+        return FlowMatching(self.change_spread, self.data_spread)
 
     def new_cache(self, window: int | None = None) -> TemporalCache:
-        """An empty cache for a rollout; attends to at most ``window`` past frames (default: as trained)."""
+        """An empty cache for a rollout that attends to at most ``window`` earlier frames (default: as trained)."""
         return TemporalCache(len(self.attention), window or self.config.context_window)
 
     def forward(
@@ -201,29 +209,30 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
     ) -> torch.Tensor:
         """Velocity ``noise - data`` of the noisy latents, same shape.
 
-        latents ``(B, C, F, h, w)``: ``(1 - t) * data + t * noise`` per frame. t ``(B, F)`` in [0, 1], 0 for known
-        frames. past ``(B, C + 1, F, h, w)``: the latest known picture before this chunk, moved to each frame's view and
-        encoded, and where it was seen (zeros when there is none). text ``(B, L, Dt)``: states of ``conditions.text_ids``. With a
-        ``cache``, frames continue after those in it. layout: what :meth:`encode_layout` made of the conditions, where that is
-        known already.
+        Args:
+            latents: ``(B, C, F, h, w)``, ``(1 - t) * data + t * noise`` per frame.
+            t: ``(B, F)`` in [0, 1], 0 for known frames.
+            reprojected: ``(B, C + 1, F, h, w)``, the latest earlier frame as each new frame's camera would see it, encoded, and its
+                visibility in the last channel; zeros where there is no earlier frame.
+            conditions: of the same F frames.
+            text: ``(B, L, Dt)``, states of ``conditions.text_ids``.
+            cache: where given, the frames continue after those in it.
+            layout: the result of :meth:`encode_layout` for these conditions, where it is known already.
         """
-        guess = self._guess(latents, t, reprojected)
-        seen = self._seen(guess, reprojected, conditions, text, cache, layout=layout)
+        guess = self.flow.guess(latents, t, reprojected)
+        hidden = self._hidden(guess, reprojected, conditions, text, cache, layout=layout)
         batch, _, frames, height, width = latents.shape
-        y = self.up(seen.whole).flatten(0, 1).unflatten(1, (height // 2, width // 2)).movedim(-1, 1)
-        x = self.merge(torch.cat([seen.detail, F.pixel_shuffle(y, 2)], 1).contiguous(memory_format=torch.channels_last))
+        y = self.up(hidden.coarse).flatten(0, 1).unflatten(1, (height // 2, width // 2)).movedim(-1, 1)
+        x = self.merge(torch.cat([hidden.detail, F.pixel_shuffle(y, 2)], 1).contiguous(memory_format=torch.channels_last))
         for block in self.detail_out:
-            x = self._run(block, x, seen.detail_modulation)
-        shift, scale = self.head_modulation(seen.frames)[:, None, None].chunk(2, -1)
+            x = self._run(block, x, hidden.detail_modulation)
+        shift, scale = self.head_modulation(hidden.frames)[:, None, None].chunk(2, -1)
         x = self.head(F.silu(modulate(x.movedim(1, -1), shift, scale)).movedim(-1, 1))
         parts = x.unflatten(0, (batch, frames)).movedim(1, 2).chunk(2 + PICTURES, 1)  # (B, C, F, h, w) each
         added, dropped, strengths = parts[0], parts[1], parts[2:]
         correction = added - dropped * guess.clean / self._unit(guess.clean)
-        correction = correction + sum(s * picture for s, picture in zip(strengths, seen.pictures, strict=True))
-        # Velocity = (x_t - x0) / t, written so that nothing is divided by a small t.
-        time, variance = guess.time, guess.variance
-        linear = ((time - variance * (1 - time)) * latents - time * reprojected[:, :-1]) / guess.spread
-        return linear - (variance / guess.spread).sqrt() * correction
+        correction = correction + sum(s * picture for s, picture in zip(strengths, hidden.pictures, strict=True))
+        return self.flow.corrected_velocity(guess, latents, reprojected, correction)
 
     def append_to_cache(
         self,
@@ -236,28 +245,18 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         cache: TemporalCache,
         layout: EncodedLayout | None = None,
     ) -> None:
-        """Add final frames (t = 0) to ``cache``; arguments as in :meth:`forward`. Nothing is painted, which is half of the work."""
-        self._seen(self._guess(latents, t, reprojected), reprojected, conditions, text, cache, layout=layout, keep=True)
+        """Add final frames (t = 0) to ``cache``; arguments as in :meth:`forward`.
+
+        The head and the blocks behind the attention do not run, which saves half of the work.
+        """
+        self._hidden(self.flow.guess(latents, t, reprojected), reprojected, conditions, text, cache, layout=layout, keep=True)
         cache.advance(latents.shape[2])
 
-    def _guess(self, latents: torch.Tensor, t: torch.Tensor, reprojected: torch.Tensor) -> _Guess:
-        # With data N(m, s^2), the mean of x0 given x_t is m + s^2 (1 - t) / d (x_t - (1 - t) m), d = s^2 (1 - t)^2 + t^2,
-        # and its standard deviation s t / sqrt(d): what the network reads, and the unit of what it corrects (as the
-        # preconditioning of Karras et al. 2022, arXiv:2206.00364, section 5, with the moved past for the mean). It reads
-        # this guess instead of x_t, which at t = 1 is noise and nothing else.
-        variance = self.variance(reprojected)
-        mean = reprojected[:, :-1]  # also where the point was not seen: what is near in the old picture is better than grey
-        time = t.to(latents.dtype)[:, None, :, None, None]
-        spread = variance * (1 - time).square() + time.square()
-        unexplained = latents - (1 - time) * mean
-        clean = mean + variance * (1 - time) / spread * unexplained
-        return _Guess(t, time, variance, spread, clean, unexplained / spread.sqrt())
-
-    def _seen(
-        self, guess: _Guess, reprojected: torch.Tensor, conditions: ConditionBatch, text: torch.Tensor,
+    def _hidden(
+        self, guess: LinearGuess, reprojected: torch.Tensor, conditions: ConditionBatch, text: torch.Tensor,
         cache: TemporalCache | None, *, layout: EncodedLayout | None, keep: bool = False,
     ) -> _Features:  # fmt: skip
-        """What is made of all that is given, before anything is painted; with ``keep`` the cache remembers it."""
+        """Hidden states of all inputs before the head; with ``keep`` the cache stores their keys and values."""
         batch, _, frames, height, width = guess.clean.shape
         known_text = conditions.text_mask
         frame = F.silu(self.frame_embedding(guess.t, conditions, pooled_text(text, known_text)))  # (B, F, Dc)
@@ -280,7 +279,7 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         y = y.flatten(1, 2).unflatten(0, (batch, frames))  # (B, F, n, D)
         start = 0 if cache is None else cache.num_frames
         places, times = self._positions(height // 2, width // 2, start, frames, y)
-        # A row without text must still attend to something: attention over nothing is not a number.
+        # A row without text must still attend to something: a softmax over nothing is not a number.
         text_mask = (known_text | ~known_text.any(1, keepdim=True))[:, None, None]
         text = text * known_text.any(1)[:, None, None]
         around = Surroundings(text, text_mask, places, times, cache, keep)
@@ -289,18 +288,18 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         return _Features(x, y, layout.pictures, flat, detail_mod)
 
     def _unit(self, like: torch.Tensor) -> torch.Tensor:
-        """Each channel's own spread, or the mean brightness of patches would drown their edges."""
+        """Standard deviation of each channel: without this scale, the mean brightness of patches would dominate their edges."""
         return self.data_spread.to(like)[None, :, None, None, None]
 
     def encode_layout(self, conditions: ConditionBatch, like: torch.Tensor) -> EncodedLayout:
-        """What the network makes of the layout before anything else; ``like`` are latents ``(B, C, F, h, w)`` of its frames."""
+        """The layout of the conditions as the network reads it; ``like`` are latents ``(B, C, F, h, w)`` of the same frames."""
         if conditions.layout is None:
             return EncodedLayout((torch.zeros_like(like),) * PICTURES, None)
         frames = like.shape[2]
         known = conditions.layout_known.to(like.dtype).repeat_interleave(frames)[:, None, None, None]
         weight, bias = self.picture_stem.weight, self.picture_stem.bias
         base, *others = picture_cells(conditions.layout, conditions.camera, like.dtype)
-        # What others add has no grey to start from.
+        # The other pictures are added light, so they have no mean to subtract.
         encoded = F.linear(base, weight, bias), *(F.linear(cells, weight) for cells in others)
         spread = self.data_spread.to(like)
         pictures = tuple(

@@ -33,9 +33,8 @@ class AdversarialModule(WorldModule):
     def forward(self, batch: WorldBatch, generators: list[torch.Generator]):
         generator = generators[0]
         examples = self.with_model_histories(batch.examples, generator)
-        networks = (self.transformer, self.text_encoder)
         loss = adversarial_loss(
-            networks,
+            self.networks,
             self.critic,
             examples,
             generator,

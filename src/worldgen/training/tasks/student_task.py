@@ -13,6 +13,7 @@ from torch import nn
 from worldgen.core.seeds import stable_hash
 from worldgen.models.native.losses.distillation import student_distances, student_loss
 from worldgen.models.native.losses.flow import Examples
+from worldgen.models.native.networks import WorldNetworks
 from worldgen.models.native.pipeline import WorldPipeline
 from worldgen.models.native.rollout.rollout import GUIDABLE, SamplerOptions
 from worldgen.training.data.latents import LatentCache
@@ -30,8 +31,10 @@ class StudentModule(WorldModule):
         self.teacher, self.student_options, self.honoured = teacher, config.student, honoured
 
     @property
-    def student(self) -> tuple:
-        return self.transformer, self.text_encoder
+    def teacher_networks(self) -> WorldNetworks:
+        """The teacher as losses take it."""
+        transformer, text_encoder = self.teacher
+        return dataclasses.replace(self.networks, transformer=transformer, text_encoder=text_encoder)
 
     def train(self, mode: bool = True) -> StudentModule:
         super().train(mode)
@@ -41,8 +44,9 @@ class StudentModule(WorldModule):
     def forward(self, batch: WorldBatch, generators: list[torch.Generator]):
         generator = generators[0]
         examples = self.with_model_histories(self.understood(batch.examples), generator)
-        teacher, options = tuple(self.teacher), self.student_options
-        return student_loss(self.student, teacher, examples, generator, options=options, flow=self.options)
+        return student_loss(
+            self.networks, self.teacher_networks, examples, generator, options=self.student_options, flow=self.options
+        )
 
     def understood(self, examples: Examples) -> Examples:
         """``examples`` without the conditions that the teacher never learned to honour: of those it can teach nothing."""
@@ -84,8 +88,9 @@ class StudentTask(WorldTask):
             numbers = self.held_out[first : first + self.config.batch]
             examples = self.module.understood(self._fixed_batch(numbers).examples)
             generator = torch.Generator(self.device).manual_seed(stable_hash("validation", first))
-            student, teacher = self.module.student, tuple(self.teacher)
-            parts = student_distances(student, teacher, examples, generator, options=self.config.student)
+            parts = student_distances(
+                self.module.networks, self.module.teacher_networks, examples, generator, options=self.config.student
+            )
             totals.update({name: value * len(numbers) for name, value in parts.items()})
         if not totals:
             return {}

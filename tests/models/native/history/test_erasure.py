@@ -83,7 +83,7 @@ def test_an_error_on_a_thing_counts_by_its_weight(weight):
         examples.latents.copy_(examples.reprojected[:, :-1])
         examples.latents[..., 2, column] += 1.0  # a fresh network foretells the past as it is
         loss, _ = world_loss(
-            pipeline.transformer, pipeline.text_encoder, examples, torch.Generator().manual_seed(0), options=options
+            pipeline.networks, examples, torch.Generator().manual_seed(0), options=options
         )
         losses[name] = loss.item()
     assert losses["thing"] / losses["ground"] == pytest.approx(1 + weight, rel=1e-3)

@@ -12,9 +12,9 @@ from worldgen.models.native.conditions import ConditionBatch
 from worldgen.models.native.history.geometry import ClipGeometry, carried, inverse_depth_by_flow
 from worldgen.models.native.history.reprojection import degraded_histories, reproject
 from worldgen.models.native.history.warp import Surfaces, assumed_depth, camera_rays, move_pictures, pose_between
+from worldgen.models.native.rollout.noise import seeded_noise
 from worldgen.models.native.rollout.rollout import KEYFRAME_INTERVAL, Rollout, SamplerOptions
 from worldgen.models.native.sizes import build_pipeline
-from worldgen.models.native.text import text_states
 
 ROWS, COLUMNS = 8, 12
 HEIGHT, WIDTH = 8 * ROWS, 8 * COLUMNS
@@ -144,14 +144,16 @@ def test_rollouts_look_around_when_they_may_and_again_with_every_key():
     )
 
     def rollout(known: ConditionBatch, given: int) -> Rollout:
-        made = Rollout(pipeline, known, text_states(pipeline.text_encoder, known), seeds=[0], options=SamplerOptions())
+        made = Rollout(
+            pipeline.networks, known, pipeline.networks.text_of(known), noise=seeded_noise([0]), options=SamplerOptions()
+        )
         made.feed(latents[:, :, :given])
         return made
 
     going = rollout(c, 3)
     assert going.geometry is not None and going.geometry.frame == 2
     while going.position < frames:
-        going.make(1, (latents.shape[1], ROWS, COLUMNS))
+        going.generate(1, (latents.shape[1], ROWS, COLUMNS))
     assert going.geometry.frame == 2 + KEYFRAME_INTERVAL and len(going.geometry._carried) <= 2
     assert rollout(c, 1).geometry is None  # one picture shows no depth
     assert rollout(c.without("ego"), 3).geometry is None

@@ -7,10 +7,11 @@ import torch
 from tests.models.build import conditions, noisy_weights
 from worldgen.core.layout_channels import MOTION_CHANNELS
 from worldgen.models.native.codec import encode_images
-from worldgen.models.native.history.generated_history import with_generated_history
 from worldgen.models.native.history.object_coverage import object_coverage
 from worldgen.models.native.history.reprojection import degraded_histories, reproject
 from worldgen.models.native.losses.flow import Examples
+from worldgen.models.native.rollout.generated_history import with_generated_history
+from worldgen.models.native.rollout.noise import seeded_noise
 from worldgen.models.native.rollout.rollout import (
     KEYFRAME_CONFIDENCE,
     KEYFRAME_INTERVAL,
@@ -67,7 +68,7 @@ def test_at_stride_two_the_past_is_two_frames_back():
 def test_own_past_replaces_the_past_of_chosen_clips_only_and_leaves_no_gradient():
     pipeline = build_pipeline("tiny")
     noisy_weights(pipeline.transformer, 0.02)
-    networks = (pipeline.transformer, pipeline.text_encoder, pipeline.codec)
+    networks = pipeline.networks
     channels = pipeline.transformer.config.latent_channels
     latents = torch.randn(6, channels, 3, ROWS, COLUMNS, generator=torch.Generator().manual_seed(0))
     reprojected = torch.cat([latents, torch.ones(6, 1, 3, ROWS, COLUMNS)], 1)
@@ -84,24 +85,24 @@ def test_own_past_replaces_the_past_of_chosen_clips_only_and_leaves_no_gradient(
 def test_own_pasts_are_those_of_a_rollout_that_continues_the_first_frame():
     """With a fresh network, which paints the past it is given whatever it remembers; key picture and held colours included."""
     pipeline = build_pipeline("tiny")
-    networks = (pipeline.transformer, pipeline.text_encoder, pipeline.codec)
+    networks = pipeline.networks
     shape = (pipeline.transformer.config.latent_channels, ROWS, COLUMNS)
     latents = encode_images(pipeline.codec, pictures(4))[None].transpose(1, 2)
     c = conditions(1, 4, rows=ROWS, columns=COLUMNS)
     given = Examples(latents, torch.zeros(1, shape[0] + 1, 4, ROWS, COLUMNS), c)
     made = with_generated_history(networks, given, torch.Generator().manual_seed(0), share=1.0)
-    rollout = Rollout(pipeline, c, text_states(pipeline.text_encoder, c), seeds=[0], options=SamplerOptions())
+    rollout = Rollout(pipeline.networks, c, pipeline.networks.text_of(c), noise=seeded_noise([0]), options=SamplerOptions())
     rollout.feed(latents[:, :, :1])
     for frame in range(1, 4):
-        expected = rollout._reprojected_of_next(1, shape)[:, :, 0]
+        expected = rollout.reproject_next(1, shape)[:, :, 0]
         torch.testing.assert_close(made.reprojected[:, :, frame], expected, atol=2e-3, rtol=1e-3)
-        rollout.make(1, shape)
+        rollout.generate(1, shape)
 
 
 @torch.no_grad()
 def test_own_pasts_from_noise_are_those_of_a_rollout_without_any_past():
     pipeline = build_pipeline("tiny")
-    networks = (pipeline.transformer, pipeline.text_encoder, pipeline.codec)
+    networks = pipeline.networks
     shape = (pipeline.transformer.config.latent_channels, ROWS, COLUMNS)
     latents = torch.randn(2, shape[0], 4, ROWS, COLUMNS, generator=torch.Generator().manual_seed(3))
     c = conditions(2, 4, rows=ROWS, columns=COLUMNS)
@@ -111,13 +112,13 @@ def test_own_pasts_from_noise_are_those_of_a_rollout_without_any_past():
     assert not made.reprojected[0, :, 0].any()
     assert torch.equal(made.reprojected[1, :, 0], given.reprojected[1, :, 0])  # without a layout nothing says what to invent
     text = text_states(pipeline.text_encoder, c)
-    rollout = Rollout(pipeline, c.frames(0, 4), text, seeds=[0, 1], options=SamplerOptions())
-    rollout.make(1, shape)
+    rollout = Rollout(pipeline.networks, c.frames(0, 4), text, noise=seeded_noise([0, 1]), options=SamplerOptions())
+    rollout.generate(1, shape)
     for frame in range(1, 4):
         # A fresh network paints what it is given whatever the noise: grey, then the same again.
-        expected = rollout._reprojected_of_next(1, shape)[:1, :, 0]
+        expected = rollout.reproject_next(1, shape)[:1, :, 0]
         torch.testing.assert_close(made.reprojected[:1, :, frame], expected, atol=2e-3, rtol=1e-3)
-        rollout.make(1, shape)
+        rollout.generate(1, shape)
 
 
 @torch.no_grad()
@@ -125,17 +126,17 @@ def test_a_rollout_believes_its_past_but_for_the_things_that_a_layout_shows():
     pipeline = build_pipeline("tiny")
     c = conditions(2, 3, rows=ROWS, columns=COLUMNS)
     c.layout_known[1] = False
-    rollout = Rollout(pipeline, c, text_states(pipeline.text_encoder, c), seeds=[0, 1], options=SamplerOptions())
+    rollout = Rollout(pipeline.networks, c, pipeline.networks.text_of(c), noise=seeded_noise([0, 1]), options=SamplerOptions())
     reprojected = torch.rand(2, pipeline.transformer.config.latent_channels + 1, 1, ROWS, COLUMNS)
     rollout.keyframe = (pictures(2), 0)
-    trusted = rollout._with_confidence(reprojected)
+    trusted = rollout.with_confidence(reprojected)
     assert torch.equal(trusted[:, :-1], reprojected[:, :-1])
     things = object_coverage(c.frames(0, 1), (ROWS, COLUMNS))[0, 0]
     assert 0 < float(things.max()) <= 1
     torch.testing.assert_close(trusted[0, -1], (1 - (1 - OBJECT_CONFIDENCE) * things) * reprojected[0, -1])
     assert torch.equal(trusted[1, -1], reprojected[1, -1])
-    rollout.key = (pictures(2), -KEYFRAME_INTERVAL)  # so old that the next picture takes its place
-    trusted = rollout._with_confidence(reprojected)
+    rollout.keyframe = (pictures(2), -KEYFRAME_INTERVAL)  # so old that the next picture takes its place
+    trusted = rollout.with_confidence(reprojected)
     assert torch.equal(trusted[0, -1], KEYFRAME_CONFIDENCE * reprojected[0, -1]) and torch.equal(trusted[1, -1], reprojected[1, -1])
 
 

@@ -9,7 +9,7 @@ import torch
 
 from tests.models.build import conditions, noisy_weights
 from worldgen.core.errors import InputError
-from worldgen.models.native.losses.adversarial import AdversarialOptions, RealAndPainted, adversarial_loss
+from worldgen.models.native.losses.adversarial import AdversarialOptions, RealAndGenerated, adversarial_loss
 from worldgen.models.native.losses.critic import Critic, CriticConditions
 from worldgen.models.native.losses.flow import Examples, FlowOptions, world_loss
 from worldgen.models.native.sizes import LATENT_CHANNELS, build_pipeline
@@ -34,7 +34,7 @@ def networks():
     pipeline = build_pipeline("tiny")
     noisy_weights(pipeline.transformer, 0.05)
     pipeline.transformer.read_noise()
-    return pipeline.transformer, pipeline.text_encoder
+    return pipeline.networks
 
 
 def critic_for(transformer) -> Critic:
@@ -44,7 +44,7 @@ def critic_for(transformer) -> Critic:
 
 
 def gradients(networks, critic, step: int = 5, options: AdversarialOptions = OPTIONS, **flow):
-    transformer, _ = networks
+    transformer = networks.transformer
     loss, metrics = adversarial_loss(
         networks, critic, examples(), torch.Generator().manual_seed(3), options=options,
         flow=dataclasses.replace(PLAIN, **flow), step=step,
@@ -57,29 +57,29 @@ def gradients(networks, critic, step: int = 5, options: AdversarialOptions = OPT
 
 
 def test_the_value_is_flow_loss_plus_critic_loss_and_the_pull_adds_only_a_gradient(networks):
-    critic = critic_for(networks[0])
+    critic = critic_for(networks.transformer)
     loss, metrics, pulled, judged = gradients(networks, critic)
     _, _, alone, judged_alone = gradients(networks, critic, options=dataclasses.replace(OPTIONS, weight=0.0))
     assert float(loss.detach()) == pytest.approx(float(metrics["flow_mse"] + metrics["critic_loss"]), rel=1e-5)
-    plain, _ = world_loss(*networks, examples(), torch.Generator().manual_seed(3), options=PLAIN)
+    plain, _ = world_loss(networks, examples(), torch.Generator().manual_seed(3), options=PLAIN)
     torch.testing.assert_close(plain.detach(), metrics["flow_mse"])
     assert not torch.allclose(pulled["head.weight"], alone["head.weight"])
     # Nothing of the pull reaches the critic.
     for name, gradient in judged.items():
         torch.testing.assert_close(gradient, judged_alone[name])
-    networks[0].zero_grad()
+    networks.transformer.zero_grad()
     plain.backward()
     # Nothing of the critic's loss reaches the network.
-    torch.testing.assert_close(networks[0].head.weight.grad, alone["head.weight"])
+    torch.testing.assert_close(networks.transformer.head.weight.grad, alone["head.weight"])
 
 
 def test_the_pull_has_the_asked_size_and_lowers_the_critics_doubt(networks):
-    critic = critic_for(networks[0])
+    critic = critic_for(networks.transformer)
     generator = torch.Generator().manual_seed(0)
     real, painted = torch.randn(2, 5, LATENT_CHANNELS, ROWS, COLUMNS, generator=generator)
     painted.requires_grad_()
-    width = networks[0].config.text_width
-    match = RealAndPainted(
+    width = networks.transformer.config.text_width
+    match = RealAndGenerated(
         real,
         painted,
         CriticConditions(None, torch.zeros(5, dtype=torch.bool), torch.zeros(5, width)),
@@ -103,19 +103,19 @@ def test_strength_waits_then_rises():
 
 
 def test_without_frames_from_pure_noise_only_the_flow_loss_is_left(networks):
-    critic = critic_for(networks[0])
+    critic = critic_for(networks.transformer)
     loss, metrics, _, judged = gradients(networks, critic, pure_noise=0.0)
     assert float(loss.detach()) == pytest.approx(float(metrics["flow_mse"])) and float(metrics["critic_loss"]) == 0
     assert all(float(gradient.abs().max()) == 0 for gradient in judged.values())
 
 
 def test_a_critic_needs_no_layout_and_reads_the_one_it_gets(networks):
-    critic = critic_for(networks[0])
+    critic = critic_for(networks.transformer)
     generator = torch.Generator().manual_seed(0)
     frames = torch.randn(3, LATENT_CHANNELS, ROWS, COLUMNS, generator=generator)
-    text = torch.zeros(3, networks[0].config.text_width)
+    text = torch.zeros(3, networks.transformer.config.text_width)
     known = torch.ones(3, dtype=torch.bool)
-    channels = networks[0].config.layout_channels
+    channels = networks.transformer.config.layout_channels
     layout = torch.rand(3, channels, 8 * ROWS, 8 * COLUMNS, generator=generator)
     fine, coarse = critic(frames, CriticConditions(layout, known, text))
     assert fine.shape == (3, 1, ROWS, COLUMNS) and coarse.shape == (3, 1, ROWS // 2, COLUMNS // 2)

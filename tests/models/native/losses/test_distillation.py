@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import math
 from itertools import pairwise
 
@@ -12,6 +13,7 @@ from torch import nn
 
 from tests.models.build import conditions, noisy_weights
 from worldgen.core.errors import InputError
+from worldgen.models.native.flow_matching import FlowMatching
 from worldgen.models.native.losses.distillation import (
     StudentOptions,
     noise_levels,
@@ -22,6 +24,7 @@ from worldgen.models.native.losses.distillation import (
     velocity_of,
 )
 from worldgen.models.native.losses.flow import Examples, FlowOptions, NetworkInputs
+from worldgen.models.native.rollout.noise import seeded_noise
 from worldgen.models.native.rollout.rollout import Rollout, SamplerOptions
 from worldgen.models.native.sizes import LATENT_CHANNELS, build_pipeline
 from worldgen.models.native.text import text_states
@@ -31,15 +34,12 @@ BATCH, FRAMES, ROWS, COLUMNS = 2, 3, 4, 6
 
 
 class Gain(nn.Module):
-    """A network whose velocity is a multiple of what it sees."""
+    """A network whose velocity is a multiple of its noisy latents."""
 
     def __init__(self, gain: float) -> None:
         super().__init__()
         self.gain = nn.Parameter(torch.tensor(gain))
-        self.register_buffer("data_spread", torch.ones(LATENT_CHANNELS))
-
-    def variance(self, reprojected: torch.Tensor) -> torch.Tensor:
-        return torch.ones_like(reprojected[:, :-1])
+        self.flow = FlowMatching(torch.ones(LATENT_CHANNELS), torch.ones(LATENT_CHANNELS))
 
     def forward(self, latents, t, reprojected, conditions, text) -> torch.Tensor:
         return self.gain * latents
@@ -55,7 +55,7 @@ def examples(batch: int = BATCH, seed: int = 0) -> Examples:
 def noisy_pipeline(scale: float = 0.05):
     pipeline = build_pipeline("tiny")
     noisy_weights(pipeline.transformer, scale)
-    return pipeline, (pipeline.transformer, pipeline.text_encoder)
+    return pipeline, pipeline.networks
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_levels_of_few_steps_are_among_those_of_many():
 @pytest.mark.parametrize("steps", [1, 2])
 def test_loss_of_a_linear_student_is_known(made, steps):
     """A student of gain b misses the teacher's end by a known multiple of where it starts; the right b has no loss."""
-    _, (_, text_encoder) = made
+    _, networks = made
     options, levels = StudentOptions(4, steps), noise_levels(4)
     ends = [reached(0.7, levels[i : i + 4 // steps + 1]) for i in range(0, 4, 4 // steps)]
     student = Gain(0.3)
@@ -95,16 +95,16 @@ def test_loss_of_a_linear_student_is_known(made, steps):
         misses.append((start * (1 + 0.3 * (after - time)) - start * end) ** 2)
         start *= end
     batch = examples(16)
-    teacher = Gain(0.7), text_encoder
+    teacher = dataclasses.replace(networks, transformer=Gain(0.7))
     loss, metrics = student_loss(
-        (student, text_encoder), teacher, batch, torch.Generator().manual_seed(0), options=options, flow=PLAIN
+        dataclasses.replace(networks, transformer=student), teacher, batch, torch.Generator().manual_seed(0), options=options, flow=PLAIN
     )
     loss.backward()
     assert metrics["miss_mse"].item() == pytest.approx(sum(misses) / steps, rel=0.05)  # times the mean square of noise
-    assert student.gain.grad.item() < 0 and teacher[0].gain.grad is None
+    assert student.gain.grad.item() < 0 and teacher.transformer.gain.grad is None
     if steps == 1:
         assert loss.item() == pytest.approx(misses[0], rel=0.05)
-        right = (Gain(1 - ends[0]), text_encoder)
+        right = dataclasses.replace(networks, transformer=Gain(1 - ends[0]))
         loss, _ = student_loss(right, teacher, batch, torch.Generator().manual_seed(0), options=options, flow=PLAIN)
         assert loss.item() < 1e-10
 
@@ -134,7 +134,7 @@ def test_the_teacher_takes_the_steps_of_the_sampler(made, guidance):
     with torch.no_grad():
         text = text_states(pipeline.text_encoder, batch.conditions)
         sampler = SamplerOptions(steps=4, chunk=FRAMES, guidance=guidance)
-        rollout = Rollout(pipeline, batch.conditions, text, seeds=[0] * BATCH, options=sampler)
+        rollout = Rollout(networks, batch.conditions, text, noise=seeded_noise([0] * BATCH), options=sampler)
         torch.testing.assert_close(places[-1], rollout.sample(noise, batch.reprojected), atol=1e-4, rtol=1e-4)
 
 
@@ -150,9 +150,9 @@ def test_known_frames_stand_still(made):
 
 
 def test_a_linear_student_learns_the_step_that_stands_for_four(made):
-    _, (_, text_encoder) = made
-    student, teacher = (Gain(0.7), text_encoder), (Gain(0.7), text_encoder)
-    optimiser = torch.optim.Adam(student[0].parameters(), 0.05)
+    _, networks = made
+    student, teacher = (dataclasses.replace(networks, transformer=Gain(0.7)) for _ in range(2))
+    optimiser = torch.optim.Adam(student.transformer.parameters(), 0.05)
     options, generator = StudentOptions(4, 1), torch.Generator().manual_seed(0)
     distances = lambda: student_distances(student, teacher, examples(seed=99), torch.Generator(), options=options)  # noqa: E731
     before = distances()
@@ -165,17 +165,17 @@ def test_a_linear_student_learns_the_step_that_stands_for_four(made):
     after = distances()
     assert (after["few"], after["size"]) == (before["few"], before["size"])
     assert after["student"] < 1e-2 * after["few"]
-    assert student[0].gain.item() == pytest.approx(1 - reached(0.7, noise_levels(4)), abs=0.01)
+    assert student.transformer.gain.item() == pytest.approx(1 - reached(0.7, noise_levels(4)), abs=0.01)
 
 
 def test_a_network_learns_its_own_guided_steps_of_one_batch():
-    transformer, text_encoder = noisy_pipeline()[1]
-    student = copy.deepcopy(transformer)
-    optimiser = torch.optim.AdamW(student.parameters(), 5e-4)
+    _, networks = noisy_pipeline()
+    student = dataclasses.replace(networks, transformer=copy.deepcopy(networks.transformer))
+    optimiser = torch.optim.AdamW(student.transformer.parameters(), 5e-4)
     losses = []
     for _ in range(12):
         loss, _ = student_loss(
-            (student, text_encoder), (transformer, text_encoder), examples(), torch.Generator().manual_seed(0),
+            student, networks, examples(), torch.Generator().manual_seed(0),
             options=StudentOptions(2, 1, {"ego": 4.0}), flow=PLAIN,
         )  # fmt: skip
         optimiser.zero_grad()

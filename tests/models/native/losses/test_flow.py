@@ -67,8 +67,7 @@ def test_loss_counts_unknown_frames_only_and_repeats_with_its_generator():
     losses = []
     for _ in range(2):
         loss, metrics = world_loss(
-            pipeline.transformer,
-            pipeline.text_encoder,
+            pipeline.networks,
             examples(latents, c),
             torch.Generator().manual_seed(5),
             options=FlowOptions(),
@@ -89,7 +88,7 @@ def test_a_network_that_corrects_nothing_has_loss_one():
     c = conditions(64, 4, rows=4, columns=4)
     options = FlowOptions(drop_history=0.0, history_noise=0.0)
     loss, _ = world_loss(
-        pipeline.transformer, pipeline.text_encoder, Examples(latents, reprojected, c), generator, options=options
+        pipeline.networks, Examples(latents, reprojected, c), generator, options=options
     )
     assert loss.item() == pytest.approx(1.0, abs=0.03)
 
@@ -97,9 +96,8 @@ def test_a_network_that_corrects_nothing_has_loss_one():
 def test_training_follows_the_ego_motion_and_not_a_shuffled_one():
     """Frames whose content is their speed: after a few steps the right motion explains them, another clip's does not."""
     pipeline = build_pipeline("tiny")
-    transformer, text_encoder = pipeline.transformer, pipeline.text_encoder
     options = FlowOptions(known_frames=0.0, drop_text=0.0, drop_ego=0.0, drop_layout=1.0, drop_history=1.0)
-    parameters = [*transformer.parameters(), *text_encoder.parameters()]
+    parameters = [*pipeline.transformer.parameters(), *pipeline.text_encoder.parameters()]
     optimiser = torch.optim.AdamW(parameters, 3e-3)
     generator = torch.Generator().manual_seed(0)
 
@@ -109,7 +107,7 @@ def test_training_follows_the_ego_motion_and_not_a_shuffled_one():
 
     for step in range(120):
         latents, c = batch(step)
-        loss, _ = world_loss(transformer, text_encoder, examples(latents, c), generator, options=options)
+        loss, _ = world_loss(pipeline.networks, examples(latents, c), generator, options=options)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -117,7 +115,7 @@ def test_training_follows_the_ego_motion_and_not_a_shuffled_one():
     _, wrong = batch(998)
 
     def at(c):
-        return validation_losses(transformer, text_encoder, examples(latents, c), torch.Generator().manual_seed(1))[0.9]
+        return validation_losses(pipeline.networks, examples(latents, c), torch.Generator().manual_seed(1))[0.9]
 
     assert at(right) < 0.6 * at(wrong)
 
@@ -129,8 +127,7 @@ def test_pure_noise_says_nothing_of_the_clean_frames():
     c = conditions(16, 2, rows=4, columns=4)
     options = FlowOptions(known_frames=0.0, pure_noise=1.0)
     loss, _ = world_loss(
-        pipeline.transformer,
-        pipeline.text_encoder,
+        pipeline.networks,
         examples(latents, c),
         torch.Generator().manual_seed(0),
         options=options,
@@ -142,7 +139,7 @@ def test_validation_reports_every_level():
     pipeline = build_pipeline("tiny")
     noisy_weights(pipeline.transformer, 0.02)
     losses = validation_losses(
-        pipeline.transformer, pipeline.text_encoder,
+        pipeline.networks,
         examples(torch.randn(1, LATENT_CHANNELS, 2, 4, 4), conditions(1, 2, rows=4, columns=4)), torch.Generator().manual_seed(0),
     )  # fmt: skip
     assert tuple(losses) == VALIDATION_TIMES and all(value > 0 for value in losses.values())

@@ -11,8 +11,9 @@ from tests.models.native.test_pipeline import FPS, FRAMES, request, some_clip
 from worldgen.core.errors import InputError
 from worldgen.models.native.codec import decode_video, encode_video
 from worldgen.models.native.pixels import clips_from_video, video_from_clips
-from worldgen.models.native.rollout.repaint import ScaledScheduler, restyle_clips
-from worldgen.models.native.rollout.rollout import SamplerOptions, shifted_sigmas
+from worldgen.models.native.rollout.noise import seeded_noise
+from worldgen.models.native.rollout.repaint import restyle_clips
+from worldgen.models.native.rollout.rollout import PartialNoise, Rollout, SamplerOptions, shifted_sigmas
 from worldgen.models.native.sizes import build_pipeline
 
 FAST = SamplerOptions(steps=2)
@@ -66,12 +67,24 @@ def test_context_stands_for_the_first_frames(pipeline):
     assert len(out) == FRAMES and np.array_equal(out.frames[:2], free.frames[:2])
 
 
-def test_the_scheduler_is_scaled_and_nothing_else(pipeline):
-    scaled = ScaledScheduler(pipeline.scheduler, 0.5)
-    scaled.set_timesteps(sigmas=shifted_sigmas(FAST), device="cpu")
-    expected = [0.5 * sigma for sigma in shifted_sigmas(FAST)] + [0.0]
-    np.testing.assert_allclose(scaled.sigmas.numpy(), expected, rtol=1e-6)
-    assert scaled.config is pipeline.scheduler.config
+@torch.no_grad()
+def test_a_run_that_begins_at_part_noise_takes_the_scaled_levels(pipeline):
+    """The first evaluation is at ``level`` times the first sigma, of the source under as much noise."""
+    seen = []
+    hook = pipeline.transformer.register_forward_pre_hook(lambda module, given: seen.append((given[0].clone(), given[1].clone())))
+    conditions = pipeline.conditions_of([request()])
+    source = encode_video(pipeline.codec, video_from_clips([some_clip(FRAMES)]))
+    noise = seeded_noise([0])
+    rollout = Rollout(
+        pipeline.networks, conditions, pipeline.networks.text_of(conditions), noise=noise, options=FAST,
+        start=PartialNoise(source, 0.5),
+    )  # fmt: skip
+    rollout.generate(1, (source.shape[1], *source.shape[3:]))
+    hook.remove()
+    levels = [float(t[0, 0]) for _, t in seen]
+    np.testing.assert_allclose(levels, [0.5 * sigma for sigma in shifted_sigmas(FAST)], rtol=1e-6)
+    first = noise(0, 1, (source.shape[1], *source.shape[3:]))
+    torch.testing.assert_close(seen[0][0], 0.5 * source[:, :, :1] + 0.5 * first)
 
 
 @pytest.mark.parametrize("strength", [0.0, -0.1, 1.1])

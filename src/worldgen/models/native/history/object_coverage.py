@@ -1,6 +1,8 @@
-"""Where a layout shows labelled things, at the resolution of the latents."""
+"""Where a layout shows labelled objects, at the resolution of the latents."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -12,8 +14,11 @@ from worldgen.models.native.conditions import ConditionBatch
 _FIRST = LAYOUT_CHANNELS.index(CLASSES[0])
 
 
-def object_coverage(conditions: ConditionBatch, size: tuple[int, int]) -> torch.Tensor | None:
-    """Share ``(B, 1, F, h, w)`` in [0, 1] of each latent cell that labelled things cover; None without any layout."""
+def object_coverage(conditions: ConditionBatch, size: Sequence[int]) -> torch.Tensor | None:
+    """Share ``(B, 1, F, h, w)`` in [0, 1] of each latent cell that labelled objects cover; None without any layout.
+
+    size: (h, w).
+    """
     if conditions.layout is None:
         return None
     objects = cover(conditions.layout)

@@ -1,4 +1,4 @@
-"""Few-step students: a network learns to reach in a few steps, without guidance, where its teacher's many steps lead.
+"""Few-step students: a network learns to reach in a few steps, without guidance, the end of its teacher's many steps.
 
 The frozen teacher follows its flow from given noise in many Euler steps, guided as asked. Its path is cut into as many
 segments as the student may take steps; from the start of each, the student learns the one velocity that leads to its end.
@@ -21,14 +21,14 @@ from worldgen.models.native.losses.flow import (
     Examples,
     FlowOptions,
     NetworkInputs,
-    degraded_history,
+    corrupted_history,
     draws,
     dropped,
     known_frames,
     velocity_loss,
 )
+from worldgen.models.native.networks import WorldNetworks
 from worldgen.models.native.rollout.rollout import SamplerOptions, guided, shifted_sigmas
-from worldgen.models.native.text import text_states
 
 Velocity = Callable[[torch.Tensor, float], torch.Tensor]
 """Velocity of noisy latents ``(B, C, F, h, w)`` at a noise level."""
@@ -36,15 +36,18 @@ Velocity = Callable[[torch.Tensor, float], torch.Tensor]
 
 @dataclass(frozen=True)
 class StudentOptions:
-    """What is distilled into what: ``teacher_steps`` with ``guidance`` (condition -> strength, as a sampler has it) into
-    ``steps`` without. Each step of the student stands for the same number of the teacher's."""
+    """Steps of teacher and student.
+
+    teacher_steps, guidance: of the teacher (condition -> strength, as in :class:`SamplerOptions`). steps: of the student, which uses no
+    guidance. Each step of the student replaces the same number of the teacher's.
+    """
 
     teacher_steps: int = 16
     steps: int = 1
     guidance: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        # Same ranges and names as when sampling.
+        # The ranges and names are those of sampling.
         SamplerOptions(steps=self.steps)
         SamplerOptions(steps=self.teacher_steps, guidance=self.guidance)
         if self.teacher_steps % self.steps:
@@ -57,24 +60,24 @@ class StudentOptions:
 
 
 def student_loss(
-    student: tuple,
-    teacher: tuple,
+    student: WorldNetworks,
+    teacher: WorldNetworks,
     examples: Examples,
     generator: torch.Generator,
     *,
     options: StudentOptions,
     flow: FlowOptions,
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-    """Mean square of the student's velocity errors over its steps and the unknown frames, weighed as in ``world_loss``.
+    """Mean square ``()`` of the student's velocity errors over its steps and the unknown frames, weighted as in ``world_loss``.
 
-    student, teacher: transformer and text encoder each; no gradient flows into the teacher. flow: what both are given
-    (known frames, worn pasts, dropped conditions); its times are not used, the steps have theirs. ``miss_mse``: mean
-    square, in latents, by which steps miss their ends.
+    No gradient flows into the teacher. flow: how both networks' inputs are corrupted (known frames, noise on histories, dropped
+    conditions); its times are not used, because the steps have their own. Metric ``miss_mse``: mean square, in latents, of the
+    distance between the ends of the student's steps and the teacher's.
     """
     uniform, normal = draws(generator, examples.latents.device)
     conditions = dropped(examples.conditions, uniform, flow)
     known = known_frames(examples.latents, uniform, flow)
-    given = NetworkInputs(degraded_history(examples.reprojected, uniform, normal, flow), conditions, known)
+    given = NetworkInputs(corrupted_history(examples.reprojected, uniform, normal, flow), conditions, known)
     start = torch.where(known[:, None, :, None, None], examples.latents, normal(*examples.latents.shape))
     times, places = segments(teacher, given, start, options=options)
     velocity = velocity_of(student, given)
@@ -82,16 +85,16 @@ def student_loss(
     for (time, after), (place, end) in zip(pairwise(times), pairwise(places), strict=True):
         error = velocity(place, time) - (end - place) / (after - time)
         t = time * (~known).float()
-        losses.append(velocity_loss(student[0], error, t, given=given, options=flow))
+        losses.append(velocity_loss(student, error, t, given=given, options=flow))
         misses.append(((after - time) * error.detach()).square().mean((1, 3, 4))[~known].mean())
     return torch.stack(losses).mean(), {"miss_mse": torch.stack(misses).mean(), "known_share": known.float().mean()}
 
 
 @torch.no_grad()
 def segments(
-    teacher: tuple, given: NetworkInputs, start: torch.Tensor, *, options: StudentOptions
+    teacher: WorldNetworks, given: NetworkInputs, start: torch.Tensor, *, options: StudentOptions
 ) -> tuple[list[float], list[torch.Tensor]]:
-    """The noise levels at which the student's steps begin and end, and where the teacher's path from ``start`` is there."""
+    """Noise levels where the student's steps begin and end, and the teacher's latents at these levels on its path from ``start``."""
     stride = options.teacher_steps // options.steps
     times = noise_levels(options.teacher_steps)
     places = trajectory(velocity_of(teacher, given, guidance=options.guidance), start, times)
@@ -99,45 +102,44 @@ def segments(
 
 
 def noise_levels(steps: int) -> list[float]:
-    """Of a sampler with its default shift, from 1 to 0: those of fewer steps are among those of a multiple."""
+    """Noise levels of a sampler with its default shift, from 1 to 0. Those of few steps are among those of a multiple."""
     return [*shifted_sigmas(SamplerOptions(steps=steps)), 0.0]
 
 
 def trajectory(velocity: Velocity, start: torch.Tensor, times: list[float]) -> list[torch.Tensor]:
-    """Euler steps from ``start``: where the flow is at each of ``times``."""
+    """Latents at each of ``times`` on the path of Euler steps from ``start``."""
     places = [start]
     for time, after in pairwise(times):
         places.append(places[-1] + (after - time) * velocity(places[-1], time))
     return places
 
 
-def velocity_of(networks: tuple, given: NetworkInputs, *, guidance: dict[str, float] | None = None) -> Velocity:
-    """Velocities, float32, of a transformer and its text encoder with guidance; known frames stand still at t = 0."""
-    transformer, text_encoder = networks
+def velocity_of(networks: WorldNetworks, given: NetworkInputs, *, guidance: dict[str, float] | None = None) -> Velocity:
+    """Velocities, float32, of a model with guidance; known frames stay at t = 0 with velocity 0."""
     strengths = {name: strength for name, strength in (guidance or {}).items() if strength != 1.0}
     branches = [given.conditions, *(given.conditions.without(name) for name in strengths)]
     conditions = ConditionBatch.cat(branches) if strengths else given.conditions
     count = len(branches)
-    text = text_states(text_encoder, given.conditions).repeat(count, 1, 1)
+    text = networks.text_of(given.conditions).repeat(count, 1, 1)
     reprojected = given.reprojected.repeat(count, 1, 1, 1, 1)
     unknown = (~given.known).float()
 
     def velocity(latents: torch.Tensor, time: float) -> torch.Tensor:
         t = (time * unknown).repeat(count, 1)
-        made = transformer(latents.repeat(count, 1, 1, 1, 1), t, reprojected, conditions, text).float()
-        return guided(made, list(strengths.values())) * unknown[:, None, :, None, None]
+        predicted = networks.transformer(latents.repeat(count, 1, 1, 1, 1), t, reprojected, conditions, text).float()
+        return guided(predicted, list(strengths.values())) * unknown[:, None, :, None, None]
 
     return velocity
 
 
 @torch.no_grad()
 def student_distances(
-    student: tuple, teacher: tuple, examples: Examples, generator: torch.Generator, *, options: StudentOptions
+    student: WorldNetworks, teacher: WorldNetworks, examples: Examples, generator: torch.Generator, *, options: StudentOptions
 ) -> dict[str, float]:
-    """How far from the guided teacher's end point other ways from the same noise end, all frames unknown, pasts given.
+    """Distances from the guided teacher's end point, all frames unknown, histories given.
 
-    Mean squares in latents: ``student`` in its steps, ``few`` the teacher itself in as many steps without guidance (where an
-    undistilled student stands), ``size`` of the end point itself.
+    Mean squares in latents: ``student``, its end point in its own steps; ``few``, that of the teacher in as many steps without guidance,
+    which is where an undistilled student stands; ``size``, the end point itself.
     """
     latents = examples.latents
     known = torch.zeros(latents.shape[0], latents.shape[2], dtype=torch.bool, device=latents.device)

@@ -7,13 +7,13 @@ import torch
 from worldgen.models.native.codec import decode_images
 from worldgen.models.native.history.reprojection import reproject
 from worldgen.models.native.losses.flow import Examples
+from worldgen.models.native.networks import WorldNetworks
 from worldgen.models.native.rollout.colour_drift import ColourDriftCorrection
-from worldgen.models.native.text import text_states
 
 
 @torch.no_grad()
 def with_generated_history(
-    networks: tuple, examples: Examples, generator: torch.Generator, *, share: float, from_noise: float = 0.0
+    networks: WorldNetworks, examples: Examples, generator: torch.Generator, *, share: float, from_noise: float = 0.0
 ) -> Examples:
     """``examples`` with the reprojected of some clips replaced; ``networks``: transformer, text encoder and codec.
 
@@ -36,23 +36,23 @@ def with_generated_history(
 
 
 def _painted(
-    networks: tuple, examples: Examples, generator: torch.Generator, invented: torch.Tensor
+    networks: WorldNetworks, examples: Examples, generator: torch.Generator, invented: torch.Tensor
 ) -> torch.Tensor:
     """Pasts ``(B, C + 1, F, h, w)`` of a rollout in single steps that continues the first frame: the recorded one, whose past is
     given, or where ``invented`` ``(B,)`` says so one that is painted from no past.
 
     As in ``rollout.Rollout``, the first frame is the key picture and holds the colours.
     """
-    transformer, text_encoder, codec = networks
+    codec = networks.codec
     conditions = examples.conditions
-    text = text_states(text_encoder, conditions)
+    text = networks.text_of(conditions)
     batch, channels, frames, height, width = examples.latents.shape
 
     def paint(reprojected: torch.Tensor, frame: int) -> torch.Tensor:
         noise = torch.randn(batch, channels, 1, height, width, generator=generator, device=generator.device).to(text)
         t = torch.ones(batch, 1, device=noise.device)
         here = conditions.frames(frame, frame + 1)
-        return noise - transformer(noise, t, reprojected[:, :, None].to(noise), here, text)
+        return noise - networks.transformer(noise, t, reprojected[:, :, None].to(noise), here, text)
 
     first, reprojected = examples.latents[:, :, :1], examples.reprojected[:, :, 0]
     if invented.any():
