@@ -1,4 +1,4 @@
-"""Who is in the scene: counts, kinds and places read from units and joined to requests."""
+"""Which agents are in the scene: counts, kinds and places are read from units and joined to agent requests."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ CROSSING_KINDS = ("pedestrian", "child", "animal")
 ON_ROAD_KINDS = ("pedestrian", "child", "animal", "cargo", "traffic_cone", "cyclist")
 FOLLOWED = LexiconEntry("p_ahead", (WordMeaning("place", "ahead"),))
 BEFORE_NOUN = frozenset(("p_parked", "p_oncoming", "crossing_verb", "p_crossing"))
-"""Place words that may stand before their noun, as in "parked cars"."""
+"""Names of place units that may stand before their noun, as in "parked cars"."""
 
 
 @dataclass
 class AgentDraft:
-    """An agent request while its sentence is read."""
+    """An agent request while its sentence is read. count: None when the prompt gives no number."""
 
     kind: str
     count: int | None
@@ -37,7 +37,12 @@ class AgentDraft:
 
 @dataclass
 class AgentReader:
-    """Reads the units one by one. leftover: units that found no agent; notes: what was assumed."""
+    """Reads the units of a prompt one by one and drafts agent requests.
+
+    leftover: units that belong to no agent. notes: assumptions, each as "text: reading". understood: (unit, field,
+    value). empty: the prompt says that the road is empty. count, place: units that wait for their noun.
+    segment: number of the current part of the text; commas and full stops end a part.
+    """
 
     drafts: list[AgentDraft] = field(default_factory=list)
     leftover: list[Unit] = field(default_factory=list)
@@ -84,7 +89,7 @@ class AgentReader:
         return last if last is not None and last.segment == self.segment and last.place is None else None
 
     def _ego_follows(self, rest: list[Unit]) -> bool:
-        """Whether "behind" says where we are ("we slow down behind a bus"), so that what follows is ahead of us."""
+        """Whether "behind" says where the ego vehicle is ("we slow down behind a bus"): what follows is ahead of it."""
         following = next((u for u in rest if not u.entry.neutral), None)
         alone = not any(d.segment == self.segment for d in self.drafts)
         wanted = following is not None and following.meaning("kind") is not None and not following.used
@@ -151,7 +156,7 @@ class AgentReader:
             following is not None and not following.used and (following.meaning("kind") or following.meaning("traffic"))
         )
         before_noun = unit.name in BEFORE_NOUN and noun
-        if place.hint:  # "on the road" says where only for those who do not belong there
+        if place.hint:  # "on the road" is a place only for kinds that do not belong on a road
             for draft in here[-1:]:
                 if draft.kind in ON_ROAD_KINDS and not draft.negated:
                     draft.place = "ahead"

@@ -1,4 +1,4 @@
-"""A scenario in plain words: varied captions that `parse` reads back as the same scenario."""
+"""Writes captions: varied English texts about a scenario, which `parse` reads back as the same scenario."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from worldgen.prompts.statements import FIELDS
 from worldgen.prompts.tables import load_phrases, load_vocabulary
 
 TRIES = 12
+"""Captions drawn before the most literal form is taken."""
 
 
 def describe(scenario: Scenario, rng: np.random.Generator) -> str:
     """A caption of the scenario, drawn from templates of several registers: tags, sentences, reports, logs.
 
-    Whatever differs from what `parse` assumes is said; the rest is said now and then. ``parse`` of the caption gives
-    the scenario back (requests of equal kind and place summed).
+    Values that differ from what `parse` assumes are always said; the others with a probability of 0.45. Parsing the
+    caption gives the scenario back; agent requests of equal kind and place are summed.
 
     Raises InputError when the scenario contradicts itself (no cars and two cars, a lane closure that is not on a
     ``construction`` road), so that no words can say it.

@@ -1,4 +1,4 @@
-"""What a prompt rules out: the reach of "no", "not" and "without"."""
+"""What a prompt rules out: the units that "no", "not" and "without" deny."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def _content(unit: Unit, found_at: dict[int, PatternMatch]) -> str | None:
 
 
 def find_negated(units: list[Unit], found_at: dict[int, PatternMatch]) -> tuple[set[int], list[tuple[Unit, str, str]]]:
-    """Which units (by id) stand under a "no", "not" or "without"; and the words that deny, with the field they deny.
+    """Ids of the units that a "no", "not" or "without" denies, and the denying units as (unit, field, "not").
 
-    A "no" reaches the next thing said and what "or", "nor" or, for things of one kind, "and" adds to it.
-    found_at: patterns found, by the id of their first unit.
+    A "no" denies the next unit with a meaning and the units that "or" and "nor" join to it; "and" joins only units of
+    the same field. found_at: patterns found, by the id of their first unit.
     """
     out: set[int] = set()
     denials: list[tuple[Unit, str, str]] = []

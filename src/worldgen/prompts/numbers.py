@@ -1,4 +1,4 @@
-"""Numbers in a prompt: ranges, durations and times of day."""
+"""Numbers in a prompt: ranges, bounds, durations and times of day are joined to one unit each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SECONDS = {
     "minute": 60, "minutes": 60, "min": 60, "mins": 60, "hour": 3600, "hours": 3600, "ms": 0.001, "milliseconds": 0.001,
 }  # fmt: skip
 HOURS = ((5.0, "night"), (7.5, "dawn"), (17.0, "day"), (19.0, "low_sun"), (20.5, "dusk"), (24.0, "night"))
-"""Light until this hour of the day, at a temperate latitude around the equinox."""
+"""(hour of the day, light until then), at a temperate latitude around the equinox."""
 RANGE_WORDS = frozenset(("to", "or"))
 BOUND_WORDS = {
     ("at", "least"): 0,
@@ -31,7 +31,10 @@ def light_at(hour: float) -> str:
 
 
 def join_numbers(units: list[Unit]) -> tuple[list[Unit], list[str]]:
-    """Ranges, bounds, durations and clock times as single units; and notes on how ranges were read."""
+    """The units with ranges, bounds, durations and times of day joined, and notes on how they were read.
+
+    Raises InputError for an hour that no clock shows.
+    """
     notes: list[str] = []
     out: list[Unit] = []
     i = 0
@@ -61,7 +64,7 @@ def _join(units: list[Unit], entry: LexiconEntry, number: float | None) -> Unit:
 
 
 def _range(units: list[Unit], i: int, notes: list[str]) -> tuple[Unit | None, int]:
-    """Two or three, 5-7, between 2 and 4: the middle, halves upwards."""
+    """Two or three, 5-7, between 2 and 4: the middle; halves are rounded up."""
     names = [u.name for u in units[i : i + 4]]
     if names[:1] == ["between"] and len(names) == 4 and names[1] == "#" and names[2] == "and" and names[3] == "#":
         first, length = i + 1, 4
@@ -108,7 +111,7 @@ def _lasting(units: list[Unit], seconds: float) -> Unit:
 
 
 def _clock(units: list[Unit], i: int, notes: list[str]) -> tuple[Unit | None, int]:
-    """3 am, 15:30, 11:15 pm, 6 o'clock."""
+    """3 am, 15:30, 11:15 pm, 6 o'clock: the light at that hour."""
     unit = units[i]
     following = units[i + 1].name if i + 1 < len(units) else ""
     if unit.name == "clock":

@@ -1,4 +1,4 @@
-"""A prompt in plain words to a scenario, with what was understood, what was assumed and what was not understood."""
+"""Parses a prompt into a scenario and reports what was understood, what was assumed and what was not understood."""
 
 from __future__ import annotations
 
@@ -32,7 +32,11 @@ class Understood:
 
 @dataclass(frozen=True)
 class ParsedPrompt:
-    """What a prompt means. understood in text order; not_understood: words without effect that should have had one."""
+    """What a prompt means.
+
+    understood: in text order. assumed: values that the prompt does not say. not_understood: words that should have had
+    an effect and have none.
+    """
 
     prompt: str
     scenario: Scenario
@@ -49,7 +53,7 @@ class ParsedPrompt:
 
 
 def parse(prompt: str) -> ParsedPrompt:
-    """Reads a prompt. Deterministic; never drops a word without saying so.
+    """The scenario that a prompt describes. Deterministic; every word without effect is reported.
 
     Raises InputError for an empty or overlong prompt, for contradictions (day and night, sunny and snow, no cars and
     two cars) and for numbers out of range.

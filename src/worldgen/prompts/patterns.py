@@ -1,4 +1,4 @@
-"""Finds the patterns of the grammar in a row of units."""
+"""Finds the patterns of the grammar (events, places, manoeuvres) in a row of units."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from worldgen.prompts.tables import load_grammar
 from worldgen.prompts.tokens import Unit
 
 GONE = "*"
+"""Name of a unit that an earlier pattern has read."""
 COUNTED_ARE_AGENTS = frozenset(("cyclist_crossing", "animal_crossing", "child_from_between_parked_cars"))
 """Events with one actor: "three cyclists crossing" is a request for three cyclists instead."""
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """A compiled pattern. needs: for every element that must be present, the names that satisfy it."""
+    """A compiled pattern. needs: for every element that must be present, the unit names that satisfy it."""
 
     value: str
     expression: re.Pattern[str]
@@ -26,7 +27,7 @@ class Pattern:
 
 @dataclass
 class PatternMatch:
-    """A pattern found in the text: which units, and what they say together."""
+    """A pattern found in the text: its units, and the field and value that they stand for together."""
 
     field: str
     value: str
@@ -131,7 +132,7 @@ def _search(pattern: Pattern, field_name: str, row: list[Unit], names: list[str]
         rest = indices[1:]
         hit.value = ""
     else:
-        # Numbers inside the pattern count its own cast.
+        # Numbers inside the pattern count the actors of the event.
         rest = [i for i in range(indices[0], indices[-1] + 1) if i in indices or row[i].name == "#"]
         rest += _absorbed(pattern.value, row, names, indices) if field_name == "event" else []
     for i in rest:
@@ -145,7 +146,7 @@ def _search(pattern: Pattern, field_name: str, row: list[Unit], names: list[str]
 
 
 def _absorbed(event: str, row: list[Unit], names: list[str], indices: list[int]) -> list[int]:
-    """Units inside the pattern or right after it that say the same once more."""
+    """Indices of units inside the pattern or right after it that repeat what the event says."""
     grammar = load_grammar()
     same = grammar.absorbed | grammar.also_absorbed.get(event, frozenset())
     out = [i for i in range(indices[0], indices[-1]) if names[i] in same]

@@ -1,4 +1,4 @@
-"""Typing mistakes: the nearest known word, where it is close enough to be meant."""
+"""Correction of typing mistakes towards the nearest known word."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Speller:
         self.correct = lru_cache(maxsize=4096)(self._correct)
 
     def _correct(self, word: str) -> str | None:
-        """The known word meant by ``word``, or None when there is none or it is a word of its own."""
+        """The known word that ``word`` stands for, or None when no known word is near or ``word`` is a real word."""
         if word in self.words:
             return word
         if len(word) < 4 or len(word) > 24 or not word.isalpha() or word in self.real_words:

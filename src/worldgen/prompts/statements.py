@@ -51,7 +51,11 @@ class Statement:
 
 @dataclass
 class Statements:
-    """Collects what is said and what is ruled out; then each field is chosen once. assumed: what was not said."""
+    """Collects what the prompt says and rules out; then each field is chosen once.
+
+    said, ruled_out: by field. assumed: values that the prompt does not say, in the order in which they were chosen.
+    Choosing raises InputError when the statements contradict each other.
+    """
 
     said: dict[str, list[Statement]] = field(default_factory=lambda: {name: [] for name in FIELDS})
     ruled_out: dict[str, set[str]] = field(default_factory=lambda: {name: set() for name in FIELDS})
@@ -73,6 +77,7 @@ class Statements:
         return self._choose("road", ROAD_ORDER, "urban", context)
 
     def weather(self, context: Context) -> str:
+        """One of WEATHERS. Rain of unsaid strength is heavy rain; clear weather beside another is a contradiction."""
         said = self.said["weather"]
         plain = {s.value for s in said if not s.hint}
         if "rain" in plain:

@@ -1,4 +1,4 @@
-"""From text to units: words and phrases of the lexicon with their meaning and their place in the text."""
+"""Text to units: the phrases of the lexicon, with their meaning and their position in the text."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from worldgen.prompts.tables import load_vocabulary
 WORD = re.compile(r"\d{1,2}:\d{2}|\d+(?:\.\d+)?|[^\W\d_]+(?:['\u2019][^\W\d_]+)?|\S")
 NUMBER_SUFFIXES = frozenset(("s", "sec", "secs", "am", "pm", "min", "mins", "ms"))
 TRAFFIC_NOUNS = frozenset(("light", "lights", "signal", "signals", "cone", "cones"))
-"""After these, "no traffic" is not about traffic."""
+"""Before these, "traffic" is part of a noun: "no traffic light" says nothing about traffic."""
 BREAKS = frozenset(".;:/|\n()!?")
 
 
 @dataclass
 class Unit:
-    """A phrase as it stands in the text, characters ``start`` to ``end``."""
+    """A phrase of the text, characters ``start`` to ``end``.
+
+    number: of digits and number words. used: a pattern or a negation has read the unit.
+    """
 
     entry: LexiconEntry
     start: int
@@ -35,7 +38,7 @@ class Unit:
         return next((m for m in self.entry.meanings if m.field == field), None)
 
     def value(self, field: str) -> str:
-        """What the phrase says about a field of which it is known to say something."""
+        """The value of a field for which the unit is known to have a meaning."""
         meaning = self.meaning(field)
         assert meaning is not None, (self.text, field)
         return meaning.value
@@ -43,7 +46,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class Token:
-    """A word or sign of the text, in lower case and with spelling corrected."""
+    """A word or punctuation mark of the text, characters ``start`` to ``end``; lower case, spelling corrected."""
 
     word: str
     start: int
@@ -51,7 +54,7 @@ class Token:
 
 
 def tokenize(text: str) -> list[Token]:
-    """Words and signs of a text with their places; spelling corrected, hyphens and underscores split words."""
+    """Words and punctuation marks of a text. Spelling is corrected; hyphens and underscores split words."""
     plain = unicodedata.normalize("NFKC", text)
     if len(plain) != len(text):
         plain = text
