@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.rendering.sketch_scene import DAY, agent, plain_scene
+from tests.rendering.small_scenes import DAY, agent, plain_scene
 from worldgen.core.labels import CLASSES
 from worldgen.core.scenario import AgentRequest, Scenario
 from worldgen.rendering.labelling import labels_of

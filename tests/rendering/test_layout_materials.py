@@ -1,4 +1,4 @@
-"""What a layout says of surfaces: their colours, slants and lamps, and nothing of the weather and light they are seen in."""
+"""The material channels of a layout show albedo, normals and emission, independent of weather and light."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tests.rendering.sketch_scene import agent, plain_scene
+from tests.rendering.small_scenes import agent, plain_scene
 from worldgen.core.layout_channels import BASE_CHANNELS, GLOW_RANGE
 from worldgen.prompts import parse
-from worldgen.rendering.drawing.lamps import GLOW
+from worldgen.rendering.drawing.lamps import RADIANCE
 from worldgen.rendering.layouts import LAYOUT_CHANNELS, layout_maps
 from worldgen.rendering.render import render_scene
 from worldgen.simulation.remake import restyled_scene
@@ -64,7 +64,7 @@ def test_lamps_glow_by_day_as_they_would_at_night():
     }
     red, green = GLOWS.start, GLOWS.start + 1
     assert maps[False][red].max() < 0.05
-    expected = np.sqrt(GLOW["brake"][0] / GLOW_RANGE)
+    expected = np.sqrt(RADIANCE["brake"][0] / GLOW_RANGE)
     assert maps[True][red].max() == pytest.approx(expected, abs=0.02)
     assert maps[True][green].max() < 0.3 * expected
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.rendering.sketch_scene import agent, plain_scene
+from tests.rendering.small_scenes import agent, plain_scene
 from worldgen.core.errors import InputError
 from worldgen.core.labels import CLASSES
 from worldgen.core.layout_channels import MOTION_CHANNELS, MOTION_RANGE_MPS

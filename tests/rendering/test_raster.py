@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.rendering.sketch_scene import agent, plain_scene
+from tests.rendering.small_scenes import agent, plain_scene
 from worldgen.core.camera import Camera
 from worldgen.core.scene import Agent, Patch, Scene
 from worldgen.rendering.drawing.depth_order import AgentOrder
@@ -84,10 +84,10 @@ def test_a_pedestrian_before_a_truck_is_drawn_last() -> None:
 def test_ground_depth_is_exact() -> None:
     scene = plain_scene()
     rays = Rays.of(scene.camera)
-    stage = RasterScene(scene, scene.camera.resized(448, 256))
-    view = View.of(stage, 0, rays)
+    raster_scene = RasterScene(scene, scene.camera.resized(448, 256))
+    view = View.of(raster_scene, 0, rays)
     down = rays.ego[..., 2]
-    seen = (down < -0.02) & (view.fine.semantic[view.index] >= 1)
+    seen = (down < -0.02) & (view.raster.semantic[view.index] >= 1)
     expected = -scene.camera.height_m / down
     assert seen.sum() > 5000
     np.testing.assert_allclose(view.depth[seen], expected[seen], rtol=2e-4)
@@ -96,19 +96,19 @@ def test_ground_depth_is_exact() -> None:
 
 def test_depth_of_a_box_is_its_near_face() -> None:
     scene = plain_scene(agents=(agent(1, "cargo", "cargo_box", x=10.0, y=0.0, size=(2.0, 2.0, 1.2), label=None),))
-    stage = RasterScene(scene, scene.camera.resized(448, 256))
-    view = View.of(stage, 0, Rays.of(scene.camera))
+    raster_scene = RasterScene(scene, scene.camera.resized(448, 256))
+    view = View.of(raster_scene, 0, Rays.of(scene.camera))
     u, v = (int(k) for k in scene.camera.project(np.array([9.0, 0.0, 0.6]))[0])
-    assert view.fine.track[view.index[v, u]] == 1
+    assert view.raster.track[view.index[v, u]] == 1
     assert view.depth[v, u] == pytest.approx(9.0, abs=0.05)
 
 
 def test_what_is_near_hides_what_is_far() -> None:
     near, far = agent(1, "car", "sedan", x=10.0), agent(2, "truck", "box_truck", x=25.0)
-    stage = RasterScene(plain_scene(agents=(far, near)), Camera.from_fov(448, 256))
-    raster = stage.draw(0)
+    raster_scene = RasterScene(plain_scene(agents=(far, near)), Camera.from_fov(448, 256))
+    raster = raster_scene.draw(0)
     track = raster.track[raster.index]
-    u, v = (int(k) for k in stage.camera.project(np.array([7.7, 0.0, 0.8]))[0])
+    u, v = (int(k) for k in raster_scene.camera.project(np.array([7.7, 0.0, 0.8]))[0])
     assert track[v, u] == 1
     assert (track == 2).any()  # the truck stands out above the car
 
@@ -139,6 +139,6 @@ def test_absent_agents_are_not_drawn() -> None:
     present = np.ones(3, bool)
     present[1] = False
     scene = plain_scene(agents=(replace(agent(1, "car", "sedan", x=12.0, frames=3), present=present),), frames=3)
-    stage = RasterScene(scene, scene.camera)
-    counts = [(r.track[r.index] == 1).sum() for r in (stage.draw(k) for k in range(3))]
+    raster_scene = RasterScene(scene, scene.camera)
+    counts = [(r.track[r.index] == 1).sum() for r in (raster_scene.draw(k) for k in range(3))]
     assert counts[0] > 0 and counts[1] == 0 and counts[2] > 0

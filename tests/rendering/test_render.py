@@ -1,4 +1,4 @@
-"""Pictures: deterministic, consistent in time with depth and ego motion, and different in the ways weather and light are."""
+"""Rendered frames are deterministic, consistent with depth and ego motion, and change with weather and light."""
 
 from __future__ import annotations
 
@@ -8,21 +8,24 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.rendering.sketch_scene import DAY, NIGHT, agent, plain_scene
+from tests.rendering.small_scenes import DAY, NIGHT, agent, plain_scene
 from worldgen.core.camera import Camera
 from worldgen.core.errors import InputError
 from worldgen.core.scene import Static
 from worldgen.rendering.drawing.ground import SEM
 from worldgen.rendering.drawing.lens import TONE_STEPS, TONE_TOP, tone_table
 from worldgen.rendering.drawing.motion_blur import pixel_velocity
-from worldgen.rendering.drawing.palette import palette
+from worldgen.rendering.drawing.palette import scene_palette
 from worldgen.rendering.drawing.raster import FAR_M, RasterScene
 from worldgen.rendering.drawing.view import Rays, View
 from worldgen.rendering.render import render_scene
 
 LOOKS = {
     "fog": ("fog", "day", DAY | {"visibility_m": 60.0, "cloud_cover": 0.9}),
-    "rain": ("heavy_rain", "day", DAY | {"rain_mmph": 25.0, "wetness": 1.0, "cloud_cover": 1.0, "visibility_m": 900.0, "headlights_on": True}),
+    "rain": (
+        "heavy_rain", "day",
+        DAY | {"rain_mmph": 25.0, "wetness": 1.0, "cloud_cover": 1.0, "visibility_m": 900.0, "headlights_on": True},
+    ),
     "snow": ("snow", "day", DAY | {"snow_mmph": 2.0, "snow_cover": 0.9, "cloud_cover": 1.0, "visibility_m": 400.0}),
     "night": ("clear", "night_lit", NIGHT),
 }  # fmt: skip
@@ -86,7 +89,7 @@ def test_fog_follows_koschmieder() -> None:
     rendering = render_scene(scene, frames=[0])
     linear = np.square(np.searchsorted(tone_table(), np.arange(256)) / TONE_STEPS) * TONE_TOP
     seen = linear[rendering.clip.frames[0]].mean(-1)
-    air = float(palette(scene).air.mean()) * palette(scene).exposure
+    air = float(scene_palette(scene).airlight.mean()) * scene_palette(scene).exposure
     lacking, depth = [], []
     for k in (1, 2):
         inside = cv2.erode((rendering.instance[0] == k).astype(np.uint8), np.ones((5, 5))) > 0
@@ -168,10 +171,10 @@ def test_depth_and_ego_motion_explain_the_pictures() -> None:
 
 def test_motion_field_agrees_with_poses() -> None:
     scene = plain_scene(agents=(agent(1, "car", "sedan", x=14.0, y=1.0, speed=5.0),), speed=9.0, yaw_rate=0.1)
-    rays, stage = Rays.of(scene.camera), RasterScene(scene, scene.camera.resized(448, 256))
-    view = View.of(stage, 1, rays)
-    velocity = pixel_velocity(stage, view, rays)
-    v, u = (int(k.mean()) for k in np.nonzero(view.fine.track[view.index] == 1))
+    rays, raster_scene = Rays.of(scene.camera), RasterScene(scene, scene.camera.resized(448, 256))
+    view = View.of(raster_scene, 1, rays)
+    velocity = pixel_velocity(raster_scene, view, rays)
+    v, u = (int(k.mean()) for k in np.nonzero(view.raster.track[view.index] == 1))
     at = np.array([view.ahead[v, u], view.left[v, u], view.up[v, u]], float)
     step = 1e-4
     yaw = scene.ego_poses[1, 2]

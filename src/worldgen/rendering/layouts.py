@@ -1,4 +1,4 @@
-"""Layout: the scene as maps a world model is conditioned on, at any resolution, from the geometry pass alone."""
+"""Layouts: the raster a world model is conditioned on, at any resolution, rendered from the geometry alone."""
 
 from __future__ import annotations
 
@@ -20,91 +20,103 @@ from worldgen.rendering.drawing.precipitation import Precipitation
 from worldgen.rendering.drawing.raster import FAR_M, RasterScene
 from worldgen.rendering.drawing.view import SAMPLES, Rays, View
 
-PICTURE_ROWS = 128
-"""Layouts are averages of pictures with about this many rows, so that small things leave a fraction in small cells."""
+IMAGE_ROWS = 128
+"""Layouts are averages of images with about this many rows, so that small objects leave a fraction in small cells."""
 
 
 def inverse_depth_value(depth_m: np.ndarray) -> np.ndarray:
-    """Depth in metres to the layout's inverse depth in [0, 1]: 10 / (10 + depth); 1 at the lens, 0.5 at 10 m, 0 for the sky."""
+    """Depth in metres to the layout's inverse depth in [0, 1]: 10 / (10 + depth).
+
+    1 at the camera, 0.5 at 10 m, 0 for the sky.
+    """
     depth_m = np.asarray(depth_m)
     return np.where(depth_m >= FAR_M, 0.0, DEPTH_SCALE_M / (DEPTH_SCALE_M + depth_m))
 
 
 def depth_from_inverse(value: np.ndarray) -> np.ndarray:
-    """The inverse of :func:`inverse_depth_value`; 0 becomes ``FAR_M``."""
+    """Depth in metres from the layout's inverse depth, the inverse of :func:`inverse_depth_value`.
+
+    0 becomes ``FAR_M``.
+    """
     value = np.asarray(value)
     return np.minimum(DEPTH_SCALE_M / np.maximum(value, DEPTH_SCALE_M / (DEPTH_SCALE_M + FAR_M)) - DEPTH_SCALE_M, FAR_M)
 
 
 def layout_maps(scene: Scene, height: int, width: int, *, frames: Sequence[int] | None = None) -> np.ndarray:
-    """Maps ``(T, K, height, width)`` float16 in [0, 1], channels as in ``LAYOUT_CHANNELS``; of all frames, or of those named.
+    """The layout of a scene, ``(T, K, height, width)`` float16 in [0, 1], channels as in ``LAYOUT_CHANNELS``.
+
+    frames: frame numbers, by default all of the scene. Each cell is the mean over the pixels of a finer raster.
 
     Raises:
         InputError: a size outside 1 to 2048.
     """
     if not all(isinstance(v, (int, np.integer)) and 1 <= v <= 2048 for v in (height, width)):
         raise InputError("layout size (height, width)", (height, width), "whole numbers from 1 to 2048")
-    factor = max(1, round(PICTURE_ROWS / height))
-    drawer = _Drawer(scene, scene.camera.resized(int(width) * factor, int(height) * factor))
-    frames = range(scene.num_frames) if frames is None else frames
-    out = np.empty((len(frames), len(LAYOUT_CHANNELS), height, width), np.float16)
-    for row, frame in enumerate(frames):
-        # In single precision until the last step: halves cannot count the raster pixels of a large cell.
-        out[row] = np.clip(np.stack(drawer.maps(frame, (width, height))), 0.0, 1.0)
+    factor = max(1, round(IMAGE_ROWS / height))
+    renderer = _LayoutRenderer(scene, scene.camera.resized(int(width) * factor, int(height) * factor))
+    wanted = range(scene.num_frames) if frames is None else frames
+    out = np.empty((len(wanted), len(LAYOUT_CHANNELS), height, width), np.float16)
+    for row, frame in enumerate(wanted):
+        # float32 until the last step: float16 cannot count the raster pixels of a large cell.
+        out[row] = np.clip(np.stack(renderer.maps(frame, (width, height))), 0.0, 1.0)
     return out
 
 
-class _Drawer:
-    """Draws the layouts of one scene from a raster somewhat finer than ``camera``'s picture."""
+class _LayoutRenderer:
+    """Renders the layouts of one scene from a raster ``SAMPLES`` times finer than the image of ``camera``."""
 
     def __init__(self, scene: Scene, camera: Camera):
         self.scene = scene
-        self.stage = RasterScene(scene, camera.resized(camera.width_px * SAMPLES, camera.height_px * SAMPLES))
-        self.rays, fine = Rays.of(camera), self.stage.camera
-        self.fine_x = ((np.arange(fine.width_px, dtype=np.float32) + 0.5 - fine.cx_px) / fine.fx_px)[None, :]
-        self.fine_y = ((np.arange(fine.height_px, dtype=np.float32) + 0.5 - fine.cy_px) / fine.fy_px)[:, None]
-        self.materials = Materials(self.stage, DARKNESS, camera, wetness=0.0, snow_cover=0.0)
-        self.lamps = Lamps(self.stage, DARKNESS.night)
+        self.raster_scene = RasterScene(scene, camera.resized(camera.width_px * SAMPLES, camera.height_px * SAMPLES))
+        self.rays, raster_camera = Rays.of(camera), self.raster_scene.camera
+        self.raster_x = (
+            (np.arange(raster_camera.width_px, dtype=np.float32) + 0.5 - raster_camera.cx_px) / raster_camera.fx_px
+        )[None, :]
+        self.raster_y = (
+            (np.arange(raster_camera.height_px, dtype=np.float32) + 0.5 - raster_camera.cy_px) / raster_camera.fy_px
+        )[:, None]
+        self.materials = Materials(self.raster_scene, DARKNESS, camera, wetness=0.0, snow_cover=0.0)
+        self.lamps = Lamps(self.raster_scene, DARKNESS.night)
         self.precipitation = Precipitation(scene)
         self.shape = (camera.height_px, camera.width_px)
 
     def maps(self, frame: int, size: tuple[int, int]) -> list[np.ndarray]:
         """The maps of one frame, each ``(height, width)`` float32; size is (width, height)."""
-        view = View.of(self.stage, frame, self.rays)
-        raster = view.fine
+        view = View.of(self.raster_scene, frame, self.rays)
+        raster = view.raster
         semantic, track = np.take(raster.semantic, raster.index), np.take(raster.track, raster.index)
-        maps = _shares(semantic, size)
-        maps.append(_averaged(_inverse_depth(raster.inverse_depth(raster.index, self.fine_x, self.fine_y)), size))
+        maps = _coverage(semantic, size)
+        maps.append(_averaged(_inverse_depth(raster.inverse_depth(raster.index, self.raster_x, self.raster_y)), size))
         maps.append(_averaged(_edges(track), size))
         maps.extend(_motion(self.scene, frame, track, size))
         maps.extend(self._materials(view, size))
         return maps
 
     def _materials(self, view: View, size: tuple[int, int]) -> list[np.ndarray]:
-        """Base colour, normals, glow and what falls."""
-        layers = self.materials.layers(view, self.lamps.emission(view.frame)[view.fine.faces])
-        base = _averaged(np.sqrt(np.maximum(layers.albedo, 0.0)), size)
-        glow = _averaged(np.sqrt(np.maximum(layers.glow, 0.0) / GLOW_RANGE), size)
-        cover = self.precipitation.draw(view.frame, self.stage, self.shape)
+        """Albedo, normals, emission and precipitation."""
+        g_buffer = self.materials.g_buffer(view, self.lamps.emission(view.frame)[view.raster.faces])
+        albedo = _averaged(np.sqrt(np.maximum(g_buffer.albedo, 0.0)), size)
+        emission = _averaged(np.sqrt(np.maximum(g_buffer.emission, 0.0) / GLOW_RANGE), size)
+        cover = self.precipitation.draw(view.frame, self.raster_scene, self.shape)
         falling = np.zeros(size[::-1], np.float32) if cover is None else _averaged(cover, size)
-        return [*base.transpose(2, 0, 1), *self._normals(view, size), *glow.transpose(2, 0, 1), falling]
+        return [*albedo.transpose(2, 0, 1), *self._normals(view, size), *emission.transpose(2, 0, 1), falling]
 
     def _normals(self, view: View, size: tuple[int, int]) -> np.ndarray:
-        """``(3, height, width)``: forward, left and up, around 0.5."""
+        """Surface normals in ego axes (forward, left, up), ``(3, height, width)``; 0.5 stands for 0."""
         yaw_rad = self.scene.ego_poses[view.frame, 2]
         c, s = np.cos(yaw_rad), np.sin(yaw_rad)
         ego_from_world = np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]], np.float32)
-        normals = self.stage.now["normals"][view.fine.faces] @ ego_from_world.T
+        normals = self.raster_scene.now["normals"][view.raster.faces] @ ego_from_world.T
         table = np.concatenate([[[0.0, 0.0, 0.0], [0.0, 0.0, 1.0]], normals]).astype(np.float32)
-        return 0.5 + 0.5 * _averaged(np.take(table, view.fine.index, 0), size).transpose(2, 0, 1)
+        return 0.5 + 0.5 * _averaged(np.take(table, view.raster.index, 0), size).transpose(2, 0, 1)
 
 
 def _averaged(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return cv2.resize(image.astype(np.float32, copy=False), size, interpolation=cv2.INTER_AREA)
 
 
-def _shares(semantic: np.ndarray, size: tuple[int, int]) -> list[np.ndarray]:
-    """Shares of cells: drivable, lane marks, crossing, then each class."""
+def _coverage(semantic: np.ndarray, size: tuple[int, int]) -> list[np.ndarray]:
+    """Share of each cell that is drivable, lane marks and crossing, then that each class covers."""
     present = np.bincount(semantic.ravel(), minlength=len(SEMANTICS) + len(CLASSES)) > 0
     marks, crossing = semantic == SEM["lane_marks"], semantic == SEM["crossing"]
     maps = [_averaged(image, size) for image in ((semantic == SEM["drivable"]) | marks | crossing, marks, crossing)]
@@ -120,7 +132,7 @@ def _inverse_depth(inverse_m: np.ndarray) -> np.ndarray:
 
 
 def _edges(track: np.ndarray) -> np.ndarray:
-    """Pixels of objects whose right or lower neighbour is something else, and those on the other side."""
+    """Pixels of objects that border on another object or on the background."""
     edge = np.zeros(track.shape, bool)
     across = track[:, 1:] != track[:, :-1]
     edge[:, 1:] |= across & (track[:, 1:] > 0)
@@ -132,9 +144,10 @@ def _edges(track: np.ndarray) -> np.ndarray:
 
 
 def _motion(scene: Scene, frame: int, track: np.ndarray, size: tuple[int, int]) -> list[np.ndarray]:
-    """Velocity over the ground of what each cell shows, two maps in [0, 1]: forward and left of the ego.
+    """Ground velocity of the agents, two maps in [0, 1]: forward and left of the ego; 0.5 stands for 0.
 
-    From the poses of this frame and the one before, so that a point moved back by it was there then; frame 0 looks ahead.
+    It is the difference of the poses of this frame and the previous one, so it maps a point back to where it was in the
+    previous frame. Frame 0 uses frame 1.
     """
     yaw = scene.ego_poses[frame, 2]
     ahead, left = np.array([np.cos(yaw), np.sin(yaw)]), np.array([-np.sin(yaw), np.cos(yaw)])

@@ -1,4 +1,4 @@
-"""Pictures of a scene, with depth, instances and classes from the same geometry pass."""
+"""Rendered frames of a scene, with depth, instances and classes from the same geometry pass."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from worldgen.core.camera import Camera
 from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError
 from worldgen.core.scene import Scene
-from worldgen.rendering.drawing.painter import Painter
+from worldgen.rendering.drawing.frame_renderer import FrameRenderer
 
 MAX_SIDE_PX = 4096
 
 
 @dataclass(frozen=True, eq=False)
 class Rendering:
-    """What the camera of a scene sees. All arrays come from one face buffer per frame.
+    """The images of a scene with their per-pixel ground truth. All arrays come from one face buffer per frame.
 
-    clip: T frames. depth: ``(T, H, W)`` float32 metres along the optical axis, at most ``FAR_M`` (sky). instance:
-    ``(T, H, W)`` int32 track ids, 0 for none. semantic: ``(T, H, W)`` uint8, codes of ``sketch.ground.SEMANTICS`` and
+    clip: T frames. depth: ``(T, H, W)`` float32 m along the optical axis, at most ``FAR_M`` (sky). instance:
+    ``(T, H, W)`` int32 track ids, 0 for none. semantic: ``(T, H, W)`` uint8, codes of ``drawing.ground.SEMANTICS``;
     from ``len(SEMANTICS)`` on the classes of ``core.labels.CLASSES``.
     """
 
@@ -31,7 +31,7 @@ class Rendering:
     semantic: np.ndarray
 
 
-def picture_camera(scene: Scene, size: tuple[int, int] | None) -> Camera:
+def image_camera(scene: Scene, size: tuple[int, int] | None) -> Camera:
     """The scene's camera at ``size`` (width, height in pixels), or its own.
 
     Raises:
@@ -48,8 +48,8 @@ def picture_camera(scene: Scene, size: tuple[int, int] | None) -> Camera:
     )
 
 
-def picture_frames(scene: Scene, frames: Iterable[int] | None) -> list[int]:
-    """Frame numbers, all by default.
+def frame_numbers(scene: Scene, frames: Iterable[int] | None) -> list[int]:
+    """Frame numbers of a scene, all by default.
 
     Raises:
         InputError: a frame outside the scene, or none at all.
@@ -63,18 +63,23 @@ def picture_frames(scene: Scene, frames: Iterable[int] | None) -> list[int]:
 def render_scene(
     scene: Scene, *, frames: Iterable[int] | None = None, size: tuple[int, int] | None = None
 ) -> Rendering:
-    """Paint a scene. frames: which (default all); size: width and height in pixels (default the camera's).
+    """Render a scene.
 
-    The picture is a function of the scene alone: the same scene gives the same bytes, whichever frames are asked for.
+    frames: frame numbers, default all. size: width and height in pixels, each 8 to ``MAX_SIDE_PX``, default the
+    camera's. A frame depends on the scene and the size alone: the same scene gives the same bytes, whichever frames are
+    rendered.
+
+    Raises:
+        InputError: a size out of range, a frame outside the scene, or no frame.
     """
-    wanted = picture_frames(scene, frames)
-    painter = Painter(scene, picture_camera(scene, size))
-    shape = (len(wanted), *painter.shape)
+    wanted = frame_numbers(scene, frames)
+    renderer = FrameRenderer(scene, image_camera(scene, size))
+    shape = (len(wanted), *renderer.shape)
     pixels, depth = np.empty((*shape, 3), np.uint8), np.empty(shape, np.float32)
     instance, semantic = np.empty(shape, np.int32), np.empty(shape, np.uint8)
     for row, frame in enumerate(wanted):
-        pixels[row], view = painter.paint(frame)
+        pixels[row], view = renderer.render(frame)
         depth[row] = view.depth
-        instance[row] = view.fine.track[view.index]
-        semantic[row] = view.fine.semantic[view.index]
+        instance[row] = view.raster.track[view.index]
+        semantic[row] = view.raster.semantic[view.index]
     return Rendering(Clip(pixels, scene.fps), depth, instance, semantic)

@@ -1,4 +1,4 @@
-"""What a world model is asked to obey, from a scene: ego motion, layout, words, and how the clip begins."""
+"""Conditions of a world model from a scene: ego motion, layout, text and context frames."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ from worldgen.core.start import DEFAULT_START, Start
 from worldgen.rendering.layouts import layout_maps
 
 SKETCH_FRAMES = 2
-"""Frames the sketch renderer draws for a model to continue: two, so that the first step of motion is seen."""
+"""Rendered frames given as context: two, so that the context shows one step of motion."""
 
 
 def scene_conditions(
     scene: Scene, *, text: str, accepts: tuple[str, ...], seed: int, start: Start = DEFAULT_START
 ) -> Conditions:
-    """Conditions of a whole scene, of those in ``accepts``.
+    """The conditions of a whole scene, limited to those a model accepts.
 
-    text: words for the model ("" for none). seed: of the sampling noise. start: "sketch" gives the first
-    ``SKETCH_FRAMES`` frames as drawn by the sketch renderer, "noise" leaves every frame to the model.
+    text: prompt of the model ("" for none). accepts: names of conditions, of "text", "context", "ego" and "layout".
+    seed: of the sampling noise. start: "sketch" gives the first ``SKETCH_FRAMES`` rendered frames as context; "noise"
+    leaves every frame to the model. The layout is ``(T, K, H, W)`` at the size of the scene's camera.
 
-    Raises InputError for "noise" where text is not accepted: nothing else says what light and weather look like, and what
-    came out would be grey.
+    Raises:
+        InputError: start "noise" for a model without text. Only text and context tell light and weather; without both
+            the generated frames are grey.
     """
     if start == "noise" and "text" not in accepts:
         raise InputError("start of a clip", start, "sketch, for a model that does not honour text")

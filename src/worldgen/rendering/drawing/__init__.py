@@ -1,1 +1,4 @@
-"""The sketch: low-poly meshes, one geometry pass, and light and weather painted over it with NumPy and OpenCV."""
+"""The software rasteriser: a scene and a camera go in.
+
+images, depth, instance ids and classes of each frame come out.
+"""

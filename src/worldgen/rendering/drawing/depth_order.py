@@ -1,4 +1,4 @@
-"""Which thing to draw before which: farther ones first, and for road users side by side, by separating planes."""
+"""The drawing order of agents (painter's algorithm): far to near, corrected pairwise by separating planes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from worldgen.core.scene import Scene
 
 
 class AgentOrder:
-    """Sorting distances of all agents of a scene, frame by frame."""
+    """Sorting distances of all agents of a scene, for each frame."""
 
     def __init__(self, scene: Scene):
         agents = scene.agents
@@ -23,14 +23,16 @@ class AgentOrder:
         signs = np.array([(1, 1), (1, -1), (-1, -1), (-1, 1)], float)
         self.corners = self.centre[:, :, None] + np.einsum("kc,ac,atcd->atkd", signs, half, axes)
 
-    def distances(self, frame: int, place: np.ndarray, shown: np.ndarray) -> np.ndarray:
-        """Sorting distance in metres of every agent ``(A,)``; shown: ``(A,)`` bool of those that matter.
+    def distances(self, frame: int, camera_position: np.ndarray, shown: np.ndarray) -> np.ndarray:
+        """Sorting distance in metres of every agent, ``(A,)`` float64; larger is drawn earlier.
 
-        The order starts from the distance to the middle and is then mended pair by pair: one thing may be drawn before
-        another when a side of either parts them and the camera is on the near thing's side (Newell, Newell and Sancha
-        1972, restricted to upright boxes seen from above).
+        camera_position: ``(3,)`` world m. shown: ``(A,)`` bool, agents with a visible face; the others keep the
+        distance to their centre. The order by distance to the centre is corrected pair by pair: an agent may be drawn
+        before another when a side plane of either box separates them and the camera is on the side of the nearer one.
+
+        Source: Newell, Newell and Sancha 1972, restricted to upright boxes seen from above.
         """
-        camera = place[:2]
+        camera = camera_position[:2]
         plain = np.linalg.norm(self.centre[:, frame] - camera, axis=-1)
         chosen = np.flatnonzero(shown)
         if len(chosen) < 2:
@@ -46,12 +48,12 @@ class AgentOrder:
                 order.insert(at, order.pop(position))
         out = plain.copy()
         sorted_plain = plain[chosen][order]
-        mended = np.maximum.accumulate((sorted_plain + 1e-4 * np.arange(len(order), 0, -1))[::-1])[::-1]
-        out[chosen[order]] = mended + 1e-3 * np.arange(len(order), 0, -1)
+        corrected = np.maximum.accumulate((sorted_plain + 1e-4 * np.arange(len(order), 0, -1))[::-1])[::-1]
+        out[chosen[order]] = corrected + 1e-3 * np.arange(len(order), 0, -1)
         return out
 
     def _may_come_first(self, chosen: np.ndarray, frame: int, camera: np.ndarray) -> np.ndarray:
-        """``(N, N)`` bool: whether thing i may be drawn before thing j without hiding it wrongly."""
+        """``(N, N)`` bool: whether agent i may be drawn before agent j without j wrongly covering it."""
         normals, offsets = self.normals[chosen, frame], self.offsets[chosen, frame]
         corners = self.corners[chosen, frame]
         camera_out = normals @ camera > offsets  # (N, 4)

@@ -1,4 +1,4 @@
-"""The ground as faces: surfaces cut into flat quads, painted lines, zebra stripes, wheel tracks."""
+"""The mesh of the ground: surfaces cut into quads, lane marks, crossings and wheel tracks."""
 
 from __future__ import annotations
 
@@ -7,39 +7,45 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from worldgen.core.scene import Line, Patch, Road
-from worldgen.rendering.meshes.mesh import srgb
+from worldgen.rendering.meshes.mesh import Colour, scaled, srgb
 
 SEMANTICS = (
-    "sky", "terrain", "drivable", "lane_marks", "crossing", "sidewalk", "building", "vegetation", "structure", "thing",
+    "sky", "terrain", "drivable", "lane_marks", "crossing", "sidewalk", "building", "vegetation", "structure", "object",
 )  # fmt: skip
-"""Codes of the semantic raster below the labelled classes, which follow as ``len(SEMANTICS) + class_id``."""
+"""Codes of the semantic raster.
+
+The labelled classes follow as ``len(SEMANTICS) + class_id``. "object": without a class.
+"""
 SEM = {name: code for code, name in enumerate(SEMANTICS)}
 
-SURFACE_LOOKS = {
+SURFACES = {
     "asphalt": (srgb("#525356"), 0.13), "concrete": (srgb("#87847c"), 0.09), "sidewalk": (srgb("#75716b"), 0.10),
     "grass": (srgb("#515d33"), 0.30), "dirt": (srgb("#7d6648"), 0.30), "crossing": (srgb("#525356"), 0.13),
     "stop_line": (srgb("#dcdad2"), 0.10), "arrow": (srgb("#dcdad2"), 0.10), "gravel": (srgb("#756e62"), 0.25),
 }  # fmt: skip
-"""Linear albedo and strength of the grain by surface."""
+"""Linear albedo and noise strength by surface."""
+WET_MIRROR = {"grass": 0.0, "dirt": 0.25, "gravel": 0.25, "sidewalk": 0.6, "concrete": 0.6}
+"""Reflectance of a surface when wet, 0 to 1; 1 for surfaces that are not listed."""
 PAINT_WHITE, PAINT_YELLOW = srgb("#dcdad2"), srgb("#d9a520")
 DASH_AND_GAP_M = {"highway": (4.0, 8.0)}
 USUAL_DASH_AND_GAP_M = (3.0, 4.5)
 TOLERANCE_M = 0.02
 TRACK_OFFSET_M, TRACK_WIDTH_M = 0.82, 0.42
 
-# How a face takes snow: roads are driven bare along the tracks, lawns turn white first.
+# Share of the snow cover that a face takes: wheel tracks stay bare, lawns turn white first.
 SNOW_TERRAIN, SNOW_ROAD, SNOW_TRACK, SNOW_MARK = 1.0, 0.62, 0.12, 0.55
 
 
 @dataclass
 class GroundFaces:
-    """Collected faces on the ground, bottom first. corners: list of ``(K, 3)`` world; the rest one entry per face.
+    """Faces on the ground in drawing order, one entry per face in every list.
 
-    grain: strength of the texture; semantic: code; snow: share of snow cover it takes; mirror: how well it mirrors when wet.
+    corners: convex outlines ``(K, 3)``, world m. colour: linear albedo. grain: strength of the noise. semantic: code of
+    ``SEMANTICS``. snow: share of the snow cover it takes. mirror: reflectance when wet, 0 to 1.
     """
 
     corners: list[np.ndarray] = field(default_factory=list)
-    colour: list[tuple[float, float, float]] = field(default_factory=list)
+    colour: list[Colour] = field(default_factory=list)
     grain: list[float] = field(default_factory=list)
     semantic: list[int] = field(default_factory=list)
     snow: list[float] = field(default_factory=list)
@@ -51,34 +57,35 @@ class GroundFaces:
         surface: str,
         semantic: str,
         *,
-        colour: tuple[float, float, float] | None = None,
+        colour: Colour | None = None,
         snow: float = 1.0,
     ) -> None:
-        """Lay a face of convex ``corners`` ``(K, 3)`` over what is there; colour: instead of the surface's own."""
-        look, grain = SURFACE_LOOKS[surface]
-        # Faces look up: counter-clockwise seen from above.
+        """Add a face with convex ``corners`` ``(K, 3)`` above the faces so far.
+
+        colour: instead of the surface's albedo.
+        """
+        albedo, grain = SURFACES[surface]
+        # Faces point up: counter-clockwise seen from above.
         area = np.sum(corners[:, 0] * np.roll(corners[:, 1], -1) - corners[:, 1] * np.roll(corners[:, 0], -1))
         self.corners.append(corners if area >= 0 else corners[::-1])
-        self.colour.append(look if colour is None else colour)
+        self.colour.append(albedo if colour is None else colour)
         self.grain.append(grain)
         self.semantic.append(SEM[semantic])
         self.snow.append(snow)
-        self.mirror.append(
-            {"grass": 0.0, "dirt": 0.25, "gravel": 0.25, "sidewalk": 0.6, "concrete": 0.6}.get(surface, 1.0)
-        )
+        self.mirror.append(WET_MIRROR.get(surface, 1.0))
 
 
 def ground_faces(road: Road) -> GroundFaces:
-    """All faces of the ground in drawing order."""
+    """All faces of the ground in drawing order: surfaces, wheel tracks, marks, lines."""
     out = GroundFaces()
-    late: list[Patch] = []
+    marks: list[Patch] = []
     for patch in road.patches:
         if patch.surface in ("crossing", "stop_line", "arrow"):
-            late.append(patch)
+            marks.append(patch)
         else:
             _surface(out, patch)
     _tracks(out, road)
-    for patch in late:
+    for patch in marks:
         _mark(out, patch)
     for line in road.lines:
         _line(out, line, road.kind)
@@ -93,7 +100,10 @@ def _surface(out: GroundFaces, patch: Patch) -> None:
 
 
 def quads(points: np.ndarray) -> list[np.ndarray]:
-    """A strip outline (one side, then the other side backwards) cut into convex quads; small outlines stay whole."""
+    """A strip outline ``(N, 3)`` (one side, then the other reversed) as convex quads ``(4, 3)``.
+
+    Small outlines stay whole.
+    """
     points = np.asarray(points, float)
     if len(points) % 2 or len(points) < 6:
         return [points]
@@ -105,7 +115,10 @@ def quads(points: np.ndarray) -> list[np.ndarray]:
 
 
 def _simplified(path: np.ndarray) -> np.ndarray:
-    """Indices of a polyline ``(N, D)`` that keep it within ``TOLERANCE_M`` (Ramer 1972, Douglas and Peucker 1973)."""
+    """Indices of the points that keep a polyline ``(N, D)`` within ``TOLERANCE_M``.
+
+    Source: Douglas and Peucker 1973.
+    """
     keep = np.zeros(len(path), bool)
     keep[[0, -1]] = True
     stack = [(0, len(path) - 1)]
@@ -125,7 +138,7 @@ def _simplified(path: np.ndarray) -> np.ndarray:
 
 
 def _offset(points: np.ndarray, shift_m: float) -> np.ndarray:
-    """A polyline ``(N, 3)`` moved sideways, left positive."""
+    """A polyline ``(N, 3)`` shifted sideways by ``shift_m``, left positive."""
     slope = np.gradient(points[:, :2], axis=0)
     slope /= np.maximum(np.linalg.norm(slope, axis=1, keepdims=True), 1e-9)
     out = points.copy()
@@ -135,6 +148,7 @@ def _offset(points: np.ndarray, shift_m: float) -> np.ndarray:
 
 
 def _ribbon(points: np.ndarray, width_m: float) -> list[np.ndarray]:
+    """A strip of constant width along a polyline ``(N, 3)``, as quads."""
     right, left = _offset(points, -width_m / 2), _offset(points, width_m / 2)
     return (
         quads(np.concatenate([right, left[::-1]]))
@@ -144,10 +158,10 @@ def _ribbon(points: np.ndarray, width_m: float) -> list[np.ndarray]:
 
 
 def _tracks(out: GroundFaces, road: Road) -> None:
-    """Where wheels run: darker asphalt, and bare strips under snow."""
+    """Add wheel tracks: darker asphalt, which stays bare under snow."""
     if len(road.centre_m) < 2:
         return
-    colour = tuple(0.88 * c for c in SURFACE_LOOKS["asphalt"][0])
+    colour = scaled(SURFACES["asphalt"][0], 0.88)
     for offset, _ in road.lanes:
         for side in (1, -1):
             path = _offset(road.centre_m, offset + side * TRACK_OFFSET_M)
@@ -180,7 +194,7 @@ def _mark(out: GroundFaces, patch: Patch) -> None:
 
 
 def _arrow_pieces(points: np.ndarray) -> list[np.ndarray]:
-    """An arrow outline of seven points is a shaft and a head; other outlines stay whole."""
+    """An arrow outline of seven points as shaft and head; other outlines stay whole."""
     points = np.asarray(points, float)
     if len(points) != 7:
         return [points]
@@ -205,7 +219,7 @@ def _line(out: GroundFaces, line: Line, road_kind: str) -> None:
 
 
 def _dashes(points: np.ndarray, road_kind: str) -> list[np.ndarray]:
-    """The painted pieces of a dashed line."""
+    """The painted pieces of a dashed line, each a polyline ``(N, 3)``."""
     dash, gap = DASH_AND_GAP_M.get(road_kind, USUAL_DASH_AND_GAP_M)
     steps = np.linalg.norm(np.diff(points[:, :2], axis=0), axis=1)
     length = np.concatenate([[0.0], np.cumsum(steps)])

@@ -1,4 +1,4 @@
-"""How things move across the picture, from the scene's own motion, and the blur it leaves in one exposure."""
+"""Image velocity of every pixel from the motion of scene and camera, and the motion blur of one exposure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LEAST_BLUR_PX = 0.6
 
 
 def agent_velocities(scene: Scene, frame: int) -> dict[int, np.ndarray]:
-    """World velocity x y (m/s) of every moving agent by track id, from its poses."""
+    """Track id -> world velocity ``(2,)`` x y in m/s of every moving agent, by central differences of its poses."""
     out = {}
     before, after = max(frame - 1, 0), min(frame + 1, scene.num_frames - 1)
     if after > before:
@@ -25,42 +25,41 @@ def agent_velocities(scene: Scene, frame: int) -> dict[int, np.ndarray]:
     return out
 
 
-def pixel_velocity(stage: RasterScene, view: View, rays: Rays) -> np.ndarray:
-    """Image velocity ``(H, W, 2)`` float32 of what each pixel shows, in pixels of ``view`` per second.
+def pixel_velocity(raster_scene: RasterScene, view: View, rays: Rays) -> np.ndarray:
+    """Image velocity ``(H, W, 2)`` float32 of the surface at each pixel, in pixels of ``view`` per second.
 
-    Rigid bodies are taken to move without turning. Source: the motion field of H. C. Longuet-Higgins and K. Prazdny
-    1980, on the camera's depth.
+    The rotation of agents is neglected. Source: the motion field of H. C. Longuet-Higgins and K. Prazdny 1980.
     """
-    scene, frame = stage.scene, view.frame
+    scene, frame = raster_scene.scene, view.frame
     speed, rate = float(scene.ego.speed_mps[frame]), float(scene.ego.yaw_rate_radps[frame])
     yaw = scene.ego_poses[frame, 2]
     c, s = np.cos(yaw), np.sin(yaw)
-    table = np.zeros((len(view.fine.track), 2), np.float32)
+    table = np.zeros((len(view.raster.track), 2), np.float32)
     for track, velocity in agent_velocities(scene, frame).items():
-        table[view.fine.track == track] = (c * velocity[0] + s * velocity[1], -s * velocity[0] + c * velocity[1])
+        table[view.raster.track == track] = (c * velocity[0] + s * velocity[1], -s * velocity[0] + c * velocity[1])
     own = np.take(table, view.index, 0)
     ahead = own[..., 0] - np.float32(speed) + np.float32(rate) * view.left
     left = own[..., 1] - np.float32(rate) * view.ahead
-    turn = stage.rotation.astype(np.float32)
+    turn = raster_scene.rotation.astype(np.float32)
     seen = [turn[k, 0] * ahead + turn[k, 1] * left for k in range(3)]
-    scale = stage.camera.fx_px * view.index.shape[1] / stage.camera.width_px
+    scale = raster_scene.camera.fx_px * view.index.shape[1] / raster_scene.camera.width_px
     return np.stack(
         [(seen[0] - rays.x * seen[2]) / view.depth, (seen[1] - rays.y * seen[2]) / view.depth], -1
     ) * np.float32(scale)
 
 
 class MotionBlur:
-    """Blurs a picture along its motion over the exposure time, longer at night."""
+    """Averages an image along its motion over the exposure time, which is longer at night."""
 
-    def __init__(self, stage: RasterScene, rays: Rays, night: float):
-        self.stage, self.rays = stage, rays
+    def __init__(self, raster_scene: RasterScene, rays: Rays, night: float):
+        self.raster_scene, self.rays = raster_scene, rays
         self.exposure_s = DAY_EXPOSURE_S + (NIGHT_EXPOSURE_S - DAY_EXPOSURE_S) * night
         height, width = rays.ego.shape[:2]
         self.grid = np.stack(np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)), -1)
 
     def apply(self, image: np.ndarray, view: View) -> np.ndarray:
-        """The image ``(H, W, 3)`` float32 averaged over the exposure, centred on the frame's time."""
-        reach = pixel_velocity(self.stage, view, self.rays) * np.float32(self.exposure_s)
+        """The image ``(H, W, 3)`` float32, linear light, averaged over an exposure centred on the frame's time."""
+        reach = pixel_velocity(self.raster_scene, view, self.rays) * np.float32(self.exposure_s)
         longest = float(np.abs(reach).max())
         if longest < LEAST_BLUR_PX:
             return image

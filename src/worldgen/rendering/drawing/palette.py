@@ -1,4 +1,4 @@
-"""Colours of light: sun, sky, ambient and exposure for each time of day, and what weather does to them."""
+"""The illumination of a scene: sun, sky, ambient light and exposure by time of day and weather."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ RGB = np.ndarray
 
 @dataclass(frozen=True, eq=False)
 class Palette:
-    """Linear-light colours ``(3,)`` float32: zenith, horizon, sun (direct light), ambient (light from the sky), air (fog).
+    """The illumination of a scene. Colours are linear RGB ``(3,)`` float32.
 
-    sun_direction: ``(3,)`` unit, world. exposure: factor before the tone curve. haze_per_m: extinction of the air.
-    night: 0 by day to 1 at night. glow: strength of the bright patch around the sun.
+    zenith, horizon: radiance of the sky. sun: direct light. ambient: light from the whole sky. airlight: radiance
+    scattered by haze. sun_direction: ``(3,)`` float32 unit vector in the world, towards the sun. exposure: factor
+    before tone mapping. haze_per_m: extinction coefficient of the air. night: 0 by day to 1 at night. glow: strength of
+    the bright sky around the sun.
     """
 
     zenith: RGB
     horizon: RGB
     sun: RGB
     ambient: RGB
-    air: RGB
+    airlight: RGB
     sun_direction: RGB
     exposure: float
     haze_per_m: float
@@ -33,7 +35,7 @@ class Palette:
 
 _NONE = np.zeros(3, np.float32)
 DARKNESS = Palette(_NONE, _NONE, _NONE, _NONE, _NONE, np.array([0.0, 0.0, 1.0], np.float32), 1.0, 0.0, 1.0, 0.0)
-"""No light but that of lamps and windows."""
+"""No light from sun or sky; only lamps and windows emit."""
 
 _CLEAR = {
     # zenith, horizon, sun, ambient, exposure, night, glow
@@ -55,21 +57,25 @@ _CLEAR = {
 _GREY = {
     "day": ((0.50, 0.55, 0.60), (0.74, 0.77, 0.79)), "low_sun": ((0.45, 0.43, 0.43), (0.90, 0.76, 0.60)),
     "dawn": ((0.26, 0.26, 0.34), (0.60, 0.46, 0.47)), "dusk": ((0.045, 0.05, 0.09), (0.135, 0.12, 0.15)),
-    "night_lit": ((0.009, 0.008, 0.008), (0.026, 0.020, 0.016)), "night_unlit": ((0.0014, 0.0016, 0.0026), (0.003, 0.003, 0.004)),
+    "night_lit": ((0.009, 0.008, 0.008), (0.026, 0.020, 0.016)),
+    "night_unlit": ((0.0014, 0.0016, 0.0026), (0.003, 0.003, 0.004)),
 }  # fmt: skip
 
 
-def palette(scene: Scene) -> Palette:
-    """The light of a scene. Haze is Koschmieder's law with a 5 % contrast threshold: extinction = 3.0 / visibility.
+def scene_palette(scene: Scene) -> Palette:
+    """The illumination of a scene from its light, clouds, rain and visibility.
+
+    Haze follows Koschmieder's law with a 5 % contrast threshold: extinction = 3.0 / visibility.
 
     Source: H. Koschmieder, Theorie der horizontalen Sichtweite (1924); meteorological optical range as in WMO No. 8,
     I.9: V = -ln(0.05) / extinction.
     """
-    light, air = scene.scenario.light, scene.atmosphere
-    zenith, horizon, sun, ambient, exposure, night, glow = (np.asarray(v, np.float32) for v in _CLEAR[light])
+    light, atmosphere = scene.scenario.light, scene.atmosphere
+    clear: list[RGB] = [np.asarray(v, np.float32) for v in _CLEAR[light]]
+    zenith, horizon, sun, ambient, exposure, night, glow = clear
     grey_zenith, grey_horizon = (np.asarray(v, np.float32) for v in _GREY[light])
-    cloud = 1.0 if air.visibility_m < 1500 else float(np.clip((air.cloud_cover - 0.35) / 0.5, 0.0, 1.0))
-    thick = float(np.clip(air.rain_mmph / 25.0, 0.0, 1.0))
+    cloud = 1.0 if atmosphere.visibility_m < 1500 else float(np.clip((atmosphere.cloud_cover - 0.35) / 0.5, 0.0, 1.0))
+    thick = float(np.clip(atmosphere.rain_mmph / 25.0, 0.0, 1.0))
     dim = 1.0 - 0.38 * thick
     zenith = (zenith + cloud * (grey_zenith - zenith)) * dim
     horizon = (horizon + cloud * (grey_horizon - horizon)) * dim
@@ -81,14 +87,14 @@ def palette(scene: Scene) -> Palette:
     )
     flat = ambient.mean() * tint * 1.45
     ambient = (ambient + cloud * (flat - ambient)) * dim
-    if air.visibility_m < 1200 and float(night) < 0.5:
-        # Fog and snowfall wash the whole sky into the colour of the air.
-        share = float(np.clip((1200 - air.visibility_m) / 900, 0, 1))
+    if atmosphere.visibility_m < 1200 and float(night) < 0.5:
+        # In fog and snowfall the zenith takes the colour of the horizon.
+        share = float(np.clip((1200 - atmosphere.visibility_m) / 900, 0, 1))
         zenith = zenith + share * (horizon * 0.96 - zenith)
-    e, a = max(air.sun_elevation_rad, 0.03), air.sun_azimuth_rad
+    e, a = max(atmosphere.sun_elevation_rad, 0.03), atmosphere.sun_azimuth_rad
     direction = np.array([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)], np.float32)
     fog = 0.72 * horizon + 0.28 * zenith
     return Palette(
-        zenith, horizon, sun, ambient, fog, direction, float(exposure), float(-np.log(0.05) / air.visibility_m),
+        zenith, horizon, sun, ambient, fog, direction, float(exposure), float(-np.log(0.05) / atmosphere.visibility_m),
         float(night), float(glow * (1 - (0.55 if light == "low_sun" else 0.75) * cloud)),
     )  # fmt: skip

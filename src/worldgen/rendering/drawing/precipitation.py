@@ -1,4 +1,4 @@
-"""Things between the lens and the scene: falling rain and snow, spray behind wheels, drops on the lens."""
+"""Water and snow in front of the scene: falling rain and snow, spray behind wheels, drops on the windscreen."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from worldgen.rendering.drawing.raster import RasterScene
 RAIN_FALL_MPS, SNOW_FALL_MPS = 7.0, 1.3
 EXPOSURE_S = 0.022
 BOX_M = np.array([16.0, 14.0, 8.0])
-"""Particles live in a box that moves with the car and wraps around."""
+"""Particles fill a box that moves with the camera; a particle that leaves it enters on the other side."""
 
 
 class Precipitation:
-    """Rain streaks and snowflakes as points in a box around the camera."""
+    """Rain streaks and snowflakes, as particles in a box around the camera."""
 
     def __init__(self, scene: Scene):
         self.scene = scene
@@ -28,15 +28,15 @@ class Precipitation:
         self.wind = rng.normal(0, 1.0, 2)
         self.sway = rng.normal(0, 0.5, (self.rain + self.snow, 2))
 
-    def draw(self, frame: int, stage: RasterScene, shape: tuple[int, int]) -> np.ndarray | None:
-        """Share of each pixel covered by drops or flakes, ``(H, W)`` float32, or None in dry air."""
+    def draw(self, frame: int, raster_scene: RasterScene, shape: tuple[int, int]) -> np.ndarray | None:
+        """Share of each pixel covered by drops or flakes, ``(H, W)`` float32 in [0, 1]; None without precipitation."""
         count = self.rain + self.snow
         if not count:
             return None
         height, width = shape
-        scale = height / stage.camera.height_px
+        scale = height / raster_scene.camera.height_px
         time_s = frame / self.scene.fps
-        rotation, place = stage.pose(frame)
+        rotation, camera_position = raster_scene.pose(frame)
         snow = self.snow > 0
         velocity = np.concatenate(
             [
@@ -47,7 +47,7 @@ class Precipitation:
         )
         ego_yaw, speed = self.scene.ego_poses[frame, 2], self.scene.ego.speed_mps[frame]
         travel = speed * np.array([np.cos(ego_yaw), np.sin(ego_yaw), 0.0])
-        here = self.places + velocity * time_s - place
+        here = self.places + velocity * time_s - camera_position
         ahead = np.array([np.cos(ego_yaw), np.sin(ego_yaw), 0.0]) * BOX_M[0] / 2
         here = (here - ahead + BOX_M / 2) % BOX_M - BOX_M / 2 + ahead
         relative = velocity - travel
@@ -55,8 +55,8 @@ class Precipitation:
         start, end = (here - half) @ rotation.T, (here + half) @ rotation.T
         keep = (np.minimum(start[:, 2], end[:, 2]) > (1.6 if snow else 0.9)) & (here @ rotation[2] < 15)
         start, end = start[keep], end[keep]
-        focal = stage.camera.fx_px * scale
-        centre = np.array([stage.camera.cx_px, stage.camera.cy_px]) * scale
+        focal = raster_scene.camera.fx_px * scale
+        centre = np.array([raster_scene.camera.cx_px, raster_scene.camera.cy_px]) * scale
         p, q = start[:, :2] / start[:, 2:] * focal + centre, end[:, :2] / end[:, 2:] * focal + centre
         layer = np.zeros((height, width), np.uint8)
         depth = start[:, 2]
@@ -85,25 +85,28 @@ class Precipitation:
 
 
 class LensDrops:
-    """Water drops on the windscreen: each bends the light of the scene below and beside it; some run down."""
+    """Water drops on the windscreen: each refracts the light of the scene around it; some run down."""
 
     def __init__(self, scene: Scene, shape: tuple[int, int]):
         rng = numpy_rng("lens", scene.seed, scene.scenario.key)
         rain = scene.atmosphere.rain_mmph
         count = 0 if rain <= 0 else int(np.clip(10 + rain * 0.7, 10, 30))
         self.shape, self.fps = shape, scene.fps
-        self.place = rng.random((count, 2))
+        self.centre = rng.random((count, 2))
         self.radius = 0.008 + 0.020 * rng.random(count) ** 2
         self.runs = rng.random(count) < 0.25
         self.speed = rng.uniform(0.02, 0.10, count)
         grid = np.meshgrid(np.arange(shape[1], dtype=np.float32), np.arange(shape[0], dtype=np.float32))
         self.grid_x, self.grid_y = grid
         self.still = self._bend(
-            [(*p, r) for p, r, runs in zip(self.place, self.radius, self.runs, strict=True) if not runs]
+            [(*p, r) for p, r, runs in zip(self.centre, self.radius, self.runs, strict=True) if not runs]
         )
 
     def _bend(self, drops: list[tuple[float, float, float]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Where the drops (x, y, radius, all as shares of the picture) take their light from, and how much they cover."""
+        """Sampling maps x and y, and coverage, each ``(H, W)`` float32.
+
+        drops: (x, y, radius) as shares of the image.
+        """
         height, width = self.shape
         map_x, map_y, share = self.grid_x.copy(), self.grid_y.copy(), np.zeros(self.shape, np.float32)
         for px, py, r in drops:
@@ -114,7 +117,7 @@ class LensDrops:
             inside = np.clip((1.0 - dx * dx - dy * dy) * 2.2, 0, 1)
             mine = inside > share[rows, columns]
             share[rows, columns] = np.maximum(share[rows, columns], inside)
-            # A drop is a short lens: it shows a wide part of the scene upside down.
+            # A drop acts as a wide-angle lens: it shows a large part of the scene upside down.
             map_x[rows, columns] = np.where(mine, np.clip(x0 - dx * radius * 6, 0, width - 1), map_x[rows, columns])
             map_y[rows, columns] = np.where(
                 mine, np.clip(y0 + 0.05 * height - dy * radius * 6, 0, height - 1), map_y[rows, columns]
@@ -122,7 +125,7 @@ class LensDrops:
         return map_x, map_y, share
 
     def apply(self, image: np.ndarray, frame: int) -> np.ndarray:
-        """The image ``(H, W, 3)`` float32 seen through the drops."""
+        """The image ``(H, W, 3)`` float32, linear light, seen through the drops."""
         if not len(self.radius):
             return image
         height, width = self.shape
@@ -131,7 +134,7 @@ class LensDrops:
         image = self._through(image, soft, self.still)
         running = [
             (px, (py + speed * frame / self.fps) % 1.0, r)
-            for (px, py), r, speed, runs in zip(self.place, self.radius, self.speed, self.runs, strict=True)
+            for (px, py), r, speed, runs in zip(self.centre, self.radius, self.speed, self.runs, strict=True)
             if runs
         ]
         return self._through(image, soft, self._bend(running)) if running else image
@@ -144,14 +147,14 @@ class LensDrops:
         return image + (0.8 * share)[..., None] * (0.5 * (seen + soft) - image)
 
 
-def spray(stage: RasterScene, frame: int, shape: tuple[int, int]) -> np.ndarray | None:
-    """Share of each pixel hidden by spray behind moving vehicles on a wet road, ``(H, W)`` float32, or None."""
-    scene = stage.scene
+def spray(raster_scene: RasterScene, frame: int, shape: tuple[int, int]) -> np.ndarray | None:
+    """Share of each pixel hidden by spray behind moving vehicles, ``(H, W)`` float32 in [0, 1]; None without spray."""
+    scene = raster_scene.scene
     if scene.atmosphere.wetness < 0.45 or scene.atmosphere.snow_cover > 0.3:
         return None
     height, width = shape
-    scale = height / stage.camera.height_px
-    rotation, place = stage.pose(frame)
+    scale = height / raster_scene.camera.height_px
+    rotation, camera_position = raster_scene.pose(frame)
     layer = None
     for agent in scene.agents:
         speed = float(agent.speed_mps[frame])
@@ -167,14 +170,14 @@ def spray(stage: RasterScene, frame: int, shape: tuple[int, int]) -> np.ndarray 
                     z + 0.35 + 0.12 * k,
                 ]
             )
-            seen = rotation @ (at - place)
+            seen = rotation @ (at - camera_position)
             if not 2.0 < seen[2] < 70.0:
                 continue
-            u = (seen[0] / seen[2] * stage.camera.fx_px + stage.camera.cx_px) * scale
-            v = (seen[1] / seen[2] * stage.camera.fy_px + stage.camera.cy_px) * scale
+            u = (seen[0] / seen[2] * raster_scene.camera.fx_px + raster_scene.camera.cx_px) * scale
+            v = (seen[1] / seen[2] * raster_scene.camera.fy_px + raster_scene.camera.cy_px) * scale
             rx, ry = (
-                (0.75 + 0.2 * k) * agent.size_m[1] / seen[2] * stage.camera.fx_px * scale,
-                (0.45 + 0.12 * k) / seen[2] * stage.camera.fy_px * scale,
+                (0.75 + 0.2 * k) * agent.size_m[1] / seen[2] * raster_scene.camera.fx_px * scale,
+                (0.45 + 0.12 * k) / seen[2] * raster_scene.camera.fy_px * scale,
             )
             if layer is None:
                 layer = np.zeros((height, width), np.uint8)

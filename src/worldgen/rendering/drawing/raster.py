@@ -1,7 +1,7 @@
-"""One geometry pass per frame: which face is seen at each pixel, and how far away it is.
+"""Rasterisation: the face buffer of one frame, with the depth of every face.
 
-Faces are drawn back to front into a buffer of face numbers (painter's order: by thing, by convex part, by layer).
-Instance ids, classes, depth, colours and light are all looked up from that one buffer, so they cannot disagree.
+Faces are drawn back to front into a buffer of face numbers (painter's algorithm: by object, by convex part, by layer).
+Instance ids, classes, depth, colours and light are all looked up from that one buffer, so they agree.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import numpy as np
 
 from worldgen.core.camera import Camera
 from worldgen.core.scene import Scene
-from worldgen.rendering.drawing.cast import Faces, agent_faces, road_faces, static_faces
 from worldgen.rendering.drawing.depth_order import AgentOrder
 from worldgen.rendering.drawing.ground import SEM
+from worldgen.rendering.drawing.scene_geometry import Faces, agent_faces, road_faces, static_faces
 
 NEAR_M = 0.25
 FAR_M = 1000.0
@@ -23,22 +23,27 @@ FAR_M = 1000.0
 DRAW_DISTANCE_M = 260.0
 SUBPIXEL_BITS = 4
 SKY, TERRAIN, FIRST_FACE = 0, 1, 2
-"""Numbers in the face buffer: nothing, the plain ground up to the horizon, and the first drawn face."""
+"""Numbers in the face buffer: no surface, the flat ground up to the horizon, and the first drawn face."""
 
 DETAIL_PX = np.array([0.0, 11.0, 40.0])
-"""A face of detail 0, 1, 2 is drawn when its thing is at least this many raster pixels wide."""
+"""A face of level of detail 0, 1, 2 is drawn when its object is at least this many raster pixels wide."""
 COARSE_BELOW_PX = 34.0
-"""Faces of detail -1 stand in for whole things that are smaller than this."""
+"""Objects narrower than this are drawn by their coarse faces (detail -1), where they have any."""
 SPECK_PX = 1.3
-"""Surroundings smaller than this are left out."""
+"""Static objects narrower than this are left out."""
+
+
+MOVING = ("vertices", "normals", "part_centre", "group_centre")
+"""Columns of :class:`Faces` that change from frame to frame."""
 
 
 @dataclass(frozen=True, eq=False)
 class FrameRaster:
-    """One frame of face numbers. index: ``(h, w)`` int32 at the raster's size; ``faces[n - 2]`` is the face of number n.
+    """The face buffer of one frame and tables over its numbers.
 
-    planes: ``(N + 2, 3)`` float32, inverse depth (1/m) = plane . (x, y, 1) on the unit-depth ray; limits:
-    ``(N + 2, 2)`` least and greatest inverse depth; semantic, track: ``(N + 2,)`` code and track id of each number.
+    index: ``(h, w)`` int32 face numbers at the size of the raster. faces: ``(N,)``; ``faces[n - FIRST_FACE]`` is the
+    face of number n. planes: ``(N + 2, 3)`` float32, inverse depth (1/m) = plane . (x, y, 1) on the unit-depth ray.
+    limits: ``(N + 2, 2)`` least and greatest inverse depth. semantic, track: ``(N + 2,)`` class code and track id.
     """
 
     index: np.ndarray
@@ -49,7 +54,10 @@ class FrameRaster:
     track: np.ndarray
 
     def inverse_depth(self, index: np.ndarray, rays_x: np.ndarray, rays_y: np.ndarray) -> np.ndarray:
-        """Inverse depth in 1/m, float32, of face numbers seen along rays; x broadcasts over columns and y over rows."""
+        """Inverse depth in 1/m, float32, of the face numbers ``index`` along rays.
+
+        rays_x ``(1, w)``, rays_y ``(h, 1)``.
+        """
         plane = np.take(self.planes, index, 0)
         value = plane[..., 0] * rays_x
         value += plane[..., 1] * rays_y
@@ -60,8 +68,11 @@ class FrameRaster:
 
 @dataclass(frozen=True, eq=False)
 class DrawnFaces:
-    """Faces of one frame ready to be filled, back to front: numbers into the stage's table ``(N,)``, corners in the
-    camera frame ``(MAX_CORNERS, N, 3)`` float32, and the pixels they fall on ``(N, MAX_CORNERS, 2)`` float32."""
+    """The projected faces of one frame, back to front.
+
+    faces: ``(N,)`` numbers into the face table of the scene. corners: ``(MAX_CORNERS, N, 3)`` float32, camera axes, m.
+    pixels: ``(N, MAX_CORNERS, 2)`` float32, projected corners.
+    """
 
     faces: np.ndarray
     corners: np.ndarray
@@ -69,7 +80,7 @@ class DrawnFaces:
 
 
 class RasterScene:
-    """A scene ready to be drawn at one raster size: all faces in one table, and the camera path."""
+    """A scene at one raster size: all faces in one table, and the camera path."""
 
     def __init__(self, scene: Scene, camera: Camera):
         self.scene, self.camera = scene, camera
@@ -84,6 +95,7 @@ class RasterScene:
         self._frame = -1
 
     def _join(self) -> None:
+        """Join the pieces into one table of faces."""
         pieces = self.pieces
         joined = lambda name: np.concatenate([getattr(p, name) for p in pieces])  # noqa: E731
         self.starts = {name: np.cumsum([0] + [getattr(p, name).shape[1] for p in pieces]) for name in MOVING}
@@ -92,13 +104,13 @@ class RasterScene:
         self.corner_rows = np.ascontiguousarray(self.corners.T)
         self.part = np.concatenate([p.part + f for p, f in zip(pieces, part, strict=False)])
         self.group = np.concatenate([p.group + f for p, f in zip(pieces, group, strict=False)])
-        for name in COLUMNS:
-            setattr(self, name, joined(name))
-        self.group_radius, self.group_width, self.group_agent = (
-            joined("group_radius"),
-            joined("group_width"),
-            joined("agent"),
-        )
+        self.counts, self.semantic, self.track = joined("counts"), joined("semantic"), joined("track")
+        self.layer, self.detail, self.two_sided = joined("layer"), joined("detail"), joined("two_sided")
+        self.colour, self.gloss, self.lamp = joined("colour"), joined("gloss"), joined("lamp")
+        self.texture, self.texture_axes = joined("texture"), joined("texture_axes")
+        self.grain, self.snow, self.mirror = joined("grain"), joined("snow"), joined("mirror")
+        self.group_radius, self.group_width = joined("group_radius"), joined("group_width")
+        self.group_agent = joined("agent")
         self.num_faces = len(self.counts)
         self.is_road = self.group_radius[self.group] > 1e5
         self.has_coarse = np.zeros(len(self.group_agent), bool)
@@ -113,8 +125,8 @@ class RasterScene:
             self.agent_vertices[agent] = slice(int(mine.min()), int(mine.max()) + 1)
         self.now = {name: np.concatenate([getattr(p, name)[0] for p in pieces]) for name in MOVING}
 
-    def seek(self, frame: int) -> dict[str, np.ndarray]:
-        """Moving arrays of all faces at one frame: vertices, normals, part_centre, group_centre in world metres."""
+    def at_frame(self, frame: int) -> dict[str, np.ndarray]:
+        """The columns ``MOVING`` of all faces in one frame, world m; the arrays are reused by the next call."""
         if frame != self._frame:
             for name in MOVING:
                 for piece, start in zip(self.pieces, self.starts[name], strict=False):
@@ -125,19 +137,19 @@ class RasterScene:
         return self.now
 
     def pose(self, frame: int) -> tuple[np.ndarray, np.ndarray]:
-        """Rotation ``(3, 3)`` from world to camera and the camera's place ``(3,)`` in the world."""
+        """Rotation ``(3, 3)`` from world to camera axes, and the position ``(3,)`` of the camera in the world (m)."""
         x, y, yaw = self.scene.ego_poses[frame]
         c, s = np.cos(yaw), np.sin(yaw)
         ego_from_world = np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
-        place = np.array([x, y, self.scene.ego_z_m[frame] + self.camera.height_m])
-        return self.rotation @ ego_from_world, place
+        camera_position = np.array([x, y, self.scene.ego_z_m[frame] + self.camera.height_m])
+        return self.rotation @ ego_from_world, camera_position
 
     def draw(self, frame: int) -> FrameRaster:
         """The face buffer of one frame."""
-        return self.rasterised(frame, self.prepare(frame))
+        return self.rasterise(frame, self.prepare(frame))
 
-    def rasterised(self, frame: int, drawn: DrawnFaces) -> FrameRaster:
-        """The face buffer filled with prepared faces."""
+    def rasterise(self, frame: int, drawn: DrawnFaces) -> FrameRaster:
+        """The face buffer of one frame, filled with its prepared faces."""
         index = np.zeros((self.camera.height_px, self.camera.width_px), np.int32)
         index[max(0, int(np.ceil(self.camera.horizon_px - 0.5))) :] = TERRAIN
         self.fill(index, drawn)
@@ -147,26 +159,31 @@ class RasterScene:
         return FrameRaster(index, drawn.faces, *self._planes(frame, drawn), semantic, track)
 
     def prepare(self, frame: int) -> DrawnFaces:
-        """The faces that can be seen, sorted back to front and projected; each thing at the detail its size asks for."""
-        now = self.seek(frame)
-        rotation, place = self.pose(frame)
-        faces = self._worth_drawing(frame)
+        """The faces that may be visible, projected and sorted back to front.
+
+        Each object at the level of detail of its size.
+        """
+        now = self.at_frame(frame)
+        rotation, camera_position = self.pose(frame)
+        faces = self._in_view(frame)
         first = now["vertices"][self.corner_rows[0, faces]]
-        facing = np.einsum("fc,fc->f", now["normals"][faces], first - place.astype(np.float32))
+        facing = np.einsum("fc,fc->f", now["normals"][faces], first - camera_position.astype(np.float32))
         faces = faces[(facing < 0) | self.two_sided[faces]]
-        corners = now["vertices"][self.corner_rows[:, faces]] - place.astype(np.float32)
+        corners = now["vertices"][self.corner_rows[:, faces]] - camera_position.astype(np.float32)
         if self.crest:
-            corners = over_the_crest(self.scene, frame, corners, self.camera.height_m)
+            corners = raised_to_crest(self.scene, frame, corners, self.camera.height_m)
         corners = corners @ rotation.T.astype(np.float32)
-        faces, corners, pixels = self._on_screen(faces, corners)
-        order = self._sorted(frame, faces, place)
+        faces, corners, pixels = self._projected(faces, corners)
+        order = self._draw_order(frame, faces, camera_position)
         return DrawnFaces(faces[order], corners[:, order], np.ascontiguousarray(pixels[:, order].transpose(1, 0, 2)))
 
-    def _worth_drawing(self, frame: int) -> np.ndarray:
-        """Numbers of the faces of things in view, at their level of detail."""
-        rotation, place = self.pose(frame)
+    def _in_view(self, frame: int) -> np.ndarray:
+        """Numbers of the faces of objects inside the view frustum, at their level of detail."""
+        rotation, camera_position = self.pose(frame)
         camera, radius = self.camera, self.group_radius
-        centres = (self.seek(frame)["group_centre"] - place.astype(np.float32)) @ rotation.T.astype(np.float32)
+        centres = (self.at_frame(frame)["group_centre"] - camera_position.astype(np.float32)) @ rotation.T.astype(
+            np.float32
+        )
         distance = np.sqrt(np.einsum("gc,gc->g", centres, centres))
         slope = max(camera.cx_px, camera.width_px - camera.cx_px) / camera.fx_px
         in_view = (centres[:, 2] + radius > NEAR_M) & (distance - radius < DRAW_DISTANCE_M) & self.present[frame]
@@ -178,37 +195,40 @@ class RasterScene:
         stand_in = self.has_coarse[self.group[faces]] & (size < COARSE_BELOW_PX)
         return faces[np.where(detail < 0, stand_in, (size >= DETAIL_PX[np.maximum(detail, 0)]) & ~stand_in)]
 
-    def _on_screen(self, faces: np.ndarray, corners: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Faces that touch the image, their corners, and pixels (from pixel centres, as OpenCV counts)."""
+    def _projected(self, faces: np.ndarray, corners: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Faces that touch the image, their corners, and pixels (pixel centres are integers, as in OpenCV)."""
         camera = self.camera
         depth = np.maximum(corners[..., 2], NEAR_M)
         u = corners[..., 0] / depth * camera.fx_px + np.float32(camera.cx_px - 0.5)
         v = corners[..., 1] / depth * camera.fy_px + np.float32(camera.cy_px - 0.5)
         near, far = corners[..., 2].min(0), corners[..., 2].max(0)
-        seen = (u.max(0) >= -1) & (u.min(0) <= camera.width_px) & (v.max(0) >= -1) & (v.min(0) <= camera.height_px)
+        visible = (u.max(0) >= -1) & (u.min(0) <= camera.width_px) & (v.max(0) >= -1) & (v.min(0) <= camera.height_px)
         if self.crest:
-            # What sank behind a crest has become a line there, and lines would still be drawn.
-            seen &= v.max(0) - v.min(0) > 0.2
-        keep = np.flatnonzero((far > NEAR_M) & (seen | (near <= NEAR_M)))
+            # Faces hidden behind a crest were flattened to lines, which OpenCV would still draw.
+            visible &= v.max(0) - v.min(0) > 0.2
+        keep = np.flatnonzero((far > NEAR_M) & (visible | (near <= NEAR_M)))
         return faces[keep], corners[:, keep], np.stack([u[:, keep], v[:, keep]], -1)
 
-    def _sorted(self, frame: int, faces: np.ndarray, place: np.ndarray) -> np.ndarray:
-        """Drawing order: ground by layer, then things from far to near, inside them parts, inside these layers."""
-        offset = self.now["part_centre"] - place.astype(np.float32)
+    def _draw_order(self, frame: int, faces: np.ndarray, camera_position: np.ndarray) -> np.ndarray:
+        """Drawing order: ground by layer, then objects from far to near, in each the parts, in each part the layers."""
+        offset = self.now["part_centre"] - camera_position.astype(np.float32)
         part = np.sqrt(np.einsum("pc,pc->p", offset, offset))[self.part[faces]]
         agent = self.of_agent[faces]
-        thing = part.copy()
+        object_distance = part.copy()
         if self.order is not None:
             shown = np.zeros(len(self.scene.agents), bool)
             shown[agent[agent >= 0]] = True
-            mended = self.order.distances(frame, place, shown)
-            thing[agent >= 0] = mended[agent[agent >= 0]]
+            corrected = self.order.distances(frame, camera_position, shown)
+            object_distance[agent >= 0] = corrected[agent[agent >= 0]]
         road = self.is_road[faces]
-        thing[road], part[road] = np.inf, 0.0
-        return np.lexsort((self.layer[faces], -part, -thing))
+        object_distance[road], part[road] = np.inf, 0.0
+        return np.lexsort((self.layer[faces], -part, -object_distance))
 
     def fill(self, index: np.ndarray, drawn: DrawnFaces, chosen: np.ndarray | None = None) -> None:
-        """Fill faces in order with their numbers. index: ``(h, w)`` int32, changed in place; chosen: places in ``drawn``."""
+        """Fill faces in order with their numbers.
+
+        index: ``(h, w)`` int32, changed in place. chosen: rows of ``drawn``.
+        """
         camera, scale, limit = self.camera, 1 << SUBPIXEL_BITS, 1e6
         chosen = np.arange(len(drawn.faces)) if chosen is None else chosen
         if not len(chosen):
@@ -228,32 +248,32 @@ class RasterScene:
                 fill(index, outline[:count], k + FIRST_FACE, 8, shift)
 
     def _planes(self, frame: int, drawn: DrawnFaces) -> tuple[np.ndarray, np.ndarray]:
-        """Plane and limits of inverse depth for every number in the face buffer."""
-        rotation, place = self.pose(frame)
+        """Planes ``(N + 2, 3)`` and limits ``(N + 2, 2)`` of inverse depth for every number in the face buffer."""
+        rotation, camera_position = self.pose(frame)
         normals = self.now["normals"][drawn.faces] @ rotation.T.astype(np.float32)
         offset = np.einsum("fc,fc->f", normals, drawn.corners[0])
         safe = np.where(np.abs(offset) < 1e-4, -1e-4, offset)
-        up = (rotation @ np.array([0.0, 0.0, 1.0])) / -place[2]
+        up = (rotation @ np.array([0.0, 0.0, 1.0])) / -camera_position[2]
         planes = np.concatenate([np.zeros((1, 3)), up[None], normals / safe[:, None]]).astype(np.float32)
         z = np.maximum(drawn.corners[..., 2], NEAR_M)
         span = np.stack([1 / z.max(0), 1 / z.min(0)], 1) if len(drawn.faces) else np.zeros((0, 2))
         if not self.crest:
-            # The ground goes on beyond the edges of its faces, and filling spills over them by half a pixel.
+            # The ground continues beyond the edges of its faces, and filling exceeds them by half a pixel.
             span[self.is_road[drawn.faces]] = (1 / FAR_M, 1 / NEAR_M)
         limits = np.concatenate([[[1 / FAR_M, 1 / FAR_M], [1 / FAR_M, 1 / NEAR_M]], span])
         return planes, np.maximum(limits, 1 / FAR_M).astype(np.float32)
 
     def silhouette(self, drawn: DrawnFaces, agent: int) -> np.ndarray:
-        """One agent of a frame alone: its mask over the image, ``(h, w)`` bool."""
+        """The mask ``(h, w)`` bool of one agent without the other objects."""
         index = np.zeros((self.camera.height_px, self.camera.width_px), np.int32)
         self.fill(index, drawn, np.flatnonzero(self.of_agent[drawn.faces] == agent))
         return index > 0
 
     def amodal_box(self, frame: int, agent: int) -> np.ndarray | None:
-        """Box x0 y0 x1 y1 (pixels) around all of an agent in front of the camera, seen or not; None if all is behind."""
-        rotation, place = self.pose(frame)
-        points = self.seek(frame)["vertices"][self.agent_vertices[agent]]
-        points = (points - place.astype(np.float32)) @ rotation.T.astype(np.float32)
+        """Box x0 y0 x1 y1 (raster pixels) around all of an agent, hidden or not; None if it is behind the camera."""
+        rotation, camera_position = self.pose(frame)
+        points = self.at_frame(frame)["vertices"][self.agent_vertices[agent]]
+        points = (points - camera_position.astype(np.float32)) @ rotation.T.astype(np.float32)
         points = points[points[:, 2] > NEAR_M]
         if not len(points):
             return None
@@ -262,15 +282,8 @@ class RasterScene:
         return np.array([u.min(), v.min(), u.max(), v.max()], float)
 
 
-MOVING = ("vertices", "normals", "part_centre", "group_centre")
-COLUMNS = (
-    "counts", "colour", "layer", "detail", "lamp", "texture", "two_sided", "gloss", "grain", "snow", "mirror", "semantic",
-    "track", "frame",
-)  # fmt: skip
-
-
 def clipped(points: np.ndarray, near_m: float) -> np.ndarray:
-    """The part of a polygon ``(N, 3)`` beyond the near plane (Sutherland and Hodgman 1974)."""
+    """The part of a polygon ``(N, 3)`` in camera axes beyond the near plane. Source: Sutherland and Hodgman 1974."""
     out = []
     previous = points[-1]
     for point in points:
@@ -283,11 +296,11 @@ def clipped(points: np.ndarray, near_m: float) -> np.ndarray:
     return np.array(out).reshape(-1, 3)
 
 
-def over_the_crest(scene: Scene, frame: int, points: np.ndarray, height_m: float) -> np.ndarray:
-    """Points hidden behind a crest of the road raised onto the line of sight over it, so that they vanish into it.
+def raised_to_crest(scene: Scene, frame: int, points: np.ndarray, height_m: float) -> np.ndarray:
+    """Points with those hidden behind a crest of the road raised onto the line of sight over it.
 
-    points: ``(..., 3)`` world, relative to the camera. Crests stand on straight roads, so height is a function of the
-    distance ahead alone.
+    points: ``(..., 3)`` world m, relative to the camera. Roads with crests are straight, so the height of the road
+    depends on the distance ahead alone.
     """
     x, y, yaw = scene.ego_poses[frame]
     ahead = points[..., 0] * np.float32(np.cos(yaw)) + points[..., 1] * np.float32(np.sin(yaw))

@@ -1,4 +1,4 @@
-"""Textures of walls, leaves and ground, made once from fixed seeds, with smaller copies for distance."""
+"""Procedural textures of walls, foliage, ground and clouds, from fixed seeds, with mipmaps."""
 
 from __future__ import annotations
 
@@ -23,14 +23,17 @@ FINE_METRES_PER_TEXEL, COARSE_METRES_PER_TEXEL = 0.04, 0.35
 def fractal_noise(
     size_px: int, rng: np.random.Generator, *, octaves: tuple[int, ...] = (4, 8, 16, 32, 64, 128), gain: float = 0.65
 ) -> np.ndarray:
-    """Tileable noise ``(size, size)`` float32 with mean 0 and deviation 1; octaves are cells across the tile."""
+    """Tileable fractal noise ``(size_px, size_px)`` float32, mean 0, standard deviation 1.
+
+    octaves: cells across the tile.
+    """
     total = np.zeros((size_px, size_px), np.float32)
     weight = 1.0
     for cells in octaves:
         if cells > size_px:
             break
         grid = rng.standard_normal((cells, cells)).astype(np.float32)
-        # Pad by wrapping so that the enlarged grid tiles without a seam.
+        # The grid is padded by wrapping, so the enlarged grid tiles without a seam.
         grid = np.pad(grid, 2, mode="wrap")
         scale = size_px // cells
         big = cv2.resize(grid, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
@@ -42,7 +45,7 @@ def fractal_noise(
 
 @cache
 def ground_noise() -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
-    """Fine (asphalt grain) and coarse (patches, wear) tiles, ``(512, 512)`` float32, each with two blurrier copies."""
+    """Fine (asphalt grain) and coarse (patches, wear) tiles, ``(512, 512)`` float32, each at three blur levels."""
     rng = numpy_rng("ground noise")
     fine = fractal_noise(512, rng, octaves=(16, 32, 64, 128, 256, 512), gain=0.9)
     coarse = fractal_noise(512, rng, octaves=(8, 16, 32, 64, 128), gain=0.75)
@@ -58,13 +61,16 @@ def _smoothed(tile: np.ndarray, sigma: float) -> np.ndarray:
 
 @cache
 def cloud_noise() -> np.ndarray:
-    """A tile of clouds, ``(512, 512)`` float32, mean 0 and deviation 1."""
+    """A tile of cloud noise, ``(512, 512)`` float32, mean 0, standard deviation 1."""
     return fractal_noise(512, numpy_rng("clouds"), octaves=(4, 8, 16, 32, 64, 128, 256), gain=0.6)
 
 
 @cache
 def wall_atlas() -> tuple[np.ndarray, ...]:
-    """Levels of detail, each ``(NUM_TEXTURES, side, side, 5)`` float32: factors on the albedo (3), lit window (0 to 1), glass (0 to 1)."""
+    """Mipmap levels, each ``(NUM_TEXTURES, side, side, 5)`` float32, the side halved from level to level.
+
+    Channels: factors on the albedo (3), lit window (0 to 1), glass (0 to 1).
+    """
     full = np.zeros((NUM_TEXTURES, TILE_PX, TILE_PX, 5), np.float32)
     full[..., :3] = 1.0
     rng = numpy_rng("wall atlas")
@@ -97,7 +103,7 @@ def _tiles(rng: np.random.Generator) -> np.ndarray:
 
 
 def _shops(rng: np.random.Generator) -> np.ndarray:
-    """Shop fronts: big panes, a coloured band above."""
+    """Shop fronts: large panes with a coloured band above."""
     tile = np.ones((TILE_PX, TILE_PX, 5), np.float32)
     tile[..., 3:] = 0.0
     for k in range(4):
@@ -113,7 +119,7 @@ def _shops(rng: np.random.Generator) -> np.ndarray:
 
 
 def _facade(rng: np.random.Generator, kind: int) -> np.ndarray:
-    """Four by four windows with frames, sills and curtains; the look varies by kind."""
+    """Four floors of windows with frames, sills and blinds; their number and shape vary with ``kind``."""
     tile = np.ones((TILE_PX, TILE_PX, 5), np.float32)
     tile[..., 3:] = 0.0
     tile[..., :3] *= (1.0 + 0.05 * fractal_noise(TILE_PX, rng))[..., None]

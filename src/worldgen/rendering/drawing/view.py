@@ -1,4 +1,4 @@
-"""One frame at picture size: which face each pixel shows, how far it is, and where in the world."""
+"""The geometry of one frame at image size: face number, depth and world position of every pixel."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from worldgen.core.camera import Camera
 from worldgen.rendering.drawing.raster import FAR_M, FrameRaster, RasterScene
 
 SAMPLES = 2
-"""Raster pixels per picture pixel along each side."""
+"""Raster pixels per image pixel along each side (supersampling)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Rays:
-    """Rays of picture pixels. x: ``(1, W)`` and y: ``(H, 1)`` on the unit-depth plane; ego: ``(H, W, 3)``, all float32."""
+    """Rays through pixel centres, float32.
+
+    x ``(1, W)`` and y ``(H, 1)``: on the unit-depth plane; ego: ``(H, W, 3)``, in ego axes.
+    """
 
     x: np.ndarray
     y: np.ndarray
@@ -30,12 +33,15 @@ class Rays:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """What the camera sees in one frame. index: ``(H, W)`` face numbers of ``fine``; depth, ahead, left, up: ``(H, W)``
-    float32 m, the last three in the ego frame; east, north: ``(H, W)`` world x and y; rotation, place: of the camera.
+    """The geometry seen in one frame.
+
+    raster: the face buffer, ``SAMPLES`` times finer than the image. index: ``(H, W)`` int32 face numbers of ``raster``.
+    depth: ``(H, W)`` float32 m along the optical axis. ahead, left, up: ``(H, W)`` float32 m in the ego frame. east,
+    north: ``(H, W)`` float32 m, world x and y. rotation: ``(3, 3)`` world to camera. camera_position: ``(3,)`` world m.
     """
 
     frame: int
-    fine: FrameRaster
+    raster: FrameRaster
     index: np.ndarray
     depth: np.ndarray
     ahead: np.ndarray
@@ -44,20 +50,20 @@ class View:
     east: np.ndarray
     north: np.ndarray
     rotation: np.ndarray
-    place: np.ndarray
+    camera_position: np.ndarray
 
     @classmethod
-    def of(cls, stage: RasterScene, frame: int, rays: Rays) -> View:
-        """The view of one frame; the stage's raster is ``SAMPLES`` times finer than the rays."""
-        fine = stage.draw(frame)
+    def of(cls, raster_scene: RasterScene, frame: int, rays: Rays) -> View:
+        """The view of one frame. raster_scene: at ``SAMPLES`` times the resolution of ``rays``."""
+        raster = raster_scene.draw(frame)
         half = SAMPLES // 2
-        index = np.ascontiguousarray(fine.index[half::SAMPLES, half::SAMPLES])
-        depth = 1.0 / np.maximum(fine.inverse_depth(index, rays.x, rays.y), np.float32(1 / FAR_M))
+        index = np.ascontiguousarray(raster.index[half::SAMPLES, half::SAMPLES])
+        depth = 1.0 / np.maximum(raster.inverse_depth(index, rays.x, rays.y), np.float32(1 / FAR_M))
         ahead, left = rays.ego[..., 0] * depth, rays.ego[..., 1] * depth
-        up = rays.ego[..., 2] * depth + np.float32(stage.camera.height_m)
-        rotation, place = stage.pose(frame)
-        yaw = stage.scene.ego_poses[frame, 2]
+        up = rays.ego[..., 2] * depth + np.float32(raster_scene.camera.height_m)
+        rotation, camera_position = raster_scene.pose(frame)
+        yaw = raster_scene.scene.ego_poses[frame, 2]
         c, s = np.float32(np.cos(yaw)), np.float32(np.sin(yaw))
-        east = c * ahead - s * left + np.float32(place[0])
-        north = s * ahead + c * left + np.float32(place[1])
-        return cls(frame, fine, index, depth, ahead, left, up, east, north, rotation, place)
+        east = c * ahead - s * left + np.float32(camera_position[0])
+        north = s * ahead + c * left + np.float32(camera_position[1])
+        return cls(frame, raster, index, depth, ahead, left, up, east, north, rotation, camera_position)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from worldgen.rendering.meshes.mesh import Mesh, MeshBuilder, Paint, srgb
+from worldgen.rendering.meshes.mesh import Mesh, MeshBuilder, Paint, Size, scaled, srgb
 from worldgen.rendering.meshes.people import reach, sagittal
 
 
-def animal(variant: str, size_m: tuple[float, float, float], phase: np.ndarray, rng: np.random.Generator) -> Mesh:
+def animal(variant: str, size_m: Size, phase: np.ndarray, rng: np.random.Generator) -> Mesh:
     """A deer or a dog with swinging legs. phase: ``(T,)`` radians."""
     builder = MeshBuilder()
     length, width, height = size_m
@@ -23,9 +23,7 @@ def animal(variant: str, size_m: tuple[float, float, float], phase: np.ndarray, 
         knee = reach(hip, swing, leg * 0.52)
         hoof = reach(knee, swing * 0.4 - 0.1, leg * 0.48)
         builder.part().limb(hip, knee, (0.16 * back, 0.09 * back, 0.12 * back), coat)
-        builder.part().limb(
-            knee, hoof, (0.085 * back, 0.06 * back, 0.07 * back), coat.but(tuple(0.6 * c for c in coat.colour))
-        )
+        builder.part().limb(knee, hoof, (0.085 * back, 0.06 * back, 0.07 * back), coat.but(scaled(coat.colour, 0.6)))
     builder.part().loft(
         [
             (-0.40 * length, leg, back * 0.96, width * 0.34),

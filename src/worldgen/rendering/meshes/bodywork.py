@@ -1,4 +1,4 @@
-"""What vehicles share: paints, glass, wheels, lamps, cabins."""
+"""Parts that vehicles share: glass, wheels, lamps and cabins."""
 
 from __future__ import annotations
 
@@ -6,22 +6,6 @@ import numpy as np
 
 from worldgen.rendering.meshes.mesh import MeshBuilder, Paint, srgb
 
-CAR_COLOURS = tuple(
-    srgb(c)
-    for c in (
-        "#f2f2ee", "#e8e8e6", "#c9ccd0", "#9da1a6", "#6d7278", "#3c4045", "#1b1c1f", "#17181b", "#25406e", "#1f5a9c",
-        "#7d1f24", "#b3262b", "#1f4a3a", "#8a7a5c", "#d8b23a", "#c45a1f", "#5c7fa3", "#46303a",
-    )
-)  # fmt: skip
-"""Common car paints, white, grey and black first, as in registrations."""
-CAR_WEIGHTS = np.array([12, 8, 9, 8, 7, 6, 9, 6, 5, 6, 4, 5, 3, 3, 2, 2, 3, 2], float)
-VAN_COLOURS = tuple(
-    srgb(c) for c in ("#f4f4f2", "#f4f4f2", "#e9e9e9", "#d9dadb", "#2c4c86", "#e3b92f", "#8b1d22", "#3b3f44")
-)
-BOX_COLOURS = tuple(
-    srgb(c) for c in ("#f1f1ee", "#e6e6e4", "#dadde0", "#2d5fa8", "#b42a2a", "#2f7a4f", "#e0a12e", "#d6d2c4")
-)
-BUS_COLOURS = tuple(srgb(c) for c in ("#c3222a", "#e7b21d", "#1d5fae", "#2e8b57", "#e9e9e7", "#e2711d", "#5a2d82"))
 GLASS = Paint(srgb("#1a2226"), layer=2, gloss=0.35)
 BLACK = Paint(srgb("#121314"))
 TYRE = Paint(srgb("#17181a"))
@@ -29,7 +13,7 @@ CHROME = srgb("#aeb2b6")
 
 
 def wheels(builder: MeshBuilder, axles: list[float], width: float, radius: float, *, rim: bool = True) -> None:
-    """Tyres under the body (drawn first) and wheel faces on its flanks (drawn last)."""
+    """Tyres under the body (drawn first) and wheel discs on its flanks (drawn last). axles: x of each (m)."""
     thick = min(0.28, 0.14 * width)
     for x in axles:
         for side in (1, -1):
@@ -62,7 +46,7 @@ def plate(builder: MeshBuilder, x: float, box: tuple[float, float, float, float]
 
 
 def lamps(builder: MeshBuilder, length: float, width: float, heights: tuple[float, float, float, float]) -> None:
-    """Head and tail lamps with turn signals and plates; heights: front low, front high, rear low, rear high (m)."""
+    """Head and tail lamps with turn signals and number plates; heights: front low, high, rear low, high (m)."""
     f, r, w = length / 2 + 0.012, -length / 2 - 0.012, width / 2
     f0, f1, r0, r1 = heights
     for side, turn in ((1, "left"), (-1, "right")):
@@ -92,7 +76,7 @@ def cabin(
     width: float,
     paint: Paint,
 ) -> None:
-    """Cabin with screens and side windows. plan: x of rear foot, rear top, front top, front foot; heights: belt, roof (m)."""
+    """A cabin with windows. plan: x of rear foot, rear top, front top, front foot; heights: belt line, roof (m)."""
     rear, rear_top, front_top, front = plan
     belt, roof = heights
     low, top = width / 2, width / 2 * 0.80
@@ -104,7 +88,7 @@ def cabin(
     inside = corners.mean(0)
 
     def pane(a: int, b: int, c: int, d: int, span: tuple[float, float, float, float]) -> None:
-        # Bilinear cut of the cabin face a-b (foot) and d-c (top), pushed out a little so that it lies on it.
+        # A part of the cabin face with foot a-b and top d-c, by bilinear interpolation; it lies in the face.
         u0, u1, v0, v1 = span
         foot0, foot1 = corners[a], corners[b]
         top0, top1 = corners[d], corners[c]

@@ -6,23 +6,21 @@ import numpy as np
 
 from worldgen.rendering.meshes.bodywork import (
     BLACK,
-    CAR_COLOURS,
-    CAR_WEIGHTS,
     CHROME,
     GLASS,
-    VAN_COLOURS,
     cabin,
     lamps,
     plate,
     wheels,
 )
-from worldgen.rendering.meshes.mesh import MeshBuilder, Paint
+from worldgen.rendering.meshes.colours import draw_colour
+from worldgen.rendering.meshes.mesh import MeshBuilder, Paint, Size
 
 
-def car(builder: MeshBuilder, variant: str, size_m: tuple[float, float, float], rng: np.random.Generator) -> None:
+def car(builder: MeshBuilder, variant: str, size_m: Size, rng: np.random.Generator) -> None:
     """A passenger car: sedan, hatchback, SUV or estate."""
     length, width, height = size_m
-    colour = CAR_COLOURS[rng.choice(len(CAR_COLOURS), p=CAR_WEIGHTS / CAR_WEIGHTS.sum())]
+    colour = draw_colour("car", rng, weighted=True)
     body = Paint(colour, gloss=0.12)
     f = length / 2
     tall = variant == "suv"
@@ -39,7 +37,7 @@ def car(builder: MeshBuilder, variant: str, size_m: tuple[float, float, float], 
     builder.part().loft(stations, body)
     dark = BLACK.but(layer=1, detail=1)
     for side in (1, -1):
-        # A dark sill line and door gaps make the flank read as a car.
+        # A dark sill line and door gaps.
         y = side * (width / 2 + 0.004)
         builder.quad(
             [
@@ -71,14 +69,15 @@ def car(builder: MeshBuilder, variant: str, size_m: tuple[float, float, float], 
         builder.part().box((f * 0.27, side * (width / 2 + 0.07), belt + 0.06), (0.12, 0.18, 0.13), body.but(detail=1))
 
 
-def van(builder: MeshBuilder, size_m: tuple[float, float, float], rng: np.random.Generator) -> None:
+def van(builder: MeshBuilder, size_m: Size, rng: np.random.Generator) -> None:
     """A panel van."""
     length, width, height = size_m
-    body = Paint(VAN_COLOURS[rng.integers(len(VAN_COLOURS))], gloss=0.08)
+    body = Paint(draw_colour("van", rng), gloss=0.08)
     f, sill, belt = length / 2, 0.32, height * 0.54
     stations = [
-        (-f, sill, height * 0.97, width * 0.49), (-f + 0.15, sill, height, width * 0.5), (f * 0.42, sill, height, width * 0.5),
-        (f * 0.74, sill, belt, width * 0.5), (f - 0.12, sill, belt * 0.84, width * 0.48), (f, sill + 0.05, belt * 0.70, width * 0.45),
+        (-f, sill, height * 0.97, width * 0.49), (-f + 0.15, sill, height, width * 0.5),
+        (f * 0.42, sill, height, width * 0.5), (f * 0.74, sill, belt, width * 0.5),
+        (f - 0.12, sill, belt * 0.84, width * 0.48), (f, sill + 0.05, belt * 0.70, width * 0.45),
     ]  # fmt: skip
     builder.part().loft(stations, body, tumble=0.93)
     w = width / 2
@@ -126,14 +125,16 @@ def van(builder: MeshBuilder, size_m: tuple[float, float, float], rng: np.random
     wheels(builder, [-f * 0.58, f * 0.62], width, 0.34)
 
 
-def pickup(builder: MeshBuilder, size_m: tuple[float, float, float], rng: np.random.Generator) -> None:
+def pickup(builder: MeshBuilder, size_m: Size, rng: np.random.Generator) -> None:
     """A pickup with an open bed."""
     length, width, height = size_m
-    body = Paint(CAR_COLOURS[rng.integers(len(CAR_COLOURS))], gloss=0.1)
+    body = Paint(draw_colour("car", rng), gloss=0.1)
     f, sill, belt = length / 2, 0.42, height * 0.60
-    builder.part().loft(
-        [(-f, sill, belt, width * 0.49), (-f * 0.02, sill, belt, width * 0.5), (f * 0.36, sill, belt * 0.99, width * 0.5), (f - 0.15, sill, belt * 0.90, width * 0.49), (f, sill + 0.05, belt * 0.80, width * 0.46)], body
-    )  # fmt: skip
+    stations = [
+        (-f, sill, belt, width * 0.49), (-f * 0.02, sill, belt, width * 0.5), (f * 0.36, sill, belt * 0.99, width * 0.5),
+        (f - 0.15, sill, belt * 0.90, width * 0.49), (f, sill + 0.05, belt * 0.80, width * 0.46),
+    ]  # fmt: skip
+    builder.part().loft(stations, body)
     builder.quad(
         [
             (-f + 0.1, -width * 0.42, belt + 0.01),

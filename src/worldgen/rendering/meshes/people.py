@@ -6,35 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from worldgen.rendering.meshes.mesh import Mesh, MeshBuilder, Paint, srgb
+from worldgen.rendering.meshes.colours import draw_colour
+from worldgen.rendering.meshes.mesh import Colour, Mesh, MeshBuilder, Paint, Size, srgb
 
-SKINS = tuple(srgb(c) for c in ("#f0cdb0", "#dba882", "#c68a5e", "#8f5a3a", "#5b3826"))
-HAIRS = tuple(srgb(c) for c in ("#1a1512", "#3a2618", "#6b4a2a", "#b08a50", "#8a8a88", "#2a1a14"))
-TOPS = tuple(
-    srgb(c)
-    for c in (
-        "#c0272d",
-        "#2456a5",
-        "#e7e4dc",
-        "#1c1d20",
-        "#2f7d4a",
-        "#e0b02a",
-        "#7a3b8f",
-        "#d9702c",
-        "#5a6470",
-        "#8fb7d6",
-        "#b5566f",
-        "#3b3a2e",
-    )
-)
 NIGHT_CLOTH, VEST = srgb("#1c1d22"), srgb("#e8d21c")
-TROUSERS = tuple(srgb(c) for c in ("#1d2a45", "#22242a", "#4a4a4c", "#8a7b5e", "#2f3a2c", "#0f1013", "#5c4633"))
 SHOE = Paint(srgb("#141414"), detail=1)
 DARK = Paint(srgb("#151617"))
 
 
 def sagittal(x: np.ndarray | float, y: float, z: np.ndarray | float) -> np.ndarray:
-    """Points ``(T, 3)`` from numbers or arrays over frames."""
+    """Points ``(T, 3)`` at x, y, z (m), each a number or an array over frames."""
     x, z = np.atleast_1d(np.asarray(x, float)), np.atleast_1d(np.asarray(z, float))
     return np.stack(np.broadcast_arrays(x, np.full(1, y), z), -1)
 
@@ -47,7 +28,7 @@ def reach(start: np.ndarray, angle: np.ndarray | float, length: float) -> np.nda
 
 @dataclass(frozen=True)
 class Outfit:
-    """What someone wears: umbrella in rain, dark clothes that show little at night, or a worker's bright vest."""
+    """The clothes of a person. rain: may carry an umbrella. dark: dark clothes. vest: a high-visibility vest."""
 
     rain: bool = False
     dark: bool = False
@@ -55,12 +36,12 @@ class Outfit:
 
     def top(self, rng: np.random.Generator) -> Paint:
         """Paint of jacket or shirt."""
-        colour = TOPS[rng.integers(len(TOPS))]
+        colour = draw_colour("top", rng)
         return Paint(NIGHT_CLOTH if self.dark else VEST if self.vest else colour)
 
     def trousers(self, rng: np.random.Generator) -> Paint:
         """Paint of trousers."""
-        colour = TROUSERS[rng.integers(len(TROUSERS))]
+        colour = draw_colour("trousers", rng)
         return Paint(NIGHT_CLOTH if self.dark else colour)
 
 
@@ -68,7 +49,7 @@ PLAIN = Outfit()
 
 
 def pedestrian(
-    size_m: tuple[float, float, float],
+    size_m: Size,
     phase: np.ndarray,
     speed: np.ndarray,
     rng: np.random.Generator,
@@ -79,9 +60,9 @@ def pedestrian(
     height = size_m[2]
     builder = MeshBuilder()
     child = height < 1.45
-    skin = Paint(SKINS[rng.integers(len(SKINS))])
+    skin = Paint(draw_colour("skin", rng))
     top, legs = outfit.top(rng), outfit.trousers(rng)
-    hair = Paint(HAIRS[rng.integers(len(HAIRS))], detail=1)
+    hair = Paint(draw_colour("hair", rng), detail=1)
     coat = rng.random() < 0.35
     hip, shoulder = 0.49 * height, 0.80 * height
     head = (0.085 if child else 0.068) * height
@@ -130,9 +111,12 @@ def pedestrian(
 def _belongings(
     builder: MeshBuilder, heights: tuple[float, float], neck: np.ndarray, rng: np.random.Generator, *, rain: bool
 ) -> None:
-    """Some carry a backpack or a bag, and in the rain most hold an umbrella."""
+    """Add a backpack, a bag, or in rain an umbrella, each with some probability.
+
+    heights: of the body, the shoulder (m).
+    """
     height, shoulder = heights
-    colour = Paint(TOPS[rng.integers(len(TOPS))])
+    colour = Paint(draw_colour("top", rng))
     draw = rng.random()
     if rain and rng.random() < 0.65:
         canopy = neck + np.array([0.12, 0.0, 0.30 * height])
@@ -181,8 +165,8 @@ def _wheel(builder: MeshBuilder, x: float, radius: float, thick: float) -> None:
     builder.add(ring, faces, Paint(DARK.colour, two_sided=True), inside=np.array((x, 0, radius)))
 
 
-def _bicycle(builder: MeshBuilder, length: float, colour: tuple[float, float, float]) -> tuple[float, float]:
-    """Frame, fork, wheels; returns height of saddle and of the bars (m)."""
+def _bicycle(builder: MeshBuilder, length: float, colour: Colour) -> tuple[float, float]:
+    """Frame, fork and wheels; returns the heights of the saddle and of the handlebar (m)."""
     r = 0.34 * length / 1.8
     rear, front = -length / 2 + r, length / 2 - r
     saddle, bar = 2.75 * r, 2.95 * r
@@ -212,10 +196,10 @@ def _bicycle(builder: MeshBuilder, length: float, colour: tuple[float, float, fl
     return saddle, bar
 
 
-def bicycle(size_m: tuple[float, float, float], rng: np.random.Generator) -> Mesh:
+def bicycle(size_m: Size, rng: np.random.Generator) -> Mesh:
     """A bicycle without a rider."""
     builder = MeshBuilder()
-    _bicycle(builder, size_m[0], TOPS[rng.integers(len(TOPS))])
+    _bicycle(builder, size_m[0], draw_colour("top", rng))
     return builder.build()
 
 
@@ -227,9 +211,12 @@ def _rider(
     *,
     outfit: Outfit = PLAIN,
 ) -> np.ndarray:
-    """Torso, arms and head of someone seated; places: x, z of the seat and x, z of the hands (m). Returns the head's centre."""
+    """Torso, arms and head of a seated person; returns the centre of the head ``(1, 3)``.
+
+    places: x, z of the seat and x, z of the hands (m).
+    """
     seat, hands = places[:2], places[2:]
-    skin = Paint(SKINS[rng.integers(len(SKINS))])
+    skin = Paint(draw_colour("skin", rng))
     top = outfit.top(rng)
     hip = np.array([[seat[0], 0.0, seat[1]]])
     lean = 0.45 * (hands[0] - seat[0])
@@ -246,13 +233,11 @@ def _rider(
     return head
 
 
-def cyclist(
-    size_m: tuple[float, float, float], phase: np.ndarray, rng: np.random.Generator, *, outfit: Outfit = PLAIN
-) -> Mesh:
+def cyclist(size_m: Size, phase: np.ndarray, rng: np.random.Generator, *, outfit: Outfit = PLAIN) -> Mesh:
     """A bicycle with a pedalling rider. phase: ``(T,)`` crank angle in radians."""
     builder = MeshBuilder()
     length, _, height = size_m
-    saddle, bar = _bicycle(builder, length, TOPS[rng.integers(len(TOPS))])
+    saddle, bar = _bicycle(builder, length, draw_colour("top", rng))
     body = height * 0.98
     seat_x, crank = -0.20 * length / 1.8, np.array([-0.06 * length, 0.31 * length / 1.8])
     head = _rider(builder, (seat_x, saddle + 0.02, 0.37 * length / 1.8, bar + 0.03), body, rng, outfit=outfit)
@@ -269,7 +254,7 @@ def cyclist(
         builder.part().ball(
             head + np.array((-0.01, 0, 0.05)),
             (0.14, 0.105, 0.10),
-            Paint(TOPS[rng.integers(len(TOPS))]),
+            Paint(draw_colour("top", rng)),
             sides=7,
             bands=3,
         )
@@ -277,7 +262,7 @@ def cyclist(
 
 
 def _knee(hip: np.ndarray, foot: np.ndarray, bone: float) -> np.ndarray:
-    """Where the knee is, forward of the line from hip to foot, for two bones of equal length."""
+    """The knee ``(T, 3)``, in front of the line from hip to foot, for two bones of equal length (m)."""
     middle, along = (hip + foot) / 2, foot - hip
     half = np.linalg.norm(along[:, [0, 2]], axis=-1, keepdims=True) / 2
     out = np.sqrt(np.maximum(bone**2 - half**2, 0.0009))
@@ -285,11 +270,11 @@ def _knee(hip: np.ndarray, foot: np.ndarray, bone: float) -> np.ndarray:
     return middle + out * forward / np.maximum(np.linalg.norm(forward, axis=-1, keepdims=True), 1e-6)
 
 
-def motorbike(size_m: tuple[float, float, float], rng: np.random.Generator) -> Mesh:
+def motorbike(size_m: Size, rng: np.random.Generator) -> Mesh:
     """A motorcycle with a helmeted rider."""
     builder = MeshBuilder()
     length, _, height = size_m
-    colour = Paint(TOPS[rng.integers(len(TOPS))], gloss=0.1)
+    colour = Paint(draw_colour("top", rng), gloss=0.1)
     r = 0.31
     for x in (-length / 2 + r, length / 2 - r):
         builder.part().box((x, 0, r), (1.4 * r, 0.14, 2 * r), DARK)
@@ -316,7 +301,7 @@ def motorbike(size_m: tuple[float, float, float], rng: np.random.Generator) -> M
     builder.part().ball(
         head + np.array((0.0, 0, 0.02)),
         (0.17, 0.145, 0.165),
-        Paint(TOPS[rng.integers(len(TOPS))], gloss=0.2),
+        Paint(draw_colour("top", rng), gloss=0.2),
         sides=8,
         bands=4,
     )

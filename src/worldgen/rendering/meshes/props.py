@@ -1,4 +1,4 @@
-"""Meshes of things that stand or lie about: cones, boxes, lamps, signals, signs, rails, bins."""
+"""Meshes of street furniture and of objects on the road: cones, boxes, lamps, signals, signs, rails, bins."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from worldgen.rendering.meshes.mesh import Mesh, MeshBuilder, Paint, srgb
+from worldgen.rendering.meshes.mesh import Mesh, MeshBuilder, Paint, Size, scaled, srgb
 
 ORANGE = srgb("#f0641e")
 WHITE = srgb("#f2f2ee")
@@ -16,10 +16,9 @@ ARM_M = 1.6
 DARK_METAL = srgb("#3a3e42")
 CONCRETE = srgb("#b4b1a8")
 WOOD = srgb("#7a5c3c")
-SIGN_FACES = tuple(srgb(c) for c in ("#f4f4f4", "#1f57a8", "#f4f4f4", "#e8c21c", "#1f57a8", "#c81e1e"))
 
 
-def cone(size_m: tuple[float, float, float], rng: np.random.Generator) -> Mesh:
+def cone(size_m: Size, rng: np.random.Generator) -> Mesh:
     """A traffic cone with a foot plate and a reflective collar."""
     builder = MeshBuilder()
     length, _, height = size_m
@@ -32,7 +31,7 @@ def cone(size_m: tuple[float, float, float], rng: np.random.Generator) -> Mesh:
     return builder.build()
 
 
-def cargo_box(size_m: tuple[float, float, float], rng: np.random.Generator) -> Mesh:
+def cargo_box(size_m: Size, rng: np.random.Generator) -> Mesh:
     """A cardboard box with tape, or a wooden crate."""
     builder = MeshBuilder()
     length, width, height = size_m
@@ -67,7 +66,7 @@ def cargo_box(size_m: tuple[float, float, float], rng: np.random.Generator) -> M
     return builder.build()
 
 
-def tyre(size_m: tuple[float, float, float], rng: np.random.Generator) -> Mesh:
+def tyre(size_m: Size, rng: np.random.Generator) -> Mesh:
     """A truck tyre lying on the road, with torn tread beside it."""
     builder = MeshBuilder()
     radius, height = size_m[0] / 2, max(size_m[2], 0.12)
@@ -80,7 +79,10 @@ def tyre(size_m: tuple[float, float, float], rng: np.random.Generator) -> Mesh:
 def signal_head(
     builder: MeshBuilder, foot: tuple[float, float, float], height: float, *, facing: float = -1.0, glow: bool = True
 ) -> None:
-    """A three-lamp signal that faces +x or -x, its foot at ``foot``."""
+    """A three-lamp traffic signal at ``foot`` (m).
+
+    facing: 1 towards +x, -1 towards -x; glow: whether its lamps can be lit.
+    """
     x, y, z = foot
     width = height / 2.7
     middle = (x, y, z + height / 2)
@@ -98,14 +100,14 @@ def signal_head(
         )
 
 
-def signal(size_m: tuple[float, float, float]) -> Mesh:
+def signal(size_m: Size) -> Mesh:
     """A traffic signal's head alone, facing +x."""
     builder = MeshBuilder()
     signal_head(builder, (0.0, 0.0, 0.0), size_m[2], facing=1.0)
     return builder.build()
 
 
-def street_lamp(builder: MeshBuilder, size_m: tuple[float, float, float]) -> None:
+def street_lamp(builder: MeshBuilder, size_m: Size) -> None:
     """A tall mast with an arm that reaches along +x by ``ARM_M`` and a lamp under its end."""
     height, arm = size_m[2], max(size_m[0], ARM_M)
     steel = Paint(METAL)
@@ -115,7 +117,7 @@ def street_lamp(builder: MeshBuilder, size_m: tuple[float, float, float]) -> Non
     builder.part().box((arm, 0, height - 0.09), (0.60, 0.24, 0.05), Paint(srgb("#d8d4c4"), lamp="warm"))
 
 
-def sign(builder: MeshBuilder, size_m: tuple[float, float, float], rng: np.random.Generator) -> None:
+def sign(builder: MeshBuilder, size_m: Size, rng: np.random.Generator) -> None:
     """A post with a round, square or triangular traffic sign facing +x, or a wide board on two posts."""
     _, wide, height = size_m
     if wide > 1.5:
@@ -152,7 +154,7 @@ def sign(builder: MeshBuilder, size_m: tuple[float, float, float], rng: np.rando
     builder.disc((0.05, 0, top), radius, "x", Paint(METAL, layer=0), sides=sides, facing=-1.0)
 
 
-def construction_sign(builder: MeshBuilder, size_m: tuple[float, float, float], rng: np.random.Generator) -> None:
+def construction_sign(builder: MeshBuilder, size_m: Size, rng: np.random.Generator) -> None:
     """A diamond or arrow board on a trestle, facing -x."""
     height = max(size_m[2], 1.2)
     half = min(0.5, height * 0.36)
@@ -180,8 +182,8 @@ def construction_sign(builder: MeshBuilder, size_m: tuple[float, float, float], 
     builder.part().box((-0.02, 0, height + 0.08), (0.14, 0.18, 0.16), Paint(srgb("#e0a020"), lamp="beacon", detail=1))
 
 
-def barrier(builder: MeshBuilder, size_m: tuple[float, float, float], *, striped: bool) -> None:
-    """A concrete wall, or a red and white works barrier, along x in pieces."""
+def barrier(builder: MeshBuilder, size_m: Size, *, striped: bool) -> None:
+    """A concrete barrier, or a red and white construction barrier, along x in parts."""
     length, width, height = size_m
     pieces = max(1, round(length / (1.0 if striped else 4.0)))
     cuts = np.linspace(-length / 2, length / 2, pieces + 1)
@@ -196,7 +198,7 @@ def barrier(builder: MeshBuilder, size_m: tuple[float, float, float], *, striped
             builder.part().box(((a + b) / 2, 0, height / 2), (b - a - 0.04, width, height), Paint(CONCRETE), taper=1.0)
 
 
-def guard_rail(builder: MeshBuilder, size_m: tuple[float, float, float]) -> None:
+def guard_rail(builder: MeshBuilder, size_m: Size) -> None:
     """A steel rail on posts along x."""
     length, _, height = size_m
     pieces = max(1, round(length / 4.0))
@@ -216,7 +218,7 @@ def guard_rail(builder: MeshBuilder, size_m: tuple[float, float, float]) -> None
         builder.part().box((a + 0.1, 0, height * 0.42), (0.10, 0.10, height * 0.84), Paint(srgb("#7d8286"), detail=1))
 
 
-def fence(builder: MeshBuilder, size_m: tuple[float, float, float], rng: np.random.Generator) -> None:
+def fence(builder: MeshBuilder, size_m: Size, rng: np.random.Generator) -> None:
     """A garden fence of rails and posts along x."""
     length, _, height = size_m
     colour = (srgb("#e6e4dc"), WOOD, srgb("#5a4a36"))[int(rng.integers(3))]
@@ -225,10 +227,10 @@ def fence(builder: MeshBuilder, size_m: tuple[float, float, float], rng: np.rand
     for a, b in pairwise(cuts):
         for z in (0.3, 0.62, 0.92):
             builder.part().box(((a + b) / 2, 0, z * height), (b - a, 0.04, 0.14 * height), Paint(colour))
-        builder.part().box((a, 0, height / 2), (0.10, 0.10, height), Paint(tuple(0.8 * c for c in colour), detail=1))
+        builder.part().box((a, 0, height / 2), (0.10, 0.10, height), Paint(scaled(colour, 0.8), detail=1))
 
 
-def bus_stop(builder: MeshBuilder, size_m: tuple[float, float, float]) -> None:
+def bus_stop(builder: MeshBuilder, size_m: Size) -> None:
     """A shelter with glass walls, a bench and a lit panel, open towards +y."""
     length, width, height = max(size_m[0], 2.5), max(size_m[1], 1.2), max(size_m[2], 2.3)
     glass = Paint(srgb("#5f7a80"), two_sided=True, gloss=0.3)
@@ -249,9 +251,9 @@ def bus_stop(builder: MeshBuilder, size_m: tuple[float, float, float]) -> None:
     builder.part().box((0, 0, height), (length + 0.3, width + 0.3, 0.12), Paint(srgb("#4a5157")))
 
 
-def bin_(builder: MeshBuilder, size_m: tuple[float, float, float], rng: np.random.Generator) -> None:
+def bin_(builder: MeshBuilder, size_m: Size, rng: np.random.Generator) -> None:
     """A wheelie bin."""
     length, width, height = size_m
     colour = (srgb("#2c5a36"), srgb("#2f3338"), srgb("#2b4a7a"), srgb("#7a4a20"))[int(rng.integers(4))]
     builder.part().box((0, 0, height * 0.46), (length * 0.92, width * 0.92, height * 0.92), Paint(colour))
-    builder.part().box((0, 0, height * 0.96), (length, width, height * 0.08), Paint(tuple(0.6 * c for c in colour)))
+    builder.part().box((0, 0, height * 0.96), (length, width, height * 0.08), Paint(scaled(colour, 0.6)))

@@ -8,16 +8,14 @@ import numpy as np
 
 from worldgen.rendering.meshes.bodywork import (
     BLACK,
-    BOX_COLOURS,
-    BUS_COLOURS,
-    CAR_COLOURS,
     CHROME,
     GLASS,
     TYRE,
     plate,
     wheels,
 )
-from worldgen.rendering.meshes.mesh import MeshBuilder, Paint, srgb
+from worldgen.rendering.meshes.colours import colours, draw_colour
+from worldgen.rendering.meshes.mesh import Colour, MeshBuilder, Paint, Size, scaled, srgb
 
 
 def _cargo(
@@ -25,9 +23,12 @@ def _cargo(
     plan: tuple[float, float],
     heights: tuple[float, float],
     width: float,
-    colour: tuple[float, float, float],
+    colour: Colour,
 ) -> None:
-    """A cargo box from x to x, cut along its length so that it sorts well; with doors and a stripe."""
+    """A cargo box with doors and a stripe, cut along its length so that its parts sort by distance.
+
+    plan: x of rear and front; heights: bottom and top (m).
+    """
     (rear, front), (low, high) = plan, heights
     cuts = np.linspace(rear, front, max(2, round((front - rear) / 4.0) + 1))
     paint = Paint(colour, gloss=0.05)
@@ -44,7 +45,7 @@ def _cargo(
             mid = low + 0.45 * (high - low)
             builder.quad(
                 [(a, y, mid), (b, y, mid), (b, y, mid + 0.35), (a, y, mid + 0.35)],
-                Paint(tuple(0.25 * c for c in colour), layer=1, detail=1),
+                Paint(scaled(colour, 0.25), layer=1, detail=1),
                 inside=((a + b) / 2, 0, 1),
             )
         if a == cuts[0]:
@@ -53,7 +54,7 @@ def _cargo(
                     builder,
                     rear - 0.01,
                     (y0, y1, low + 0.06, high - 0.06),
-                    Paint(tuple(0.82 * c for c in colour), layer=1, detail=1),
+                    Paint(scaled(colour, 0.82), layer=1, detail=1),
                 )
                 plate(
                     builder,
@@ -90,9 +91,7 @@ def _truck_rear(builder: MeshBuilder, rear: float, width: float) -> None:
     plate(builder, rear - 0.01, (-0.26, 0.26, 0.66, 0.78), Paint(srgb("#d9d8c8"), layer=6, detail=1))
 
 
-def _cab(
-    builder: MeshBuilder, plan: tuple[float, float], height: float, width: float, colour: tuple[float, float, float]
-) -> None:
+def _cab(builder: MeshBuilder, plan: tuple[float, float], height: float, width: float, colour: Colour) -> None:
     """A truck cab with a wide flat windscreen, steps, grille and lamps."""
     rear, front = plan
     w, belt = width / 2, height * 0.55
@@ -146,36 +145,36 @@ def _cab(
     plate(builder, front + 0.03, (-w * 0.95, w * 0.95, 0.45, 0.58), BLACK.but(layer=5, detail=1))
 
 
-def box_truck(builder: MeshBuilder, size_m: tuple[float, float, float], rng: np.random.Generator) -> None:
+def box_truck(builder: MeshBuilder, size_m: Size, rng: np.random.Generator) -> None:
     """A rigid truck with a box."""
     length, width, height = size_m
     f = length / 2
-    colour = BOX_COLOURS[rng.integers(len(BOX_COLOURS))]
+    colour = draw_colour("cargo_box", rng)
     cab_rear = f - min(2.1, 0.3 * length)
     wheels(builder.part(), [-f * 0.55, f - 0.95], width * 0.96, 0.46)
     builder.box((-0.3, 0, 0.75), (length * 0.86, width * 0.7, 0.32), BLACK.but(layer=-10))
-    _cab(builder, (cab_rear, f), min(2.7, height * 0.84), width * 0.95, BOX_COLOURS[rng.integers(4)])
+    _cab(builder, (cab_rear, f), min(2.7, height * 0.84), width * 0.95, colours("cargo_box")[rng.integers(4)])
     _cargo(builder, (-f, cab_rear - 0.1), (0.98, height), width, colour)
     _truck_rear(builder, -f, width)
 
 
-def semi_truck(builder: MeshBuilder, size_m: tuple[float, float, float], rng: np.random.Generator) -> None:
+def semi_truck(builder: MeshBuilder, size_m: Size, rng: np.random.Generator) -> None:
     """A tractor with a long trailer."""
     length, width, height = size_m
     f = length / 2
-    colour = BOX_COLOURS[rng.integers(len(BOX_COLOURS))]
+    colour = draw_colour("cargo_box", rng)
     wheels(builder.part(), [-f + 1.3, -f + 2.5, -f + 3.7, f - 4.2, f - 1.2], width * 0.97, 0.5)
     builder.box((0, 0, 0.8), (length * 0.9, width * 0.6, 0.36), BLACK.but(layer=-10))
-    _cab(builder, (f - 2.3, f), min(3.4, height * 0.88), width * 0.96, CAR_COLOURS[rng.integers(len(CAR_COLOURS))])
+    _cab(builder, (f - 2.3, f), min(3.4, height * 0.88), width * 0.96, draw_colour("car", rng))
     _cargo(builder, (-f, f - 2.7), (1.08, height), width, colour)
     _truck_rear(builder, -f, width)
 
 
-def bus(builder: MeshBuilder, size_m: tuple[float, float, float], rng: np.random.Generator) -> None:
+def bus(builder: MeshBuilder, size_m: Size, rng: np.random.Generator) -> None:
     """A city bus."""
     length, width, height = size_m
     f, w = length / 2, width / 2
-    colour = BUS_COLOURS[rng.integers(len(BUS_COLOURS))]
+    colour = draw_colour("bus", rng)
     paint, light = Paint(colour, gloss=0.1), Paint(srgb("#dedfdc"), layer=1)
     low, belt, top = 0.34, height * 0.40, height * 0.82
     cuts = np.linspace(-f, f, max(3, round(length / 3.6) + 1))
@@ -249,6 +248,7 @@ def bus(builder: MeshBuilder, size_m: tuple[float, float, float], rng: np.random
 
 
 def _bus_lamps(builder: MeshBuilder, x: float, w: float, lamp: str) -> None:
+    """Head or tail lamps with turn signals at ``x``; w: half width (m)."""
     colour = srgb("#7a1212") if lamp == "tail" else srgb("#d9dee0")
     for side, turn in ((1, "left"), (-1, "right")):
         plate(builder, x, (side * w * 0.70, side * w * 0.95, 0.62, 0.90), Paint(colour, layer=6, lamp=lamp))

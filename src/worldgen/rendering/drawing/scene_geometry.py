@@ -1,4 +1,4 @@
-"""The whole scene as arrays of faces: ground, surroundings and agents over all frames."""
+"""The scene geometry as arrays of faces: ground, static objects, and agents over all frames."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from worldgen.rendering.drawing.ground import SEM, SEMANTICS, ground_faces
 from worldgen.rendering.meshes import people, props
 from worldgen.rendering.meshes.animals import animal
 from worldgen.rendering.meshes.mesh import Mesh, padded
-from worldgen.rendering.meshes.surroundings import surroundings
+from worldgen.rendering.meshes.static_objects import static_mesh
 from worldgen.rendering.meshes.vehicles import add_door, vehicle
 
 STATIC_SEMANTICS = {"building": "building", "tree": "vegetation", "bush": "vegetation", "hedge": "vegetation"}
@@ -21,14 +21,16 @@ STATIC_SEMANTICS = {"building": "building", "tree": "vegetation", "bush": "veget
 
 @dataclass(frozen=True, eq=False)
 class Faces:
-    """F faces of one kind of thing; vertices move over T frames, or stand still (T = 1).
+    """F polygons with V vertices over T frames; T is 1 for geometry that does not move.
 
-    vertices: ``(T, V, 3)`` float32 world m. corners: ``(F, MAX_CORNERS)`` int32 vertex numbers, the last repeated;
-    counts ``(F,)``. normals: ``(T, F, 3)`` float32. colour ``(F, 3)``. layer, detail, lamp, texture, two_sided, gloss,
-    grain, snow, mirror, semantic, track: ``(F,)``. part, group: ``(F,)`` numbers of convex part and of thing.
-    part_centre ``(T, P, 3)``, group_centre ``(T, G, 3)``; group_radius ``(G,)`` m; group_width ``(G,)`` m,
-    second largest side; agent: ``(G,)`` index into
-    ``scene.agents`` or -1. frame: ``(F, 4)`` wall texture axes: direction x y, offset along it, foot height.
+    vertices: ``(T, V, 3)`` float32 world m. corners: ``(F, MAX_CORNERS)`` int32 vertex numbers, the last repeated.
+    counts: ``(F,)`` corners of each face. normals: ``(T, F, 3)`` float32. colour: ``(F, 3)`` linear albedo. layer,
+    detail, lamp, texture, two_sided, gloss: ``(F,)``, see :class:`worldgen.rendering.meshes.mesh.Paint`. grain, snow,
+    mirror: ``(F,)``, see :class:`worldgen.rendering.drawing.ground.GroundFaces`. semantic, track: ``(F,)`` class code
+    and track id (0: none). part, group: ``(F,)`` numbers of the convex part and of the object. part_centre:
+    ``(T, P, 3)``, group_centre: ``(T, G, 3)`` world m. group_radius: ``(G,)`` m. group_width: ``(G,)`` m, the second
+    largest side. agent: ``(G,)`` index into ``scene.agents``, or -1. texture_axes: ``(F, 4)`` direction x y of the wall
+    texture, offset along it (m), height of its foot (m).
     """
 
     vertices: np.ndarray
@@ -54,14 +56,17 @@ class Faces:
     group_radius: np.ndarray
     group_width: np.ndarray
     agent: np.ndarray
-    frame: np.ndarray
+    texture_axes: np.ndarray
 
 
 def face_normals(vertices: np.ndarray, corners: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Unit normals ``(T, F, 3)`` by Newell's sum over a quad (three spread corners would fail on slivers)."""
+    """Unit normals ``(T, F, 3)`` float32 from four spread corners; three could be collinear on slivers.
+
+    vertices: ``(T, V, 3)``. corners: ``(F, MAX_CORNERS)``. counts: ``(F,)``.
+    """
     spread = [np.zeros_like(counts), counts // 4, counts // 2, (3 * counts) // 4]
     a, b, c, d = (vertices[:, np.take_along_axis(corners, k[:, None], 1)[:, 0]] for k in spread)
-    # A quad's normal is the cross product of its diagonals; for triangles d falls on c.
+    # The normal of a quad is the cross product of its diagonals. Triangles are replaced below.
     quad = np.cross(c - a, d - b)
     flat = counts == 3
     quad[:, flat] = np.cross(
@@ -71,11 +76,12 @@ def face_normals(vertices: np.ndarray, corners: np.ndarray, counts: np.ndarray) 
     return (quad / np.maximum(np.linalg.norm(quad, axis=-1, keepdims=True), 1e-9)).astype(np.float32)
 
 
-def placed(
-    mesh: Mesh, poses: np.ndarray, *, lean_rad: np.ndarray | None = None, shift: np.ndarray | None = None
-) -> np.ndarray:
-    """World vertices ``(T, V, 3)`` of a mesh at poses ``(T, 4)`` x y z yaw; ``lean_rad`` tips it forward about its foot."""
-    local = mesh.vertices + (0 if shift is None else shift)
+def placed(mesh: Mesh, poses: np.ndarray, *, lean_rad: np.ndarray | None = None) -> np.ndarray:
+    """World vertices ``(T, V, 3)`` of a mesh at poses ``(T, 4)`` x y z yaw.
+
+    lean_rad: ``(T,)`` forward tilt about its foot.
+    """
+    local = mesh.vertices
     if lean_rad is not None and np.any(lean_rad):
         c, s = np.cos(lean_rad)[:, None], np.sin(lean_rad)[:, None]
         x, y, z = local[..., 0], local[..., 1], local[..., 2]
@@ -88,32 +94,36 @@ def placed(
 
 
 def agent_mesh(agent: Agent, *, rain: bool) -> Mesh:
-    """The mesh of an agent over all frames."""
+    """The mesh of an agent over all frames. rain: pedestrians may carry an umbrella."""
     rng = numpy_rng("agent", agent.variant, agent.style)
     size, phase = agent.size_m, np.asarray(agent.gait_phase, float)
     if agent.kind == "bicycle":
         return people.bicycle(size, rng)
     outfit = people.Outfit(rain=rain, dark=not agent.reflective, vest="worker" in agent.role)
-    walk = lambda: people.pedestrian(size, phase, np.abs(agent.speed_mps), rng, outfit=outfit)  # noqa: E731
-    beast = lambda: animal(agent.variant, size, phase, rng)  # noqa: E731
-    makers = {
-        "adult": walk, "elder": walk, "child": walk, "deer": beast, "dog": beast,
-        "bicycle": lambda: people.cyclist(size, phase, rng, outfit=outfit), "motorbike": lambda: people.motorbike(size, rng),
-        "cone": lambda: props.cone(size, rng), "cargo_box": lambda: props.cargo_box(size, rng),
-        "tyre": lambda: props.tyre(size, rng), "signal": lambda: props.signal(size),
+    walker = lambda: people.pedestrian(size, phase, np.abs(agent.speed_mps), rng, outfit=outfit)  # noqa: E731
+    animal_mesh = lambda: animal(agent.variant, size, phase, rng)  # noqa: E731
+    builders = {
+        "adult": walker, "elder": walker, "child": walker, "deer": animal_mesh, "dog": animal_mesh,
+        "bicycle": lambda: people.cyclist(size, phase, rng, outfit=outfit),
+        "motorbike": lambda: people.motorbike(size, rng), "cone": lambda: props.cone(size, rng),
+        "cargo_box": lambda: props.cargo_box(size, rng), "tyre": lambda: props.tyre(size, rng),
+        "signal": lambda: props.signal(size),
     }  # fmt: skip
-    if agent.variant in makers:
-        return makers[agent.variant]()
+    if agent.variant in builders:
+        return builders[agent.variant]()
     return add_door(vehicle(agent.variant, size, rng), agent)
 
 
 def agent_semantic(agent: Agent) -> int:
     """Code of an agent in the semantic raster."""
-    return len(SEMANTICS) + CLASSES.index(agent.label) if agent.label is not None else SEM["thing"]
+    return len(SEMANTICS) + CLASSES.index(agent.label) if agent.label is not None else SEM["object"]
 
 
 def _joined(pieces: list[tuple[Mesh, np.ndarray, int, int, int]], frames: int) -> Faces:
-    """Faces of placed meshes. pieces: mesh, world vertices, semantic, track, agent index."""
+    """The faces of placed meshes.
+
+    pieces: (mesh, world vertices, semantic code, track id, agent index) of each object.
+    """
     vertices = np.concatenate([np.broadcast_to(v, (frames, *v.shape[1:])) for _, v, *_ in pieces], 1).astype(np.float32)
     first_vertex = np.cumsum([0] + [v.shape[1] for _, v, *_ in pieces])
     sizes = [len(mesh.counts) for mesh, *_ in pieces]
@@ -144,17 +154,19 @@ def _joined(pieces: list[tuple[Mesh, np.ndarray, int, int, int]], frames: int) -
     per_face = lambda values, dtype: np.repeat(np.array(values, dtype), sizes)  # noqa: E731
     return Faces(
         vertices=vertices, corners=corners, counts=counts, normals=normals, **column,
-        grain=np.zeros(len(counts), np.float32), snow=np.ones(len(counts), np.float32), mirror=np.zeros(len(counts), np.float32),
-        semantic=per_face([p[2] for p in pieces], np.uint8), track=per_face([p[3] for p in pieces], np.int32),
-        part=part, group=group, part_centre=(part_centre / weights[:, None]).astype(np.float32),
-        group_centre=((low + high) / 2).astype(np.float32), group_radius=(np.linalg.norm(high - low, axis=-1).max(0) / 2).astype(np.float32),
-        group_width=np.sort((high - low).max(0), -1)[:, 1].astype(np.float32),
-        agent=np.array([p[4] for p in pieces]), frame=_wall_frames(vertices[0], corners, normals[0]),
+        grain=np.zeros(len(counts), np.float32), snow=np.ones(len(counts), np.float32),
+        mirror=np.zeros(len(counts), np.float32), semantic=per_face([p[2] for p in pieces], np.uint8),
+        track=per_face([p[3] for p in pieces], np.int32), part=part, group=group,
+        part_centre=(part_centre / weights[:, None]).astype(np.float32),
+        group_centre=((low + high) / 2).astype(np.float32),
+        group_radius=(np.linalg.norm(high - low, axis=-1).max(0) / 2).astype(np.float32),
+        group_width=np.sort((high - low).max(0), -1)[:, 1].astype(np.float32), agent=np.array([p[4] for p in pieces]),
+        texture_axes=_texture_axes(vertices[0], corners, normals[0]),
     )  # fmt: skip
 
 
-def _wall_frames(vertices: np.ndarray, corners: np.ndarray, normals: np.ndarray) -> np.ndarray:
-    """Texture axes of faces: a horizontal direction along the face, its offset, and the foot."""
+def _texture_axes(vertices: np.ndarray, corners: np.ndarray, normals: np.ndarray) -> np.ndarray:
+    """Wall texture axes ``(F, 4)``: a horizontal direction x y along the face, the offset along it, the foot (m)."""
     direction = np.stack([-normals[:, 1], normals[:, 0]], 1)
     length = np.linalg.norm(direction, axis=1, keepdims=True)
     direction = np.where(length > 0.2, direction / np.maximum(length, 1e-9), [[1.0, 0.0]])
@@ -170,30 +182,23 @@ def agent_faces(scene: Scene) -> Faces | None:
     pieces = []
     for index, agent in enumerate(scene.agents):
         mesh = agent_mesh(agent, rain=rain)
-        pieces.append(
-            (
-                mesh,
-                placed(mesh, np.asarray(agent.poses, float), lean_rad=agent.lean_rad),
-                agent_semantic(agent),
-                agent.track_id,
-                index,
-            )
-        )
+        vertices = placed(mesh, np.asarray(agent.poses, float), lean_rad=agent.lean_rad)
+        pieces.append((mesh, vertices, agent_semantic(agent), agent.track_id, index))
     return _joined(pieces, scene.num_frames) if pieces else None
 
 
 def static_faces(scene: Scene) -> Faces | None:
-    """Faces of everything that stands still, or None without any."""
+    """Faces of all static objects, or None without any."""
     pieces = []
     for static in scene.statics:
-        mesh = surroundings(static.kind, static.size_m, static.style)
+        mesh = static_mesh(static.kind, static.size_m, static.style)
         pose = np.array([[*static.position_m, static.yaw_rad]], float)
         pieces.append((mesh, placed(mesh, pose), SEM[STATIC_SEMANTICS.get(static.kind, "structure")], 0, -1))
     return _joined(pieces, 1) if pieces else None
 
 
 def road_faces(scene: Scene) -> Faces:
-    """Faces of the ground, in drawing order by ``layer``; perhaps none."""
+    """Faces of the ground in drawing order by ``layer``; may be empty."""
     ground = ground_faces(scene.road)
     counts = np.array([len(c) for c in ground.corners], np.int32)
     number = len(counts)
@@ -202,10 +207,11 @@ def road_faces(scene: Scene) -> Faces:
     zeros = np.zeros(number, np.int32)
     return Faces(
         vertices=vertices, corners=corners, counts=counts, normals=face_normals(vertices, corners, counts),
-        colour=np.array(ground.colour, np.float32).reshape(-1, 3), layer=np.arange(number), detail=zeros, lamp=zeros, texture=zeros,
-        two_sided=zeros.astype(bool), gloss=zeros.astype(np.float32), grain=np.array(ground.grain, np.float32),
-        snow=np.array(ground.snow, np.float32), mirror=np.array(ground.mirror, np.float32),
-        semantic=np.array(ground.semantic, np.uint8), track=zeros, part=zeros, group=zeros,
-        part_centre=np.zeros((1, 1, 3), np.float32), group_centre=np.zeros((1, 1, 3), np.float32),
-        group_radius=np.array([1e6], np.float32), group_width=np.array([1e6], np.float32), agent=np.array([-1]), frame=np.zeros((number, 4), np.float32),
+        colour=np.array(ground.colour, np.float32).reshape(-1, 3), layer=np.arange(number), detail=zeros, lamp=zeros,
+        texture=zeros, two_sided=zeros.astype(bool), gloss=zeros.astype(np.float32),
+        grain=np.array(ground.grain, np.float32), snow=np.array(ground.snow, np.float32),
+        mirror=np.array(ground.mirror, np.float32), semantic=np.array(ground.semantic, np.uint8), track=zeros,
+        part=zeros, group=zeros, part_centre=np.zeros((1, 1, 3), np.float32),
+        group_centre=np.zeros((1, 1, 3), np.float32), group_radius=np.array([1e6], np.float32),
+        group_width=np.array([1e6], np.float32), agent=np.array([-1]), texture_axes=np.zeros((number, 4), np.float32),
     )  # fmt: skip
