@@ -4,46 +4,22 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import cv2
 import pytest
+from jinja2 import UndefinedError
+from markupsafe import escape
 
 from tests.data.samples import make_sample
+from tests.data.view.html_page import HtmlPage
 from worldgen.core.errors import InputError
 from worldgen.data.dataset.index import DataSet, build_index
 from worldgen.data.dataset.shards import ShardWriter
 from worldgen.data.video.reading import probe
 from worldgen.data.view.page import write_page
+from worldgen.data.view.page_templates import page_environment, spaced
 
 EVIL = '</script><script>alert(1)</script><img src=x onerror="alert(2)"> "quotes\' & <b>'
-
-
-class Page(HTMLParser):
-    VOID = frozenset({"meta", "input", "br", "img", "link", "hr"})
-
-    def __init__(self, text):
-        super().__init__(convert_charrefs=True)
-        self.tags, self.open, self.references, self.texts, self.scripts = [], [], [], [], []
-        self.feed(text)
-        self.close()
-        assert self.open == [], f"never closed: {self.open}"
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-        self.references += [value for name, value in attributes if name in ("src", "href", "poster")]
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-
-    def handle_endtag(self, tag):
-        assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-1:]}"
-        self.open.pop()
-
-    def handle_data(self, data):
-        (self.scripts if self.open[-1:] == ["script"] else self.texts).append(data)
 
 
 @pytest.fixture
@@ -60,7 +36,7 @@ def test_every_file_is_there_and_nothing_is_fetched(data, tmp_path):
     folder = tmp_path / "page"
     assert write_page(data, folder) == ["k0", "k1", "k2"]
     text = (folder / "index.html").read_text("utf-8")
-    page = Page(text)
+    page = HtmlPage(text)
     assert sorted(page.references) == ["clips/k0.mp4", "clips/k1.mp4", "clips/k2.mp4", "sheet.png"]
     for reference in page.references:
         assert (folder / reference).is_file()
@@ -73,7 +49,7 @@ def test_every_file_is_there_and_nothing_is_fetched(data, tmp_path):
 
 def test_captions_cannot_break_out(data, tmp_path):
     write_page(data, tmp_path / "page", title=EVIL)
-    page = Page((tmp_path / "page/index.html").read_text("utf-8"))
+    page = HtmlPage((tmp_path / "page/index.html").read_text("utf-8"))
     assert EVIL in page.texts  # shown as it is
     assert not any("onerror" in attributes or tag in ("b", "x", "y", "img") for tag, attributes in page.tags)
     kinds = [attributes.get("type") for tag, attributes in page.tags if tag == "script"]
@@ -85,7 +61,7 @@ def test_captions_cannot_break_out(data, tmp_path):
 
 def test_what_is_known_is_shown(data, tmp_path):
     write_page(data, tmp_path / "page")
-    page = Page((tmp_path / "page/index.html").read_text("utf-8"))
+    page = HtmlPage((tmp_path / "page/index.html").read_text("utf-8"))
     text = " ".join(page.texts)
     assert "5.0 to 9.0 m/s over 0.6 s" in text and "-5.7 to 11.5 °/s over 0.6 s" in text
     assert "quarantined: blurry" in text and "CC0-1.0" in text
@@ -100,3 +76,13 @@ def test_limit_spreads(data, tmp_path):
         write_page(data, tmp_path / "page", limit=0)
     with pytest.raises(InputError, match="no samples"):
         write_page(data.select("test"), tmp_path / "page")
+
+
+def test_templates_escape_and_refuse_unknown_names():
+    environment = page_environment()
+    assert environment.from_string("{{ text }}").render(text=EVIL) == str(escape(EVIL))
+    with pytest.raises(UndefinedError):
+        environment.from_string("{{ never_given }}").render()
+    assert [spaced(name) for name in ("control_speed_mps", "traffic_light", "fog")] == [
+        "control speed, m/s", "traffic light", "fog",
+    ]  # fmt: skip

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import ImageFont
 
 from tests.data.samples import make_clip, make_labels
 from worldgen.core.errors import InputError
 from worldgen.core.labels import CLASSES, Labels
-from worldgen.data.view.sheet import CLASS_COLOURS, _font, contact_sheet, draw_labels, wrap
+from worldgen.data.view.sheet import CLASS_COLOURS, contact_sheet, draw_labels, wrap
 
 
 def near(picture, colour, tolerance=40):
@@ -99,7 +100,7 @@ def test_bad_sheet(bad):
 
 
 def test_wrap_keeps_the_width():
-    font = _font(16)
+    font = ImageFont.load_default(16)
     for text in ("", "short", "many words " * 40, "x" * 500):
         lines = wrap(text, 200, font, max_lines=2)
         assert len(lines) <= 2 and all(font.getlength(line) <= 200 for line in lines)

@@ -1,4 +1,4 @@
-"""The report: every number of the run is on the page, nothing is fetched, nothing from the data becomes markup, it renders."""
+"""The report: every number of the run is on the page, nothing is fetched, nothing from the data becomes markup."""
 
 from __future__ import annotations
 
@@ -6,61 +6,62 @@ import dataclasses
 import json
 import shutil
 import subprocess
-from html.parser import HTMLParser
 
 import cv2
 import numpy as np
 import pytest
 
 from tests.data.samples import make_sample
+from tests.data.view.html_page import HtmlPage
 from worldgen.core.errors import InputError
 from worldgen.data.dataset.index import DataSet, build_index
 from worldgen.data.dataset.shards import ShardWriter
-from worldgen.generation.report.charts import bars, grid, histogram, number, scatter
-from worldgen.generation.report.report import gather, margins, sections, write_report
+from worldgen.generation.report.charts import acceptance_grid, bars, heat_map, histogram, number, scatter
+from worldgen.generation.report.report import chosen_clips, margins, write_report
+from worldgen.generation.report.report_data import gather
 
 EVIL = '</script><script>alert(1)</script><img src=x onerror="alert(2)"> "q\' & <b>'
-VOID = frozenset({"meta", "input", "br", "img", "link", "hr"})
-
-
-class Page(HTMLParser):
-    """Tags, texts and references of a page whose elements all close."""
-
-    def __init__(self, text):
-        super().__init__(convert_charrefs=True)
-        self.tags, self.open, self.references, self.texts = [], [], [], []
-        self.feed(text)
-        self.close()
-        assert self.open == [], f"never closed: {self.open}"
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-        self.references += [value for name, value in attributes if name in ("src", "href", "poster")]
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-
-    def handle_endtag(self, tag):
-        assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-1:]}"
-        self.open.pop()
-
-    def handle_data(self, data):
-        self.texts.append(data)
 
 
 def run_record() -> dict:
     cells = [
-        {"key": "a", "label": "fog x day", "quota": 4, "state": "met", "accepted": 4, "attempts": 5, "reasons": {"sharpness": 1}, "seconds": 90.0, "why": ""},
-        {"key": "b", "label": EVIL, "quota": 9, "state": "stopped", "accepted": 0, "attempts": 3, "reasons": {EVIL: 2}, "seconds": 60.0, "why": EVIL},
-    ]  # fmt: skip
+        {
+            "key": "a",
+            "label": "fog x day",
+            "quota": 4,
+            "state": "met",
+            "accepted": 4,
+            "attempts": 5,
+            "reasons": {"sharpness": 1},
+            "seconds": 90.0,
+            "why": "",
+        },
+        {
+            "key": "b",
+            "label": EVIL,
+            "quota": 9,
+            "state": "stopped",
+            "accepted": 0,
+            "attempts": 3,
+            "reasons": {EVIL: 2},
+            "seconds": 60.0,
+            "why": EVIL,
+        },
+    ]
     gate = {"bounds": {"sharpness": {"low": 1.5, "high": None}, "flicker": {"low": None, "high": 2.0}}}
     return {
-        "report_version": 1, "cells": cells, "quota": 13, "accepted": 4, "attempts": 8, "met": False,
-        "reasons": {"sharpness": 1, EVIL: 2}, "worker_seconds": {"all": 150.0, "model": 100.0, "score": 30.0},
-        "minutes_per_accepted": 0.625, "cost": 1.5, "recipe": {"name": "r", "gate_from": EVIL, "gate": gate, "model": {"steps": 4}},
-    }  # fmt: skip
+        "report_version": 1,
+        "cells": cells,
+        "quota": 13,
+        "accepted": 4,
+        "attempts": 8,
+        "met": False,
+        "reasons": {"sharpness": 1, EVIL: 2},
+        "worker_seconds": {"all": 150.0, "model": 100.0, "score": 30.0},
+        "minutes_per_accepted": 0.625,
+        "cost": 1.5,
+        "recipe": {"name": "r", "gate_from": EVIL, "gate": gate, "model": {"steps": 4}},
+    }
 
 
 @pytest.fixture(scope="module")
@@ -70,10 +71,14 @@ def url(tmp_path_factory):
         for i in range(6):
             refused = i % 2 == 1
             card = {
-                "sharpness": 1.0 if refused else 1.6 + i, "flicker": 0.3 * i, "accepted": not refused,
-                "reasons": ["sharpness"] if refused else [], "details": {"sharpness": "1, expected at least 1.5"} if refused else {},
-                "unmeasured": {"novelty": EVIL}, "dropped": [{"track_id": 7, "class": "pedestrian"}] if i == 2 else [],
-            }  # fmt: skip
+                "sharpness": 1.0 if refused else 1.6 + i,
+                "flicker": 0.3 * i,
+                "accepted": not refused,
+                "reasons": ["sharpness"] if refused else [],
+                "details": {"sharpness": "1, expected at least 1.5"} if refused else {},
+                "unmeasured": {"novelty": EVIL},
+                "dropped": [{"track_id": 7, "class": "pedestrian"}] if i == 2 else [],
+            }
             sample = make_sample(f"k{i}", i)
             provenance = {"tool": "worldgen generate", "model": EVIL, "weights_hash": "abc"}
             writer.write(dataclasses.replace(sample, scorecard=card, provenance=provenance))
@@ -92,19 +97,36 @@ def folder(url, tmp_path_factory):
 
 
 def test_numbers_of_the_run_are_on_the_page(folder):
-    page = Page((folder / "index.html").read_text("utf-8"))
+    page = HtmlPage((folder / "index.html").read_text("utf-8"))
     text = " ".join(" ".join(page.texts).split())
     for words in (
-        "3 of 13", "38% of 8", "0.625", "1.50", "1 of 2", "4 of 4", "0 of 9", "80%", "33% of them are not the model",
-        "sharpness 1", "gate: at least 1.5", "gate: at most 2", "1, expected at least 1.5", "labels left out: pedestrian 7",
-        "Worst accepted", "Best refused", "CC0-1.0 (6)", "Faults on the way (1)", "Ego motion", "Where boxes are",
-    ):  # fmt: skip
+        "3 of 13",
+        "38% of 8",
+        "0.625",
+        "1.50",
+        "1 of 2",
+        "4 of 4",
+        "0 of 9",
+        "80%",
+        "33% of them are not the model",
+        "sharpness 1",
+        "gate: at least 1.5",
+        "gate: at most 2",
+        "1, expected at least 1.5",
+        "labels left out: pedestrian 7",
+        "Worst accepted",
+        "Best refused",
+        "CC0-1.0 (6)",
+        "Faults on the way (1)",
+        "Ego motion",
+        "Where boxes are",
+    ):
         assert words in text, words
 
 
 def test_nothing_is_fetched_and_nothing_becomes_markup(folder):
     text = (folder / "index.html").read_text("utf-8")
-    page = Page(text)
+    page = HtmlPage(text)
     assert "http:" not in text.replace("http://www.w3.org/2000/svg", "") and "https:" not in text
     for reference in page.references:
         assert (folder / reference).is_file(), reference
@@ -119,7 +141,9 @@ def test_nothing_is_fetched_and_nothing_becomes_markup(folder):
 
 def test_extremes_are_the_ones_nearest_to_the_gate(url):
     report = gather(DataSet(url))
-    chosen = {section.heading: [report.data.rows[i]["key"] for i in section.numbers] for section in sections(report, 4)}
+    chosen = {
+        section.heading: [report.data.rows[i]["key"] for i in section.numbers] for section in chosen_clips(report, 4)
+    }
     assert chosen["Worst accepted"][0] == "k0"  # its sharpness is 1.6, the limit 1.5
     assert set(chosen["Best refused"]) == {"k1", "k3", "k5"}
     room = margins(report)
@@ -132,7 +156,7 @@ def test_a_data_set_without_a_run_has_a_page_too(tmp_path):
         writer.write(dataclasses.replace(make_sample("k1", 2, full=False), scorecard={}))
     build_index(str(tmp_path / "set"))
     assert write_report(str(tmp_path / "set"), tmp_path / "page") == ["k0", "k1"]
-    text = " ".join(Page((tmp_path / "page/index.html").read_text("utf-8")).texts)
+    text = " ".join(HtmlPage((tmp_path / "page/index.html").read_text("utf-8")).texts)
     assert "Quotas" not in text and "Why clips" not in text and "Coverage" in text
     with pytest.raises(InputError, match="no samples"):
         write_report(str(tmp_path / "set"), tmp_path / "none", data=DataSet(str(tmp_path / "set")).select("test"))
@@ -150,18 +174,38 @@ def test_charts_hold_every_value_once():
     rng = np.random.default_rng(0)
     good, bad = rng.normal(0, 1, 300), np.array([50.0, -40.0])
     chart = histogram(good, bad, name="x", limits=(-1.0, None))
-    rects = Page(chart).tags
     heights = {
-        kind: sum(float(a["height"]) for t, a in rects if t == "rect" and a["class"] == kind)
-        for kind in ("good", "bad")
+        kind: sum(column.height_px for column in chart.columns if column.kind == kind) for kind in ("good", "bad")
     }
     assert heights["good"] / heights["bad"] == pytest.approx(300 / 2, rel=0.02)  # far values are in the end columns
-    assert sum(t == "line" and a["class"] == "limit" for t, a in rects) == 1
-    dots = [a for t, a in Page(scatter(good, good, good > 0, labels=("a", "b"), name="n")).tags if t == "circle"]
-    assert len(dots) == 300 and sum(a["class"] == "good" for a in dots) == (good > 0).sum()
-    assert histogram(np.zeros(0), np.zeros(0), name="none") == "" and "None" in bars({})
-    assert "2 of 3" in grid({("fog", "day"): (2, 3)}, ["fog"], ["day"])
+    assert all(column.y_px + column.height_px <= chart.height_px + 1e-9 for column in chart.columns)
+    assert len(chart.limit_px) == 1 and chart.limits == "gate: at least -1"
+    points = scatter(good, good, good > 0, name="n", x_label="a", y_label="b")
+    assert len(points.dots) == 300 and sum(dot.kind == "good" for dot in points.dots) == (good > 0).sum()
+    assert all(0 <= dot.x_px <= points.width_px and 0 <= dot.y_px <= points.height_px for dot in points.dots)
+    counts = np.array([[0, 4], [1, 0]])
+    assert heat_map(counts, name="n", note="").cells == ((1, 0, 1.0), (0, 1, 0.5))
+    assert acceptance_grid({("fog", "day"): (2, 3)}, ["fog"], ["day", "dusk"]).rows == (("fog", ((2, 3), (0, 0))),)
+    assert [(bar.name, bar.share, bar.text) for bar in bars({"a": 1, "b": 4}, unit=" s")] == [
+        ("b", 1.0, "4 s"), ("a", 0.25, "1 s"),
+    ]  # fmt: skip
     assert [number(v) for v in (1234567, 0.5, 12.345, 123.456)] == ["1,234,567", "0.5", "12.3", "123.5"]
+
+
+def test_charts_of_nothing_are_left_out():
+    none = np.zeros(0)
+    assert histogram(none, none, name="none") is None and bars({}) == ()
+    assert scatter(none, none, none > 0, name="n", x_label="a", y_label="b") is None
+
+
+def test_every_chart_is_on_the_page(folder, url):
+    page = HtmlPage((folder / "index.html").read_text("utf-8"))
+    report = gather(DataSet(url))
+    dots = [attributes for tag, attributes in page.tags if tag == "circle"]
+    assert len(dots) == len(report.coverage.speed_mps) and sum(a["class"] == "bad" for a in dots) == 3
+    cells = [attributes for tag, attributes in page.tags if tag == "rect" and attributes.get("class") == "cell"]
+    assert len(cells) == np.count_nonzero(report.coverage.box_centres)
+    assert sum(tag == "line" and attributes["class"] == "limit" for tag, attributes in page.tags) == 2
 
 
 def _chromium() -> str:
@@ -178,9 +222,17 @@ def _chromium() -> str:
 def test_it_renders_in_a_browser(folder, tmp_path, width):
     picture = tmp_path / "page.png"
     command = [
-        _chromium(), "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={tmp_path}/profile",
-        f"--window-size={width},1200", "--virtual-time-budget=3000", f"--screenshot={picture}", (folder / "index.html").as_uri(),
-    ]  # fmt: skip
+        _chromium(),
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--hide-scrollbars",
+        f"--user-data-dir={tmp_path}/profile",
+        f"--window-size={width},1200",
+        "--virtual-time-budget=3000",
+        f"--screenshot={picture}",
+        (folder / "index.html").as_uri(),
+    ]
     subprocess.run(command, check=True, capture_output=True, timeout=600)
     shown = cv2.imread(str(picture))
     assert shown.shape[1] == width and shown.std() > 10  # not a blank page

@@ -1,28 +1,33 @@
-"""A data set as a folder one opens in a browser: one page, the clips beside it, nothing fetched from elsewhere."""
+"""A data set as a folder that opens in a browser: one page, the clips beside it, nothing fetched from elsewhere."""
 
 from __future__ import annotations
 
-import html
-import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
+import jinja2
 import numpy as np
 
 from worldgen.core.ego import EgoMotion
 from worldgen.core.errors import InputError
 from worldgen.core.labels import CLASSES, Labels
+from worldgen.core.progress import ProgressReporter, no_progress
 from worldgen.core.samples import SPLITS, Sample
 from worldgen.data.dataset.index import DataSet
 from worldgen.data.dataset.shards import decode_sample
 from worldgen.data.video.images import encode_image
+from worldgen.data.view.page_templates import page_environment
 from worldgen.data.view.sheet import CLASS_COLOURS, contact_sheet
 from worldgen.files.storage import join, write_bytes
 
-PLOT_WIDTH, PLOT_HEIGHT = 320, 56
+PLOT_WIDTH_PX, PLOT_HEIGHT_PX = 320, 56
+PLOT_MARGIN_PX = 4
+"""Above and below the line of a plot."""
+MIN_SPEED_RANGE_MPS, MIN_YAW_RANGE_DEGPS = 2.0, 4.0
+"""Smallest range of a plot's axis, so that noise does not fill the plot."""
 SHEET_CLIPS = 12
+SHOWN_SIZES = 4
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,63 @@ class PageSection:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class PageSummary:
+    """What the head of a page says of the whole data set. colours: class -> CSS colour of its boxes."""
+
+    facts: tuple[str, ...]
+    labelled: bool
+    colours: dict[str, str]
+    splits: tuple[str, ...] = SPLITS
+
+
+@dataclass(frozen=True)
+class EgoPlot:
+    """A quantity of the ego motion over time. extent: its range in words. high, low: ends of the axis in words.
+
+    points_px: ``(x, y)`` of each frame in a picture of ``width_px`` x ``height_px``, y down. zero_px: y of the value 0.
+    """
+
+    name: str
+    kind: str
+    extent: str
+    high: str
+    low: str
+    points_px: tuple[tuple[float, float], ...]
+    zero_px: float
+    width_px: int = PLOT_WIDTH_PX
+    height_px: int = PLOT_HEIGHT_PX
+
+
+@dataclass(frozen=True)
+class ScoreLine:
+    """One line of a scorecard. note: what is wrong, or why there is no value. at_fault: a reason of refusal."""
+
+    name: str
+    value: str
+    note: str
+    at_fault: bool
+
+
+@dataclass(frozen=True, eq=False)
+class ClipCard:
+    """A sample as ``card.html.j2`` shows it.
+
+    search_words: what the filter of the page looks in, lower case. quarantined_for: reasons, "" when accepted.
+    dropped_labels: tracks whose labels the gate left out, in words. boxes: per frame the boxes to draw, each (class,
+    track, x0, y0, x1, y1 in pixels, 1 for ignored ones or 0).
+    """
+
+    sample: Sample
+    search_words: str
+    quarantined_for: str
+    dropped_labels: str
+    plots: tuple[EgoPlot, ...]
+    scores: tuple[ScoreLine, ...]
+    facts: tuple[str, ...]
+    boxes: list[list[list]]
+
+
 def write_page(
     data: DataSet,
     folder: str | Path,
@@ -41,33 +103,40 @@ def write_page(
     title: str | None = None,
     sections: Sequence[PageSection] = (),
     limit: int = 60,
-    front: str = "",
-    seen: Callable[[Iterable[int]], Iterable[int]] = iter,
+    template: jinja2.Template | None = None,
+    values: Mapping[str, object] | None = None,
+    progress: ProgressReporter = no_progress,
 ) -> list[str]:
-    """Write ``index.html``, ``sheet.png`` and ``clips/KEY.mp4`` into a folder (or URL); returns the keys shown.
+    """Write ``index.html``, ``sheet.png`` and ``clips/KEY.mp4`` into a folder or URL; returns the keys shown.
 
-    sections: which clips to show; by default at most ``limit``, spread evenly over the data set. front: HTML to stand
-    before the clips. Every text from the data is escaped. seen: wraps the sample numbers, for a progress bar.
+    sections: which clips to show; by default at most ``limit``, spread evenly over the data set. template: extends
+    ``page.html.j2``, which is the default; values: what it needs besides. progress: shows how many clips are done.
 
-    Raises: InputError for an empty data set, a bad limit, damaged samples or a folder that cannot be written.
+    Raises: InputError for an empty data set, a limit below 1, damaged samples or a folder that cannot be written.
     """
     if limit < 1:
         raise InputError("number of samples to show", limit, "at least 1")
     if not len(data):
         raise InputError(f"data set {data.url}", "no samples", "at least one sample to show")
     sections = [section for section in sections if section.numbers] or [PageSection("", spread(len(data), limit))]
-    cards, sheet = {}, []
-    for number in seen(list(dict.fromkeys(number for section in sections for number in section.numbers))):
+    cards: dict[int, ClipCard] = {}
+    sheet: list[Sample] = []
+    shown = list(dict.fromkeys(number for section in sections for number in section.numbers))
+    for number in progress(shown, desc="clips"):
         members = data.members(number)
         sample = decode_sample(members)
         write_bytes(join(str(folder), f"clips/{sample.key}.mp4"), members["mp4"])
-        cards[number] = _card(sample)
+        cards[number] = clip_card(sample)
         if len(sheet) < SHEET_CLIPS:
             sheet.append(sample)
     write_bytes(join(str(folder), "sheet.png"), sheet_png(sheet))
-    name = title or data.url.rstrip("/").rsplit("/", 1)[-1]
-    clips = "".join(_section(section, [cards[number] for number in section.numbers]) for section in sections)
-    write_bytes(join(str(folder), "index.html"), _page(data, name, front, clips).encode())
+    page = (template or page_environment().get_template("page.html.j2")).render(
+        title=title or data.url.rstrip("/").rsplit("/", 1)[-1],
+        summary=_summary(data),
+        sections=[(section, [cards[number] for number in section.numbers]) for section in sections],
+        **(values or {}),
+    )
+    write_bytes(join(str(folder), "index.html"), page.encode())
     return [data.rows[number]["key"] for number in cards]
 
 
@@ -76,14 +145,8 @@ def spread(count: int, limit: int) -> tuple[int, ...]:
     return tuple(np.unique(np.linspace(0, count - 1, min(limit, count)).round().astype(int)).tolist())
 
 
-def _section(section: PageSection, cards: list[str]) -> str:
-    heading = f"<h2>{html.escape(section.heading)}</h2>" if section.heading else ""
-    note = f'<p class="note">{html.escape(section.note)}</p>' if section.note else ""
-    return f'<section class="clips">{heading}{note}<div class="grid">\n{"".join(cards)}</div></section>\n'
-
-
-def sheet_png(samples: list[Sample]) -> bytes:
-    """A contact sheet of samples, labels drawn, as the bytes of a PNG file."""
+def sheet_png(samples: Sequence[Sample]) -> bytes:
+    """A contact sheet of samples with their labels drawn, as the bytes of a PNG file."""
     picture = contact_sheet(
         [sample.clip for sample in samples],
         [f"{sample.key}   {sample.caption}" for sample in samples],
@@ -92,127 +155,68 @@ def sheet_png(samples: list[Sample]) -> bytes:
     return encode_image(picture, ".png")
 
 
-def _page(data: DataSet, title: str, front: str, clips: str) -> str:
-    style, script = (
-        resources.files("worldgen.data.view").joinpath(name).read_text("utf-8") for name in ("page.css", "page.js")
-    )
+def _summary(data: DataSet) -> PageSummary:
     rows = data.rows
-    seconds = sum(row["num_frames"] / row["fps"] for row in rows)
-    length = (
-        f"{seconds / 3600:.2f} h"
-        if seconds >= 3600
-        else f"{seconds / 60:.1f} min"
-        if seconds >= 60
-        else f"{seconds:.1f} s"
+    sizes = sorted({(row["width_px"], row["height_px"]) for row in rows})
+    facts = (
+        f"{len(rows)} samples",
+        _duration(sum(row["num_frames"] / row["fps"] for row in rows)),
+        ", ".join(f"{count} {split}" for split in SPLITS if (count := sum(row["split"] == split for row in rows))),
+        ", ".join(f"{width}x{height}" for width, height in sizes[:SHOWN_SIZES]) + " px",
     )
-    splits = ", ".join(f"{count} {split}" for split in SPLITS if (count := sum(r["split"] == split for r in rows)))
-    sizes = ", ".join(f"{w}x{h}" for w, h in sorted({(row["width_px"], row["height_px"]) for row in rows})[:4])
-    facts = f"{len(rows)} samples · {length} · {splits} · {sizes} px"
-    labelled = any(row["has_labels"] for row in rows)
-    legend = "".join(
-        f'<li><i style="background:rgb{colour}"></i>{name.replace("_", " ")}</li>'
-        for name, colour in CLASS_COLOURS.items()
+    colours = {name: "rgb({},{},{})".format(*colour) for name, colour in CLASS_COLOURS.items()}
+    return PageSummary(facts, any(row["has_labels"] for row in rows), colours)
+
+
+def _duration(seconds: float) -> str:
+    if seconds >= 3600:
+        return f"{seconds / 3600:.2f} h"
+    return f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.1f} s"
+
+
+def clip_card(sample: Sample) -> ClipCard:
+    """Everything that a page says of a sample."""
+    clip, card = sample.clip, sample.scorecard
+    accepted = card.get("accepted", True)
+    reasons = ", ".join(map(str, card.get("reasons", ()))) or "no reason given"
+    dropped = (
+        f"{track.get('class', 'object')} {track.get('track_id', '')}".strip() for track in card.get("dropped", ())
     )
-    options = "".join(f"<option>{split}</option>" for split in SPLITS)
-    colours = {name: f"rgb{colour}" for name, colour in CLASS_COLOURS.items()}
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{html.escape(title)}</title>
-<style>
-{style}</style>
-</head>
-<body>
-<header>
-<h1>{html.escape(title)}</h1>
-<p class="facts">{html.escape(facts)}</p>
-{f'<ul class="legend">{legend}</ul>' if labelled else ""}
-</header>
-{front}<div class="bar"><div>
-<input id="search" type="search" placeholder="Filter by caption, tag, drive or key" aria-label="Filter">
-<select id="split" aria-label="Split"><option value="">all splits</option>{options}</select>
-{'<button id="boxes" type="button" aria-pressed="true">Boxes</button>' if labelled else ""}
-<button id="theme" type="button">Light / dark</button>
-<span class="count" id="count"></span>
-</div></div>
-<main>
-{clips}</main>
-<footer>Stills of the first clips: <a href="sheet.png">sheet.png</a></footer>
-<script type="application/json" id="colours">{_inline_json(colours)}</script>
-<script>
-{script}</script>
-</body>
-</html>
-"""
-
-
-def _inline_json(value: object) -> str:
-    """JSON that can stand inside a script element: nothing in it closes the element or opens a comment."""
-    return (
-        json.dumps(value, separators=(",", ":")).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-    )
-
-
-def _card(sample: Sample) -> str:
-    clip, text = sample.clip, html.escape
-    words = " ".join((sample.caption, sample.key, sample.drive, *sample.tags)).lower()
-    chips = [f'<li class="split">{text(sample.split)}</li>']
-    if not sample.scorecard.get("accepted", True):
-        reasons = ", ".join(map(str, sample.scorecard.get("reasons", ()))) or "no reason given"
-        chips.append(f'<li class="refused">quarantined: {text(reasons)}</li>')
-    dropped = sample.scorecard.get("dropped", ())
-    if dropped:
-        chips.append(f'<li class="dropped">labels left out: {text(_dropped(dropped))}</li>')
-    chips += [f"<li>{text(tag)}</li>" for tag in sample.tags]
-    plots = "" if sample.ego is None else _ego_plots(sample.ego)
-    overlay = labels = ""
-    if sample.labels is not None:
-        overlay = f'<svg class="boxes" viewBox="0 0 {clip.width_px} {clip.height_px}" preserveAspectRatio="none" aria-hidden="true"></svg>'
-        labels = f'<script type="application/json">{_inline_json(_label_frames(sample.labels))}</script>'
     facts = [f"{len(clip)} frames", f"{clip.fps:.5g} fps", f"{clip.width_px}x{clip.height_px} px"]
-    facts += [part for part in (sample.drive and f"drive {sample.drive}", f"licence {sample.licence}") if part]
-    return f"""<article data-split="{text(sample.split)}" data-fps="{clip.fps!r}" data-frames="{len(clip)}" data-words="{text(words)}">
-<div class="film" tabindex="0" role="button" aria-label="Play or pause {text(sample.key)}">
-<video src="clips/{text(sample.key)}.mp4" width="{clip.width_px}" height="{clip.height_px}" muted loop playsinline preload="metadata"></video>{overlay}
-</div>
-<div class="body">
-<p class="caption">{text(sample.caption)}</p>
-<ul class="chips">{"".join(chips)}</ul>
-{plots}{_scores(sample.scorecard)}<p class="facts-small">{text(" · ".join(facts))}<br><code>{text(sample.key)}</code></p>
-</div>
-{labels}</article>
-"""
+    if sample.drive and sample.drive != sample.key:
+        facts.append(f"drive {sample.drive}")
+    facts.append(f"licence {sample.licence}")
+    return ClipCard(
+        sample,
+        search_words=" ".join((sample.caption, sample.key, sample.drive, *sample.tags)).lower(),
+        quarantined_for="" if accepted else reasons,
+        dropped_labels=", ".join(dropped),
+        plots=() if sample.ego is None else _ego_plots(sample.ego),
+        scores=_score_lines(card),
+        facts=tuple(facts),
+        boxes=[] if sample.labels is None else _boxes(sample.labels),
+    )
 
 
-def _dropped(tracks: Sequence[dict]) -> str:
-    return ", ".join(f"{track.get('class', 'object')} {track.get('track_id', '')}".strip() for track in tracks)
-
-
-def _scores(scorecard: dict) -> str:
-    """The numbers of a scorecard, what is wrong with them, and what was not measured, folded away."""
+def _score_lines(scorecard: dict) -> tuple[ScoreLine, ...]:
+    """The numbers of a scorecard, then refusals that have no number, then what was not measured."""
     details = scorecard.get("details", {})
-    rows = [
-        (name, f"{value:.4g}", str(details.get(name, "")))
+    numbers = {
+        name: value
         for name, value in scorecard.items()
         if isinstance(value, (int, float)) and not isinstance(value, bool)
+    }
+    lines = [
+        ScoreLine(name, f"{value:.4g}", str(details.get(name, "")), name in details) for name, value in numbers.items()
     ]
-    named = {name for name, _, _ in rows}
-    rows += [(str(name), "", str(why)) for name, why in details.items() if name not in named]
-    rows += [(str(name), "not measured", str(why)) for name, why in scorecard.get("unmeasured", {}).items()]
-    if not rows:
-        return ""
-    text = html.escape
-    lines = "".join(
-        f"<tr{' class=refused' if name in details else ''}><th>{text(name.replace('_', ' '))}</th><td>{value}</td><td>{text(why)}</td></tr>"
-        for name, value, why in rows
-    )
-    return f'<details class="scores"><summary>Scorecard</summary><table>{lines}</table></details>\n'
+    lines += [ScoreLine(str(name), "", str(why), True) for name, why in details.items() if name not in numbers]
+    unmeasured = scorecard.get("unmeasured", {})
+    lines += [ScoreLine(str(name), "not measured", str(why), name in details) for name, why in unmeasured.items()]
+    return tuple(lines)
 
 
-def _label_frames(labels: Labels) -> list[list[list]]:
-    """Per frame the boxes to draw: class, track, x0, y0, x1, y1, ignored (0 or 1)."""
+def _boxes(labels: Labels) -> list[list[list]]:
+    """Per frame the boxes with an area, as in :class:`ClipCard`."""
     frames: list[list[list]] = [[] for _ in range(labels.num_frames)]
     boxes = np.round(labels.box_px.astype(float), 1)
     for row in np.flatnonzero((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])):
@@ -221,31 +225,28 @@ def _label_frames(labels: Labels) -> list[list[list]]:
     return frames
 
 
-def _ego_plots(ego: EgoMotion) -> str:
-    speed = _plot("Speed", "m/s", ego.speed_mps, ego.fps, least=2.0)
-    return speed + _plot("Yaw rate (left +)", "°/s", np.degrees(ego.yaw_rate_radps), ego.fps, least=4.0, kind="yaw")
+def _ego_plots(ego: EgoMotion) -> tuple[EgoPlot, ...]:
+    speed, yaw = ego.speed_mps, np.degrees(ego.yaw_rate_radps)
+    return (
+        _plot("Speed", "speed", "m/s", speed, ego.fps, min_range=MIN_SPEED_RANGE_MPS),
+        _plot("Yaw rate (left +)", "yaw", "°/s", yaw, ego.fps, min_range=MIN_YAW_RANGE_DEGPS),
+    )
+
+
+def _plot(name: str, kind: str, unit: str, values: np.ndarray, fps: float, *, min_range: float) -> EgoPlot:
+    low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
+    if high - low < min_range:
+        half = max(min_range / 2, high, -low)
+        low, high = (-half, half) if kind == "yaw" else (low, low + min_range)
+    x = np.linspace(0, PLOT_WIDTH_PX, len(values)) if len(values) > 1 else np.array([PLOT_WIDTH_PX / 2])
+    px_per_unit = (PLOT_HEIGHT_PX - 2 * PLOT_MARGIN_PX) / (high - low)
+    y = PLOT_MARGIN_PX + (high - values) * px_per_unit
+    ends = f"{values.min():.1f} to {values.max():.1f}" if np.ptp(values) >= 0.05 else f"constant {values.mean():.1f}"
+    return EgoPlot(
+        name, kind, f"{ends} {unit} over {len(values) / fps:.1f} s".replace("-0.0", "0.0"), _short(high), _short(low),
+        tuple(zip(x.tolist(), y.tolist(), strict=True)), PLOT_MARGIN_PX + high * px_per_unit,
+    )  # fmt: skip
 
 
 def _short(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 10 or value == round(value) else f"{value:.1f}"
-
-
-def _plot(name: str, unit: str, values: np.ndarray, fps: float, *, least: float, kind: str = "speed") -> str:
-    """A line over time as inline SVG. least: smallest range of the axis, so that noise does not fill the plot."""
-    low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
-    if high - low < least:
-        half = max(least / 2, high, -low)
-        low, high = (-half, half) if kind == "yaw" else (low, low + least)
-    x = np.linspace(0, PLOT_WIDTH, len(values)) if len(values) > 1 else np.array([PLOT_WIDTH / 2])
-    y = 4 + (high - values) / (high - low) * (PLOT_HEIGHT - 8)
-    zero = 4 + high / (high - low) * (PLOT_HEIGHT - 8)
-    points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
-    ends = f"{values.min():.1f} to {values.max():.1f}" if np.ptp(values) >= 0.05 else f"constant {values.mean():.1f}"
-    reach = f"{ends} {unit} over {len(values) / fps:.1f} s".replace("-0.0", "0.0")
-    return f"""<figure><figcaption><span>{name}</span><span>{reach}</span></figcaption>
-<div class="axes"><span class="high">{_short(high)}</span><span class="low">{_short(low)}</span>
-<svg class="plot {kind}" viewBox="0 0 {PLOT_WIDTH} {PLOT_HEIGHT}" preserveAspectRatio="none" role="img" aria-label="{name}: {reach}">
-<rect class="frame" width="{PLOT_WIDTH}" height="{PLOT_HEIGHT}" rx="4"/><line class="zero" x1="0" x2="{PLOT_WIDTH}" y1="{zero:.1f}" y2="{zero:.1f}"/>
-<polyline class="value" points="{points}"/><line class="now" x1="0" x2="0" y1="0" y2="{PLOT_HEIGHT}"/>
-</svg></div></figure>
-"""

@@ -18,30 +18,32 @@ CLASS_COLOURS: dict[str, tuple[int, int, int]] = {
     "bicycle": (166, 226, 46), "cyclist": (48, 224, 160), "pedestrian": (255, 183, 3),
     "traffic_light": (255, 93, 93), "traffic_cone": (251, 133, 0),
 }  # fmt: skip
-"""Class -> RGB, bright enough to stand out on a road by day and by night; text on it is black."""
+"""Class -> RGB, bright enough to stand out on a road by day and by night. Text on these colours is black."""
 
 IGNORED_COLOUR = (170, 176, 184)
-INK, PAPER, QUIET = (232, 234, 237), (17, 20, 24), (154, 160, 166)
+INK, PAPER = (232, 234, 237), (17, 20, 24)
 LABELLED_WIDTH_PX = 640
 CELL_WIDTH_PX = 320
 MARGIN_PX = 16
 GAP_PX = 6
 SUPERSAMPLE = 2
 TAG_SHARE = 0.35
-"""Objects smaller than this share of their tag's area get a box without a tag: the tag would hide what it names."""
+"""Objects smaller than this share of their tag's area get a box without a tag, because the tag would hide the object."""
 
 
 @functools.lru_cache(maxsize=16)
 def _font(size_px: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.load_default(size_px)  # a TrueType face inside Pillow, the same on every machine
+    font = ImageFont.load_default(size_px)  # a TrueType face inside Pillow, the same on every machine
+    assert isinstance(font, ImageFont.FreeTypeFont), "Pillow was built without FreeType"
+    return font
 
 
 def draw_labels(frame: np.ndarray, labels: Labels, *, width_px: int | None = None) -> np.ndarray:
     """A frame with its objects' boxes, class and track number drawn, enlarged so the text can be read.
 
     frame: ``(H, W, 3)`` uint8 RGB. labels: objects of this frame (``labels.at(i)``), boxes in pixels of ``frame``.
-    width_px: width of the result, by default at least 640. Returns ``(H', width_px, 3)`` uint8 of the same shape.
-    Objects flagged ``ignore`` get a thin broken line and no text; boxes without area are left out.
+    width_px: width of the result, by default that of the frame and at least 640. Returns ``(H', width_px, 3)`` uint8 of
+    the same aspect ratio. Objects flagged ``ignore`` get a thin broken line and no text; boxes without area are left out.
 
     Raises: InputError when the labels belong to pictures of another size.
     """
@@ -54,21 +56,23 @@ def draw_labels(frame: np.ndarray, labels: Labels, *, width_px: int | None = Non
     if not len(labels):
         return shown
     boxes = labels.box_px.astype(np.float64) * scale
-    seen = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+    visible = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
     far_first = np.argsort(boxes[:, 3] - labels.ignore * 1e6, kind="stable")  # near objects over far ones
     picture = Image.fromarray(shown)
     big = picture.resize((picture.width * SUPERSAMPLE, picture.height * SUPERSAMPLE), Image.Resampling.BILINEAR)
     pen = ImageDraw.Draw(big, "RGBA")
-    for row in far_first[seen[far_first]]:
+    for row in far_first[visible[far_first]]:
         _draw_box(pen, boxes[row] * SUPERSAMPLE, CLASSES[labels.class_id[row]], bool(labels.ignore[row]))
     picture = big.resize(picture.size, Image.Resampling.BOX)
     pen = ImageDraw.Draw(picture, "RGBA")
     taken: list[Place] = []
-    for row in far_first[(seen & ~labels.ignore)[far_first]][::-1]:  # near objects choose their tag's place first
+    for row in far_first[(visible & ~labels.ignore)[far_first]][::-1]:  # near objects choose their tag's place first
         word = CLASSES[labels.class_id[row]]
         text = f"{word.replace('_', ' ')} {labels.track_id[row]}"
         others = [
-            tuple(box) for other, box in enumerate(boxes) if other != row and seen[other] and not labels.ignore[other]
+            tuple(box)
+            for other, box in enumerate(boxes)
+            if other != row and visible[other] and not labels.ignore[other]
         ]
         size = _tag_size(pen, text, picture.width)
         if (boxes[row, 2] - boxes[row, 0]) * (boxes[row, 3] - boxes[row, 1]) < TAG_SHARE * size[0] * size[1]:
@@ -131,7 +135,7 @@ def _tag_size(pen: ImageDraw.ImageDraw, text: str, width_px: int) -> tuple[float
 def _tag_place(
     box: np.ndarray, tag: tuple[float, float], taken: list[Place], others: list[Place], size: tuple[int, int]
 ) -> Place | None:
-    """The first place around a box that is free of tags and, if there is one, of other objects; None in a crowd."""
+    """The first place around a box without another tag, if possible without another object too; None when there is none."""
     width, height = tag
     x0, y0, x1, y1 = (float(v) for v in box)
     free = []
@@ -171,11 +175,11 @@ def contact_sheet(
     columns: int = 6,
     cell_width_px: int = CELL_WIDTH_PX,
 ) -> np.ndarray:
-    """Frames of clips spread evenly in time, a caption above each clip, as one picture ``(H, W, 3)`` uint8.
+    """Frames of clips, spread evenly in time, with a caption above each clip, as one picture ``(H, W, 3)`` uint8 RGB.
 
-    captions, labels: one per clip, or empty; labels (or None) are drawn on the frames. frames_per_clip: first and last
-    included, fewer for shorter clips. times_s: per clip the time of each frame (s), when frames were left out before;
-    by default the clip's own. columns: frames side by side before a new line begins.
+    captions, labels: one per clip, or empty; labels that are not None are drawn on the frames. frames_per_clip: with the
+    first and the last; shorter clips show fewer. times_s: per clip the time of each frame, for clips from which frames
+    were left out; by default that of the clip. columns: most frames side by side.
 
     Raises: InputError when there is no clip or the counts differ.
     """
@@ -196,11 +200,10 @@ def contact_sheet(
         caption = captions[number] if captions else ""
         times = times_s[number] if times_s else np.arange(len(clip)) / clip.fps
         numbers = np.unique(np.linspace(0, len(clip) - 1, min(frames_per_clip, len(clip))).round().astype(int))
-        shown = [
-            (clip.frames[i], float(times[i]), labels[number].at(i) if labels and labels[number] is not None else None)
-            for i in numbers
+        own = labels[number] if labels else None
+        cells = [
+            _cell(clip.frames[i], float(times[i]), None if own is None else own.at(i), cell_width_px) for i in numbers
         ]
-        cells = [_cell(*frame, cell_width_px) for frame in shown]
         bands.append(_band(caption, cells, columns, width))
     gap = np.full((MARGIN_PX, width, 3), PAPER, np.uint8)
     return np.concatenate([gap] + [part for band in bands for part in (band, gap)])
@@ -220,7 +223,7 @@ def _cell(frame: np.ndarray, time_s: float, labels: Labels | None, width_px: int
 
 
 def _band(caption: str, cells: list[np.ndarray], columns: int, width: int) -> np.ndarray:
-    """One clip: its caption in at most two lines, then its frames in rows."""
+    """One clip as a picture: its caption in at most two lines, then its frames in rows."""
     font = _font(16)
     lines = wrap(caption, width - 2 * MARGIN_PX, font, max_lines=2)
     line_px = 22
@@ -238,7 +241,7 @@ def _band(caption: str, cells: list[np.ndarray], columns: int, width: int) -> np
 
 
 def wrap(text: str, width_px: float, font: ImageFont.FreeTypeFont, *, max_lines: int) -> list[str]:
-    """Text broken between words into lines of at most ``width_px``; what does not fit ends in an ellipsis."""
+    """Text broken between words into at most ``max_lines`` lines of ``width_px``; an ellipsis marks what is left out."""
     lines: list[str] = []
     line = ""
     for word in text.split():

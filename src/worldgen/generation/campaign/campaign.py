@@ -25,8 +25,7 @@ from worldgen.generation.campaign.publish import DamagedShardError, JobPart, pub
 from worldgen.generation.campaign.quota import CellStatus, jobs_ahead, standing
 from worldgen.generation.campaign.recipe import Recipe, refuse_changes
 from worldgen.generation.campaign.runner import JobOutcome, Runner
-from worldgen.generation.report.report import FOLDER as PAGE
-from worldgen.generation.report.report import keep_report
+from worldgen.generation.report.report import REPORT_FOLDER, keep_report
 
 RECIPE_NAME = "recipe.json"
 """Written first: what the samples of the folder depend on."""
@@ -277,7 +276,7 @@ class Campaign:
     def _show(self) -> None:
         """Write the report's page, unless it is there; the data set is complete already, whatever happens here."""
         if self.page and self.report.get("data"):
-            sweep(join(self.url, PAGE), join(self.url, f"{PAGE}/clips"))
+            sweep(join(self.url, REPORT_FOLDER), join(self.url, f"{REPORT_FOLDER}/clips"))
             self.shown = keep_report(self.url, self.report, self.patience)
 
     def _report(self, session_s: float) -> dict:

@@ -1,122 +1,177 @@
-"""Charts as HTML and inline SVG: bars, histograms, scatter and heat maps that need no script and follow the page's colours."""
+"""Geometry of the report's charts: bars, histograms, scatter and heat maps as numbers that ``charts.html.j2`` draws."""
 
 from __future__ import annotations
 
-import html
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
-WIDTH, HEIGHT = 320, 84
+from worldgen.generation.report.report_data import Limits
+
+WIDTH_PX, HISTOGRAM_HEIGHT_PX, SCATTER_HEIGHT_PX = 320, 84, 180
+"""Sizes of the pictures in their own units; the page scales them."""
+HISTOGRAM_TOP_PX = 4
+SCATTER_MARGIN_PX = 8
 BINS = 28
+BULK = (1, 99)
+"""Percentiles between which the axis of a histogram lies; values beyond them are counted in the end columns."""
+
+Outcome = Literal["good", "bad"]
+"""Accepted or refused; the CSS class of the mark."""
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, numeric: Sequence[int] = ()) -> str:
-    """A table of cells that are HTML already; numeric: columns set flush right. It scrolls sideways on narrow screens."""
-    side = lambda i: ' class="n"' if i in numeric else ""  # noqa: E731
-    top = "".join(f"<th{side(i)}>{html.escape(word)}</th>" for i, word in enumerate(head))
-    body = "".join(
-        "<tr>" + "".join(f"<td{side(i)}>{cell}</td>" for i, cell in enumerate(row)) + "</tr>" for row in rows
-    )
-    return f'<div class="scroll"><table class="data"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>\n'
+@dataclass(frozen=True)
+class ChartBar:
+    """A horizontal bar: share of the full width from 0 to 1, and the text at its end."""
+
+    name: str
+    share: float
+    text: str
 
 
-def bar(share: float, kind: str = "good", *, text: str = "") -> str:
-    """One bar from 0 to 1 with a text at its end. kind: good, bad or plain."""
-    width = 100 * min(max(share, 0.0), 1.0)
-    return f'<span class="meter {kind}"><i style="width:{width:.1f}%"></i></span><span class="meter-text">{html.escape(text)}</span>'
+@dataclass(frozen=True)
+class HistogramColumn:
+    """A part of a column, from its upper left corner, y down."""
+
+    kind: Outcome
+    x_px: float
+    y_px: float
+    width_px: float
+    height_px: float
 
 
-def bars(counts: dict[str, float], *, kind: str = "plain", unit: str = "") -> str:
-    """Counts as bars, largest first, the longest filling the width."""
-    if not counts:
-        return '<p class="note">None.</p>\n'
-    most = max(counts.values()) or 1.0
-    rows = [
-        [html.escape(name.replace("_", " ")), bar(value / most, kind, text=f"{number(value)}{unit}")]
-        for name, value in sorted(counts.items(), key=lambda each: (-each[1], each[0]))
-    ]
-    body = "".join(f"<tr><th>{name}</th><td>{cell}</td></tr>" for name, cell in rows)
-    return f'<table class="bars"><tbody>{body}</tbody></table>\n'
+@dataclass(frozen=True)
+class Histogram:
+    """Accepted and refused values as stacked columns. limit_px: columns of the gate's limits. low, high: axis ends."""
+
+    name: str
+    columns: tuple[HistogramColumn, ...]
+    limit_px: tuple[float, ...]
+    low: float
+    high: float
+    limits: str
+    spoken: str
+    note: str = ""
+    width_px: int = WIDTH_PX
+    height_px: int = HISTOGRAM_HEIGHT_PX
+
+
+@dataclass(frozen=True)
+class ScatterDot:
+    """A point of a scatter chart, y down."""
+
+    kind: Outcome
+    x_px: float
+    y_px: float
+
+
+@dataclass(frozen=True)
+class ScatterChart:
+    """Points with axes. x, y: ends of the axes. zero_px: row of y = 0, None when it is not on the chart."""
+
+    name: str
+    x_label: str
+    y_label: str
+    x: tuple[float, float]
+    y: tuple[float, float]
+    dots: tuple[ScatterDot, ...]
+    zero_px: float | None
+    width_px: int = WIDTH_PX
+    height_px: int = SCATTER_HEIGHT_PX
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """A grid of cells ``(column, row, opacity)``; empty cells are left out."""
+
+    name: str
+    note: str
+    columns: int
+    rows: int
+    cells: tuple[tuple[int, int, float], ...]
+
+
+@dataclass(frozen=True)
+class AcceptanceGrid:
+    """Accepted and attempted clips for pairs of words: ``rows`` of (word, one ``(accepted, attempted)`` per column)."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[tuple[int, int], ...]], ...]
+
+
+def bars(values: Mapping[str, float], *, unit: str = "") -> tuple[ChartBar, ...]:
+    """Values from 0 as bars, largest first; the largest fills the width."""
+    largest = max(values.values(), default=0.0) or 1.0
+    ordered = sorted(values.items(), key=lambda each: (-each[1], each[0]))
+    return tuple(ChartBar(name, value / largest, f"{number(value)}{unit}") for name, value in ordered)
 
 
 def histogram(
-    good: np.ndarray,
-    bad: np.ndarray,
-    *,
-    name: str,
-    limits: tuple[float | None, float | None] = (None, None),
-    note: str = "",
-) -> str:
-    """Accepted and refused values as stacked columns, with the gate's limits as lines."""
-    values = np.concatenate([good, bad])
+    accepted: np.ndarray, refused: np.ndarray, *, name: str, limits: Limits = (None, None), note: str = ""
+) -> Histogram | None:
+    """Columns of accepted ``(n,)`` and refused ``(m,)`` values; None without any value. limits: of the gate."""
+    values = np.concatenate([accepted, refused])
     known = [limit for limit in limits if limit is not None]
     if not len(values):
-        return ""
+        return None
     low, high = _span(values, known)
     edges = np.linspace(low, high, BINS + 1)
-    counts = [np.histogram(np.clip(part, low, high), edges)[0] for part in (good, bad)]
-    most = max(int((counts[0] + counts[1]).max()), 1)
-    step = WIDTH / BINS
-    shapes = []
+    counts = [np.histogram(np.clip(part, low, high), edges)[0] for part in (accepted, refused)]
+    px_per_clip = (HISTOGRAM_HEIGHT_PX - HISTOGRAM_TOP_PX) / max(int((counts[0] + counts[1]).max()), 1)
+    step_px = WIDTH_PX / BINS
+    columns = []
     for i in range(BINS):
-        base = HEIGHT
-        for kind, count in (("good", counts[0][i]), ("bad", counts[1][i])):
-            tall = (HEIGHT - 4) * count / most
+        base_px = float(HISTOGRAM_HEIGHT_PX)
+        kinds: tuple[Outcome, Outcome] = ("good", "bad")
+        for kind, count in zip(kinds, (counts[0][i], counts[1][i]), strict=True):
+            tall_px = px_per_clip * count
+            base_px -= tall_px
             if count:
-                shapes.append(
-                    f'<rect class="{kind}" x="{i * step + 0.5:.2f}" y="{base - tall:.2f}" width="{step - 1:.2f}" height="{tall:.2f}"/>'
-                )
-            base -= tall
-    for limit in known:
-        x = (limit - low) / (high - low) * WIDTH
-        shapes.append(f'<line class="limit" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{HEIGHT}"/>')
-    spoken = f"{name}: {len(good)} accepted, {len(bad)} refused, from {number(values.min())} to {number(values.max())}"
-    tail = _limits_text(limits) if len(bad) or known else ""
-    return f"""<figure class="chart"><figcaption><b>{html.escape(name.replace("_", " "))}</b><span>{html.escape(tail)}</span></figcaption>
-<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" aria-label="{html.escape(spoken)}">{"".join(shapes)}<line class="axis" x1="0" x2="{WIDTH}" y1="{HEIGHT}" y2="{HEIGHT}"/></svg>
-<div class="ends"><span>{number(low)}</span><span>{number(high)}</span></div>
-{f'<p class="note">{html.escape(note)}</p>' if note else ""}</figure>
-"""
+                columns.append(HistogramColumn(kind, i * step_px + 0.5, base_px, step_px - 1, tall_px))
+    return Histogram(
+        name,
+        tuple(columns),
+        tuple((limit - low) / (high - low) * WIDTH_PX for limit in known),
+        low,
+        high,
+        limits_in_words(limits) if len(refused) or known else "",
+        f"{name}: {len(accepted)} accepted, {len(refused)} refused, {number(values.min())} to {number(values.max())}",
+        note,
+    )
 
 
-def _limits_text(limits: tuple[float | None, float | None]) -> str:
-    words = [
-        f"{word} {number(limit)}"
-        for word, limit in zip(("at least", "at most"), limits, strict=True)
-        if limit is not None
-    ]
+def limits_in_words(limits: Limits) -> str:
+    """The gate's limits of a measure, as in "gate: at least 1.5"."""
+    named = zip(("at least", "at most"), limits, strict=True)
+    words = [f"{word} {number(limit)}" for word, limit in named if limit is not None]
     return "gate: " + ", ".join(words) if words else "no limit"
 
 
 def _span(values: np.ndarray, known: Sequence[float]) -> tuple[float, float]:
-    """Axis from the bulk of the values; the far tail goes to the end columns."""
-    low, high = (float(v) for v in np.percentile(values, [1, 99]))
+    low, high = (float(v) for v in np.percentile(values, BULK))
     low, high = min([low, *known]), max([high, *known])
     pad = 0.05 * (high - low) or max(abs(high) * 0.1, 0.5)
     low = max(low - pad, 0.0) if values.min() >= 0 else low - pad
     return low, high + pad
 
 
-def scatter(x: np.ndarray, y: np.ndarray, good: np.ndarray, *, labels: tuple[str, str], name: str) -> str:
-    """Points with axes; good ``(N,)`` bool tells accepted from refused."""
+def scatter(
+    x: np.ndarray, y: np.ndarray, accepted: np.ndarray, *, name: str, x_label: str, y_label: str
+) -> ScatterChart | None:
+    """Points ``(N,)`` each; accepted ``(N,)`` bool. None without points."""
     if not len(x):
-        return ""
-    side, pad = 240, 8
+        return None
     (x0, x1), (y0, y1) = (_ends(values) for values in (x, y))
-    across = pad + (x - x0) / (x1 - x0) * (WIDTH - 2 * pad)
-    down = side - pad - (y - y0) / (y1 - y0) * (side - 2 * pad)
-    dots = "".join(
-        f'<circle class="{"good" if ok else "bad"}" cx="{a:.1f}" cy="{b:.1f}" r="3"/>'
-        for ok, a, b in sorted(zip(good.tolist(), across, down, strict=True), key=lambda dot: dot[0])
-    )
-    zero = side - pad - (0 - y0) / (y1 - y0) * (side - 2 * pad)
-    line = f'<line class="zero" x1="0" x2="{WIDTH}" y1="{zero:.1f}" y2="{zero:.1f}"/>' if y0 < 0 < y1 else ""
-    return f"""<figure class="chart"><figcaption><b>{html.escape(name)}</b><span>{html.escape(labels[1])} {number(y0)} to {number(y1)}</span></figcaption>
-<svg class="even" viewBox="0 0 {WIDTH} {side}" role="img" aria-label="{html.escape(name)}, {len(x)} clips"><rect class="field" width="{WIDTH}" height="{side}" rx="4"/>{line}{dots}</svg>
-<div class="ends"><span>{number(x0)}</span><span>{html.escape(labels[0])}</span><span>{number(x1)}</span></div></figure>
-"""
+    across = SCATTER_MARGIN_PX + (x - x0) / (x1 - x0) * (WIDTH_PX - 2 * SCATTER_MARGIN_PX)
+    px_per_unit = (SCATTER_HEIGHT_PX - 2 * SCATTER_MARGIN_PX) / (y1 - y0)
+    down = SCATTER_MARGIN_PX + (y1 - y) * px_per_unit
+    refused_first = np.argsort(accepted, kind="stable")
+    dots = (ScatterDot("good" if accepted[i] else "bad", float(across[i]), float(down[i])) for i in refused_first)
+    zero_px = SCATTER_MARGIN_PX + y1 * px_per_unit if y0 < 0 < y1 else None
+    return ScatterChart(name, x_label, y_label, (x0, x1), (y0, y1), tuple(dots), zero_px)
 
 
 def _ends(values: np.ndarray) -> tuple[float, float]:
@@ -125,36 +180,23 @@ def _ends(values: np.ndarray) -> tuple[float, float]:
     return low - half if low < 0 else max(low - half, 0.0), high + half
 
 
-def heat(counts: np.ndarray, *, name: str, note: str) -> str:
-    """A picture-shaped grid of counts ``(rows, columns)``; the fullest cell is the strongest colour."""
-    rows, columns = counts.shape
-    most = max(float(counts.max()), 1.0)
-    cells = "".join(
-        f'<rect class="cell" x="{c}" y="{r}" width="1.02" height="1.02" fill-opacity="{math.sqrt(counts[r, c] / most):.3f}"/>'
-        for r in range(rows)
-        for c in range(columns)
-        if counts[r, c]
-    )
-    return f"""<figure class="chart"><figcaption><b>{html.escape(name)}</b><span>{html.escape(note)}</span></figcaption>
-<svg class="even" viewBox="0 0 {columns} {rows}" role="img" aria-label="{html.escape(name)}"><rect class="field" width="{columns}" height="{rows}"/>{cells}</svg></figure>
-"""
+def heat_map(counts: np.ndarray, *, name: str, note: str) -> HeatMap:
+    """A picture-shaped grid of counts ``(rows, columns)``; the fullest cell has opacity 1."""
+    largest = max(float(counts.max()), 1.0)
+    cells = ((int(c), int(r), math.sqrt(counts[r, c] / largest)) for r, c in zip(*np.nonzero(counts), strict=True))
+    return HeatMap(name, note, counts.shape[1], counts.shape[0], tuple(cells))
 
 
-def grid(counts: dict[tuple[str, str], tuple[int, int]], rows: Sequence[str], columns: Sequence[str]) -> str:
-    """Accepted of attempted for every pair of words, shaded by acceptance."""
-    lines = []
-    for row in rows:
-        cells = [html.escape(row.replace("_", " "))]
-        for column in columns:
-            good, tried = counts.get((row, column), (0, 0))
-            shade = f' style="--share:{good / tried:.2f}"' if tried else ""
-            cells.append(f'<span class="pair"{shade}>{f"{good} of {tried}" if tried else "-"}</span>')
-        lines.append(cells)
-    return table(["", *(word.replace("_", " ") for word in columns)], lines, numeric=range(1, len(columns) + 1))
+def acceptance_grid(
+    counts: Mapping[tuple[str, str], tuple[int, int]], rows: Sequence[str], columns: Sequence[str]
+) -> AcceptanceGrid:
+    """Accepted and attempted clips for every (row, column) of words; ``(0, 0)`` where nothing was attempted."""
+    cells = tuple((row, tuple(counts.get((row, column), (0, 0)) for column in columns)) for row in rows)
+    return AcceptanceGrid(tuple(columns), cells)
 
 
 def number(value: float) -> str:
-    """A number as people write it: no trailing noise, thousands apart."""
+    """A number for people: three significant digits below 100, one decimal from there, thousands apart."""
     value = float(value)
     if value == round(value) and abs(value) < 1e15:
         return f"{value:,.0f}"

@@ -21,8 +21,7 @@ from worldgen.data.dataset.shards import ShardWriter, canonical_json
 from worldgen.files.lock import locked
 from worldgen.files.storage import join, read_bytes, resolve, sweep, write_bytes
 from worldgen.generation.quality.judging_instruments import fingerprints
-from worldgen.generation.report.report import FOLDER as PAGE
-from worldgen.generation.report.report import keep_report
+from worldgen.generation.report.report import REPORT_FOLDER, keep_report
 from worldgen.generation.restyle.restyling import RestyleConfig, Restyler
 
 CONFIG_NAME, REPORT_NAME, JOBS = "restyle-config.json", "restyle.json", "jobs"
@@ -64,7 +63,7 @@ class RestyleRun:
         """
         with locked(self.url, self.log) as lock:
             self._begin()
-            sweep(*(join(self.url, part) for part in ("", JOBS, PAGE, f"{PAGE}/clips")))
+            sweep(*(join(self.url, part) for part in ("", JOBS, REPORT_FOLDER, f"{REPORT_FOLDER}/clips")))
             restyler: Restyler | None = None
             start_s, done, accepted, jobs = time.monotonic(), 0, 0, []
             for number, batch in enumerate(_batches(self._wanted(), self.config.shard_size)):

@@ -3,6 +3,8 @@ const cards = [...document.querySelectorAll("article")];
 const colours = JSON.parse(document.getElementById("colours").textContent);
 const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 const SVG = "http://www.w3.org/2000/svg";
+const TAG_LETTER_PX = 7, TAG_HEIGHT_PX = 12;
+const TAG_SHARE = 0.35; // objects smaller than this share of their tag get a box without a tag, as on sheet.png
 let boxesShown = false;
 
 function element(name, attributes) {
@@ -26,9 +28,10 @@ function drawBoxes(card, frame) {
     if (ignored) box.setAttribute("stroke-dasharray", "4 3");
     layer.append(box);
     if (ignored) continue;
-    const words = `${name.replace("_", " ")} ${track}`, long = words.length * 6.4 * scale;
+    const words = `${name.replace("_", " ")} ${track}`, long = words.length * TAG_LETTER_PX * scale;
+    if ((x1 - x0) * (y1 - y0) < TAG_SHARE * long * TAG_HEIGHT_PX * scale) continue; // the tag would hide the object
     const x = Math.max(0, Math.min(x0, width - long)), y = Math.max(y0 - 4 * scale, 11 * scale);
-    if (taken.some(([a, b, c]) => a < x + long && x < b && Math.abs(c - y) < 12 * scale)) continue; // no heap of text
+    if (taken.some(([a, b, c]) => a < x + long && x < b && Math.abs(c - y) < TAG_HEIGHT_PX * scale)) continue; // tags would overlap
     taken.push([x, x + long, y]);
     const tag = element("text", { x, y, fill: colour });
     tag.style.fontSize = `${11 * scale}px`;
@@ -43,7 +46,8 @@ function follow(card) {
   const fps = Number(card.dataset.fps), frames = Number(card.dataset.frames);
   const frame = Math.min(frames - 1, Math.floor(video.currentTime * fps + 1e-3));
   for (const now of card.querySelectorAll(".now")) {
-    const x = frames > 1 ? (frame / (frames - 1)) * 320 : 160;
+    const width = now.ownerSVGElement.viewBox.baseVal.width;
+    const x = frames > 1 ? (frame / (frames - 1)) * width : width / 2;
     now.setAttribute("x1", x);
     now.setAttribute("x2", x);
   }
