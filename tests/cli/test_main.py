@@ -12,7 +12,8 @@ import pytest
 
 import worldgen
 from worldgen.cli import main as main_module
-from worldgen.cli.main import COMMANDS, Parser, build_parser, main
+from worldgen.cli.argument_parser import Parser
+from worldgen.cli.main import COMMANDS, build_parser, main
 from worldgen.core.errors import InputError
 
 

@@ -1,8 +1,9 @@
-"""Look at a data set, check it, index it, open it in a browser, or export its labels for detectors and trackers."""
+"""Inspect, check or index a data set, view it in a browser, or export its labels for detectors and trackers."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 EXAMPLES = """examples:
   worldgen data inspect sets/drive
@@ -13,15 +14,15 @@ EXAMPLES = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The sub-commands of ``worldgen data``."""
+    """Sub-commands of ``worldgen data``."""
     parser.epilog = EXAMPLES
     commands = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     help_lines = {
-        "inspect": "counts, hours, splits, sizes, tags, classes and ranges of ego motion",
+        "inspect": "print counts, hours, splits, sizes, tags, classes and ranges of ego motion",
         "validate": "decode and check every sample, the index and the splits; exit 1 when anything is wrong",
         "index": "scan the shards and write index.parquet and dataset.json",
-        "view": "a page with the clips playing, captions, boxes and plots; of checked sets with quotas, reasons, scores, cost",
-        "export": "pictures and labels as COCO, KITTI or YOLO",
+        "view": "write a page with clips, captions, boxes and plots; for generated sets also quotas, reasons, scores and cost",
+        "export": "write pictures and labels as COCO, KITTI or YOLO",
     }
     made = {}
     for name, line in help_lines.items():
@@ -33,24 +34,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         command.add_argument("--out", metavar="FOLDER", required=True, help="new folder to write")
         command.add_argument("--overwrite", action="store_true", help="replace a folder that worldgen wrote")
         command.add_argument("--split", choices=("train", "val", "test"), help="only this split")
-    view.add_argument("--limit", type=int, default=60, metavar="N", help="show at most N samples, spread evenly (60)")
+    view.add_argument(
+        "--limit", type=int, default=60, metavar="N", help="show at most N samples, spread evenly (default 60)"
+    )
     view.add_argument("--tag", action="append", default=[], help="only samples with this tag; may be repeated")
     export.add_argument(
         "--format",
         required=True,
         choices=("coco", "kitti", "kitti_tracking", "yolo"),
-        help="whose reader shall open it",
+        help="format of the labels",
     )
-    export.add_argument("--every", type=int, default=1, metavar="N", help="take each N-th frame (1)")
-    export.add_argument("--images", choices=("jpg", "png"), help="picture format (jpg; png for KITTI)")
-    export.add_argument("--quarantined", action="store_true", help="also samples that the gate refused")
+    export.add_argument("--every", type=int, default=1, metavar="N", help="export each N-th frame (default 1)")
+    export.add_argument("--images", choices=("jpg", "png"), help="picture format (default jpg; png for KITTI)")
+    export.add_argument("--quarantined", action="store_true", help="also export samples that the gate refused")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run one sub-command."""
-    return {"inspect": _inspect, "validate": _validate, "index": _index, "view": _view, "export": _export}[args.action](
-        args
-    )
+    actions = {"inspect": _inspect, "validate": _validate, "index": _index, "view": _view, "export": _export}
+    return actions[args.action](args)
 
 
 def _print_json(record: dict) -> None:
@@ -193,7 +195,7 @@ def _export(args: argparse.Namespace) -> int:
     )
     notes = {
         "samples_without_labels": "samples without labels left out",
-        "samples_quarantined": "quarantined samples left out (--quarantined takes them)",
+        "samples_quarantined": "quarantined samples left out (--quarantined includes them)",
         "ignored": "objects too small or hidden to count, marked or left out as the format allows",
         "without_camera": "samples without a camera: no calibration, no 3-D boxes",
     }
@@ -203,7 +205,7 @@ def _export(args: argparse.Namespace) -> int:
     return 0
 
 
-def _write_meta(folder, record: dict) -> None:
+def _write_meta(folder: Path, record: dict) -> None:
     """``meta.json`` marks a folder that worldgen wrote."""
     import json
 

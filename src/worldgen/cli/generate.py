@@ -1,15 +1,15 @@
-"""Generate a data set by quota: scenes are drawn, sampled, checked, and kept or quarantined until every cell has enough.
+"""Generate a data set by quota: draw scenes, generate clips, check them, accept or quarantine them until each cell is full.
 
   worldgen generate plan --config configs/generate/night_rain_pedestrians.yaml
   worldgen generate --config configs/generate/night_rain_pedestrians.yaml --workers 2 output=data/night
   worldgen generate --config configs/generate/weather_grid.yaml --scale 0.02 output=data/small
   worldgen generate --config my.yaml --ray auto output=s3://bucket/set
 
-The same command goes on with a run that was stopped, killed or short of disk. The output folder holds shards
-(accepted-*.tar, quarantine-*.tar), index.parquet, generate.json (counts, reasons, times, cost), ledger.json (what went
-wrong), report/index.html (a page to open: quotas, reasons, scores, clips) and jobs/ (the shards that work was done in; they
-may be deleted when no more clips are wanted).
-Exit codes: 0 every quota met, 1 a cell stopped short and says why, 2 bad input or a place that cannot be written,
+The same command continues a run that was stopped, killed or short of disk. The output folder holds shards
+(accepted-*.tar, quarantine-*.tar), index.parquet, generate.json (counts, reasons, times, cost), ledger.json (failures),
+report/index.html (a page with quotas, reasons, scores and clips) and jobs/ (intermediate shards, which may be deleted when
+no more clips are wanted).
+Exit codes: 0 every quota met, 1 a cell stopped short, with its reason, 2 bad input or an output that cannot be written,
 130 interrupted.
 """
 
@@ -36,16 +36,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``worldgen generate``."""
     parser.add_argument(
         "words", nargs="*", default=[], metavar="[plan] [key=value ...]",
-        help="plan: say what it will take, and stop; key=value: values of the recipe, e.g. output=data/night candidates=4",
+        help="plan: print the expected time and disk space, and stop; key=value: values of the recipe, e.g. output=data/night",
     )  # fmt: skip
-    parser.add_argument("--config", action="append", default=[], metavar="FILE", help="recipe; later files win")
+    parser.add_argument(
+        "--config", action="append", default=[], metavar="FILE", help="YAML file of the recipe; later files win"
+    )
     parser.add_argument("--scale", type=float, default=1.0, help="multiply all counts, at least 1 per cell (default 1)")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes of this machine (default 1)")
     parser.add_argument(
         "--ray", default="", metavar="ADDRESS",
-        help="do the work on a Ray cluster: its address, auto, or local for one of --workers processes",
+        help="work on a Ray cluster: its address, auto, or local for a cluster of --workers processes here",
     )  # fmt: skip
-    parser.add_argument("--clips", type=int, default=4, metavar="N", help="plan: clips made to calibrate (default 4)")
+    parser.add_argument(
+        "--clips",
+        type=int,
+        default=4,
+        metavar="N",
+        help="plan: clips generated to measure time and acceptance (default 4)",
+    )
     parser.add_argument("--no-report", action="store_true", help="do not write OUTPUT/report/index.html at the end")
     parser.add_argument("--show-config", action="store_true", help="print the resolved recipe and stop")
     parser.add_argument("--json", action="store_true", help="print the outcome as one JSON object on stdout")
@@ -101,12 +109,13 @@ def _maker(recipe: Recipe) -> MakeDoer:
 
 
 def _plan(args: argparse.Namespace, recipe: Recipe) -> int:
+    from worldgen.cli.progress import log_line
     from worldgen.core.errors import InputError
     from worldgen.generation.campaign.estimate import calibrate, plan
 
     if not 1 <= args.clips <= 10_000:
         raise InputError("--clips", args.clips, "1 to 10000")
-    _say(f"making {args.clips} clips to calibrate")
+    log_line(f"generating {args.clips} clips to measure time and acceptance")
     made = plan(recipe, calibrate(recipe, _maker(recipe), args.clips), args.workers)
     if args.json:
         print(json.dumps(made))
@@ -137,11 +146,12 @@ def _hours(hours: float) -> str:
 
 
 def _run(args: argparse.Namespace, recipe: Recipe, config: str) -> int:
+    from worldgen.cli.progress import log_line
     from worldgen.generation.campaign.campaign import Campaign
 
     runner = _runner(args, recipe)
     try:
-        work = Campaign(recipe, runner, _say, config, page=not args.no_report)
+        work = Campaign(recipe, runner, log_line, config, page=not args.no_report)
         for _ in _shown(work.steps(), work.grid.quota):
             pass
     finally:
@@ -169,7 +179,7 @@ def _runner(args: argparse.Namespace, recipe: Recipe) -> Runner:
 
 
 def summary(url: str, report: dict) -> list[str]:
-    """The outcome in words: the whole, cells that stopped short, and why clips were refused."""
+    """The outcome in words: totals, cells that stopped short, and reasons of refusals."""
     lines = [
         f"{url}: {report['accepted']} of {report['quota']} clips accepted after {report['attempts']} attempts"
         + (f", {report['minutes_per_accepted']:.2f} worker minutes per accepted clip" if report["accepted"] else "")
@@ -181,13 +191,13 @@ def summary(url: str, report: dict) -> list[str]:
     if reasons:
         lines.append("refused for: " + ", ".join(f"{name} ({count})" for name, count in reasons))
     if report["faults"]:
-        lines.append(f"{report['faults']} faults on the way, in ledger.json")
+        lines.append(f"{report['faults']} failures were recorded in ledger.json")
     return lines
 
 
 def _shown(steps: Iterator[Status], quota: int) -> Iterator[Status]:
-    """A bar on a terminal, a line now and then elsewhere."""
-    from worldgen.cli.progress import LINE_EVERY_S
+    """The steps unchanged, with a bar of accepted clips on a terminal, and elsewhere a line every ``LINE_EVERY_S``."""
+    from worldgen.cli.progress import LINE_EVERY_S, log_line
 
     if sys.stderr.isatty():
         from tqdm import tqdm
@@ -201,7 +211,7 @@ def _shown(steps: Iterator[Status], quota: int) -> Iterator[Status]:
     last_s = time.monotonic()
     for status in steps:
         if time.monotonic() - last_s >= LINE_EVERY_S:
-            _say(f"accepted {status.accepted} of {quota}, {_words(status)}")
+            log_line(f"accepted {status.accepted} of {quota}, {_words(status)}")
             last_s = time.monotonic()
         yield status
 
@@ -209,7 +219,3 @@ def _shown(steps: Iterator[Status], quota: int) -> Iterator[Status]:
 def _words(status: Status) -> str:
     left = "" if status.left_s is None else f", about {_hours(status.left_s / 3600)} left"
     return f"{status.attempts} attempts, {status.open_cells} cells open, {_hours(status.seconds / 3600)} so far{left}"
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Versions, devices, the models found and which conditions each of them honours."""
+"""Print versions, devices, the models found and the conditions each of them accepts."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from worldgen.core.errors import InputError, Received
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of ``worldgen info``."""
+    """Options of ``worldgen info``."""
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
-    parser.add_argument("--model", metavar="FOLDER", action="append", default=[], help="also look at this model folder")
+    parser.add_argument(
+        "--model", metavar="FOLDER", action="append", default=[], help="also report this model folder; may be repeated"
+    )
     parser.epilog = "example:\n  worldgen info --json | python -m json.tool"
 
 
@@ -19,7 +21,7 @@ def run(args: argparse.Namespace) -> int:
     """Print what is installed and what could run here."""
     import json
 
-    models = _models(args.model)  # first: it may refuse, and the devices take seconds to ask
+    models = _models(args.model)  # first: a wrong folder is refused before the devices are queried, which takes seconds
     record = {"versions": _versions(), "optional": _optional(), "devices": _devices(), "models": models}
     if args.json:
         print(json.dumps(record, indent=2))
@@ -129,7 +131,7 @@ def _lines(record: dict) -> dict[str, list[tuple[str, object]]]:
     models = [
         (
             each["name"],
-            f"honours {', '.join(each['accepts']) or 'nothing stated'}; {each['megabytes']} MB; {each['folder']}",
+            f"accepts {', '.join(each['accepts']) or 'nothing stated'}; {each['megabytes']} MB; {each['folder']}",
         )
         for each in record["models"]
     ]

@@ -1,18 +1,22 @@
-"""Your own clips and ego logs to a sharded data set.
+"""Convert your own clips and ego logs to a sharded data set.
 
 SOURCE is a video (mp4, avi, mkv, hevc, ...), a folder of frames (jpg, png), a COCO file (*.coco.json) or a folder of
-these. An ego log beside a clip (clip.ego.csv, clip.csv, .json or .parquet) is found by its name; its units stand in
-its column names (speed_kmh, yaw_rate_degps, time_ms, ...) or in the config, and are never guessed. Shards that are
-already there with the same content are skipped, so an interrupted run continues.
+these. An ego log beside a clip (clip.ego.csv, clip.csv, .json or .parquet) is found by its name; its units are
+read from its column names (speed_kmh, yaw_rate_degps, time_ms, ...) or from the config, and are never guessed. Shards that
+exist with the same content are skipped, so the same command continues an interrupted run.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from worldgen.data.ingest.drives import IngestPlan
 
 EXAMPLES = """examples:
-  worldgen ingest drives/ --check                               what would be done, and what is wrong
+  worldgen ingest drives/ --check                               what would be written, and what is wrong
   worldgen ingest drives/ --out data/drives fps=10 num_frames=33 stride_frames=16
   worldgen ingest drives/ --out data/drives --config fleet.yaml
   worldgen ingest drives/ --check defaults.ego.columns.speed=speed_kmh defaults.ego.assume_yaw_rate_radps=0.0
@@ -20,7 +24,7 @@ EXAMPLES = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of ``worldgen ingest``."""
+    """Options of ``worldgen ingest``."""
     parser.add_argument("sources", metavar="SOURCE", nargs="+", help="clips, frame folders, or folders of them")
     parser.add_argument("--out", metavar="URL", help="folder or URL of the data set")
     parser.add_argument(
@@ -28,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         action="append",
         default=[],
-        help="YAML of differences from the defaults; later files win",
+        help="YAML file of settings; later files win",
     )
     parser.add_argument(
         "--check", action="store_true", help="report on every source and write nothing; exit 1 if one cannot be used"
@@ -47,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     from worldgen.files.config_files import load_config
 
     overrides = list(args.overrides)
-    places = []
+    places: list[str] = []
     for word in args.sources:  # argparse hands key=value words to the list of sources
         (overrides if _is_override(word) else places).append(word)
     if not args.check and not args.out:
@@ -69,7 +73,7 @@ def _is_override(word: str) -> bool:
     return bool(equals) and all(part.isidentifier() for part in key.split("."))
 
 
-def _write(plan, out: str) -> dict:
+def _write(plan: IngestPlan, out: str) -> dict:
     """Write the shards under a progress bar, then the index; returns the data set's summary."""
     from worldgen.cli.progress import progress
     from worldgen.data.dataset.index import build_index
@@ -136,5 +140,5 @@ def _source_lines(source: dict) -> list[str]:
     if source["labels"] is not None:
         lines.append(f"  {source['labels']} annotated boxes")
     if source["captions"]:
-        lines.append(f"  {source['captions']} captions beside it")
+        lines.append(f"  {source['captions']} captions in files beside it")
     return [*lines, *(f"  note: {note}" for note in source["notes"])]

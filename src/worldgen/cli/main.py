@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
-import atexit
-import difflib
-import gc
 import importlib
 import os
-import re
 import sys
 from collections.abc import Sequence
 from types import ModuleType
 
 import worldgen
+from worldgen.cli.argument_parser import EXIT_USER_ERROR, Parser
+from worldgen.cli.startup import limit_spinning, spare_collections
 from worldgen.core.errors import InputError
 from worldgen.files.system_errors import disk_error
 
@@ -25,74 +22,19 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data": ("worldgen.cli.data", "inspect, validate, index, view or export a data set"),
     "scenes": ("worldgen.cli.scenes", "words to scenario, scene, labels and a rendered clip, without a network"),
     "train": ("worldgen.cli.train", "train or fine-tune a world model; resumes"),
-    "eval": ("worldgen.cli.eval.eval_command", "measure clips: distance to real ones, obedience, drift, copies, use to a detector"),
-    "info": ("worldgen.cli.info", "versions, devices, models found and what each honours"),
-}
+    "eval": ("worldgen.cli.eval.eval_command", "measure clips: distance to real ones, control, drift, copies, gain of a detector"),
+    "info": ("worldgen.cli.info", "versions, devices, models found and the conditions each accepts"),
+}  # fmt: skip
 """Name -> module and one-line help. A module has ``add_arguments(parser)`` and ``run(args) -> int``."""
 
-EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, what a shell reports
 EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE, what other tools report when the reader of a pipe leaves
-
-SPINS = "20000"
-"""Turns for which a waiting thread of PyTorch looks again before it sleeps (libgomp's GOMP_SPINCOUNT): some microseconds. By
-default threads spin for milliseconds, which is free on idle cores; where loaders, workers or other programs need the cores, spinning
-takes them away: three processes on two cores encoded clips at 0.4 of the speed."""
-
-BRIEF = ("sample", "info", "scenes", "data")
-"""Commands over in seconds. Loading PyTorch and diffusers makes some millions of objects that all stay; looking among them for
-garbage every few hundred objects takes a good part of the time of loading, and of that of leaving."""
-
-_OVERRIDE = re.compile(r"[A-Za-z_][\w.]*=")
-
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line, name the nearest known word and point to the right help.
-
-    ``key=value`` arguments may stand anywhere among the options of a command that has ``overrides``.
-    """
-
-    def __init__(self, *args, **kwargs) -> None:  # argparse calls this with its own keywords for sub-commands
-        kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
-        # An abbreviation that works today becomes ambiguous, or another option, when options are added.
-        kwargs.setdefault("allow_abbrev", False)
-        super().__init__(*args, **kwargs)
-
-    def error(self, message: str) -> None:  # type: ignore[override]
-        """Exit 2 with one line: what is wrong, the nearest known word, where to read more."""
-        choice = re.search(r"invalid choice: '?([^'\s(]+)'? \(choose from (.*)\)", message)
-        if choice:
-            known = [word.strip(" '\"") for word in choice.group(2).split(",")]
-            received = choice.group(1)
-            what = "command" if "COMMAND" in message else message.split(":", maxsplit=1)[0]
-            message = f"{what}: received {received!r}; expected one of {', '.join(known)}{_nearest(received, known)}"
-        elif "required: COMMAND" in message:
-            message = "no command given"
-        self.exit(EXIT_USER_ERROR, f"worldgen: error: {' '.join(message.split())} (see {self.prog} --help)\n")
-
-    def parse_known_args(self, args=None, namespace=None):
-        """As argparse, but leftovers end here, in the parser that knows the options nearest to them."""
-        namespace, extras = super().parse_known_args(args, namespace)
-        if hasattr(namespace, "overrides"):
-            namespace.overrides = [*namespace.overrides, *(word for word in extras if _OVERRIDE.match(word))]
-            extras = [word for word in extras if not _OVERRIDE.match(word)]
-        if extras:
-            received = extras[0].split("=")[0]
-            options = [option for option in self._option_string_actions if option.startswith("--")]
-            hint = _nearest(received, options) if received.startswith("-") else ""
-            self.error(f"unknown {'option' if received.startswith('-') else 'argument'} {received!r}{hint}")
-        return namespace, extras
-
-
-def _nearest(word: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(word, known, 1)
-    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def build_parser(command: str | None = None) -> Parser:
     """The parser of the whole program, with the options of ``command`` only (None: of every command).
 
-    Naming one command keeps start-up free of the other commands' modules.
+    Naming one command keeps the start free of the other commands' modules.
     """
     parser = Parser(
         prog="worldgen",
@@ -102,8 +44,7 @@ def build_parser(command: str | None = None) -> Parser:
     parser.add_argument("--version", action="version", version=f"worldgen {worldgen.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
     for name, (module_name, line) in COMMANDS.items():
-        wanted = command in (None, name)
-        module = _load(module_name) if wanted else None
+        module = _load(module_name) if command in (None, name) else None
         description = (module.__doc__ or "").strip() if module else line
         subparser = commands.add_parser(name, help=line, description=description)
         if module:
@@ -115,25 +56,13 @@ def _load(module_name: str) -> ModuleType:
     return importlib.import_module(module_name)
 
 
-def _spare_collections(command: str) -> None:
-    """Look for garbage rarely where a command is brief, and not at all when the process ends. Long commands keep Python's pace:
-    a cycle that holds tensors must not wait."""
-    if command in BRIEF:
-        gc.set_threshold(50_000)
-    atexit.register(gc.freeze)  # the end of the process frees everything at once
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit code: 0 done, 1 the command's own "no", 2 user error, 130 interrupted."""
     argv = list(sys.argv[1:] if argv is None else argv)
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)  # read when PyTorch is loaded, which is later
+    limit_spinning()
     try:
-        command = next((word for word in argv if not word.startswith("-")), "")
         try:
-            args = build_parser(command).parse_args(argv)
-            _spare_collections(args.command)
-            code = int(_load(COMMANDS[args.command][0]).run(args) or 0)
+            code = _run(argv)
         except OSError as error:
             # A full or read-only disk is the user's to mend wherever it strikes; other OSErrors are defects.
             as_input_error = disk_error(error)
@@ -152,6 +81,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader has gone; point stdout at nothing so that the interpreter's last flush is quiet too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
+
+
+def _run(argv: list[str]) -> int:
+    command = next((word for word in argv if not word.startswith("-")), "")
+    args = build_parser(command).parse_args(argv)
+    spare_collections(args.command)
+    return int(_load(COMMANDS[args.command][0]).run(args) or 0)
 
 
 if __name__ == "__main__":

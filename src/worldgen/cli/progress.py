@@ -1,42 +1,47 @@
-"""Progress of anything that takes more than a few seconds."""
+"""Log lines and progress on stderr: what the command line passes to the rooms below (see :mod:`worldgen.core.progress`)."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 Item = TypeVar("Item")
 
 LINE_EVERY_S = 10.0
-"""Seconds between plain lines; logs of a night's run stay readable."""
+"""Seconds between plain lines, so that the log of a night's run stays readable."""
 
 
-def progress(iterable: Iterable[Item], total: int | None = None, desc: str = "") -> Iterator[Item]:
-    """The items of ``iterable``, with a bar and ETA on a terminal and a timed line now and then elsewhere (stderr).
+def log_line(line: str, /) -> None:
+    """Print one line on stderr (a :class:`worldgen.core.progress.LogLine`)."""
+    print(line, file=sys.stderr, flush=True)
 
-    total: number of items, taken from ``len`` where it is not given. desc: what is being done, a few words.
+
+def progress(items: Iterable[Item], /, total: int | None = None, desc: str = "") -> Iterator[Item]:
+    """The items unchanged, with a bar and the time left on a terminal, and elsewhere a line every ``LINE_EVERY_S``.
+
+    A :class:`worldgen.core.progress.ProgressReporter`.
     """
-    if total is None and hasattr(iterable, "__len__"):
-        total = len(iterable)  # type: ignore[arg-type]
+    if total is None and isinstance(items, Sized):
+        total = len(items)
     if sys.stderr.isatty():
         from tqdm import tqdm
 
-        yield from tqdm(iterable, total=total, desc=desc, dynamic_ncols=True, file=sys.stderr)
+        yield from tqdm(items, total=total, desc=desc, dynamic_ncols=True, file=sys.stderr)
         return
     start_s = last_s = time.monotonic()
     count = 0
-    for item in iterable:
+    for item in items:
         yield item
         count += 1
         now_s = time.monotonic()
         if now_s - last_s >= LINE_EVERY_S and count != total:
-            print(progress_line(desc, count, total, now_s - start_s), file=sys.stderr, flush=True)
+            log_line(progress_line(desc, count, total, now_s - start_s))
             last_s = now_s
     elapsed_s = time.monotonic() - start_s
     if elapsed_s >= LINE_EVERY_S:
-        print(f"{desc or 'done'}: {count} in {_duration(elapsed_s)}", file=sys.stderr, flush=True)
+        log_line(f"{desc or 'done'}: {count} in {_duration(elapsed_s)}")
 
 
 def progress_line(desc: str, count: int, total: int | None, elapsed_s: float) -> str:

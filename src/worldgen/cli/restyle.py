@@ -1,14 +1,15 @@
-"""Labelled clips to the same clips under other weather or light, labels kept; what does not show its labels is set aside.
+"""Change weather or light of labelled clips and keep their labels. Clips that no longer show their labels are quarantined.
 
   worldgen restyle sets/day --to "night, rain" --out sets/night_rain
   worldgen restyle kitti/training --to fog --out sets/fog --fps 10 --licence CC-BY-NC-SA-3.0
   worldgen restyle sets/day --to snow --out sets/snow --strength 0.6 --config configs/restyle/default.yaml
 
 INPUT: a data set of worldgen, or a folder of labelled pictures in the layout of COCO, KITTI (tracking or object) or YOLO.
-The strength says how much of the original is drowned in noise: weather needs much, labels need little. "auto" takes, clip
-by clip, the strongest that keeps the labels and passes the gate. The same command goes on with a run that was stopped.
-Output: shards (accepted-*.tar, quarantine-*.tar), index.parquet, restyle.json, and report/index.html, a page to open.
-Exit codes: 0 done, 1 no clip was accepted, 2 bad input or a place that cannot be written, 130 interrupted.
+The strength is the noise level at which repainting starts (0: the original, 1: pure noise). A change of weather needs a high
+strength, labels survive at a low one. "auto" takes for each clip the highest strength that keeps the labels and passes the
+gate. The same command continues a run that was stopped.
+Output: shards (accepted-*.tar, quarantine-*.tar), index.parquet, restyle.json, and the page report/index.html.
+Exit codes: 0 done, 1 no clip was accepted, 2 bad input or an output that cannot be written, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -16,13 +17,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from worldgen.core.samples import Sample
-    from worldgen.generation.restyle.restyle_run import RestyleProgress, RestyleRun
     from worldgen.generation.restyle.restyling import RestyleConfig
 
 EXIT_NONE = 1
@@ -31,10 +30,14 @@ EXIT_NONE = 1
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``worldgen restyle``."""
     parser.add_argument("input", metavar="INPUT", help="data set of shards, or a folder of labelled pictures")
-    parser.add_argument("--to", default="", metavar="WORDS", help='weather and light wanted, as in "night, rain"')
+    parser.add_argument("--to", default="", metavar="WORDS", help='wanted weather and light, e.g. "night, rain"')
     parser.add_argument("--out", required=True, metavar="DIR", help="output folder or URL")
-    parser.add_argument("--strength", default="", metavar="auto|S", help="auto (default), or a number above 0 to 1")
-    parser.add_argument("--config", action="append", default=[], metavar="FILE", help="settings; later files win")
+    parser.add_argument(
+        "--strength", default="", metavar="auto|S", help="auto (default), or a number above 0 and up to 1"
+    )
+    parser.add_argument(
+        "--config", action="append", default=[], metavar="FILE", help="YAML file of settings; later files win"
+    )
     parser.add_argument("--limit", type=int, default=None, metavar="N", help="restyle the first N clips only")
     parser.add_argument("--split", choices=("train", "val", "test"), help="data sets: only this split")
     parser.add_argument(
@@ -45,26 +48,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--licence", metavar="TEXT", help="pictures: their licence (default unknown)")
     parser.add_argument(
         "--class", dest="classes", action="append", default=[], metavar="NAME=CLASS",
-        help="pictures: a class name of theirs, as one of ours or ignore; may be repeated",
+        help="pictures: map their class NAME to one of worldgen's classes or to ignore; may be repeated",
     )  # fmt: skip
     parser.add_argument("--no-report", action="store_true", help="do not write OUT/report/index.html at the end")
     parser.add_argument("--json", action="store_true", help="print the outcome as one JSON object on stdout")
-    parser.add_argument("overrides", nargs="*", default=[], metavar="key=value", help="settings, as in keep=0.9")
+    parser.add_argument("overrides", nargs="*", default=[], metavar="key=value", help="settings, e.g. keep=0.9")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Restyle and say what came out."""
+    """Restyle and print the outcome."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     config = _config(args)
     samples, source = _samples(args)
+    from worldgen.cli.progress import log_line, progress
     from worldgen.generation.restyle.restyle_run import RestyleRun
     from worldgen.generation.restyle.restyling import parse_look
     from worldgen.models.native.loading import quiet_libraries
 
     quiet_libraries()
     parse_look(config.to)  # before anything is written or loaded
-    work = RestyleRun(config, args.out.rstrip("/"), samples, source, _say, page=not args.no_report)
-    for _ in _shown(work):
+    work = RestyleRun(config, args.out.rstrip("/"), samples, source, log_line, page=not args.no_report)
+    for _ in progress(work.steps(), desc="clips"):
         pass
     report = work.report
     if args.json:
@@ -94,9 +98,9 @@ def _config(args: argparse.Namespace) -> RestyleConfig:
         try:
             strength = 0.0 if args.strength == "auto" else float(args.strength)
         except ValueError as error:
-            raise InputError("--strength", args.strength, "auto, or a number above 0 to 1") from error
+            raise InputError("--strength", args.strength, "auto, or a number above 0 and up to 1") from error
         if args.strength != "auto" and not 0 < strength <= 1:
-            raise InputError("--strength", args.strength, "auto, or a number above 0 to 1")
+            raise InputError("--strength", args.strength, "auto, or a number above 0 and up to 1")
         overrides.append(f"strength={strength}")
     config = load_config(RestyleConfig, args.config or ["configs/restyle/default.yaml"], overrides)
     if not config.to:
@@ -107,7 +111,7 @@ def _config(args: argparse.Namespace) -> RestyleConfig:
 
 
 def _samples(args: argparse.Namespace) -> tuple[Callable[[], Iterable[Sample]], str]:
-    """What makes the samples, and what they are in words."""
+    """A function that reads the samples anew, and a description of them."""
     from worldgen.core.errors import InputError, Received
     from worldgen.data.dataset.index import INDEX_NAME, DataSet
     from worldgen.data.ingest.labelled import PictureSet, find_format, read_labelled
@@ -122,7 +126,7 @@ def _samples(args: argparse.Namespace) -> tuple[Callable[[], Iterable[Sample]], 
             raise InputError(f"data set {args.input}", received, "clips to restyle")
         return lambda: iter(data), f"data set {args.input}, split {args.split or 'all'}, tags {sorted(args.tag)}"
     _refuse_given(args, ("split", "tag"), "not a data set", "a data set, which has them")
-    classes = {}
+    classes: dict[str, str] = {}
     for pair in args.classes:
         name, equals, target = pair.partition("=")
         if not equals or not name:
@@ -154,13 +158,3 @@ def summary(url: str, report: dict) -> list[str]:
     if reasons:
         lines.append("refused for: " + ", ".join(f"{name} ({count})" for name, count in reasons))
     return lines
-
-
-def _shown(work: RestyleRun) -> Iterator[RestyleProgress]:
-    from worldgen.cli.progress import progress
-
-    return progress(work.steps(), desc="clips")
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

@@ -24,6 +24,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from worldgen.cli.progress import log_line
+from worldgen.core.progress import no_log
+
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
 
@@ -59,28 +62,20 @@ def run(args: argparse.Namespace) -> int:
     from worldgen.training.run import train
 
     quiet = os.environ.get("RANK", "0") != "0"
-    report = _silent if quiet else _say
+    log = no_log if quiet else log_line  # only the first of several processes prints
     command = shlex.join(["worldgen", *sys.argv[1:]])
     with _stop_on_signals() as stop:
-        launch = Launch(command, config_yaml(config), report, stop.is_set)
+        launch = Launch(command, config_yaml(config), log, stop.is_set)
         try:
             outcome = train(config, launch=launch)
         except TrainingError as error:
             if not quiet:
                 print(f"worldgen: failed: {error}", file=sys.stderr, flush=True)
             return EXIT_FAILED
-    report(outcome.line)
+    log(outcome.line)
     if args.json and not quiet:
         print(json.dumps({"finished": outcome.finished, "step": outcome.step, "output": config.output}))
     return 0 if outcome.finished else EXIT_INTERRUPTED
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-def _silent(line: str) -> None:
-    """Only the first of several processes speaks."""
 
 
 @contextmanager
@@ -92,7 +87,7 @@ def _stop_on_signals() -> Iterator[threading.Event]:
         if event.is_set():
             raise KeyboardInterrupt
         event.set()
-        _say("stopping after this step (again to stop at once, without saving)")
+        log_line("stopping after this step (again to stop at once, without saving)")
 
     if threading.current_thread() is not threading.main_thread():
         yield event
