@@ -9,7 +9,7 @@ import pytest
 
 from worldgen.core.scenario import AgentRequest, Scenario
 from worldgen.simulation.actors import KIND_VARIANTS, LABELS, SIZE_M, gait
-from worldgen.simulation.checks.conflict import boxes_overlap, overlapping_pairs, time_to_collision
+from worldgen.simulation.checks.collisions import boxes_overlap, overlapping_pairs, time_to_collision
 from worldgen.simulation.simulate import simulate
 from worldgen.simulation.traffic.idm import FREE_GAP_M, desired_gap_m, idm_acceleration, mobil_gain
 

@@ -18,7 +18,7 @@ from worldgen.core.scene import VARIANTS, Scene
 from worldgen.simulation.actors import SIZE_M
 from worldgen.simulation.balanced import balanced_scenario, draw_scenario
 from worldgen.simulation.checks.audit import ego_boxes
-from worldgen.simulation.checks.conflict import overlapping_pairs
+from worldgen.simulation.checks.collisions import overlapping_pairs
 from worldgen.simulation.simulate import simulate
 
 

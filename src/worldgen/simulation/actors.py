@@ -66,7 +66,7 @@ class Track:
 
     Optional arrays ``(N,)``: braking, indicator, door_open, signal_state, lean_rad. lift_m: height of its foot above
     the ground. essential: whether the scene is wrong without it (asked for, or part of an event). stop_for: whether
-    drivers yield to it, from step ``seen_from`` on.
+    drivers yield to it, from step ``noticed_from_step`` on.
     """
 
     kind: str
@@ -87,8 +87,8 @@ class Track:
     role: str = ""
     style: int = 0
     essential: bool = False
-    stop_for: bool = True
-    seen_from: int = 0
+    is_obstacle: bool = True
+    noticed_from_step: int = 0
 
     @property
     def half_length_m(self) -> float:

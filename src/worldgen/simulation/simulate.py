@@ -13,18 +13,18 @@ from worldgen.core.errors import InputError
 from worldgen.core.scenario import Scenario, check_word
 from worldgen.core.scene import Scene
 from worldgen.core.seeds import numpy_rng
-from worldgen.simulation.actor_requests import place_requests, quiet_kinds, request_wants
 from worldgen.simulation.actors import LABELS, Track, to_agent
 from worldgen.simulation.atmosphere import draw_atmosphere, friction
 from worldgen.simulation.checks.audit import SimulatedBodies, event_faults, record, request_faults, without_overlaps
-from worldgen.simulation.events import EVENTS, Event, Played
+from worldgen.simulation.events import EVENTS, Event, PlayedEvent
+from worldgen.simulation.requested_agents import place_requests, requested_kinds, requested_road_features
 from worldgen.simulation.road.roads import SPEED_RANGE_MPS, RoadNeeds, draw_plan
 from worldgen.simulation.road.surface import build_road
-from worldgen.simulation.stage import SceneBuilder
+from worldgen.simulation.scene_builder import SceneBuilder
+from worldgen.simulation.street.furnishing import furnish_street
 from worldgen.simulation.street.roadside import place_statics
-from worldgen.simulation.street.street import furnish_street
 from worldgen.simulation.traffic.ego_path import free_plan, nominal_run, plan_ego, plan_given
-from worldgen.simulation.traffic.fleet import TrafficRun, drive, fleet_tracks, no_fleet, populate
+from worldgen.simulation.traffic.fleet import TrafficRun, drive, no_traffic, populate, traffic_tracks
 from worldgen.simulation.traffic.given_course import MAX_GIVEN_SPEED_MPS, Course, check_given, course_of
 
 WEATHER_SPEED = {"light_rain": 0.93, "heavy_rain": 0.82, "fog": 0.72, "snow": 0.65}
@@ -69,7 +69,7 @@ class GivenMotion:
 
 
 @dataclass(frozen=True, eq=False)
-class ActorRequest:
+class SceneRequest:
     """All that a scene depends on. substeps: simulation steps per frame, so that there are at least ten a second."""
 
     scenario: Scenario
@@ -99,10 +99,10 @@ class ActorRequest:
 class SceneAttempt:
     """One try at a scene: the stage as it came out, and what is wrong with it."""
 
-    request: ActorRequest
-    stage: SceneBuilder
+    request: SceneRequest
+    builder: SceneBuilder
     bodies: SimulatedBodies
-    played: list[tuple[Event, Played]]
+    played: list[tuple[Event, PlayedEvent]]
     faults: list[str]
 
 
@@ -137,11 +137,11 @@ def simulate(
     wrong = [fault for fault in best.faults if fault.split(":")[0] in scenario.events]
     if wrong and ego is None:
         raise InputError("event that fits no drawn scene", wrong[0], "another road, manoeuvre, speed or a longer clip")
-    best.stage.notes += best.faults
+    best.builder.notes += best.faults
     return _scene(best)
 
 
-def _request(scenario: Scenario, seed: int, given: GivenMotion) -> ActorRequest:
+def _request(scenario: Scenario, seed: int, given: GivenMotion) -> SceneRequest:
     """The checked arguments of a simulation."""
     fps, num_frames, camera, ego, speed_mps = given.fps, given.num_frames, given.camera, given.ego, given.speed_mps
     if isinstance(fps, bool) or not isinstance(fps, (int, float)) or not 0.5 <= fps <= MAX_FPS:
@@ -157,7 +157,7 @@ def _request(scenario: Scenario, seed: int, given: GivenMotion) -> ActorRequest:
     if speed_mps is not None and not (isinstance(speed_mps, (int, float)) and 0.0 <= speed_mps <= MAX_GIVEN_SPEED_MPS):
         raise InputError("speed_mps", speed_mps, f"0 to {MAX_GIVEN_SPEED_MPS:.0f} m/s")
     drawn = camera or draw_camera(numpy_rng("camera", scenario.key, int(seed)))
-    request = ActorRequest(scenario, int(seed), float(fps), int(frames), drawn, camera is None, speed_mps, None, ego)
+    request = SceneRequest(scenario, int(seed), float(fps), int(frames), drawn, camera is None, speed_mps, None, ego)
     if ego is None:
         return request
     return replace(request, course=course_of(ego, request.substeps))
@@ -187,81 +187,87 @@ def check_events(scenario: Scenario, *, given: bool = False) -> list[Event]:
     return events
 
 
-def _attempt(request: ActorRequest, events: list[Event], number: int) -> SceneAttempt:
+def _attempt(request: SceneRequest, events: list[Event], number: int) -> SceneAttempt:
     """Draws and drives one scene: events first and alone, then everything else around them."""
     rng = numpy_rng("scene", request.scenario.key, request.seed, number)
     if request.draws_camera and number:
         # What a narrow view kept from being seen, a wider one may show.
         request = replace(request, camera=draw_camera(rng, wide=number >= 8))
-    stage = build_stage(rng, request, events)
+    builder = begin_scene(rng, request, events)
     played = []
     for event in events:
-        stage.role = event.name
-        played.append((event, event.play(stage)))
-    stage.role = ""
+        builder.role = event.name
+        played.append((event, event.play(builder)))
+    builder.role = ""
     if events:
-        trial = _finish(stage, request, drive(stage, no_fleet()), played, [])
+        trial = _finish(builder, request, drive(builder, no_traffic()), played, [])
         if trial.faults:
             return trial
-    asked = [t for _, tracks in place_requests(stage) for t in tracks]
-    furnish_street(stage)
-    fleet = populate(stage)
-    result = drive(stage, fleet)
-    stage.tracks += fleet_tracks(stage, fleet, result)
-    return _finish(stage, request, result, played, asked)
+    asked = [t for _, tracks in place_requests(builder) for t in tracks]
+    furnish_street(builder)
+    fleet = populate(builder)
+    result = drive(builder, fleet)
+    builder.tracks += traffic_tracks(builder, fleet, result)
+    return _finish(builder, request, result, played, asked)
 
 
 def _finish(
-    stage: SceneBuilder, request: ActorRequest, result: TrafficRun, played: list[tuple[Event, Played]], asked: list[Track]
+    builder: SceneBuilder,
+    request: SceneRequest,
+    result: TrafficRun,
+    played: list[tuple[Event, PlayedEvent]],
+    asked: list[Track],
 ) -> SceneAttempt:
     """Ego motion, the tracks that fit, and what is wrong."""
-    motion, poses = ego_motion(stage, result, request)
-    tracks, lost = without_overlaps(stage.tracks, motion, poses, request.substeps)
+    motion, poses = ego_motion(builder, result, request)
+    tracks, lost = without_overlaps(builder.tracks, motion, poses, request.substeps)
     bodies = SimulatedBodies.of(tracks, motion, poses, request.substeps)
     faults = [f for event, p in played for f in event_faults(bodies, event, p, request.camera, request.substeps)]
     faults += request_faults(bodies, asked, request.camera)
     if lost and not faults:
         faults.append(f"cast: {lost} agents had no room")
-    return SceneAttempt(request, stage, bodies, played, faults)
+    return SceneAttempt(request, builder, bodies, played, faults)
 
 
-def build_stage(rng: np.random.Generator, request: ActorRequest, events: list[Event]) -> SceneBuilder:
+def begin_scene(rng: np.random.Generator, request: SceneRequest, events: list[Event]) -> SceneBuilder:
     """Road, ego line and an empty stage for a scenario."""
     scenario, course = request.scenario, request.course
     duration, grip = (request.steps - 1) * request.dt_s, friction(request.scenario.weather)
     manoeuvre = scenario.manoeuvre if course is None else course.manoeuvre
-    wants = frozenset(request_wants(scenario)).union(*(event.wants for event in events))
+    road_features = frozenset(requested_road_features(scenario)).union(*(event.road_features for event in events))
     if course is not None:
         speed, distance = float(course.speed_mps[0]), max(float(course.way_m[-1]), 0.0)
     else:
         speed = request.speed_mps if request.speed_mps is not None else draw_speed(rng, scenario, events)
         distance = float(nominal_run(free_plan(manoeuvre, speed, duration, grip), request.steps, request.dt_s)[0][-1])
-    plan = draw_plan(rng, RoadNeeds(scenario.road, manoeuvre, speed, distance, wants, course))
+    plan = draw_plan(rng, RoadNeeds(scenario.road, manoeuvre, speed, distance, road_features, course))
     ego_plan = plan_given(course, grip) if course is not None else plan_ego(manoeuvre, plan, speed, duration, grip)
     night = scenario.light.startswith("night")
-    half_view = request.camera.width_px / (2 * request.camera.fx_px)
-    return SceneBuilder(scenario, rng, plan, ego_plan, request.steps, request.dt_s, night, quiet_kinds(scenario), half_view)
+    half_view_tan = request.camera.width_px / (2 * request.camera.fx_px)
+    return SceneBuilder(
+        scenario, rng, plan, ego_plan, request.steps, request.dt_s, night, requested_kinds(scenario), half_view_tan
+    )
 
 
-def ego_motion(stage: SceneBuilder, result: TrafficRun, request: ActorRequest) -> tuple[EgoMotion, np.ndarray]:
+def ego_motion(builder: SceneBuilder, result: TrafficRun, request: SceneRequest) -> tuple[EgoMotion, np.ndarray]:
     """Ego motion at the frames and its poses, exactly consistent with each other."""
     if request.motion is not None:
         return request.motion, planar_poses(request.motion)
-    x, y, yaw = stage.ego.path.world(result.ego_s_m[:: request.substeps])
+    x, y, yaw = builder.ego.path.world(result.ego_s_m[:: request.substeps])
     path = np.stack([x - x[0], y - y[0], yaw - yaw[0]], 1)
-    rate = float(np.interp(0.0, stage.ego.path.s_m, stage.ego.path.curvature)) * result.ego_v_mps[0]
+    rate = float(np.interp(0.0, builder.ego.path.s_m, builder.ego.path.curvature)) * result.ego_v_mps[0]
     motion = ego_from_planar_poses(path, request.fps, first=(float(result.ego_v_mps[0]), rate))
     return motion, planar_poses(motion)
 
 
 def _scene(attempt: SceneAttempt) -> Scene:
     """The finished scene: statics around the actors, agents at the frames, ground and atmosphere."""
-    request, stage, bodies = attempt.request, attempt.stage, attempt.bodies
+    request, builder, bodies = attempt.request, attempt.builder, attempt.bodies
     scenario = request.scenario
     atmosphere = draw_atmosphere(numpy_rng("atmosphere", scenario.key, request.seed), scenario)
-    stage.tracks = bodies.tracks
-    statics = place_statics(stage)
-    line, flat = stage.plan.line, not stage.plan.line.z_m.any()
+    builder.tracks = bodies.tracks
+    statics = place_statics(builder)
+    line, flat = builder.plan.line, not builder.plan.line.z_m.any()
     base = float(line.height(np.zeros(1))[0])
     agents = tuple(
         to_agent(
@@ -274,5 +280,5 @@ def _scene(attempt: SceneAttempt) -> Scene:
     records = tuple(record(event, played, bodies, request.substeps) for event, played in attempt.played)
     return Scene(
         scenario, request.seed, request.fps, request.camera, bodies.motion, bodies.poses, line.height(ego_s) - base,
-        build_road(stage.plan), statics, agents, atmosphere, records, tuple(stage.notes),
+        build_road(builder.plan), statics, agents, atmosphere, records, tuple(builder.notes),
     )  # fmt: skip

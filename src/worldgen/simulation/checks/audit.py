@@ -10,9 +10,9 @@ from worldgen.core.camera import Camera
 from worldgen.core.ego import EgoMotion
 from worldgen.core.scene import EventRecord
 from worldgen.simulation.actors import EGO_FRONT_M, EGO_HALF_WIDTH_M, EGO_REAR_M, WALKING_KINDS, Track
-from worldgen.simulation.checks.conflict import boxes_overlap, overlapping_pairs, time_to_collision
-from worldgen.simulation.checks.sight import Sight, look
-from worldgen.simulation.events import Event, Played
+from worldgen.simulation.checks.collisions import boxes_overlap, overlapping_pairs, time_to_collision
+from worldgen.simulation.checks.visibility import Visibility, measure_visibility
+from worldgen.simulation.events import Event, PlayedEvent
 
 TTC_MARGIN_M = 0.5
 """Passing closer than this to the side counts as a collision when time to collision is measured."""
@@ -52,9 +52,11 @@ class SimulatedBodies:
         """Column of a track in boxes, or None when it is gone."""
         return next((i for i, t in enumerate(self.tracks, 1) if t is track), None)
 
-    def sight(self, camera: Camera) -> Sight:
+    def visibility(self, camera: Camera) -> Visibility:
         heights = np.array([t.size_m[2] for t in self.tracks])
-        return look(camera, self.poses, self.boxes[:, 1:], heights, np.zeros((len(self.poses), len(self.tracks))))
+        return measure_visibility(
+            camera, self.poses, self.boxes[:, 1:], heights, np.zeros((len(self.poses), len(self.tracks)))
+        )
 
 
 def ego_boxes(poses: np.ndarray) -> np.ndarray:
@@ -65,10 +67,10 @@ def ego_boxes(poses: np.ndarray) -> np.ndarray:
     return np.stack([x, y, poses[:, 2], half, np.full(len(poses), EGO_HALF_WIDTH_M)], 1)
 
 
-def event_ttc_s(bodies: SimulatedBodies, played: Played, substeps: int) -> float | None:
+def event_ttc_s(bodies: SimulatedBodies, played: PlayedEvent, substeps: int) -> float | None:
     """Least time to collision (s) between the ego and the event's actors over the clip; None if never closing."""
     least = np.inf
-    for track in played.mains:
+    for track in played.main_tracks:
         i = bodies.index(track)
         if i is None:
             continue
@@ -81,12 +83,14 @@ def event_ttc_s(bodies: SimulatedBodies, played: Played, substeps: int) -> float
     return None if not np.isfinite(least) else least
 
 
-def event_faults(bodies: SimulatedBodies, event: Event, played: Played, camera: Camera, substeps: int) -> list[str]:
+def event_faults(
+    bodies: SimulatedBodies, event: Event, played: PlayedEvent, camera: Camera, substeps: int
+) -> list[str]:
     """What is wrong with an event as it came out: bodies meeting the ego, range, size, sight."""
     faults = []
-    own = [i for track in played.mains if (i := bodies.index(track)) is not None]
+    own = [i for track in played.main_tracks if (i := bodies.index(track)) is not None]
     essential = [i for i, t in enumerate(bodies.tracks, 1) if t.essential]
-    if len(own) < len(played.mains):
+    if len(own) < len(played.main_tracks):
         return [f"{event.name}: an actor is missing"]
     if any(boxes_overlap(bodies.boxes[:, 0], bodies.boxes[:, i]).any() for i in essential):
         faults.append(f"{event.name}: the ego runs into it")
@@ -95,13 +99,13 @@ def event_faults(bodies: SimulatedBodies, event: Event, played: Played, camera: 
     if ttc is None or not low <= ttc <= high:
         shown = "none" if ttc is None else f"{ttc:.2f} s"
         faults.append(f"{event.name}: least time to collision {shown}, outside {low} to {high} s")
-    sight = bodies.sight(camera)
+    visibility = bodies.visibility(camera)
     first = own[0] - 1
-    seen = sight.visible[:, first]
+    seen = visibility.visible[:, first]
     if _share(seen, bodies) < MIN_EVENT_VISIBLE:
         faults.append(f"{event.name}: in view for {100 * _share(seen, bodies):.0f} % of the clip")
-    elif sight.height_px[seen, first].max() < MIN_EVENT_HEIGHT_PX:
-        faults.append(f"{event.name}: only {sight.height_px[seen, first].max():.1f} pixels tall")
+    elif visibility.height_px[seen, first].max() < MIN_EVENT_HEIGHT_PX:
+        faults.append(f"{event.name}: only {visibility.height_px[seen, first].max():.1f} pixels tall")
     return faults
 
 
@@ -114,19 +118,19 @@ def request_faults(bodies: SimulatedBodies, tracks: list[Track], camera: Camera)
     """Which asked-for agents are not seen for a good part of the clip, near enough."""
     if not tracks:
         return []
-    sight = bodies.sight(camera)
+    visibility = bodies.visibility(camera)
     faults = []
     for track in tracks:
         i = bodies.index(track)
         if i is None:
             faults.append(f"{track.kind}: no room for it")
             continue
-        seen = sight.visible[:, i - 1]
+        seen = visibility.visible[:, i - 1]
         near = 26.0 if track.kind in WALKING_KINDS else 42.0
         if _share(seen, bodies) < MIN_REQUEST_VISIBLE:
             faults.append(f"{track.kind}: in view for {100 * _share(seen, bodies):.0f} % of the clip")
-        elif len(tracks) == 1 and sight.distance_m[seen, i - 1].min() > near:
-            faults.append(f"{track.kind}: never nearer than {sight.distance_m[seen, i - 1].min():.0f} m")
+        elif len(tracks) == 1 and visibility.distance_m[seen, i - 1].min() > near:
+            faults.append(f"{track.kind}: never nearer than {visibility.distance_m[seen, i - 1].min():.0f} m")
     return faults
 
 
@@ -146,10 +150,12 @@ def without_overlaps(
     return [t for k, t in enumerate(tracks, 1) if k not in dropped], lost
 
 
-def record(event: Event, played: Played, bodies: SimulatedBodies, substeps: int) -> EventRecord:
+def record(event: Event, played: PlayedEvent, bodies: SimulatedBodies, substeps: int) -> EventRecord:
     """The event as it happened; its main actor's track comes first."""
     role = f"{event.name}:"
-    mains = [i for t in played.mains if (i := bodies.index(t)) is not None]
-    others = [i for i, t in enumerate(bodies.tracks, 1) if t.role.startswith(role) and i not in mains]
+    main_tracks = [i for t in played.main_tracks if (i := bodies.index(t)) is not None]
+    others = [i for i, t in enumerate(bodies.tracks, 1) if t.role.startswith(role) and i not in main_tracks]
     ttc = event_ttc_s(bodies, played, substeps)
-    return EventRecord(event.name, (*mains, *others), round(max(played.start_s, 0.0), 4), round(played.end_s, 4), ttc)
+    return EventRecord(
+        event.name, (*main_tracks, *others), round(max(played.start_s, 0.0), 4), round(played.end_s, 4), ttc
+    )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from worldgen.simulation.events import hazards, people_events, rider_events, vehicle_events
-from worldgen.simulation.events.base import Event, Played
+from worldgen.simulation.events.base import Event, PlayedEvent
 
 EVENTS: dict[str, Event] = {
-    event.name: event for event in (*people_events.EVENTS, *rider_events.EVENTS, *vehicle_events.EVENTS, *hazards.EVENTS)
+    event.name: event
+    for event in (*people_events.EVENTS, *rider_events.EVENTS, *vehicle_events.EVENTS, *hazards.EVENTS)
 }
 """All events by name."""
 
-__all__ = ["EVENTS", "Event", "Played"]
+__all__ = ["EVENTS", "Event", "PlayedEvent"]

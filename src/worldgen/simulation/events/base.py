@@ -10,7 +10,7 @@ import numpy as np
 from worldgen.core.manoeuvres import MANOEUVRES
 from worldgen.core.scenario import LIGHTS, ROADS, WEATHERS
 from worldgen.simulation.actors import EGO_FRONT_M, Track
-from worldgen.simulation.stage import ActorMotion, SceneBuilder
+from worldgen.simulation.scene_builder import ActorMotion, SceneBuilder
 from worldgen.simulation.street.pedestrians import cross
 
 STREETS = ("urban", "suburban", "intersection", "construction")
@@ -22,10 +22,10 @@ REACTION_S = 0.25
 
 
 @dataclass(frozen=True)
-class Played:
+class PlayedEvent:
     """What happened: the tracks in conflict with the ego, and from when to when (s)."""
 
-    mains: tuple[Track, ...]
+    main_tracks: tuple[Track, ...]
     start_s: float
     end_s: float
 
@@ -42,12 +42,12 @@ class Event:
     name: str
     definition: str
     ttc_range_s: tuple[float, float]
-    play: Callable[[SceneBuilder], Played]
+    play: Callable[[SceneBuilder], PlayedEvent]
     roads: tuple[str, ...] = ANY_ROAD
     weathers: tuple[str, ...] = WEATHERS
     lights: tuple[str, ...] = LIGHTS
     manoeuvres: tuple[str, ...] = STRAIGHT_ON
-    wants: frozenset[str] = field(default=frozenset())
+    road_features: frozenset[str] = field(default=frozenset())
     speed_mps: tuple[float, float] | None = None
     needs_kinds: tuple[str, ...] = ()
 
@@ -56,77 +56,77 @@ class Event:
         assert set(self.lights) <= set(LIGHTS) and set(self.manoeuvres) <= set(MANOEUVRES), self.name
 
 
-def meeting_time(stage: SceneBuilder, low: float = 0.55, high: float = 0.95, cap_s: float = 3.6) -> float:
+def meeting_time(builder: SceneBuilder, low: float = 0.55, high: float = 0.95, cap_s: float = 3.6) -> float:
     """When the ego, left alone, would reach the place of the event."""
-    duration = min(stage.duration_s, cap_s / 0.8)
-    return stage.uniform(low, high) * duration
+    duration = min(builder.duration_s, cap_s / 0.8)
+    return builder.uniform(low, high) * duration
 
 
-def side_edges(stage: SceneBuilder, side: int) -> tuple[float, float]:
+def side_edges(builder: SceneBuilder, side: int) -> tuple[float, float]:
     """Offsets of the middle of the walk and of the carriageway's edge on a side (+1 left)."""
-    section = stage.plan.section
+    section = builder.plan.section
     return (section.left_walk_m, section.left_edge_m) if side > 0 else (section.right_walk_m, section.right_edge_m)
 
 
-def step_at(stage: SceneBuilder, time_s: float) -> int:
+def step_at(builder: SceneBuilder, time_s: float) -> int:
     """The simulation step nearest to a time."""
-    return int(np.clip(round(time_s / stage.dt_s), 0, stage.steps))
+    return int(np.clip(round(time_s / builder.dt_s), 0, builder.steps))
 
 
-def runs_across(stage: SceneBuilder, kind: str, *, side: int, speed_mps: float, meet_s: float, late_s: float = 0.0,
+def cross_in_front(builder: SceneBuilder, kind: str, *, side: int, speed_mps: float, meet_s: float, late_s: float = 0.0,
                 from_d_m: float | None = None, to_d_m: float | None = None, part: str = "", variant: str | None = None) -> Track:  # fmt: skip
     """Someone who crosses so as to be in the ego's line ``late_s`` after the ego would get there at ``meet_s``.
 
     The driver sees them once they start to move towards the road.
     """
-    s = stage.road_s_at(meet_s) + 0.4
-    ego_d = stage.ego_offset_at(meet_s)
-    walk, _ = side_edges(stage, side)
+    s = builder.road_s_at(meet_s) + 0.4
+    ego_d = builder.ego_offset_at(meet_s)
+    walk, _ = side_edges(builder, side)
     start_d = walk if from_d_m is None else from_d_m
-    far, _ = side_edges(stage, -side)
+    far, _ = side_edges(builder, -side)
     end_d = far if to_d_m is None else to_d_m
     start = meet_s + late_s - abs(ego_d - start_d) / speed_mps - 0.25
-    track = cross(stage, kind, s, start_d, end_d, start_s=start, speed_mps=speed_mps, part=part, variant=variant)
-    track.seen_from = step_at(stage, aware_s(stage, start, meet_s))
+    track = cross(builder, kind, s, start_d, end_d, start_s=start, speed_mps=speed_mps, part=part, variant=variant)
+    track.noticed_from_step = step_at(builder, notice_time_s(builder, start, meet_s))
     return track
 
 
-def aware_s(stage: SceneBuilder, start_s: float, meet_s: float) -> float:
+def notice_time_s(builder: SceneBuilder, start_s: float, meet_s: float) -> float:
     """When the driver takes notice of someone who sets off at ``start_s``: not earlier than two seconds or so before."""
-    return max(start_s + REACTION_S, meet_s - stage.uniform(1.8, 2.6))
+    return max(start_s + REACTION_S, meet_s - builder.uniform(1.8, 2.6))
 
 
-def rides(stage: SceneBuilder, kind: str, s_m: np.ndarray, d_m: np.ndarray | float, speed_mps: np.ndarray, *, way: int = 1,
+def drive_along(builder: SceneBuilder, kind: str, s_m: np.ndarray, d_m: np.ndarray | float, speed_mps: np.ndarray, *, way: int = 1,
           part: str = "", variant: str | None = None) -> Track:  # fmt: skip
     """A vehicle with way and offset given along the road; brake lights follow its deceleration."""
-    d = np.broadcast_to(np.asarray(d_m, float), (stage.steps,)).copy()
-    v = np.broadcast_to(np.asarray(speed_mps, float), (stage.steps,)).copy()
-    track = stage.track(kind, ActorMotion(np.asarray(s_m, float), d, v, way), part=part, variant=variant)
-    slowing = np.gradient(v, stage.dt_s) if stage.steps > 1 else np.zeros(1)
+    d = np.broadcast_to(np.asarray(d_m, float), (builder.steps,)).copy()
+    v = np.broadcast_to(np.asarray(speed_mps, float), (builder.steps,)).copy()
+    track = builder.track(kind, ActorMotion(np.asarray(s_m, float), d, v, way), part=part, variant=variant)
+    slowing = np.gradient(v, builder.dt_s) if builder.steps > 1 else np.zeros(1)
     track.braking = (slowing < -0.8) | (np.abs(v) < 0.2)
     return track
 
 
-def shift(times_s: np.ndarray, start_s: float, length_s: float) -> np.ndarray:
+def smooth_change(times_s: np.ndarray, start_s: float, length_s: float) -> np.ndarray:
     """A smooth change from 0 to 1 that starts at ``start_s`` and takes ``length_s``."""
     phase = np.clip((times_s - start_s) / length_s, 0.0, 1.0)
     return phase - np.sin(2 * np.pi * phase) / (2 * np.pi)
 
 
-def ego_front(stage: SceneBuilder) -> np.ndarray:
+def ego_front(builder: SceneBuilder) -> np.ndarray:
     """Road coordinate of the ego's front bumper over time on an empty road, ``(N,)``."""
-    x, y, _ = stage.ego.path.world(stage.nominal_s_m + EGO_FRONT_M)
-    return stage.plan.line.project(x, y)[0]
+    x, y, _ = builder.ego.path.world(builder.nominal_s_m + EGO_FRONT_M)
+    return builder.plan.line.project(x, y)[0]
 
 
-def neighbour_offset(stage: SceneBuilder, wanted_side: int = 0) -> tuple[float, int]:
+def adjacent_lane_offset(builder: SceneBuilder, wanted_side: int = 0) -> tuple[float, int]:
     """Offset of a lane beside the ego's with the same direction, and its side (+1 left)."""
-    section, lane = stage.plan.section, stage.plan.ego_lane
+    section, lane = builder.plan.section, builder.plan.ego_lane
     sides = [side for side, k in ((1, lane - 1), (-1, lane + 1)) if 0 <= k < section.forward]
-    closure = stage.plan.closure
+    closure = builder.plan.closure
     if closure is not None:
-        sides = [s for s in sides if abs(stage.plan.ego_offset_m + s * section.lane_width_m - closure.offset_m) > 1.0]
+        sides = [s for s in sides if abs(builder.plan.ego_offset_m + s * section.lane_width_m - closure.offset_m) > 1.0]
     sides = [s for s in sides if s == wanted_side] or sides
     assert sides, f"no lane beside lane {lane} of {section.forward}"
-    side = sides[int(stage.rng.integers(len(sides)))]
-    return stage.plan.ego_offset_m + side * section.lane_width_m, side
+    side = sides[int(builder.rng.integers(len(sides)))]
+    return builder.plan.ego_offset_m + side * section.lane_width_m, side

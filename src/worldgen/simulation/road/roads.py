@@ -39,14 +39,14 @@ class RoadNeeds:
     manoeuvre: str
     speed_mps: float
     distance_m: float
-    wants: frozenset[str] = field(default=frozenset())
+    road_features: frozenset[str] = field(default=frozenset())
     course: Course | None = None
 
 
 MULTI_LANE = frozenset({"left_lane", "right_lane", "neighbour"})
 
 
-def draw_section(rng: np.random.Generator, base: str, wants: frozenset[str]) -> CrossSection:
+def draw_section(rng: np.random.Generator, base: str, road_features: frozenset[str]) -> CrossSection:
     """A cross-section that suits the kind of road and has what is wanted."""
     pick = rng.random(4)
     if base == "highway":
@@ -55,12 +55,14 @@ def draw_section(rng: np.random.Generator, base: str, wants: frozenset[str]) -> 
             3.6 + 0.15 * pick[2], lanes, lanes, median_m=4.0 + 4.0 * pick[3], inner_shoulder_m=1.0, shoulder_m=2.8
         )
     if base == "rural":
-        multi = bool(wants & MULTI_LANE)
+        multi = bool(road_features & MULTI_LANE)
         return CrossSection(3.1 + 0.4 * pick[0], 2 if multi else 1, 1, shoulder_m=0.6 + 0.9 * pick[1])
-    two = "single_lane" not in wants and (pick[0] < (0.35 if base == "urban" else 0.06) or bool(wants & MULTI_LANE))
+    two = "single_lane" not in road_features and (
+        pick[0] < (0.35 if base == "urban" else 0.06) or bool(road_features & MULTI_LANE)
+    )
     lanes = 2 if two else 1
-    parked = "parking" in wants or pick[1] < (0.6 if base == "urban" else 0.35)
-    both = parked and ("parking" in wants or pick[2] < 0.6)
+    parked = "parking" in road_features or pick[1] < (0.6 if base == "urban" else 0.35)
+    both = parked and ("parking" in road_features or pick[2] < 0.6)
     if base == "urban":
         return CrossSection(
             3.0 + 0.3 * pick[3], lanes, lanes, parking_right_m=2.2 if parked else 0.0, parking_left_m=2.2 if both else 0.0,
@@ -77,7 +79,7 @@ def base_road(rng: np.random.Generator, needs: RoadNeeds) -> str:
     if needs.road == "intersection":
         return "urban" if rng.random() < 0.7 else "suburban"
     if needs.road == "construction":
-        if needs.wants & {"junction", "parking", "crossing", "far_crossing"}:
+        if needs.road_features & {"junction", "parking", "crossing", "far_crossing"}:
             return "urban"
         return str(rng.choice(["urban", "rural", "highway"], p=[0.5, 0.2, 0.3])) if needs.speed_mps < 16 else "highway"
     return needs.road
@@ -87,7 +89,7 @@ def draw_curvature(rng: np.random.Generator, s_m: np.ndarray, needs: RoadNeeds) 
     """Curvature (1/m) along the road: straight, or smooth bends that the ego's speed allows."""
     straight_share = {"highway": 0.35, "rural": 0.15, "suburban": 0.45}.get(needs.road, 0.6)
     if (
-        needs.wants & {"junction", "crest", "straight"}
+        needs.road_features & {"junction", "crest", "straight"}
         or needs.manoeuvre.startswith("turn")
         or rng.random() < straight_share
     ):
@@ -110,9 +112,9 @@ def draw_curvature(rng: np.random.Generator, s_m: np.ndarray, needs: RoadNeeds) 
 def ego_lane(rng: np.random.Generator, section: CrossSection, needs: RoadNeeds) -> int:
     """The forward lane to start in, so that the manoeuvre and the wanted lanes fit."""
     lanes = list(range(section.forward))
-    if needs.manoeuvre in ("lane_left", "turn_right") or "left_lane" in needs.wants:
+    if needs.manoeuvre in ("lane_left", "turn_right") or "left_lane" in needs.road_features:
         lanes = [k for k in lanes if k >= 1] or lanes
-    if needs.manoeuvre in ("lane_right", "turn_left") or "right_lane" in needs.wants:
+    if needs.manoeuvre in ("lane_right", "turn_left") or "right_lane" in needs.road_features:
         lanes = [k for k in lanes if k <= section.forward - 2] or lanes
     if needs.manoeuvre == "turn_right":
         return lanes[-1]
@@ -121,18 +123,18 @@ def ego_lane(rng: np.random.Generator, section: CrossSection, needs: RoadNeeds) 
     return int(rng.choice(lanes))
 
 
-def all_wants(needs: RoadNeeds) -> frozenset[str]:
+def with_implied_features(needs: RoadNeeds) -> frozenset[str]:
     """The features wanted, with those that road and manoeuvre imply."""
-    wants = needs.wants
+    road_features = needs.road_features
     if needs.road == "intersection" or needs.manoeuvre.startswith("turn"):
-        wants = wants | {"junction"}
+        road_features = road_features | {"junction"}
     if needs.manoeuvre.startswith("turn"):
-        wants = wants - {"neighbour"}
-    if needs.manoeuvre.startswith("lane") or "ego_lane_closed" in wants:
-        wants = wants | {"neighbour"}
-    if needs.road == "construction" and not needs.manoeuvre.startswith("turn") and "single_lane" not in wants:
-        wants = wants | {"neighbour"}
-    return wants
+        road_features = road_features - {"neighbour"}
+    if needs.manoeuvre.startswith("lane") or "ego_lane_closed" in road_features:
+        road_features = road_features | {"neighbour"}
+    if needs.road == "construction" and not needs.manoeuvre.startswith("turn") and "single_lane" not in road_features:
+        road_features = road_features | {"neighbour"}
+    return road_features
 
 
 def draw_plan(rng: np.random.Generator, needs: RoadNeeds) -> RoadPlan:
@@ -141,19 +143,19 @@ def draw_plan(rng: np.random.Generator, needs: RoadNeeds) -> RoadPlan:
         raise InputError(
             "ego manoeuvre on a highway", needs.manoeuvre, "keep, accelerate, brake, stop, lane_left or lane_right"
         )
-    wants = all_wants(needs)
-    if needs.road == "highway" and wants & {"junction", "crossing", "far_crossing"}:
+    road_features = with_implied_features(needs)
+    if needs.road == "highway" and road_features & {"junction", "crossing", "far_crossing"}:
         raise InputError("junction or crossing on a highway", "highway", "urban, suburban, rural or intersection")
-    if "single_lane" in wants and wants & MULTI_LANE:
+    if "single_lane" in road_features and road_features & MULTI_LANE:
         raise InputError(
             "events and manoeuvre together",
             "one that needs a single lane and one that needs a lane beside it",
             "one of them",
         )
-    needs = replace(needs, wants=wants)
+    needs = replace(needs, road_features=road_features)
     base = base_road(rng, needs)
-    section = draw_section(rng, base, wants)
-    if "left_lane" in wants and "right_lane" in wants:
+    section = draw_section(rng, base, road_features)
+    if "left_lane" in road_features and "right_lane" in road_features:
         section = replace(section, forward=max(section.forward, 3))
     lane = ego_lane(rng, section, needs)
     s = np.arange(-BEHIND_M, needs.distance_m + AHEAD_M + 1.0, 1.0)
@@ -162,23 +164,25 @@ def draw_plan(rng: np.random.Generator, needs: RoadNeeds) -> RoadPlan:
     else:
         curvature = draw_curvature(rng, s, replace(needs, road=base))
     line = Curve.from_curvature(s, curvature, origin_m=(0.0, -section.forward_offset_m(lane)))
-    if "crest" in wants:
+    if "crest" in road_features:
         line = replace(line, z_m=crest_height(rng, s, needs.distance_m))
     return _with_features(rng, RoadPlan(needs.road, base, line, section, lane, float(s[-1])), needs)
 
 
 def _with_features(rng: np.random.Generator, plan: RoadPlan, needs: RoadNeeds) -> RoadPlan:
     """The plan with junction, works, zebra crossing and driveways."""
-    wants, distance = needs.wants, needs.distance_m
-    if "junction" in wants:
+    road_features, distance = needs.road_features, needs.distance_m
+    if "junction" in road_features:
         plan = replace(plan, junction=draw_junction(rng, plan, needs))
     if needs.road == "construction":
         plan = replace(plan, closure=draw_closure(rng, plan, needs))
-    if "crossing" in wants and plan.junction is None:
+    if "crossing" in road_features and plan.junction is None:
         plan = replace(plan, crossing_s_m=float(max(rng.uniform(0.7, 0.95) * distance, 7.0) + EGO_FRONT_M + 1.0))
-    elif plan.junction is None and ("far_crossing" in wants or (plan.base == "urban" and rng.random() < 0.35)):
-        near = distance + (9.0 if "far_crossing" in wants else 10.0)
-        plan = replace(plan, crossing_s_m=float(near + rng.uniform(0.0, 4.0 if "far_crossing" in wants else 40.0)))
+    elif plan.junction is None and ("far_crossing" in road_features or (plan.base == "urban" and rng.random() < 0.35)):
+        near = distance + (9.0 if "far_crossing" in road_features else 10.0)
+        plan = replace(
+            plan, crossing_s_m=float(near + rng.uniform(0.0, 4.0 if "far_crossing" in road_features else 40.0))
+        )
     if plan.base == "suburban":
         plan = replace(plan, driveways=draw_driveways(rng, plan, needs))
     return plan
@@ -187,7 +191,7 @@ def _with_features(rng: np.random.Generator, plan: RoadPlan, needs: RoadNeeds) -
 def draw_driveways(rng: np.random.Generator, plan: RoadPlan, needs: RoadNeeds) -> tuple[tuple[float, int], ...]:
     """Driveways of houses, away from the junction; the first on the right is reached within the clip if wanted."""
     out = []
-    if "driveway" in needs.wants:
+    if "driveway" in needs.road_features:
         out.append((float(max(rng.uniform(0.7, 0.95) * needs.distance_m, 9.0) + EGO_FRONT_M + 1.0), -1))
     for side in (-1, 1):
         s = rng.uniform(-20.0, 10.0)
@@ -240,7 +244,7 @@ def draw_junction(rng: np.random.Generator, plan: RoadPlan, needs: RoadNeeds) ->
     half = max(cross.left_edge_m, -cross.right_edge_m)
     corner = rng.uniform(5.0, 6.5)
     margin = half + corner + 4.2  # middle to stop line
-    wants_far = bool(needs.wants & {"far_junction", "far_crossing"}) and not needs.manoeuvre.startswith("turn")
+    wants_far = bool(needs.road_features & {"far_junction", "far_crossing"}) and not needs.manoeuvre.startswith("turn")
     if needs.manoeuvre == "turn_left":
         start, reach = turn_start_m(rng, needs), turn_extent_m(TURN_RADIUS_M["turn_left"])[0]
         s = start + reach - cross.lane_width_m / 2
@@ -254,9 +258,9 @@ def draw_junction(rng: np.random.Generator, plan: RoadPlan, needs: RoadNeeds) ->
         s = needs.distance_m + margin + rng.uniform(3.0, 9.0)
     else:
         s = margin + rng.uniform(6.0, 18.0)
-    if "crossing" in needs.wants and not needs.manoeuvre.startswith("turn"):
+    if "crossing" in needs.road_features and not needs.manoeuvre.startswith("turn"):
         s = max(rng.uniform(0.7, 0.95) * needs.distance_m, 7.0) + EGO_FRONT_M + 1.0 + half + corner + 1.0
-    elif "through" in needs.wants:
+    elif "through" in needs.road_features:
         s = max(rng.uniform(0.7, 0.95) * needs.distance_m, 10.0) + EGO_FRONT_M + 2.0
     elif wants_far:
         s = max(s, needs.distance_m + margin + rng.uniform(2.0, 8.0))
@@ -270,8 +274,8 @@ def draw_junction(rng: np.random.Generator, plan: RoadPlan, needs: RoadNeeds) ->
         origin_m=(float(centre[0]), float(centre[1])),
         heading_rad=float(centre[2]) + math.pi / 2,
     )
-    signals = (plan.base == "urban" and rng.random() < 0.75) or "signals" in needs.wants
-    signals = signals and "no_signals" not in needs.wants
+    signals = (plan.base == "urban" and rng.random() < 0.75) or "signals" in needs.road_features
+    signals = signals and "no_signals" not in needs.road_features
     return Junction(float(s), line, cross, float(corner), bool(signals))
 
 
@@ -304,7 +308,7 @@ def draw_closure(rng: np.random.Generator, plan: RoadPlan, needs: RoadNeeds) -> 
     section, lane = plan.section, plan.ego_lane
     shift = {"lane_left": -1, "lane_right": 1}.get(needs.manoeuvre, 0)
     final = lane + shift
-    if "ego_lane_closed" in needs.wants and not shift:
+    if "ego_lane_closed" in needs.road_features and not shift:
         free = lane - 1 if lane > 0 else lane + 1
         near, far = (0.95, 1.15) if needs.manoeuvre == "stop" else (0.5, 0.75)
         taper = rng.uniform(near, far) * needs.distance_m + EGO_FRONT_M
@@ -315,9 +319,9 @@ def draw_closure(rng: np.random.Generator, plan: RoadPlan, needs: RoadNeeds) -> 
     closed = lane if shift else (others[int(rng.integers(len(others)))] if others else None)
     taper = needs.distance_m + rng.uniform(4.0, 12.0) if shift else rng.uniform(10.0, 20.0)
     length = rng.uniform(16.0, 28.0)
-    if "ego_lane_closed" in needs.wants:
+    if "ego_lane_closed" in needs.road_features:
         taper, length = rng.uniform(0.8, 0.95) * needs.distance_m + EGO_FRONT_M, 10.0
-    if "early_closure" in needs.wants:
+    if "early_closure" in needs.road_features:
         taper, length = rng.uniform(2.0, 6.0), rng.uniform(8.0, 12.0)
     if closed is None:  # one lane only: the works stand on the shoulder and parking strip
         offset = section.right_lane_edge_m - max(section.parking_right_m + section.shoulder_m, 1.0) / 2 - 0.1

@@ -6,15 +6,15 @@ import numpy as np
 
 from worldgen.core.scene import Static
 from worldgen.simulation.road.road_plan import RoadPlan
-from worldgen.simulation.stage import SceneBuilder
+from worldgen.simulation.scene_builder import SceneBuilder
 
 
-def keep_off(stage: SceneBuilder, rows: list[tuple], main_count: int) -> tuple[Static, ...]:
+def keep_off(builder: SceneBuilder, rows: list[tuple], main_count: int) -> tuple[Static, ...]:
     """Drops what would stand on a road, in a driveway or in an actor's way, and makes statics of the rest.
 
     The first ``main_count`` rows belong to the main road, the others to the cross road.
     """
-    plan = stage.plan
+    plan = builder.plan
     kinds = [r[0] for r in rows]
     s, d, yaw = (np.array([r[k] for r in rows]) for k in (1, 2, 3))
     size = np.array([r[4] for r in rows])
@@ -37,7 +37,7 @@ def keep_off(stage: SceneBuilder, rows: list[tuple], main_count: int) -> tuple[S
         keep &= ~_on_cross_road(plan, _corners(x, y, yaw, foot), own_walk) | fixed
     for at, side in plan.driveways:
         keep &= ~((np.abs(s - at) < 2.2 + size[:, 0] / 2) & (d * side > 0) & (np.abs(d) < 30.0))
-    keep &= ~_in_the_way(stage, x, y, yaw, foot)
+    keep &= ~_in_the_way(builder, x, y, yaw, foot)
     z = plan.line.height(s)
     return tuple(
         Static(
@@ -74,15 +74,17 @@ def _on_cross_road(plan: RoadPlan, corners: tuple[np.ndarray, np.ndarray], own_w
     return on_road.any(1) | on_corner
 
 
-def _in_the_way(stage: SceneBuilder, x: np.ndarray, y: np.ndarray, yaw: np.ndarray, foot: np.ndarray) -> np.ndarray:
+def _in_the_way(builder: SceneBuilder, x: np.ndarray, y: np.ndarray, yaw: np.ndarray, foot: np.ndarray) -> np.ndarray:
     """Whether a thing's footprint comes within half a metre of where an actor ever is, or lies in a clear zone."""
     blocked, radius = np.zeros(len(x), bool), np.hypot(foot[:, 0], foot[:, 1])
     cos, sin = np.cos(yaw)[:, None], np.sin(yaw)[:, None]
-    for track in stage.tracks:
+    for track in builder.tracks:
         if track.kind == "traffic_light":
             continue
         pick = (
-            slice(None, None, max(1, stage.steps // 12)) if np.ptp(track.x_m) + np.ptp(track.y_m) > 0.1 else slice(0, 1)
+            slice(None, None, max(1, builder.steps // 12))
+            if np.ptp(track.x_m) + np.ptp(track.y_m) > 0.1
+            else slice(0, 1)
         )
         reach = track.half_width_m + 0.4 if track.half_length_m < 0.6 else track.half_length_m + 0.3
         dx, dy = track.x_m[None, pick] - x[:, None], track.y_m[None, pick] - y[:, None]
@@ -90,6 +92,6 @@ def _in_the_way(stage: SceneBuilder, x: np.ndarray, y: np.ndarray, yaw: np.ndarr
             np.abs(dy * cos - dx * sin) < foot[:, 1:] + reach
         )
         blocked |= inside.any(1)
-    for zx, zy, zr in stage.clear_zones:
+    for zx, zy, zr in builder.clear_zones:
         blocked |= np.hypot(x - zx, y - zy) < zr + radius
     return blocked

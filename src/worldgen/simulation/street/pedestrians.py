@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from worldgen.simulation.actors import Track
-from worldgen.simulation.stage import ActorMotion, SceneBuilder
+from worldgen.simulation.scene_builder import ActorMotion, SceneBuilder
 
 WALK_MPS = {
     "pedestrian": (1.1, 1.6),
@@ -25,19 +25,21 @@ def ramped(times_s: np.ndarray, start_s: float, end_s: float, speed_mps: float, 
     return speed_mps * np.clip(np.minimum((times_s - start_s) / ramp_s, (end_s - times_s) / ramp_s), 0.0, 1.0)
 
 
-def covered(speed_mps: np.ndarray, dt_s: float) -> np.ndarray:
+def distance_from_speed(speed_mps: np.ndarray, dt_s: float) -> np.ndarray:
     """Way (m) ``(N,)`` from speed, 0 at the first step."""
     return np.concatenate([[0.0], np.cumsum(0.5 * (speed_mps[1:] + speed_mps[:-1]) * dt_s)])
 
 
-def walk_along(stage: SceneBuilder, kind: str, s_m: float, d_m: float, *, way: int, speed_mps: float, part: str = "") -> Track:
+def walk_along(
+    builder: SceneBuilder, kind: str, s_m: float, d_m: float, *, way: int, speed_mps: float, part: str = ""
+) -> Track:
     """Someone going along the road at an even pace, with a slight sway."""
-    sway = 0.12 * np.sin(0.7 * stage.times_s + stage.rng.uniform(0, 6.28))
-    speed = np.full(stage.steps, speed_mps)
-    return stage.track(kind, ActorMotion(s_m + way * speed_mps * stage.times_s, d_m + sway, speed, way), part=part)
+    sway = 0.12 * np.sin(0.7 * builder.times_s + builder.rng.uniform(0, 6.28))
+    speed = np.full(builder.steps, speed_mps)
+    return builder.track(kind, ActorMotion(s_m + way * speed_mps * builder.times_s, d_m + sway, speed, way), part=part)
 
 
-def cross(stage: SceneBuilder, kind: str, s_m: float, from_d_m: float, to_d_m: float, *, start_s: float, speed_mps: float,
+def cross(builder: SceneBuilder, kind: str, s_m: float, from_d_m: float, to_d_m: float, *, start_s: float, speed_mps: float,
           part: str = "", variant: str | None = None) -> Track:  # fmt: skip
     """Someone who waits at the edge, crosses at right angles and stops beyond.
 
@@ -45,28 +47,28 @@ def cross(stage: SceneBuilder, kind: str, s_m: float, from_d_m: float, to_d_m: f
     """
     distance = abs(to_d_m - from_d_m)
     lead = max(0.0, -start_s)
-    times = np.concatenate([np.arange(-np.ceil(lead / stage.dt_s), 0) * stage.dt_s, stage.times_s])
+    times = np.concatenate([np.arange(-np.ceil(lead / builder.dt_s), 0) * builder.dt_s, builder.times_s])
     end = start_s + distance / speed_mps + 0.5
     speed = ramped(times, start_s, end, speed_mps)
-    way = np.minimum(covered(speed, stage.dt_s), distance)
-    keep = slice(len(times) - stage.steps, None)
+    way = np.minimum(distance_from_speed(speed, builder.dt_s), distance)
+    keep = slice(len(times) - builder.steps, None)
     d = from_d_m + np.sign(to_d_m - from_d_m) * way
     moving = np.where(way < distance, speed, 0.0)[keep]
-    line = stage.plan.line
-    x, y, heading = line.world(np.full(stage.steps, s_m), d[keep])
+    line = builder.plan.line
+    x, y, heading = line.world(np.full(builder.steps, s_m), d[keep])
     yaw = heading + math.copysign(math.pi / 2, to_d_m - from_d_m)
-    return stage.add(kind, (x, y, yaw), moving, part=part, variant=variant)
+    return builder.add(kind, (x, y, yaw), moving, part=part, variant=variant)
 
 
-def bystanders(stage: SceneBuilder) -> None:
+def bystanders(builder: SceneBuilder) -> None:
     """Pedestrians (and now and then a cyclist) that belong to a street, away from the road."""
-    plan, rng = stage.plan, stage.rng
+    plan, rng = builder.plan, builder.rng
     if plan.section.sidewalk_m <= 0:
         return
     mean = {"urban": 6.0, "intersection": 6.0, "suburban": 2.5, "construction": 3.0}.get(plan.kind, 2.0)
-    if stage.night:
+    if builder.night:
         mean *= 0.5
-    far = min(stage.nominal_s_m[-1] + 45.0, 95.0)
+    far = min(builder.nominal_s_m[-1] + 45.0, 95.0)
     for _ in range(int(rng.poisson(mean))):
         kind = "child" if rng.random() < 0.08 else "pedestrian"
         side = rng.choice((-1, 1))
@@ -75,16 +77,16 @@ def bystanders(stage: SceneBuilder) -> None:
         d = walk + rng.uniform(-0.3, 0.3) * plan.section.sidewalk_m
         way = int(rng.choice((-1, 1)))
         speed = rng.uniform(*WALK_MPS[kind]) if rng.random() < 0.85 else 0.0
-        if not stage.allowed(kind) or not _clear_of_street(stage, s, way * speed):
+        if not builder.allowed(kind) or not _clear_of_street(builder, s, way * speed):
             continue
-        walk_along(stage, kind, s, d, way=way, speed_mps=speed)
+        walk_along(builder, kind, s, d, way=way, speed_mps=speed)
 
 
-def _clear_of_street(stage: SceneBuilder, s_m: float, velocity_mps: float) -> bool:
+def _clear_of_street(builder: SceneBuilder, s_m: float, velocity_mps: float) -> bool:
     """Whether a walk along the sidewalk stays off the cross road."""
-    junction = stage.plan.junction
+    junction = builder.plan.junction
     if junction is None:
         return True
-    ends = sorted((s_m, s_m + velocity_mps * stage.duration_s))
+    ends = sorted((s_m, s_m + velocity_mps * builder.duration_s))
     reach = junction.half_m + junction.corner_m
     return ends[1] < junction.s_m - reach - 0.5 or ends[0] > junction.s_m + reach + 0.5

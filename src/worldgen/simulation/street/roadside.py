@@ -9,13 +9,13 @@ import numpy as np
 
 from worldgen.core.scene import Static
 from worldgen.simulation.road.road_plan import RoadPlan
-from worldgen.simulation.stage import SceneBuilder
+from worldgen.simulation.scene_builder import SceneBuilder
 from worldgen.simulation.street.clearance import keep_off
 
 
-def place_statics(stage: SceneBuilder) -> tuple[Static, ...]:
+def place_statics(builder: SceneBuilder) -> tuple[Static, ...]:
     """Everything beside the road, denser in town; leaves the way of every actor free."""
-    plan, rng = stage.plan, stage.rng
+    plan, rng = builder.plan, builder.rng
     rows: list[tuple] = []
     furnish = {"urban": _urban, "suburban": _suburban, "rural": _rural, "highway": _highway}[plan.base]
     for side in (1, -1):
@@ -25,7 +25,7 @@ def place_statics(stage: SceneBuilder) -> tuple[Static, ...]:
     main_count = len(rows)
     if plan.junction is not None:
         rows += _along_cross_road(rng, plan, furnish)
-    return keep_off(stage, rows, main_count)
+    return keep_off(builder, rows, main_count)
 
 
 BLOCK_DEPTH_M = 18.0

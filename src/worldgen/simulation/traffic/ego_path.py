@@ -38,7 +38,7 @@ class EgoPlan:
     grip: float
     fixed: tuple[np.ndarray, np.ndarray] | None = None
 
-    def wanted_mps2(self, s_m: float, v: float) -> float:
+    def desired_mps2(self, s_m: float, v: float) -> float:
         """Acceleration the driver would choose on an empty road."""
         name = self.manoeuvre
         if name == "stop":
@@ -57,7 +57,7 @@ class EgoPlan:
         return min(wanted, max((cap - v) / 0.6, -3.0))
 
 
-class Driver:
+class EgoDriver:
     """The ego's foot on the pedals: turns wanted acceleration into motion under jerk, grip and standstill limits."""
 
     def __init__(self, plan: EgoPlan, dt_s: float):
@@ -75,7 +75,7 @@ class Driver:
             self.s_m, speed = float(self.plan.fixed[0][self.step_index]), float(self.plan.fixed[1][self.step_index])
             self.a, self.v = (speed - self.v) / self.dt_s, speed
             return
-        wanted = min(self.plan.wanted_mps2(self.s_m, self.v), obstacle_mps2)
+        wanted = min(self.plan.desired_mps2(self.s_m, self.v), obstacle_mps2)
         wanted = max(wanted, -0.92 * 9.81 * self.plan.grip)
         self.urgent = obstacle_mps2 < -URGENT_BRAKING_MPS2 or (self.urgent and self.a < -1.0)
         jerk = URGENT_JERK_MPS3 if self.urgent else COMFORT_JERK_MPS3
@@ -92,7 +92,7 @@ class Driver:
 
 def nominal_run(plan: EgoPlan, steps: int, dt_s: float) -> tuple[np.ndarray, np.ndarray]:
     """Way (m) and speed (m/s) ``(steps,)`` on an empty road."""
-    driver = Driver(plan, dt_s)
+    driver = EgoDriver(plan, dt_s)
     s, v = np.empty(steps), np.empty(steps)
     s[0], v[0] = driver.s_m, driver.v
     for k in range(1, steps):

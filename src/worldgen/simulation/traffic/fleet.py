@@ -9,8 +9,8 @@ import numpy as np
 
 from worldgen.simulation.actors import EGO_FRONT_M, EGO_HALF_WIDTH_M, EGO_REAR_M, Track, draw_size, draw_variant
 from worldgen.simulation.road.road_plan import RoadPlan
-from worldgen.simulation.stage import SceneBuilder
-from worldgen.simulation.traffic.ego_path import Driver
+from worldgen.simulation.scene_builder import SceneBuilder
+from worldgen.simulation.traffic.ego_path import EgoDriver
 from worldgen.simulation.traffic.idm import FREE_GAP_M, desired_gap_m, idm_acceleration, mobil_gain
 
 SPACING_M = {
@@ -23,7 +23,7 @@ EGO_HEADWAY_S = 0.9
 
 
 @dataclass(eq=False)
-class Fleet:
+class BackgroundTraffic:
     """Background vehicles as columns ``(V,)``: state, destination lane offset, body, driver, and their tracks."""
 
     s_m: np.ndarray
@@ -58,37 +58,37 @@ KIND_SHARE = {
 }  # fmt: skip
 
 
-def draw_kind(stage: SceneBuilder, base: str) -> str | None:
+def draw_kind(builder: SceneBuilder, base: str) -> str | None:
     """A kind of vehicle by its share on this road, among those the background may hold."""
-    shares = [(k, w) for k, w in KIND_SHARE.get(base, KIND_SHARE["urban"]) if stage.allowed(k)]
+    shares = [(k, w) for k, w in KIND_SHARE.get(base, KIND_SHARE["urban"]) if builder.allowed(k)]
     if not shares:
         return None
     weights = np.cumsum([w for _, w in shares])
-    return shares[int(np.searchsorted(weights, stage.rng.random() * weights[-1]).clip(0, len(shares) - 1))][0]
+    return shares[int(np.searchsorted(weights, builder.rng.random() * weights[-1]).clip(0, len(shares) - 1))][0]
 
 
-def populate(stage: SceneBuilder) -> Fleet:
+def populate(builder: SceneBuilder) -> BackgroundTraffic:
     """Draws the background vehicles, lane by lane, where nothing else starts."""
-    plan, rng = stage.plan, stage.rng
+    plan, rng = builder.plan, builder.rng
     rows, tracks = [], []
-    bodies = np.array([(t.x_m[0], t.y_m[0], t.half_length_m, t.half_width_m) for t in stage.tracks]).reshape(-1, 4).T
+    bodies = np.array([(t.x_m[0], t.y_m[0], t.half_length_m, t.half_width_m) for t in builder.tracks]).reshape(-1, 4).T
     starts = np.stack([*plan.line.project(bodies[0], bodies[1]), bodies[2], bodies[3]])
     low, high = SPACING_M[plan.kind]
     spacing = rng.uniform(low, high)
-    far = min(stage.nominal_s_m[-1] + 110.0, plan.end_m - 25.0)
+    far = min(builder.nominal_s_m[-1] + 110.0, plan.end_m - 25.0)
     for offset, way in plan.section.lanes:
         lane_spacing = spacing * rng.uniform(0.7, 1.5)
         own = way > 0 and abs(offset - plan.ego_offset_m) < 0.5
-        s = _first_place(stage, own, way, lane_spacing)
+        s = _first_place(builder, own, way, lane_spacing)
         while s < far and len(rows) < 22:
-            kind = draw_kind(stage, plan.base)
+            kind = draw_kind(builder, plan.base)
             if kind is None:
                 break
             variant = draw_variant(rng, kind)
             size = draw_size(rng, kind, variant)
             s += size[0] / 2
-            speed = _start_speed(stage, offset, way, own)
-            if _is_free(stage, starts, s, offset, half_length=size[0] / 2, way=way):
+            speed = _start_speed(builder, offset, way, own)
+            if _is_free(builder, starts, s, offset, half_length=size[0] / 2, way=way):
                 rows.append(
                     (
                         s,
@@ -105,57 +105,57 @@ def populate(stage: SceneBuilder) -> Fleet:
                 tracks.append(Track(kind, variant, size, *(np.zeros(0),) * 4, style=int(rng.integers(1 << 31))))
             s += size[0] / 2 + max(rng.gamma(3.0, lane_spacing / 3.0), 4.0 + 0.8 * speed)
     columns = np.array(rows, float).reshape(-1, 9).T
-    return Fleet(*(c.copy() for c in columns), tracks)
+    return BackgroundTraffic(*(c.copy() for c in columns), tracks)
 
 
-def no_fleet() -> Fleet:
+def no_traffic() -> BackgroundTraffic:
     """An empty road."""
-    return Fleet(*(np.zeros(0) for _ in range(9)), [])
+    return BackgroundTraffic(*(np.zeros(0) for _ in range(9)), [])
 
 
-def _first_place(stage: SceneBuilder, own: bool, way: int, spacing_m: float) -> float:
-    rng = stage.rng
+def _first_place(builder: SceneBuilder, own: bool, way: int, spacing_m: float) -> float:
+    rng = builder.rng
     if not own:
         return float(rng.uniform(-35.0, -35.0 + spacing_m) if way > 0 else rng.uniform(0.0, spacing_m))
-    clear = 6.0 + 1.1 * stage.ego.speed_mps
-    if stage.ego.manoeuvre == "accelerate":
+    clear = 6.0 + 1.1 * builder.ego.speed_mps
+    if builder.ego.manoeuvre == "accelerate":
         clear += 35.0
-    if stage.ego.manoeuvre == "stop":
-        clear = max(clear, float(stage.nominal_s_m[-1]) + 8.0)
+    if builder.ego.manoeuvre == "stop":
+        clear = max(clear, float(builder.nominal_s_m[-1]) + 8.0)
     return EGO_FRONT_M + clear + float(rng.exponential(0.5 * spacing_m))
 
 
-def _start_speed(stage: SceneBuilder, offset: float, way: int, own: bool) -> float:
-    rng, speed = stage.rng, max(stage.ego.speed_mps, 4.0)
+def _start_speed(builder: SceneBuilder, offset: float, way: int, own: bool) -> float:
+    rng, speed = builder.rng, max(builder.ego.speed_mps, 4.0)
     if own:
-        slow = stage.ego.manoeuvre in ("brake", "stop")
+        slow = builder.ego.manoeuvre in ("brake", "stop")
         return float(speed * (rng.uniform(0.7, 0.95) if slow else rng.uniform(1.0, 1.12)))
     factor = rng.uniform(0.85, 1.15)
-    if way > 0 and stage.plan.section.forward > 1:
-        factor += 0.06 * np.sign(offset - stage.plan.ego_offset_m)
+    if way > 0 and builder.plan.section.forward > 1:
+        factor += 0.06 * np.sign(offset - builder.plan.ego_offset_m)
     return float(speed * factor)
 
 
-def _is_free(stage: SceneBuilder, starts: np.ndarray, s: float, d: float, *, half_length: float, way: int) -> bool:
+def _is_free(builder: SceneBuilder, starts: np.ndarray, s: float, d: float, *, half_length: float, way: int) -> bool:
     """Whether a vehicle may start here: no actor, ego, reserved box, works or junction in the way."""
     ts, td, reach, wide = starts
     if ((np.abs(td - d) < 2.0 + wide) & (np.abs(ts - s) < half_length + reach + 7.0)).any():
         return False
-    if any(s0 - half_length < s < s1 + half_length and d0 - 0.5 < d < d1 + 0.5 for s0, s1, d0, d1 in stage.reserved):
+    if any(s0 - half_length < s < s1 + half_length and d0 - 0.5 < d < d1 + 0.5 for s0, s1, d0, d1 in builder.reserved):
         return False
     return not (
-        _near_ego(stage, s, d, half_length)
-        or _off_limits(stage.plan, s, d, half_length=half_length, way=way, manoeuvre=stage.ego.manoeuvre)
+        _near_ego(builder, s, d, half_length)
+        or _off_limits(builder.plan, s, d, half_length=half_length, way=way, manoeuvre=builder.ego.manoeuvre)
     )
 
 
-def _near_ego(stage: SceneBuilder, s: float, d: float, half_length: float) -> bool:
+def _near_ego(builder: SceneBuilder, s: float, d: float, half_length: float) -> bool:
     """Whether a place is taken by the ego, or needed by it for its lane change."""
-    plan = stage.plan
+    plan = builder.plan
     if abs(d - plan.ego_offset_m) < 2.2 and -EGO_REAR_M - 8.0 - half_length < s < EGO_FRONT_M + 4.0 + half_length:
         return True
-    shift = {"lane_left": 1.0, "lane_right": -1.0}.get(stage.ego.manoeuvre, 0.0) * plan.section.lane_width_m
-    return bool(shift) and abs(d - plan.ego_offset_m - shift) < 1.0 and -35.0 < s < 22.0 + 0.8 * stage.ego.speed_mps
+    shift = {"lane_left": 1.0, "lane_right": -1.0}.get(builder.ego.manoeuvre, 0.0) * plan.section.lane_width_m
+    return bool(shift) and abs(d - plan.ego_offset_m - shift) < 1.0 and -35.0 < s < 22.0 + 0.8 * builder.ego.speed_mps
 
 
 def _off_limits(plan: RoadPlan, s: float, d: float, *, half_length: float, way: int, manoeuvre: str) -> bool:
@@ -180,13 +180,13 @@ class Obstacles:
     vd_mps: np.ndarray
     half_s_m: np.ndarray
     half_d_m: np.ndarray
-    seen_from: np.ndarray
+    noticed_from_step: np.ndarray
 
     @classmethod
-    def of(cls, stage: SceneBuilder, line) -> Obstacles:
-        tracks = [t for t in stage.tracks if t.stop_for]
+    def of(cls, builder: SceneBuilder, line) -> Obstacles:
+        tracks = [t for t in builder.tracks if t.is_obstacle]
         if not tracks:
-            empty = np.zeros((stage.steps, 0))
+            empty = np.zeros((builder.steps, 0))
             return cls(empty, empty, empty, empty, empty, empty, np.zeros(0, int))
         x, y = np.stack([t.x_m for t in tracks], 1), np.stack([t.y_m for t in tracks], 1)
         yaw = np.stack([t.yaw_rad for t in tracks], 1)
@@ -195,18 +195,18 @@ class Obstacles:
         cos, sin = np.abs(np.cos(relative)), np.abs(np.sin(relative))
         length = np.array([t.half_length_m for t in tracks])
         width = np.stack([t.swept_half_width_m for t in tracks], 1)
-        rate = lambda values: np.gradient(values, stage.dt_s, axis=0) if stage.steps > 1 else np.zeros_like(values)  # noqa: E731
+        rate = lambda values: np.gradient(values, builder.dt_s, axis=0) if builder.steps > 1 else np.zeros_like(values)  # noqa: E731
         return cls(s, d, rate(s), rate(d), length * cos + width * sin, length * sin + width * cos,
-                   np.array([t.seen_from for t in tracks]))  # fmt: skip
+                   np.array([t.noticed_from_step for t in tracks]))  # fmt: skip
 
 
-class EgoWatch:
+class EgoPerception:
     """What the ego driver sees ahead on its line, with a reaction time, as the acceleration that it allows."""
 
-    def __init__(self, stage: SceneBuilder):
-        self.obstacles = Obstacles.of(stage, stage.ego.path)
+    def __init__(self, builder: SceneBuilder):
+        self.obstacles = Obstacles.of(builder, builder.ego.path)
         self.counts = np.zeros(self.obstacles.s_m.shape[1])
-        self.patience = REACTION_S / stage.dt_s
+        self.reaction_steps = REACTION_S / builder.dt_s
         self.headway_s = EGO_HEADWAY_S
 
     def allowed_mps2(self, k: int, s_m: float, v: float) -> float:
@@ -221,9 +221,9 @@ class EgoWatch:
         corridor = EGO_HALF_WIDTH_M + 0.3 + o.half_d_m[k]
         at_first, at_last = o.d_m[k] + o.vd_mps[k] * first, o.d_m[k] + o.vd_mps[k] * last
         crosses = (np.sign(at_first) != np.sign(at_last)) | (np.minimum(abs(at_first), abs(at_last)) < corridor)
-        threat = (gap > -1.0) & ((np.abs(o.d_m[k]) < corridor) | crosses) & (gap < 120.0) & (k >= o.seen_from)
+        threat = (gap > -1.0) & ((np.abs(o.d_m[k]) < corridor) | crosses) & (gap < 120.0) & (k >= o.noticed_from_step)
         self.counts = np.where(threat, self.counts + 1, 0)
-        active = threat & ((self.counts > self.patience) | (k < self.patience))
+        active = threat & ((self.counts > self.reaction_steps) | (k < self.reaction_steps))
         if not active.any():
             return math.inf
         return brake_for(v, gap[active], closing[active], self.headway_s)
@@ -238,13 +238,13 @@ def brake_for(v: float, gap_m: np.ndarray, closing: np.ndarray, headway_s: float
     return float(np.minimum(follow, needed).min())
 
 
-def drive(stage: SceneBuilder, fleet: Fleet) -> TrafficRun:
+def drive(builder: SceneBuilder, fleet: BackgroundTraffic) -> TrafficRun:
     """Steps ego and fleet through the clip together; scripted actors move as written."""
-    steps, dt, count = stage.steps, stage.dt_s, len(fleet.tracks)
-    driver, watch = Driver(stage.ego, dt), EgoWatch(stage)
-    road = Obstacles.of(stage, stage.plan.line)
-    path_s = stage.ego.path.s_m
-    ego_road = np.stack(stage.plan.line.project(stage.ego.path.xy_m[:, 0], stage.ego.path.xy_m[:, 1]), 1)
+    steps, dt, count = builder.steps, builder.dt_s, len(fleet.tracks)
+    driver, watch = EgoDriver(builder.ego, dt), EgoPerception(builder)
+    road = Obstacles.of(builder, builder.plan.line)
+    path_s = builder.ego.path.s_m
+    ego_road = np.stack(builder.plan.line.project(builder.ego.path.xy_m[:, 0], builder.ego.path.xy_m[:, 1]), 1)
     per_m = 1.0 / (path_s[1] - path_s[0])
     out = TrafficRun(*(np.zeros(steps) for _ in range(3)), *(np.zeros((steps, count)) for _ in range(4)))
     acceleration = np.zeros(count)
@@ -259,11 +259,11 @@ def drive(stage: SceneBuilder, fleet: Fleet) -> TrafficRun:
             break
         allowed = watch.allowed_mps2(k, driver.s_m, driver.v)
         if count:
-            allowed = min(allowed, _behind_fleet(fleet, ego_s, ego_d, driver.v))
+            allowed = min(allowed, _behind_traffic(fleet, ego_s, ego_d, driver.v))
             others = _others(fleet, road, k, (ego_s, ego_d, driver.v))
-            if k % max(int(0.5 / dt), 1) == 0 and stage.plan.section.forward > 1:
-                _change_lanes(stage, fleet, others, lane_phase, lane_start)
-            acceleration = np.clip(_follow(fleet, others, stage, k), -7.0, 2.5)
+            if k % max(int(0.5 / dt), 1) == 0 and builder.plan.section.forward > 1:
+                _change_lanes(builder, fleet, others, lane_phase, lane_start)
+            acceleration = np.clip(_follow(fleet, others, builder, k), -7.0, 2.5)
             v = np.maximum(fleet.v_mps + acceleration * dt, 0.0)
             fleet.s_m = fleet.s_m + fleet.way * 0.5 * (fleet.v_mps + v) * dt
             fleet.v_mps = v
@@ -286,7 +286,7 @@ class ObstacleColumns:
     half_d_m: np.ndarray
 
 
-def _others(fleet: Fleet, road: Obstacles, k: int, ego: tuple[float, float, float]) -> ObstacleColumns:
+def _others(fleet: BackgroundTraffic, road: Obstacles, k: int, ego: tuple[float, float, float]) -> ObstacleColumns:
     ego_s, ego_d, ego_v = ego
     middle = ego_s + 0.5 * (EGO_FRONT_M - EGO_REAR_M)
     return ObstacleColumns(
@@ -298,7 +298,7 @@ def _others(fleet: Fleet, road: Obstacles, k: int, ego: tuple[float, float, floa
     )
 
 
-def _gaps(fleet: Fleet, others: ObstacleColumns, lane_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _gaps(fleet: BackgroundTraffic, others: ObstacleColumns, lane_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Gap and closing speed ``(V, W)`` to everything ahead that overlaps each vehicle's lane offset."""
     ahead = fleet.way[:, None] * (others.s_m[None] - fleet.s_m[:, None])
     near = np.abs(others.d_m[None] - lane_m[:, None]) < fleet.half_width_m[:, None] + others.half_d_m[None] + 0.35
@@ -307,7 +307,7 @@ def _gaps(fleet: Fleet, others: ObstacleColumns, lane_m: np.ndarray) -> tuple[np
     return gap, fleet.v_mps[:, None] - fleet.way[:, None] * others.vs_mps[None]
 
 
-def _follow(fleet: Fleet, others: ObstacleColumns, stage: SceneBuilder, k: int) -> np.ndarray:
+def _follow(fleet: BackgroundTraffic, others: ObstacleColumns, builder: SceneBuilder, k: int) -> np.ndarray:
     rows = np.arange(len(fleet.s_m))
     out = None
     changing = np.abs(fleet.lane_m - fleet.d_m).max() > 0.05
@@ -319,24 +319,26 @@ def _follow(fleet: Fleet, others: ObstacleColumns, stage: SceneBuilder, k: int) 
         )
         out = a if out is None else np.minimum(out, a)
     # A protected left turn: who comes towards the ego waits at the line.
-    waits = np.full(len(rows), stage.main_stops) | ((fleet.way < 0) & (stage.ego.manoeuvre == "turn_left"))
-    if waits.any() and stage.plan.junction is not None:
-        junction = stage.plan.junction
+    waits = np.full(len(rows), builder.main_stops) | ((fleet.way < 0) & (builder.ego.manoeuvre == "turn_left"))
+    if waits.any() and builder.plan.junction is not None:
+        junction = builder.plan.junction
         to_line = fleet.way * (junction.s_m - fleet.way * junction.stop_m - fleet.s_m) - fleet.half_length_m
         gap = np.where(waits & (to_line > 0), to_line + 1.0, FREE_GAP_M)
         out = np.minimum(out, idm_acceleration(fleet.v_mps, fleet.desired_mps, gap, fleet.v_mps, headway_s=0.6))
     return out
 
 
-def _behind_fleet(fleet: Fleet, ego_s: float, ego_d: float, v: float) -> float:
+def _behind_traffic(fleet: BackgroundTraffic, ego_s: float, ego_d: float, v: float) -> float:
     gap = fleet.s_m - fleet.half_length_m - ego_s - EGO_FRONT_M
     near = (np.abs(fleet.d_m - ego_d) < fleet.half_width_m + EGO_HALF_WIDTH_M + 0.3) & (gap > -2.0) & (gap < 120.0)
     return brake_for(v, gap[near], v - (fleet.way * fleet.v_mps)[near], EGO_HEADWAY_S) if near.any() else math.inf
 
 
-def _change_lanes(stage: SceneBuilder, fleet: Fleet, others: ObstacleColumns, phase: np.ndarray, start: np.ndarray) -> None:
+def _change_lanes(
+    builder: SceneBuilder, fleet: BackgroundTraffic, others: ObstacleColumns, phase: np.ndarray, start: np.ndarray
+) -> None:
     """Lets vehicles with the ego's direction change lanes where MOBIL says it pays and is safe; in place."""
-    section = stage.plan.section
+    section = builder.plan.section
     rows = np.arange(len(fleet.s_m))
     gap, closing = _gaps(fleet, others, fleet.d_m)
     leader = gap.argmin(1)
@@ -348,8 +350,8 @@ def _change_lanes(stage: SceneBuilder, fleet: Fleet, others: ObstacleColumns, ph
         on_road = (
             (fleet.way > 0) & (target < 0) & (target > section.right_lane_edge_m) & (phase >= 1.0) & (fleet.v_mps > 5.0)
         )
-        if stage.plan.closure is not None:
-            on_road &= np.abs(target - stage.plan.closure.offset_m) > 1.0
+        if builder.plan.closure is not None:
+            on_road &= np.abs(target - builder.plan.closure.offset_m) > 1.0
         if not on_road.any():
             continue
         gap, closing = _gaps(fleet, others, target)
@@ -364,7 +366,9 @@ def _change_lanes(stage: SceneBuilder, fleet: Fleet, others: ObstacleColumns, ph
         fleet.lane_m = np.where(change, target, fleet.lane_m)
 
 
-def _new_follower(fleet: Fleet, others: ObstacleColumns, target: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _new_follower(
+    fleet: BackgroundTraffic, others: ObstacleColumns, target: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Acceleration of whoever would follow in the target lane, now and then; and whether someone is alongside."""
     behind = fleet.s_m[:, None] - others.s_m[None]
     near = np.abs(others.d_m[None] - target[:, None]) < fleet.half_width_m[:, None] + others.half_d_m[None] + 0.2
@@ -379,12 +383,12 @@ def _new_follower(fleet: Fleet, others: ObstacleColumns, target: np.ndarray) -> 
     return now, then, blocked
 
 
-def fleet_tracks(stage: SceneBuilder, fleet: Fleet, result: TrafficRun) -> list[Track]:
+def traffic_tracks(builder: SceneBuilder, fleet: BackgroundTraffic, result: TrafficRun) -> list[Track]:
     """The background vehicles as tracks, with brake lights and indicators."""
     if not fleet.tracks:
         return []
-    x, y, heading = stage.plan.line.world(result.s_m, result.d_m)
-    rate = np.gradient(result.d_m, stage.dt_s, axis=0) if stage.steps > 1 else np.zeros_like(result.d_m)
+    x, y, heading = builder.plan.line.world(result.s_m, result.d_m)
+    rate = np.gradient(result.d_m, builder.dt_s, axis=0) if builder.steps > 1 else np.zeros_like(result.d_m)
     slip = np.arctan2(rate * fleet.way, np.maximum(result.v_mps, 1.0))
     yaw = heading + np.where(fleet.way < 0, math.pi, 0.0) + slip
     braking = (result.a_mps2 < -0.8) | (result.v_mps < 0.2)

@@ -13,7 +13,7 @@ REFERENCE_WIDTH_PX = 224
 
 
 @dataclass(frozen=True, eq=False)
-class Sight:
+class Visibility:
     """Per frame and track ``(T, A)``: visible (in the picture, not hidden), height_px (scaled to a picture 224 pixels
     wide), distance_m (on the ground, from the camera)."""
 
@@ -22,7 +22,9 @@ class Sight:
     distance_m: np.ndarray
 
 
-def look(camera: Camera, ego_poses: np.ndarray, boxes: np.ndarray, heights_m: np.ndarray, lift_m: np.ndarray) -> Sight:
+def measure_visibility(
+    camera: Camera, ego_poses: np.ndarray, boxes: np.ndarray, heights_m: np.ndarray, lift_m: np.ndarray
+) -> Visibility:
     """What the camera sees. boxes: ``(T, A, 5)`` x, y, yaw, half length, half width; heights_m ``(A,)``;
     lift_m ``(T, A)`` height of the foot above the ground under the ego."""
     dx, dy = boxes[..., 0] - ego_poses[:, None, 0], boxes[..., 1] - ego_poses[:, None, 1]
@@ -30,15 +32,15 @@ def look(camera: Camera, ego_poses: np.ndarray, boxes: np.ndarray, heights_m: np
     forward, left = dx * cos + dy * sin, dy * cos - dx * sin
     distance = np.hypot(forward, left)
     safe = np.maximum(forward, 0.5)
-    half_view = camera.width_px / (2 * camera.fx_px)
+    half_view_tan = camera.width_px / (2 * camera.fx_px)
     # Half of the body inside the picture counts as seen.
-    inside = (forward > 1.0) & (np.abs(left) < safe * half_view)
+    inside = (forward > 1.0) & (np.abs(left) < safe * half_view_tan)
     pitch = math.tan(camera.pitch_rad)
     rows = [camera.cy_px - camera.fy_px * (pitch + (z - camera.height_m) / safe) for z in (lift_m, lift_m + heights_m)]
     inside &= (rows[0] > 0) & (rows[1] < camera.height_px)
     scale = REFERENCE_WIDTH_PX / camera.width_px
     height_px = camera.fy_px * heights_m / np.maximum(distance, 1.0) * scale
-    return Sight(inside & ~_hidden(ego_poses, boxes, heights_m, distance), height_px, distance)
+    return Visibility(inside & ~_hidden(ego_poses, boxes, heights_m, distance), height_px, distance)
 
 
 def _hidden(ego_poses: np.ndarray, boxes: np.ndarray, heights_m: np.ndarray, distance_m: np.ndarray) -> np.ndarray:

@@ -42,15 +42,15 @@ class SceneBuilder:
     steps: int
     dt_s: float
     night: bool
-    quiet_kinds: frozenset[str]
-    half_view: float
+    requested_kinds: frozenset[str]
+    half_view_tan: float
     tracks: list[Track] = field(default_factory=list)
     clear_zones: list[tuple[float, float, float]] = field(default_factory=list)
     reserved: list[tuple[float, float, float, float]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     role: str = ""
     main_stops: bool = False
-    pace: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    group_motion: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.times_s = np.arange(self.steps) * self.dt_s
@@ -65,7 +65,7 @@ class SceneBuilder:
 
     def allowed(self, kind: str) -> bool:
         """Whether the background may hold this kind (nobody asked for an exact number of its class)."""
-        return kind not in self.quiet_kinds and LABELS[kind] not in self.quiet_kinds
+        return kind not in self.requested_kinds and LABELS[kind] not in self.requested_kinds
 
     def ego_at(self, time_s: float) -> float:
         """Road coordinate s (m) of the ego on an empty road at a time; beyond the clip at its last speed."""
