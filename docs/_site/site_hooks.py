@@ -4,10 +4,10 @@ Three markers in a page are replaced, so that nothing that exists elsewhere is t
 
 - ``<!-- commands -->``: every command of ``worldgen`` with its help, from the parsers themselves.
 - ``<!-- configs FOLDER -->``: the files of ``configs/FOLDER`` with the comments at their top.
-- ``<!-- include PATH -->`` or ``<!-- include PATH#Heading -->``: a Markdown file of the repository, or one section of it.
+- ``<!-- include PATH -->`` or ``<!-- include PATH#Heading -->``: a Markdown file of the repository, or a section of it.
 
-Links that leave ``docs/`` (to results, protocols, the model card, recipes) lead to copies of these files in the site, so
-that the site is complete without the repository.
+Links that leave ``docs/`` (to results, protocols, the model card, recipes) lead to copies of these files in the site,
+so the site is complete without the repository.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Replace the markers of a page and lead its links to files of the site."""
     source = page.file.src_uri
     original = Path(page.file.abs_src_path or Path(config.docs_dir) / source)
-    markdown = _relinked(markdown, original, source)
+    markdown = relinked(markdown, original, source)
     return _MARKER.sub(lambda match: _replacement(match.group(1), match.group(2), source), markdown)
 
 
@@ -72,8 +72,8 @@ def _replacement(kind: str, argument: str, source: str) -> str:
     path, _, heading = argument.partition("#")
     original = REPOSITORY / path
     text = original.read_text(encoding="utf-8")
-    text = _section(text, heading) if heading else text.split("\n", 1)[1]
-    return _relinked(text, original, source)
+    text = section_of(text, heading) if heading else text.split("\n", 1)[1]
+    return relinked(text, original, source)
 
 
 # -- links ---------------------------------------------------------------------------------------------------------
@@ -96,7 +96,7 @@ def _site_name(name: str) -> str:
     return re.sub(r"README\.md$", "readme.md", name)
 
 
-def _relinked(markdown: str, original: Path, source: str) -> str:
+def relinked(markdown: str, original: Path, source: str) -> str:
     """``markdown`` of the file ``original``, shown as page ``source``, with links to pages and copies of the site."""
 
     def relink(match: re.Match[str]) -> str:
@@ -123,7 +123,7 @@ def _relinked(markdown: str, original: Path, source: str) -> str:
     return "".join([*parts, _LINK.sub(relink, markdown[end:])])
 
 
-def _section(text: str, heading: str) -> str:
+def section_of(text: str, heading: str) -> str:
     """What stands below ``## heading``, up to the next heading of the same level."""
     match = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
     if match is None:
