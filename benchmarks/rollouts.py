@@ -24,9 +24,9 @@ import torch
 from worldgen.cli.progress import progress
 from worldgen.core.clip import Clip
 from worldgen.evaluation.measures.attributes_score import PLACES, judge, places, share
-from worldgen.evaluation.measures.cases import Case, made_cases
+from worldgen.evaluation.measures.cases import Case, generated_cases
 from worldgen.evaluation.measures.motion_control import MotionPair, control_rows
-from worldgen.evaluation.measures.trials import MakingOptions, generated, held_out, rendered
+from worldgen.evaluation.measures.trials import GenerationOptions, generated, held_out, rendered
 from worldgen.instruments.attributes.attribute_reader import AttributeReader
 from worldgen.instruments.motion.motion_reader import MotionReader
 from worldgen.models.native.loading import load_pipeline, pipeline_hash, quiet_libraries
@@ -74,9 +74,9 @@ def main() -> None:
             colour_drift.PULL, rollout.KEYFRAME_INTERVAL = kind["held"], kind["keys"]
             rollout.OBJECT_CONFIDENCE, rollout.KEYFRAME_CONFIDENCE = kind["trust"], kind["key_trust"]
             pipeline = still if kind["still"] else shipped
-            clips = generated(pipeline, trials, MakingOptions(start=kind["start"], batch=4), options=kind["options"])
+            clips = generated(pipeline, trials, GenerationOptions(start=kind["start"], batch=4), options=kind["options"])
             made = list(progress(clips, total=len(trials), desc=name))
-        cases = list(made_cases(trials, made, start=kind["start"]))
+        cases = list(generated_cases(trials, made, start=kind["start"]))
         record["rows"][name] = {"trust": kind["trust"]} | _nearness(made, drawn) | _obedience(cases, *instruments)
         Path(args.out).write_text(json.dumps(record, indent=1) + "\n", "utf-8")
     print(json.dumps(record, indent=1))

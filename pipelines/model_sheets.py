@@ -27,8 +27,8 @@ from worldgen.core.start import STARTS
 from worldgen.data.dataset.index import DataSet, build_index
 from worldgen.data.dataset.shards import ShardWriter
 from worldgen.data.view.sheet import contact_sheet
-from worldgen.evaluation.measures.trials import MakingOptions, generated, given_frames, held_out, rendered
-from worldgen.generation.sample.continuation import manoeuvre_from, seen_motion
+from worldgen.evaluation.measures.trials import GenerationOptions, generated, num_context_frames, held_out, rendered
+from worldgen.generation.sample.continuation import manoeuvre_from, recovered_motion
 from worldgen.models.native.loading import load_pipeline, quiet_libraries
 
 ROWS, COLUMNS, CELL_PX, CONTEXT = 4, 6, 224, 8
@@ -38,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="shipped")
     parser.add_argument("--clips", type=int, default=32)
-    parser.add_argument("--start", default=MakingOptions.start, choices=STARTS, help="how made clips begin")
+    parser.add_argument("--start", default=GenerationOptions.start, choices=STARTS, help="how made clips begin")
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--cache", default="")
     parser.add_argument("--real", default="", help="data set of real clips")
@@ -50,11 +50,11 @@ def main() -> None:
     quiet_libraries()
     pipeline = load_pipeline(args.model)
     trials = held_out(args.clips)
-    making = MakingOptions(start=args.start, batch=args.batch, cache=args.cache)
+    making = GenerationOptions(start=args.start, batch=args.batch, cache=args.cache)
     clips = list(progress(generated(pipeline, trials, making), total=len(trials), desc="clips"))
     drawn = rendered(trials)
     scores = [
-        _psnr(made, true, given_frames(t.scene, making.start)) for t, made, true in zip(trials, clips, drawn, strict=True)
+        _psnr(made, true, num_context_frames(t.scene, making.start)) for t, made, true in zip(trials, clips, drawn, strict=True)
     ]
     order = np.argsort(scores)[::-1].tolist()
     shown = {"good": _varied(order, trials), "bad": _varied(order[::-1], trials)}
@@ -87,7 +87,7 @@ def _continue_real(pipeline, args: argparse.Namespace) -> dict:
     for turn, number in enumerate(progress(numbers, total=len(numbers), desc="real")):
         sample = data.load(number)
         real, told = sample.clip, MANOEUVRES[turn % len(MANOEUVRES)]
-        motion = seen_motion(real[:CONTEXT], sample.camera)
+        motion = recovered_motion(real[:CONTEXT], sample.camera)
         ego = manoeuvre_from(told, motion, given=CONTEXT, frames=len(real), fps=real.fps)
         request = Conditions(
             num_frames=len(real), fps=real.fps, context=real[:CONTEXT], ego=ego, camera=sample.camera,

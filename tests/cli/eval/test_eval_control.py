@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from worldgen.api.measures.measure_result import as_json
 from worldgen.cli.eval import eval_clips
 from worldgen.cli.main import main
 from worldgen.evaluation.measures.intervals import Interval
@@ -18,7 +19,7 @@ def reader():
         pytest.skip("no motion reader is shipped")
 
 
-def test_rendered_clips_move_as_told(reader, capsys, tmp_path):
+def test_rendered_clips_move_as_commanded(reader, capsys, tmp_path):
     out = tmp_path / "control.json"
     words = ["eval", "control", "--model", "rendered", "--clips", "4", "--frames", "19", "--json", "--out", str(out)]
     assert main(words) == 0
@@ -35,9 +36,9 @@ def test_rendered_clips_move_as_told(reader, capsys, tmp_path):
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (["--frames", "5"], "--frames"),
-        (["--clips", "0"], "--clips"),
-        (["--model", "rendered", "--sweep", "2"], "--sweep"),
+        (["--frames", "5"], "frames: received 5"),
+        (["--clips", "0"], "clips: received 0"),
+        (["--model", "rendered", "--sweep", "2"], "sweep: received 2"),
         (["--data", "nowhere-at-all"], "nowhere-at-all"),
         (["--data", "x", "--model", "rendered"], "one of the two"),
     ],
@@ -51,10 +52,10 @@ def test_bad_requests_are_one_line(reader, words, complaint, capsys):
 def test_tables_show_what_is_known():
     nan = float("nan")
     lines = eval_clips.table(
-        "t", {"a": Interval(0.5, 0.4, 0.6, 9), "b": [Interval(nan, nan, nan, 0), Interval(1.0, nan, nan, 1)]}
+        "t", as_json({"a": [Interval(0.5, 0.4, 0.6, 9)], "b": [Interval(nan, nan, nan, 0), Interval(1.0, nan, nan, 1)]})
     )
     assert lines[1].split("  ", 1)[1].strip() == "0.500 [0.400, 0.600]"
     assert lines[2].split() == ["b", "-", "1.000"]
-    assert eval_clips.as_json({"a": [Interval(nan, nan, nan, 0)]}) == {
+    assert as_json({"a": [Interval(nan, nan, nan, 0)]}) == {
         "a": [{"value": None, "low": None, "high": None, "clips": 0}]
     }

@@ -20,8 +20,8 @@ def readers():
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (["--window", "5"], "--window"),
-        (["--frames", "60", "--window", "40"], "--window"),
+        (["--window", "5"], "window: received 5"),
+        (["--frames", "60", "--window", "40"], "window: received 40"),
         (["--data", "somewhere"], "drift needs its scenes"),
         (["--model", "rendered"], "drift needs its scenes"),
     ],

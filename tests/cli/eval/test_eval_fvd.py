@@ -9,7 +9,7 @@ import torch
 from worldgen.cli.eval import eval_fvd
 from worldgen.cli.main import main
 from worldgen.core.clip import Clip
-from worldgen.data.video.reading import write_clip
+from worldgen.data.video.encoding import write_clip
 from worldgen.evaluation.distances.features import EXTRACTORS
 from worldgen.evaluation.distances.resize import MODES
 from worldgen.evaluation.distances.selfsupervised import ClipEncoder, EncoderConfig, save_encoder

@@ -8,7 +8,8 @@ import shlex
 import pytest
 
 from tests.evaluation.gain.test_study import data  # noqa: F401  (a fixture)
-from worldgen.cli.eval import eval_gain
+from worldgen.api.measures.measure_gain import GainOptions, gain_command
+from worldgen.cli.eval.eval_clips import options_from
 from worldgen.cli.main import build_parser, main
 
 pytest.importorskip("pycocotools", reason="average precision is judged by pycocotools")
@@ -55,8 +56,8 @@ def test_the_command_names_what_was_changed_and_no_folder_of_this_machine():
         "urls=[/a/b,c/d]",
     ]
     args = build_parser("eval").parse_args(["eval", "gain", *words])
-    told = eval_gain.command(args)
-    again = build_parser("eval").parse_args(shlex.split(told)[1:])
+    command = gain_command(options_from(args, GainOptions))
+    again = build_parser("eval").parse_args(shlex.split(command)[1:])
     assert again.config == ["a.yaml"]
     assert again.overrides == [
         "real.url=real", "steps=2", "synthetic.url=made", "arms=[real,oracle]", "model={widths: [8,8], neck: 8}", "urls=[b,d]",
@@ -65,7 +66,7 @@ def test_the_command_names_what_was_changed_and_no_folder_of_this_machine():
 
 def test_user_errors_are_one_line(data, tmp_path, capsys):  # noqa: F811
     assert main([*options(data, tmp_path / "none"), "--report-only"]) == 2
-    assert "--budget" in capsys.readouterr().err.splitlines()[-1]
+    assert "a larger budget" in capsys.readouterr().err.splitlines()[-1]
     assert main([*options(data, tmp_path), "--budget", "-1"]) == 2
     assert "minutes" in capsys.readouterr().err
     assert main(["eval", "gain"]) == 2

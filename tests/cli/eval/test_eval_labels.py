@@ -40,7 +40,7 @@ def test_a_blind_detector_finds_nothing_and_the_result_says_which_groups_it_may_
     out = tmp_path / "labels.json"
     assert main([*detector(vehicle=0.95, pedestrian=0.5, cyclist=0.91), "--out", str(out)]) == 0
     text = capsys.readouterr().out
-    assert "relative" in text and "wrong" in text and "vehicle from 16px (" in text and "not judged" in text
+    assert "relative" in text and "wrong labels" in text and "vehicle from 16px (" in text and "not judged" in text
     record = json.loads(out.read_text())
     assert set(record["rows"]) == {"vehicle", "cyclist"} and record["not_judged"] == ["pedestrian"]
     row = record["rows"]["vehicle"]

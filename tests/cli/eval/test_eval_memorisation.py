@@ -9,7 +9,7 @@ import pytest
 from tests.evaluation.memorisation.test_nearest import street
 from worldgen.cli.main import main
 from worldgen.core.clip import Clip
-from worldgen.data.video.reading import write_clip
+from worldgen.data.video.encoding import write_clip
 
 
 def _write(folder, clips):
@@ -74,7 +74,10 @@ def test_the_measure_is_measured(capsys, sets):
         (["--train", "TRAIN", "--held-out", "HELD"], "exactly one of them"),
         (["--train", "TRAIN", "--held-out", "HELD", "--generated", "MADE", "--check", "2"], "exactly one of them"),
         (["--train", "nowhere", "--held-out", "HELD", "--check", "2"], "nowhere"),
-        (["--train", "TRAIN", "--held-out", "HELD", "--check", "2", "--alarm", "0"], "--alarm"),
+        (
+            ["--train", "TRAIN", "--held-out", "HELD", "--check", "2", "--alarm", "0"],
+            "alarm and seed: received (0.0, 0)",
+        ),
         (["--train", "TRAIN", "--held-out", "HELD", "--generated", "MADE", "--weights", "nowhere"], "nowhere"),
     ],
 )

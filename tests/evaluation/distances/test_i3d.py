@@ -143,7 +143,7 @@ def test_known_answer_of_zeros_against_ones():
     """8 clips of 30 black frames against 8 of white ones, 64x64, squashed: 151.3 (published ports: 151.17)."""
     path = os.environ.get("WORLDGEN_I3D", "")
     if not Path(path).is_file():
-        pytest.skip("needs the published I3D weights; set WORLDGEN_I3D to their file (docs/fvd.md)")
+        pytest.skip("needs the published I3D weights; set WORLDGEN_I3D to their file (docs/guides/distances.md)")
     network, _ = load_i3d(path)
     features = []
     for level in (0, 255):

@@ -9,7 +9,7 @@ from worldgen.core.errors import InputError
 from worldgen.core.samples import Sample
 from worldgen.data.dataset.index import build_index
 from worldgen.data.dataset.shards import ShardWriter
-from worldgen.evaluation.measures.cases import made_cases, stored_cases
+from worldgen.evaluation.measures.cases import generated_cases, stored_cases
 from worldgen.evaluation.measures.trials import held_out, rendered
 from worldgen.rendering.labelling import labels_of
 
@@ -25,9 +25,9 @@ def clip(trial):
 
 
 def test_given_frames_do_not_count_and_the_scene_tells_the_truth(trial, clip):
-    (case,) = made_cases([trial], [clip], start="sketch")
+    (case,) = generated_cases([trial], [clip], start="sketch")
     assert case.first == 2 and case.shows
-    (free,) = made_cases([trial], [clip], start="noise")
+    (free,) = generated_cases([trial], [clip], start="noise")
     assert free.first == 0
     truth = case.truth([3, 8, 15])
     assert truth.present.shape[0] == 3
@@ -42,7 +42,7 @@ def test_a_stored_clip_tells_the_same_truth(trial, clip, tmp_path):
         writer.write(bare)
     build_index(str(tmp_path))
     known, unknown = stored_cases(str(tmp_path))
-    (made,) = made_cases([trial], [clip], start="noise")
+    (made,) = generated_cases([trial], [clip], start="noise")
     frames = [1, 8, 15]
     assert np.array_equal(known.truth(frames).present, made.truth(frames).present)
     assert known.ego is not None and not unknown.shows and unknown.ego is None

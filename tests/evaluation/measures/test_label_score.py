@@ -54,15 +54,15 @@ def case(key, at, *, frames=4, first=0, shown=True):
 def test_true_labels_score_one_wrong_ones_nothing_and_given_frames_do_not_count(monkeypatch):
     monkeypatch.setattr(label_score, "find_in", see)
     score = score_labels(Eye(), [case("a", 5, first=2), case("b", 30), case("c", 60, frames=6)])
-    assert score.made.value("all", "vehicle") == 1.0 and score.made.objects("all", "vehicle") == 2 + 4 + 6
+    assert score.generated.value("all", "vehicle") == 1.0 and score.generated.objects("all", "vehicle") == 2 + 4 + 6
     assert score.wrong.value("from_8px", "vehicle") == 0.0
-    assert score.drawn is None and not np.isfinite(score.relative("all", "vehicle").value)
+    assert score.rendered is None and not np.isfinite(score.relative("all", "vehicle").value)
 
 
 def test_pixels_that_do_not_show_the_labels_lower_the_score(monkeypatch):
     monkeypatch.setattr(label_score, "find_in", see)
     score = score_labels(Eye(), [case("a", 5), case("b", 30, shown=False)])
-    assert score.made.value("all", "vehicle") == pytest.approx(0.5, abs=0.01)
+    assert score.generated.value("all", "vehicle") == pytest.approx(0.5, abs=0.01)
 
 
 def test_clips_of_two_sizes_and_clips_without_labels_are_refused():

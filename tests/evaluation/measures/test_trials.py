@@ -14,7 +14,7 @@ from worldgen.core.scenario import LIGHTS, WEATHERS
 from worldgen.evaluation.measures import trials as module
 from worldgen.evaluation.measures.trials import (
     FIRST_SEED,
-    MakingOptions,
+    GenerationOptions,
     cache_keys,
     generate,
     generated,
@@ -89,18 +89,18 @@ def test_rendered_clips_are_those_of_the_scenes(few):
 
 
 def test_batches_keep_the_order(few, fake):
-    one, many = generate(fake, few, MakingOptions(batch=1)), generate(Fake(), few, MakingOptions(batch=2))
+    one, many = generate(fake, few, GenerationOptions(batch=1)), generate(Fake(), few, GenerationOptions(batch=2))
     assert [c.frames[0, 0, 0, 0] for c in one] == [c.frames[0, 0, 0, 0] for c in many]
     assert fake.calls == [1, 1, 1]
 
 
 def test_the_cache_makes_each_clip_once_and_goes_on_after_a_stop(few, fake, tmp_path):
-    making = MakingOptions(cache=str(tmp_path / "made"))
+    making = GenerationOptions(cache=str(tmp_path / "made"))
     steps = generated(fake, few, making)
     next(steps)
     steps.close()  # stopped after the first clip
     assert fake.calls == [1]
-    first = generate(fake, few, MakingOptions(batch=2, cache=making.cache))
+    first = generate(fake, few, GenerationOptions(batch=2, cache=making.cache))
     assert fake.calls == [1, 1, 1]  # the two that were missing, one in each batch
     again = generate(fake, few, making)
     assert fake.calls == [1, 1, 1]
@@ -113,13 +113,13 @@ def test_the_cache_makes_each_clip_once_and_goes_on_after_a_stop(few, fake, tmp_
 def test_other_weights_starts_and_options_are_other_clips(few, fake):
     from worldgen.models.native.rollout.rollout import SamplerOptions
 
-    keys = cache_keys(fake, few, MakingOptions())
+    keys = cache_keys(fake, few, GenerationOptions())
     assert len(set(keys)) == 3
-    assert cache_keys(fake, few, MakingOptions(batch=3, cache="elsewhere")) == keys
+    assert cache_keys(fake, few, GenerationOptions(batch=3, cache="elsewhere")) == keys
     for other in (
-        cache_keys(Fake(1), few, MakingOptions()),
-        cache_keys(fake, few, MakingOptions(start="noise")),
-        cache_keys(fake, few, MakingOptions(), options=SamplerOptions(steps=2)),
+        cache_keys(Fake(1), few, GenerationOptions()),
+        cache_keys(fake, few, GenerationOptions(start="noise")),
+        cache_keys(fake, few, GenerationOptions(), options=SamplerOptions(steps=2)),
     ):
         assert not set(other) & set(keys)
 
@@ -130,7 +130,7 @@ def test_bad_requests_are_one_line():
     with pytest.raises(InputError, match="seed"):
         held_out(1, seed=-1)
     with pytest.raises(InputError, match="start of a clip"):
-        MakingOptions(start="photo")
+        GenerationOptions(start="photo")
 
 
 def test_the_seeds_of_a_retry_stay_held_out(monkeypatch):

@@ -1,7 +1,7 @@
 """Measure clips: how far from real ones, how well they obey, how they drift, whether they copy, whether they help.
 
-Each measure says what it compares, with how many clips, and how sure it is; 'worldgen eval MEASURE --help' explains one.
-eval/PROTOCOL.md says what would prove each claim wrong."""
+Each result names what was compared, the number of clips and an interval; 'worldgen eval MEASURE --help' explains one
+measure. eval/PROTOCOL.md says which result would refute each claim."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import importlib
 SUBCOMMANDS: dict[str, tuple[str, str]] = {
     "fvd": ("worldgen.cli.eval.eval_fvd", "Fréchet distance to real clips, with a card of everything that changes it"),
     "memorisation": ("worldgen.cli.eval.eval_memorisation", "whether clips are copies of training clips"),
-    "control": ("worldgen.cli.eval.eval_control", "does a clip move as it was told: speed and yaw rate from the pixels"),
+    "control": ("worldgen.cli.eval.eval_control", "does a clip move as commanded: speed and yaw rate from the pixels"),
     "attributes": ("worldgen.cli.eval.eval_attributes", "does a clip show the weather, light and road users asked for"),
     "labels": ("worldgen.cli.eval.eval_labels", "do the pixels show the objects that the labels say, where they say"),
     "drift": ("worldgen.cli.eval.eval_drift", "what a long rollout loses, and at which frame"),
-    "gain": ("worldgen.cli.eval.eval_gain", "does made data help a detector: equal training, paired intervals, controls"),
+    "gain": ("worldgen.cli.eval.eval_gain", "does generated data help a detector: equal training, paired intervals"),
 }
 """Name -> module and one-line help. A module has ``add_arguments(parser)`` and ``run(args) -> int``, imports only the
 standard library at its start, and its docstring is the description in ``--help``."""
@@ -31,5 +31,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the measure that was named."""
+    """Run the measure that the arguments name."""
     return int(importlib.import_module(SUBCOMMANDS[args.measure][0]).run(args) or 0)

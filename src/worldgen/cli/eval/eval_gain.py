@@ -1,17 +1,16 @@
-"""Does made data help a detector? Trains one detector many times, equally long: on real pictures only, with synthetic,
-restyled, painted or held-back real pictures added, and says gain, no gain or harm with paired intervals.
+"""Does generated data help a detector? One detector is trained many times, equally long: on real pictures only, and with
+synthetic, restyled, painted or held-back real pictures added. Paired intervals say gain, no gain or harm.
 
   worldgen eval gain --config configs/eval/gain_controlled.yaml real.url=data/scenes test.url=data/scenes --folder runs/gain
 
-Two controls tell whether to believe it: duplicated real pictures must not gain, shuffled labels must harm. Every run is
-kept in --folder, so a study that was stopped, or gets a new arm, goes on from there. eval/protocols/gain.md says why."""
+Two controls validate the study: duplicated real pictures must not gain, and shuffled labels must harm. Every run is kept
+in --folder, so a study that was stopped, or gets a new arm, goes on from there. eval/protocols/gain.md gives the reasons."""
 
 from __future__ import annotations
 
 import argparse
-import re
-import shlex
 import sys
+from typing import Any
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,91 +30,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument("--show-config", action="store_true", help="print the resolved config and stop")
     parser.add_argument(
-        "overrides", nargs="*", default=[], metavar="key=value", help="config values, e.g. synthetic.url=data/made"
+        "overrides", nargs="*", default=[], metavar="key=value", help="config values, e.g. synthetic.url=data/generated"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run what is missing of the study and report."""
-    import math
-
-    from worldgen.core.errors import InputError, Received
-    from worldgen.evaluation.gain.gain_config import GainStudy
-    from worldgen.files.config_files import config_yaml, load_config
-
-    if not (math.isfinite(args.budget) and args.budget >= 0):
-        raise InputError("--budget", args.budget, "minutes, 0 for no limit")
-    study = load_config(GainStudy, args.config, args.overrides)
-    if args.show_config:
-        print(config_yaml(study), end="")
-        return 0
-    from worldgen.cli.eval.eval_clips import set_threads
-    from worldgen.evaluation.gain.gain_config import REAL
-    from worldgen.evaluation.gain.gain_result import summarise
-    from worldgen.evaluation.gain.study import prepare, run_study
-
-    set_threads(args.threads)
-    bench = prepare(study, args.folder)
-    print(
-        f"{study.name}: {len(bench.arms)} arms, {study.seeds} seeds, {len(bench.test)} test pictures", file=sys.stderr
-    )
-    for name, reason in bench.waiting.items():
-        print(f"arm {name} waits: {reason}", file=sys.stderr)
-    budget_s = 0.0 if args.report_only else 60 * args.budget or math.inf
-    runs = run_study(bench, budget_s=budget_s, report=_reporter(bench))
-    if sum(run.arm == REAL for run in runs) < 2:
-        raise InputError("runs of the real-only arm", Received("fewer than two"), "a larger --budget, or none")
-    return _finish(args, summarise(bench, runs))
-
-
-def _reporter(bench):
-    """Prints a line for each new run; after the second real-only run whether the study can see what it looks for."""
-    from worldgen.evaluation.gain.gain_config import REAL
-    from worldgen.evaluation.gain.gain_result import power
-    from worldgen.evaluation.gain.study import RARE, ArmResult
-
-    real: list[float] = []
-
-    def report(run: ArmResult, number: int, total: int) -> None:
-        value = bench.judged(run).value(RARE, "all")
-        print(
-            f"run {number} of {total}: {run.arm} seed {run.seed}, AP50 {value:.3f} on rare clips, {run.seconds:.0f} s",
-            file=sys.stderr, flush=True,
-        )  # fmt: skip
-        if run.arm == REAL:
-            real.append(value)
-            if len(real) == 2:
-                note = power(real, bench.study.seeds, bench.study.smallest_gain)["note"]
-                print(f"early note, from two runs: {note}", file=sys.stderr, flush=True)
-
-    return report
-
-
-def _finish(args: argparse.Namespace, record: dict) -> int:
-    import datetime
-
-    import worldgen
-    from worldgen.cli.eval.eval_clips import finish
+    """Train what is missing of the study and report."""
+    from worldgen.api.measures.measure_gain import GainOptions, gain_study, measure_gain
+    from worldgen.cli.eval import eval_clips
     from worldgen.evaluation.gain.gain_plot import gain_plot
+    from worldgen.files.config_files import config_yaml
     from worldgen.files.storage import write_bytes
 
-    head = {
-        "result_version": 1, "measure": "gain", "date": datetime.date.today().isoformat(), "worldgen": worldgen.__version__,
-        "command": command(args),
-    }  # fmt: skip
-    record = head | record
+    options = eval_clips.options_from(args, GainOptions)
+    if args.show_config:
+        print(config_yaml(gain_study(options)), end="")
+        return 0
+    record = measure_gain(options, log=lambda line: print(line, file=sys.stderr, flush=True))
     if args.out:
         write_bytes(args.out.removesuffix(".json") + ".png", gain_plot(record))
-    return finish(args, record, [*gain_table(record), "", *record["sentences"]])
+    return eval_clips.finish(args, record, [*gain_table(record), "", *record["sentences"]])
 
 
-def command(args: argparse.Namespace) -> str:
-    """The command that gives the same numbers; files and folders by their last name."""
-    words = [*(f"--config {file}" for file in args.config), *map(shlex.quote, args.overrides)]
-    return " ".join(["worldgen eval gain", *(re.sub(r"[^\s=\[,'\"]*/(?=[^\s/])", "", word) for word in words)])
-
-
-def gain_table(record: dict) -> list[str]:
+def gain_table(record: dict[str, Any]) -> list[str]:
     """Lines of a table: AP50 of each arm, and its difference to real-only in points with its interval."""
     measures = list(record["objects"])
     lines = [f"{'arm':16} {'runs':>4} {'steps':>6}  " + "  ".join(f"{name:20}" for name in measures)]

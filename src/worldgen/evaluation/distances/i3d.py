@@ -28,7 +28,7 @@ TORCHSCRIPT_SHA256 = "bec6519f66ea534e953026b4ae2c65553c17bf105611c746d904657e58
 """``i3d_torchscript.pt`` of StyleGAN-V's FVD, 51,235,320 bytes. TorchScript is a program: only this file is opened."""
 WHERE = (
     "i3d_torchscript.pt of https://github.com/universome/fvd-comparison, "
-    "or a Kinetics-400 state dict as .safetensors (docs/fvd.md)"
+    "or a Kinetics-400 state dict as .safetensors (docs/guides/distances.md)"
 )
 
 MIXED: dict[str, tuple[int, tuple[int, int, int, int, int, int]]] = {
@@ -163,7 +163,7 @@ def load_i3d(path: str | Path) -> tuple[Callable[[torch.Tensor], torch.Tensor], 
     if digest != TORCHSCRIPT_SHA256:
         raise InputError(
             f"weights of i3d {path}", Received(f"SHA-256 {digest}"),
-            f"{TORCHSCRIPT_SHA256} (TorchScript and pickles run code, so no other is opened), or .safetensors (docs/fvd.md)",
+            f"{TORCHSCRIPT_SHA256} (TorchScript and pickles run code, so no other is opened), or .safetensors (docs/guides/distances.md)",
         )  # fmt: skip
     script = torch.jit.load(str(path), map_location="cpu").eval()
 

@@ -13,7 +13,7 @@ from worldgen.core.labels import Labels
 from worldgen.core.scenario import Scenario
 from worldgen.core.scene import Scene
 from worldgen.data.dataset.index import DataSet
-from worldgen.evaluation.measures.trials import Trial, given_frames
+from worldgen.evaluation.measures.trials import Trial, num_context_frames
 from worldgen.instruments.attributes.attribute_reader import AttributeTruth
 from worldgen.rendering.labelling import labels_of
 
@@ -48,10 +48,10 @@ class Case:
         return AttributeTruth.of(self.scenario, labels_of(self.scene, frames=frames))
 
 
-def made_cases(trials: Iterable[Trial], clips: Iterable[Clip], *, start: str) -> Iterator[Case]:
+def generated_cases(trials: Iterable[Trial], clips: Iterable[Clip], *, start: str) -> Iterator[Case]:
     """Clips of trials as cases. start: "sketch" or "noise" as in ``trials.Making``, or "rendered"."""
     for trial, clip in zip(trials, clips, strict=True):
-        scene, first = trial.scene, given_frames(trial.scene, start)
+        scene, first = trial.scene, num_context_frames(trial.scene, start)
         yield Case(trial.key, clip, scene.ego, scene.camera, trial.scenario, first, None, scene)
 
 

@@ -1,4 +1,4 @@
-"""Are the labels true of the pixels: precision of a detector's boxes on made clips, against the same on drawn clips."""
+"""Whether labels agree with the pixels: precision of a detector's boxes on generated clips, against rendered clips."""
 
 from __future__ import annotations
 
@@ -19,48 +19,59 @@ from worldgen.rendering.labelling import labels_of
 from worldgen.rendering.render import render_scene
 
 BAR = 0.9
-"""AP50 on rendered test clips that the detector needs for a group of objects to be judged."""
+"""AP50 on rendered test clips that the detector must reach to judge a group of objects."""
+UNDEFINED = Interval(math.nan, math.nan, math.nan, 0)
 
 
 @dataclass(frozen=True, eq=False)
 class LabelScore:
-    """The same detector on the same scenes: made (the clips to judge), wrong (their boxes against labels of another
-    clip; None for a single clip), drawn (clips of the sketch renderer; None where the scenes are not known)."""
+    """The same detector on the same scenes, three times.
 
-    made: Judged
+    generated: the clips to judge. wrong: their boxes against the labels of another clip; None for a single clip.
+    rendered: clips of the renderer; None where the scenes are not known.
+    """
+
+    generated: Judged
     wrong: Judged | None
-    drawn: Judged | None
+    rendered: Judged | None
 
     def relative(self, name: str, group: str, *, seed: int = 0) -> Interval:
-        """AP50 on made over AP50 on drawn clips, the interval from drawing scenes; NaN where there is nothing."""
-        if self.drawn is None or not self.made.objects(name, group):
-            return Interval(math.nan, math.nan, math.nan, 0)
+        """AP50 on generated over AP50 on rendered clips, the interval from drawing scenes; NaN where nothing is judged."""
+        rendered = self.rendered
+        if rendered is None or not self.generated.objects(name, group):
+            return UNDEFINED
 
         def statistic(index: np.ndarray) -> float:
-            best = self.drawn.value(name, group, drawn=index)
-            return self.made.value(name, group, drawn=index) / best if best else math.nan
+            best = rendered.value(name, group, drawn=index)
+            return self.generated.value(name, group, drawn=index) / best if best else math.nan
 
-        return bootstrap(len(self.made.tags), statistic, seed=seed, resamples=RESAMPLES)
+        return bootstrap(len(self.generated.tags), statistic, seed=seed, resamples=RESAMPLES)
 
     def row(self, name: str, group: str, *, seed: int = 0) -> dict[str, Interval | int]:
-        """All numbers of a slice and group: relative, made, drawn, wrong (only in slices by least height), and objects."""
-        made = self.made.interval(name, group, seed=seed)
-        nothing = Interval(math.nan, math.nan, math.nan, 0)
+        """All numbers of a slice and a group.
+
+        relative; made: AP50 of the generated clips; drawn: of the rendered clips; wrong: against wrong labels, only in
+        slices by least height; objects: their number.
+        """
         others = {
-            part: judged.interval(name, group, seed=seed) if judged and name in judged.names else nothing
-            for part, judged in (("drawn", self.drawn), ("wrong", self.wrong))
+            part: judged.interval(name, group, seed=seed) if judged and name in judged.names else UNDEFINED
+            for part, judged in (("drawn", self.rendered), ("wrong", self.wrong))
         }
-        relative = self.relative(name, group, seed=seed)
-        return {"relative": relative, "made": made, **others, "objects": self.made.objects(name, group)}
+        return {
+            "relative": self.relative(name, group, seed=seed),
+            "made": self.generated.interval(name, group, seed=seed),
+            **others,
+            "objects": self.generated.objects(name, group),
+        }
 
     @property
     def slices(self) -> list[str]:
         """Names of the slices, "all" first."""
-        return self.made.names
+        return self.generated.names
 
 
 def score_labels(detector: Detector, cases: Sequence[Case], *, seed: int = 0) -> LabelScore:
-    """Judge the clips of cases that have labels or a scene; frames that were given to the model are left out.
+    """Judge the clips of cases that have labels or a scene; context frames are left out.
 
     Raises: InputError when there is no such case or clips differ in size.
     """
@@ -75,23 +86,26 @@ def score_labels(detector: Detector, cases: Sequence[Case], *, seed: int = 0) ->
     tags = tuple(_tags(case) for case in known)
     pictures = clip_pictures(clips, labels, tags)
     found = find_in(detector, pictures)
-    made = judge(pictures, found, slices=(*SLICES, *SIZES))
+    generated = judge(pictures, found, slices=(*SLICES, *SIZES))
     wrong = None
     if len(known) > 1:
         partner = shuffled(len(known), seed=seed)
         wrong = judge(*_exchanged(pictures, found, labels, partner), slices=SIZES)
-    drawn = None
-    if all(case.scene is not None for case in known):
-        shown = [render_scene(case.scene, frames=range(case.first, len(case.clip))).clip for case in known]
+    rendered = None
+    scenes = [case.scene for case in known if case.scene is not None]
+    if len(scenes) == len(known):
+        frames = [range(case.first, len(case.clip)) for case in known]
+        shown = [render_scene(scene, frames=each).clip for scene, each in zip(scenes, frames, strict=True)]
         best = clip_pictures(shown, labels, tags)
-        drawn = judge(best, find_in(detector, best), slices=(*SLICES, *SIZES))
-    return LabelScore(made, wrong, drawn)
+        rendered = judge(best, find_in(detector, best), slices=(*SLICES, *SIZES))
+    return LabelScore(generated, wrong, rendered)
 
 
 def _labels(case: Case) -> Labels:
     """Labels of the frames that count, numbered from 0."""
     frames = range(case.first, len(case.clip))
     if case.labels is None:
+        assert case.scene is not None, case.key
         return labels_of(case.scene, frames=frames)
     kept = case.labels.where(case.labels.frame_index >= case.first)
     return replace(kept, num_frames=len(frames), frame_index=kept.frame_index - case.first)
@@ -120,18 +134,18 @@ def _exchanged(
 
 
 def heights_judged(accuracy: dict[str, dict], groups: Sequence[str] = GROUPS) -> dict[str, str]:
-    """For each group that the detector may judge the slice of the smallest objects it may be trusted with.
+    """For each group that the detector may judge, the slice of the smallest objects that it judges reliably.
 
     accuracy: measured on rendered test clips, "ap50_GROUP_SLICE" for the slices of ``SIZES``. A group is judged from the
-    least height on at which, and above which, AP50 reaches the bar. Raises: InputError when it may judge nothing.
+    least height on at which, and above which, AP50 reaches the bar. Raises: InputError when no group reaches it.
     """
     judged = {}
     for group in groups:
         values = [(accuracy.get(f"ap50_{group}_{piece.name}") or {}).get("value") for piece in SIZES]
         reached = [value is not None and value >= BAR for value in values]
-        trusted = [k for k in range(len(SIZES)) if all(reached[k:])]
-        if trusted:
-            judged[group] = SIZES[trusted[0]].name
+        reliable = [k for k in range(len(SIZES)) if all(reached[k:])]
+        if reliable:
+            judged[group] = SIZES[reliable[0]].name
     if not judged:
         best = {g: (accuracy.get(f"ap50_{g}_{SIZES[-1].name}") or {}).get("value") for g in groups}
         shown = ", ".join(f"{group} {value}" for group, value in best.items())

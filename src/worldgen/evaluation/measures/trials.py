@@ -18,7 +18,8 @@ from worldgen.core.scenario import Scenario
 from worldgen.core.scene import Scene
 from worldgen.core.seeds import numpy_rng, stable_key
 from worldgen.core.start import DEFAULT_START, STARTS
-from worldgen.data.dataset.shards import ShardWriter, encode_sample, read_shard
+from worldgen.data.dataset.sample_files import encode_sample
+from worldgen.data.dataset.shards import ShardWriter, read_shard
 from worldgen.files.storage import join, resolve
 from worldgen.prompts import describe
 from worldgen.rendering.render import render_scene
@@ -59,7 +60,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class MakingOptions:
+class GenerationOptions:
     """How clips are made of trials.
 
     start: "sketch" (the first frames are drawn and given as context) or "noise" (the model makes every frame).
@@ -109,20 +110,28 @@ def _trial(first: int, index: int, frames: int, fps: float) -> Trial:
 
 
 def generate(
-    pipeline: WorldPipeline, trials: list[Trial], making: MakingOptions | None = None, *, options: SamplerOptions | None = None
+    pipeline: WorldPipeline,
+    trials: list[Trial],
+    making: GenerationOptions | None = None,
+    *,
+    options: SamplerOptions | None = None,
 ) -> list[Clip]:
     """The clip of each trial as the model makes it, in order. See :func:`generated`."""
     return list(generated(pipeline, trials, making, options=options))
 
 
 def generated(
-    pipeline: WorldPipeline, trials: list[Trial], making: MakingOptions | None = None, *, options: SamplerOptions | None = None
+    pipeline: WorldPipeline,
+    trials: list[Trial],
+    making: GenerationOptions | None = None,
+    *,
+    options: SamplerOptions | None = None,
 ) -> Iterator[Clip]:
     """Clips of the trials one after the other; with a cache only those that it lacks are made.
 
     Raises InputError where the model refuses a condition.
     """
-    making = making or MakingOptions()
+    making = making or GenerationOptions()
     if not making.cache:
         for start in range(0, len(trials), making.batch):
             yield from _make(pipeline, trials[start : start + making.batch], making, options)
@@ -141,7 +150,7 @@ def generated(
 
 
 def cache_keys(
-    pipeline: WorldPipeline, trials: list[Trial], making: MakingOptions, *, options: SamplerOptions | None = None
+    pipeline: WorldPipeline, trials: list[Trial], making: GenerationOptions, *, options: SamplerOptions | None = None
 ) -> list[str]:
     """Names of the stored clips: of weights, rollout method, trial, start and sampler options; not of the batch."""
     from worldgen.models.native.loading import pipeline_hash
@@ -157,7 +166,7 @@ def rendered(trials: list[Trial]) -> list[Clip]:
     return [render_scene(trial.scene).clip for trial in trials]
 
 
-def given_frames(scene: Scene, start: str) -> int:
+def num_context_frames(scene: Scene, start: str) -> int:
     """Frames of a clip that were drawn and given to the model."""
     return min(SKETCH_FRAMES, scene.num_frames - 1) if start == "sketch" else 0
 
@@ -194,7 +203,9 @@ def _after_start(base: Conditions, name: str) -> EgoMotion:
     )  # fmt: skip
 
 
-def _make(pipeline: WorldPipeline, trials: list[Trial], making: MakingOptions, options: SamplerOptions | None) -> list[Clip]:
+def _make(
+    pipeline: WorldPipeline, trials: list[Trial], making: GenerationOptions, options: SamplerOptions | None
+) -> list[Clip]:
     requests = [
         scene_conditions(t.scene, text=t.text, accepts=pipeline.accepts, seed=t.seed, start=making.start)
         for t in trials
@@ -218,7 +229,7 @@ def _store(url: str, key: str, trial: Trial, clip: Clip, start: str) -> None:
         scenario=trial.scenario, licence="CC0-1.0",
         provenance={
             "tool": "worldgen eval", "seed": scene.seed, "trial": trial.key,
-            "drawn_frames": given_frames(trial.scene, start),
+            "drawn_frames": num_context_frames(trial.scene, start),
         },
     )  # fmt: skip
     with ShardWriter(url, key) as writer:

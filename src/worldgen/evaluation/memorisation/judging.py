@@ -122,7 +122,8 @@ class CopyJudge:
         sources = {i: places[i][0].item(places[i][1]) for i in wanted}
         return {
             kind: [
-                (ClipItem(plant(sources[i].clip, kind, rng), f"{sources[i].key}_{kind}"), sources[i].key) for i in wanted
+                (ClipItem(plant(sources[i].clip, kind, rng), f"{sources[i].key}_{kind}"), sources[i].key)
+                for i in wanted
             ]
             for kind in KINDS
         }

@@ -95,7 +95,9 @@ class _Query:
         del self.found[self.keep :]
 
 
-def nearest(queries: list[ThumbnailClip], training: Iterable[ClipItem], *, keep: int = 10, apart: bool = False) -> list[NearestClip]:
+def nearest(
+    queries: list[ThumbnailClip], training: Iterable[ClipItem], *, keep: int = 10, apart: bool = False
+) -> list[NearestClip]:
     """For each query the training clip that it resembles most. The training set is read once, a block at a time.
 
     keep: clips that the fine step looks at. apart: leave out training clips with the query's own drive, for calibration
@@ -146,7 +148,9 @@ def rough_match(query: ThumbnailClip, training: ThumbnailClip, *, mirrored: bool
     return score, shift
 
 
-def fine_match(query: ThumbnailClip, training: ThumbnailClip, *, mirrored: bool = False, near: int | None = None) -> NearestClip:
+def fine_match(
+    query: ThumbnailClip, training: ThumbnailClip, *, mirrored: bool = False, near: int | None = None
+) -> NearestClip:
     """The best place, scale and shift in time of a clip over one training clip, at shifts near ``near``.
 
     near: by default what :func:`rough_match` says.
@@ -227,7 +231,9 @@ def _patterns(query: ThumbnailClip, crops: list[tuple[int, int, int, int]]) -> n
     return patterns.reshape(2, len(crops), len(frames), -1)
 
 
-def _search(block: list[ThumbnailClip], searches: list[_Query], crops: list[tuple[int, int, int, int]], *, apart: bool) -> None:
+def _search(
+    block: list[ThumbnailClip], searches: list[_Query], crops: list[tuple[int, int, int, int]], *, apart: bool
+) -> None:
     """Compare every query with every clip of a block, coarsely."""
     thumbnails = [
         np.stack([_detail(cv2.resize(g, COARSE, interpolation=cv2.INTER_AREA), COARSE_DETAIL_PX) for g in small.grey])

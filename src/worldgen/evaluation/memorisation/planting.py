@@ -9,7 +9,8 @@ import numpy as np
 
 from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError
-from worldgen.data.video.reading import decode_mp4, encode_mp4
+from worldgen.data.video.encoding import encode_mp4
+from worldgen.data.video.reading import decode_mp4
 
 CROP_SCALES = (0.72, 0.95)
 SHIFT_SHARES = (0.1, 0.45)

@@ -23,7 +23,6 @@ from worldgen.core.labels import CLASSES
 from worldgen.files.shipped import assets_dir
 from worldgen.instruments.detector.detector import Detections, Detector, FoundBoxes, as_detections, box_iou
 from worldgen.instruments.feature_pyramid import (
-    BoxMaps,
     FeatureMaps,
     FeaturePyramid,
     PyramidConfig,
