@@ -163,7 +163,8 @@ def load_i3d(path: str | Path) -> tuple[Callable[[torch.Tensor], torch.Tensor], 
     if digest != TORCHSCRIPT_SHA256:
         raise InputError(
             f"weights of i3d {path}", Received(f"SHA-256 {digest}"),
-            f"{TORCHSCRIPT_SHA256} (TorchScript and pickles run code, so no other is opened), or .safetensors (docs/guides/distances.md)",
+            f"{TORCHSCRIPT_SHA256} (TorchScript and pickles run code, so no other is opened), or .safetensors "
+            "(docs/guides/distances.md)",
         )  # fmt: skip
     script = torch.jit.load(str(path), map_location="cpu").eval()
 

@@ -3,7 +3,7 @@
 Its encoder is the linear transform of 8 x 8 patches that loses least (Karhunen-Loeve, found in closed form from the
 training pictures); its decoder is the transpose with a small convolutional network on top, which smooths the borders of
 patches and forgives the errors of a diffusion model. A deep autoencoder of ten times the size, trained for an hour on two
-cores, was 5 dB worse than the transform alone and lost colours (docs/experiments.md). A frame's latents depend on that
+cores, was 5 dB worse than the transform alone and lost colours (docs/design/experiments.md). A frame's latents depend on that
 frame alone, hence a rollout can decode in any chunking and context frames come back unchanged.
 """
 
