@@ -10,8 +10,13 @@ examples:
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING, Any
 
 from worldgen.core.start import DEFAULT_START, STARTS
+
+if TYPE_CHECKING:
+    from worldgen.generation.sample.background import ModelFacts
+    from worldgen.generation.sample.request import SampleRequest
 
 DEFAULT_FRAMES = 25
 
@@ -22,28 +27,54 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_argument_group("what to make")
     what.add_argument("--prompt", default="", help="the scene in words")
     what.add_argument("--context", default="", metavar="CLIP", help="a video to continue")
-    what.add_argument("--context-frames", type=int, default=0, metavar="N", help="frames taken from it (default 8, at most half of --frames)")
+    what.add_argument(
+        "--context-frames", type=int, default=0, metavar="N",
+        help="frames taken from it (default 8, at most half of --frames)",
+    )  # fmt: skip
     what.add_argument("--context-start", type=float, default=0.0, metavar="S", help="second of the video they start at")
-    what.add_argument("--ego", default="", metavar="MOTION", help='a manoeuvre ("brake"), an ego log, or waypoints in metres ("(x, y), ...")')
-    what.add_argument("--speed", type=float, default=0.0, metavar="MPS", help="speed a manoeuvre starts from when there is no scene (default: that of the --context, as its pixels show it)")
-    what.add_argument("--layout", default="", metavar="SCENARIO", help="a scenario as JSON, used instead of the words for the scene")
-    what.add_argument("--start", default=DEFAULT_START, choices=STARTS, help=f"first frames of a scene: drawn, or made by the model too (default {DEFAULT_START})")
+    what.add_argument(
+        "--ego", default="", metavar="MOTION",
+        help='a manoeuvre ("brake"), an ego log, or waypoints in metres ("(x, y), ...")',
+    )  # fmt: skip
+    what.add_argument(
+        "--speed", type=float, default=0.0, metavar="MPS",
+        help="speed at which a manoeuvre starts without a scene (default: recovered from the pixels of --context)",
+    )  # fmt: skip
+    what.add_argument(
+        "--scenario",
+        default="",
+        metavar="FILE",
+        help="a scenario as JSON, used instead of the words to build the scene",
+    )
+    what.add_argument("--layout", default="", help=argparse.SUPPRESS)  # the name of --scenario up to version 0.1
+    what.add_argument(
+        "--start", default=DEFAULT_START, choices=STARTS,
+        help=f"first frames of a scene: rendered, or predicted by the model like all others (default {DEFAULT_START})",
+    )  # fmt: skip
     shape = parser.add_argument_group("how long and how large")
-    shape.add_argument("--frames", type=int, default=DEFAULT_FRAMES, help=f"frames in all, context included (default {DEFAULT_FRAMES})")
+    shape.add_argument(
+        "--frames", type=int, default=DEFAULT_FRAMES, help=f"frames in all, context included (default {DEFAULT_FRAMES})"
+    )
     shape.add_argument("--fps", type=float, default=0.0, help="frames per second (default: the model's)")
     shape.add_argument("--size", default="", metavar="WxH", help="picture size in pixels (default: the model's)")
     how = parser.add_argument_group("how to sample")
     how.add_argument("--seed", type=int, default=0, help="the same seed gives the same clip (default 0)")
     how.add_argument("--num", type=int, default=1, help="clips to make, with seeds seed, seed + 1, ...")
     how.add_argument("--steps", type=int, default=0, help="denoising steps per chunk (default: the model's)")
-    how.add_argument("--chunk", type=int, default=1, help="frames made together (default 1)")
-    how.add_argument("--guidance", default="", metavar="G", help='strength of the words, or "text=2,layout=1.5" (1: off)')
-    how.add_argument("--model", default="", metavar="DIR", help="folder of a saved pipeline (default: the shipped model)")
+    how.add_argument("--chunk", type=int, default=1, help="frames predicted together (default 1)")
+    how.add_argument(
+        "--guidance", default="", metavar="G", help='guidance scale of the words, or "text=2,layout=1.5" (1: off)'
+    )
+    how.add_argument(
+        "--model", default="", metavar="DIR", help="folder of a saved pipeline (default: the shipped model)"
+    )
     how.add_argument("--adapter", default="", metavar="DIR", help="folder of a LoRA adapter to apply")
     how.add_argument("--device", default="", help="cpu, cuda, ... (default: the best there is)")
     how.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
     out = parser.add_argument_group("output")
-    out.add_argument("--out", default="", metavar="DIR", help="output folder (default: outputs/ and a name from the prompt)")
+    out.add_argument(
+        "--out", default="", metavar="DIR", help="output folder (default: outputs/ and a name from the prompt)"
+    )
     out.add_argument("--overwrite", action="store_true", help="replace an output folder made by worldgen before")
     out.add_argument("--json", action="store_true", help="print a machine-readable summary")
 
@@ -53,59 +84,79 @@ def run(args: argparse.Namespace) -> int:
     import json
     import sys
     import time
+    from pathlib import Path
 
     from worldgen.core.errors import InputError
     from worldgen.generation.sample.background import BackgroundPreparation, stated_facts
 
     start_s = time.monotonic()
-    if not (args.prompt.strip() or args.context or args.layout):
-        raise InputError("nothing to make", "", 'a --prompt, a --context clip or a --layout, as in --prompt "pedestrian at night in rain"')
+    _use_scenario(args)
+    if not (args.prompt.strip() or args.context or args.scenario):
+        raise InputError(
+            "nothing to make", "",
+            'a --prompt, a --context clip or a --scenario, as in --prompt "pedestrian at night in rain"',
+        )  # fmt: skip
     if not 1 <= args.num <= 1000:
         raise InputError("--num", args.num, "1 to 1000")
-    ahead = None
+    background = None
     if "torch" not in sys.modules and (facts := stated_facts(args.model)):
-        ahead = BackgroundPreparation(_request(args, facts, args.seed), facts.accepts)  # while the libraries below load
+        # A second process prepares the first request while this one loads the libraries below.
+        background = BackgroundPreparation(_request(args, facts, args.seed), facts.accepts)
 
+    from worldgen.api.model import SHIPPED, load
+    from worldgen.cli.default_folder import default_folder
     from worldgen.cli.progress import progress
     from worldgen.files.folders import output_folder
-    from worldgen.generation.sample.sampler import Sampler, default_folder, parse_guidance
-    from worldgen.models.native.loading import quiet_libraries
 
-    guidance = parse_guidance(args.guidance)
-    quiet_libraries()
-    sampler = Sampler.load(args.model, adapter=args.adapter, device=args.device, threads=args.threads)
-    requests = [_request(args, sampler.facts, args.seed + i) for i in range(args.num)]
-    options = sampler.options(steps=args.steps, chunk=args.chunk, guidance=guidance)
-    base = args.out or default_folder(args.prompt or args.context or args.layout, args.seed)
-    made = []
+    guidance = _guidance(args.guidance)
+    model = load(args.model or SHIPPED, adapter=args.adapter, device=args.device, threads=args.threads)
+    requests = [_request(args, model.facts, args.seed + i) for i in range(args.num)]
+    options = model.options(steps=args.steps, chunk=args.chunk, guidance=guidance)
+    base = args.out or default_folder(args.prompt or Path(args.context or args.scenario).stem, args.seed)
+    written = []
     for i, request in enumerate(requests):
         folder = base if args.num == 1 else f"{base}/{i:03d}"
-        prepared = sampler.prepare(request, ahead if i == 0 else None)
-        _tell(prepared.notes, quiet=args.json or i > 0)
+        prepared = model.prepare(request, background if i == 0 else None)
+        if not (args.json or i > 0):
+            _print_notes(prepared.notes)
         with output_folder(folder, overwrite=args.overwrite) as partial:
-            frames = sampler.write(partial, request, prepared, options)
+            frames = model.write(partial, request, prepared, options)
             for _ in progress(frames, total=request.frames, desc="frames"):
                 pass
-        made.append({"folder": str(folder), "seed": request.seed, "frames": request.frames})
+        written.append({"folder": str(folder), "seed": request.seed, "frames": request.frames})
     seconds = time.monotonic() - start_s
     if args.json:
-        print(json.dumps({"samples": made, "seconds": round(seconds, 2), "model": sampler.name, "weights_hash": sampler.weights_hash}))
+        summary = {"samples": written, "seconds": round(seconds, 2), "model": model.name}
+        print(json.dumps(summary | {"weights_hash": model.weights_hash}))
     else:
-        for record in made:
+        for record in written:
             print(f"{record['folder']}: {record['frames']} frames, seed {record['seed']}")
         print(f"{seconds:.1f} s. Look at sheet.png and clip.mp4; labels.json, ego.csv and meta.json are beside them.")
     return 0
 
 
-def _request(args: argparse.Namespace, facts, seed: int):
-    from worldgen.generation.sample.request import SampleRequest, read_scenario
+def _use_scenario(args: argparse.Namespace) -> None:
+    """Take ``--layout``, the old name of ``--scenario``, for it, with a note."""
+    import sys
 
-    width, height = _size(args.size) if args.size else facts.size_px
-    return SampleRequest(
-        prompt=args.prompt.strip(), frames=args.frames, fps=args.fps or facts.fps, width_px=width, height_px=height,
-        seed=seed, context=args.context, context_frames=args.context_frames or max(1, min(8, args.frames // 2)), context_start_s=args.context_start,
-        ego=args.ego, speed_mps=args.speed, scenario=read_scenario(args.layout) if args.layout else None,
-        start=args.start,
+    from worldgen.core.errors import InputError
+
+    if not args.layout:
+        return
+    if args.scenario:
+        raise InputError("--layout", args.layout, "--scenario alone: --layout is its old name")
+    print("worldgen: note: --layout is now called --scenario", file=sys.stderr)
+    args.scenario = args.layout
+
+
+def _request(args: argparse.Namespace, facts: ModelFacts, seed: int) -> SampleRequest:
+    """The request of the options, built where ``Model.sample`` builds its own, so that both ask for the same clip."""
+    from worldgen.api.arguments import sample_request
+
+    return sample_request(
+        facts, args.prompt, context=args.context or None, ego=args.ego, scenario=args.scenario or None, seed=seed,
+        frames=args.frames, fps=args.fps or None, size=_size(args.size) if args.size else None, start=args.start,
+        context_frames=args.context_frames or None, context_start_s=args.context_start, speed_mps=args.speed,
     )  # fmt: skip
 
 
@@ -118,14 +169,29 @@ def _size(text: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
-def _tell(notes: dict, *, quiet: bool) -> None:
-    """What was assumed and what was not understood, so that nothing in a prompt is dropped silently."""
-    if quiet:
-        return
+def _guidance(text: str) -> dict[str, float]:
+    """``"2"`` means text guidance of 2; ``"text=2,layout=1.5"`` names conditions. Raises InputError otherwise."""
+    from worldgen.core.errors import InputError
+    from worldgen.models.native.rollout.rollout import GUIDABLE, SamplerOptions
+
+    guidance = {}
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        name, equals, value = part.rpartition("=")
+        try:
+            guidance[name.strip() if equals else "text"] = float(value)
+        except ValueError as error:
+            raise InputError("--guidance", text, "a number, or CONDITION=NUMBER of " + ", ".join(GUIDABLE)) from error
+    SamplerOptions(guidance=guidance)  # checks names and ranges before any model is loaded
+    return guidance
+
+
+def _print_notes(notes: dict[str, Any]) -> None:
+    """Print what was assumed and what was not understood, so that nothing in a prompt is dropped silently."""
     assumed = [f"{item['field']} = {item['value']}" for item in notes.get("assumed", ())]
     if assumed:
         print("assumed: " + ", ".join(assumed))
     if notes.get("not_understood"):
         print("not understood: " + ", ".join(notes["not_understood"]))
     if "seen_speed_mps" in notes:
-        print(f"the video seems to drive at {notes['seen_speed_mps']:.1f} m/s and goes on from there (--speed says otherwise)")
+        speed_mps = notes["seen_speed_mps"]
+        print(f"the video seems to drive at {speed_mps:.1f} m/s and continues from there (--speed says otherwise)")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import importlib
-import importlib.util
+from typing import TYPE_CHECKING
 
-RENDER = "worldgen.cli.scenes_render"
+from worldgen.cli import scenes_render
+
+if TYPE_CHECKING:
+    from worldgen.prompts import ParsedPrompt
+
 EXAMPLES = """examples:
   worldgen scenes parse "two cyclists on the left at dusk, no rain"
   worldgen scenes parse --json "a child runs out from between parked cars"
@@ -28,18 +31,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "list", help="the library of rare events", description="List the library of rare events."
     )
     listing.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
-    if importlib.util.find_spec(RENDER):
-        module = importlib.import_module(RENDER)
-        line = (module.__doc__ or "").strip()
-        render = commands.add_parser("render", help="render a prompt's scene to a labelled clip", description=line)
-        module.add_arguments(render)
+    line = (scenes_render.__doc__ or "").strip()
+    render = commands.add_parser("render", help="render a prompt's scene to a labelled clip", description=line)
+    scenes_render.add_arguments(render)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the chosen sub-command."""
-    if args.scenes_command == "render":
-        return int(importlib.import_module(RENDER).run(args) or 0)
-    return {"parse": _parse, "list": _list}[args.scenes_command](args)
+    return {"parse": _parse, "list": _list, "render": scenes_render.run}[args.scenes_command](args)
 
 
 def _parse(args: argparse.Namespace) -> int:
@@ -59,8 +58,8 @@ def _parse(args: argparse.Namespace) -> int:
     return 0
 
 
-def _report(parsed) -> dict[str, list[tuple[str, str]]]:
-    """Titles and rows of the report on a ParsedPrompt."""
+def _report(parsed: ParsedPrompt) -> dict[str, list[tuple[str, str]]]:
+    """Titles of the report on a prompt, each with its rows of a name and a value."""
     scenario = parsed.scenario
     agents = [f"{a.count} {a.kind} {a.place}" if a.count else f"no {a.kind} {a.place}" for a in scenario.agents]
     fields = [(name, getattr(scenario, name)) for name in ("weather", "light", "road", "manoeuvre")]
@@ -79,17 +78,17 @@ def _list(args: argparse.Namespace) -> int:
 
     from worldgen.simulation.events import EVENTS
 
-    rows = [
-        {"name": name, "definition": e.definition, "ttc_range_s": list(e.ttc_range_s), "roads": list(e.roads)}
-        for name, e in sorted(EVENTS.items())
-    ]
     if args.json:
+        rows = [
+            {"name": name, "definition": e.definition, "ttc_range_s": list(e.ttc_range_s), "roads": list(e.roads)}
+            for name, e in sorted(EVENTS.items())
+        ]
         print(json.dumps(rows, indent=2))
         return 0
-    width = max(len(row["name"]) for row in rows)
-    for row in rows:
-        low, high = row["ttc_range_s"]
-        print(f"{row['name']:<{width}}  {row['definition']}")
-        print(f"{'':<{width}}  time to collision {low:g} to {high:g} s; {', '.join(row['roads'])}")
-    print(f"{len(rows)} events; name them in a prompt in your own words, or exactly as written here")
+    width = max(map(len, EVENTS))
+    for name, event in sorted(EVENTS.items()):
+        low, high = event.ttc_range_s
+        print(f"{name:<{width}}  {event.definition}")
+        print(f"{'':<{width}}  time to collision {low:g} to {high:g} s; {', '.join(event.roads)}")
+    print(f"{len(EVENTS)} events; name them in a prompt in your own words, or exactly as written here")
     return 0

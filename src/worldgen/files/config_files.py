@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,16 +24,46 @@ def load_config(cls: type[Config], files: Sequence[str | Path] = (), overrides: 
     Raises InputError for a missing or malformed file, an unknown key (with the nearest name), a value of the wrong
     type, an interpolation, and whatever the dataclass itself refuses.
     """
+    sources = [(str(path), _read_yaml(path)) for path in files]
+    return _built(cls, cls, sources + [(f"argument {word!r}", _read_override(word)) for word in overrides])
+
+
+def read_config(
+    cls: type[Config],
+    source: Config | Mapping[str, Any] | str | Path | Sequence[str | Path],
+    overrides: Sequence[str] = (),
+) -> Config:
+    """An instance of ``cls`` from an instance, a mapping of values, a YAML file or several, and then ``overrides``.
+
+    A mapping holds what differs from the defaults, as a YAML file does. Files and overrides as in :func:`load_config`.
+
+    Raises InputError as :func:`load_config`, and for a source or overrides of another type.
+    """
+    if isinstance(overrides, str) or not all(isinstance(word, str) for word in overrides):
+        raise InputError("overrides", overrides, 'a list of "key=value" words')
+    changes = [(f"argument {word!r}", _read_override(word)) for word in overrides]
+    if isinstance(source, cls):
+        return _built(cls, source, changes)
+    if isinstance(source, Mapping):
+        return _built(cls, cls, [("values", dict(source)), *changes])
+    files = [source] if isinstance(source, (str, Path)) else source
+    if not isinstance(files, (list, tuple)) or not all(isinstance(file, (str, Path)) for file in files):
+        raise InputError(
+            "config", Received(type(source).__name__), f"a YAML file, a dict of values, or a {cls.__name__}"
+        )
+    return _built(cls, cls, [*((str(file), _read_yaml(file)) for file in files), *changes])
+
+
+def _built(cls: type[Config], base: Any, sources: Sequence[tuple[str, dict]]) -> Config:
+    """``base``, the class ``cls`` itself or an instance, with the values of named sources merged in order."""
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
     try:
-        merged = OmegaConf.structured(cls)
+        merged = OmegaConf.structured(base)
     except OmegaConfBaseException as error:
         raise AssertionError(f"{cls.__name__} cannot be a config class: {error}") from error
     _thaw(merged)
-    sources = [(str(path), _read_yaml(path)) for path in files]
-    sources += [(f"argument {word!r}", _read_override(word)) for word in overrides]
     for source, values in sources:
         _check_keys(cls, values, source)
         try:

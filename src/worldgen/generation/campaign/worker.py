@@ -20,10 +20,11 @@ from worldgen.core.errors import InputError, Received
 from worldgen.core.labels import Labels
 from worldgen.core.samples import Conditions, Sample
 from worldgen.core.scene import Scene
-from worldgen.data.dataset.shards import ShardWriter, encode_sample
+from worldgen.data.dataset.sample_files import encode_sample
+from worldgen.data.dataset.shards import ShardWriter
 from worldgen.data.dataset.splits import SplitConfig, split_drives
 from worldgen.files.retry import Retry
-from worldgen.generation.campaign.cell import CellAttempt, stage
+from worldgen.generation.campaign.cell import CellAttempt, simulate_attempt
 from worldgen.generation.campaign.job import AttemptRecord, Job, JobRecord, digest_of, write_record
 from worldgen.generation.campaign.recipe import Recipe
 from worldgen.generation.quality.gate import Gate, Verdict
@@ -32,11 +33,11 @@ from worldgen.models.native.rollout.rollout import SamplerOptions
 from worldgen.rendering.labelling import labels_of
 from worldgen.rendering.scene_conditions import scene_conditions
 
-UNJUDGED = (ValueError, ArithmeticError, AssertionError, cv2.error)
+SCORING_ERRORS = (ValueError, ArithmeticError, AssertionError, cv2.error)
 """What instruments raise when a clip is beyond them; the clip is counted as not judged. Anything else is a defect."""
 
 
-class Model(Protocol):
+class ClipModel(Protocol):
     """What a worker needs of a world model; ``WorldPipeline`` has it."""
 
     @property
@@ -58,7 +59,7 @@ class ClipScorer(Protocol):
 class LoadedModels:
     """What is loaded once per process: model, instruments, thresholds; and the names of the weights."""
 
-    model: Model
+    model: ClipModel
     scorer: ClipScorer
     gate: Gate
     name: str
@@ -92,7 +93,7 @@ class SampleWorker:
     """Does jobs, one after another, with a model that is loaded once."""
 
     recipe: Recipe
-    equipment: LoadedModels
+    models: LoadedModels
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     faults: list[str] = field(default_factory=list)
 
@@ -108,10 +109,10 @@ class SampleWorker:
         cv2.setNumThreads(1)
         model = recipe.model
         sampler = Sampler.load(model.pipeline, adapter=model.adapter, device=model.device, threads=model.threads)
-        equipment = LoadedModels(
+        models = LoadedModels(
             sampler.pipeline, Scorer.load(recipe.scorer), Gate(recipe.gate), sampler.name, sampler.weights_hash
         )
-        return cls(recipe, equipment)
+        return cls(recipe, models)
 
     def run(self, job: Job) -> JobRecord:
         """Make the attempts of a job, write its shard and then its record.
@@ -119,9 +120,9 @@ class SampleWorker:
         Raises: InputError when the weights are others than those of earlier jobs, and when the shard cannot be written
         after all retries.
         """
-        if job.weights_hash and job.weights_hash != self.equipment.weights_hash:
+        if job.weights_hash and job.weights_hash != self.models.weights_hash:
             raise InputError(
-                f"weights for {job.url}", self.equipment.weights_hash,
+                f"weights for {job.url}", self.models.weights_hash,
                 f"{job.weights_hash}, which made the clips that are there; or another output",
             )  # fmt: skip
         self.seconds, self.faults = defaultdict(float), []
@@ -134,16 +135,16 @@ class SampleWorker:
                 tries.append(tried)
                 members += [made] if made else []
         with self._timed("write"):
-            patience = Retry(self.recipe.work.retries, self.recipe.work.retry_wait_s, self.faults)
-            patience(f"write shard {job.name}", lambda: write_shard(job, members))
+            retry = Retry(self.recipe.work.retries, self.recipe.work.retry_wait_s, self.faults)
+            retry(f"write shard {job.name}", lambda: write_shard(job, members))
         self.seconds["all"] = time.perf_counter() - start_s
         record = JobRecord(
-            job.cell.key, job.number, tuple(tries), self.equipment.weights_hash, digest_of(members),
+            job.cell.key, job.number, tuple(tries), self.models.weights_hash, digest_of(members),
             sum(len(data) for _, files in members for data in files.values()),
             {name: round(value, 4) for name, value in self.seconds.items()}, tuple(self.faults),
             f"{socket.gethostname()}:{os.getpid()}",
         )  # fmt: skip
-        patience(f"write record {job.name}", lambda: write_record(job, record))
+        retry(f"write record {job.name}", lambda: write_record(job, record))
         return record
 
     @contextlib.contextmanager
@@ -160,106 +161,106 @@ class SampleWorker:
         Scenes that do not get an accepted clip are tried again together with other noise, as often as the recipe says:
         compute goes where acceptance is low. Which clips share a batch depends on scores alone, so the bytes repeat.
         """
-        shots: dict[int, AttemptState] = {}
+        states: dict[int, AttemptState] = {}
         failed: dict[int, str] = {}
         for attempt in attempts:
             try:
-                shots[attempt] = self._shot(job, attempt)
+                states[attempt] = self._prepared(job, attempt)
             except InputError as error:
                 failed[attempt] = f"no scene: {error}"
         for candidate in range(self.recipe.candidates):
-            waiting = [shot for shot in shots.values() if not shot.accepted]
+            waiting = [state for state in states.values() if not state.accepted]
             if not waiting:
                 break
-            for shot, clip in zip(waiting, self._clips(waiting, candidate), strict=True):
-                shot.candidates += 1
+            for state, clip in zip(waiting, self._clips(waiting, candidate), strict=True):
+                state.candidates += 1
                 if clip is not None:
-                    self._judge(shot, candidate, clip)
+                    self._score(state, candidate, clip)
         for attempt in attempts:
-            shot = shots.get(attempt)
-            if shot is None or shot.best is None:
-                reason = failed.get(attempt) or shot.failure  # type: ignore[union-attr]
+            state = states.get(attempt)
+            if state is None or state.best is None:
+                reason = failed.get(attempt) or state.failure  # type: ignore[union-attr]
                 short = reason.split(":")[0]
-                yield None, AttemptRecord(attempt, "", False, (short,), shot.candidates if shot else 0, reason)
+                yield None, AttemptRecord(attempt, "", False, (short,), state.candidates if state else 0, reason)
                 continue
-            verdict = shot.best[3]
+            verdict = state.best[3]
             with self._timed("encode"):
-                made = shot.cell_attempt.key, encode_sample(self._sample(shot))
-            yield made, AttemptRecord(attempt, shot.cell_attempt.key, verdict.accepted, verdict.reasons, shot.candidates)
+                made = state.cell_attempt.key, encode_sample(self._sample(state))
+            yield made, AttemptRecord(attempt, state.cell_attempt.key, verdict.accepted, verdict.reasons, state.candidates)
 
-    def _shot(self, job: Job, attempt: int) -> AttemptState:
+    def _prepared(self, job: Job, attempt: int) -> AttemptState:
         with self._timed("scene"):
-            cell_attempt, scene = stage(self.recipe, job.cell, attempt)
+            cell_attempt, scene = simulate_attempt(self.recipe, job.cell, attempt)
         with self._timed("conditions"):
             conditions = scene_conditions(
-                scene, text=cell_attempt.caption, accepts=self.equipment.model.accepts, seed=cell_attempt.noise_seed(0),
+                scene, text=cell_attempt.caption, accepts=self.models.model.accepts, seed=cell_attempt.noise_seed(0),
                 start=self.recipe.model.start,
             )  # fmt: skip
         with self._timed("labels"):
             return AttemptState(cell_attempt, scene, conditions, labels_of(scene))
 
-    def _clips(self, shots: list[AttemptState], candidate: int) -> list[Clip | None]:
+    def _clips(self, states: list[AttemptState], candidate: int) -> list[Clip | None]:
         """A clip per shot, None where the model makes no numbers; such clips are tried again alone before giving up."""
         with self._timed("model"):
             try:
-                return list(self._rollout(shots, candidate))
+                return list(self._rollout(states, candidate))
             except FloatingPointError as error:
-                self.faults.append(f"batch from attempt {shots[0].cell_attempt.attempt}: {error}")
+                self.faults.append(f"batch from attempt {states[0].cell_attempt.attempt}: {error}")
             out: list[Clip | None] = []
-            for shot in shots:
-                out.append(self._alone(shot, candidate))
+            for state in states:
+                out.append(self._alone(state, candidate))
             return out
 
-    def _alone(self, shot: AttemptState, candidate: int) -> Clip | None:
+    def _alone(self, state: AttemptState, candidate: int) -> Clip | None:
         for number in range(self.recipe.work.retries + 1):
             try:
-                return self._rollout([shot], candidate)[0]
+                return self._rollout([state], candidate)[0]
             except FloatingPointError as error:
-                shot.failure = f"not a number: {error}"
-                self.faults.append(f"attempt {shot.cell_attempt.attempt}, noise {candidate}, try {number + 1}: {error}")
+                state.failure = f"not a number: {error}"
+                self.faults.append(f"attempt {state.cell_attempt.attempt}, noise {candidate}, try {number + 1}: {error}")
         return None
 
-    def _rollout(self, shots: list[AttemptState], candidate: int) -> list[Clip]:
-        requests = [replace(shot.conditions, seed=shot.cell_attempt.noise_seed(candidate)) for shot in shots]
-        return self.equipment.model(requests, self.recipe.model.options())
+    def _rollout(self, states: list[AttemptState], candidate: int) -> list[Clip]:
+        requests = [replace(state.conditions, seed=state.cell_attempt.noise_seed(candidate)) for state in states]
+        return self.models.model(requests, self.recipe.model.options())
 
-    def _judge(self, shot: AttemptState, candidate: int, clip: Clip) -> None:
-        if len(clip) != shot.scene.num_frames:
-            raise InputError("clip of the model", Received(f"{len(clip)} frames"), f"{shot.scene.num_frames}")
+    def _score(self, state: AttemptState, candidate: int, clip: Clip) -> None:
+        if len(clip) != state.scene.num_frames:
+            raise InputError("clip of the model", Received(f"{len(clip)} frames"), f"{state.scene.num_frames}")
         try:
             with self._timed("score"):
-                card = self.equipment.scorer.score(
-                    clip, scene=shot.scene, labels=shot.labels, ego=shot.scene.ego, text=shot.cell_attempt.caption
+                card = self.models.scorer.score(
+                    clip, scene=state.scene, labels=state.labels, ego=state.scene.ego, text=state.cell_attempt.caption
                 )
-        except UNJUDGED as error:
+        except SCORING_ERRORS as error:
             # The same clip would break the same instrument for ever; a set must not hang on one clip.
-            shot.failure = f"not judged: {type(error).__name__} {error}"
-            self.faults.append(f"attempt {shot.cell_attempt.attempt}, noise {candidate}: {shot.failure}")
+            state.failure = f"not judged: {type(error).__name__} {error}"
+            self.faults.append(f"attempt {state.cell_attempt.attempt}, noise {candidate}: {state.failure}")
             return
-        shot.offer(candidate, clip, card, self.equipment.gate.judge(card, shot.labels))
+        state.offer(candidate, clip, card, self.models.gate.decide(card, state.labels))
 
-    def _sample(self, shot: AttemptState) -> Sample:
+    def _sample(self, state: AttemptState) -> Sample:
         """The attempt's best clip with everything known about it; nothing in it depends on when or where it was made."""
-        assert shot.best is not None
-        candidate, clip, card, verdict = shot.best
-        cell_attempt, recipe, scenario = shot.cell_attempt, self.recipe, shot.cell_attempt.scenario
+        assert state.best is not None
+        candidate, clip, card, verdict = state.best
+        cell_attempt, recipe, scenario = state.cell_attempt, self.recipe, state.cell_attempt.scenario
         options = recipe.model.options()
-        context = shot.conditions.context
+        context = state.conditions.context
         return Sample(
             key=cell_attempt.key, clip=clip, caption=cell_attempt.caption, drive=cell_attempt.key,
-            split=split_drives([cell_attempt.key], SplitConfig(fractions=recipe.split))[cell_attempt.key], ego=shot.scene.ego,
-            camera=shot.scene.camera, labels=verdict.labels, scenario=scenario,
+            split=split_drives([cell_attempt.key], SplitConfig(fractions=recipe.split))[cell_attempt.key], ego=state.scene.ego,
+            camera=state.scene.camera, labels=verdict.labels, scenario=scenario,
             tags=(scenario.weather, scenario.light, scenario.road, scenario.manoeuvre, *scenario.events),
             licence=recipe.licence, scorecard={**card.to_json(), **verdict.to_json()},
-            conditions_used=shot.conditions.given,
+            conditions_used=state.conditions.given,
             provenance={
                 "tool": "worldgen generate", "version": worldgen.__version__, "recipe": recipe.name,
                 "recipe_version": recipe.version, "recipe_hash": recipe.hash, "cell": cell_attempt.cell.key,
                 "cell_label": cell_attempt.cell.label, "attempt": cell_attempt.attempt, "seed": cell_attempt.seed, "candidate": candidate,
-                "candidates_tried": shot.candidates, "speed_mps": cell_attempt.speed_mps,
+                "candidates_tried": state.candidates, "speed_mps": cell_attempt.speed_mps,
                 "drawn_frames": 0 if context is None else len(context),
                 "sampler": {"steps": options.steps, "chunk": options.chunk, "shift": options.shift, "guidance": dict(options.guidance)},
-                "model": self.equipment.name, "weights_hash": self.equipment.weights_hash,
+                "model": self.models.name, "weights_hash": self.models.weights_hash,
             },
         )  # fmt: skip
 

@@ -1,6 +1,7 @@
-"""A request prepared in a process of its own, while this one loads its libraries: a scene needs none of them.
+"""A request prepared in a second process, while this one loads PyTorch and diffusers.
 
-Loading PyTorch and diffusers takes seconds of one core; simulating a scene and drawing its layouts takes seconds of another.
+Loading those libraries takes seconds of one core. Simulating a scene and drawing its layouts takes seconds too and
+needs neither of them, so the two run side by side.
 """
 
 from __future__ import annotations
@@ -14,14 +15,18 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from worldgen.files.shipped import assets_dir
-from worldgen.generation.sample.request import Prepared, SampleRequest, prepare
+from worldgen.generation.sample.request import PreparedRequest, SampleRequest, prepare
 
 SHIPPED = "shipped"
 
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What must be known of a model to prepare a request for it: picture size, frames per second, conditions it honours."""
+    """What must be known of a model to prepare a request for it.
+
+    size_px: default width and height in pixels. fps: frames per second it was trained at. accepts: conditions it
+    honours.
+    """
 
     size_px: tuple[int, int]
     fps: float
@@ -29,9 +34,9 @@ class ModelFacts:
 
 
 def stated_facts(model: str) -> ModelFacts | None:
-    """What the configuration of the shipped model ("" or "shipped") or of folder ``model`` states, read without any library.
+    """What the configuration of the shipped model ("" or "shipped") or of folder ``model`` states; loads no library.
 
-    None where it states nothing of the kind; loading the model will say why.
+    None where the configuration cannot be read or lacks a value. Loading the model will then say what is wrong.
     """
     folder = assets_dir() / "model" if model in ("", SHIPPED) else Path(model)
     try:
@@ -43,21 +48,27 @@ def stated_facts(model: str) -> ModelFacts | None:
 
 
 class BackgroundPreparation:
-    """One request that another process prepares from now on."""
+    """One request, prepared in a second process that starts at once. Arguments as in ``prepare``."""
 
     def __init__(self, request: SampleRequest, accepts: tuple[str, ...]):
         self.request, self.accepts = request, accepts
-        # Spawned, not forked: nothing of this process can be half done in the other one.
+        # Spawned, not forked: a fork would copy half-finished states of this process, such as held locks.
         context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe(duplex=False)
-        self._process = context.Process(target=_prepare, args=(theirs, request, accepts), daemon=True)
+        self._connection, sender = context.Pipe(duplex=False)
+        self._process = context.Process(target=_prepare, args=(sender, request, accepts), daemon=True)
         self._process.start()
-        theirs.close()
+        sender.close()
 
-    def result(self) -> Prepared:
-        """Waits for it. Where the other process failed or was lost, prepares here, which raises whatever there is to raise."""
+    def result(self) -> PreparedRequest:
+        """Wait for the second process and return what it prepared.
+
+        When that process failed or was lost, the request is prepared here instead, which raises the error if there is
+        one.
+        """
         try:
-            return self._connection.recv()
+            received = self._connection.recv()
+            assert isinstance(received, PreparedRequest), type(received)
+            return received
         except (EOFError, OSError):
             return prepare(self.request, self.accepts)
         finally:
@@ -66,7 +77,8 @@ class BackgroundPreparation:
 
 
 def _prepare(connection: Connection, request: SampleRequest, accepts: tuple[str, ...]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that is seen; it takes this one along
-    # Errors are not sent: not each survives the way as it was, and the user's own process meets the same one with its traceback.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the parent process, which ends this one too
+    # Errors are not sent: an exception does not always survive pickling unchanged, and the parent process meets the
+    # same one.
     with contextlib.suppress(Exception):
         connection.send(prepare(request, accepts))

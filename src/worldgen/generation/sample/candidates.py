@@ -1,6 +1,6 @@
-"""Takes: of several scenes that one seed can stand for, the first in which what was asked for is seen well.
+"""Scene candidates: of the scenes a seed can stand for, the first in which the requested objects are well visible.
 
-Traffic is drawn by chance, and chance parks a van in front of the pedestrian somebody asked for. A director shoots again.
+Traffic is drawn at random, so a parked van may hide the pedestrian that was asked for.
 """
 
 from __future__ import annotations
@@ -16,45 +16,51 @@ from worldgen.core.seeds import stable_hash
 from worldgen.rendering.labelling import labels_of
 from worldgen.simulation.actors import LABELS
 
-TAKES = 8
-LOOKS = 4
-"""Frames at which a take is judged, evenly spread over the clip but for its first quarter."""
-ENOUGH_LOOKS = 2
-SEEN_SHARE = 0.09
-"""Height of what is visible of a thing, as a share of the picture's width, from which a newcomer knows it: 20 px of 224."""
+MAX_CANDIDATES = 8
+JUDGED_FRAMES = 4
+"""Frames at which a candidate is judged, evenly spread over the clip without its first quarter."""
+ENOUGH_FRAMES = 2
+"""Judged frames in which every requested class must be well visible."""
+VISIBLE_HEIGHT_SHARE = 0.09
+"""Visible height of an object as a share of the picture's width above which it is well visible: 20 px of 224."""
 
 
 def best_candidate(scenario: Scenario, seed: int, *, make: Callable[[int], Scene]) -> tuple[Scene, int]:
-    """A scene of ``scenario`` and the number of its take, 0 for the scene of ``seed`` itself.
+    """The chosen scene of ``scenario`` and the number of its candidate, 0 for the scene of ``seed`` itself.
 
-    make: the scene of a seed. Only the agents asked for count; without any, the first take is taken. Equal seeds give equal
-    takes.
+    make: returns the scene of a seed. Only requested agents are judged; without any, candidate 0 is chosen. When no
+    candidate has enough frames, the best one is chosen. Equal seeds give equal choices.
     """
-    wanted = {LABELS.get(request.kind, request.kind) for request in scenario.agents if request.count} & set(CLASSES)
-    best: tuple[tuple, Scene, int] | None = None
-    for take in range(TAKES):
-        scene = make(seed if take == 0 else stable_hash("take", seed, take) % 2**31)
+    requested = {LABELS.get(request.kind, request.kind) for request in scenario.agents if request.count}
+    wanted = {name for name in requested if name in CLASSES}
+    best_score: tuple[int, float] = (-1, 0.0)
+    best: tuple[Scene, int] | None = None
+    for number in range(MAX_CANDIDATES):
+        # "take" is part of the seed of every stored clip and stays.
+        scene = make(seed if number == 0 else stable_hash("take", seed, number) % 2**31)
         if not wanted:
-            return scene, take
-        looks, height_px = _seen(scene, wanted)
-        if looks >= ENOUGH_LOOKS:
-            return scene, take
-        if best is None or (looks, height_px) > best[0]:
-            best = ((looks, height_px), scene, take)
-    return best[1], best[2]
+            return scene, number
+        score = _visibility(scene, wanted)
+        if score[0] >= ENOUGH_FRAMES:
+            return scene, number
+        if score > best_score:
+            best_score, best = score, (scene, number)
+    assert best is not None, MAX_CANDIDATES
+    return best
 
 
-def _seen(scene: Scene, wanted: set[str]) -> tuple[int, float]:
-    """At how many looks each wanted class is seen well, and the summed heights (px) of the best seen: of the worst class."""
-    frames = np.linspace(scene.num_frames // 4, scene.num_frames - 1, LOOKS).round().astype(int).tolist()
+def _visibility(scene: Scene, wanted: set[str]) -> tuple[int, float]:
+    """Of the least visible wanted class: judged frames that show it well, and its summed greatest heights in px."""
+    frames = np.linspace(scene.num_frames // 4, scene.num_frames - 1, JUDGED_FRAMES).round().astype(int).tolist()
     labels = labels_of(scene, frames=frames)
     height_px = (labels.box_px[:, 3] - labels.box_px[:, 1]) * labels.visible_fraction
-    enough_px = SEEN_SHARE * scene.camera.width_px
-    worst = []
+    enough_px = VISIBLE_HEIGHT_SHARE * scene.camera.width_px
+    by_class = []
     for name in wanted:
         of_class = labels.class_id == CLASSES.index(name)
         tallest = [
-            float(height_px[of_class & (labels.frame_index == look)].max(initial=0.0)) for look in range(LOOKS)
+            float(height_px[of_class & (labels.frame_index == number)].max(initial=0.0))
+            for number in range(JUDGED_FRAMES)
         ]
-        worst.append((sum(px >= enough_px for px in tallest), sum(tallest)))
-    return min(worst)
+        by_class.append((sum(px >= enough_px for px in tallest), sum(tallest)))
+    return min(by_class)

@@ -1,4 +1,4 @@
-"""Going on with a video: its last known frames, how fast the car seems to drive in them, and what it does next."""
+"""Continuing a video: how fast the car drives in its last known frames, and the motion that follows them."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ DEFAULT_SPEED_MPS = 10.0
 """Assumed where a single frame shows no motion."""
 
 
-def seen_motion(context: Clip, camera: Camera | None = None) -> tuple[float, float]:
-    """Speed in m/s and yaw rate in rad/s of a clip's frames, read from their pixels by the shipped instrument; mean over frames.
+def recovered_motion(context: Clip, camera: Camera | None = None) -> tuple[float, float]:
+    """Mean speed in m/s and mean yaw rate in rad/s of a clip, recovered from its pixels by the shipped motion reader.
 
-    The speed is that of the picture as ``camera`` (default: the one assumed of unknown cameras) sees it: with another
-    height of the camera than the assumed one, it is off by their ratio, and so is everything that goes on from it.
+    camera: by default the one that is assumed of unknown cameras. A camera at another height scales the recovered speed
+    by the ratio of the two heights, and the speed of everything that continues from it.
     """
     if len(context) < 2:
         return DEFAULT_SPEED_MPS, 0.0
-    # Not before: the process that makes scenes ahead (``ahead.py``) reads requests too, and starts faster without torch.
+    # Imported late: the second process that prepares scenes imports this module too, and starts faster without torch.
     from worldgen.instruments.motion.motion_reader import MotionReader
     from worldgen.models.native.conditions import DEFAULT_FOV_DEG
 
@@ -33,12 +33,14 @@ def seen_motion(context: Clip, camera: Camera | None = None) -> tuple[float, flo
 def manoeuvre_from(
     name: str, motion: tuple[float, float], *, given: int, frames: int, fps: float
 ) -> EgoMotion:  # fmt: skip
-    """``frames`` rows of ego motion: ``given`` of them (at least one) as in ``motion``, speed in m/s and yaw rate in rad/s, then
-    a manoeuvre that starts at that speed."""
+    """Ego motion of ``frames`` rows: ``motion`` over the known frames, then a manoeuvre that starts at that speed.
+
+    motion: speed in m/s and yaw rate in rad/s. given: known frames, at least 1.
+    """
     speed, turn = motion
     lead = given - 1
-    ahead = manoeuvre_motion(name, frames - lead, fps, speed_mps=speed)
+    following = manoeuvre_motion(name, frames - lead, fps, speed_mps=speed)
     return EgoMotion(
-        np.concatenate([np.full(lead, speed), ahead.speed_mps]),
-        np.concatenate([np.full(lead, turn), ahead.yaw_rate_radps]), fps,
+        np.concatenate([np.full(lead, speed), following.speed_mps]),
+        np.concatenate([np.full(lead, turn), following.yaw_rate_radps]), fps,
     )  # fmt: skip

@@ -1,10 +1,11 @@
-"""From what a user asks to what the model is given: words, files and numbers to conditions and labels."""
+"""A user's request and its preparation: words, files and numbers become conditions for the model, and labels."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,11 +18,13 @@ from worldgen.core.manoeuvres import MANOEUVRES, manoeuvre_motion
 from worldgen.core.samples import Conditions
 from worldgen.core.scenario import Scenario
 from worldgen.core.scene import Scene
-from worldgen.core.start import DEFAULT_START, STARTS
-from worldgen.data.ingest.align import motion_from_log
-from worldgen.data.ingest.ego_log import EgoLogConfig, read_ego_log
-from worldgen.data.video.reading import probe, read_clip
-from worldgen.generation.sample.continuation import DEFAULT_SPEED_MPS, manoeuvre_from, seen_motion
+from worldgen.core.start import DEFAULT_START, STARTS, Start
+from worldgen.data.ingest.logs.motion_from_log import motion_from_log
+from worldgen.data.ingest.logs.ego_log import EgoLogConfig, read_ego_log
+from worldgen.data.video.framing import framing
+from worldgen.data.video.probing import probe
+from worldgen.data.video.reading import nearest_frames, read_clip
+from worldgen.generation.sample.continuation import DEFAULT_SPEED_MPS, manoeuvre_from, recovered_motion
 
 LOG_SUFFIXES = (".csv", ".json", ".parquet", ".txt")
 MIN_FRAMES, MAX_FRAMES = 2, 10_000
@@ -31,12 +34,20 @@ MIN_FRAMES, MAX_FRAMES = 2, 10_000
 class SampleRequest:
     """What a user asks of one clip.
 
-    prompt: words. context: a video whose last frames before ``context_start_s + context_frames / fps`` are continued.
-    ego: a manoeuvre, a log file, or waypoint text; "" leaves the motion to the scene, and without one keeps on driving.
-    speed_mps: of a manoeuvre where no scene sets it (0: as fast as the context seems to drive). scenario: used instead of
-    the words where given. frames, fps: of the whole clip.
-    width_px, height_px: of the picture. start: how a scene's clip begins, "sketch" (the first frames are drawn by the
-    sketch renderer and given as context) or "noise" (the model makes every frame).
+    prompt: words. frames, fps: of the whole clip, known frames included. width_px, height_px: of the picture. seed: of
+    the scene and of the sampling noise.
+
+    context: a video file, or a clip in memory, that is continued; "" for none. ``context_frames`` of its frames are
+    used, read at ``fps`` from second ``context_start_s`` on.
+
+    ego: the name of a manoeuvre, a log file, waypoint text, or the motion itself with one row a frame. "" leaves the
+    motion to the scene; a continued clip then keeps on driving as it did. speed_mps: speed at which a manoeuvre starts
+    where no scene sets it; 0 takes the speed that is recovered from the context's pixels.
+
+    scenario: used instead of the words to build the scene. start: how a scene's clip begins, "sketch" (the first frames
+    are rendered and given to the model as context) or "noise" (the model predicts every frame).
+
+    Raises: InputError for numbers out of range.
     """
 
     prompt: str
@@ -45,13 +56,13 @@ class SampleRequest:
     width_px: int
     height_px: int
     seed: int = 0
-    context: str = ""
+    context: str | Clip = ""
     context_frames: int = 8
     context_start_s: float = 0.0
-    ego: str = ""
+    ego: str | EgoMotion = ""
     speed_mps: float = 0.0
     scenario: Scenario | None = None
-    start: str = DEFAULT_START
+    start: Start = DEFAULT_START
 
     def __post_init__(self) -> None:
         if not MIN_FRAMES <= self.frames <= MAX_FRAMES:
@@ -59,7 +70,9 @@ class SampleRequest:
         if not 0.5 <= self.fps <= 60:
             raise InputError("frames per second", self.fps, "0.5 to 60")
         if self.context and not 1 <= self.context_frames < self.frames:
-            raise InputError("context frames", self.context_frames, f"1 to {self.frames - 1}, fewer than --frames")
+            raise InputError(
+                "context frames", self.context_frames, f"1 to {self.frames - 1}, fewer than the frames of the clip"
+            )
         if self.start not in STARTS:
             raise InputError("start of a clip", self.start, "one of " + ", ".join(STARTS))
         if not 0 <= self.speed_mps <= 60:
@@ -67,38 +80,42 @@ class SampleRequest:
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
-    """Conditions for the model, the labels they come with, and how they were understood.
+class PreparedRequest:
+    """Conditions for the model, the labels that belong to them, and how the request was understood.
 
-    labels is None when there is no scene: a continued real clip has no source of truth for what appears in it.
+    scenario, scene, labels: None when a clip is continued, because no scene says what appears in it. notes: JSON-able;
+    what was assumed and not understood of the prompt, which scene candidate was chosen, what was recovered from the
+    pixels.
     """
 
     conditions: Conditions
     scenario: Scenario | None
     scene: Scene | None
     labels: Labels | None
-    notes: dict = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
 
 
-def prepare(request: SampleRequest, accepts: tuple[str, ...]) -> Prepared:
-    """Read, parse and simulate what ``request`` names. ``accepts`` are the conditions the model honours.
+def prepare(request: SampleRequest, accepts: tuple[str, ...]) -> PreparedRequest:
+    """Read, parse and simulate what ``request`` names. accepts: conditions that the model honours.
 
-    A scene is made from the words (or the scenario) and gives layout, labels and ego motion, unless a context clip is
-    continued: its road is the real one, so only the words and the motion are passed on.
+    The words, or the scenario, become a scene, which gives layout, labels and ego motion. When a context clip is
+    continued there is no scene: its road is the real one, so only the words and the motion are passed on.
+
+    Raises: InputError for words, files and motion that cannot be used.
     """
     if request.context:
         return _continue_clip(request, accepts)
     return _from_scene(request, accepts)
 
 
-def _from_scene(request: SampleRequest, accepts: tuple[str, ...]) -> Prepared:
+def _from_scene(request: SampleRequest, accepts: tuple[str, ...]) -> PreparedRequest:
     from worldgen.generation.sample.candidates import best_candidate
     from worldgen.prompts import parse
     from worldgen.rendering.labelling import labels_of
     from worldgen.rendering.scene_conditions import scene_conditions
     from worldgen.simulation.simulate import simulate
 
-    notes: dict = {}
+    notes: dict[str, Any] = {}
     scenario = request.scenario
     if scenario is None:
         parsed = parse(request.prompt)
@@ -111,62 +128,84 @@ def _from_scene(request: SampleRequest, accepts: tuple[str, ...]) -> Prepared:
         make=lambda seed: simulate(scenario, seed, fps=request.fps, num_frames=request.frames, camera=camera, ego=ego),
     )  # fmt: skip
     notes["scene_seed"] = scene.seed
-    conditions = scene_conditions(
-        scene, text=request.prompt, accepts=accepts, seed=request.seed, start=request.start
-    )
+    conditions = scene_conditions(scene, text=request.prompt, accepts=accepts, seed=request.seed, start=request.start)
     if conditions.context is not None:
         notes["sketched_frames"] = len(conditions.context)
-    return Prepared(conditions, scenario, scene, labels_of(scene), notes)
+    return PreparedRequest(conditions, scenario, scene, labels_of(scene), notes)
 
 
 def _with_ego(scenario: Scenario, request: SampleRequest) -> tuple[Scenario, EgoMotion | None]:
     """A manoeuvre goes into the scenario, so that the road is built for it; other motion is followed exactly."""
-    if not request.ego:
+    if isinstance(request.ego, str) and not request.ego:
         return scenario, None
-    if request.ego in MANOEUVRES:
+    if isinstance(request.ego, str) and request.ego in MANOEUVRES:
         record = {**scenario.to_json(), "manoeuvre": request.ego}
         return Scenario.from_json(record), None
     return scenario, read_ego(request)
 
 
-def _continue_clip(request: SampleRequest, accepts: tuple[str, ...]) -> Prepared:
+def _continue_clip(request: SampleRequest, accepts: tuple[str, ...]) -> PreparedRequest:
     context = read_context(request)
-    notes, ego = {}, None
-    name = request.ego.strip() or ("keep" if "ego" in accepts else "")
+    notes: dict[str, Any] = {}
+    ego: EgoMotion | None = None
+    name = request.ego.strip() or ("keep" if "ego" in accepts else "") if isinstance(request.ego, str) else None
     if name in MANOEUVRES:
-        motion = (request.speed_mps, 0.0) if request.speed_mps else seen_motion(context)
+        motion = (request.speed_mps, 0.0) if request.speed_mps else recovered_motion(context)
         ego = manoeuvre_from(name, motion, given=len(context), frames=request.frames, fps=request.fps)
         if not request.speed_mps:
             notes = {"seen_speed_mps": motion[0], "seen_yaw_rate_radps": motion[1]}
-    elif name:
+    elif name != "":
         ego = read_ego(request)
     conditions = Conditions(
         request.frames, request.fps, text=request.prompt or None, context=context, ego=ego, seed=request.seed
     )
-    return Prepared(conditions, None, None, None, notes)
+    return PreparedRequest(conditions, None, None, None, notes)
 
 
 def read_context(request: SampleRequest) -> Clip:
-    """The known first frames, at the rate and size wanted (nearest frames in time, centre crop, area resize)."""
-    info = probe(request.context)
+    """The known first frames at the rate and size of the request: nearest frames in time, centre crop, area resize.
+
+    Raises: InputError for a file that cannot be read, and for a span outside the video.
+    """
+    source = request.context
+    end_s = source.duration_s if isinstance(source, Clip) else probe(source).duration_s
     wanted_s = request.context_frames / request.fps
-    end_s = info.duration_s
-    if request.context_start_s < 0 or request.context_start_s + wanted_s > end_s + 0.5 / request.fps:
+    start_s = request.context_start_s
+    if start_s < 0 or start_s + wanted_s > end_s + 0.5 / request.fps:
+        name = f"a clip of {len(source)} frames" if isinstance(source, Clip) else source
         raise InputError(
-            f"context of {request.context_frames} frames at {request.fps:g} fps from {request.context_start_s:g} s",
-            Received(f"{request.context}, {end_s:.2f} s long"),
-            "a span inside the video; see --context-frames and --context-start",
+            f"context of {request.context_frames} frames at {request.fps:g} fps from {start_s:g} s",
+            Received(f"{name}, {end_s:.2f} s long"),
+            "a span inside the video: fewer context frames or an earlier start",
         )  # fmt: skip
     size = (request.width_px, request.height_px)
-    duration_s = min(wanted_s, end_s - request.context_start_s)
-    clip = read_clip(
-        request.context, fps=request.fps, size=size, start_s=request.context_start_s, duration_s=duration_s
-    )
+    duration_s = min(wanted_s, end_s - start_s)
+    if isinstance(source, Clip):
+        clip = _resampled(source, request.fps, size, start_s=start_s, duration_s=duration_s)
+    else:
+        clip = read_clip(source, fps=request.fps, size=size, start_s=start_s, duration_s=duration_s)
     return clip[: request.context_frames]
 
 
+def _resampled(clip: Clip, fps: float, size: tuple[int, int], *, start_s: float, duration_s: float) -> Clip:
+    """A part of a clip in memory at another rate and size, exactly as ``read_clip`` brings a file to them."""
+    indices = nearest_frames(np.arange(len(clip)) / clip.fps, fps, start_s=start_s, duration_s=duration_s)
+    frame_of = framing((clip.width_px, clip.height_px), size)
+    return Clip(np.stack([frame_of.frame(clip.frames[index]) for index in indices]), float(fps))
+
+
 def read_ego(request: SampleRequest) -> EgoMotion:
-    """Ego motion of ``request.frames`` rows from a manoeuvre, waypoint text or a log file."""
+    """Ego motion of ``request.frames`` rows from a manoeuvre, waypoint text, a log file, or the motion itself.
+
+    Raises: InputError for motion that cannot be read, and for motion of another length or rate than the clip.
+    """
+    if isinstance(request.ego, EgoMotion):
+        if len(request.ego) != request.frames or abs(request.ego.fps - request.fps) > 1e-6:
+            raise InputError(
+                "ego motion", Received(f"{len(request.ego)} rows at {request.ego.fps:g} fps"),
+                f"{request.frames} rows at {request.fps:g} fps, one per frame of the clip",
+            )  # fmt: skip
+        return request.ego
     text = request.ego.strip()
     if text.startswith("("):
         return ego_from_waypoint_text(text, request.fps, request.frames).extended(request.frames)
@@ -177,13 +216,18 @@ def read_ego(request: SampleRequest) -> EgoMotion:
 
 
 def read_scenario(path: str) -> Scenario:
-    """A scenario from a JSON file: the record itself, or what ``worldgen scenes parse --json`` prints."""
+    """A scenario from a JSON file: the record itself, or what ``worldgen scenes parse --json`` prints.
+
+    Raises: InputError for a file that is not there, is not JSON or holds no scenario.
+    """
     try:
         record = json.loads(Path(path).read_text())
     except FileNotFoundError as error:
         raise InputError("scenario file", path, "an existing JSON file") from error
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"scenario file {path}", Received(str(error)), "JSON, as printed by worldgen scenes parse --json") from error
+        raise InputError(
+            f"scenario file {path}", Received(str(error)), "JSON, as printed by worldgen scenes parse --json"
+        ) from error
     if not isinstance(record, dict):
         raise InputError(f"scenario file {path}", Received(f"a JSON {type(record).__name__}"), "an object")
     return Scenario.from_json(record.get("scenario", record))

@@ -1,0 +1,158 @@
+"""Arguments of the Python API, checked: what was wrong, what came, what was expected, before any work begins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from worldgen.core.clip import Clip
+from worldgen.core.ego import EgoMotion
+from worldgen.core.errors import InputError, Received
+from worldgen.core.scenario import Scenario
+from worldgen.core.start import DEFAULT_START, STARTS, Start
+from worldgen.generation.sample.background import ModelFacts
+from worldgen.generation.sample.request import SampleRequest, read_scenario
+
+DEFAULT_FRAMES = 25
+MAX_CONTEXT_FRAMES = 8
+"""Known frames taken of a context where their number is not given; at most half of the clip."""
+
+ContextArgument = str | Path | Clip | np.ndarray | None
+EgoArgument = str | Path | EgoMotion
+ConfigValues = Mapping[str, Any] | str | Path | Sequence[str | Path]
+"""A dict of what differs from the defaults of a config, or a YAML file or several, later ones winning."""
+ScenarioArgument = Scenario | Mapping[str, Any] | str | Path | None
+
+
+def wrong_type(what: str, value: object, expected: str) -> InputError:
+    """The error for an argument of a type that cannot be used; long values are shown by their type alone."""
+    text = repr(value)
+    kind = type(value).__name__
+    return InputError(what, Received(f"{kind} {text}" if len(text) <= 60 else kind), expected)
+
+
+def words(what: str, value: object, expected: str = "text in quotes") -> str:
+    """``value`` as text. Raises: InputError for anything that is no string."""
+    if not isinstance(value, str):
+        raise wrong_type(what, value, expected)
+    return value
+
+
+def path_text(what: str, value: object, expected: str = "a path") -> str:
+    """``value`` as the text of a path or URL. Raises: InputError for anything that is neither a string nor a Path."""
+    if not isinstance(value, (str, Path)):
+        raise wrong_type(what, value, expected)
+    return str(value)
+
+
+def whole(what: str, value: object, expected: str = "a whole number") -> int:
+    """``value`` as an int. Raises: InputError for anything that is no whole number; True and False are none."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral):
+        raise wrong_type(what, value, expected)
+    return int(value)
+
+
+def number(what: str, value: object, expected: str = "a number") -> float:
+    """``value`` as a float. Raises: InputError for anything that is no finite number."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real) or not np.isfinite(float(value)):
+        raise wrong_type(what, value, expected)
+    return float(value)
+
+
+def size_px(value: object) -> tuple[int, int]:
+    """``value`` as width and height in pixels. Raises: InputError for anything that is not two whole numbers."""
+    expected = "(width, height) in pixels, as in (224, 128)"
+    if isinstance(value, (str, bytes)) or not isinstance(value, (tuple, list)) or len(value) != 2:
+        raise wrong_type("size", value, expected)
+    return whole("size", value[0], expected), whole("size", value[1], expected)
+
+
+def guidance_table(value: object) -> dict[str, float]:
+    """Guidance by condition: None is none, a number is guidance of the text. Raises: InputError for anything else."""
+    expected = 'a number, or numbers by condition as in {"text": 2, "layout": 1.5}'
+    if value is None:
+        return {}
+    if isinstance(value, Mapping):
+        return {words("guidance", name, expected): number("guidance", each, expected) for name, each in value.items()}
+    return {"text": number("guidance", value, expected)}
+
+
+def scenario_of(value: object) -> Scenario | None:
+    """A scenario, its record, or the path of its JSON file. Raises: InputError for anything else."""
+    if value is None or isinstance(value, Scenario):
+        return value
+    if isinstance(value, Mapping):
+        record = dict(value)
+        return Scenario.from_json(record.get("scenario", record))
+    return read_scenario(path_text("scenario", value, "a Scenario, its record as a dict, or the path of a JSON file"))
+
+
+def sample_request(
+    facts: ModelFacts,
+    prompt: str = "",
+    *,
+    context: ContextArgument = None,
+    ego: EgoArgument = "",
+    scenario: ScenarioArgument = None,
+    seed: int = 0,
+    frames: int = DEFAULT_FRAMES,
+    fps: float | None = None,
+    size: tuple[int, int] | None = None,
+    start: str = DEFAULT_START,
+    context_frames: int | None = None,
+    context_start_s: float = 0.0,
+    speed_mps: float = 0.0,
+) -> SampleRequest:
+    """The request that these arguments of ``Model.sample`` stand for, with the defaults of a model filled in.
+
+    The command ``worldgen sample`` builds its requests here too, before any model is loaded, so both ask for the same
+    clip.
+
+    Raises: InputError for arguments of a wrong type, out of range, or that leave nothing to make.
+    """
+    prompt = words("prompt", prompt).strip()
+    frames = whole("number of frames", frames)
+    fps = facts.fps if fps is None else number("frames per second", fps)
+    width_px, height_px = facts.size_px if size is None else size_px(size)
+    known = _context(context, fps)
+    if not (prompt or known or scenario is not None):
+        raise InputError(
+            "nothing to make", "", 'a prompt, a context clip or a scenario, as in "pedestrian at night in rain"'
+        )
+    start_s = number("start of the context in seconds", context_start_s)
+    if context_frames is None:
+        count = max(1, min(MAX_CONTEXT_FRAMES, frames // 2))
+        if isinstance(known, Clip):  # a short clip in memory is used whole; a file that is too short is an error
+            count = max(1, min(count, int((known.duration_s - start_s) * fps + 0.01)))
+    else:
+        count = whole("context frames", context_frames)
+    motion = ego if isinstance(ego, EgoMotion) else path_text(
+        "ego", ego, 'the name of a manoeuvre, a log file, waypoints as in "(x, y), (x, y)", or an EgoMotion'
+    )  # fmt: skip
+    return SampleRequest(
+        prompt=prompt, frames=frames, fps=fps, width_px=width_px, height_px=height_px, seed=whole("seed", seed),
+        context=known, context_frames=count, context_start_s=start_s, ego=motion,
+        speed_mps=number("speed in m/s", speed_mps), scenario=scenario_of(scenario), start=_start(start),
+    )  # fmt: skip
+
+
+def _context(value: object, fps: float) -> str | Clip:
+    """A context as a path or a clip; a bare array of frames has the rate of the request."""
+    if value is None:
+        return ""
+    if isinstance(value, np.ndarray):
+        return Clip(value, fps)
+    if isinstance(value, Clip):
+        return value
+    return path_text("context", value, "the path of a video, a Clip, or a uint8 array (T, H, W, 3)")
+
+
+def _start(value: object) -> Start:
+    for start in STARTS:
+        if value == start:
+            return start
+    raise InputError("start of a clip", value, "one of " + ", ".join(STARTS))

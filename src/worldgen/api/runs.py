@@ -1,0 +1,131 @@
+"""Long runs: ``train`` and ``generate``. Called again with the same output, both continue a run that was stopped."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from worldgen.api.arguments import ConfigValues, number, whole, words
+from worldgen.core.errors import InputError
+from worldgen.core.progress import LogLine, ProgressReporter, no_log, no_progress
+from worldgen.files.config_files import config_yaml, read_config
+from worldgen.generation.campaign.recipe import Recipe
+from worldgen.generation.campaign.runner import InProcessRunner, ProcessRunner, Runner
+from worldgen.generation.quality.gate import GateConfig
+from worldgen.training.launch import Launch
+from worldgen.training.loop.trainer import TrainingOutcome
+from worldgen.training.train_config import TrainConfig
+
+MAX_WORKERS = 256
+
+
+def train(
+    config: TrainConfig | ConfigValues,
+    overrides: Sequence[str] = (),
+    *,
+    log: LogLine = no_log,
+    progress: ProgressReporter = no_progress,
+    stop: Callable[[], bool] = lambda: False,
+) -> TrainingOutcome:
+    """Train or fine-tune a world model or its codec, as ``worldgen train`` does.
+
+    The folder ``output`` of the config holds checkpoints, metrics.jsonl, config.yaml, run.json, sheets and, at the end,
+    ``model/`` or ``adapter/``. A run that is in that folder already is continued exactly.
+
+    Args:
+        config: a YAML file or several, a dict of values, or a ``TrainConfig``.
+        overrides: ``key=value`` words on top, as in ``["steps=20", "data.urls=[data/fleet]"]``.
+        log: receives each line that the run has to say, as in ``log=print``.
+        progress: shows how far a preparation is.
+        stop: asked after every step; True ends the run with its state saved.
+
+    Returns:
+        Whether the run finished, its last step, and a line in words.
+
+    Raises:
+        InputError: a config, data set or model that cannot be used.
+        TrainingError: a run that fails its own rules, such as a loss that is not a number.
+    """
+    # Loader processes are forked after the tokenizer was used; its threads would warn about it.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    resolved = read_config(TrainConfig, config, overrides)
+    from worldgen.training.run import train as run
+
+    launch = Launch("worldgen.train(...)", config_yaml(resolved), log, progress, stop)
+    return run(resolved, launch=launch)
+
+
+def generate(
+    recipe: Recipe | ConfigValues,
+    overrides: Sequence[str] = (),
+    *,
+    workers: int = 1,
+    ray: str = "",
+    scale: float = 1.0,
+    page: bool = True,
+    log: LogLine = no_log,
+) -> dict[str, Any]:
+    """Generate a data set by quota, as ``worldgen generate`` does: clips are sampled, checked, and kept or quarantined.
+
+    Args:
+        recipe: a YAML file or several, a dict of values, or a ``Recipe``.
+        overrides: ``key=value`` words on top, as in ``["output=data/night"]``.
+        workers: processes of this machine. More than one needs a program whose main part is behind ``if __name__ ==
+            "__main__"``, because each process imports it anew.
+        ray: address of a Ray cluster to work on, "" for none.
+        scale: multiplies all counts; at least 1 is left per cell.
+        page: whether to write the report's page, ``report/index.html``.
+        log: receives each line that the run has to say, as in ``log=print``.
+
+    Returns:
+        The report, as in ``generate.json``: counts by cell, reasons of refusals, times; ``met`` is True when every cell
+        has its quota.
+
+    Raises:
+        InputError: a recipe, model or output that cannot be used.
+    """
+    from worldgen.generation.campaign.campaign import Campaign
+
+    count = whole("workers", workers)
+    if not 1 <= count <= MAX_WORKERS:
+        raise InputError("workers", count, f"1 to {MAX_WORKERS}")
+    resolved = resolved_recipe(recipe, overrides, scale=scale)
+    runner = campaign_runner(resolved, workers=count, ray=words("ray", ray, "the address of a Ray cluster"))
+    try:
+        campaign = Campaign(resolved, runner, log, config_yaml(resolved), page=page)
+        for _ in campaign.steps():
+            pass
+    finally:
+        runner.close()
+    return campaign.report
+
+
+def resolved_recipe(recipe: Recipe | ConfigValues, overrides: Sequence[str] = (), *, scale: float = 1.0) -> Recipe:
+    """A recipe with its gate read, its counts scaled, and the hashes of the instruments that will judge.
+
+    Raises: InputError for a recipe, gate or scale that cannot be used.
+    """
+    resolved = read_config(Recipe, recipe, overrides)
+    if resolved.gate_from:
+        resolved = resolved.with_gate(read_config(GateConfig, resolved.gate_from))
+    if number("scale", scale) != 1.0:
+        resolved = resolved.scaled(scale)
+    return resolved.with_instruments()
+
+
+def campaign_runner(recipe: Recipe, *, workers: int = 1, ray: str = "") -> Runner:
+    """What does the jobs of a recipe: this process, ``workers`` processes, or the Ray cluster at address ``ray``."""
+    # The tokenizer's threads would warn when worker processes start.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    from worldgen.generation.campaign.worker import SampleWorker
+    from worldgen.models.native.loading import quiet_libraries
+
+    quiet_libraries()
+    make = partial(SampleWorker.load, recipe)
+    if ray:
+        from worldgen.generation.campaign.cluster import RayRunner
+
+        return RayRunner(make, address=ray, workers=workers)
+    return InProcessRunner(make) if workers == 1 else ProcessRunner(make, workers)

@@ -1,0 +1,137 @@
+"""Words to scenarios, scenes and drawn clips: ``parse``, ``simulate`` and ``render``, none of which needs a network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from worldgen import __version__
+from worldgen.api.arguments import number as finite
+from worldgen.api.arguments import size_px, whole, words, wrong_type
+from worldgen.api.generated_sample import GeneratedSample, content_key
+from worldgen.core.errors import InputError, Received
+from worldgen.core.scenario import Scenario
+from worldgen.core.scene import Scene
+from worldgen.generation.rendered.drawn_scenes import (
+    DEFAULT_FPS,
+    DEFAULT_FRAMES,
+    DEFAULT_SIZE_PX,
+    ClipShape,
+    make_scene,
+)
+from worldgen.prompts import ParsedPrompt
+from worldgen.prompts import parse as parse_words
+from worldgen.rendering.labelling import labels_of
+from worldgen.rendering.render import render_scene
+
+
+def parse(prompt: str) -> ParsedPrompt:
+    """What a prompt means: its ``scenario``, what was ``understood``, ``assumed`` and ``not_understood``.
+
+    Raises: InputError for an empty prompt and for words that contradict each other.
+    """
+    return parse_words(words("prompt", prompt, 'text, as in "pedestrian at night in rain"'))
+
+
+def simulate(
+    prompt_or_scenario: str | Scenario,
+    *,
+    seed: int = 0,
+    frames: int = DEFAULT_FRAMES,
+    fps: float = DEFAULT_FPS,
+    size: tuple[int, int] = DEFAULT_SIZE_PX,
+) -> Scene:
+    """One concrete scene of a prompt or scenario: road, traffic, light and ego motion, in metres and seconds.
+
+    The same arguments give the same scene. size: width and height in pixels of the camera.
+
+    Raises: InputError for words that cannot be used, numbers out of range, and an event that fits no scene.
+    """
+    scenario, _ = _scenario_of(prompt_or_scenario)
+    return make_scene(scenario, whole("seed", seed), _shape(frames, fps, size))
+
+
+def render(
+    prompt_or_scene: str | Scenario | Scene,
+    *,
+    seed: int | None = None,
+    frames: int | None = None,
+    fps: float | None = None,
+    size: tuple[int, int] | None = None,
+) -> GeneratedSample:
+    """A drawn clip of a prompt, scenario or scene. Its labels are exact to the pixel, its look is that of a simulator.
+
+    A prompt gives the clip of ``worldgen scenes render``, byte for byte. A scene has a seed, frames and a rate of its
+    own; only ``size`` may be given with it.
+
+    Args:
+        prompt_or_scene: the scene in words, a ``Scenario``, or a ``Scene`` as ``simulate`` returns it.
+        seed: of the scene (default 0). frames: of the clip (default 25). fps: frames per second (default 8).
+        size: width and height in pixels (default 224x128, or the size of the scene's camera).
+
+    Raises:
+        InputError: as ``simulate``, and for arguments that a scene already fixes.
+    """
+    if isinstance(prompt_or_scene, Scene):
+        given = [name for name, value in (("seed", seed), ("frames", frames), ("fps", fps)) if value is not None]
+        if given:
+            raise InputError(
+                "arguments beside a scene", Received(", ".join(given)), "size alone: a scene fixes the others"
+            )
+        return _rendered(prompt_or_scene, prompt="", seed=prompt_or_scene.seed, size=size, understood={})
+    scenario, parsed = _scenario_of(prompt_or_scene)
+    seed = 0 if seed is None else whole("seed", seed)
+    shape = _shape(
+        DEFAULT_FRAMES if frames is None else frames, DEFAULT_FPS if fps is None else fps, size or DEFAULT_SIZE_PX
+    )
+    record = parsed.to_json() if parsed else {"assumed": [], "not_understood": []}
+    understood = {name: record[name] for name in ("assumed", "not_understood")}
+    scene = make_scene(scenario, seed, shape)
+    return _rendered(scene, prompt=parsed.prompt if parsed else "", seed=seed, size=None, understood=understood)
+
+
+def _rendered(
+    scene: Scene, *, prompt: str, seed: int, size: tuple[int, int] | None, understood: dict[str, Any]
+) -> GeneratedSample:
+    """A scene drawn and labelled. understood: what was assumed and not understood of the prompt."""
+    rendering = render_scene(scene, size=None if size is None else size_px(size))
+    clip = rendering.clip
+    camera = scene.camera.resized(clip.width_px, clip.height_px) if size is not None else scene.camera
+    key = content_key(clip, "rendered_")
+    meta = {
+        "tool": "worldgen scenes render", "version": __version__, "prompt": prompt, "seed": seed, "frames": len(clip),
+        "fps": clip.fps, "size_px": [clip.width_px, clip.height_px], **understood, "scenario": scene.scenario.to_json(),
+        "camera": camera.to_json(), "notes": list(scene.notes),
+        "events": [
+            {
+                "name": event.name, "track_ids": list(event.track_ids), "start_s": event.start_s,
+                "end_s": event.end_s, "min_ttc_s": event.min_ttc_s,
+            }
+            for event in scene.events
+        ],
+    }  # fmt: skip
+    return GeneratedSample(
+        key=key, clip=clip, caption=prompt, drive=key, ego=scene.ego, camera=camera,
+        labels=labels_of(scene, rendering), scenario=scene.scenario,
+        provenance={
+            "tool": "worldgen scenes render", "version": __version__, "seed": scene.seed,
+            "scenario": scene.scenario.key,
+        },
+        scene=scene, meta=meta, notes={**understood, "scene": list(scene.notes)},
+    )  # fmt: skip
+
+
+def _scenario_of(value: object) -> tuple[Scenario, ParsedPrompt | None]:
+    """A scenario, and the parse it comes from when ``value`` is a prompt."""
+    if isinstance(value, Scenario):
+        return value, None
+    if not isinstance(value, str):
+        raise wrong_type("scene", value, 'a prompt, as in "pedestrian at night in rain", or a Scenario')
+    if not value.strip():
+        raise InputError("nothing to render", value, 'a prompt, as in "pedestrian at night in rain"')
+    parsed = parse(value)
+    return parsed.scenario, parsed
+
+
+def _shape(frames: object, fps: object, size: object) -> ClipShape:
+    width_px, height_px = size_px(size)
+    return ClipShape(whole("number of frames", frames), finite("frames per second", fps), width_px, height_px)

@@ -1,0 +1,98 @@
+"""One scenario to a drawn scene and a labelled clip of it, without a network.
+
+The room ``generation/rendered`` stands beside ``generation/sample``: both make clips from scenarios, here every frame
+is drawn by the renderer and the labels are exact, there a world model predicts the frames.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import worldgen
+from worldgen.core.camera import Camera
+from worldgen.core.errors import InputError
+from worldgen.core.samples import Sample
+from worldgen.core.scenario import Scenario
+from worldgen.core.scene import Scene
+from worldgen.core.seeds import numpy_rng, stable_key
+from worldgen.data.dataset.splits import SplitConfig, split_drives
+from worldgen.prompts import describe
+from worldgen.rendering.labelling import labels_of
+from worldgen.rendering.render import render_scene
+from worldgen.simulation.simulate import draw_camera, simulate
+
+DEFAULT_FRAMES, DEFAULT_FPS, DEFAULT_SIZE_PX = 25, 8.0, (224, 128)
+MIN_SIDE_PX, MAX_SIDE_PX = 32, 4096
+MAX_FRAMES = 2000
+MAX_COUNT = 1_000_000
+"""Clips of one data set at most. Seeds tried for one clip are this far apart, so that no two clips share a seed."""
+TRIES = 3
+"""Seeds that are tried for a clip of a data set: an event may not fit the road that one seed draws."""
+
+
+@dataclass(frozen=True)
+class ClipShape:
+    """Shape of the clips: frames, frames per second, width and height in pixels.
+
+    Raises: InputError for a number out of range, or an odd width or height, which H.264 cannot store in yuv420p.
+    """
+
+    frames: int = DEFAULT_FRAMES
+    fps: float = DEFAULT_FPS
+    width_px: int = DEFAULT_SIZE_PX[0]
+    height_px: int = DEFAULT_SIZE_PX[1]
+
+    def __post_init__(self) -> None:
+        size = (self.width_px, self.height_px)
+        if not all(isinstance(side, int) and MIN_SIDE_PX <= side <= MAX_SIDE_PX for side in size):
+            raise InputError(
+                "size of the pictures", size, f"width and height, each {MIN_SIDE_PX} to {MAX_SIDE_PX} pixels"
+            )
+        if self.width_px % 2 or self.height_px % 2:
+            raise InputError("size of the pictures", size, "even numbers, as video coding needs")
+        if not 1 <= self.frames <= MAX_FRAMES:
+            raise InputError("number of frames", self.frames, f"1 to {MAX_FRAMES}")
+        if not (math.isfinite(self.fps) and 1 <= self.fps <= 60):
+            raise InputError("frames per second", self.fps, "1 to 60")
+
+
+def make_scene(scenario: Scenario, seed: int, shape: ClipShape) -> Scene:
+    """The scene of a scenario; the camera has the wanted size, its field of view, height and pitch depend on the seed.
+
+    Raises: InputError when an event fits no scene of this seed, or the clip is too short for it.
+    """
+    drawn = draw_camera(numpy_rng("camera", scenario.key, seed))
+    camera = Camera.from_fov(
+        shape.width_px, shape.height_px, drawn.fov_deg, height_m=drawn.height_m, pitch_rad=drawn.pitch_rad
+    )
+    return simulate(scenario, seed, fps=shape.fps, num_frames=shape.frames, camera=camera)
+
+
+def make_sample(scenario: Scenario, seed: int, shape: ClipShape) -> Sample:
+    """A rendered scene as a sample of a data set. Each clip is a drive of its own and gets its split by its key.
+
+    Raises: InputError when the scenario fits none of the ``TRIES`` seeds that are tried.
+    """
+    for attempt in range(TRIES):
+        try:
+            scene = make_scene(scenario, seed + attempt * MAX_COUNT, shape)
+            break
+        except InputError:
+            # An event may not fit the road that one seed draws; another seed is another road.
+            if attempt == TRIES - 1:
+                raise
+    rendering = render_scene(scene)
+    key = stable_key(
+        "scene clip", scenario.key, seed, shape.frames, shape.fps, shape.width_px, shape.height_px, prefix="scene_"
+    )
+    return Sample(
+        key=key, clip=rendering.clip, caption=describe(scenario, numpy_rng("caption", scenario.key, seed)), drive=key,
+        split=split_drives([key], SplitConfig(fractions=(0.9, 0.05, 0.05)))[key], ego=scene.ego, camera=scene.camera,
+        labels=labels_of(scene, rendering), scenario=scenario,
+        tags=(scenario.weather, scenario.light, scenario.road, *scenario.events), licence="CC0-1.0",
+        provenance={
+            "tool": "worldgen scenes render", "version": worldgen.__version__, "seed": scene.seed,
+            "scenario": scenario.key,
+        },
+    )  # fmt: skip

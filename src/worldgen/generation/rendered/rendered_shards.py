@@ -1,0 +1,80 @@
+"""A data set of drawn clips, shard by shard, in this process or in several."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+
+import cv2
+
+from worldgen.core.errors import InputError
+from worldgen.core.scenario import Scenario
+from worldgen.data.dataset.shards import ShardWriter
+from worldgen.files.storage import join, resolve
+from worldgen.generation.rendered.drawn_scenes import ClipShape, make_sample
+
+
+@dataclass(frozen=True)
+class RenderJob:
+    """One shard of data set ``url``: its name, and the scenarios as JSON text with their seeds."""
+
+    url: str
+    name: str
+    clips: tuple[tuple[str, int], ...]
+    shape: ClipShape
+
+
+@dataclass(frozen=True)
+class RenderedShard:
+    """What became of a shard. rendered: clips drawn now. kept: clips of a shard that was there. skipped: reasons."""
+
+    name: str
+    rendered: int
+    kept: int
+    skipped: tuple[str, ...]
+
+
+def render_jobs(
+    scenarios: list[Scenario], url: str, shape: ClipShape, *, seed: int, shard_size: int
+) -> list[RenderJob]:
+    """Shards of ``shard_size`` scenarios each, in order; scenario k gets the seed ``seed + k``."""
+    clips = [(json.dumps(scenario.to_json(), sort_keys=True), seed + k) for k, scenario in enumerate(scenarios)]
+    chunks = [tuple(clips[i : i + shard_size]) for i in range(0, len(clips), shard_size)]
+    return [RenderJob(url, f"scenes-s{seed}-{k:05d}", chunk, shape) for k, chunk in enumerate(chunks)]
+
+
+def render_shard(job: RenderJob) -> RenderedShard:
+    """Render the clips of one shard and write it whole; a shard that is there is left alone.
+
+    A scenario whose event fits no scene is left out and its reason kept.
+    """
+    filesystem, path = resolve(join(job.url, f"{job.name}.tar"))
+    if filesystem.exists(path):
+        return RenderedShard(job.name, 0, len(job.clips), ())
+    cv2.setNumThreads(1)
+    skipped: list[str] = []
+    with ShardWriter(job.url, job.name) as writer:
+        for text, seed in job.clips:
+            scenario = Scenario.from_json(json.loads(text))
+            try:
+                writer.write(make_sample(scenario, seed, job.shape))
+            except InputError as error:
+                skipped.append(f"seed {seed}: {error}")
+        rendered = len(writer)
+    return RenderedShard(job.name, rendered, 0, tuple(skipped))
+
+
+def rendered_shards(jobs: list[RenderJob], workers: int) -> Iterator[RenderedShard]:
+    """Renders the jobs in ``workers`` processes and yields what became of each as soon as it is finished."""
+    if workers == 1 or len(jobs) == 1:
+        yield from map(render_shard, jobs)
+        return
+    # One thread per process: several would fight over the same cores.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=multiprocessing.get_context("spawn")) as pool:
+        for future in as_completed([pool.submit(render_shard, job) for job in jobs]):
+            yield future.result()
