@@ -143,12 +143,12 @@ def _on_walk(builder: SceneBuilder, kind: str, place: str, i: int) -> Track:
         still = builder.rng.random() < 0.15 or place == "parked"
         builder.group_motion[kind + place] = (towards, 0.0 if still else builder.uniform(*WALK_MPS[kind]))
     # A group keeps one pace, so that nobody walks through another.
-    way, speed = int(builder.group_motion[kind + place][0]), builder.group_motion[kind + place][1]
+    direction, speed = int(builder.group_motion[kind + place][0]), builder.group_motion[kind + place][1]
     near = (
         0.8 * builder.nominal_s_m[-1]
         + builder.uniform(9.0, 10.0)
         + 2.6 * (i // 2)
-        - way * speed * 0.8 * builder.duration_s
+        - direction * speed * 0.8 * builder.duration_s
     )
     if builder.plan.section.median_m and side > 0:
         # Nobody is seen beyond the far carriageway: they stand on the median.
@@ -157,11 +157,11 @@ def _on_walk(builder: SceneBuilder, kind: str, place: str, i: int) -> Track:
         d = _walk_offset(builder, side, i)
     junction = builder.plan.junction
     if junction is not None:
-        near = _off_cross_road(builder, near, way * speed)
+        near = _off_cross_road(builder, near, direction * speed)
     if speed == 0.0:
         track = builder.standing(kind, near, d, yaw_rad=builder.uniform(-3.1, 3.1))
     else:
-        track = walk_along(builder, kind, near, d, way=way, speed_mps=speed)
+        track = walk_along(builder, kind, near, d, direction=direction, speed_mps=speed)
     track.is_obstacle = False
     return track
 
@@ -238,7 +238,7 @@ def _cyclist(builder: SceneBuilder, place: str, i: int) -> Track:
             + speed * (builder.duration_s - builder.times_s)
             + 4.0 * i
         )
-        return drive_along(builder, "cyclist", s, d, np.full(builder.steps, speed), way=-1)
+        return drive_along(builder, "cyclist", s, d, np.full(builder.steps, speed), direction=-1)
     ahead = max((v_ego - speed) * builder.duration_s, 0.0) + EGO_FRONT_M + builder.uniform(4.5, 8.0) + 4.2 * i
     return drive_along(builder, "cyclist", ahead + speed * builder.times_s, d_right, np.full(builder.steps, speed))
 

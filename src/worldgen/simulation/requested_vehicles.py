@@ -10,8 +10,9 @@ import numpy as np
 from worldgen.core.scenario import AgentRequest
 from worldgen.simulation.actors import EGO_FRONT_M, Track
 from worldgen.simulation.events.base import drive_along
+from worldgen.simulation.kinematics import positions_from_speed
 from worldgen.simulation.scene_builder import ActorMotion, SceneBuilder
-from worldgen.simulation.street.furnishing import park, positions_from_speed
+from worldgen.simulation.street.furnishing import park
 
 LONG_M = {"truck": 9.0, "bus": 12.0, "van": 5.4, "car": 4.7, "motorcycle": 2.2}
 """Typical lengths by kind, to space vehicles before their size is drawn."""
@@ -70,7 +71,7 @@ def _ahead(builder: SceneBuilder, kind: str, i: int) -> Track:
         s0 = taken + half + 2.0 + builder.uniform(0.45, 0.7) * builder.ego.speed_mps
     else:
         s0 = EGO_FRONT_M + half + float(np.clip(3.0 + builder.uniform(0.9, 1.3) * builder.ego.speed_mps, 6.0, 30.0))
-    way = builder.nominal_s_m - builder.nominal_s_m[0]
+    travelled_m = builder.nominal_s_m - builder.nominal_s_m[0]
     line = (
         builder.ego.path
         if builder.ego.manoeuvre.startswith(("turn", "lane")) or builder.ego.fixed is not None
@@ -82,10 +83,10 @@ def _ahead(builder: SceneBuilder, kind: str, i: int) -> Track:
         lead = (s0 - EGO_FRONT_M) / max(builder.ego.speed_mps, 3.0)
         later = np.interp(builder.times_s + lead, builder.times_s, builder.nominal_s_m)
         beyond = np.maximum(builder.times_s + lead - builder.duration_s, 0.0) * builder.nominal_v_mps[-1]
-        way = later + beyond
-        way, s0 = way - way[0], way[0] + half + EGO_FRONT_M
+        travelled_m = later + beyond
+        travelled_m, s0 = travelled_m - travelled_m[0], travelled_m[0] + half + EGO_FRONT_M
     variant = "box_truck" if kind == "truck" else None
-    motion = ActorMotion(s0 + way, np.full(builder.steps, d), builder.nominal_v_mps.copy())
+    motion = ActorMotion(s0 + travelled_m, np.full(builder.steps, d), builder.nominal_v_mps.copy())
     track = builder.track(kind, motion, line=line, variant=variant)
     slowing = np.gradient(builder.nominal_v_mps, builder.dt_s) if builder.steps > 1 else np.zeros(1)
     track.braking = (slowing < -0.8) | (builder.nominal_v_mps < 0.2)
@@ -138,7 +139,7 @@ def _oncoming(builder: SceneBuilder, kind: str, i: int) -> Track:
         s,
         offset,
         np.full(builder.steps, speed),
-        way=-1,
+        direction=-1,
         variant="box_truck" if kind == "truck" else None,
     )
 
@@ -183,12 +184,12 @@ def clear_place_m(builder: SceneBuilder, s_m: float, side: int, length_m: float)
 def _through(builder: SceneBuilder, kind: str, i: int) -> Track:
     """On the cross road of the junction, passing before the ego gets there."""
     junction = builder.plan.junction
-    way = 1 if (i + int(builder.rng.integers(2))) % 2 else -1
-    offset = junction.section.forward_offset_m(0) if way > 0 else junction.section.backward_offset_m(0)
+    direction = 1 if (i + int(builder.rng.integers(2))) % 2 else -1
+    offset = junction.section.forward_offset_m(0) if direction > 0 else junction.section.backward_offset_m(0)
     speed = builder.uniform(5.0, 8.5)
     pass_s = builder.uniform(0.3, 0.6) * builder.duration_s + (i // 2) * ((LONG_M[kind] + 6.0) / speed)
-    s = way * speed * (builder.times_s - pass_s)
-    return builder.track(kind, ActorMotion(s, np.full(builder.steps, offset), np.full(builder.steps, speed), way), line=junction.line,
+    s = direction * speed * (builder.times_s - pass_s)
+    return builder.track(kind, ActorMotion(s, np.full(builder.steps, offset), np.full(builder.steps, speed), direction), line=junction.line,
                        variant="box_truck" if kind == "truck" else None)  # fmt: skip
 
 
@@ -197,7 +198,7 @@ def _pulling_out(builder: SceneBuilder, kind: str, i: int) -> Track:
     start = builder.uniform(0.1, 0.35) * builder.duration_s
     t = np.maximum(builder.times_s - start, 0.0)
     v = np.minimum(1.8 * t, max(4.0, 0.7 * builder.ego.speed_mps))
-    way = positions_from_speed(v, builder.dt_s, 0.0)
+    travelled_m = positions_from_speed(v, builder.dt_s, 0.0)
     s0 = clear_place_m(builder, builder.nominal_s_m[-1] + 10.0 + 9.0 * i, -1, LONG_M[kind] + 7.0)
     parked = park(builder, kind, s0, -1, variant="box_truck" if kind == "truck" else None)
     d0 = float(builder.plan.line.project(parked.x_m[:1], parked.y_m[:1])[1][0])
@@ -205,9 +206,9 @@ def _pulling_out(builder: SceneBuilder, kind: str, i: int) -> Track:
     if builder.allowed("van") and not i:
         hide = park(builder, "van", s0 - LONG_M[kind] / 2 - 4.2, -1)
         hide.is_obstacle = False
-    phase = np.clip(way / 10.0, 0.0, 1.0)
+    phase = np.clip(travelled_m / 10.0, 0.0, 1.0)
     d = d0 + (builder.plan.ego_offset_m - d0) * (phase - np.sin(2 * math.pi * phase) / (2 * math.pi))
-    track = drive_along(builder, kind, s0 + way, d, v, variant="box_truck" if kind == "truck" else None)
+    track = drive_along(builder, kind, s0 + travelled_m, d, v, variant="box_truck" if kind == "truck" else None)
     track.indicator = np.ones(builder.steps, int)
     return track
 

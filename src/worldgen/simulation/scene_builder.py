@@ -22,7 +22,7 @@ class ActorMotion:
     s_m: np.ndarray
     d_m: np.ndarray
     speed_mps: np.ndarray
-    way: int = 1
+    direction: int = 1
 
 
 @dataclass(eq=False)
@@ -91,8 +91,8 @@ class SceneBuilder:
         """Times (s) up to twice the clip, and the front bumper's road coordinate then."""
         times = np.linspace(0.0, 2.0 * max(self.duration_s, 1.0), 97)
         beyond = np.maximum(0.0, times - self.duration_s) * self.nominal_v_mps[-1]
-        way = np.interp(times, self.times_s, self.nominal_s_m) + beyond
-        x, y, _ = self.ego.path.world(way + EGO_FRONT_M)
+        travelled_m = np.interp(times, self.times_s, self.nominal_s_m) + beyond
+        x, y, _ = self.ego.path.world(travelled_m + EGO_FRONT_M)
         return times, self.plan.line.project(x, y)[0]
 
     def uniform(self, low: float, high: float) -> float:
@@ -134,10 +134,10 @@ class SceneBuilder:
 def _facing(x: np.ndarray, y: np.ndarray, heading: np.ndarray, motion: ActorMotion) -> np.ndarray:
     """Yaw along the motion; while standing, the yaw of the nearest moving step, or the line's heading."""
     if len(x) < 2:
-        return heading + (math.pi if motion.way < 0 else 0.0)
+        return heading + (math.pi if motion.direction < 0 else 0.0)
     dx, dy = np.gradient(x), np.gradient(y)
     moving = np.hypot(dx, dy) > 1e-3
-    default = heading + (math.pi if motion.way < 0 else 0.0)
+    default = heading + (math.pi if motion.direction < 0 else 0.0)
     if not moving.any():
         return default
     index = np.where(moving, np.arange(len(x)), -1)

@@ -23,8 +23,9 @@ from worldgen.simulation.road.surface import build_road
 from worldgen.simulation.scene_builder import SceneBuilder
 from worldgen.simulation.street.furnishing import furnish_street
 from worldgen.simulation.street.roadside import place_statics
+from worldgen.simulation.traffic.background_traffic import no_traffic, populate
+from worldgen.simulation.traffic.driving import TrafficRun, drive, traffic_tracks
 from worldgen.simulation.traffic.ego_path import free_plan, nominal_run, plan_ego, plan_given
-from worldgen.simulation.traffic.fleet import TrafficRun, drive, no_traffic, populate, traffic_tracks
 from worldgen.simulation.traffic.given_course import MAX_GIVEN_SPEED_MPS, Course, check_given, course_of
 
 WEATHER_SPEED = {"light_rain": 0.93, "heavy_rain": 0.82, "fog": 0.72, "snow": 0.65}
@@ -205,9 +206,9 @@ def _attempt(request: SceneRequest, events: list[Event], number: int) -> SceneAt
             return trial
     asked = [t for _, tracks in place_requests(builder) for t in tracks]
     furnish_street(builder)
-    fleet = populate(builder)
-    result = drive(builder, fleet)
-    builder.tracks += traffic_tracks(builder, fleet, result)
+    traffic = populate(builder)
+    result = drive(builder, traffic)
+    builder.tracks += traffic_tracks(builder, traffic, result)
     return _finish(builder, request, result, played, asked)
 
 
@@ -236,7 +237,7 @@ def begin_scene(rng: np.random.Generator, request: SceneRequest, events: list[Ev
     manoeuvre = scenario.manoeuvre if course is None else course.manoeuvre
     road_features = frozenset(requested_road_features(scenario)).union(*(event.road_features for event in events))
     if course is not None:
-        speed, distance = float(course.speed_mps[0]), max(float(course.way_m[-1]), 0.0)
+        speed, distance = float(course.speed_mps[0]), max(float(course.travelled_m[-1]), 0.0)
     else:
         speed = request.speed_mps if request.speed_mps is not None else draw_speed(rng, scenario, events)
         distance = float(nominal_run(free_plan(manoeuvre, speed, duration, grip), request.steps, request.dt_s)[0][-1])

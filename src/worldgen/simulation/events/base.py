@@ -96,21 +96,15 @@ def notice_time_s(builder: SceneBuilder, start_s: float, meet_s: float) -> float
     return max(start_s + REACTION_S, meet_s - builder.uniform(1.8, 2.6))
 
 
-def drive_along(builder: SceneBuilder, kind: str, s_m: np.ndarray, d_m: np.ndarray | float, speed_mps: np.ndarray, *, way: int = 1,
+def drive_along(builder: SceneBuilder, kind: str, s_m: np.ndarray, d_m: np.ndarray | float, speed_mps: np.ndarray, *, direction: int = 1,
           part: str = "", variant: str | None = None) -> Track:  # fmt: skip
     """A vehicle with way and offset given along the road; brake lights follow its deceleration."""
     d = np.broadcast_to(np.asarray(d_m, float), (builder.steps,)).copy()
     v = np.broadcast_to(np.asarray(speed_mps, float), (builder.steps,)).copy()
-    track = builder.track(kind, ActorMotion(np.asarray(s_m, float), d, v, way), part=part, variant=variant)
+    track = builder.track(kind, ActorMotion(np.asarray(s_m, float), d, v, direction), part=part, variant=variant)
     slowing = np.gradient(v, builder.dt_s) if builder.steps > 1 else np.zeros(1)
     track.braking = (slowing < -0.8) | (np.abs(v) < 0.2)
     return track
-
-
-def smooth_change(times_s: np.ndarray, start_s: float, length_s: float) -> np.ndarray:
-    """A smooth change from 0 to 1 that starts at ``start_s`` and takes ``length_s``."""
-    phase = np.clip((times_s - start_s) / length_s, 0.0, 1.0)
-    return phase - np.sin(2 * np.pi * phase) / (2 * np.pi)
 
 
 def ego_front(builder: SceneBuilder) -> np.ndarray:

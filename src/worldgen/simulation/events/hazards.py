@@ -8,9 +8,10 @@ import numpy as np
 
 from worldgen.simulation.actors import EGO_FRONT_M, EGO_HALF_WIDTH_M, Track
 from worldgen.simulation.events.base import STRAIGHT_ON, Event, PlayedEvent, drive_along, meeting_time, step_at
+from worldgen.simulation.kinematics import positions_from_speed
 from worldgen.simulation.road.curve import Curve
 from worldgen.simulation.scene_builder import ActorMotion, SceneBuilder
-from worldgen.simulation.street.furnishing import cone_places, positions_from_speed
+from worldgen.simulation.street.furnishing import cone_places
 
 
 def _until(builder: SceneBuilder, meet_s: float) -> float:
@@ -120,17 +121,17 @@ def _crosses_junction(
 ) -> tuple[Track, float]:
     """A vehicle straight through on the cross road that meets the ego's line."""
     junction = builder.plan.junction
-    way = int(builder.rng.choice((-1, 1)))
-    offset = junction.section.forward_offset_m(0) if way > 0 else junction.section.backward_offset_m(0)
+    direction = int(builder.rng.choice((-1, 1)))
+    offset = junction.section.forward_offset_m(0) if direction > 0 else junction.section.backward_offset_m(0)
     lane_x = junction.s_m - offset  # offsets are to the left of the cross road, towards smaller s
     meet = builder.reaches_at(lane_x - 1.0) + late_s
     s_ego = float(
         junction.line.project(*builder.plan.line.world(np.array([junction.s_m]), builder.plan.ego_offset_m)[:2])[0][0]
     )
-    s = s_ego + way * speed_mps * (builder.times_s - meet)
+    s = s_ego + direction * speed_mps * (builder.times_s - meet)
     track = builder.track(
         kind,
-        ActorMotion(s, np.full(builder.steps, offset), np.full(builder.steps, speed_mps), way),
+        ActorMotion(s, np.full(builder.steps, offset), np.full(builder.steps, speed_mps), direction),
         line=junction.line,
         part=part,
     )
@@ -195,10 +196,10 @@ def failure_to_yield_from_side_road(builder: SceneBuilder) -> PlayedEvent:
     speed = builder.uniform(3.5, 5.0)
     kind = "van" if builder.rng.random() < 0.2 and builder.allowed("van") else "car"
     v = np.minimum(speed + np.maximum(builder.times_s - meet, 0.0) * 1.2, speed + 3.0)
-    way = positions_from_speed(v, builder.dt_s, 0.0)
+    travelled_m = positions_from_speed(v, builder.dt_s, 0.0)
     track = builder.track(
         kind,
-        ActorMotion(at + way - np.interp(meet, builder.times_s, way), np.zeros(builder.steps), v),
+        ActorMotion(at + travelled_m - np.interp(meet, builder.times_s, travelled_m), np.zeros(builder.steps), v),
         line=path,
         part="car",
     )

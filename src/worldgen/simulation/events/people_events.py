@@ -99,14 +99,14 @@ def pedestrian_at_night_without_reflectors(builder: SceneBuilder) -> PlayedEvent
 def _walks_on_edge(builder: SceneBuilder) -> tuple[Track, float]:
     """Someone on the right edge of the ego's lane; the ego alone would reach them at the returned time."""
     meet = meeting_time(builder, 0.7, 1.05)
-    way, speed = int(builder.rng.choice((-1, 1))), builder.uniform(*WALK_MPS["pedestrian"])
+    direction, speed = int(builder.rng.choice((-1, 1))), builder.uniform(*WALK_MPS["pedestrian"])
     d = builder.ego_offset_at(meet) - builder.plan.section.lane_width_m / 2 + builder.uniform(0.25, 0.55)
     track = walk_along(
         builder,
         "pedestrian",
-        builder.road_s_at(meet) + 0.4 - way * speed * meet,
+        builder.road_s_at(meet) + 0.4 - direction * speed * meet,
         d,
-        way=way,
+        direction=direction,
         speed_mps=speed,
         part="pedestrian",
     )

@@ -14,11 +14,11 @@ from worldgen.simulation.events.base import (
     drive_along,
     ego_front,
     meeting_time,
-    smooth_change,
     step_at,
 )
+from worldgen.simulation.kinematics import brake_profile, positions_from_speed, smooth_change
 from worldgen.simulation.scene_builder import SceneBuilder
-from worldgen.simulation.street.furnishing import brake_profile, park, positions_from_speed
+from worldgen.simulation.street.furnishing import park
 
 
 def _beside_lane(builder: SceneBuilder, inset_m: float) -> float:
@@ -58,7 +58,7 @@ def cyclist_wrong_way(builder: SceneBuilder) -> PlayedEvent:
     s = builder.road_s_at(meet) + 1.0 - speed * (builder.times_s - meet)
     dodge = builder.uniform(0.0, 0.5) * smooth_change(builder.times_s, meet - 1.4, 1.2)
     d = _beside_lane(builder, builder.uniform(0.2, 0.55)) - dodge
-    track = drive_along(builder, "cyclist", s, d, np.full(builder.steps, speed), way=-1, part="cyclist")
+    track = drive_along(builder, "cyclist", s, d, np.full(builder.steps, speed), direction=-1, part="cyclist")
     return PlayedEvent((track,), 0.0, _until(builder, meet))
 
 

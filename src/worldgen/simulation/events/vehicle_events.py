@@ -15,11 +15,11 @@ from worldgen.simulation.events.base import (
     drive_along,
     ego_front,
     meeting_time,
-    smooth_change,
     step_at,
 )
+from worldgen.simulation.kinematics import brake_profile, positions_from_speed, smooth_change
 from worldgen.simulation.scene_builder import SceneBuilder
-from worldgen.simulation.street.furnishing import bay_offset_m, brake_profile, park, positions_from_speed
+from worldgen.simulation.street.furnishing import bay_offset_m, park
 
 FLOWING = ("keep", "accelerate", "brake")
 
@@ -143,7 +143,7 @@ def wrong_way_driver(builder: SceneBuilder) -> PlayedEvent:
         s,
         builder.plan.ego_offset_m + builder.uniform(-0.3, 0.3) + _free_side(builder) * dodge,
         np.full(builder.steps, speed),
-        way=-1,
+        direction=-1,
         part="car",
     )
     return PlayedEvent((track,), 0.0, _end(builder, meet, 0.5))
@@ -174,7 +174,7 @@ def oncoming_overtaker(builder: SceneBuilder) -> PlayedEvent:
         base - fast * (builder.times_s - meet),
         d,
         np.full(builder.steps, fast),
-        way=-1,
+        direction=-1,
         part="overtaker",
     )
     track.indicator = np.where((builder.times_s > back - 0.4) & (builder.times_s < back + 1.2), -1, 0)
@@ -193,7 +193,7 @@ def oncoming_overtaker(builder: SceneBuilder) -> PlayedEvent:
         s,
         lane,
         np.full(builder.steps, slow),
-        way=-1,
+        direction=-1,
         part="overtaken",
         variant="box_truck" if kind == "truck" else None,
     )
@@ -229,10 +229,10 @@ def bus_pulling_out(builder: SceneBuilder) -> PlayedEvent:
     v = np.minimum(1.6 * t, builder.uniform(3.5, 5.0))
     begin = builder.road_s_at(meet) + bus.half_length_m + builder.uniform(-1.0, 2.0)
     d0, d1 = bay_offset_m(builder, -1, bus.half_width_m), builder.plan.ego_offset_m - 0.2
-    way = positions_from_speed(v, builder.dt_s, 0.0)
-    d = d0 + (d1 - d0) * smooth_change(way, 0.3, 11.0)
+    travelled_m = positions_from_speed(v, builder.dt_s, 0.0)
+    d = d0 + (d1 - d0) * smooth_change(travelled_m, 0.3, 11.0)
     builder.tracks.remove(bus)
-    track = drive_along(builder, "bus", begin + way, d, v, part="bus")
+    track = drive_along(builder, "bus", begin + travelled_m, d, v, part="bus")
     track.indicator = np.ones(builder.steps, int)
     track.noticed_from_step = step_at(builder, max(0.0, start) + 0.5)
     builder.reserve(begin - 12.0, begin + 25.0, d0 - 1.6, d0 + 1.6)
@@ -250,16 +250,16 @@ def car_reversing_out_of_driveway(builder: SceneBuilder) -> PlayedEvent:
     start = meet + builder.uniform(-1.1, -0.4) - (d_in - edge + 1.0) / speed
     d_start = edge - half - 0.6
     t = np.maximum(builder.times_s - start, 0.0)
-    way = np.minimum(
+    travelled_m = np.minimum(
         speed * np.maximum(t - 0.3, 0.0) + 0.5 * speed / 0.6 * np.minimum(t, 0.6) ** 2 * (t < 0.6),
         d_in - half - d_start,
     )
-    d = d_start + way
-    moving = np.gradient(way, builder.dt_s)
+    d = d_start + travelled_m
+    moving = np.gradient(travelled_m, builder.dt_s)
     x, y, heading = builder.plan.line.world(np.full(builder.steps, at), d)
     track = builder.add("car", (x, y, heading + side * math.pi / 2), np.abs(moving), part="car")
     track.size_m = (2 * half, *track.size_m[1:])
-    track.braking = (moving < 0.05) & (way > 0.1)
+    track.braking = (moving < 0.05) & (travelled_m > 0.1)
     track.lights_on = True
     track.noticed_from_step = step_at(builder, max(0.0, start) + 0.25)
     return PlayedEvent((track,), max(0.0, start), _end(builder, meet, 1.0))

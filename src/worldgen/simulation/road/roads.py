@@ -196,7 +196,7 @@ def draw_driveways(rng: np.random.Generator, plan: RoadPlan, needs: RoadNeeds) -
     for side in (-1, 1):
         s = rng.uniform(-20.0, 10.0)
         while s < min(plan.end_m - 20.0, 140.0):
-            clear = all(abs(s - at) > 9.0 or way != side for at, way in out)
+            clear = all(abs(s - at) > 9.0 or other_side != side for at, other_side in out)
             off = plan.junction is None or abs(s - plan.junction.s_m) > plan.junction.stop_m + 5.0
             if clear and off:
                 out.append((float(s), side))

@@ -156,8 +156,8 @@ def _marks_on_ground(plan: RoadPlan) -> list[Patch]:
     arrow_s = junction.s_m - junction.stop_m - 7.0
     out += [
         Patch(plan.line.points(arrow_s + ARROW_M[:, 0], offset + ARROW_M[:, 1]), "arrow", True)
-        for offset, way in section.lanes
-        if way > 0
+        for offset, direction in section.lanes
+        if direction > 0
     ]
     return out
 

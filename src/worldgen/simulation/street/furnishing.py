@@ -9,7 +9,7 @@ import numpy as np
 from worldgen.simulation.actors import EGO_FRONT_M, SIZE_M
 from worldgen.simulation.road.road_plan import Closure, Junction
 from worldgen.simulation.scene_builder import ActorMotion, SceneBuilder
-from worldgen.simulation.street.pedestrians import bystanders, cross, distance_from_speed
+from worldgen.simulation.street.pedestrians import bystanders, cross
 
 GREEN, RED = 1, 3
 """Indices into ``core.scene.SIGNAL_STATES``."""
@@ -99,8 +99,8 @@ def parking_places(builder: SceneBuilder, side: int) -> list[float]:
         keep &= np.abs(s - plan.junction.s_m) > plan.junction.stop_m + 6.0
     if plan.crossing_s_m is not None:
         keep &= np.abs(s - plan.crossing_s_m) > 7.5
-    for at, way in plan.driveways:
-        keep &= (np.abs(s - at) > 6.0) | (way != side)
+    for at, driveway_side in plan.driveways:
+        keep &= (np.abs(s - at) > 6.0) | (driveway_side != side)
     if plan.closure is not None and side < 0 and plan.closure.from_right:
         keep &= s < plan.closure.taper_start_m - 6.0
     for track in builder.tracks:
@@ -173,28 +173,28 @@ def _cross_traffic(builder: SceneBuilder, junction: Junction) -> None:
         + 5.2
         + abs(builder.plan.section.right_edge_m + builder.plan.section.left_edge_m)
     )
-    for way in (1, -1):
-        offset = section.forward_offset_m(0) if way > 0 else section.backward_offset_m(0)
+    for direction in (1, -1):
+        offset = section.forward_offset_m(0) if direction > 0 else section.backward_offset_m(0)
         kind = "car" if rng.random() < 0.85 else "van"
         if not builder.allowed(kind) or rng.random() < 0.45:
             continue
         half = SIZE_M["suv"][0] / 2
         if builder.main_stops:
             speed = rng.uniform(6.0, 10.0)
-            s = -way * rng.uniform(8.0, 30.0) + way * speed * builder.times_s
+            s = -direction * rng.uniform(8.0, 30.0) + direction * speed * builder.times_s
             builder.track(
                 kind,
-                ActorMotion(s, np.full(builder.steps, offset), np.full(builder.steps, speed), way),
+                ActorMotion(s, np.full(builder.steps, offset), np.full(builder.steps, speed), direction),
                 line=junction.line,
             )
         else:
             track = builder.track(
                 kind,
                 ActorMotion(
-                    np.full(builder.steps, -way * (stop + half)),
+                    np.full(builder.steps, -direction * (stop + half)),
                     np.full(builder.steps, offset),
                     np.zeros(builder.steps),
-                    way,
+                    direction,
                 ),
                 line=junction.line,
             )
@@ -208,17 +208,3 @@ def queue_ahead(builder: SceneBuilder, s_m: float, count: int) -> None:
         track = builder.standing("car", at + 2.3, builder.plan.ego_offset_m)
         track.braking = np.ones(builder.steps, bool)
         at += track.size_m[0] + builder.uniform(1.6, 3.0)
-
-
-def brake_profile(times_s: np.ndarray, speed_mps: float, start_s: float, braking_mps2: float, *, final_mps: float = 0.0,
-                  jerk_mps3: float = 18.0) -> np.ndarray:  # fmt: skip
-    """Speed of a vehicle that brakes from ``start_s`` to a final speed, brakes biting within a third of a second."""
-    t = np.maximum(times_s - start_s, 0.0)
-    ramp = braking_mps2 / jerk_mps3
-    lost = np.where(t < ramp, 0.5 * jerk_mps3 * t**2, 0.5 * jerk_mps3 * ramp**2 + braking_mps2 * (t - ramp))
-    return np.maximum(speed_mps - lost, final_mps)
-
-
-def positions_from_speed(speed_mps: np.ndarray, dt_s: float, start_m: float) -> np.ndarray:
-    """Positions from speeds."""
-    return start_m + distance_from_speed(speed_mps, dt_s)

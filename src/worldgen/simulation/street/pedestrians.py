@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from worldgen.simulation.actors import Track
+from worldgen.simulation.kinematics import distance_from_speed, ramped
 from worldgen.simulation.scene_builder import ActorMotion, SceneBuilder
 
 WALK_MPS = {
@@ -20,23 +21,15 @@ WALK_MPS = {
 RUN_MPS = {"pedestrian": (2.2, 3.4), "child": (2.2, 3.2), "animal": (3.5, 6.5), "cyclist": (3.5, 6.0)}
 
 
-def ramped(times_s: np.ndarray, start_s: float, end_s: float, speed_mps: float, ramp_s: float = 0.5) -> np.ndarray:
-    """Speed ``(N,)`` that rises from 0 at ``start_s`` and falls to 0 at ``end_s``."""
-    return speed_mps * np.clip(np.minimum((times_s - start_s) / ramp_s, (end_s - times_s) / ramp_s), 0.0, 1.0)
-
-
-def distance_from_speed(speed_mps: np.ndarray, dt_s: float) -> np.ndarray:
-    """Way (m) ``(N,)`` from speed, 0 at the first step."""
-    return np.concatenate([[0.0], np.cumsum(0.5 * (speed_mps[1:] + speed_mps[:-1]) * dt_s)])
-
-
 def walk_along(
-    builder: SceneBuilder, kind: str, s_m: float, d_m: float, *, way: int, speed_mps: float, part: str = ""
+    builder: SceneBuilder, kind: str, s_m: float, d_m: float, *, direction: int, speed_mps: float, part: str = ""
 ) -> Track:
     """Someone going along the road at an even pace, with a slight sway."""
     sway = 0.12 * np.sin(0.7 * builder.times_s + builder.rng.uniform(0, 6.28))
     speed = np.full(builder.steps, speed_mps)
-    return builder.track(kind, ActorMotion(s_m + way * speed_mps * builder.times_s, d_m + sway, speed, way), part=part)
+    return builder.track(
+        kind, ActorMotion(s_m + direction * speed_mps * builder.times_s, d_m + sway, speed, direction), part=part
+    )
 
 
 def cross(builder: SceneBuilder, kind: str, s_m: float, from_d_m: float, to_d_m: float, *, start_s: float, speed_mps: float,
@@ -50,10 +43,10 @@ def cross(builder: SceneBuilder, kind: str, s_m: float, from_d_m: float, to_d_m:
     times = np.concatenate([np.arange(-np.ceil(lead / builder.dt_s), 0) * builder.dt_s, builder.times_s])
     end = start_s + distance / speed_mps + 0.5
     speed = ramped(times, start_s, end, speed_mps)
-    way = np.minimum(distance_from_speed(speed, builder.dt_s), distance)
+    travelled_m = np.minimum(distance_from_speed(speed, builder.dt_s), distance)
     keep = slice(len(times) - builder.steps, None)
-    d = from_d_m + np.sign(to_d_m - from_d_m) * way
-    moving = np.where(way < distance, speed, 0.0)[keep]
+    d = from_d_m + np.sign(to_d_m - from_d_m) * travelled_m
+    moving = np.where(travelled_m < distance, speed, 0.0)[keep]
     line = builder.plan.line
     x, y, heading = line.world(np.full(builder.steps, s_m), d[keep])
     yaw = heading + math.copysign(math.pi / 2, to_d_m - from_d_m)
@@ -75,11 +68,11 @@ def bystanders(builder: SceneBuilder) -> None:
         walk = plan.section.left_walk_m if side > 0 else plan.section.right_walk_m
         s = rng.uniform(6.0, far)
         d = walk + rng.uniform(-0.3, 0.3) * plan.section.sidewalk_m
-        way = int(rng.choice((-1, 1)))
+        direction = int(rng.choice((-1, 1)))
         speed = rng.uniform(*WALK_MPS[kind]) if rng.random() < 0.85 else 0.0
-        if not builder.allowed(kind) or not _clear_of_street(builder, s, way * speed):
+        if not builder.allowed(kind) or not _clear_of_street(builder, s, direction * speed):
             continue
-        walk_along(builder, kind, s, d, way=way, speed_mps=speed)
+        walk_along(builder, kind, s, d, direction=direction, speed_mps=speed)
 
 
 def _clear_of_street(builder: SceneBuilder, s_m: float, velocity_mps: float) -> bool:

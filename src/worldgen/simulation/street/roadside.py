@@ -133,7 +133,7 @@ def _suburban(rng: np.random.Generator, plan: RoadPlan, side: int) -> list[tuple
     edge, outer = _edge(plan, side)
     rows, s = [], _span(plan)[0]
     boundary = str(rng.choice(["hedge", "fence", "none"], p=[0.4, 0.35, 0.25]))
-    gates = [at for at, way in plan.driveways if way == side]
+    gates = [at for at, driveway_side in plan.driveways if driveway_side == side]
     while s < _span(plan)[1]:
         lot, length, depth = rng.uniform(15.0, 24.0), rng.uniform(8.0, 12.0), rng.uniform(7.0, 10.0)
         setback = rng.uniform(4.5, 8.0)

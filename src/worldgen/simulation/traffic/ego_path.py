@@ -140,7 +140,7 @@ def plan_given(course: Course, grip: float) -> EgoPlan:
     """The line of a given motion, which is followed whatever happens."""
     caps = np.full(len(course.path.s_m), np.inf)
     speed = max(float(course.speed_mps[0]), 0.0)
-    return EgoPlan(course.manoeuvre, course.path, caps, speed, 0.0, grip, (course.way_m, course.speed_mps))
+    return EgoPlan(course.manoeuvre, course.path, caps, speed, 0.0, grip, (course.travelled_m, course.speed_mps))
 
 
 def _turn_path(manoeuvre: str, plan: RoadPlan) -> Curve:

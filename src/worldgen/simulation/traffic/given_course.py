@@ -30,7 +30,7 @@ class Course:
     """
 
     path: Curve
-    way_m: np.ndarray
+    travelled_m: np.ndarray
     speed_mps: np.ndarray
     manoeuvre: str
     curvature_s_m: np.ndarray
@@ -62,13 +62,13 @@ def course_of(ego: EgoMotion, substeps: int) -> Course:
     rate = np.concatenate([ego.yaw_rate_radps[:1], np.repeat(ego.yaw_rate_radps[1:], substeps)])
     fine = EgoMotion(speed, rate, ego.fps * substeps)
     poses = planar_poses(fine)
-    way = np.concatenate([[0.0], np.cumsum(speed[1:] / fine.fps)])
-    order = np.argsort(way, kind="stable")
-    sorted_way, sorted_poses = way[order], poses[order]
-    keep = np.concatenate([[True], np.diff(np.floor(sorted_way / 0.25)) > 0])
-    s, xyh = sorted_way[keep], sorted_poses[keep]
+    travelled_m = np.concatenate([[0.0], np.cumsum(speed[1:] / fine.fps)])
+    order = np.argsort(travelled_m, kind="stable")
+    sorted_travelled_m, sorted_poses = travelled_m[order], poses[order]
+    keep = np.concatenate([[True], np.diff(np.floor(sorted_travelled_m / 0.25)) > 0])
+    s, xyh = sorted_travelled_m[keep], sorted_poses[keep]
     path = _line_through(s, xyh)
-    turn, length = float(np.ptp(poses[:, 2])), float(np.ptp(way))
+    turn, length = float(np.ptp(poses[:, 2])), float(np.ptp(travelled_m))
     net = float(poses[-1, 2])
     junction = abs(net) > JUNCTION_TURN_RAD and length < JUNCTION_LENGTH_M and turn < 2.3
     name = classify_manoeuvre(ego)
@@ -76,8 +76,8 @@ def course_of(ego: EgoMotion, substeps: int) -> Course:
         name = "keep"
     grid = np.arange(-BEHIND_M, float(s[-1]) + AHEAD_M, 1.0)
     if junction:
-        return Course(path, way, speed, name, grid, np.zeros_like(grid), _exit_pose(poses[-1], ego))
-    return Course(path, way, speed, name, grid, _road_curvature(grid, s, xyh[:, 2], name), None)
+        return Course(path, travelled_m, speed, name, grid, np.zeros_like(grid), _exit_pose(poses[-1], ego))
+    return Course(path, travelled_m, speed, name, grid, _road_curvature(grid, s, xyh[:, 2], name), None)
 
 
 def _line_through(s_m: np.ndarray, poses: np.ndarray) -> Curve:
