@@ -33,7 +33,7 @@ CONFINED = {
     "accelerate": ("training/",),
     "transformers": ("models/", "training/", "instruments/detector/pretrained.py", "evaluation/distances/frame_features.py"),
     "peft": ("models/", "training/"),
-    "pyarrow": ("data/dataset/index.py", "data/ingest/table.py", "data/export/"),
+    "pyarrow": ("data/dataset/index.py", "data/ingest/logs/table.py", "data/export/"),
     "diffusers": ("models/", "training/"),
     "torch": ("models/", "instruments/", "training/", "evaluation/", "generation/", "api/", "cli/"),
     "tqdm": ("cli/",),

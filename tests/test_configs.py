@@ -15,10 +15,10 @@ from worldgen.files.config_files import load_config
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 CLASSES = {
     "gate": ("worldgen.generation.quality.gate", "GateConfig"),
-    "restyle": ("worldgen.generation.restyle.restyling", "RestyleConfig"),
+    "restyle": ("worldgen.generation.restyle.restyler", "RestyleConfig"),
     "generate": ("worldgen.generation.campaign.recipe", "Recipe"),
     "eval": ("worldgen.evaluation.gain.gain_config", "GainStudy"),
-    "ingest": ("worldgen.data.ingest.source_plan", "IngestConfig"),
+    "ingest": ("worldgen.data.ingest.ingest_config", "IngestConfig"),
     "train": ("worldgen.training.train_config", "TrainConfig"),
 }
 """Folder -> the module and class of its files. A new kind of run adds its line here."""

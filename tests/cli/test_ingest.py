@@ -8,7 +8,7 @@ from tests.data.drives import make_video, write_log
 from worldgen.cli.main import main
 from worldgen.core.errors import InputError
 from worldgen.data.dataset.index import DataSet
-from worldgen.data.ingest.source_plan import IngestConfig
+from worldgen.data.ingest.ingest_config import IngestConfig
 from worldgen.files.config_files import load_config
 
 SMALL = ["fps=10", "width_px=48", "height_px=32", "num_frames=8", "stride_frames=8", "split.rest=train"]

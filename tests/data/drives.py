@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from worldgen.core.clip import Clip
-from worldgen.data.video.reading import write_clip
+from worldgen.data.video.encoding import write_clip
 
 
 def picture(index: int, size: tuple[int, int] = (96, 64)) -> np.ndarray:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from worldgen.api.arguments import ConfigValues, path_text, wrong_type
 from worldgen.data.dataset.index import DataSet, build_index
+from worldgen.data.ingest.ingest_config import IngestConfig
 from worldgen.data.ingest.ingest_plan import plan_ingest
 from worldgen.data.ingest.ingest_writing import write_ingest
-from worldgen.data.ingest.ingest_config import IngestConfig
 from worldgen.files.config_files import config_yaml, read_config
 from worldgen.files.storage import join, write_bytes
 

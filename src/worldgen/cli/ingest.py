@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from worldgen.data.ingest.drives import IngestPlan
+    from worldgen.data.ingest.ingest_plan import IngestPlan
 
 EXAMPLES = """examples:
   worldgen ingest drives/ --check                               what would be written, and what is wrong
@@ -46,8 +46,9 @@ def run(args: argparse.Namespace) -> int:
     """Plan, report, and write unless ``--check`` is given. Returns 0, or 1 when a check finds an unusable source."""
     from worldgen.cli.progress import progress
     from worldgen.core.errors import InputError, Received
-    from worldgen.data.ingest.drives import plan_ingest, report
-    from worldgen.data.ingest.source_plan import IngestConfig
+    from worldgen.data.ingest.ingest_config import IngestConfig
+    from worldgen.data.ingest.ingest_plan import plan_ingest
+    from worldgen.data.ingest.ingest_report import ingest_report
     from worldgen.files.config_files import load_config
 
     overrides = list(args.overrides)
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("--out", Received("nothing"), "the folder or URL of the data set, or --check")
     config = load_config(IngestConfig, args.config, overrides)
     plan = plan_ingest(places, config, progress=progress)
-    record = report(plan)
+    record = ingest_report(plan)
     if args.check:
         _show(record, as_json=args.json)
         return 1 if plan.bad else 0
@@ -77,7 +78,7 @@ def _write(plan: IngestPlan, out: str) -> dict:
     """Write the shards under a progress bar, then the index; returns the data set's summary."""
     from worldgen.cli.progress import progress
     from worldgen.data.dataset.index import build_index
-    from worldgen.data.ingest.drives import write_ingest
+    from worldgen.data.ingest.ingest_writing import write_ingest
     from worldgen.files.config_files import config_yaml
     from worldgen.files.storage import join, write_bytes
 

@@ -13,7 +13,8 @@ from tests.data.samples import make_sample
 from worldgen.core.errors import InputError
 from worldgen.data.dataset import index
 from worldgen.data.dataset.index import DataSet, build_index
-from worldgen.data.dataset.shards import ShardWriter, encode_sample, read_shard
+from worldgen.data.dataset.sample_files import encode_sample
+from worldgen.data.dataset.shards import ShardWriter, read_shard
 
 SAMPLES = [
     make_sample("k0", 0), make_sample("k1", 1, split="val", drive="d1"), make_sample("k2", 2, full=False),

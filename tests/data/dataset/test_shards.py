@@ -17,14 +17,8 @@ from tests.data.samples import make_sample
 from worldgen.core.errors import InputError
 from worldgen.core.samples import Sample
 from worldgen.data.dataset import shards
-from worldgen.data.dataset.shards import (
-    ShardWriter,
-    decode_sample,
-    encode_sample,
-    read_members,
-    read_shard,
-    scan_shard,
-)
+from worldgen.data.dataset.sample_files import decode_sample, encode_sample
+from worldgen.data.dataset.shards import ShardWriter, read_members, read_shard, scan_shard
 from worldgen.data.video.encoding import encode_mp4
 from worldgen.data.video.reading import decode_mp4, read_clip
 

@@ -13,7 +13,8 @@ import pytest
 from tests.data.samples import make_clip, make_labels, make_sample
 from worldgen.core.errors import InputError
 from worldgen.data.dataset.index import DataSet, build_index
-from worldgen.data.dataset.shards import ShardWriter, encode_sample
+from worldgen.data.dataset.sample_files import encode_sample
+from worldgen.data.dataset.shards import ShardWriter
 from worldgen.data.dataset.summary import summarise
 from worldgen.data.dataset.validate import label_problems, validate
 

@@ -19,7 +19,8 @@ from worldgen.data.dataset.shards import ShardWriter
 from worldgen.data.export.coco import coco_video
 from worldgen.data.export.exporting import ExportConfig, export_data
 from worldgen.data.export.kitti import calibration, object_lines
-from worldgen.data.video.reading import decode_mp4, encode_mp4
+from worldgen.data.video.encoding import encode_mp4
+from worldgen.data.video.reading import decode_mp4
 
 
 @pytest.fixture

@@ -7,8 +7,10 @@ import pytest
 
 from worldgen.core.ego import EgoMotion, planar_poses
 from worldgen.core.errors import InputError
-from worldgen.data.ingest.align import clock_notes, frame_times_from_log, motion_from_log, resample
-from worldgen.data.ingest.ego_log import EgoLog, EgoLogConfig
+from worldgen.data.ingest.frame_grid import resample
+from worldgen.data.ingest.logs.clocks import clock_notes, frame_times_from_log
+from worldgen.data.ingest.logs.ego_log import EgoLog, EgoLogConfig
+from worldgen.data.ingest.logs.motion_from_log import motion_from_log
 
 FRAMES_S = np.arange(101) / 10  # ten seconds at 10 fps
 RATE, SPEED = 0.3, 6.0

@@ -15,9 +15,11 @@ from worldgen.core.errors import InputError
 from worldgen.data.dataset.index import DataSet, build_index
 from worldgen.data.dataset.shards import read_shard
 from worldgen.data.dataset.splits import SplitConfig
-from worldgen.data.ingest.drives import plan_ingest, report, write_ingest
-from worldgen.data.ingest.source_plan import IngestConfig
-from worldgen.data.ingest.sources import SourceConfig
+from worldgen.data.ingest.ingest_config import IngestConfig
+from worldgen.data.ingest.ingest_plan import plan_ingest
+from worldgen.data.ingest.ingest_report import ingest_report
+from worldgen.data.ingest.ingest_writing import write_ingest
+from worldgen.data.ingest.source_config import SourceConfig
 
 CONFIG = IngestConfig(
     fps=10.0, width_px=48, height_px=32, num_frames=8, stride_frames=4, samples_per_shard=4, crf=10,
@@ -115,7 +117,7 @@ def test_a_bad_video_stops_everything_before_a_byte_is_written(fleet, tmp_path, 
     assert not out.exists()
     plan = plan_ingest([str(fleet)], replace(CONFIG, on_bad_source="skip"))
     assert sum(count for _, count in write_ingest(plan, str(out))) == 6
-    assert [bad["source"] for bad in report(plan)["bad_sources"]] == ["b.mp4"]
+    assert [bad["source"] for bad in ingest_report(plan)["bad_sources"]] == ["b.mp4"]
 
 
 def test_damage_in_the_middle_is_found_by_decoding(fleet, tmp_path):
@@ -185,7 +187,7 @@ def test_report_is_complete_and_json_able(fleet):
     import json
 
     plan = plan_ingest([str(fleet)], CONFIG)
-    record = json.loads(json.dumps(report(plan)))
+    record = json.loads(json.dumps(ingest_report(plan)))
     first = record["sources"][0]
     assert (first["source"], first["windows"], first["log"]["speed"]) == ("a.mp4", 6, "column speed_kmh")
     assert record["windows_per_split"] == {"train": 6, "val": 4, "test": 0}

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from worldgen.core.errors import InputError
-from worldgen.data.ingest.ego_log import EgoLogConfig, read_ego_log, read_times
+from worldgen.data.ingest.logs.ego_log import EgoLogConfig, read_ego_log, read_times
 
 ROWS = {
     "time_ms": [0, 500, 1000],

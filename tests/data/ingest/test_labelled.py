@@ -11,7 +11,8 @@ from worldgen.core.labels import CLASSES
 from worldgen.data.dataset.index import DataSet, build_index
 from worldgen.data.dataset.shards import ShardWriter
 from worldgen.data.export.exporting import ExportConfig, export_data
-from worldgen.data.ingest.labelled import PictureSet, find_format, read_labelled
+from worldgen.data.ingest.labelled.labelled_samples import find_format, read_labelled
+from worldgen.data.ingest.labelled.picture_set import PictureSet
 
 FORMATS = ("coco", "kitti_tracking", "kitti", "yolo")
 

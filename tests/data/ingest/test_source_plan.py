@@ -9,9 +9,11 @@ import pytest
 from tests.data.drives import make_frames, make_variable_video, make_video, write_log
 from worldgen.core.errors import InputError
 from worldgen.data.ingest.annotations import LabelsConfig
-from worldgen.data.ingest.ego_log import EgoLogConfig
-from worldgen.data.ingest.source_plan import IngestConfig, plan_source
-from worldgen.data.ingest.sources import CameraConfig, SourceConfig, find_sources
+from worldgen.data.ingest.ingest_config import IngestConfig
+from worldgen.data.ingest.logs.ego_log import EgoLogConfig
+from worldgen.data.ingest.source_config import CameraConfig, SourceConfig
+from worldgen.data.ingest.source_plan import plan_source
+from worldgen.data.ingest.sources import find_sources
 
 CONFIG = IngestConfig(fps=10.0, width_px=48, height_px=32, num_frames=8, stride_frames=4)
 

@@ -7,8 +7,10 @@ import pytest
 
 from tests.data.drives import frame_number, make_frames, make_video, write_log
 from worldgen.core.errors import InputError
-from worldgen.data.ingest.ego_log import EgoLogConfig
-from worldgen.data.ingest.sources import CameraConfig, SourceConfig, find_sources, frame_info, iter_source_frames
+from worldgen.data.ingest.logs.ego_log import EgoLogConfig
+from worldgen.data.ingest.source_config import CameraConfig, SourceConfig
+from worldgen.data.ingest.source_frames import frame_info, iter_source_frames
+from worldgen.data.ingest.sources import find_sources
 
 
 @pytest.fixture(scope="module")

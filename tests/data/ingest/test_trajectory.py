@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from worldgen.core.ego import EgoMotion, planar_poses, se3_from_planar
-from worldgen.data.ingest.trajectory import (
+from worldgen.data.ingest.logs.trajectory import (
     VEHICLE_FROM_CAMERA,
     arc_at,
     course_yaw,

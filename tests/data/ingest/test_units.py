@@ -5,7 +5,7 @@ import math
 import pytest
 
 from worldgen.core.errors import InputError
-from worldgen.data.ingest.units import UNITS, parse_name, read_meanings
+from worldgen.data.ingest.logs.units import UNITS, parse_name, read_meanings
 
 
 @pytest.mark.parametrize(

@@ -12,18 +12,9 @@ import pytest
 
 from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError
-from worldgen.data.video.encoding import Mp4Writer
-from worldgen.data.video.reading import (
-    decode_mp4,
-    encode_mp4,
-    exact_rate,
-    iter_frames,
-    nearest_frames,
-    probe,
-    read_clip,
-    read_frames,
-    write_clip,
-)
+from worldgen.data.video.encoding import Mp4Writer, encode_mp4, exact_rate, write_clip
+from worldgen.data.video.probing import probe
+from worldgen.data.video.reading import decode_mp4, iter_frames, nearest_frames, read_clip, read_frames
 
 STEP = 12
 

@@ -15,7 +15,7 @@ from tests.data.view.html_page import HtmlPage
 from worldgen.core.errors import InputError
 from worldgen.data.dataset.index import DataSet, build_index
 from worldgen.data.dataset.shards import ShardWriter
-from worldgen.data.video.reading import probe
+from worldgen.data.video.probing import probe
 from worldgen.data.view.page import write_page
 from worldgen.data.view.page_templates import page_environment, spaced
 

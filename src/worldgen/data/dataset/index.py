@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 
 from worldgen.core.errors import InputError, Received
 from worldgen.core.samples import SPLITS, Sample
-from worldgen.data.dataset.shards import MEMBERS, canonical_json, decode_record, decode_sample, scan_shard
+from worldgen.data.dataset.sample_files import MEMBERS, canonical_json, decode_record, decode_sample
+from worldgen.data.dataset.shards import scan_shard
 from worldgen.files.storage import join, read_bytes, resolve, write_bytes
 from worldgen.files.system_errors import reported
 from worldgen.files.tar import TarEntry

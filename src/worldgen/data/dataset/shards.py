@@ -1,162 +1,24 @@
-"""Samples in WebDataset tar files: written atomically and bit for bit the same, read without trust."""
+"""Shards: samples in WebDataset tar files, written atomically and with reproducible bytes."""
 
 from __future__ import annotations
 
 import contextlib
 import io
-import json
 import re
 import tarfile
 from collections.abc import Iterator
 from types import TracebackType
 
-import numpy as np
-
-from worldgen.core.camera import Camera
-from worldgen.core.clip import Clip
-from worldgen.core.ego import EgoMotion
-from worldgen.core.errors import InputError, Received
-from worldgen.core.labels import Labels
-from worldgen.core.samples import SAMPLE_VERSION, Sample
-from worldgen.core.scenario import Scenario
-from worldgen.data.video.encoding import encode_mp4
-from worldgen.data.video.reading import decode_mp4
+from worldgen.core.errors import InputError
+from worldgen.core.samples import Sample
+from worldgen.data.dataset.sample_files import MEMBERS, decode_record, decode_sample, encode_sample
 from worldgen.files.storage import atomic_file, join, resolve
 from worldgen.files.system_errors import reported
 from worldgen.files.tar import TarEntry, entries
 
-MEMBERS = ("mp4", "json", "ego.npy", "labels.json")
-"""Extensions of a sample's files, in the order they are stored; the last two may be absent."""
-
 MAX_KEY_LENGTH = 80
 NAME = re.compile(r"(?P<key>[A-Za-z0-9_-]+)\.(?P<extension>.+)")
 SHARD_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
-
-
-def canonical_json(record: dict, what: str) -> bytes:
-    """UTF-8 JSON with sorted keys: equal records give equal bytes. Raises: InputError for NaN and foreign types."""
-    try:
-        return json.dumps(record, sort_keys=True, ensure_ascii=False, allow_nan=False).encode()
-    except (TypeError, ValueError) as error:
-        raise InputError(what, Received(str(error)), "finite numbers, text, lists and objects") from error
-
-
-def sample_record(sample: Sample) -> dict:
-    """What is known about a sample besides pixels, motion and labels, as JSON-able values (``KEY.json``)."""
-    return {
-        "sample_version": SAMPLE_VERSION, "key": sample.key, "caption": sample.caption, "drive": sample.drive,
-        "split": sample.split, "tags": list(sample.tags), "licence": sample.licence, "fps": sample.clip.fps,
-        "num_frames": len(sample.clip), "width_px": sample.clip.width_px, "height_px": sample.clip.height_px,
-        "camera": None if sample.camera is None else sample.camera.to_json(),
-        "scenario": None if sample.scenario is None else sample.scenario.to_json(),
-        "conditions_used": list(sample.conditions_used), "provenance": sample.provenance,
-        "scorecard": sample.scorecard, "has_ego": sample.ego is not None, "has_labels": sample.labels is not None,
-    }  # fmt: skip
-
-
-def encode_sample(sample: Sample, *, crf: int = 18) -> dict[str, bytes]:
-    """The sample's files by extension (see ``MEMBERS``). The same sample gives the same bytes."""
-    members = {
-        "mp4": encode_mp4(sample.clip, crf=crf),
-        "json": canonical_json(sample_record(sample), f"record of sample {sample.key}"),
-    }
-    if sample.ego is not None:
-        buffer = io.BytesIO()
-        np.save(buffer, sample.ego.to_array(), allow_pickle=False)
-        members["ego.npy"] = buffer.getvalue()
-    if sample.labels is not None:
-        members["labels.json"] = canonical_json(sample.labels.to_json(), f"labels of sample {sample.key}")
-    return members
-
-
-def decode_sample(members: dict[str, bytes]) -> Sample:
-    """The inverse of :func:`encode_sample`, up to the loss of video compression.
-
-    Raises: InputError for missing, damaged or disagreeing files, and for pickled arrays.
-    """
-    record = decode_record(members)
-    key = record["key"]
-    try:
-        clip = decode_mp4(_member(members, "mp4", key))
-    except InputError as error:
-        raise InputError(f"sample {key}: {error}") from error
-    fps = float(record["fps"])
-    if (len(clip), clip.width_px, clip.height_px) != (record["num_frames"], record["width_px"], record["height_px"]):
-        raise InputError(
-            f"video of sample {key}", (len(clip), clip.width_px, clip.height_px),
-            f"frames, width and height {(record['num_frames'], record['width_px'], record['height_px'])}",
-        )  # fmt: skip
-    if abs(clip.fps - fps) > 1e-6 * fps:
-        raise InputError(f"frame rate of sample {key}", clip.fps, f"{fps} as its record says")
-    ego = decode_ego(_member(members, "ego.npy", key), fps, key) if record["has_ego"] else None
-    labels = decode_labels(_member(members, "labels.json", key), key) if record["has_labels"] else None
-    return Sample(
-        key, Clip(clip.frames, fps), record["caption"], record["drive"], record["split"], ego,
-        None if record["camera"] is None else Camera.from_json(record["camera"]), labels,
-        None if record["scenario"] is None else Scenario.from_json(record["scenario"]),
-        tuple(record["tags"]), record["provenance"], record["licence"], record["scorecard"],
-        tuple(record["conditions_used"]),
-    )  # fmt: skip
-
-
-RECORD_TYPES: dict[str, type | tuple[type, ...]] = {
-    "key": str, "caption": str, "drive": str, "split": str, "tags": list, "licence": str, "fps": (int, float),
-    "num_frames": int, "width_px": int, "height_px": int, "camera": (dict, type(None)),
-    "scenario": (dict, type(None)), "conditions_used": list, "provenance": dict, "scorecard": dict,
-    "has_ego": bool, "has_labels": bool,
-}  # fmt: skip
-
-
-def decode_record(members: dict[str, bytes]) -> dict:
-    """``KEY.json`` parsed and checked: version and types of every field.
-
-    Raises: InputError naming the field.
-    """
-    data = _member(members, "json", "without a record")
-    try:
-        record = json.loads(data)
-    except ValueError as error:  # includes bytes that are not UTF-8
-        raise InputError("record of a sample", Received("no JSON"), "KEY.json") from error
-    if not isinstance(record, dict) or record.get("sample_version") != SAMPLE_VERSION:
-        version = record.get("sample_version") if isinstance(record, dict) else None
-        raise InputError("sample_version", version, str(SAMPLE_VERSION))
-    for name, kind in RECORD_TYPES.items():
-        if name not in record or not isinstance(record[name], kind):
-            raise InputError(f"field {name} of sample {record.get('key')}", record.get(name), "its own type")
-    return record
-
-
-def decode_ego(data: bytes, fps: float, key: str) -> EgoMotion:
-    """Ego motion from the bytes of a ``.npy`` file. Pickled arrays are refused."""
-    try:
-        rows = np.load(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, EOFError, OSError, MemoryError) as error:  # MemoryError: a header that lies about the shape
-        raise InputError(
-            f"ego motion of sample {key}", Received("no plain array"), "a .npy file without pickle"
-        ) from error
-    if not isinstance(rows, np.ndarray) or rows.dtype.kind != "f":
-        raise InputError(f"ego motion of sample {key}", Received("not an array of numbers"), "float32 (T, 2)")
-    return EgoMotion.from_array(rows, fps)
-
-
-def decode_labels(data: bytes, key: str) -> Labels:
-    """Labels from the bytes of ``KEY.labels.json``."""
-    try:
-        record = json.loads(data)
-    except ValueError as error:
-        raise InputError(f"labels of sample {key}", Received("no JSON"), "KEY.labels.json") from error
-    if not isinstance(record, dict):
-        raise InputError(f"labels of sample {key}", Received(type(record).__name__), "an object")
-    try:
-        return Labels.from_json(record)
-    except (KeyError, TypeError) as error:
-        raise InputError(f"labels of sample {key}", Received(f"{error}"), "the fields of labels_version 1") from error
-
-
-def _member(members: dict[str, bytes], extension: str, key: str) -> bytes:
-    if extension not in members:
-        raise InputError(f"sample {key}", Received(f"no {extension} file"), f"KEY.{extension}")
-    return members[extension]
 
 
 class ShardWriter:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -73,3 +74,8 @@ def _rest(drive: str, config: SplitConfig) -> str:
     if draw < train:
         return "train"
     return "val" if draw < train + val else "test"
+
+
+def drive_name(text: str) -> str:
+    """Any text as the name of a drive: runs of characters other than letters, digits, ``_`` and ``-`` become ``_``."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_") or "drive"

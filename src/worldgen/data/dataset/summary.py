@@ -9,7 +9,7 @@ import numpy as np
 from worldgen.core.labels import CLASSES
 from worldgen.core.samples import SPLITS
 from worldgen.data.dataset.index import DataSet
-from worldgen.data.dataset.shards import decode_ego, decode_labels
+from worldgen.data.dataset.sample_files import decode_ego, decode_labels
 
 
 def summarise(data: DataSet) -> dict:

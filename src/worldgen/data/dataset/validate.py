@@ -13,7 +13,8 @@ from worldgen.core.labels import Labels
 from worldgen.core.progress import ProgressReporter, no_progress
 from worldgen.core.samples import Sample
 from worldgen.data.dataset.index import COLUMNS, index_row, read_rows, read_summary, shard_urls
-from worldgen.data.dataset.shards import MEMBERS, decode_sample, read_members, scan_shard
+from worldgen.data.dataset.sample_files import MEMBERS, decode_sample
+from worldgen.data.dataset.shards import read_members, scan_shard
 from worldgen.files.storage import resolve
 
 EDGE_PX = 0.5

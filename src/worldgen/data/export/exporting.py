@@ -61,7 +61,9 @@ def export_data(
         raise InputError(
             f"data set {data.url}", Received(f"{len(chosen)} chosen samples, none with labels"), "labelled samples"
         )
-    samples: Iterator[Sample] = (_thinned(chosen.load(number), config.every) for number in progress(labelled, desc="samples"))
+    samples: Iterator[Sample] = (
+        _thinned(chosen.load(number), config.every) for number in progress(labelled, desc="samples")
+    )
     counts = FORMATS[config.format](samples, folder, config.suffix or DEFAULT_SUFFIX[config.format])
     return {
         "samples": len(labelled), "samples_without_labels": len(chosen) - len(labelled),

@@ -52,7 +52,7 @@ def write_yolo(samples: Iterable[Sample], folder: Path, suffix: str) -> dict[str
 
 def _data_yaml(splits: set[str]) -> str:
     """The file trainers start from; a split without samples is not named, so a trainer that needs it says so."""
-    lines = ["# Folders are relative to this file (no \"path\" entry: trainers would look for it elsewhere)."]
+    lines = ['# Folders are relative to this file (no "path" entry: trainers would look for it elsewhere).']
     lines += [f"{split}: images/{split}" for split in SPLITS if split in splits]
     lines += [
         f"nc: {len(CLASSES)}",

@@ -1,9 +1,8 @@
-"""Plans what a source gives: its clock, its camera, its labels, and the windows cut from it."""
+"""The plan of one source: its clock, ego motion, camera, labels, and the windows cut from it."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -12,70 +11,23 @@ from worldgen.core.camera import Camera
 from worldgen.core.ego import EgoMotion
 from worldgen.core.errors import InputError, Received
 from worldgen.core.labels import Labels
-from worldgen.data.dataset.splits import SplitConfig
-from worldgen.data.ingest import align
 from worldgen.data.ingest.annotations import annotated_labels, read_xywh_rows
 from worldgen.data.ingest.captions import TimedCaption, read_captions
-from worldgen.data.ingest.ego_log import EgoLog, EgoLogConfig, read_ego_log
-from worldgen.data.ingest.sources import NO_FILE, CameraConfig, ClipSource, SourceConfig, frame_info
+from worldgen.data.ingest.frame_grid import FrameGrid, resample
+from worldgen.data.ingest.ingest_config import IngestConfig
+from worldgen.data.ingest.logs.clocks import clock_notes, frame_times_from_log
+from worldgen.data.ingest.logs.ego_log import EgoLog, EgoLogConfig, read_ego_log
+from worldgen.data.ingest.logs.log_motion import LogMotion
+from worldgen.data.ingest.logs.motion_from_log import motion_from_log
+from worldgen.data.ingest.source_config import CameraConfig
+from worldgen.data.ingest.source_frames import frame_info
+from worldgen.data.ingest.sources import NO_FILE, ClipSource
 from worldgen.data.video.framing import Framing, framing
-from worldgen.data.video.reading import VideoInfo
+from worldgen.data.video.probing import VideoInfo
 
 UNEVEN_STEP, UNEVEN_SHARE = 1 / 3, 0.05
 """Steps between shown frames that are off by more than this part of a period are uneven; with more than this share of
 them the eye sees it."""
-
-
-@dataclass(frozen=True)
-class IngestConfig:
-    """What ``worldgen ingest`` makes of a folder.
-
-    fps, width_px, height_px, num_frames, stride_frames: the windows; sizes are even, strides count frames at ``fps``.
-    min_frames: a run too short for a window gives one shorter window of at least this many frames (None: none).
-    motion_at: where ego motion is measured. ``frames``: between the moments the shown frames were taken, so that motion
-    and pixels agree even where the source's rate is no multiple of ``fps``; ``ticks``: between even moments, smoother.
-    min_speed_mps: leave out windows whose known speed stays below. samples_per_shard: a drive longer than this takes
-    several shards. crf: H.264 quality. on_bad_source: ``stop``, or ``skip`` and record sources that cannot be read.
-    verify: ``decode`` every frame before anything is written, or trust the ``headers``.
-
-    defaults: of all sources. sources: path or pattern relative to the SOURCE folder -> what differs. exclude: patterns
-    to leave out. split: drives to train, val, test.
-    """
-
-    fps: float = 8.0
-    width_px: int = 224
-    height_px: int = 128
-    num_frames: int = 25
-    stride_frames: int = 25
-    min_frames: int | None = None
-    motion_at: Literal["frames", "ticks"] = "frames"
-    min_speed_mps: float = 0.0
-    samples_per_shard: int = 256
-    crf: int = 18
-    on_bad_source: Literal["stop", "skip"] = "stop"
-    verify: Literal["decode", "headers"] = "decode"
-    defaults: SourceConfig = field(default_factory=SourceConfig)
-    sources: dict[str, SourceConfig] = field(default_factory=dict)
-    exclude: tuple[str, ...] = ()
-    split: SplitConfig = field(default_factory=SplitConfig)
-
-    def __post_init__(self) -> None:
-        for name, low, high in (
-            ("width_px", 16, 8192),
-            ("height_px", 16, 8192),
-            ("num_frames", 1, 100_000),
-            ("stride_frames", 1, 100_000),
-            ("samples_per_shard", 1, 100_000),
-        ):
-            if not low <= getattr(self, name) <= high:
-                raise InputError(name, getattr(self, name), f"{low} to {high}")
-        if self.width_px % 2 or self.height_px % 2:
-            raise InputError("window size", (self.width_px, self.height_px), "even numbers of pixels (H.264 yuv420p)")
-        if self.min_frames is not None and not 1 <= self.min_frames <= self.num_frames:
-            raise InputError("min_frames", self.min_frames, f"1 to num_frames, {self.num_frames}")
-        for fps in (self.fps, self.defaults.fps, *(source.fps for source in self.sources.values())):
-            if fps is not None and not (math.isfinite(fps) and 0 < fps <= 240):
-                raise InputError("fps", fps, "above 0 and at most 240")
 
 
 @dataclass(frozen=True)
@@ -100,10 +52,10 @@ class SourcePlan:
     digest: str
     info: VideoInfo
     log: EgoLog | None
-    motion: align.LogMotion | None
+    motion: LogMotion | None
     motion_at: str
     frame_times_s: np.ndarray
-    grid: align.FrameGrid
+    grid: FrameGrid
     frame_of: Framing
     camera: Camera
     camera_given: bool
@@ -155,11 +107,11 @@ def plan_source(source: ClipSource, config: IngestConfig) -> SourcePlan:
     if source.kind == "images":
         # Unordered pictures: every one is a tick of its own, whatever rate is written on the sample.
         times_s = np.arange(info.num_frames) / fps
-        grid = align.resample(times_s, fps, None)
+        grid = resample(times_s, fps, None)
         windows = tuple(SourceWindow(i, 1) for i in range(info.num_frames))
     else:
         keeps_unknown = source.config.ego is not None and source.config.ego.outside == "unknown"
-        grid = align.resample(times_s, fps, None if keeps_unknown else motion)
+        grid = resample(times_s, fps, None if keeps_unknown else motion)
         windows = _cut(grid, config)
         notes += _rate_notes(info, times_s, grid)
     frame_of = source_framing(source, info, (config.width_px, config.height_px))
@@ -181,7 +133,7 @@ def plan_source(source: ClipSource, config: IngestConfig) -> SourcePlan:
     return replace(plan, windows=kept, notes=tuple(notes))
 
 
-def _clock(source: ClipSource, info: VideoInfo) -> tuple[EgoLog | None, align.LogMotion | None, np.ndarray, list[str]]:
+def _clock(source: ClipSource, info: VideoInfo) -> tuple[EgoLog | None, LogMotion | None, np.ndarray, list[str]]:
     """The log, the motion on the video's clock, the true frame times, and notes about the two clocks."""
     ego_config = source.config.ego or EgoLogConfig()
     if source.ego_path is None:
@@ -190,10 +142,10 @@ def _clock(source: ClipSource, info: VideoInfo) -> tuple[EgoLog | None, align.Lo
     log = read_ego_log(source.ego_path, ego_config)
     times_s, notes = info.times_s, []
     if ego_config.frame_times == "log":
-        times_s = align.frame_times_from_log(log, info.num_frames)
+        times_s = frame_times_from_log(log, info.num_frames)
         notes.append("frame times taken from the log")
-    motion = align.motion_from_log(log, ego_config, times_s)
-    return log, motion, times_s, notes + align.clock_notes(log, motion, times_s)
+    motion = motion_from_log(log, ego_config, times_s)
+    return log, motion, times_s, notes + clock_notes(log, motion, times_s)
 
 
 def source_framing(source: ClipSource, info: VideoInfo, size: tuple[int, int]) -> Framing:
@@ -210,13 +162,14 @@ def source_framing(source: ClipSource, info: VideoInfo, size: tuple[int, int]) -
     return replace(inner, x0_px=inner.x0_px + x0, y0_px=inner.y0_px + y0)
 
 
-def _cut(grid: align.FrameGrid, config: IngestConfig) -> tuple[SourceWindow, ...]:
+def _cut(grid: FrameGrid, config: IngestConfig) -> tuple[SourceWindow, ...]:
     windows = []
     for start, stop in grid.spans:
         length = stop - start
         if length >= config.num_frames:
             windows += [
-                SourceWindow(t, config.num_frames) for t in range(start, stop - config.num_frames + 1, config.stride_frames)
+                SourceWindow(t, config.num_frames)
+                for t in range(start, stop - config.num_frames + 1, config.stride_frames)
             ]
         elif config.min_frames is not None and length >= config.min_frames:
             windows.append(SourceWindow(start, length))
@@ -228,7 +181,7 @@ def _too_slow(plan: SourcePlan, window: SourceWindow, min_speed_mps: float) -> b
     return ego is not None and float(np.abs(ego.speed_mps).max()) < min_speed_mps
 
 
-def _rate_notes(info: VideoInfo, times_s: np.ndarray, grid: align.FrameGrid) -> list[str]:
+def _rate_notes(info: VideoInfo, times_s: np.ndarray, grid: FrameGrid) -> list[str]:
     notes = []
     if info.variable_rate:
         notes.append("variable frame rate: true frame times are used")

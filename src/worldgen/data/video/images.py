@@ -1,13 +1,18 @@
-"""Still pictures as files."""
+"""Image files: reading, writing, and folders of them in natural order."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from worldgen.core.errors import InputError
+
 IMAGE_SUFFIXES = (".jpg", ".png")
+"""Formats that are written."""
+READ_SUFFIXES = (".jpg", ".jpeg", ".png")
 JPEG_QUALITY = 95
 
 
@@ -24,3 +29,26 @@ def write_image(path: Path, picture: np.ndarray) -> None:
     """Write a picture into a folder that becomes visible as a whole; the suffix chooses the format."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(encode_image(picture, path.suffix))
+
+
+def read_image(path: Path) -> np.ndarray:
+    """An image file as ``(H, W, 3)`` uint8 RGB, upright by its EXIF tag.
+
+    Raises:
+        InputError: the file does not decode.
+    """
+    pixels = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR) if path.stat().st_size else None
+    if pixels is None:
+        raise InputError("picture", str(path), "a JPEG or PNG that decodes")
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+
+
+def image_files(folder: Path) -> tuple[Path, ...]:
+    """The image files in a folder (``READ_SUFFIXES``, not hidden), in natural order of their names."""
+    files = [p for p in folder.iterdir() if p.suffix.lower() in READ_SUFFIXES and not p.name.startswith(".")]
+    return tuple(sorted(files, key=lambda path: natural_order(path.name)))
+
+
+def natural_order(name: str) -> list[tuple[int, int, str]]:
+    """Sort key that compares numbers in names by value, so frame 9 comes before frame 10."""
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name)]

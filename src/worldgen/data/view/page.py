@@ -15,7 +15,7 @@ from worldgen.core.labels import CLASSES, Labels
 from worldgen.core.progress import ProgressReporter, no_progress
 from worldgen.core.samples import SPLITS, Sample
 from worldgen.data.dataset.index import DataSet
-from worldgen.data.dataset.shards import decode_sample
+from worldgen.data.dataset.sample_files import decode_sample
 from worldgen.data.video.images import encode_image
 from worldgen.data.view.page_templates import page_environment
 from worldgen.data.view.sheet import CLASS_COLOURS, contact_sheet

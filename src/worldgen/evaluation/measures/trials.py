@@ -28,8 +28,8 @@ from worldgen.simulation.balanced import balanced_scenario
 from worldgen.simulation.simulate import simulate
 
 if TYPE_CHECKING:
+    from worldgen.models.interface import SamplerOptions
     from worldgen.models.native.pipeline import WorldPipeline
-    from worldgen.models.native.rollout.rollout import SamplerOptions
 
 FIRST_SEED = 2_000_000
 """Scene seeds from here on belong to evaluation; training sets, of instruments too, stay below."""
@@ -153,8 +153,9 @@ def cache_keys(
     pipeline: WorldPipeline, trials: list[Trial], making: GenerationOptions, *, options: SamplerOptions | None = None
 ) -> list[str]:
     """Names of the stored clips: of weights, rollout method, trial, start and sampler options; not of the batch."""
+    from worldgen.models.interface import SamplerOptions
     from worldgen.models.native.loading import pipeline_hash
-    from worldgen.models.native.rollout.rollout import METHOD, SamplerOptions
+    from worldgen.models.native.rollout.rollout import METHOD
 
     weights = f"{pipeline_hash(pipeline)}-{METHOD}"
     sampler = json.dumps(asdict(options or SamplerOptions()), sort_keys=True)

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 
 from worldgen.core.errors import InputError, Received
-from worldgen.data.dataset.shards import canonical_json, read_members
+from worldgen.data.dataset.sample_files import canonical_json
+from worldgen.data.dataset.shards import read_members
 from worldgen.files.retry import Retry
 from worldgen.files.storage import join, read_bytes, resolve, write_bytes
 from worldgen.files.system_errors import reported
@@ -110,7 +111,7 @@ def write_record(job: Job, record: JobRecord) -> None:
     write_bytes(join(job.url, f"{job.name}.json"), canonical_json(record.to_json(), f"record of job {job.name}"))
 
 
-def finished_jobs(url: str, patience: Retry) -> Iterator[JobRecord]:
+def finished_jobs(url: str, retry: Retry) -> Iterator[JobRecord]:
     """Records of the jobs in a folder; one that cannot be read as a record counts as not there, and is told of."""
     fs, path = resolve(url)
 
@@ -119,16 +120,16 @@ def finished_jobs(url: str, patience: Retry) -> Iterator[JobRecord]:
             return sorted(fs.ls(path, detail=False)) if fs.exists(path) else []
 
     fs.invalidate_cache()
-    for name in patience(f"read {url}", names):
+    for name in retry(f"read {url}", names):
         base = name.rsplit("/", 1)[-1]
         if not base.endswith(".json") or base.startswith("."):
             continue
         where = join(url, base)
-        data = patience(f"read {where}", lambda where=where: read_bytes(where))
+        data = retry(f"read {where}", lambda where=where: read_bytes(where))
         try:
             yield JobRecord.from_json(json.loads(data))
         except (ValueError, InputError) as error:
-            patience.faults.append(f"{where} is made again: {error}")
+            retry.faults.append(f"{where} is made again: {error}")
 
 
 def verified_samples(url: str, record: JobRecord) -> list[tuple[str, dict[str, bytes]]] | None:

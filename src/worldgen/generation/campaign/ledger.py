@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 
 from worldgen.core.errors import InputError
-from worldgen.data.dataset.shards import canonical_json
+from worldgen.data.dataset.sample_files import canonical_json
 from worldgen.files.storage import join, read_bytes, write_bytes
 
 LEDGER_NAME = "ledger.json"

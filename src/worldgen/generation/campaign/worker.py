@@ -29,7 +29,7 @@ from worldgen.generation.campaign.job import AttemptRecord, Job, JobRecord, dige
 from worldgen.generation.campaign.recipe import Recipe
 from worldgen.generation.quality.gate import Gate, Verdict
 from worldgen.generation.quality.scorecard import Scorecard, Scorer
-from worldgen.models.native.rollout.rollout import SamplerOptions
+from worldgen.models.interface import SamplerOptions
 from worldgen.rendering.labelling import labels_of
 from worldgen.rendering.scene_conditions import scene_conditions
 

@@ -13,7 +13,7 @@ from worldgen.core.errors import InputError
 from worldgen.core.progress import ProgressReporter, no_progress
 from worldgen.core.seeds import stable_key
 from worldgen.data.dataset.index import DataSet
-from worldgen.data.dataset.shards import canonical_json
+from worldgen.data.dataset.sample_files import canonical_json
 from worldgen.data.view.page import PageSection, spread, write_page
 from worldgen.data.view.page_templates import page_environment
 from worldgen.files.retry import Retry

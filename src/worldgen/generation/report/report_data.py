@@ -10,7 +10,7 @@ import numpy as np
 
 from worldgen.core.labels import CLASSES
 from worldgen.data.dataset.index import DataSet
-from worldgen.data.dataset.shards import decode_ego, decode_labels, decode_record
+from worldgen.data.dataset.sample_files import decode_ego, decode_labels, decode_record
 from worldgen.data.view.page import spread
 from worldgen.files.retry import Retry
 from worldgen.files.storage import join, read_bytes, resolve

@@ -17,12 +17,13 @@ from worldgen.core.errors import InputError, Received
 from worldgen.core.progress import LogLine
 from worldgen.core.samples import Sample
 from worldgen.data.dataset.index import build_index
-from worldgen.data.dataset.shards import ShardWriter, canonical_json
+from worldgen.data.dataset.sample_files import canonical_json
+from worldgen.data.dataset.shards import ShardWriter
 from worldgen.files.lock import locked
 from worldgen.files.storage import join, read_bytes, resolve, sweep, write_bytes
-from worldgen.generation.quality.judging_instruments import fingerprints
+from worldgen.generation.quality.instrument_loading import fingerprints
 from worldgen.generation.report.report import REPORT_FOLDER, keep_report
-from worldgen.generation.restyle.restyling import RestyleConfig, Restyler
+from worldgen.generation.restyle.restyler import RestyleConfig, Restyler
 
 CONFIG_NAME, REPORT_NAME, JOBS = "restyle-config.json", "restyle.json", "jobs"
 REPORT_VERSION = 1

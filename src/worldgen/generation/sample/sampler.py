@@ -19,10 +19,10 @@ from worldgen.data.export.sample_folder import SampleFolder
 from worldgen.files.shipped import assets_dir
 from worldgen.generation.sample.background import SHIPPED, BackgroundPreparation, ModelFacts
 from worldgen.generation.sample.request import PreparedRequest, SampleRequest, prepare
+from worldgen.models.interface import SamplerOptions
 from worldgen.models.native.adapters import load_adapter
 from worldgen.models.native.loading import load_pipeline, pipeline_hash
 from worldgen.models.native.pipeline import WorldPipeline
-from worldgen.models.native.rollout.rollout import SamplerOptions
 
 META_VERSION = 1
 PACKAGES = ("torch", "diffusers", "transformers", "numpy", "av")

@@ -95,7 +95,7 @@ class FrameRenderer:
         return background
 
     def _wet_reflections(self, image: np.ndarray, background: np.ndarray, g_buffer: GBuffer) -> None:
-        """Add reflections to wet ground, in place; each ground pixel mirrors the image column above its contact line."""
+        """Add reflections to wet ground, in place; a ground pixel mirrors the image column above its contact line."""
         height, width = self.shape
         rows = np.arange(height, dtype=np.int32)[:, None]
         foot = np.maximum.accumulate(np.where(g_buffer.ground > 0, 0, rows), 0)

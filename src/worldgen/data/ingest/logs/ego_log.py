@@ -11,8 +11,8 @@ import numpy as np
 
 from worldgen.core.ego import MAX_SPEED_MPS, MAX_YAW_RATE_RADPS
 from worldgen.core.errors import InputError, Received
-from worldgen.data.ingest.table import Table, numbers, read_table
-from worldgen.data.ingest.units import ColumnMeaning, read_meanings
+from worldgen.data.ingest.logs.table import Table, numbers, read_table
+from worldgen.data.ingest.logs.units import ColumnMeaning, read_meanings
 
 MAX_WHEEL_RAD = math.radians(70)
 """Front wheels of road vehicles turn by about 45 degrees at most; beyond 70 the unit is wrong."""
@@ -25,7 +25,7 @@ class EgoLogConfig:
 
     path: the log, relative to the SOURCE folder; "none" to ingest without one; None for the file beside the video.
     format: ``table``, or ``kitti_poses`` (12 numbers a row: a 3x4 camera-to-first-camera matrix in metres, row i is
-    frame i). columns: column in the file -> ``quantity_unit`` or "ignore" (names in ``data/ingest/units.py``).
+    frame i). columns: column in the file -> ``quantity_unit`` or "ignore" (names in ``data/ingest/logs/units.py``).
 
     wheelbase_m, steering_ratio (turn of the hand wheel per turn of the front wheels), steering_max_rad (what 1.0 of a
     ``_unit`` column means), steering_positive: for the bicycle model. yaw_positive: side of positive yaw and yaw rate.
@@ -94,6 +94,11 @@ class EgoLog:
 
     def __len__(self) -> int:
         return len(next(iter(self.series.values())))
+
+    @property
+    def name(self) -> str:
+        """File name of the log, for messages."""
+        return self.path.replace("\\", "/").rsplit("/", 1)[-1]
 
 
 def read_ego_log(path: str | Path, config: EgoLogConfig | None = None) -> EgoLog:
@@ -206,7 +211,9 @@ def _to_conventions(table: Table, config: EgoLogConfig, meanings: dict[str, Colu
             raise InputError(f"ego log {table.path.name}", Received(f"only one of {pair[0]} and {pair[1]}"), "both")
 
 
-def _front_wheel_rad(table: Table, name: str, meaning: ColumnMeaning, config: EgoLogConfig, values: np.ndarray) -> np.ndarray:
+def _front_wheel_rad(
+    table: Table, name: str, meaning: ColumnMeaning, config: EgoLogConfig, values: np.ndarray
+) -> np.ndarray:
     if config.wheelbase_m is None:
         raise InputError(
             f"ego log {table.path.name}, column {name}",

@@ -1,110 +1,29 @@
-"""Real clips and logs to shards: plan first, check, then write drive by drive; a rerun continues."""
+"""Writes the shards of an ingest plan drive by drive; a second run skips what is finished."""
 
 from __future__ import annotations
 
 import itertools
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 
 import numpy as np
 
 import worldgen
 from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError, Received
-from worldgen.core.progress import ProgressReporter, no_progress
-from worldgen.core.samples import SPLITS, Sample
+from worldgen.core.samples import Sample
 from worldgen.core.seeds import stable_key
-from worldgen.data.dataset.shards import ShardWriter, encode_sample, scan_shard
-from worldgen.data.dataset.splits import split_drives
+from worldgen.data.dataset.sample_files import encode_sample
+from worldgen.data.dataset.shards import ShardWriter, scan_shard
 from worldgen.data.ingest.captions import caption_at, manoeuvre_of, template_caption
-from worldgen.data.ingest.source_plan import IngestConfig, SourcePlan, SourceWindow, plan_source
-from worldgen.data.ingest.sources import find_sources, iter_source_frames
+from worldgen.data.ingest.ingest_plan import IngestPlan, ShardPlan
+from worldgen.data.ingest.ingest_report import ingest_report
+from worldgen.data.ingest.source_frames import iter_source_frames
+from worldgen.data.ingest.source_plan import SourcePlan, SourceWindow
 from worldgen.files.storage import join, resolve, write_bytes
-
-INGEST_VERSION = 1
-"""Part of every shard's fingerprint: raise it when the same input gives other samples."""
 
 REPORT_NAME = "ingest.json"
 FINGERPRINT = "shard_fingerprint"
-
-
-@dataclass(frozen=True, eq=False)
-class ShardPlan:
-    """One tar to write. name without suffix; windows in order; fingerprint of everything that shapes its content."""
-
-    name: str
-    drive: str
-    split: str
-    windows: tuple[tuple[SourcePlan, SourceWindow], ...]
-    fingerprint: str
-
-
-@dataclass(frozen=True, eq=False)
-class IngestPlan:
-    """What an ingest will do. bad: sources that cannot be used, with the reason. splits: drive -> split."""
-
-    config: IngestConfig
-    sources: tuple[SourcePlan, ...]
-    bad: tuple[tuple[str, str], ...]
-    splits: dict[str, str]
-    shards: tuple[ShardPlan, ...]
-
-    @property
-    def num_windows(self) -> int:
-        return sum(len(shard.windows) for shard in self.shards)
-
-
-def plan_ingest(
-    places: list[str], config: IngestConfig, *, progress: ProgressReporter = no_progress
-) -> IngestPlan:
-    """Find, read and check all sources under ``places``; nothing is written.
-
-    progress: shows how many sources are read. Sources that cannot be read are gathered
-    in ``bad``.
-
-    Raises InputError when places, config entries or splits are wrong.
-    """
-    found = find_sources(list(places), dict(config.sources), config.defaults, tuple(config.exclude))
-    plans, bad = [], []
-    for source in progress(found, desc="read sources"):
-        try:
-            plan = plan_source(source, config)
-            if config.verify == "decode":
-                _decode_all(plan)
-            plans.append(plan)
-        except InputError as error:
-            bad.append((source.name, str(error)))
-    splits = split_drives([source.drive for source in found], config.split)
-    return IngestPlan(config, tuple(plans), tuple(bad), splits, _shards(plans, splits, config))
-
-
-def _decode_all(plan: SourcePlan) -> None:
-    count = sum(1 for _ in iter_source_frames(plan.source))
-    if count != plan.info.num_frames:
-        raise InputError(
-            f"video {plan.source.name}",
-            Received(f"{count} frames that decode of {plan.info.num_frames}"),
-            "a whole file",
-        )
-
-
-def _shards(plans: list[SourcePlan], splits: dict[str, str], config: IngestConfig) -> tuple[ShardPlan, ...]:
-    shards = []
-    for drive in sorted({plan.source.drive for plan in plans}):
-        windows = [(plan, window) for plan in plans if plan.source.drive == drive for window in plan.windows]
-        for number, start in enumerate(range(0, len(windows), config.samples_per_shard)):
-            part = tuple(windows[start : start + config.samples_per_shard])
-            name = f"{drive}-{number:04d}"
-            shards.append(ShardPlan(name, drive, splits[drive], part, _fingerprint(part, splits[drive], config)))
-    return tuple(shards)
-
-
-def _fingerprint(windows: tuple[tuple[SourcePlan, SourceWindow], ...], split: str, config: IngestConfig) -> str:
-    shape = (config.width_px, config.height_px, config.crf, config.motion_at)
-    sources = {plan.source.name: (plan.digest, plan.grid.fps, asdict(plan.source.config)) for plan, _ in windows}
-    spans = [(plan.source.name, window.start_tick, window.num_frames) for plan, window in windows]
-    return stable_key(INGEST_VERSION, split, shape, json.dumps(sources, sort_keys=True), spans)
 
 
 def sample_key(plan: SourcePlan, window: SourceWindow) -> str:
@@ -144,7 +63,7 @@ def write_ingest(plan: IngestPlan, url: str) -> Iterator[tuple[str, int]]:
                     writer.write_members(sample.key, encode_sample(sample, crf=plan.config.crf))
                     yield shard.name, 1
         _remove_stale(url, drive, {shard.name for shard in plan.shards})
-    write_bytes(join(url, REPORT_NAME), json.dumps(report(plan), indent=1).encode())
+    write_bytes(join(url, REPORT_NAME), json.dumps(ingest_report(plan), indent=1).encode())
 
 
 def _is_done(url: str, shard: ShardPlan) -> bool:
@@ -219,40 +138,3 @@ def _sample(plan: SourcePlan, window: SourceWindow, clip: Clip, shard: ShardPlan
         tags=tags if manoeuvre is None else (*tags, manoeuvre), provenance=provenance,
         licence=source.config.licence or "unknown",
     )  # fmt: skip
-
-
-def report(plan: IngestPlan) -> dict:
-    """Everything ``--check`` says, JSON-able."""
-    counts = dict.fromkeys(SPLITS, 0)
-    for shard in plan.shards:
-        counts[shard.split] += len(shard.windows)
-    notes = [f"no drive in the {split} split" for split in SPLITS if split not in plan.splits.values()]
-    return {
-        "sources": [_source_report(p, plan.splits[p.source.drive]) for p in plan.sources],
-        "bad_sources": [{"source": name, "reason": reason} for name, reason in plan.bad],
-        "windows": plan.num_windows, "windows_per_split": counts, "shards": len(plan.shards), "notes": notes,
-    }  # fmt: skip
-
-
-def _source_report(plan: SourcePlan, split: str) -> dict:
-    grid, info = plan.grid, plan.info
-    out = {
-        "source": plan.source.name, "kind": plan.source.kind, "drive": plan.source.drive, "split": split,
-        "licence": plan.source.config.licence or "unknown", "frames": info.num_frames, "fps": round(info.fps, 4),
-        "variable_rate": info.variable_rate, "width_px": info.width_px, "height_px": info.height_px,
-        "target_fps": grid.fps, "windows": len(plan.windows), "ticks": len(grid.used),
-        "usable_share": round(float(grid.used.mean()), 4), "frame_error_ms": round(1000 * grid.error_s, 1),
-        "camera": "given" if plan.camera_given else f"assumed ({plan.camera.fov_deg:.0f} degrees after cropping)",
-        "labels": None if plan.labels is None else len(plan.labels), "captions": len(plan.captions), "log": None,
-        "notes": list(plan.notes),
-    }  # fmt: skip
-    if plan.log is not None and plan.motion is not None:
-        out["log"] = {
-            "file": plan.source.ego_path.name, "rows": len(plan.log), "columns": plan.log.columns,
-            "unused": list(plan.log.unused), "speed": plan.motion.speed_from, "yaw_rate": plan.motion.yaw_rate_from,
-            "start_s": round(float(plan.motion.times_s[0]), 4), "end_s": round(float(plan.motion.times_s[-1]), 4),
-            "valid_s": [round(v, 4) for v in plan.motion.valid_s],
-            "windows_with_motion": sum(plan.ego(window) is not None for window in plan.windows),
-            "gaps": [[round(a, 3), round(b, 3)] for a, b in plan.motion.gaps()],
-        }  # fmt: skip
-    return out

@@ -1,0 +1,34 @@
+"""COCO detection files as drives of labelled pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from worldgen.core.errors import InputError
+from worldgen.core.samples import SPLITS
+from worldgen.data.ingest.annotations import read_coco
+from worldgen.data.ingest.labelled.picture_set import LabelledDrive, PictureSet, Row, drive_of
+from worldgen.data.video.images import natural_order
+
+
+def coco_files(folder: Path) -> list[Path]:
+    files = sorted(
+        [*folder.glob("annotations/*.json"), *folder.glob("*.coco.json"), *folder.glob("_annotations*.json")]
+    )
+    return [path for path in files if path.stat().st_size]
+
+
+def coco_drives(folder: Path, config: PictureSet) -> Iterator[LabelledDrive]:
+    for path in coco_files(folder):
+        split = path.stem if path.stem in SPLITS else "train"
+        drives: dict[str, list[tuple[Path, tuple[Row, ...]]]] = {}
+        for image in read_coco(path, config.classes):
+            places = (folder / image.file_name, path.parent / image.file_name, folder / "images" / image.file_name)
+            file = next((place for place in places if place.is_file()), None)
+            if file is None:
+                raise InputError(f"COCO file {path.name}, image", image.file_name, "a picture that exists")
+            drives.setdefault(drive_of(image.file_name), []).append((file, image.boxes))
+        for name, items in sorted(drives.items()):
+            items.sort(key=lambda item: natural_order(str(item[0])))
+            yield LabelledDrive(name, tuple(f for f, _ in items), tuple(rows for _, rows in items), split)

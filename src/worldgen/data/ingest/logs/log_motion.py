@@ -1,0 +1,77 @@
+"""Ego motion on the clock of a video, between the rows of a log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from worldgen.core.ego import EgoMotion, ego_from_planar_poses
+from worldgen.data.ingest.logs.trajectory import (
+    arc_at,
+    integral_at,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class LogMotion:
+    """How the car moved, on the video's clock.
+
+    times_s: ``(M,)`` increasing. speed_mps, yaw_rate_radps: ``(M,)`` rates at those times, or None where poses tell.
+    poses: ``(M, 3)`` x_m, y_m, yaw_rad, or None. speed_from, yaw_rate_from: what each was taken from, in words.
+    max_gap_s: longest step between rows that is bridged. valid_s: (start, stop) outside of which nothing is known.
+    """
+
+    times_s: np.ndarray
+    speed_mps: np.ndarray | None
+    yaw_rate_radps: np.ndarray | None
+    poses: np.ndarray | None
+    speed_from: str
+    yaw_rate_from: str
+    max_gap_s: float
+    valid_s: tuple[float, float]
+
+    def gaps(self) -> list[tuple[float, float]]:
+        """Spans (s) between neighbouring rows that are further apart than ``max_gap_s``."""
+        wide = np.flatnonzero(np.diff(self.times_s) > self.max_gap_s)
+        return [(float(self.times_s[i]), float(self.times_s[i + 1])) for i in wide]
+
+    def covers(self, query_s: np.ndarray) -> np.ndarray:
+        """Whether each time ``(Q,)`` lies in the log's span and not inside a gap, ``(Q,)`` bool."""
+        # Stamps are rounded to micro- or milliseconds, so the ends get a millisecond of grace.
+        inside = (query_s >= self.valid_s[0] - 1e-3) & (query_s <= self.valid_s[1] + 1e-3)
+        for start_s, stop_s in self.gaps():
+            inside &= ~((query_s > start_s + 1e-3) & (query_s < stop_s - 1e-3))
+        return inside
+
+    def covers_span(self, start_s: float, stop_s: float) -> bool:
+        """Whether every moment of a span is known."""
+        ends = bool(self.covers(np.array([start_s, stop_s])).all())
+        return ends and not any(a < stop_s - 1e-3 and b > start_s + 1e-3 for a, b in self.gaps())
+
+    def ego(self, times_s: np.ndarray, fps: float, *, before_s: float) -> EgoMotion:
+        """Ego motion of frames taken at ``times_s`` ``(T,)`` and shown at ``fps``; their span must be covered.
+
+        Row i carries the way from frame i-1 to frame i in one period of ``fps``, so poses made from it are where the
+        frames were taken, even when those are not evenly spaced. before_s: time of the frame before the first, for row
+        0; where the log does not reach it, row 0 is the value at the first frame (rates) or row 1 (poses).
+        """
+        has_before = self.covers_span(before_s, float(times_s[0]))
+        query_s = np.concatenate([[before_s], times_s]) if has_before else np.asarray(times_s)
+        query_s = np.clip(query_s, self.times_s[0], self.times_s[-1])
+        speed = yaw_rate = None
+        if self.poses is not None:
+            at = arc_at(self.times_s, self.poses, query_s)
+            by_pose = ego_from_planar_poses(at, fps, first=(0.0, 0.0) if len(at) == 1 else None)
+            speed, yaw_rate = by_pose.speed_mps, by_pose.yaw_rate_radps
+        if self.speed_mps is not None:
+            speed = self._means(self.speed_mps, query_s, fps)
+        if self.yaw_rate_radps is not None:
+            yaw_rate = self._means(self.yaw_rate_radps, query_s, fps)
+        first = 1 if has_before else 0
+        return EgoMotion(speed[first:], yaw_rate[first:], fps)
+
+    def _means(self, values: np.ndarray, query_s: np.ndarray, fps: float) -> np.ndarray:
+        """What was gained over the step before each query, times ``fps``; the first query gets the value there."""
+        steps = np.diff(integral_at(self.times_s, values, query_s)) * fps
+        return np.concatenate([[np.interp(query_s[0], self.times_s, values)], steps])
