@@ -12,11 +12,11 @@ from worldgen.core.errors import InputError
 from worldgen.core.layout_channels import LAYOUT_CHANNELS
 from worldgen.core.manoeuvres import manoeuvre_motion
 from worldgen.core.samples import Conditions
+from worldgen.models.interface import SamplerOptions
 from worldgen.models.native.codec import decode_video, encode_video
 from worldgen.models.native.pipeline import WorldPipeline, fit_layout
 from worldgen.models.native.pixels import clips_from_video, video_from_clips
 from worldgen.models.native.rollout.noise import chunk_noise
-from worldgen.models.native.rollout.rollout import SamplerOptions
 from worldgen.models.native.sizes import SIZES, build_pipeline, build_transformer
 
 WIDTH, HEIGHT, FRAMES, FPS = 48, 32, 5, 8.0

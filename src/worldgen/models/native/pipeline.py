@@ -13,13 +13,14 @@ from transformers import DistilBertModel, PreTrainedTokenizerFast
 from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError, Received
 from worldgen.core.samples import Conditions
+from worldgen.models.interface import SamplerOptions
 from worldgen.models.native.codec import SPATIAL_FACTOR, PatchCodec, encode_video
 from worldgen.models.native.conditions import ClipConditions, ConditionBatch, batch_conditions
 from worldgen.models.native.networks import WorldNetworks
 from worldgen.models.native.pixels import clips_from_video, video_from_clips
 from worldgen.models.native.rollout.grain import Grain
 from worldgen.models.native.rollout.noise import seeded_noise
-from worldgen.models.native.rollout.rollout import Rollout, SamplerOptions, chunks
+from worldgen.models.native.rollout.rollout import Rollout, chunks
 from worldgen.models.native.text import text_states
 from worldgen.models.native.transformer import LAYOUT_FACTOR, WorldTransformer
 

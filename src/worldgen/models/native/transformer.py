@@ -7,7 +7,7 @@ output is a correction, in standard deviations, of the best linear guess that th
 world stands still while the camera moves. The correction has three parts: what is added, how much of the guess is dropped, and how
 strongly each picture of the layout comes through (``models.native.history.layout_pictures``): base colours, for example, times the
 light that falls on them. Diffusion time is per frame: known frames have t = 0 (Chen et al. 2024, arXiv:2407.01392), so context,
-continuation and free generation are one path. docs/experiments.md lists what else was tried.
+continuation and free generation are one path. docs/design/experiments.md lists what else was tried.
 """
 
 from __future__ import annotations

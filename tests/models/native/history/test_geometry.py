@@ -8,12 +8,13 @@ import torch
 import torch.nn.functional as F
 
 from tests.models.build import conditions
+from worldgen.models.interface import SamplerOptions
 from worldgen.models.native.conditions import ConditionBatch
 from worldgen.models.native.history.geometry import ClipGeometry, carried, inverse_depth_by_flow
 from worldgen.models.native.history.reprojection import degraded_histories, reproject
 from worldgen.models.native.history.warp import Surfaces, assumed_depth, camera_rays, move_pictures, pose_between
 from worldgen.models.native.rollout.noise import seeded_noise
-from worldgen.models.native.rollout.rollout import KEYFRAME_INTERVAL, Rollout, SamplerOptions
+from worldgen.models.native.rollout.rollout import KEYFRAME_INTERVAL, Rollout
 from worldgen.models.native.sizes import build_pipeline
 
 ROWS, COLUMNS = 8, 12

@@ -6,17 +6,12 @@ import torch
 
 from tests.models.build import conditions, noisy_weights
 from worldgen.core.layout_channels import MOTION_CHANNELS
+from worldgen.models.interface import SamplerOptions
 from worldgen.models.native.codec import encode_images
 from worldgen.models.native.history.object_coverage import object_coverage
 from worldgen.models.native.history.reprojection import degraded_histories, reproject
 from worldgen.models.native.rollout.noise import seeded_noise
-from worldgen.models.native.rollout.rollout import (
-    KEYFRAME_CONFIDENCE,
-    KEYFRAME_INTERVAL,
-    OBJECT_CONFIDENCE,
-    Rollout,
-    SamplerOptions,
-)
+from worldgen.models.native.rollout.rollout import KEYFRAME_CONFIDENCE, KEYFRAME_INTERVAL, OBJECT_CONFIDENCE, Rollout
 from worldgen.models.native.sizes import build_pipeline
 
 ROWS, COLUMNS = 4, 6

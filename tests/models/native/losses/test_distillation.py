@@ -13,6 +13,7 @@ from torch import nn
 
 from tests.models.build import conditions, noisy_weights
 from worldgen.core.errors import InputError
+from worldgen.models.interface import SamplerOptions
 from worldgen.models.native.flow_matching import FlowMatching
 from worldgen.models.native.losses.distillation import (
     StudentOptions,
@@ -25,7 +26,7 @@ from worldgen.models.native.losses.distillation import (
 )
 from worldgen.models.native.losses.flow import Examples, FlowOptions, NetworkInputs
 from worldgen.models.native.rollout.noise import seeded_noise
-from worldgen.models.native.rollout.rollout import Rollout, SamplerOptions
+from worldgen.models.native.rollout.rollout import Rollout
 from worldgen.models.native.sizes import LATENT_CHANNELS, build_pipeline
 from worldgen.models.native.text import text_states
 

@@ -7,6 +7,7 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 
 from tests.models.build import conditions, noisy_weights
+from worldgen.models.interface import SamplerOptions
 from worldgen.models.native.codec import LATENT_CHANNELS
 from worldgen.models.native.losses.flow import (
     VALIDATION_TIMES,
@@ -15,7 +16,7 @@ from worldgen.models.native.losses.flow import (
     validation_losses,
     world_loss,
 )  # fmt: skip
-from worldgen.models.native.rollout.rollout import SamplerOptions, shifted_sigmas
+from worldgen.models.native.rollout.rollout import shifted_sigmas
 from worldgen.models.native.sizes import build_pipeline
 
 

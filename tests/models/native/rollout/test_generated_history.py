@@ -14,6 +14,7 @@ from worldgen.core.clip import Clip
 from worldgen.core.ego import EgoMotion
 from worldgen.core.layout_channels import LAYOUT_CHANNELS
 from worldgen.core.samples import Conditions
+from worldgen.models.interface import SamplerOptions
 from worldgen.models.native.codec import decode_video, encode_video
 from worldgen.models.native.conditions import ConditionBatch
 from worldgen.models.native.history.reprojection import reproject
@@ -21,7 +22,7 @@ from worldgen.models.native.losses.flow import Examples
 from worldgen.models.native.pixels import video_from_clips
 from worldgen.models.native.rollout.generated_history import CONTEXT_FRAMES, generated_history, with_generated_history
 from worldgen.models.native.rollout.noise import drawn_noise, seeded_noise
-from worldgen.models.native.rollout.rollout import Rollout, SamplerOptions
+from worldgen.models.native.rollout.rollout import Rollout
 from worldgen.models.native.sizes import build_pipeline
 
 ROWS, COLUMNS, FRAMES, SEED = 4, 6, 5, 7

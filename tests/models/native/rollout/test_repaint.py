@@ -9,11 +9,12 @@ import torch
 from tests.models.build import noisy_weights
 from tests.models.native.test_pipeline import FPS, FRAMES, request, some_clip
 from worldgen.core.errors import InputError
+from worldgen.models.interface import SamplerOptions
 from worldgen.models.native.codec import decode_video, encode_video
 from worldgen.models.native.pixels import clips_from_video, video_from_clips
 from worldgen.models.native.rollout.noise import seeded_noise
 from worldgen.models.native.rollout.repaint import restyle_clips
-from worldgen.models.native.rollout.rollout import PartialNoise, Rollout, SamplerOptions, shifted_sigmas
+from worldgen.models.native.rollout.rollout import PartialNoise, Rollout, shifted_sigmas
 from worldgen.models.native.sizes import build_pipeline
 
 FAST = SamplerOptions(steps=2)

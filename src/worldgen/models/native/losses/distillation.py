@@ -16,6 +16,7 @@ from itertools import pairwise
 import torch
 
 from worldgen.core.errors import InputError
+from worldgen.models.interface import SamplerOptions
 from worldgen.models.native.conditions import ConditionBatch
 from worldgen.models.native.losses.flow import (
     Examples,
@@ -28,7 +29,7 @@ from worldgen.models.native.losses.flow import (
     velocity_loss,
 )
 from worldgen.models.native.networks import WorldNetworks
-from worldgen.models.native.rollout.rollout import SamplerOptions, guided, shifted_sigmas
+from worldgen.models.native.rollout.rollout import guided, shifted_sigmas
 
 Velocity = Callable[[torch.Tensor, float], torch.Tensor]
 """Velocity of noisy latents ``(B, C, F, h, w)`` at a noise level."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import torch
 
+from worldgen.models.interface import SamplerOptions
 from worldgen.models.native.losses.flow import Examples
 from worldgen.models.native.networks import WorldNetworks
 from worldgen.models.native.rollout.noise import NoiseSource, drawn_noise
-from worldgen.models.native.rollout.rollout import Rollout, SamplerOptions
+from worldgen.models.native.rollout.rollout import Rollout
 
 CONTEXT_FRAMES = 2
 """Recorded frames that a clip without a layout begins with: the depth of its scene is estimated from two frames at least."""

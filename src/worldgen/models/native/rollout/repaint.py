@@ -15,10 +15,11 @@ import torch
 from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError, Received
 from worldgen.core.samples import Conditions
+from worldgen.models.interface import SamplerOptions
 from worldgen.models.native.codec import encode_video
 from worldgen.models.native.pixels import clips_from_video, video_from_clips
 from worldgen.models.native.rollout.noise import seeded_noise
-from worldgen.models.native.rollout.rollout import PartialNoise, Rollout, SamplerOptions, chunks
+from worldgen.models.native.rollout.rollout import PartialNoise, Rollout, chunks
 from worldgen.models.native.text import text_states
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ Sampling, restyling and training share this code: a history that training genera
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 
-from worldgen.core.errors import InputError
+from worldgen.models.interface import SamplerOptions
 from worldgen.models.native.codec import decode_video
 from worldgen.models.native.conditions import ConditionBatch
 from worldgen.models.native.history.geometry import ClipGeometry
@@ -20,8 +20,6 @@ from worldgen.models.native.networks import WorldNetworks
 from worldgen.models.native.rollout.colour_drift import ColourDriftCorrection
 from worldgen.models.native.rollout.noise import NoiseSource
 from worldgen.models.native.transformer import EncodedLayout
-
-GUIDABLE = ("text", "ego", "layout")
 
 METHOD = 10
 """Raised whenever the same weights and seeds give other pixels than before; part of the names of stored clips."""
@@ -34,38 +32,11 @@ OBJECT_CONFIDENCE = 0.75
 """Factor on the visibility of reprojected frames where a layout shows a labelled object. Limbs of people and riders move as no
 reprojection can, and the layout says where they are: at a lower visibility the network repaints more of them. Ground and walls keep
 their visibility: what is repainted from frame to frame flickers, and flicker reads as speed (``benchmarks/rollouts.py`` has other
-factors; docs/experiments.md)."""
+factors; docs/design/experiments.md)."""
 
 KEYFRAME_CONFIDENCE = 0.5
 """Factor on the visibility of the frame that becomes the next keyframe, where there is a layout: blur and stains that it keeps stay
 for ``KEYFRAME_INTERVAL`` frames. With this factor on every frame, clips would flicker."""
-
-
-@dataclass(frozen=True)
-class SamplerOptions:
-    """How a rollout is sampled.
-
-    steps: network evaluations per chunk. chunk: frames generated together. guidance: condition -> strength; 1 is plain
-    conditional sampling, larger values push away from the prediction without that condition
-    (Ho & Salimans 2022, arXiv:2207.12598, eq. 6, one term per condition). shift: moves steps to high noise (> 1).
-    Raises InputError for values out of range.
-    """
-
-    steps: int = 1
-    chunk: int = 1
-    guidance: dict[str, float] = field(default_factory=dict)
-    shift: float = 2.0
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.steps <= 1000:
-            raise InputError("sampling steps", self.steps, "1 to 1000")
-        if not 1 <= self.chunk <= 64:
-            raise InputError("frames per chunk", self.chunk, "1 to 64")
-        for name, value in self.guidance.items():
-            if name not in GUIDABLE:
-                raise InputError("guidance of condition", name, "one of " + ", ".join(GUIDABLE))
-            if not 0 <= value <= 50:
-                raise InputError(f"guidance strength of {name}", value, "0 to 50")
 
 
 @dataclass(frozen=True, eq=False)
