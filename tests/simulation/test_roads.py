@@ -13,7 +13,9 @@ from worldgen.core.manoeuvres import MANOEUVRES
 from worldgen.core.scenario import ROADS, Scenario
 from worldgen.core.scene import LINE_STYLES, STATIC_KINDS, SURFACES, Scene, Static
 from worldgen.simulation.road.curve import Curve
-from worldgen.simulation.road.roads import RoadNeeds, draw_plan, turn_extent_m
+from worldgen.simulation.road.junctions import turn_extent_m
+from worldgen.simulation.road.road_needs import RoadNeeds
+from worldgen.simulation.road.roads import draw_plan
 from worldgen.simulation.simulate import simulate
 
 DRIVES = [(road, name) for road in ROADS for name in MANOEUVRES if not (road == "highway" and name.startswith("turn"))]

@@ -37,7 +37,7 @@ LABELS = {
 MOTOR_KINDS = ("car", "van", "truck", "bus", "motorcycle")
 WALKING_KINDS = ("pedestrian", "child")
 
-EGO_FRONT_M, EGO_REAR_M, EGO_HALF_WIDTH_M, EGO_HEIGHT_M = 1.9, 2.7, 0.93, 1.5
+EGO_FRONT_M, EGO_REAR_M, EGO_HALF_WIDTH_M = 1.9, 2.7, 0.93
 """Body of the ego car around the camera, which sits behind the windscreen."""
 
 DOOR_M = 0.9
@@ -65,7 +65,7 @@ class Track:
     """One agent over the N steps of the simulation: x_m, y_m, yaw_rad, speed_mps ``(N,)``, world frame.
 
     Optional arrays ``(N,)``: braking, indicator, door_open, signal_state, lean_rad. lift_m: height of its foot above
-    the ground. essential: whether the scene is wrong without it (asked for, or part of an event). stop_for: whether
+    the ground, a number or ``(N,)``. essential: whether the scene is wrong without it (asked for, or part of an event). stop_for: whether
     drivers yield to it, from step ``noticed_from_step`` on.
     """
 
@@ -81,7 +81,7 @@ class Track:
     door_open: np.ndarray | None = None
     signal_state: np.ndarray | None = None
     lean_rad: np.ndarray | None = None
-    lift_m: float = 0.0
+    lift_m: np.ndarray | float = 0.0
     lights_on: bool | None = None
     reflective: bool = True
     role: str = ""

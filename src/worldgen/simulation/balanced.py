@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import TypeVar
 
 import numpy as np
 
@@ -24,6 +25,8 @@ REQUESTS = (
     ("animal", "crossing"), ("animal", "right"),
 )  # fmt: skip
 
+Item = TypeVar("Item")
+
 _GRID = tuple(itertools.product(WEATHERS, LIGHTS))
 _DRIVES = tuple(
     (road, name)
@@ -31,7 +34,7 @@ _DRIVES = tuple(
     for _ in range(3 if name.startswith(("turn", "lane")) else 1)  # hardly any event comes with these
     if not (road == "highway" and name.startswith("turn"))
 )
-_SLOTS = (*EVENTS, *[None] * round(len(EVENTS) * PLAIN_SHARE / (1 - PLAIN_SHARE)))
+_SLOTS: tuple[str | None, ...] = (*EVENTS, *[None] * round(len(EVENTS) * PLAIN_SHARE / (1 - PLAIN_SHARE)))
 
 
 def balanced_scenario(index: int, seed: int = 0, *, duration_s: float = 4.0) -> Scenario:
@@ -58,12 +61,7 @@ def balanced_scenario(index: int, seed: int = 0, *, duration_s: float = 4.0) -> 
     return Scenario(weather, light, road, manoeuvre, (), (name,), duration_s)
 
 
-def draw_scenario(rng: np.random.Generator) -> Scenario:
-    """One random scenario, every kind about equally likely."""
-    return balanced_scenario(int(rng.integers(1 << 40)), int(rng.integers(1 << 31)))
-
-
-def _nth(items: tuple, index: int, what: str, seed: int) -> object:
+def _nth(items: tuple[Item, ...], index: int, what: str, seed: int) -> Item:
     """The item at an index of a list that is shuffled anew on every pass."""
     turn, place = divmod(index, len(items))
     return items[int(numpy_rng("balanced", what, seed, turn).permutation(len(items))[place])]

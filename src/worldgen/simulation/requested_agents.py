@@ -84,7 +84,7 @@ def exit_road_builder(builder: SceneBuilder) -> SceneBuilder:
 
     Shares the tracks; the exit road is the main one, with the junction behind.
     """
-    plan, junction = builder.plan, builder.plan.junction
+    plan, junction = builder.plan, builder.plan.present_junction
     left = builder.ego.manoeuvre == "turn_left"
     cross_line, main_line = (
         (junction.line, plan.line.reversed_at(junction.s_m))
@@ -168,7 +168,7 @@ def _on_walk(builder: SceneBuilder, kind: str, place: str, i: int) -> Track:
 
 def _off_cross_road(builder: SceneBuilder, s_m: float, velocity_mps: float) -> float:
     """A start from which the whole walk stays before or beyond the cross road."""
-    junction = builder.plan.junction
+    junction = builder.plan.present_junction
     reach = junction.half_m + junction.corner_m + 0.8
     span = sorted((0.0, velocity_mps * builder.duration_s))
     if s_m + span[1] < junction.s_m - reach or s_m + span[0] > junction.s_m + reach:
@@ -211,7 +211,7 @@ def _crossing(builder: SceneBuilder, kind: str, i: int, *, hidden: bool) -> Trac
 
 def _junction_crossing(builder: SceneBuilder, s_m: float, i: int) -> float:
     """The zebra of the junction that lies ahead of where the ego ends, or the place itself."""
-    junction = builder.plan.junction
+    junction = builder.plan.present_junction
     for at in (junction.s_m - junction.crossing_m, junction.s_m + junction.crossing_m):
         if at > builder.nominal_s_m[-1] + EGO_FRONT_M + 2.5 or builder.ego.manoeuvre.startswith("turn"):
             return at - 1.0 + 0.7 * (i % 4) + 3.2 * (i // 4)

@@ -183,7 +183,7 @@ def clear_place_m(builder: SceneBuilder, s_m: float, side: int, length_m: float)
 
 def _through(builder: SceneBuilder, kind: str, i: int) -> Track:
     """On the cross road of the junction, passing before the ego gets there."""
-    junction = builder.plan.junction
+    junction = builder.plan.present_junction
     direction = 1 if (i + int(builder.rng.integers(2))) % 2 else -1
     offset = junction.section.forward_offset_m(0) if direction > 0 else junction.section.backward_offset_m(0)
     speed = builder.uniform(5.0, 8.5)

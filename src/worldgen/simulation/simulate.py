@@ -18,7 +18,8 @@ from worldgen.simulation.atmosphere import draw_atmosphere, friction
 from worldgen.simulation.checks.audit import SimulatedBodies, event_faults, record, request_faults, without_overlaps
 from worldgen.simulation.events import EVENTS, Event, PlayedEvent
 from worldgen.simulation.requested_agents import place_requests, requested_kinds, requested_road_features
-from worldgen.simulation.road.roads import SPEED_RANGE_MPS, RoadNeeds, draw_plan
+from worldgen.simulation.road.road_needs import RoadNeeds
+from worldgen.simulation.road.roads import SPEED_RANGE_MPS, draw_plan
 from worldgen.simulation.road.surface import build_road
 from worldgen.simulation.scene_builder import SceneBuilder
 from worldgen.simulation.street.furnishing import furnish_street

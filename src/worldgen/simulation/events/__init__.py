@@ -1,4 +1,4 @@
-"""Library of rare events: plain functions over a scene under construction."""
+"""Rare events: each is a function that adds its actors to a scene under construction and returns a `PlayedEvent`."""
 
 from __future__ import annotations
 

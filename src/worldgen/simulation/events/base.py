@@ -13,8 +13,6 @@ from worldgen.simulation.actors import EGO_FRONT_M, Track
 from worldgen.simulation.scene_builder import ActorMotion, SceneBuilder
 from worldgen.simulation.street.pedestrians import cross
 
-STREETS = ("urban", "suburban", "intersection", "construction")
-ANY_ROAD = ROADS
 NIGHTS = ("night_unlit", "night_lit")
 STRAIGHT_ON = ("keep", "accelerate", "brake", "stop")
 NOT_TURNING = (*STRAIGHT_ON, "lane_left", "lane_right")
@@ -43,7 +41,7 @@ class Event:
     definition: str
     ttc_range_s: tuple[float, float]
     play: Callable[[SceneBuilder], PlayedEvent]
-    roads: tuple[str, ...] = ANY_ROAD
+    roads: tuple[str, ...] = ROADS
     weathers: tuple[str, ...] = WEATHERS
     lights: tuple[str, ...] = LIGHTS
     manoeuvres: tuple[str, ...] = STRAIGHT_ON

@@ -83,7 +83,7 @@ def stalled_car_on_lane(builder: SceneBuilder) -> PlayedEvent:
 def construction_taper_with_cones(builder: SceneBuilder) -> PlayedEvent:
     """A line of cones closes the ego's lane ahead."""
     cones = []
-    for i, (s, d) in enumerate(cone_places(builder, builder.plan.closure)[:18]):
+    for i, (s, d) in enumerate(cone_places(builder, builder.plan.present_closure)[:18]):
         cones.append(builder.standing("traffic_cone", s, d, part=f"cone{i + 1}"))
     offsets = [abs(float(builder.ego.path.project(c.x_m[:1], c.y_m[:1])[1][0])) for c in cones]
     near = next(
@@ -120,7 +120,7 @@ def _crosses_junction(
     builder: SceneBuilder, kind: str, part: str, speed_mps: float, late_s: float
 ) -> tuple[Track, float]:
     """A vehicle straight through on the cross road that meets the ego's line."""
-    junction = builder.plan.junction
+    junction = builder.plan.present_junction
     direction = int(builder.rng.choice((-1, 1)))
     offset = junction.section.forward_offset_m(0) if direction > 0 else junction.section.backward_offset_m(0)
     lane_x = junction.s_m - offset  # offsets are to the left of the cross road, towards smaller s
@@ -155,7 +155,7 @@ def red_light_runner(builder: SceneBuilder) -> PlayedEvent:
 
 def left_turn_across_path(builder: SceneBuilder) -> PlayedEvent:
     """An oncoming vehicle turns left across the ego's way."""
-    junction, section = builder.plan.junction, builder.plan.section
+    junction, section = builder.plan.present_junction, builder.plan.section
     lane_d = section.backward_offset_m(0)
     radius = builder.uniform(6.0, 7.5)
     exit_s = junction.s_m - junction.section.backward_offset_m(junction.section.backward - 1)
@@ -182,7 +182,7 @@ def left_turn_across_path(builder: SceneBuilder) -> PlayedEvent:
 
 def failure_to_yield_from_side_road(builder: SceneBuilder) -> PlayedEvent:
     """A vehicle from the side road on the right turns into the ego's lane without yielding."""
-    junction = builder.plan.junction
+    junction = builder.plan.present_junction
     lane = junction.section.forward_offset_m(junction.section.forward - 1)
     enter_s, radius = junction.s_m - lane, builder.uniform(6.5, 8.0)
     own = builder.plan.ego_offset_m

@@ -124,7 +124,11 @@ def pedestrian_on_crossing(builder: SceneBuilder) -> PlayedEvent:
     plan = builder.plan
     side = _side(builder)
     speed = builder.uniform(*WALK_MPS["pedestrian"])
-    s = plan.crossing_s_m if plan.crossing_s_m is not None else plan.junction.s_m - plan.junction.crossing_m
+    s = (
+        plan.crossing_s_m
+        if plan.crossing_s_m is not None
+        else plan.present_junction.s_m - plan.present_junction.crossing_m
+    )
     meet = builder.reaches_at(s)
     walk, _ = side_edges(builder, side)
     far, _ = side_edges(builder, -side)
@@ -246,7 +250,7 @@ def dog_runs_out(builder: SceneBuilder) -> PlayedEvent:
 
 def lane_closure_worker(builder: SceneBuilder) -> PlayedEvent:
     """A road worker steps from the closed lane into the edge of the ego's."""
-    closure = builder.plan.closure
+    closure = builder.plan.present_closure
     meet = meeting_time(builder, 0.7, 0.98)
     side = -1 if closure.from_right else 1
     d0 = closure.offset_m + side * 0.2

@@ -53,7 +53,9 @@ class Curve:
         """``(P,)`` 1/m, left positive."""
         return np.gradient(self.heading_rad, self.s_m)
 
-    def world(self, s_m: np.ndarray, d_m: np.ndarray | float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def world(
+        self, s_m: np.ndarray | float, d_m: np.ndarray | float = 0.0
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """World x, y (m) and heading (rad) at (s, d); arrays broadcast."""
         s = np.asarray(s_m, float)
         heading = np.interp(s, self.s_m, self.heading_rad)

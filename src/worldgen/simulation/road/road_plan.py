@@ -150,6 +150,18 @@ class RoadPlan:
         return float(self.line.s_m[0])
 
     @property
+    def present_junction(self) -> Junction:
+        """The junction, for callers that asked for a road with one."""
+        assert self.junction is not None, self.kind
+        return self.junction
+
+    @property
+    def present_closure(self) -> Closure:
+        """The closed lane, for callers that asked for a road with one."""
+        assert self.closure is not None, self.kind
+        return self.closure
+
+    @property
     def closure_blocks_ego(self) -> bool:
         """Whether the works close the lane in which the ego starts."""
         return self.closure is not None and abs(self.closure.offset_m - self.ego_offset_m) < 1.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from worldgen.core.scene import Static
@@ -9,20 +11,34 @@ from worldgen.simulation.road.road_plan import RoadPlan
 from worldgen.simulation.scene_builder import SceneBuilder
 
 
-def keep_off(builder: SceneBuilder, rows: list[tuple], main_count: int) -> tuple[Static, ...]:
+class StaticPlacement(NamedTuple):
+    """A static object in coordinates of the road: position, yaw from the road's heading, length, width and height.
+
+    on_closed_ground: it may stand on ground that road works have closed.
+    """
+
+    kind: str
+    s_m: float
+    d_m: float
+    yaw_rad: float
+    size_m: tuple[float, float, float]
+    style: int
+    on_closed_ground: bool = False
+
+
+def keep_off(builder: SceneBuilder, rows: list[StaticPlacement], main_count: int) -> tuple[Static, ...]:
     """Drops what would stand on a road, in a driveway or in an actor's way, and makes statics of the rest.
 
     The first ``main_count`` rows belong to the main road, the others to the cross road.
     """
     plan = builder.plan
-    kinds = [r[0] for r in rows]
-    s, d, yaw = (np.array([r[k] for r in rows]) for k in (1, 2, 3))
-    size = np.array([r[4] for r in rows])
-    fixed = np.array([r[6] for r in rows])
+    s, d, yaw = (np.array(column) for column in zip(*((r.s_m, r.d_m, r.yaw_rad) for r in rows), strict=True))
+    size = np.array([r.size_m for r in rows])
+    on_closed_ground = np.array([r.on_closed_ground for r in rows])
     x, y, heading = plan.line.world(s, d)
     yaw = yaw + heading
     # Trees overhang with their crown; only the trunk must keep off.
-    foot = np.where(np.array([k == "tree" for k in kinds])[:, None], 0.4, size[:, :2] / 2)
+    foot = np.where(np.array([r.kind == "tree" for r in rows])[:, None], 0.4, size[:, :2] / 2)
     keep = np.ones(len(rows), bool)
     section = plan.section
     corner_s, corner_d = plan.line.project(*_corners(x, y, yaw, foot))
@@ -31,21 +47,21 @@ def keep_off(builder: SceneBuilder, rows: list[tuple], main_count: int) -> tuple
         inner = section.inner_shoulder_m
         inside &= (corner_d < inner) | (corner_d > section.median_m - inner)
     inside &= (corner_s > plan.start_m) & (corner_s < plan.end_m)
-    keep &= ~inside.any(1) | fixed
+    keep &= ~inside.any(1) | on_closed_ground
     if plan.junction is not None:
         own_walk = np.arange(len(rows)) >= main_count
-        keep &= ~_on_cross_road(plan, _corners(x, y, yaw, foot), own_walk) | fixed
+        keep &= ~_on_cross_road(plan, _corners(x, y, yaw, foot), own_walk) | on_closed_ground
     for at, side in plan.driveways:
         keep &= ~((np.abs(s - at) < 2.2 + size[:, 0] / 2) & (d * side > 0) & (np.abs(d) < 30.0))
     keep &= ~_in_the_way(builder, x, y, yaw, foot)
     z = plan.line.height(s)
     return tuple(
         Static(
-            kinds[i],
+            rows[i].kind,
             (float(x[i]), float(y[i]), float(z[i])),
             float(yaw[i]),
-            tuple(float(v) for v in rows[i][4]),
-            rows[i][5],
+            rows[i].size_m,
+            rows[i].style,
         )
         for i in np.flatnonzero(keep)
     )
@@ -61,7 +77,7 @@ def _corners(x: np.ndarray, y: np.ndarray, yaw: np.ndarray, half: np.ndarray) ->
 
 def _on_cross_road(plan: RoadPlan, corners: tuple[np.ndarray, np.ndarray], own_walk: np.ndarray) -> np.ndarray:
     """Whether a footprint lies on the cross road, its rounded corners, or (not its own things) its sidewalks."""
-    junction = plan.junction
+    junction = plan.present_junction
     section = junction.section
     _, d = junction.line.project(*corners)
     right = np.where(own_walk, section.right_edge_m + 0.02, section.right_outer_m - 0.3)[:, None]

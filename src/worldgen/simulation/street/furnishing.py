@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from worldgen.simulation.actors import EGO_FRONT_M, SIZE_M
+from worldgen.simulation.actors import EGO_FRONT_M, SIZE_M, Track
 from worldgen.simulation.road.road_plan import Closure, Junction
 from worldgen.simulation.scene_builder import ActorMotion, SceneBuilder
 from worldgen.simulation.street.pedestrians import bystanders, cross
@@ -122,7 +122,9 @@ def bay_offset_m(builder: SceneBuilder, side: int, half_width_m: float = 0.9) ->
     return edge + side * max(half_width_m + 0.25, section.shoulder_m - half_width_m)
 
 
-def park(builder: SceneBuilder, kind: str, s_m: float, side: int, *, part: str = "", variant: str | None = None):
+def park(
+    builder: SceneBuilder, kind: str, s_m: float, side: int, *, part: str = "", variant: str | None = None
+) -> Track:
     """A vehicle parked on a side, facing the way traffic goes there."""
     track = builder.standing(kind, s_m, 0.0, part=part, variant=variant)
     offset = bay_offset_m(builder, side, track.half_width_m)

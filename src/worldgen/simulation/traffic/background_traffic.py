@@ -25,7 +25,11 @@ KIND_SHARE = {
 
 @dataclass(eq=False)
 class BackgroundTraffic:
-    """Background vehicles as columns ``(V,)``: state, destination lane offset, body, driver, and their tracks."""
+    """V background vehicles: state, body, driver model and tracks. Arrays are ``(V,)``.
+
+    s_m, d_m, v_mps: position along and across the road, and speed. direction: 1 with the ego, -1 oncoming. lane_m:
+    offset of the lane that a vehicle is in or changes to. desired_mps, headway_s: parameters of the driver model.
+    """
 
     s_m: np.ndarray
     d_m: np.ndarray
@@ -38,9 +42,17 @@ class BackgroundTraffic:
     headway_s: np.ndarray
     tracks: list[Track]
 
+    @classmethod
+    def of(cls, rows: list[tuple[float, ...]], tracks: list[Track]) -> BackgroundTraffic:
+        """rows: for each vehicle the fields in their order, without tracks."""
+        s, d, v, direction, lane, half_length, half_width, desired, headway = (
+            column.copy() for column in np.array(rows, float).reshape(-1, 9).T
+        )
+        return cls(s, d, v, direction, lane, half_length, half_width, desired, headway, tracks)
+
 
 def draw_kind(builder: SceneBuilder, base: str) -> str | None:
-    """A kind of vehicle by its share on this road, among those the background may hold."""
+    """A kind of vehicle, drawn by its share on this road among the kinds that the background may hold; None without any."""
     shares = [(k, w) for k, w in KIND_SHARE.get(base, KIND_SHARE["urban"]) if builder.allowed(k)]
     if not shares:
         return None
@@ -49,9 +61,10 @@ def draw_kind(builder: SceneBuilder, base: str) -> str | None:
 
 
 def populate(builder: SceneBuilder) -> BackgroundTraffic:
-    """Draws the background vehicles, lane by lane, where nothing else starts."""
+    """Draws background vehicles lane by lane, at places where nothing else starts."""
     plan, rng = builder.plan, builder.rng
-    rows, tracks = [], []
+    rows: list[tuple[float, ...]] = []
+    tracks: list[Track] = []
     bodies = np.array([(t.x_m[0], t.y_m[0], t.half_length_m, t.half_width_m) for t in builder.tracks]).reshape(-1, 4).T
     starts = np.stack([*plan.line.project(bodies[0], bodies[1]), bodies[2], bodies[3]])
     low, high = SPACING_M[plan.kind]
@@ -85,13 +98,12 @@ def populate(builder: SceneBuilder) -> BackgroundTraffic:
                 )
                 tracks.append(Track(kind, variant, size, *(np.zeros(0),) * 4, style=int(rng.integers(1 << 31))))
             s += size[0] / 2 + max(rng.gamma(3.0, lane_spacing / 3.0), 4.0 + 0.8 * speed)
-    columns = np.array(rows, float).reshape(-1, 9).T
-    return BackgroundTraffic(*(c.copy() for c in columns), tracks)
+    return BackgroundTraffic.of(rows, tracks)
 
 
 def no_traffic() -> BackgroundTraffic:
     """An empty road."""
-    return BackgroundTraffic(*(np.zeros(0) for _ in range(9)), [])
+    return BackgroundTraffic.of([], [])
 
 
 def _first_place(builder: SceneBuilder, own: bool, direction: int, spacing_m: float) -> float:
@@ -120,7 +132,7 @@ def _start_speed(builder: SceneBuilder, offset: float, direction: int, own: bool
 def _is_free(
     builder: SceneBuilder, starts: np.ndarray, s: float, d: float, *, half_length: float, direction: int
 ) -> bool:
-    """Whether a vehicle may start here: no actor, ego, reserved box, works or junction in the way."""
+    """Whether a vehicle may start here: no actor, ego, reserved box, road works or junction is in the way."""
     ts, td, reach, wide = starts
     if ((np.abs(td - d) < 2.0 + wide) & (np.abs(ts - s) < half_length + reach + 7.0)).any():
         return False
@@ -135,7 +147,7 @@ def _is_free(
 
 
 def _near_ego(builder: SceneBuilder, s: float, d: float, half_length: float) -> bool:
-    """Whether a place is taken by the ego, or needed by it for its lane change."""
+    """Whether the ego stands there, or needs the place for its lane change."""
     plan = builder.plan
     if abs(d - plan.ego_offset_m) < 2.2 and -EGO_REAR_M - 8.0 - half_length < s < EGO_FRONT_M + 4.0 + half_length:
         return True
@@ -144,7 +156,7 @@ def _near_ego(builder: SceneBuilder, s: float, d: float, half_length: float) -> 
 
 
 def _off_limits(plan: RoadPlan, s: float, d: float, *, half_length: float, direction: int, manoeuvre: str) -> bool:
-    """Whether a place lies in the works or in the junction, or in the way of a left turn."""
+    """Whether a place lies in the road works or in the junction, or would block the ego's left turn."""
     closure, junction = plan.closure, plan.junction
     if closure is not None and direction > 0 and abs(d - closure.offset_m) < 2.6 and s > closure.taper_start_m - 25.0:
         return True

@@ -19,7 +19,11 @@ LANE_CHANGE_S = 3.2
 
 @dataclass(eq=False)
 class TrafficRun:
-    """What came out: ego way, speed and acceleration ``(N,)``; traffic s, d, speed, acceleration ``(N, V)``."""
+    """Result of a drive over N steps with V background vehicles.
+
+    ego_s_m, ego_v_mps, ego_a_mps2: ``(N,)`` of the ego along its path. s_m, d_m, v_mps, a_mps2: ``(N, V)`` of the
+    background vehicles along the road.
+    """
 
     ego_s_m: np.ndarray
     ego_v_mps: np.ndarray
@@ -32,7 +36,10 @@ class TrafficRun:
 
 @dataclass(eq=False)
 class ObstacleColumns:
-    """Everything a fleet vehicle can run into, as columns: fleet first, then ego, then scripted actors."""
+    """Everything that a background vehicle can run into, ``(W,)`` each: background vehicles, the ego, scripted actors.
+
+    vs_mps: velocity along the road, negative against its direction.
+    """
 
     s_m: np.ndarray
     d_m: np.ndarray
@@ -42,9 +49,9 @@ class ObstacleColumns:
 
 
 def drive(builder: SceneBuilder, traffic: BackgroundTraffic) -> TrafficRun:
-    """Steps ego and fleet through the clip together; scripted actors move as written."""
+    """Simulates ego and background traffic step by step; scripted actors keep their motion. Changes ``traffic``."""
     steps, dt, count = builder.steps, builder.dt_s, len(traffic.tracks)
-    driver, watch = EgoDriver(builder.ego, dt), EgoPerception(builder)
+    driver, perception = EgoDriver(builder.ego, dt), EgoPerception(builder)
     road = Obstacles.of(builder, builder.plan.line)
     path_s = builder.ego.path.s_m
     ego_road = np.stack(builder.plan.line.project(builder.ego.path.xy_m[:, 0], builder.ego.path.xy_m[:, 1]), 1)
@@ -60,7 +67,7 @@ def drive(builder: SceneBuilder, traffic: BackgroundTraffic) -> TrafficRun:
         out.s_m[k], out.d_m[k], out.v_mps[k], out.a_mps2[k] = traffic.s_m, traffic.d_m, traffic.v_mps, acceleration
         if k + 1 == steps:
             break
-        allowed = watch.allowed_mps2(k, driver.s_m, driver.v)
+        allowed = perception.allowed_mps2(k, driver.s_m, driver.v)
         if count:
             allowed = min(allowed, _behind_traffic(traffic, ego_s, ego_d, driver.v))
             others = _others(traffic, road, k, (ego_s, ego_d, driver.v))
@@ -91,7 +98,7 @@ def _others(traffic: BackgroundTraffic, road: Obstacles, k: int, ego: tuple[floa
 
 
 def _gaps(traffic: BackgroundTraffic, others: ObstacleColumns, lane_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Gap and closing speed ``(V, W)`` to everything ahead that overlaps each vehicle's lane offset."""
+    """Gap and closing speed ``(V, W)`` to everything ahead in the lane at each vehicle's offset ``lane_m``."""
     ahead = traffic.direction[:, None] * (others.s_m[None] - traffic.s_m[:, None])
     near = np.abs(others.d_m[None] - lane_m[:, None]) < traffic.half_width_m[:, None] + others.half_d_m[None] + 0.35
     gap = ahead - traffic.half_length_m[:, None] - others.half_s_m[None]
@@ -100,8 +107,9 @@ def _gaps(traffic: BackgroundTraffic, others: ObstacleColumns, lane_m: np.ndarra
 
 
 def _follow(traffic: BackgroundTraffic, others: ObstacleColumns, builder: SceneBuilder, k: int) -> np.ndarray:
+    """Acceleration (m/s2) ``(V,)``: IDM behind the nearest leader in the present and the target lane."""
     rows = np.arange(len(traffic.s_m))
-    out = None
+    out = np.full(len(rows), np.inf)
     changing = np.abs(traffic.lane_m - traffic.d_m).max() > 0.05
     for lane in (traffic.d_m, traffic.lane_m)[: 1 + changing]:
         gap, closing = _gaps(traffic, others, lane)
@@ -109,8 +117,8 @@ def _follow(traffic: BackgroundTraffic, others: ObstacleColumns, builder: SceneB
         a = idm_acceleration(
             traffic.v_mps, traffic.desired_mps, gap[rows, leader], closing[rows, leader], headway_s=traffic.headway_s
         )
-        out = a if out is None else np.minimum(out, a)
-    # A protected left turn: who comes towards the ego waits at the line.
+        out = np.minimum(out, a)
+    # While the ego turns left, oncoming vehicles wait at the stop line.
     waits = np.full(len(rows), builder.main_stops) | ((traffic.direction < 0) & (builder.ego.manoeuvre == "turn_left"))
     if waits.any() and builder.plan.junction is not None:
         junction = builder.plan.junction
@@ -136,7 +144,7 @@ def _behind_traffic(traffic: BackgroundTraffic, ego_s: float, ego_d: float, v: f
 def _change_lanes(
     builder: SceneBuilder, traffic: BackgroundTraffic, others: ObstacleColumns, phase: np.ndarray, start: np.ndarray
 ) -> None:
-    """Lets vehicles with the ego's direction change lanes where MOBIL says it pays and is safe; in place."""
+    """Starts lane changes of vehicles in the ego's direction where MOBIL finds an incentive and no danger; in place."""
     section = builder.plan.section
     rows = np.arange(len(traffic.s_m))
     gap, closing = _gaps(traffic, others, traffic.d_m)
@@ -172,7 +180,7 @@ def _change_lanes(
 def _new_follower(
     traffic: BackgroundTraffic, others: ObstacleColumns, target: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Acceleration of whoever would follow in the target lane, now and then; and whether someone is alongside."""
+    """The new follower's acceleration ``(V,)`` before and after the lane change, and whether a vehicle is alongside."""
     behind = traffic.s_m[:, None] - others.s_m[None]
     near = np.abs(others.d_m[None] - target[:, None]) < traffic.half_width_m[:, None] + others.half_d_m[None] + 0.2
     gap = behind - traffic.half_length_m[:, None] - others.half_s_m[None]

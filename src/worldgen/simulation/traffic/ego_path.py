@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from worldgen.simulation.road.curve import Curve
+from worldgen.simulation.road.junctions import TURN_RADIUS_M, turn_extent_m
 from worldgen.simulation.road.road_plan import AHEAD_M, BEHIND_M, RoadPlan
-from worldgen.simulation.road.roads import TURN_RADIUS_M, turn_extent_m
 from worldgen.simulation.traffic.given_course import Course
 
 COMFORT_JERK_MPS3 = 3.8

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from worldgen.simulation.actors import EGO_FRONT_M, EGO_HALF_WIDTH_M
+from worldgen.simulation.road.curve import Curve
 from worldgen.simulation.scene_builder import SceneBuilder
 from worldgen.simulation.traffic.idm import desired_gap_m
 
@@ -20,7 +21,10 @@ EGO_HEADWAY_S = 0.9
 
 @dataclass(eq=False)
 class Obstacles:
-    """Scripted actors as seen along a line: s, d, their rates, half extents, all ``(N, M)``; when they are seen."""
+    """M scripted actors in coordinates of a line, ``(N, M)`` each: position, velocity and half extent along s and d.
+
+    noticed_from_step: ``(M,)`` the step from which drivers react to an actor.
+    """
 
     s_m: np.ndarray
     d_m: np.ndarray
@@ -31,7 +35,7 @@ class Obstacles:
     noticed_from_step: np.ndarray
 
     @classmethod
-    def of(cls, builder: SceneBuilder, line) -> Obstacles:
+    def of(cls, builder: SceneBuilder, line: Curve) -> Obstacles:
         tracks = [t for t in builder.tracks if t.is_obstacle]
         if not tracks:
             empty = np.zeros((builder.steps, 0))
@@ -49,16 +53,16 @@ class Obstacles:
 
 
 class EgoPerception:
-    """What the ego driver sees ahead on its line, with a reaction time, as the acceleration that it allows."""
+    """The ego driver's view of the scripted actors on its path: after a reaction time they limit its acceleration."""
 
     def __init__(self, builder: SceneBuilder):
         self.obstacles = Obstacles.of(builder, builder.ego.path)
-        self.counts = np.zeros(self.obstacles.s_m.shape[1])
+        self.noticed_steps = np.zeros(self.obstacles.s_m.shape[1])
         self.reaction_steps = REACTION_S / builder.dt_s
         self.headway_s = EGO_HEADWAY_S
 
     def allowed_mps2(self, k: int, s_m: float, v: float) -> float:
-        """Acceleration allowed at step k, at way ``s_m`` and speed ``v``; infinite when nothing is in the way."""
+        """Largest acceleration (m/s2) at step k, position ``s_m`` and speed ``v``; infinite when nothing is in the way."""
         o = self.obstacles
         if not o.s_m.shape[1]:
             return math.inf
@@ -70,17 +74,18 @@ class EgoPerception:
         at_first, at_last = o.d_m[k] + o.vd_mps[k] * first, o.d_m[k] + o.vd_mps[k] * last
         crosses = (np.sign(at_first) != np.sign(at_last)) | (np.minimum(abs(at_first), abs(at_last)) < corridor)
         threat = (gap > -1.0) & ((np.abs(o.d_m[k]) < corridor) | crosses) & (gap < 120.0) & (k >= o.noticed_from_step)
-        self.counts = np.where(threat, self.counts + 1, 0)
-        active = threat & ((self.counts > self.reaction_steps) | (k < self.reaction_steps))
+        self.noticed_steps = np.where(threat, self.noticed_steps + 1, 0)
+        active = threat & ((self.noticed_steps > self.reaction_steps) | (k < self.reaction_steps))
         if not active.any():
             return math.inf
         return brake_for(v, gap[active], closing[active], self.headway_s)
 
 
 def brake_for(v: float, gap_m: np.ndarray, closing: np.ndarray, headway_s: float) -> float:
-    """Acceleration that leaders allow: IDM's interaction term, or the braking that just stops in time if stronger."""
+    """Acceleration (m/s2) behind leaders ``(L,)``: the interaction term of IDM, or the braking that avoids a collision
+    where that is stronger."""
     gap = np.maximum(gap_m, 0.2)
-    wanted = desired_gap_m(np.float64(v), closing, headway_s, acceleration=1.5, braking=2.5)
-    follow = 1.5 * (1 - (wanted / gap) ** 2)
+    desired = desired_gap_m(np.float64(v), closing, headway_s, acceleration=1.5, braking=2.5)
+    follow = 1.5 * (1 - (desired / gap) ** 2)
     needed = np.where(closing > 0, -1.1 * closing**2 / (2 * np.maximum(gap - 1.0, 0.2)), np.inf)
     return float(np.minimum(follow, needed).min())
