@@ -104,12 +104,16 @@ def test_the_report_of_a_restyled_set_opens(config, url, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--to", "a bus"], "look to restyle to"), (["--to", ""], "--to WORDS"), (["--to", "fog", "--strength", "much"], "--strength"),
-        (["--to", "fog", "--strength", "1.5"], "--strength"), (["--to", "fog", "--strength", "0"], "--strength"),
-        (["--to", "fog", "--fps", "5", "--class", "a=car"], "--fps, --class with"), (["--to", "fog", "--tag", "nowhere"], "no accepted clips"),
+        (["--to", "a bus"], "look to restyle to"),
+        (["--to", ""], "--to WORDS"),
+        (["--to", "fog", "--strength", "much"], "--strength"),
+        (["--to", "fog", "--strength", "1.5"], "--strength"),
+        (["--to", "fog", "--strength", "0"], "--strength"),
+        (["--to", "fog", "--fps", "5", "--class", "a=car"], "--fps, --class with"),
+        (["--to", "fog", "--tag", "nowhere"], "no accepted clips"),
         (["--to", "fog", "keeep=1"], "keep"),
     ],
-)  # fmt: skip
+)
 def test_bad_requests_are_one_line_and_leave_nothing(config, url, tmp_path, capsys, words, message):
     out = tmp_path / "out"
     assert main(["restyle", url, "--out", str(out), "--config", config, *words]) == 2

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "inspect": "print counts, hours, splits, sizes, tags, classes and ranges of ego motion",
         "validate": "decode and check every sample, the index and the splits; exit 1 when anything is wrong",
         "index": "scan the shards and write index.parquet and dataset.json",
-        "view": "write a page with clips, captions, boxes and plots; for generated sets also quotas, reasons, scores and cost",
+        "view": "write a page with clips, captions, boxes and plots; for generated sets also quotas, scores and cost",
         "export": "write pictures and labels as COCO, KITTI or YOLO",
     }
     made = {}
@@ -191,7 +191,8 @@ def _export(args: argparse.Namespace) -> int:
         _print_json(record)
         return 0
     print(
-        f"{counts['samples']} samples, {counts['images']} pictures, {counts['boxes']} boxes as {args.format} in {args.out}"
+        f"{counts['samples']} samples, {counts['images']} pictures, {counts['boxes']} boxes "
+        f"as {args.format} in {args.out}"
     )
     notes = {
         "samples_without_labels": "samples without labels left out",

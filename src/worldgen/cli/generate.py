@@ -1,4 +1,4 @@
-"""Generate a data set by quota: draw scenes, generate clips, check them, accept or quarantine them until each cell is full.
+"""Generate a data set by quota: draw scenes, generate clips, and accept or quarantine them until each cell is full.
 
   worldgen generate plan --config configs/generate/night_rain_pedestrians.yaml
   worldgen generate --config configs/generate/night_rain_pedestrians.yaml --workers 2 output=data/night
@@ -7,8 +7,8 @@
 
 The same command continues a run that was stopped, killed or short of disk. The output folder holds shards
 (accepted-*.tar, quarantine-*.tar), index.parquet, generate.json (counts, reasons, times, cost), ledger.json (failures),
-report/index.html (a page with quotas, reasons, scores and clips) and jobs/ (intermediate shards, which may be deleted when
-no more clips are wanted).
+report/index.html (a page with quotas, reasons, scores and clips) and jobs/ (intermediate shards, which may be deleted
+when no more clips are wanted).
 Exit codes: 0 every quota met, 1 a cell stopped short, with its reason, 2 bad input or an output that cannot be written,
 130 interrupted.
 """
@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from worldgen.generation.campaign.campaign import Status
     from worldgen.generation.campaign.recipe import Recipe
-    from worldgen.generation.campaign.runner import MakeDoer, Runner
+    from worldgen.generation.campaign.runner import Runner, WorkerFactory
 
 ACTIONS = ("run", "plan")
 EXIT_SHORT = 1
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``worldgen generate``."""
     parser.add_argument(
         "words", nargs="*", default=[], metavar="[plan] [key=value ...]",
-        help="plan: print the expected time and disk space, and stop; key=value: values of the recipe, e.g. output=data/night",
+        help="plan: print the expected time and disk space, and stop; key=value: a recipe value, e.g. candidates=4",
     )  # fmt: skip
     parser.add_argument(
         "--config", action="append", default=[], metavar="FILE", help="YAML file of the recipe; later files win"
@@ -98,7 +98,7 @@ def _recipe(args: argparse.Namespace) -> tuple[Recipe, str]:
     return recipe, config_yaml(recipe)
 
 
-def _maker(recipe: Recipe) -> MakeDoer:
+def _maker(recipe: Recipe) -> WorkerFactory:
     from functools import partial
 
     from worldgen.generation.campaign.worker import SampleWorker
@@ -128,15 +128,17 @@ def _plan(args: argparse.Namespace, recipe: Recipe) -> int:
     print(f"{made['quota']:6d}  clips of {made['clip_s']:.1f} s in {len(made['cells'])} cells")
     reasons = ", ".join(f"{name} {count}" for name, count in sorted(measured["reasons"].items(), key=lambda r: -r[1]))
     print(
-        f"calibration: {measured['accepted']} of {measured['attempts']} accepted{f' (refused: {reasons})' if reasons else ''},"
-        f" {measured['seconds_per_attempt']:.1f} s and {measured['bytes_per_attempt'] / 1e3:.0f} kB per attempt"
+        f"calibration: {measured['accepted']} of {measured['attempts']} accepted"
+        f"{f' (refused: {reasons})' if reasons else ''}, {measured['seconds_per_attempt']:.1f} s "
+        f"and {measured['bytes_per_attempt'] / 1e3:.0f} kB per attempt"
     )
     for name in ("expected", "at_best", "at_worst"):
         e = made[name]
         cost = f", cost {e['cost']:.2f}" if recipe.cost_per_hour else ""
         print(
             f"{name.replace('_', ' '):9s} acceptance {e['acceptance']:.0%}: {e['attempts']} attempts, "
-            f"{_hours(e['hours'])} on {args.workers} worker{'s' if args.workers > 1 else ''}, {e['disk_bytes'] / 1e6:.0f} MB{cost}"
+            f"{_hours(e['hours'])} on {args.workers} worker{'s' if args.workers > 1 else ''}, "
+            f"{e['disk_bytes'] / 1e6:.0f} MB{cost}"
         )
     return 0
 

@@ -2,8 +2,8 @@
 
 SOURCE is a video (mp4, avi, mkv, hevc, ...), a folder of frames (jpg, png), a COCO file (*.coco.json) or a folder of
 these. An ego log beside a clip (clip.ego.csv, clip.csv, .json or .parquet) is found by its name; its units are
-read from its column names (speed_kmh, yaw_rate_degps, time_ms, ...) or from the config, and are never guessed. Shards that
-exist with the same content are skipped, so the same command continues an interrupted run.
+read from its column names (speed_kmh, yaw_rate_degps, time_ms, ...) or from the config, and are never guessed. Shards
+that exist with the same content are skipped, so the same command continues an interrupted run.
 """
 
 from __future__ import annotations

@@ -16,13 +16,13 @@ from worldgen.files.system_errors import disk_error
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "sample": ("worldgen.cli.sample", "one prompt to one labelled clip, optionally continuing a real one"),
-    "generate": ("worldgen.cli.generate", "a recipe with quotas to a labelled, checked data set; local or Ray; resumes"),
+    "generate": ("worldgen.cli.generate", "recipe with quotas to a labelled, checked data set; local or Ray; resumes"),
     "restyle": ("worldgen.cli.restyle", "labelled clips to the same clips under other weather or light, labels kept"),
     "ingest": ("worldgen.cli.ingest", "your own clips and ego logs to a sharded data set"),
     "data": ("worldgen.cli.data", "inspect, validate, index, view or export a data set"),
     "scenes": ("worldgen.cli.scenes", "words to scenario, scene, labels and a rendered clip, without a network"),
     "train": ("worldgen.cli.train", "train or fine-tune a world model; resumes"),
-    "eval": ("worldgen.cli.eval.eval_command", "measure clips: distance to real ones, control, drift, copies, gain of a detector"),
+    "eval": ("worldgen.cli.eval.eval_command", "measure clips: distance to real clips, control, drift, copies, gain"),
     "info": ("worldgen.cli.info", "versions, devices, models found and the conditions each accepts"),
 }  # fmt: skip
 """Name -> module and one-line help. A module has ``add_arguments(parser)`` and ``run(args) -> int``."""

@@ -1,13 +1,13 @@
-"""Change weather or light of labelled clips and keep their labels. Clips that no longer show their labels are quarantined.
+"""Change weather or light of labelled clips and keep their labels. Clips that do not show their labels are quarantined.
 
   worldgen restyle sets/day --to "night, rain" --out sets/night_rain
   worldgen restyle kitti/training --to fog --out sets/fog --fps 10 --licence CC-BY-NC-SA-3.0
   worldgen restyle sets/day --to snow --out sets/snow --strength 0.6 --config configs/restyle/default.yaml
 
-INPUT: a data set of worldgen, or a folder of labelled pictures in the layout of COCO, KITTI (tracking or object) or YOLO.
-The strength is the noise level at which repainting starts (0: the original, 1: pure noise). A change of weather needs a high
-strength, labels survive at a low one. "auto" takes for each clip the highest strength that keeps the labels and passes the
-gate. The same command continues a run that was stopped.
+INPUT: a data set of worldgen, or a folder of labelled pictures in the format of COCO, KITTI (tracking or object) or
+YOLO. The strength is the noise level at which sampling starts (0: the original, 1: pure noise). A change of weather
+needs a high strength; labels survive at a low one. "auto" takes for each clip the highest strength that keeps the
+labels and passes the gate. The same command continues a run that was stopped.
 Output: shards (accepted-*.tar, quarantine-*.tar), index.parquet, restyle.json, and the page report/index.html.
 Exit codes: 0 done, 1 no clip was accepted, 2 bad input or an output that cannot be written, 130 interrupted.
 """
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from worldgen.core.samples import Sample
-    from worldgen.generation.restyle.restyling import RestyleConfig
+    from worldgen.generation.restyle.restyler import RestyleConfig
 
 EXIT_NONE = 1
 
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     samples, source = _samples(args)
     from worldgen.cli.progress import log_line, progress
     from worldgen.generation.restyle.restyle_run import RestyleRun
-    from worldgen.generation.restyle.restyling import parse_look
+    from worldgen.generation.restyle.restyler import parse_look
     from worldgen.models.native.loading import quiet_libraries
 
     quiet_libraries()
@@ -87,7 +87,7 @@ def _config(args: argparse.Namespace) -> RestyleConfig:
     from worldgen.core.errors import InputError
     from worldgen.files.config_files import load_config
     from worldgen.generation.quality.gate import GateConfig
-    from worldgen.generation.restyle.restyling import RestyleConfig
+    from worldgen.generation.restyle.restyler import RestyleConfig
 
     overrides = list(args.overrides)
     if args.to:
@@ -114,7 +114,8 @@ def _samples(args: argparse.Namespace) -> tuple[Callable[[], Iterable[Sample]], 
     """A function that reads the samples anew, and a description of them."""
     from worldgen.core.errors import InputError, Received
     from worldgen.data.dataset.index import INDEX_NAME, DataSet
-    from worldgen.data.ingest.labelled import PictureSet, find_format, read_labelled
+    from worldgen.data.ingest.labelled.labelled_samples import find_format, read_labelled
+    from worldgen.data.ingest.labelled.picture_set import PictureSet
     from worldgen.files.storage import join, resolve
 
     fs, path = resolve(join(args.input, INDEX_NAME))

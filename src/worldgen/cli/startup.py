@@ -7,13 +7,13 @@ import gc
 import os
 
 SPIN_COUNT = "20000"
-"""Times that a waiting thread of PyTorch polls before it sleeps (libgomp's GOMP_SPINCOUNT): some microseconds. By default
-threads poll for milliseconds. That is free on idle cores, but takes cores away from loaders, workers and other programs:
-three processes on two cores encoded clips at 0.4 of the speed."""
+"""Times that a waiting thread of PyTorch polls before it sleeps (libgomp's GOMP_SPINCOUNT): some microseconds. By
+default threads poll for milliseconds. That is free on idle cores, but takes cores away from loaders, workers and other
+programs: three processes on two cores encoded clips at 0.4 of the speed."""
 
 BRIEF = ("sample", "info", "scenes", "data")
-"""Commands that end within seconds. Loading PyTorch and diffusers makes millions of objects that all stay, and searching
-them for garbage every few hundred objects takes a good part of the loading time."""
+"""Commands that end within seconds. Loading PyTorch and diffusers makes millions of objects that all stay, and
+searching them for garbage every few hundred objects takes a good part of the loading time."""
 BRIEF_THRESHOLD = 50_000
 """Objects between two collections of a brief command (Python's default: 700)."""
 

@@ -1,4 +1,4 @@
-"""A clip: pixels in time, as people see them."""
+"""A clip: the frames of a video in memory."""
 
 from __future__ import annotations
 
@@ -11,9 +11,14 @@ from worldgen.core.errors import InputError, Received
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """Frames of one camera at a constant rate.
+    """Frames of one camera at a constant rate. ``len(clip)`` is T, the number of frames.
 
-    frames: ``(T, H, W, 3)`` uint8 RGB, T >= 1, origin top left. fps: frames per second, > 0.
+    Attributes:
+        frames: ``(T, H, W, 3)`` uint8 RGB with T, H, W >= 1; the origin is the top left corner.
+        fps: frames per second, > 0.
+
+    Raises:
+        InputError: for frames of another type or shape, and for a rate that is not positive.
     """
 
     frames: np.ndarray
@@ -34,18 +39,21 @@ class Clip:
 
     @property
     def height_px(self) -> int:
+        """Height H of the frames in pixels."""
         return self.frames.shape[1]
 
     @property
     def width_px(self) -> int:
+        """Width W of the frames in pixels."""
         return self.frames.shape[2]
 
     @property
     def duration_s(self) -> float:
+        """Number of frames divided by the rate, in seconds."""
         return len(self) / self.fps
 
     def __getitem__(self, span: slice) -> Clip:
-        """A contiguous part of the clip; the step must be 1, so the rate stays true."""
+        """A contiguous part of the clip. Raises: InputError for a step other than 1, which would change the rate."""
         if not isinstance(span, slice) or span.step not in (None, 1):
             raise InputError("clip slice", span, "start:stop without a step")
         return Clip(self.frames[span], self.fps)

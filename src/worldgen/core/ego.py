@@ -1,4 +1,4 @@
-"""What the camera car does, in physical units, and its conversions both ways."""
+"""Ego motion in physical units, and its conversions to poses and waypoints and back."""
 
 from __future__ import annotations
 
@@ -10,20 +10,29 @@ import numpy as np
 from worldgen.core.errors import InputError, Received
 
 MAX_SPEED_MPS = 100.0
+"""Largest speed accepted, forward or in reverse."""
 MAX_YAW_RATE_RADPS = 4.0
+"""Largest yaw rate accepted, left or right."""
 MAX_CURVATURE_PER_M = 0.2
-"""Of a road vehicle at full lock: a turning circle of 10 m."""
+"""Curvature of the path of a road vehicle at full steering lock: a turning circle of 10 m."""
 YAW_ACCELERATION_RADPS2 = 1.0
-"""Typical size when a driver turns in."""
+"""Typical yaw acceleration at the start of a turn."""
 
 
 @dataclass(frozen=True, eq=False)
 class EgoMotion:
-    """Speed and yaw rate of the ego vehicle, one row per frame.
+    """Speed and yaw rate of the ego vehicle, one row per frame. ``len(ego)`` is T.
 
-    speed_mps, yaw_rate_radps: ``(T,)`` float64, yaw positive to the left, speed negative in reverse. Row i is the
-    motion that arrives at frame i, constant over the interval from frame i-1 (row 0 arrived at frame 0 from before the
-    clip). fps: frames per second of the rows.
+    Row i is the motion that arrives at frame i; it is constant over the interval from frame i-1 to frame i. Row 0 is
+    the motion before the clip. ``ego[start:stop]`` is the motion of a part of the frames.
+
+    Attributes:
+        speed_mps: ``(T,)`` float64, read-only, at most 100 in magnitude, negative in reverse.
+        yaw_rate_radps: ``(T,)`` float64, read-only, at most 4 in magnitude, positive to the left.
+        fps: frames per second of the rows, > 0.
+
+    Raises:
+        InputError: for arrays of different lengths, no rows, and values that are not finite or out of range.
     """
 
     speed_mps: np.ndarray
@@ -53,32 +62,37 @@ class EgoMotion:
         return EgoMotion(self.speed_mps[span], self.yaw_rate_radps[span], self.fps)
 
     def to_array(self) -> np.ndarray:
-        """``(T, 2)`` float32: speed_mps, yaw_rate_radps (the shard format)."""
+        """Rows ``(T, 2)`` float32 of speed_mps and yaw_rate_radps, the format of shards."""
         return np.stack([self.speed_mps, self.yaw_rate_radps], 1).astype(np.float32)
 
     @classmethod
     def from_array(cls, rows: np.ndarray, fps: float) -> EgoMotion:
+        """The inverse of :meth:`to_array`. Raises: InputError for another shape and for values out of range."""
         rows = np.asarray(rows)
         if rows.ndim != 2 or rows.shape[1] != 2:
             raise InputError("ego motion array", Received(f"shape {rows.shape}"), "(T, 2) speed_mps, yaw_rate_radps")
         return cls(rows[:, 0].astype(np.float64), rows[:, 1].astype(np.float64), fps)
 
     def extended(self, num_frames: int) -> EgoMotion:
-        """The first ``num_frames`` rows, the last row repeated where there are too few."""
+        """Motion of ``num_frames`` rows: the first ones, with the last row repeated when there are too few."""
         pick = np.minimum(np.arange(num_frames), len(self) - 1)
         return EgoMotion(self.speed_mps[pick], self.yaw_rate_radps[pick], self.fps)
 
 
 def wrap_angle(angle_rad: np.ndarray) -> np.ndarray:
-    """Angles folded into [-pi, pi)."""
+    """Angles in radians, of any shape, wrapped to [-pi, pi)."""
     return (np.asarray(angle_rad) + np.pi) % (2 * np.pi) - np.pi
 
 
 def planar_poses(ego: EgoMotion) -> np.ndarray:
-    """Poses ``(T, 3)`` float64 (x_m, y_m, yaw_rad) in the ego frame of frame 0; constant-curvature arcs between frames.
+    """Integrate ego motion to poses in the ego frame of frame 0.
 
-    Over an interval dt the car turns by w*dt and moves along a chord of length v*dt*sinc(w*dt/2), whose direction is
-    the heading half way: the exact integral of a unicycle with constant speed and yaw rate.
+    Between frames the car follows an arc of constant curvature. Over an interval dt it turns by w*dt and moves along a
+    chord of length v*dt*sinc(w*dt/2) in the direction of the heading half way. This is the exact integral of a unicycle
+    with constant speed v and yaw rate w.
+
+    Returns:
+        ``(T, 3)`` float64 x (m), y (m) and yaw (rad, not wrapped); row 0 is zero.
     """
     dt_s = 1.0 / ego.fps
     turn = ego.yaw_rate_radps[1:] * dt_s
@@ -91,9 +105,15 @@ def planar_poses(ego: EgoMotion) -> np.ndarray:
 
 
 def ego_from_planar_poses(poses: np.ndarray, fps: float, *, first: tuple[float, float] | None = None) -> EgoMotion:
-    """The inverse of :func:`planar_poses`. poses: ``(T, 3)`` x_m, y_m, yaw_rad, T >= 2 (or T = 1 with ``first``).
+    """The inverse of :func:`planar_poses`.
 
-    ``first`` is (speed_mps, yaw_rate_radps) of row 0, which poses cannot tell; by default row 1 is repeated.
+    Args:
+        poses: ``(T, 3)`` x (m), y (m) and yaw (rad) in one fixed frame; T >= 2, or T >= 1 with ``first``.
+        fps: frames per second.
+        first: speed_mps and yaw_rate_radps of row 0, which poses do not determine; by default those of row 1.
+
+    Raises:
+        InputError: for another shape, values that are not finite, and motion out of range.
     """
     poses = np.asarray(poses, dtype=np.float64)
     if poses.ndim != 2 or poses.shape[1] != 3 or len(poses) < (2 if first is None else 1):
@@ -112,12 +132,12 @@ def ego_from_planar_poses(poses: np.ndarray, fps: float, *, first: tuple[float, 
 
 
 def se3_poses(ego: EgoMotion) -> np.ndarray:
-    """Poses ``(T, 4, 4)`` float64, ego frame of frame i to ego frame of frame 0, on flat ground."""
+    """Rigid transforms ``(T, 4, 4)`` float64 (m) from the ego frame of frame i to that of frame 0, on flat ground."""
     return se3_from_planar(planar_poses(ego))
 
 
 def se3_from_planar(poses: np.ndarray) -> np.ndarray:
-    """Planar poses ``(T, 3)`` to rigid transforms ``(T, 4, 4)``: rotation about z, translation in x and y."""
+    """Planar poses ``(T, 3)`` as rigid transforms ``(T, 4, 4)`` float64: rotation about z, translation in x and y."""
     cos, sin = np.cos(poses[:, 2]), np.sin(poses[:, 2])
     out = np.zeros((len(poses), 4, 4))
     out[:, 0, 0], out[:, 0, 1], out[:, 1, 0], out[:, 1, 1] = cos, -sin, sin, cos
@@ -127,9 +147,17 @@ def se3_from_planar(poses: np.ndarray) -> np.ndarray:
 
 
 def ego_from_se3(poses: np.ndarray, fps: float, *, first: tuple[float, float] | None = None) -> EgoMotion:
-    """Vehicle poses ``(T, 4, 4)`` (ego axes, metres) to planar ego motion.
+    """Planar ego motion of vehicle poses in three dimensions.
 
-    Motion is measured in each pose's own frame, so hills do not shorten it; pitch and roll are otherwise dropped.
+    Motion is measured in the frame of each pose, so slopes do not shorten it. Pitch and roll are dropped otherwise.
+
+    Args:
+        poses: ``(T, 4, 4)`` rigid transforms from the ego frame (x forward, y left, z up, metres) to one fixed frame.
+        fps: frames per second.
+        first: speed_mps and yaw_rate_radps of row 0; by default those of row 1.
+
+    Raises:
+        InputError: for another shape, values that are not finite, and motion out of range.
     """
     poses = np.asarray(poses, dtype=np.float64)
     if poses.ndim != 3 or poses.shape[1:] != (4, 4):
@@ -148,10 +176,14 @@ def ego_from_se3(poses: np.ndarray, fps: float, *, first: tuple[float, float] | 
 
 
 def pose_rows(ego: EgoMotion) -> np.ndarray:
-    """``(T, 9)`` float64 per-step rows: translation (3, metres) and 6-D rotation (first two columns of the matrix).
+    """Relative poses of successive frames as rows of nine numbers.
 
-    Row i takes frame i-1 to frame i, expressed in frame i-1; row 0 uses the motion that arrived at frame 0. The 6-D
-    rotation is Zhou et al. 2019 (arXiv:1812.07035); the width is that of the ``av`` domain of Cosmos 3 in diffusers.
+    Row i is the pose of frame i in the ego frame of frame i-1; row 0 follows from the motion that arrives at frame 0.
+    Source: 6-D rotation of Zhou et al. 2019 (arXiv:1812.07035), in the layout of the ``av`` domain of Cosmos 3 in
+    diffusers.
+
+    Returns:
+        ``(T, 9)`` float64: translation (3, metres) and the first two columns of the rotation matrix (6).
     """
     steps = [
         planar_poses(EgoMotion(ego.speed_mps[i].repeat(2), ego.yaw_rate_radps[i].repeat(2), ego.fps))[1]
@@ -162,7 +194,11 @@ def pose_rows(ego: EgoMotion) -> np.ndarray:
 
 
 def ego_from_pose_rows(rows: np.ndarray, fps: float) -> EgoMotion:
-    """The inverse of :func:`pose_rows`; rotations are orthonormalised by Gram-Schmidt first."""
+    """The inverse of :func:`pose_rows`.
+
+    Raises:
+        InputError: for another shape than ``(T, 9)``, and rows that are not finite or hold no rotation.
+    """
     rows = np.asarray(rows, dtype=np.float64)
     if rows.ndim != 2 or rows.shape[1] != 9 or not np.isfinite(rows).all():
         raise InputError(
@@ -178,7 +214,7 @@ def ego_from_pose_rows(rows: np.ndarray, fps: float) -> EgoMotion:
 
 
 def waypoint_text(ego: EgoMotion, *, decimals: int = 3) -> str:
-    """``"(x, y), (x, y), ..."`` in metres: where the car is at frames 1..T-1, in the ego frame of frame 0."""
+    """Positions at frames 1 to T-1 as text ``"(x, y), (x, y), ..."``, in metres in the ego frame of frame 0."""
     points = np.round(planar_poses(ego)[1:, :2], decimals) + 0.0  # + 0.0 turns -0.0 into 0.0
     return ", ".join(f"({x:.{decimals}f}, {y:.{decimals}f})" for x, y in points)
 
@@ -187,10 +223,19 @@ _POINT = re.compile(r"\(\s*([^\s,()]+)\s*,\s*([^\s,()]+)\s*\)")
 
 
 def ego_from_waypoint_text(text: str, fps: float, num_frames: int | None = None) -> EgoMotion:
-    """Waypoint text to ego motion. With ``num_frames`` the points are spread evenly in time over the clip.
+    """Ego motion along waypoints. The car starts at (0, 0) with its heading along x.
 
-    The car starts with its heading along x. Exact to rounding for text made by :func:`waypoint_text`; points a car
-    cannot reach without a jump of its heading are passed as smoothly as the digits of the text allow.
+    The result is exact to rounding for text of :func:`waypoint_text`. Points that a car cannot reach without a jump of
+    its heading are passed as smoothly as the precision of the digits allows.
+
+    Args:
+        text: ``"(x, y), (x, y), ..."`` in metres in the ego frame of frame 0, one point per frame after frame 0.
+        fps: frames per second.
+        num_frames: rows of the result; the points are then spread evenly in time. By default one row per point and one
+            for frame 0.
+
+    Raises:
+        InputError: for text that is not a list of points, and for motion out of range.
     """
     points = []
     rest = _POINT.sub("", text).replace(",", "").strip()
@@ -207,7 +252,7 @@ def ego_from_waypoint_text(text: str, fps: float, num_frames: int | None = None)
     decimals = max((len(digits) for digits in re.findall(r"\.(\d+)", text)), default=0)
     if num_frames is not None and num_frames > 1 and len(path) != num_frames:
         path = _resample_path(path, num_frames)
-    # Rounding moves a point by up to half its last digit; typed round numbers are not doubted by more than 5 cm.
+    # Rounding moves a point by up to half its last digit. Typed round numbers are taken as exact to 5 cm.
     tolerance_m = min(0.5 * 10.0**-decimals, 0.05)
     yaw = _headings(path, fps, tolerance_m)
     return ego_from_planar_poses(np.concatenate([path, yaw[:, None]], 1), fps)
@@ -216,9 +261,9 @@ def ego_from_waypoint_text(text: str, fps: float, num_frames: int | None = None)
 def _headings(path: np.ndarray, fps: float, tolerance_m: float) -> np.ndarray:
     """Headings ``(T,)`` rad along points ``(T, 2)`` known to ``tolerance_m``, the first along x.
 
-    The chord of an arc points along the mean of the headings at its ends. Solving that step by step lets the rounding
-    of the points swing the headings left and right without end, so it is solved for all steps at once, least squares
-    with the prior that curvature and yaw acceleration are those of a road vehicle.
+    The chord of an arc points along the mean of the headings at its ends. Solved step by step, this lets the rounding
+    of the points swing the headings left and right without end. So all steps are solved at once by least squares, with
+    the prior that curvature and yaw acceleration are those of a road vehicle.
     """
     from scipy import sparse
     from scipy.sparse.linalg import spsolve
@@ -231,7 +276,7 @@ def _headings(path: np.ndarray, fps: float, tolerance_m: float) -> np.ndarray:
         if np.cos(angle - last) < 0:  # more than a right angle from one step to the next: the car changed direction
             angle, gear = angle + np.pi, np.pi - gear
         last = bearing[i] = last + float(wrap_angle(angle - last))
-    # Three kinds of equation on the headings: mean of two = bearing, change of one step, change of that change.
+    # Equations of three kinds: the mean of two headings is the bearing; first differences; second differences.
     count, size = len(step), len(path)
     equations = sparse.vstack([
         sparse.diags([0.5, 0.5], [0, 1], (count, size)),
@@ -251,10 +296,10 @@ def _headings(path: np.ndarray, fps: float, tolerance_m: float) -> np.ndarray:
 
 
 def _resample_path(path: np.ndarray, num_frames: int) -> np.ndarray:
-    """Path points ``(N, 2)`` at even times to ``(num_frames, 2)``, leaving the first along x."""
+    """Path points ``(N, 2)`` at even times, resampled to ``(num_frames, 2)``; the path starts along x."""
     times = np.linspace(0.0, 1.0, len(path))
     wanted = np.linspace(0.0, 1.0, num_frames)
-    # Catmull-Rom: passes through the points with continuous heading, so the yaw rate stays finite and calm.
+    # A Catmull-Rom spline passes through the points with a continuous heading, so the yaw rate stays finite.
     slopes = np.gradient(path, times, axis=0)
     still = np.hypot(*np.diff(path, axis=0).T) < 1e-6
     slopes[np.concatenate([[False], still]) | np.concatenate([still, [False]])] = 0.0  # no overshoot into a standstill

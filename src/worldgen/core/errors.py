@@ -1,13 +1,18 @@
-"""The one exception a user can cause."""
+"""The exceptions that a user can cause."""
 
 from __future__ import annotations
 
 
 class InputError(ValueError):
-    """A request that cannot be served: what was wrong, what came, what was expected.
+    """A request that cannot be served: what was wrong, what was received, what was expected.
 
-    The command line prints it as a single line and exits with code 2. Everything else that is raised is a
-    defect of worldgen and keeps its traceback.
+    The command line prints the message as one line and exits with code 2. Any other exception is a defect of worldgen
+    and keeps its traceback.
+
+    Args:
+        what: the field or file at fault; alone, it is the whole message.
+        received: the value, shown by ``repr``; a :class:`Received` is shown as it is. None leaves this part out.
+        expected: the accepted values in words.
     """
 
     def __init__(self, what: str, received: object = None, expected: str | None = None):
@@ -20,11 +25,17 @@ class InputError(ValueError):
 
 
 class Received(str):
-    """Text shown without quotes after "received" (measurements, listings)."""
+    """Text that a message shows without quotes after "received", such as a measurement or a description."""
 
 
 class MissingDependencyError(InputError):
-    """A feature needs an optional package; names the extra that installs it."""
+    """A feature needs an optional package that is not installed.
+
+    Args:
+        package: name of the package to import.
+        extra: the extra of worldgen that installs it, as in ``pip install 'worldgen[extra]'``.
+        feature: what needs it.
+    """
 
     def __init__(self, package: str, extra: str, feature: str):
         super().__init__(

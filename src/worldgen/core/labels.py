@@ -1,8 +1,9 @@
-"""Labels of a clip: boxes, tracks and how much of each object is seen."""
+"""Labels of a clip: boxes, tracks and the visible share of each object."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -11,35 +12,54 @@ from worldgen.core.errors import InputError, Received
 CLASSES = (
     "car", "truck", "bus", "motorcycle", "bicycle", "cyclist", "pedestrian", "traffic_light", "traffic_cone",
 )  # fmt: skip
+"""Classes of labelled objects; ``class_id`` is an index into this."""
 
 COCO_NAMES = {
     "car": "car", "truck": "truck", "bus": "bus", "motorcycle": "motorcycle", "bicycle": "bicycle",
     "cyclist": "person", "pedestrian": "person", "traffic_light": "traffic light", "traffic_cone": None,
 }  # fmt: skip
+"""Class -> name in COCO; None where COCO has none."""
 KITTI_NAMES = {
     "car": "Car", "truck": "Truck", "bus": "Misc", "motorcycle": "Misc", "bicycle": "Misc",
     "cyclist": "Cyclist", "pedestrian": "Pedestrian", "traffic_light": "DontCare", "traffic_cone": "Misc",
 }  # fmt: skip
+"""Class -> object type in KITTI."""
 NUSCENES_NAMES = {
     "car": "vehicle.car", "truck": "vehicle.truck", "bus": "vehicle.bus.rigid", "motorcycle": "vehicle.motorcycle",
     "bicycle": "vehicle.bicycle", "cyclist": "vehicle.bicycle", "pedestrian": "human.pedestrian.adult",
     "traffic_light": None, "traffic_cone": "movable_object.trafficcone",
 }  # fmt: skip
+"""Class -> category in nuScenes; None where nuScenes has none."""
 
 SOURCES = ("scene", "annotated", "detector")
+"""Origins of labels: measured on the scene, made by people, or found by a detector."""
 
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """All objects of all frames as columns of equal length N, sorted by frame, then track.
+    """All objects of all frames of a clip as columns of equal length N, sorted by frame, then track.
 
-    frame_index, track_id: ``(N,)`` int64. class_id: ``(N,)`` int64 into ``CLASSES``. box_px: ``(N, 4)`` float32
-    visible 2-D box x0 y0 x1 y1 in pixels (zero area when fully hidden). amodal_box_px: ``(N, 4)`` float32 box of the
-    whole object, not cut by occluders nor by the image. visible_fraction: ``(N,)`` float32 in [0, 1], seen pixels over
-    the object's pixels inside the image. occlusion: ``(N,)`` float32 in [0, 1], share hidden by others. truncation:
-    ``(N,)`` float32 in [0, 1], share of the amodal box outside the image. box3d: ``(N, 7)`` float32 in the ego frame of
-    that frame: centre x y z (m), length width height (m), yaw (rad); NaN where unknown. ignore: ``(N,)`` bool, too
-    small or hidden to count. source: "scene", "annotated" or "detector".
+    One row is one object in one frame; ``len(labels)`` is N.
+
+    Attributes:
+        num_frames: frames of the clip.
+        width_px: width of the frames.
+        height_px: height of the frames.
+        source: one of ``SOURCES``.
+        frame_index: ``(N,)`` int64, 0 to ``num_frames - 1``.
+        track_id: ``(N,)`` int64, the same for one object in all frames.
+        class_id: ``(N,)`` int64 index into ``CLASSES``.
+        box_px: ``(N, 4)`` float32 visible box x0 y0 x1 y1 in pixels; zero area when the object is fully hidden.
+        amodal_box_px: ``(N, 4)`` float32 box of the whole object, cut neither by occluders nor by the image.
+        visible_fraction: ``(N,)`` float32 in [0, 1], visible pixels over the object's pixels inside the image.
+        occlusion: ``(N,)`` float32 in [0, 1], share hidden by other objects.
+        truncation: ``(N,)`` float32 in [0, 1], share of the amodal box outside the image.
+        box3d: ``(N, 7)`` float32 centre x y z (m), length, width, height (m) and yaw (rad) in the ego frame of that
+            frame; NaN where unknown.
+        ignore: ``(N,)`` bool, whether the object is too small or too hidden to count.
+
+    Raises:
+        InputError: for columns of other shapes and values out of range.
     """
 
     num_frames: int
@@ -62,7 +82,7 @@ class Labels:
             raise InputError("labels source", self.source, "one of " + ", ".join(SOURCES))
         count = len(self.frame_index)
         for name, (dtype, width) in COLUMNS.items():
-            values = np.asarray(getattr(self, name), dtype=dtype)
+            values: np.ndarray = np.asarray(getattr(self, name), dtype=dtype)
             shape = (count,) if width == 1 else (count, width)
             if values.shape != shape:
                 raise InputError(f"labels {name}", Received(f"shape {values.shape}"), f"shape {shape}")
@@ -91,25 +111,26 @@ class Labels:
         return len(self.frame_index)
 
     def at(self, frame_index: int) -> Labels:
-        """Only the objects of one frame (columns cut, frame numbers kept)."""
+        """The rows of one frame; ``frame_index`` and ``num_frames`` stay as they are."""
         return self.where(self.frame_index == frame_index)
 
     def where(self, mask: np.ndarray) -> Labels:
-        """Only the rows where ``mask`` ``(N,)`` bool holds."""
+        """The rows where ``mask`` ``(N,)`` bool is true."""
         columns = {name: getattr(self, name)[mask] for name in COLUMNS}
         return Labels(self.num_frames, self.width_px, self.height_px, self.source, **columns)
 
     @classmethod
     def empty(cls, num_frames: int, width_px: int, height_px: int, source: str = "scene") -> Labels:
-        columns = {n: np.zeros((0,) if w == 1 else (0, w), d) for n, (d, w) in COLUMNS.items()}
+        """Labels of a clip without objects."""
+        columns: dict[str, Any] = {n: np.zeros((0,) if w == 1 else (0, w), d) for n, (d, w) in COLUMNS.items()}
         return cls(num_frames, width_px, height_px, source, **columns)
 
     def to_json(self) -> dict:
-        """JSON-able: header fields and one list of rows per column; unknown numbers (NaN) become null."""
+        """A JSON object with a list of N rows per column, rounded to 4 decimals; unknown numbers (NaN) become null."""
         header = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in COLUMNS}
-        columns = {}
+        columns: dict[str, list] = {}
         for name in COLUMNS:
-            values = getattr(self, name)
+            values: np.ndarray = getattr(self, name)
             if values.dtype == np.float32:
                 rounded = np.round(values.astype(np.float64), 4).astype(object)
                 rounded[np.isnan(values)] = None
@@ -119,6 +140,7 @@ class Labels:
 
     @classmethod
     def from_json(cls, record: dict) -> Labels:
+        """The labels of a JSON object. Raises: InputError for other versions or classes, missing or wrong columns."""
         if record.get("labels_version") != 1:
             raise InputError("labels_version", record.get("labels_version"), "1")
         if tuple(record.get("classes", ())) != CLASSES:
@@ -128,10 +150,10 @@ class Labels:
         if missing:
             raise InputError("labels fields missing", missing, ", ".join(needed))
         count = len(record["frame_index"])
-        columns = {}
+        columns: dict[str, Any] = {}
         for name, (dtype, width) in COLUMNS.items():
             try:
-                values = np.array(record[name], dtype=dtype)  # None becomes NaN for floats
+                values: np.ndarray = np.array(record[name], dtype=dtype)  # None becomes NaN for floats
             except (TypeError, ValueError) as error:
                 raise InputError(
                     f"labels {name}", Received("rows that are not numbers"), f"{dtype.__name__} rows"

@@ -1,4 +1,4 @@
-"""A small vocabulary of things drivers do, as ego motion and back."""
+"""Manoeuvres: a small vocabulary of driving, converted to ego motion and back."""
 
 from __future__ import annotations
 
@@ -17,14 +17,24 @@ COMFORT_ACCELERATION_MPS2 = 1.5
 COMFORT_BRAKING_MPS2 = 2.5
 FIRM_BRAKING_MPS2 = 5.0
 MAX_LATERAL_MPS2 = 2.5
-"""Comfort limits as used for ride quality in ISO 15622 (ACC braking) and common planner settings."""
+"""Comfort limits of acceleration. Source: ISO 15622 (adaptive cruise control) and common settings of planners."""
 
 
 def manoeuvre_motion(name: str, num_frames: int, fps: float, *, speed_mps: float = 10.0) -> EgoMotion:
-    """The manoeuvre as ego motion of ``num_frames`` rows, entered at ``speed_mps``.
+    """The ego motion of a manoeuvre.
 
-    brake halves the speed at a comfortable rate; stop brakes firmly to standstill; turns take a quarter circle at the
-    lateral comfort limit; lane changes move one lane width within the clip (at most 4 s).
+    ``keep`` holds the speed. ``accelerate`` gains 1.5 m/s each second up to 40 m/s. ``brake`` halves the speed at
+    2.5 m/s2. ``stop`` brakes at 5 m/s2 to standstill. A turn slows down to at most 7 m/s and follows a quarter circle
+    at the lateral comfort limit. A lane change moves sideways by one lane within the clip, or within its first 4 s.
+
+    Args:
+        name: one of ``MANOEUVRES``.
+        num_frames: rows of the result, T.
+        fps: frames per second.
+        speed_mps: speed at frame 0.
+
+    Raises:
+        InputError: for an unknown name, with the nearest one, and a speed that :class:`EgoMotion` refuses.
     """
     if name not in MANOEUVRES:
         near = difflib.get_close_matches(name, MANOEUVRES, 1)
@@ -50,7 +60,7 @@ def _turn(sign: float, time_s: np.ndarray, fps: float, speed_mps: float) -> EgoM
     turning_mps = min(speed_mps, 7.0)
     speed = np.maximum(speed_mps - COMFORT_BRAKING_MPS2 * time_s, turning_mps)
     rate = sign * min(0.5, MAX_LATERAL_MPS2 / max(turning_mps, 1.0))
-    # Ramp in over half a second, then hold until a quarter circle is made.
+    # The yaw rate rises over half a second and is held until a quarter circle is complete.
     yaw_rate = rate * np.minimum(time_s / 0.5, 1.0) * np.minimum(1.0, turning_mps / np.maximum(speed, 1e-6)) ** 2
     done = np.abs(np.cumsum(yaw_rate) / fps) > math.pi / 2
     return EgoMotion(speed, np.where(done, 0.0, yaw_rate), fps)
@@ -60,7 +70,7 @@ def _lane_change(sign: float, time_s: np.ndarray, fps: float, speed_mps: float) 
     length_s = min(4.0, max(len(time_s) - 1, 1) / fps)
     speed = max(speed_mps, 0.5)
     phase = np.clip(time_s / length_s, 0.0, 1.0)
-    # Lateral offset w(phase - sin(2 pi phase) / 2 pi): smooth start and end; small-angle heading = lateral speed / speed.
+    # Lateral offset w(phase - sin(2 pi phase) / 2 pi): smooth start and end; the heading is lateral speed / speed.
     heading = np.arctan(LANE_WIDTH_M / length_s * (1 - np.cos(2 * np.pi * phase)) / speed)
     heading = np.minimum(heading, 0.5)
     yaw_rate = sign * np.diff(heading, prepend=heading[0]) * fps
@@ -68,7 +78,7 @@ def _lane_change(sign: float, time_s: np.ndarray, fps: float, speed_mps: float) 
 
 
 def classify_manoeuvre(ego: EgoMotion) -> str:
-    """The manoeuvre that best names an ego motion, by turn angle, lateral shift and change of speed."""
+    """The word of ``MANOEUVRES`` that fits an ego motion best, by turn angle, lateral shift and change of speed."""
     poses = planar_poses(ego)
     yaw, first, last = poses[-1, 2], float(ego.speed_mps[0]), float(ego.speed_mps[-1])
     if abs(yaw) > math.radians(15):

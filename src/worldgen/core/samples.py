@@ -1,4 +1,4 @@
-"""A sample: one clip with everything known about it, and the conditions a model is given."""
+"""A sample is a clip with everything known about it. Conditions are the inputs of a world model."""
 
 from __future__ import annotations
 
@@ -21,11 +21,24 @@ SPLITS = ("train", "val", "test")
 class Sample:
     """One record of a data set.
 
-    key: stable id, unique in a data set, [A-Za-z0-9_-]. clip: pixels. caption: what is seen, in words. drive: recording
-    the clip was cut from (splits never cut through a drive). split: train, val or test. ego: motion per frame, or None
-    when unknown. camera: or None when unknown. labels: or None when there are none. scenario: or None for real clips.
-    tags: short words to slice by. provenance: where it came from (source file, span, tool, seed). licence: SPDX id or a
-    short text. scorecard: measures of this sample, {} before checking.
+    Attributes:
+        key: stable identifier, unique in a data set, of the characters A-Z a-z 0-9 _ -.
+        clip: the frames.
+        caption: description of the clip in words, "" when there is none.
+        drive: recording that the clip was cut from. All clips of a drive are in the same split.
+        split: "train", "val" or "test".
+        ego: motion with one row per frame at the rate of the clip, None when unknown.
+        camera: camera of the size of the clip, None when unknown.
+        labels: objects in the frames of the clip, None when they are not labelled.
+        scenario: content that the clip was generated from, None for recorded clips.
+        tags: short words to select samples by.
+        provenance: origin of the sample (source file, span, tool, seed) as a JSON object.
+        licence: SPDX identifier or a short text.
+        scorecard: measures of this sample as a JSON object, {} before it is checked.
+        conditions_used: conditions that the model got, from ``CONDITIONS``; () for recorded clips.
+
+    Raises:
+        InputError: for an invalid key or split, and for ego motion, a camera or labels that do not fit the clip.
     """
 
     key: str
@@ -70,15 +83,26 @@ class Sample:
 
 
 CONDITIONS = ("context", "text", "ego", "layout")
+"""Names of the conditions that a model may accept."""
 
 
 @dataclass(frozen=True, eq=False)
 class Conditions:
-    """What a world model is asked to obey. Absent means None; a model refuses what it does not accept.
+    """Inputs of a world model for one clip. A model refuses conditions that it does not accept.
 
-    num_frames: frames wanted in all, context included. fps. text: prompt, or None. context: known first frames, or
-    None. ego: ``num_frames`` rows, or None. camera: used with ego and layout; a model has a default. layout:
-    ``(num_frames, K, h, w)`` float16 or float32 in [0, 1], or None. seed: of the sampling noise.
+    Attributes:
+        num_frames: frames of the clip, context included.
+        fps: frames per second.
+        text: prompt, or None.
+        context: the known first frames, fewer than ``num_frames``, or None.
+        ego: motion with ``num_frames`` rows, or None.
+        camera: camera of the clip, used with ego motion and layout; None for the model's default.
+        layout: ``(num_frames, K, h, w)`` float16 or float32 in [0, 1] with the channels of
+            ``worldgen.core.layout_channels``, or None.
+        seed: seed of the sampling noise.
+
+    Raises:
+        InputError: for a number of frames, of ego rows or of layouts that does not fit.
     """
 
     num_frames: int

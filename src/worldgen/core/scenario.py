@@ -1,4 +1,4 @@
-"""Scenario: what to film, in a closed and versioned vocabulary."""
+"""Scenario: the content of a scene in a closed, versioned vocabulary."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ LIGHTS = ("dawn", "day", "low_sun", "dusk", "night_lit", "night_unlit")
 ROADS = ("highway", "urban", "suburban", "rural", "intersection", "construction")
 PLACES = ("anywhere", "ahead", "left", "right", "oncoming", "crossing", "parked", "from_behind_parked")
 AGENT_KINDS = (*CLASSES, "van", "animal", "cargo", "child")
-"""Classes that are labelled as themselves, and variants: van and child are labelled car and pedestrian; animal and
-cargo are drawn but have no class of their own."""
+"""All classes of labels, and four more kinds. A van is labelled as car and a child as pedestrian. An animal and cargo
+are drawn but have no class, so they are not labelled."""
 
 MAX_AGENTS = 40
 MAX_DURATION_S = 120.0
 
 
 def check_word(what: str, word: str, allowed: tuple[str, ...]) -> None:
-    """Raise one clear line, with the nearest allowed word, when ``word`` is not in ``allowed``."""
+    """Raise InputError with the nearest allowed word when ``word`` is not in ``allowed``; ``what`` names the field."""
     if word not in allowed:
         near = difflib.get_close_matches(str(word), allowed, 1)
         hint = f" (did you mean {near[0]}?)" if near else ""
@@ -33,7 +33,16 @@ def check_word(what: str, word: str, allowed: tuple[str, ...]) -> None:
 
 @dataclass(frozen=True)
 class AgentRequest:
-    """``count`` agents of one kind at one place. An explicit count of 0 means: there shall be none."""
+    """A number of agents of one kind at one place.
+
+    Attributes:
+        kind: one of ``AGENT_KINDS``.
+        count: 0 to ``MAX_AGENTS``. A count of 0 asks for a scene without agents of this kind.
+        place: one of ``PLACES``.
+
+    Raises:
+        InputError: for an unknown kind or place, and a count out of range.
+    """
 
     kind: str
     count: int = 1
@@ -48,10 +57,19 @@ class AgentRequest:
 
 @dataclass(frozen=True)
 class Scenario:
-    """What to film. Hashable; equal scenarios give equal keys on every machine.
+    """The content of a scene. Hashable; equal scenarios have equal keys on every machine.
 
-    weather, light, road, manoeuvre: words of the vocabularies above. agents: requests, order free (stored sorted).
-    events: names from the event library, in order. duration_s: length of the clip in seconds.
+    Attributes:
+        weather: one of ``WEATHERS``.
+        light: one of ``LIGHTS``.
+        road: one of ``ROADS``.
+        manoeuvre: of the ego vehicle, one of ``worldgen.core.manoeuvres.MANOEUVRES``.
+        agents: requests for agents in any order (they are stored sorted), at most ``MAX_AGENTS`` agents in all.
+        events: names of events, in order; the simulator checks them.
+        duration_s: length of the clip in seconds, 0.1 to ``MAX_DURATION_S``.
+
+    Raises:
+        InputError: for a word outside the vocabulary (with the nearest one), and a number out of range.
     """
 
     weather: str = "clear"
@@ -82,9 +100,11 @@ class Scenario:
 
     @property
     def key(self) -> str:
+        """A short identifier of the content, safe in file names."""
         return stable_key("scenario", repr(self.to_json()))
 
     def to_json(self) -> dict:
+        """A JSON object with all fields and ``scenario_version``; :meth:`from_json` reads it."""
         return {
             "scenario_version": SCENARIO_VERSION, "weather": self.weather, "light": self.light, "road": self.road,
             "manoeuvre": self.manoeuvre,
@@ -94,6 +114,11 @@ class Scenario:
 
     @classmethod
     def from_json(cls, record: dict) -> Scenario:
+        """The scenario of a JSON object. Fields that are missing, apart from the version, have their defaults.
+
+        Raises:
+            InputError: for another version, an unknown field (with the nearest one) and a value out of range.
+        """
         if not isinstance(record, dict):
             raise InputError("scenario", Received(type(record).__name__), "an object with the fields of a scenario")
         record = dict(record)

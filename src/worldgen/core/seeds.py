@@ -1,4 +1,4 @@
-"""Seeds that depend on what is made, never on when, where or in what batch it is made."""
+"""Seeds that depend on what is generated, never on when, where or in which batch it is generated."""
 
 from __future__ import annotations
 
@@ -9,22 +9,31 @@ from collections.abc import Iterable
 import numpy as np
 
 Part = str | int | float | bool | None
+"""A value that JSON can hold, apart from lists and objects."""
 
 
 def stable_hash(*parts: Part | Iterable[Part]) -> int:
-    """A 63-bit non-negative integer from JSON-able parts: the same on every machine, process and Python version.
+    """A hash that is the same on every machine, in every process and with every version of Python.
 
-    Parts are serialised to canonical JSON, so ``stable_hash("a", "b") != stable_hash("ab")``.
+    Args:
+        *parts: values, or lists of values. They are serialised to canonical JSON, so
+            ``stable_hash("a", "b") != stable_hash("ab")``.
+
+    Returns:
+        An integer from 0 to 2**63 - 1.
+
+    Raises:
+        ValueError: for NaN and infinity, which JSON cannot hold.
     """
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
 
 
 def stable_key(*parts: Part | Iterable[Part], prefix: str = "") -> str:
-    """A short file-name-safe identifier, ``prefix`` + 16 hexadecimal digits of the stable hash."""
+    """A short identifier that is safe in file names: ``prefix`` and 16 hexadecimal digits of :func:`stable_hash`."""
     return f"{prefix}{stable_hash(*parts):016x}"
 
 
 def numpy_rng(*parts: Part | Iterable[Part]) -> np.random.Generator:
-    """A NumPy generator seeded by the stable hash of ``parts``."""
+    """A NumPy generator seeded by :func:`stable_hash` of ``parts``."""
     return np.random.default_rng(stable_hash(*parts))

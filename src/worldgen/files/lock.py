@@ -49,7 +49,7 @@ class Holder:
         return cls(token, socket.gethostname(), _machine(), os.getpid(), _started(os.getpid()), time.time())
 
     def is_dead(self) -> bool:
-        """Whether the run has ended: its process on this machine is gone, or its heartbeat is older than ``STALE_S``."""
+        """Whether the run has ended: its process here is gone, or its heartbeat elsewhere is older than ``STALE_S``."""
         if self.machine == _machine():
             return not _started(self.pid) or (bool(self.started) and _started(self.pid) != self.started)
         return time.time() - self.time_s > STALE_S

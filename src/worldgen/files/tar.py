@@ -38,7 +38,8 @@ def entries(file: BinaryIO, where: str) -> Iterator[TarEntry]:
     that is a link or device, has an absolute name or one that leads outside.
     """
     end = file.seek(0, io.SEEK_END)
-    offset, extended = 0, {}
+    offset = 0
+    extended: dict[str, str] = {}
     while True:
         file.seek(offset)
         header = file.read(BLOCK)
