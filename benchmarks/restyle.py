@@ -31,7 +31,7 @@ from worldgen.files.config_files import load_config
 from worldgen.files.storage import write_bytes
 from worldgen.generation.quality.examination import describe_instruments
 from worldgen.generation.quality.gate import GateConfig
-from worldgen.generation.restyle.restyling import RestyleConfig, Restyler
+from worldgen.generation.restyle.restyler import RestyleConfig, Restyler
 
 MEASURES = ("label_agreement", "label_fit", "weather", "light", "sharpness", "flicker")
 RESAMPLES = 1000

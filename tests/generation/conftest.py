@@ -12,22 +12,22 @@ from worldgen.generation.campaign import worker
 @pytest.fixture
 def quick_scenes(monkeypatch):
     """Scenes and their labels are made once per test run, whatever is killed and repeated."""
-    stage, labels_of = worker.stage, worker.labels_of
+    simulate_attempt, labels_of = worker.simulate_attempt, worker.labels_of
 
-    def staged(recipe, cell, attempt):
-        return _stage(stage, recipe.name, recipe.seed, recipe.clip, cell, attempt, recipe)
+    def cached(recipe, cell, attempt):
+        return _cached_attempt(simulate_attempt, recipe.name, recipe.seed, recipe.clip, cell, attempt, recipe)
 
-    monkeypatch.setattr(worker, "stage", staged)
+    monkeypatch.setattr(worker, "simulate_attempt", cached)
     monkeypatch.setattr(worker, "labels_of", lambda scene: _labels(labels_of, scene))
 
 
 _STAGED: dict = {}
 
 
-def _stage(stage, name, seed, clip, cell, attempt, recipe):
+def _cached_attempt(simulate_attempt, name, seed, clip, cell, attempt, recipe):
     key = (name, seed, clip, cell.key, attempt)
     if key not in _STAGED:
-        _STAGED[key] = stage(recipe, cell, attempt)
+        _STAGED[key] = simulate_attempt(recipe, cell, attempt)
     return _STAGED[key]
 
 

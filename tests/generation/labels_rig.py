@@ -46,7 +46,7 @@ def labels() -> Labels:
     )  # fmt: skip
 
 
-class ColourSight:
+class ColourVerifier:
     """A clip whose colours say everything."""
 
     def __init__(self, clip: Clip):

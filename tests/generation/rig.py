@@ -77,12 +77,14 @@ class Poisoned:
         return self.model(requests, options)
 
 
-def equip(model, *, name: str = "noise", weights_hash: str = "0" * 32, gate: GateConfig = RECIPE.gate) -> LoadedModels:
+def loaded_models(
+    model, *, name: str = "noise", weights_hash: str = "0" * 32, gate: GateConfig = RECIPE.gate
+) -> LoadedModels:
     return LoadedModels(model, PixelScorer(), Gate(gate), name, weights_hash)
 
 
 def noise_worker(r: Recipe) -> SampleWorker:
-    return SampleWorker(r, equip(NoiseModel(), gate=r.gate))
+    return SampleWorker(r, loaded_models(NoiseModel(), gate=r.gate))
 
 
 def tiny_worker(r: Recipe, words: str = "") -> SampleWorker:
@@ -97,7 +99,7 @@ def tiny_worker(r: Recipe, words: str = "") -> SampleWorker:
     pipeline = build_pipeline("tiny", words=["a car in fog"])
     noisy_weights(pipeline.transformer, 0.05)
     pipeline.set_progress_bar_config(disable=True)
-    return SampleWorker(r, equip(pipeline, name="tiny", weights_hash=pipeline_hash(pipeline), gate=r.gate))
+    return SampleWorker(r, loaded_models(pipeline, name="tiny", weights_hash=pipeline_hash(pipeline), gate=r.gate))
 
 
 class Suicidal:

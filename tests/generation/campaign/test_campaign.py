@@ -38,14 +38,14 @@ class Shuffled:
     capacity = 3
 
     def __init__(self, make):
-        self.doer, self.jobs = make(), []
+        self.worker, self.jobs = make(), []
 
     def submit(self, job):
         self.jobs.append(job)
 
     def wait(self):
         job = self.jobs.pop()
-        return [JobOutcome(job, "done", self.doer.run(job))]
+        return [JobOutcome(job, "done", self.worker.run(job))]
 
     def close(self):
         self.jobs.clear()
@@ -149,7 +149,7 @@ def test_another_recipe_other_weights_and_foreign_folders_are_refused(tmp_path):
 
     def other(r):
         worker = rig.noise_worker(r)
-        worker.equipment = dataclasses.replace(worker.equipment, weights_hash="f" * 32)
+        worker.models = dataclasses.replace(worker.models, weights_hash="f" * 32)
         return worker
 
     with pytest.raises(InputError, match="weights for"):
@@ -225,14 +225,14 @@ def test_a_lock_keeps_a_second_run_out(tmp_path):
 def test_scenes_that_cannot_be_played_are_counted_not_hidden(tmp_path, monkeypatch):
     from worldgen.generation.campaign import worker
 
-    staged = worker.stage
+    staged = worker.simulate_attempt
 
     def picky(recipe, cell, attempt):
         if attempt % 2:
             raise InputError("event that fits no drawn scene", "jaywalker", "another road")
         return staged(recipe, cell, attempt)
 
-    monkeypatch.setattr(worker, "stage", picky)
+    monkeypatch.setattr(worker, "simulate_attempt", picky)
     report = go(rig.recipe(tmp_path / "out", cells=[CellGroup(count=2, **_words(rig.CELLS[0]))]))
     assert report["met"] and report["reasons"]["no scene"] == report["cells"][0]["without_clip"] > 0
     record = json.loads(next((tmp_path / "out" / "jobs").glob("*.json")).read_bytes())

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from worldgen.generation.campaign.quota import Z95, jobs_ahead, most_attempts, standing, wilson_upper
+from worldgen.generation.campaign.quota import Z95, cell_status, jobs_needed, most_attempts, wilson_upper
 from worldgen.generation.campaign.recipe import WorkConfig
 
 WORK = WorkConfig(attempts=4, min_acceptance=0.05)
@@ -20,23 +20,23 @@ def test_the_interval_has_its_closed_forms():
 
 
 def test_a_cell_is_met_at_the_attempt_that_fills_it():
-    now = standing([False, True, False, True, True, True], 2, WORK)
+    now = cell_status([False, True, False, True, True, True], 2, WORK)
     assert (now.state, now.attempts, now.accepted) == ("met", 4, 2)
 
 
 def test_what_was_made_ahead_does_not_matter():
     flags = [False, True, False, True]
-    assert standing(flags, 2, WORK) == standing([*flags, True, False, True], 2, WORK)
+    assert cell_status(flags, 2, WORK) == cell_status([*flags, True, False, True], 2, WORK)
 
 
 def test_a_cell_that_never_accepts_stops_and_says_so():
     needed = math.ceil(Z95**2 / 0.05 - Z95**2) + 1
-    now = standing([False] * 1000, 50, WORK)
+    now = cell_status([False] * 1000, 50, WORK)
     assert now.state == "stopped" and abs(now.attempts - needed) <= 1 and "surely below" in now.why
 
 
 def test_a_small_cell_stops_at_its_limit():
-    now = standing([False] * 1000, 1, WORK)
+    now = cell_status([False] * 1000, 1, WORK)
     assert (now.state, now.attempts) == ("stopped", 20) and "limit of 20" in now.why
     assert most_attempts(1, WorkConfig(max_attempts=7)) == 7
 
@@ -46,9 +46,9 @@ def test_jobs_asked_for_are_enough_and_not_many_too_many(accepted_every):
     """Play a cell that accepts every n-th clip, jobs in rounds as asked for."""
     flags: list[bool] = []
     count = 40
-    while (now := standing(flags, count, WORK)).state == "open":
-        jobs = jobs_ahead(now, count, WORK)
+    while (now := cell_status(flags, count, WORK)).state == "open":
+        jobs = jobs_needed(now, count, WORK)
         assert jobs >= 1
         flags += [(len(flags) + i) % accepted_every == 0 for i in range(jobs * WORK.attempts)]
-    assert now.state == "met" and jobs_ahead(now, count, WORK) == 0
+    assert now.state == "met" and jobs_needed(now, count, WORK) == 0
     assert len(flags) - now.attempts <= max(20, 0.5 * now.attempts)

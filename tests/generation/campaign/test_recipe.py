@@ -10,7 +10,7 @@ from tests.generation import rig
 from worldgen.core.errors import InputError
 from worldgen.core.scenario import LIGHTS, WEATHERS
 from worldgen.files.config_files import config_yaml, load_config
-from worldgen.generation.campaign.cell import draw_take, fits, grid_of
+from worldgen.generation.campaign.cell import draw_attempt, grid_of, is_possible
 from worldgen.generation.campaign.recipe import CellGroup, RangeConfig, Recipe, refuse_changes
 from worldgen.generation.quality.gate import Bound, GateConfig
 
@@ -112,13 +112,13 @@ def test_a_calibrated_gate_gives_what_the_recipe_does_not_say(night):
 def test_a_take_fits_its_cell_and_ranges(night):
     for cell in grid_of(night).cells:
         for attempt in range(4):
-            take = draw_take(night, cell, attempt)
-            s = take.scenario
+            drawn = draw_attempt(night, cell, attempt)
+            s = drawn.scenario
             event = s.events[0] if s.events else "none"
             assert s.weather in cell.weather and s.light in cell.light and event in cell.event
-            assert fits(s.weather, s.light, s.road, event, s.manoeuvre)
-            assert 4 <= take.speed_mps <= 9 and 1.2 <= take.camera.height_m <= 1.5
-            assert (take.camera.width_px, take.camera.height_px) == (224, 128)
+            assert is_possible(s.weather, s.light, s.road, event, s.manoeuvre)
+            assert 4 <= drawn.speed_mps <= 9 and 1.2 <= drawn.camera.height_m <= 1.5
+            assert (drawn.camera.width_px, drawn.camera.height_px) == (224, 128)
     assert s.agents and s.agents[0].kind == "pedestrian"
 
 
@@ -129,7 +129,7 @@ def test_adding_a_cell_changes_no_other_cells_samples(night):
     before, after = grid_of(night), grid_of(more)
     assert more.hash == night.hash and set(after.cells) > set(before.cells)
     for cell in before.cells[::3]:
-        one, other = (draw_take(r, cell, 5) for r in (night, more))
+        one, other = (draw_attempt(r, cell, 5) for r in (night, more))
         assert (one.key, one.seed, one.scenario, one.caption, one.camera) == (
             other.key, other.seed, other.scenario, other.caption, other.camera,
         )  # fmt: skip
@@ -138,14 +138,14 @@ def test_adding_a_cell_changes_no_other_cells_samples(night):
 def test_keys_depend_on_recipe_cell_attempt_and_nothing_else():
     r = rig.recipe("x")
     cell = grid_of(r).cells[0]
-    keys = {draw_take(r, cell, attempt).key for attempt in range(50)}
+    keys = {draw_attempt(r, cell, attempt).key for attempt in range(50)}
     assert len(keys) == 50
     for change in ({"version": 2}, {"seed": 1}, {"name": "other"}):
-        assert draw_take(dataclasses.replace(r, **change), cell, 0).key not in keys
+        assert draw_attempt(dataclasses.replace(r, **change), cell, 0).key not in keys
     doubled = dataclasses.replace(cell, count=99)
-    assert draw_take(r, doubled, 0).key == draw_take(r, cell, 0).key
+    assert draw_attempt(r, doubled, 0).key == draw_attempt(r, cell, 0).key
     # Data sets with these keys exist; a change needs a new RECORD_VERSION.
-    assert draw_take(r, cell, 0).key == "gen_2bab67681cc25148"
+    assert draw_attempt(r, cell, 0).key == "gen_2bab67681cc25148"
 
 
 def test_another_recipe_is_refused_by_the_field_that_differs():

@@ -11,7 +11,7 @@ from tests.generation.labels_rig import FRAMES, labels
 from worldgen.core.errors import InputError
 from worldgen.core.seeds import numpy_rng
 from worldgen.generation.quality.calibration import Allowance, calibrate, false_rejections, wilson
-from worldgen.generation.quality.examination import Examined, FaultyCard, outcome, results
+from worldgen.generation.quality.examination import ExaminedClip, FaultyCard, outcome, results
 from worldgen.generation.quality.faults import LABEL_FAULTS, FaultyLabels, added, late
 from worldgen.generation.quality.gate import Bound, Gate, GateConfig
 from worldgen.generation.quality.scorecard import Scorecard
@@ -128,17 +128,17 @@ def test_outcomes_are_told_apart():
         "added": FaultyCard("added", card, FaultyLabels(before, 2, before)), "swapped": FaultyCard("swapped", card, FaultyLabels(before, 2, before)),
         "wrong": FaultyCard("added", card, FaultyLabels(before, 3, before)), "deleted": FaultyCard("deleted", card, FaultyLabels(before, 2, before)),
     }  # fmt: skip
-    found = {name: outcome(each, gate.judge(each.card, before)) for name, each in spoilt.items()}
+    found = {name: outcome(each, gate.decide(each.card, before)) for name, each in spoilt.items()}
     assert found == {"added": "repaired", "swapped": "thinned", "wrong": "missed", "deleted": "missed"}
     strict = Gate(GateConfig(bounds={"blank": Bound(high=0.0)}))
     bad = FaultyCard("blank", Scorecard({"blank": 0.5}), None)
-    assert outcome(bad, strict.judge(bad.card, None)) == "rejected"
+    assert outcome(bad, strict.decide(bad.card, None)) == "rejected"
 
 
 def test_results_count_with_intervals():
     gate = Gate(GateConfig(bounds={"sharpness": Bound(low=0.5)}))
     good, bad = Scorecard({"sharpness": 1.0}), Scorecard({"sharpness": 0.1})
-    examined = [Examined(f"k{i}", (), good if i else bad, (FaultyCard("blurred", bad, None),)) for i in range(4)]
+    examined = [ExaminedClip(f"k{i}", (), good if i else bad, (FaultyCard("blurred", bad, None),)) for i in range(4)]
     record = results(gate, examined)
     assert record["clean"]["refused"] == 1 and record["clean"]["false_rejection"]["value"] == 0.25
     assert record["faults"]["blurred"]["rejected_or_repaired"]["value"] == 1.0

@@ -130,11 +130,11 @@ def poison(recipe, times, attempts, candidates=(0,)) -> SampleWorker:
     """A worker whose model fails at some attempts of the first cell."""
     worker = rig.noise_worker(recipe)
     cell = grid_of(recipe).cells[0]
-    from worldgen.generation.campaign.cell import draw_take
+    from worldgen.generation.campaign.cell import draw_attempt
 
-    takes = [draw_take(recipe, cell, attempt) for attempt in attempts]
-    seeds = {take.noise_seed(candidate) for take in takes for candidate in candidates}
-    worker.equipment = dataclasses.replace(worker.equipment, model=rig.Poisoned(rig.NoiseModel(), seeds, times))
+    drawn_attempts = [draw_attempt(recipe, cell, attempt) for attempt in attempts]
+    seeds = {drawn.noise_seed(candidate) for drawn in drawn_attempts for candidate in candidates}
+    worker.models = dataclasses.replace(worker.models, model=rig.Poisoned(rig.NoiseModel(), seeds, times))
     return worker
 
 
@@ -176,7 +176,7 @@ def test_a_clip_that_breaks_an_instrument_is_counted_and_never_accepted(tmp_path
 
     def brittle(recipe):
         worker = rig.noise_worker(recipe)
-        worker.equipment = dataclasses.replace(worker.equipment, scorer=Brittle())
+        worker.models = dataclasses.replace(worker.models, scorer=Brittle())
         return worker
 
     report, said = go(rig.recipe(tmp_path / "out"), brittle)
@@ -188,19 +188,19 @@ def test_a_clip_that_breaks_an_instrument_is_counted_and_never_accepted(tmp_path
 def test_a_defect_is_not_taken_for_bad_luck(tmp_path):
     def broken(recipe):
         worker = rig.noise_worker(recipe)
-        worker.equipment = dataclasses.replace(worker.equipment, scorer=None)
+        worker.models = dataclasses.replace(worker.models, scorer=None)
         return worker
 
     with pytest.raises(AttributeError):
         go(rig.recipe(tmp_path / "out"), broken)
 
 
-def test_patience_waits_longer_each_time_and_gives_up():
+def test_retry_waits_longer_each_time_and_gives_up():
     waits: list[float] = []
-    patience = Retry(3, 2.0, sleep=waits.append)
+    retry = Retry(3, 2.0, sleep=waits.append)
     with pytest.raises(InputError, match="4 tries"):
-        patience("write", lambda: (_ for _ in ()).throw(TimeoutError("no answer")))
-    assert waits == [2.0, 4.0, 8.0] and len(patience.faults) == 4
+        retry("write", lambda: (_ for _ in ()).throw(TimeoutError("no answer")))
+    assert waits == [2.0, 4.0, 8.0] and len(retry.faults) == 4
     with pytest.raises(InputError, match="no such word"):
-        patience("read", lambda: (_ for _ in ()).throw(InputError("no such word")))
-    assert len(patience.faults) == 4
+        retry("read", lambda: (_ for _ in ()).throw(InputError("no such word")))
+    assert len(retry.faults) == 4

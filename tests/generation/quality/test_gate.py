@@ -22,8 +22,8 @@ def card(*tracks: TrackScore, **values: float) -> Scorecard:
 
 def test_bounds_are_inclusive_and_reasons_name_measures():
     gate = Gate(GateConfig(bounds={"sharpness": Bound(low=0.5), "flicker": Bound(high=2.0), "drift": Bound(0.1, 0.2)}))
-    assert gate.judge(card(sharpness=0.5, flicker=2.0, drift=0.1), None).accepted
-    verdict = gate.judge(card(sharpness=0.49, flicker=2.1, drift=0.3), None)
+    assert gate.decide(card(sharpness=0.5, flicker=2.0, drift=0.1), None).accepted
+    verdict = gate.decide(card(sharpness=0.49, flicker=2.1, drift=0.3), None)
     assert not verdict.accepted and verdict.reasons == ("sharpness", "flicker", "drift")
     assert verdict.details["sharpness"] == "0.49, expected at least 0.5"
     assert verdict.details["drift"] == "0.3, expected 0.1 to 0.2"
@@ -32,19 +32,19 @@ def test_bounds_are_inclusive_and_reasons_name_measures():
 
 def test_what_is_required_must_be_measured():
     gate = Gate(GateConfig(bounds={"novelty": Bound(low=0.2)}, required=("novelty",)))
-    verdict = gate.judge(Scorecard({}, {"novelty": "no description"}), None)
+    verdict = gate.decide(Scorecard({}, {"novelty": "no description"}), None)
     assert verdict.reasons == ("novelty not measured",) and verdict.details == {
         "novelty not measured": "no description"
     }
-    assert gate.judge(card(novelty=0.3), None).accepted
+    assert gate.decide(card(novelty=0.3), None).accepted
     assert (
-        Gate(GateConfig(bounds={"novelty": Bound(low=0.2)})).judge(card(), None).accepted
+        Gate(GateConfig(bounds={"novelty": Bound(low=0.2)})).decide(card(), None).accepted
     )  # not required: recorded only
 
 
 def test_a_label_that_shows_nothing_is_dropped_and_recorded():
     gate, before = Gate(GateConfig(object_low=0.3, object_other=0.4)), labels()
-    verdict = gate.judge(card(track(1), track(2, agreement=0.1), track(3)), before)
+    verdict = gate.decide(card(track(1), track(2, agreement=0.1), track(3)), before)
     assert verdict.accepted and [t.track_id for t in verdict.dropped] == [2]
     assert set(verdict.labels.track_id) == {1, 3} and len(before) > len(verdict.labels)
     assert verdict.to_json()["dropped"][0]["track_id"] == 2
@@ -53,24 +53,24 @@ def test_a_label_that_shows_nothing_is_dropped_and_recorded():
 
 def test_dropping_never_leaves_an_object_without_a_label():
     gate = Gate(GateConfig(object_low=0.3, object_other=0.4))
-    verdict = gate.judge(card(track(1), track(2, agreement=0.1, other=0.8), track(3)), labels())
+    verdict = gate.decide(card(track(1), track(2, agreement=0.1, other=0.8), track(3)), labels())
     assert verdict.reasons == ("another object shown",)
 
 
 def test_a_box_that_does_not_fit_counts_as_not_shown():
     gate = Gate(GateConfig(object_fit=0.4))
-    assert [t.track_id for t in gate.judge(card(track(1, fit=0.2), track(2), track(3)), labels()).dropped] == [1]
+    assert [t.track_id for t in gate.decide(card(track(1, fit=0.2), track(2), track(3)), labels()).dropped] == [1]
 
 
 def test_too_many_missing_objects_refuse_the_clip():
     gate = Gate(GateConfig(object_low=0.3, max_dropped=0.5))
-    verdict = gate.judge(card(track(1, 0.1), track(2, 0.1), track(3)), labels())
+    verdict = gate.decide(card(track(1, 0.1), track(2, 0.1), track(3)), labels())
     assert verdict.reasons == ("objects not shown",) and "2 of 3" in verdict.details["objects not shown"]
 
 
 def test_reject_refuses_where_drop_would_repair():
     gate = Gate(GateConfig(objects="reject", object_low=0.3))
-    verdict = gate.judge(card(track(1), track(2, 0.1), track(3)), labels())
+    verdict = gate.decide(card(track(1), track(2, 0.1), track(3)), labels())
     assert verdict.reasons == ("object not shown",) and verdict.labels is not None and not verdict.dropped
     assert len(verdict.labels) == len(labels())
 

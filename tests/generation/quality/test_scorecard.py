@@ -22,11 +22,11 @@ from worldgen.generation.quality.novelty import TrainingClips, describe
 from worldgen.generation.quality.scorecard import (
     MEASURES,
     InstrumentReadings,
-    Measured,
+    Measurements,
     Scorecard,
     Scorer,
     ScorerConfig,
-    _verified,
+    _confirmed,
     triplets,
 )
 from worldgen.generation.quality.track_scores import judged_rows, unlabelled
@@ -113,7 +113,7 @@ def test_a_card_is_finite_and_known():
 
 
 def test_instruments_that_do_not_ship_are_named_and_wrong_folders_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("worldgen.generation.quality.judging_instruments.assets_dir", lambda: tmp_path)
+    monkeypatch.setattr("worldgen.generation.quality.instrument_loading.assets_dir", lambda: tmp_path)
     scorer = Scorer.load(ScorerConfig())
     assert set(scorer.absent) == {"verifier", "detector", "attributes", "motion", "training"}
     assert all("not shipped" in why for why in scorer.absent.values())
@@ -128,13 +128,13 @@ class Reader:
     judged: tuple[str, ...] = ("weather", "light")
 
 
-def sky(text: str, weather: dict[str, float], light: dict[str, float], scene=None) -> Measured:
+def sky(text: str, weather: dict[str, float], light: dict[str, float], scene=None) -> Measurements:
     """What is measured of a clip in which these beliefs were read."""
     rows = [
         np.array([[beliefs.get(w, 0.0) for w in words]]) for words, beliefs in ((WEATHERS, weather), (LIGHTS, light))
     ]
-    seen, out = InstrumentReadings(reading=Reading(*rows, np.zeros((1, 5))), reading_frames=(1,)), Measured()
-    Scorer(NOTHING, attributes=Reader()).judge(seen, out, scene=scene, labels=None, ego=None, text=text)
+    readings, out = InstrumentReadings(reading=Reading(*rows, np.zeros((1, 5))), reading_frames=(1,)), Measurements()
+    Scorer(NOTHING, attributes=Reader()).compare(readings, out, scene=scene, labels=None, ego=None, text=text)
     return out
 
 
@@ -157,8 +157,8 @@ def test_a_scene_is_asked_for_both_whatever_the_words(scene):
 
 
 def judged(labels, found=None):
-    scorer, out = Scorer(NOTHING), Measured()
-    scorer.judge_labels(InstrumentReadings(detections=found, sight=rig.ColourSight(rig.clip())), labels, out)
+    scorer, out = Scorer(NOTHING), Measurements()
+    scorer.compare_labels(InstrumentReadings(detections=found, verified=rig.ColourVerifier(rig.clip())), labels, out)
     return out.card()
 
 
@@ -198,11 +198,11 @@ def test_an_object_beside_its_label_is_evidence_against_dropping_it():
 
 
 def test_what_only_the_detector_sees_counts_little():
-    sight = rig.ColourSight(rig.clip())
+    verified = rig.ColourVerifier(rig.clip())
     true, empty = rig.detections(), rig.detections()
     empty = dataclasses.replace(empty, box_px=empty.box_px * 0 + np.array([90, 5, 110, 25], np.float32))
-    assert _verified(sight, true).score == pytest.approx(np.sqrt(0.9 * 0.99), abs=0.02)
-    assert _verified(sight, empty).score.max() < 0.3
+    assert _confirmed(verified, true).score == pytest.approx(np.sqrt(0.9 * 0.99), abs=0.02)
+    assert _confirmed(verified, empty).score.max() < 0.3
 
 
 def test_objects_without_a_label_are_found_once_they_last():

@@ -7,7 +7,7 @@ import pytest
 
 from tests.generation.labels_rig import labels
 from worldgen.generation.quality.calibration import Allowance, calibrate, false_rejections
-from worldgen.generation.quality.examination import Examined, FaultyCard, values_of_faults
+from worldgen.generation.quality.examination import ExaminedClip, FaultyCard, values_of_faults
 from worldgen.generation.quality.faults import FaultyLabels
 from worldgen.generation.quality.gate import GateConfig
 from worldgen.generation.quality.scorecard import Scorecard
@@ -25,7 +25,7 @@ def card(rng, *, unlabelled: float, wrong: float, other: float = 0.0, agreement:
 
 
 @pytest.fixture(scope="module")
-def examined() -> list[Examined]:
+def examined() -> list[ExaminedClip]:
     """Objects without a label are hard to tell, wrong classes are easy, added boxes can be left out."""
     rng, truth, out = np.random.default_rng(0), labels(), []
     for number in range(200):
@@ -36,7 +36,7 @@ def examined() -> list[Examined]:
             FaultyCard("swapped_near", card(rng, unlabelled=0.1, wrong=float(rng.normal(0.6, 0.1))), fault),
             FaultyCard("added", card(rng, unlabelled=0.1, wrong=-0.5, agreement=0.02), fault),
         )
-        out.append(Examined(str(number), (), clean, spoilt))
+        out.append(ExaminedClip(str(number), (), clean, spoilt))
     return out
 
 
@@ -71,7 +71,7 @@ def test_the_quick_count_is_that_of_the_gate(examined):
 
 
 def test_nothing_is_tuned_without_faults(examined):
-    bare = [Examined(e.key, e.tags, e.clean) for e in examined]
+    bare = [ExaminedClip(e.key, e.tags, e.clean) for e in examined]
     config = calibrate([e.clean for e in bare], {}, Allowance(0.03))
     assert tune(config, bare, Allowance(0.03)) == config
 

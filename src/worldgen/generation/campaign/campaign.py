@@ -14,7 +14,7 @@ from worldgen.core.errors import InputError
 from worldgen.core.progress import LogLine
 from worldgen.core.seeds import stable_key
 from worldgen.data.dataset.index import SUMMARY_NAME
-from worldgen.data.dataset.shards import canonical_json
+from worldgen.data.dataset.sample_files import canonical_json
 from worldgen.files.lock import Lock, locked
 from worldgen.files.retry import Retry
 from worldgen.files.storage import join, read_bytes, resolve, sweep, write_bytes
@@ -22,7 +22,7 @@ from worldgen.generation.campaign.cell import Cell, grid_of
 from worldgen.generation.campaign.job import JOBS, Job, JobRecord, finished_jobs
 from worldgen.generation.campaign.ledger import Ledger
 from worldgen.generation.campaign.publish import DamagedShardError, JobPart, publish
-from worldgen.generation.campaign.quota import CellStatus, jobs_ahead, standing
+from worldgen.generation.campaign.quota import CellStatus, cell_status, jobs_needed
 from worldgen.generation.campaign.recipe import Recipe, refuse_changes
 from worldgen.generation.campaign.runner import JobOutcome, Runner
 from worldgen.generation.report.report import REPORT_FOLDER, keep_report
@@ -52,7 +52,7 @@ class Status:
 
 
 @dataclass(eq=False)
-class _Course:
+class _CellJobs:
     """A cell on its way: finished jobs, jobs in flight, and how it stands after the finished jobs in order."""
 
     cell: Cell
@@ -71,11 +71,11 @@ class _Course:
 
     def update(self) -> None:
         flags = (t.accepted for number in range(self.prefix) for t in self.finished[number].tries)
-        self.now = standing(flags, self.cell.count, self.recipe.work)
+        self.now = cell_status(flags, self.cell.count, self.recipe.work)
 
     def wish(self) -> tuple[float, int] | None:
         """How urgent the next job is (least first), and its number; None when nothing more is needed."""
-        prefix, wanted = self.prefix, jobs_ahead(self.now, self.cell.count, self.recipe.work)
+        prefix, wanted = self.prefix, jobs_needed(self.now, self.cell.count, self.recipe.work)
         ahead = {number for number in {*self.finished, *self.in_flight} if number >= prefix}
         if len(ahead) >= wanted:
             return None
@@ -108,8 +108,8 @@ class Campaign:
             raise InputError("output of the recipe", "", "a folder or URL: output=DIR")
         self.url = self.recipe.output.rstrip("/")
         self.grid = grid_of(self.recipe)
-        self.courses = {cell.key: _Course(cell, self.recipe) for cell in self.grid.cells}
-        self.patience = Retry(self.recipe.work.retries, self.recipe.work.retry_wait_s)
+        self.cell_jobs = {cell.key: _CellJobs(cell, self.recipe) for cell in self.grid.cells}
+        self.retry = Retry(self.recipe.work.retries, self.recipe.work.retry_wait_s)
         self.weights_hash = ""
         self.deaths: Counter[str] = Counter()
         self.damages: Counter[str] = Counter()
@@ -122,7 +122,7 @@ class Campaign:
         Raises: InputError when another run works here, the folder was begun with another recipe, or work fails for a
         reason that the user can mend; WorkerError for a defect. Either way the same command goes on later.
         """
-        refuse_foreign(self.url, self.patience)
+        refuse_foreign(self.url, self.retry)
         with locked(self.url, self.log) as lock:
             self.ledger = Ledger.open(self.url)
             try:
@@ -152,29 +152,29 @@ class Campaign:
         """Compare with what was begun here before."""
         where, content = join(self.url, RECIPE_NAME), self.recipe.content()
         fs, path = resolve(where)
-        if self.patience(f"read {where}", lambda: fs.exists(path)):
-            before = json.loads(self.patience(f"read {where}", lambda: read_bytes(where)))
+        if self.retry(f"read {where}", lambda: fs.exists(path)):
+            before = json.loads(self.retry(f"read {where}", lambda: read_bytes(where)))
             refuse_changes(before.get("content", {}), json.loads(json.dumps(content)), self.url)
         else:
             record = {"recipe": self.recipe.name, "recipe_hash": self.recipe.hash, "content": content}
             data = canonical_json(record, "recipe")
-            self.patience(f"write {where}", lambda: write_bytes(where, data))
+            self.retry(f"write {where}", lambda: write_bytes(where, data))
         if self.config:
             where = join(self.url, CONFIG_NAME)
-            self.patience(f"write {where}", lambda: write_bytes(where, self.config.encode()))
+            self.retry(f"write {where}", lambda: write_bytes(where, self.config.encode()))
 
     def _asked(self) -> str:
         """A name for what is asked of the folder: cells, counts, when to stop, and the size of shards."""
-        cells = [[course.cell.key, course.cell.count] for course in self.courses.values()]
+        cells = [[jobs.cell.key, jobs.cell.count] for jobs in self.cell_jobs.values()]
         work = self.recipe.work
         limits = (self.recipe.shard_size, work.min_acceptance, work.max_attempts)
         return stable_key("asked", self.recipe.hash, json.dumps(cells), *limits)
 
     def _is_complete(self) -> bool:
         """Whether the data set is there already; then not even the jobs are needed any more."""
-        before = read_report(self.url, self.patience)
+        before = read_report(self.url, self.retry)
         fs, path = resolve(join(self.url, SUMMARY_NAME))
-        if before.get("asked") != self._asked() or not self.patience("look", lambda: fs.exists(path)):
+        if before.get("asked") != self._asked() or not self.retry("look", lambda: fs.exists(path)):
             return False
         self.report = before
         return True
@@ -182,13 +182,13 @@ class Campaign:
     def _resume(self) -> None:
         """Take over the jobs that are finished, and remove what a killed run left half-written."""
         sweep(self.url, join(self.url, JOBS))
-        for record in finished_jobs(join(self.url, JOBS), self.patience):
-            course = self.courses.get(record.cell)
-            if course is not None:
+        for record in finished_jobs(join(self.url, JOBS), self.retry):
+            jobs = self.cell_jobs.get(record.cell)
+            if jobs is not None:
                 self._accept_weights(record)
-                course.finished[record.number] = record
-        for course in self.courses.values():
-            course.update()
+                jobs.finished[record.number] = record
+        for jobs in self.cell_jobs.values():
+            jobs.update()
         self._note_faults()
 
     def _work(self, lock: Lock) -> Iterator[Status]:
@@ -211,17 +211,17 @@ class Campaign:
             yield self._status()
 
     def _next_job(self) -> Job | None:
-        wishes = [(*wish, key) for key, course in self.courses.items() if (wish := course.wish()) is not None]
+        wishes = [(*wish, key) for key, jobs in self.cell_jobs.items() if (wish := jobs.wish()) is not None]
         if not wishes:
             return None
         # The first of the most urgent cells in the recipe's order: cells grow side by side.
         _, number, key = min(wishes, key=lambda wish: wish[0])
-        self.courses[key].in_flight.add(number)
-        return Job(self.courses[key].cell, number, self.recipe.work.attempts, join(self.url, JOBS), self.weights_hash)
+        self.cell_jobs[key].in_flight.add(number)
+        return Job(self.cell_jobs[key].cell, number, self.recipe.work.attempts, join(self.url, JOBS), self.weights_hash)
 
     def _again(self, outcome: JobOutcome) -> bool:
         """Take an outcome; True when its job was submitted again."""
-        course, job = self.courses[outcome.job.cell.key], outcome.job
+        jobs, job = self.cell_jobs[outcome.job.cell.key], outcome.job
         if outcome.kind == "died":
             self.deaths[job.name] += 1
             self._note("died", f"worker of job {job.name}: {outcome.error}")
@@ -239,9 +239,9 @@ class Campaign:
         self._accept_weights(outcome.record)
         for fault in outcome.record.faults:
             self._note("fault", f"job {job.name}: {fault}")
-        course.in_flight.discard(job.number)
-        course.finished[job.number] = outcome.record
-        course.update()
+        jobs.in_flight.discard(job.number)
+        jobs.finished[job.number] = outcome.record
+        jobs.update()
         self.session_attempts += len(outcome.record.tries)
         return False
 
@@ -255,33 +255,33 @@ class Campaign:
         self._note("damaged", f"shard {record.name} is gone or damaged; its job is done again")
         self.damages[record.name] += 1
         fs, path = resolve(join(join(self.url, JOBS), f"{record.name}.json"))
-        self.patience(f"remove record {record.name}", lambda: fs.exists(path) and fs.rm_file(path))
-        course = self.courses[record.cell]
-        del course.finished[record.number]
-        course.update()
+        self.retry(f"remove record {record.name}", lambda: fs.exists(path) and fs.rm_file(path))
+        jobs = self.cell_jobs[record.cell]
+        del jobs.finished[record.number]
+        jobs.update()
         if self.damages[record.name] > self.recipe.work.retries:
             raise InputError(
                 f"shard {record.name} was found damaged {self.damages[record.name]} times; is the disk sound?"
             )
 
     def _publish(self) -> None:
-        parts = [part for course in self.courses.values() for part in course.parts()]
-        summary = publish(self.url, parts, self.recipe.shard_size, self.patience)
+        parts = [part for jobs in self.cell_jobs.values() for part in jobs.parts()]
+        summary = publish(self.url, parts, self.recipe.shard_size, self.retry)
         session_s = time.monotonic() - self.start_s
         self.report = self._report(session_s) | {"asked": self._asked(), "data": summary}
         where, data = join(self.url, REPORT_NAME), canonical_json(self.report, "report of the run")
         self.report = json.loads(data)
-        self.patience(f"write {where}", lambda: write_bytes(where, data))
+        self.retry(f"write {where}", lambda: write_bytes(where, data))
 
     def _show(self) -> None:
         """Write the report's page, unless it is there; the data set is complete already, whatever happens here."""
         if self.page and self.report.get("data"):
             sweep(join(self.url, REPORT_FOLDER), join(self.url, f"{REPORT_FOLDER}/clips"))
-            self.shown = keep_report(self.url, self.report, self.patience)
+            self.shown = keep_report(self.url, self.report, self.retry)
 
     def _report(self, session_s: float) -> dict:
-        cells = [cell_report(course) for course in self.courses.values()]
-        records = [record for course in self.courses.values() for record in course.finished.values()]
+        cells = [cell_report(jobs) for jobs in self.cell_jobs.values()]
+        records = [record for jobs in self.cell_jobs.values() for record in jobs.finished.values()]
         seconds = dict(sum((Counter(record.seconds) for record in records), Counter()))
         hours = seconds.get("all", 0.0) / 3600
         accepted = sum(cell["accepted"] for cell in cells)
@@ -299,16 +299,16 @@ class Campaign:
         }  # fmt: skip
 
     def _status(self) -> Status:
-        courses = self.courses.values()
-        accepted = sum(min(course.now.accepted, course.cell.count) for course in courses)
+        cell_jobs = self.cell_jobs.values()
+        accepted = sum(min(jobs.now.accepted, jobs.cell.count) for jobs in cell_jobs)
         seconds = time.monotonic() - self.start_s
         left = sum(
-            jobs_ahead(course.now, course.cell.count, self.recipe.work) for course in courses
+            jobs_needed(jobs.now, jobs.cell.count, self.recipe.work) for jobs in cell_jobs
         ) * self.recipe.work.attempts  # fmt: skip
         left_s = None if not self.session_attempts else seconds / self.session_attempts * left
         return Status(
-            accepted, self.grid.quota, sum(c.now.attempts for c in courses),
-            sum(c.now.state == "open" for c in courses), seconds, left_s,
+            accepted, self.grid.quota, sum(c.now.attempts for c in cell_jobs),
+            sum(c.now.state == "open" for c in cell_jobs), seconds, left_s,
         )  # fmt: skip
 
     def _note(self, kind: str, what: str, *, loud: bool = True) -> None:
@@ -317,40 +317,40 @@ class Campaign:
             self.log(f"{kind}: {what}")
 
     def _note_faults(self) -> None:
-        for fault in self.patience.faults:
+        for fault in self.retry.faults:
             self._note("fault", fault)
-        self.patience.faults.clear()
+        self.retry.faults.clear()
 
 
-def cell_report(course: _Course) -> dict:
+def cell_report(jobs: _CellJobs) -> dict:
     """Counts of a cell. reasons: how often each was given for what was not accepted (a clip may have several)."""
     tries = [
-        t for number in sorted(course.finished) for t in course.finished[number].tries if t.attempt < course.now.attempts
+        t for number in sorted(jobs.finished) for t in jobs.finished[number].tries if t.attempt < jobs.now.attempts
     ]  # fmt: skip
     reasons = Counter(reason for t in tries if not t.accepted for reason in t.reasons)
     return {
-        "key": course.cell.key, "label": course.cell.label, "quota": course.cell.count, "state": course.now.state,
-        "why": course.now.why, "accepted": course.now.accepted, "attempts": course.now.attempts,
+        "key": jobs.cell.key, "label": jobs.cell.label, "quota": jobs.cell.count, "state": jobs.now.state,
+        "why": jobs.now.why, "accepted": jobs.now.accepted, "attempts": jobs.now.attempts,
         "without_clip": sum(not t.key for t in tries), "candidates": sum(t.candidates for t in tries),
-        "made_ahead": sum(len(r.tries) for r in course.finished.values()) - len(tries), "reasons": dict(reasons),
-        "seconds": round(sum(r.seconds.get("all", 0.0) for r in course.finished.values()), 3),
-        **{axis: list(getattr(course.cell, axis)) for axis in ("weather", "light", "road", "event", "manoeuvre")},
+        "made_ahead": sum(len(r.tries) for r in jobs.finished.values()) - len(tries), "reasons": dict(reasons),
+        "seconds": round(sum(r.seconds.get("all", 0.0) for r in jobs.finished.values()), 3),
+        **{axis: list(getattr(jobs.cell, axis)) for axis in ("weather", "light", "road", "event", "manoeuvre")},
     }  # fmt: skip
 
 
-def read_report(url: str, patience: Retry | None = None) -> dict:
+def read_report(url: str, retry: Retry | None = None) -> dict:
     """``generate.json`` of a finished run, {} where there is none."""
     where = join(url, REPORT_NAME)
     fs, path = resolve(where)
-    patience = patience or Retry(0, 0.0)
-    if not patience(f"read {where}", lambda: fs.exists(path)):
+    retry = retry or Retry(0, 0.0)
+    if not retry(f"read {where}", lambda: fs.exists(path)):
         return {}
-    return json.loads(patience(f"read {where}", lambda: read_bytes(where)))
+    return json.loads(retry(f"read {where}", lambda: read_bytes(where)))
 
 
-def refuse_foreign(url: str, patience: Retry) -> None:
+def refuse_foreign(url: str, retry: Retry) -> None:
     """Refuse a folder that holds somebody else's data set: publishing replaces the index. Raises: InputError."""
     fs, path = resolve(join(url, SUMMARY_NAME))
     _, recipe = resolve(join(url, RECIPE_NAME))
-    if patience(f"read {url}", lambda: fs.exists(path) and not fs.exists(recipe)):
+    if retry(f"read {url}", lambda: fs.exists(path) and not fs.exists(recipe)):
         raise InputError("output of the recipe", url, "a new folder, or one of this recipe; it holds another data set")

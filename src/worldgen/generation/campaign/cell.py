@@ -24,7 +24,7 @@ from worldgen.simulation.simulate import draw_camera, simulate
 AXES: dict[str, tuple[str, ...]] = {
     "weather": WEATHERS, "light": LIGHTS, "road": ROADS, "event": ("none", *EVENTS), "manoeuvre": MANOEUVRES,
 }  # fmt: skip
-SCENE_TRIES = 3
+MAX_SCENE_DRAWS = 3
 """An event may not fit the road that one seed draws; another seed is another road."""
 
 
@@ -53,10 +53,10 @@ class Cell:
 
     def combinations(self) -> list[tuple[str, ...]]:
         """All (weather, light, road, event, manoeuvre) that may be drawn."""
-        return [c for c in itertools.product(*(getattr(self, axis) for axis in AXES)) if fits(*c)]
+        return [c for c in itertools.product(*(getattr(self, axis) for axis in AXES)) if is_possible(*c)]
 
 
-def fits(weather: str, light: str, road: str, event: str, manoeuvre: str) -> bool:
+def is_possible(weather: str, light: str, road: str, event: str, manoeuvre: str) -> bool:
     """Whether the event allows the combination, and the road the manoeuvre."""
     if road == "highway" and manoeuvre.startswith("turn"):
         return False
@@ -147,13 +147,13 @@ class CellAttempt:
         return stable_hash("candidate noise", self.seed, candidate)
 
 
-def draw_take(recipe: Recipe, cell: Cell, attempt: int, *, turn: int = 0) -> CellAttempt:
+def draw_attempt(recipe: Recipe, cell: Cell, attempt: int, *, redraw: int = 0) -> CellAttempt:
     """Attempt number ``attempt`` at a cell: a function of recipe name, version and seed, the cell, and the numbers.
 
     turn: another draw for the same attempt, when the first gave no scene.
     """
     parts = ("take", recipe.name, recipe.version, recipe.seed, cell.key, attempt)
-    rng = numpy_rng(*parts, turn)
+    rng = numpy_rng(*parts, redraw)
     options = cell.combinations()
     events = sorted({option[3] for option in options})  # first the event, so that those with few roads are not rare
     event = str(rng.choice(events))
@@ -167,7 +167,7 @@ def draw_take(recipe: Recipe, cell: Cell, attempt: int, *, turn: int = 0) -> Cel
     spoken = dataclasses.replace(scenario, duration_s=Scenario.duration_s)  # length is not a matter of the picture
     span = recipe.ranges.speed_mps
     return CellAttempt(
-        cell, attempt, stable_key(*parts, prefix="gen_"), stable_hash(*parts, "seed", turn), scenario,
+        cell, attempt, stable_key(*parts, prefix="gen_"), stable_hash(*parts, "seed", redraw), scenario,
         describe(spoken, rng), None if span is None else float(rng.uniform(*span)), _camera(recipe, rng),
     )  # fmt: skip
 
@@ -185,17 +185,17 @@ def _camera(recipe: Recipe, rng: np.random.Generator) -> Camera:
     )  # fmt: skip
 
 
-def stage(recipe: Recipe, cell: Cell, attempt: int) -> tuple[CellAttempt, Scene]:
+def simulate_attempt(recipe: Recipe, cell: Cell, attempt: int) -> tuple[CellAttempt, Scene]:
     """The take of an attempt and its scene. Raises: InputError when no draw gave a scene."""
-    for turn in range(SCENE_TRIES):
-        take = draw_take(recipe, cell, attempt, turn=turn)
+    for redraw in range(MAX_SCENE_DRAWS):
+        drawn = draw_attempt(recipe, cell, attempt, redraw=redraw)
         try:
             scene = simulate(
-                take.scenario, take.seed, fps=recipe.clip.fps, num_frames=recipe.clip.frames, camera=take.camera,
-                speed_mps=take.speed_mps,
+                drawn.scenario, drawn.seed, fps=recipe.clip.fps, num_frames=recipe.clip.frames, camera=drawn.camera,
+                speed_mps=drawn.speed_mps,
             )  # fmt: skip
-            return take, scene
+            return drawn, scene
         except InputError:
-            if turn == SCENE_TRIES - 1:
+            if redraw == MAX_SCENE_DRAWS - 1:
                 raise
     raise AssertionError("unreachable")

@@ -7,7 +7,7 @@ import uuid
 
 from worldgen.core.errors import InputError, MissingDependencyError
 from worldgen.generation.campaign.job import Job, JobRecord
-from worldgen.generation.campaign.runner import JobOutcome, MakeDoer, Worker, attempt
+from worldgen.generation.campaign.runner import JobOutcome, Worker, WorkerFactory, attempt
 
 LOCAL = "local"
 _loaded: dict[str, Worker] = {}
@@ -21,7 +21,7 @@ class RayRunner:
     and submits the job again. At most ``capacity`` tasks are in flight, so that the cluster's queue stays short.
     """
 
-    def __init__(self, make: MakeDoer, *, address: str = LOCAL, workers: int = 1):
+    def __init__(self, make: WorkerFactory, *, address: str = LOCAL, workers: int = 1):
         try:
             import ray
         except ImportError as error:
@@ -42,23 +42,23 @@ class RayRunner:
         self._task = ray.remote(num_cpus=1, max_retries=0)(_do)
         self._make = ray.put(make)
         self._token = uuid.uuid4().hex
-        self._flying: dict[object, Job] = {}
+        self._in_flight: dict[object, Job] = {}
 
     def submit(self, job: Job) -> None:
-        self._flying[self._task.remote(self._token, [self._make], job)] = job
+        self._in_flight[self._task.remote(self._token, [self._make], job)] = job
 
     def wait(self) -> list[JobOutcome]:
         """Outcomes of one or more tasks; waits for the first."""
-        if not self._flying:
+        if not self._in_flight:
             return []
-        ready, _ = self._ray.wait(list(self._flying), num_returns=1)
-        return [self._outcome(reference, self._flying.pop(reference)) for reference in ready]
+        ready, _ = self._ray.wait(list(self._in_flight), num_returns=1)
+        return [self._outcome(reference, self._in_flight.pop(reference)) for reference in ready]
 
     def close(self) -> None:
         """Cancel what is in flight, and end the local cluster."""
-        for reference in self._flying:
+        for reference in self._in_flight:
             self._ray.cancel(reference, force=True)
-        self._flying.clear()
+        self._in_flight.clear()
         if self._own:
             self._ray.shutdown()
 

@@ -10,7 +10,7 @@ from worldgen.generation.campaign.cell import CellGrid, grid_of
 from worldgen.generation.campaign.job import Job, JobRecord
 from worldgen.generation.campaign.quota import most_attempts, wilson_upper
 from worldgen.generation.campaign.recipe import Recipe
-from worldgen.generation.campaign.runner import MakeDoer
+from worldgen.generation.campaign.runner import WorkerFactory
 
 COPIES = 2
 """Every clip lies in its job's shard and, if it counts, in the data set."""
@@ -33,11 +33,11 @@ class Calibration:
         return (self.accepted + 0.5) / (self.attempts + 1)
 
 
-def calibrate(recipe: Recipe, make: MakeDoer, clips: int) -> Calibration:
+def calibrate(recipe: Recipe, make: WorkerFactory, clips: int) -> Calibration:
     """Make about ``clips`` clips of cells spread over the recipe, in a folder that is removed again."""
     grid = grid_of(recipe)
     start_s = time.perf_counter()
-    doer = make()
+    worker = make()
     load_s = time.perf_counter() - start_s
     attempts = min(recipe.work.attempts, clips)
     jobs = max(1, round(clips / attempts))
@@ -45,7 +45,7 @@ def calibrate(recipe: Recipe, make: MakeDoer, clips: int) -> Calibration:
     with tempfile.TemporaryDirectory(prefix="worldgen-plan-") as folder:
         for number in range(jobs):
             cell = grid.cells[number * len(grid.cells) // jobs]
-            records.append(doer.run(Job(cell, number, attempts, folder)))
+            records.append(worker.run(Job(cell, number, attempts, folder)))
     tries = [t for record in records for t in record.tries]
     reasons: dict[str, int] = {}
     for reason in (r for t in tries if not t.accepted for r in t.reasons):

@@ -31,7 +31,7 @@ class DamagedShardError(Exception):
         self.record = record
 
 
-def publish(url: str, parts: Iterable[JobPart], shard_size: int, patience: Retry) -> dict:
+def publish(url: str, parts: Iterable[JobPart], shard_size: int, retry: Retry) -> dict:
     """Write ``accepted-NNNNN.tar``, ``quarantine-NNNNN.tar``, the index and its summary, which is returned.
 
     parts: in the order of the recipe's cells, jobs in order; each shard's bytes then depend on the samples alone. A kill
@@ -39,23 +39,23 @@ def publish(url: str, parts: Iterable[JobPart], shard_size: int, patience: Retry
 
     Raises: DamagedShardError; InputError when the place cannot be read or written after all retries.
     """
-    _clear_index(url, patience)
+    _clear_index(url, retry)
     written: set[str] = set()
     wanted = {True: _Series(url, "accepted", shard_size), False: _Series(url, "quarantine", shard_size)}
     for part in parts:
         accepted = {t.key: t.accepted for t in part.record.tries if t.key and t.attempt < part.attempts}
-        samples = patience(
+        samples = retry(
             f"read shard {part.record.name}", lambda part=part: verified_samples(join(url, JOBS), part.record)
         )
         if samples is None:
             raise DamagedShardError(part.record)
         for key, members in samples:
             if key in accepted:
-                written |= wanted[accepted[key]].add(key, members, patience)
+                written |= wanted[accepted[key]].add(key, members, retry)
     for series in wanted.values():
-        written |= series.flush(patience)
-    _remove_others(url, written, patience)
-    return patience("write index", lambda: build_index(url)) if written else {}
+        written |= series.flush(retry)
+    _remove_others(url, written, retry)
+    return retry("write index", lambda: build_index(url)) if written else {}
 
 
 class _Series:
@@ -66,11 +66,11 @@ class _Series:
         self.number = 0
         self.samples: list[tuple[str, dict[str, bytes]]] = []
 
-    def add(self, key: str, members: dict[str, bytes], patience: Retry) -> set[str]:
+    def add(self, key: str, members: dict[str, bytes], retry: Retry) -> set[str]:
         self.samples.append((key, members))
-        return self.flush(patience) if len(self.samples) >= self.size else set()
+        return self.flush(retry) if len(self.samples) >= self.size else set()
 
-    def flush(self, patience: Retry) -> set[str]:
+    def flush(self, retry: Retry) -> set[str]:
         """Write what is held; returns the name of the shard."""
         if not self.samples:
             return set()
@@ -81,12 +81,12 @@ class _Series:
                 for key, members in self.samples:
                     writer.write_members(key, members)
 
-        patience(f"write shard {name}", write)
+        retry(f"write shard {name}", write)
         self.number, self.samples = self.number + 1, []
         return {f"{name}.tar"}
 
 
-def _clear_index(url: str, patience: Retry) -> None:
+def _clear_index(url: str, retry: Retry) -> None:
     fs, _ = resolve(url)
     for name in (SUMMARY_NAME, INDEX_NAME):
         path = resolve(join(url, name))[1]
@@ -95,15 +95,15 @@ def _clear_index(url: str, patience: Retry) -> None:
             with contextlib.suppress(FileNotFoundError):
                 fs.rm_file(path)
 
-        patience(f"remove {name}", remove)
+        retry(f"remove {name}", remove)
 
 
-def _remove_others(url: str, names: set[str], patience: Retry) -> None:
+def _remove_others(url: str, names: set[str], retry: Retry) -> None:
     """Shards of an earlier, longer data set in the same folder would otherwise be indexed again."""
     fs, path = resolve(url)
-    for each in patience(f"list {url}", lambda: list(_shards(fs, path))):
+    for each in retry(f"list {url}", lambda: list(_shards(fs, path))):
         if each.rsplit("/", 1)[-1] not in names:
-            patience(f"remove {each}", lambda each=each: fs.rm_file(each))
+            retry(f"remove {each}", lambda each=each: fs.rm_file(each))
 
 
 def _shards(fs, path: str) -> Iterator[str]:

@@ -37,7 +37,7 @@ def wilson_upper(accepted: int, attempts: int, z: float = Z95) -> float:
     return (centre + z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))) / (1 + z * z / n)
 
 
-def standing(flags: Iterable[bool], count: int, work: WorkConfig) -> CellStatus:
+def cell_status(flags: Iterable[bool], count: int, work: WorkConfig) -> CellStatus:
     """Walk through the attempts from the first, as far as all are known, and stop where the cell is decided.
 
     flags: accepted or not, in order of attempt. Whatever is known beyond that point does not matter, so it makes no
@@ -65,7 +65,7 @@ def most_attempts(count: int, work: WorkConfig) -> int:
     return min(limit, work.max_attempts) if work.max_attempts else limit
 
 
-def jobs_ahead(now: CellStatus, count: int, work: WorkConfig) -> int:
+def jobs_needed(now: CellStatus, count: int, work: WorkConfig) -> int:
     """Jobs beyond those finished in order that the cell will probably need; 0 when it is decided."""
     if now.state != "open":
         return 0

@@ -12,9 +12,9 @@ from worldgen.core.errors import InputError
 from worldgen.core.seeds import stable_key
 from worldgen.core.start import DEFAULT_START, Start
 from worldgen.generation.quality.gate import GateConfig
-from worldgen.generation.quality.judging_instruments import fingerprints
+from worldgen.generation.quality.instrument_loading import fingerprints
 from worldgen.generation.quality.scorecard import ScorerConfig
-from worldgen.models.native.rollout.rollout import SamplerOptions
+from worldgen.models.interface import SamplerOptions
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}")
 Span = tuple[float, float]

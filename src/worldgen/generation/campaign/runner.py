@@ -28,7 +28,7 @@ class Worker(Protocol):
     def run(self, job: Job) -> JobRecord: ...
 
 
-MakeDoer = Callable[[], Worker]
+WorkerFactory = Callable[[], Worker]
 """Loads what a process needs; sent to other processes, so it is a module's function or a partial of one."""
 
 
@@ -54,10 +54,10 @@ class Runner(Protocol):
     def close(self) -> None: ...
 
 
-def attempt(doer: Worker, job: Job) -> JobOutcome:
+def attempt(worker: Worker, job: Job) -> JobOutcome:
     """Do a job; what the user can mend becomes an outcome, defects are kept with their traceback."""
     try:
-        return JobOutcome(job, "done", doer.run(job))
+        return JobOutcome(job, "done", worker.run(job))
     except InputError as error:
         return JobOutcome(job, "refused", error=str(error))
 
@@ -67,8 +67,8 @@ class InProcessRunner:
 
     capacity = 1
 
-    def __init__(self, make: MakeDoer):
-        self._make, self._doer, self._jobs = make, None, deque()
+    def __init__(self, make: WorkerFactory):
+        self._make, self._worker, self._jobs = make, None, deque()
 
     def submit(self, job: Job) -> None:
         self._jobs.append(job)
@@ -78,9 +78,9 @@ class InProcessRunner:
         if not self._jobs:
             return []
         job = self._jobs.popleft()
-        if self._doer is None:
-            self._doer = self._make()
-        return [attempt(self._doer, job)]
+        if self._worker is None:
+            self._worker = self._make()
+        return [attempt(self._worker, job)]
 
     def close(self) -> None:
         """Nothing is left behind."""
@@ -98,7 +98,7 @@ class _Process:
 class ProcessRunner:
     """Does jobs in ``workers`` processes. A process that dies loses its job, is reported, and is replaced."""
 
-    def __init__(self, make: MakeDoer, workers: int):
+    def __init__(self, make: WorkerFactory, workers: int):
         self.capacity = workers
         self._make = make
         self._context = multiprocessing.get_context("spawn")
@@ -176,20 +176,20 @@ def _exit_words(code: int | None) -> str:
     return f"exit code {code}"
 
 
-def _serve(make: MakeDoer, pipe: Connection, parent: int) -> None:
+def _serve(make: WorkerFactory, pipe: Connection, parent: int) -> None:
     """What a worker process does: load once, then job after job, as long as the parent lives."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    doer = None
+    worker = None
     while True:
         try:
             job = pipe.recv()
         except (EOFError, OSError):
             return
         try:
-            doer = doer or make()
-            outcome = attempt(doer, job)
+            worker = worker or make()
+            outcome = attempt(worker, job)
             answer = (outcome.kind, outcome.record if outcome.kind == "done" else outcome.error)
         except InputError as error:
             answer = ("refused", str(error))

@@ -186,7 +186,10 @@ class SampleWorker:
             verdict = state.best[3]
             with self._timed("encode"):
                 made = state.cell_attempt.key, encode_sample(self._sample(state))
-            yield made, AttemptRecord(attempt, state.cell_attempt.key, verdict.accepted, verdict.reasons, state.candidates)
+            yield (
+                made,
+                AttemptRecord(attempt, state.cell_attempt.key, verdict.accepted, verdict.reasons, state.candidates),
+            )
 
     def _prepared(self, job: Job, attempt: int) -> AttemptState:
         with self._timed("scene"):
@@ -217,7 +220,9 @@ class SampleWorker:
                 return self._rollout([state], candidate)[0]
             except FloatingPointError as error:
                 state.failure = f"not a number: {error}"
-                self.faults.append(f"attempt {state.cell_attempt.attempt}, noise {candidate}, try {number + 1}: {error}")
+                self.faults.append(
+                    f"attempt {state.cell_attempt.attempt}, noise {candidate}, try {number + 1}: {error}"
+                )
         return None
 
     def _rollout(self, states: list[AttemptState], candidate: int) -> list[Clip]:

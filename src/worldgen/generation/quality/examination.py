@@ -13,7 +13,7 @@ from worldgen.core.seeds import numpy_rng
 from worldgen.generation.quality.calibration import wilson
 from worldgen.generation.quality.faults import (
     LABEL_FAULTS,
-    MEANT_FOR,
+    MEASURE_OF_FAULT,
     PICTURE_FAULTS,
     FaultyLabels,
     added,
@@ -21,8 +21,8 @@ from worldgen.generation.quality.faults import (
     nearly_copied,
 )  # fmt: skip
 from worldgen.generation.quality.gate import Gate, Verdict
-from worldgen.generation.quality.judging_instruments import fingerprints
-from worldgen.generation.quality.scorecard import Measured, Scorecard, Scorer
+from worldgen.generation.quality.instrument_loading import fingerprints
+from worldgen.generation.quality.scorecard import Measurements, Scorecard, Scorer
 from worldgen.simulation.remake import remake_scene
 
 FAULTS = (*LABEL_FAULTS, "added", "other_scene", *PICTURE_FAULTS, "copied")
@@ -45,7 +45,7 @@ class FaultyCard:
 
 
 @dataclass(frozen=True, eq=False)
-class Examined:
+class ExaminedClip:
     """Scorecards of a clean clip and of its spoilt versions. tags: of the clip."""
 
     key: str
@@ -56,7 +56,7 @@ class Examined:
 
 def examine(
     scorer: Scorer, samples: Sequence[Sample], *, training: Sequence[Sample] = (), seed: int = 0, pictures: int = 1
-) -> Iterable[Examined]:
+) -> Iterable[ExaminedClip]:
     """Score clips with a scene, clean and with faults: every fault of labels once, ``pictures`` kinds of picture fault.
 
     training: clips the model was trained on, for near copies. Faults depend on seed and key alone, the second clip of
@@ -79,10 +79,10 @@ def examine(
             spoilt.append(FaultyCard(kind, scorer.score(PICTURE_FAULTS[kind](sample.clip, rng), **asked), None))
         if training and scorer.training is not None:
             copy = nearly_copied(training[number % len(training)].clip, rng)
-            out = Measured(dict(clean.values), dict(clean.unmeasured), clean.tracks)
+            out = Measurements(dict(clean.values), dict(clean.unmeasured), clean.tracks)
             out.values["novelty"] = scorer.training.novelty(copy)
             spoilt.append(FaultyCard("copied", out.card(), None))
-        yield Examined(sample.key, sample.tags, clean, tuple(spoilt))
+        yield ExaminedClip(sample.key, sample.tags, clean, tuple(spoilt))
 
 
 def _other_scene(scorer: Scorer, sample: Sample, other: Sample, clean: Scorecard) -> FaultyCard:
@@ -90,9 +90,9 @@ def _other_scene(scorer: Scorer, sample: Sample, other: Sample, clean: Scorecard
     that the gate has less to go by, and drawing the other scene takes longer than all the rest."""
     scene = remake_scene(other)
     kept = {name: value for name, value in clean.values.items() if name in PICTURE_VALUES}
-    out = Measured(kept)
-    seen = scorer.look(sample.clip, scene.camera if scene else None)
-    scorer.judge(seen, out, scene=scene, labels=other.labels, ego=other.ego)
+    out = Measurements(kept)
+    readings = scorer.read(sample.clip, scene.camera if scene else None)
+    scorer.compare(readings, out, scene=scene, labels=other.labels, ego=other.ego)
     return FaultyCard("other_scene", out.card(), FaultyLabels(other.labels, None, sample.labels))
 
 
@@ -110,7 +110,7 @@ def _label_faults(
     assert labels is not None
     if not can_be_spoilt(labels):
         return
-    seen = scorer.look(sample.clip, None)
+    readings = scorer.read(sample.clip, None)
     faults: dict[str, FaultyLabels | None] = {kind: spoil(labels, rng) for kind, spoil in LABEL_FAULTS.items()}
     for guest in range(1, min(GUESTS, len(samples) - 1) + 1):
         other = samples[(number + guest) % len(samples)]
@@ -125,17 +125,17 @@ def _label_faults(
     for kind, fault in faults.items():
         if fault is None:
             continue
-        out = Measured({name: value for name, value in clean.values.items() if name not in LABEL_VALUES})
-        scorer.judge_labels(seen, fault.labels, out)
+        out = Measurements({name: value for name, value in clean.values.items() if name not in LABEL_VALUES})
+        scorer.compare_labels(readings, fault.labels, out)
         yield FaultyCard(kind, out.card(), fault)
 
 
-def values_of_faults(examined: Iterable[Examined]) -> dict[str, list[float]]:
+def values_of_faults(examined: Iterable[ExaminedClip]) -> dict[str, list[float]]:
     """Per measure its values on clips with the fault it should notice, for :func:`calibrate`."""
     out: dict[str, list[float]] = {}
     for one in examined:
         for spoilt in one.spoilt:
-            name = MEANT_FOR.get(spoilt.kind)
+            name = MEASURE_OF_FAULT.get(spoilt.kind)
             if name is not None and name in spoilt.card.values:
                 out.setdefault(name, []).append(spoilt.card.values[name])
     return out
@@ -154,9 +154,9 @@ def outcome(spoilt: FaultyCard, verdict: Verdict) -> str:
     return "repaired" if spoilt.kind == "added" and dropped == {spoilt.fault.track} else "thinned"
 
 
-def results(gate: Gate, examined: Sequence[Examined]) -> dict:
+def results(gate: Gate, examined: Sequence[ExaminedClip]) -> dict:
     """Rates with 95 % intervals: clean clips refused or thinned out, and faults by kind with what became of them."""
-    verdicts = [gate.judge(one.clean, None) for one in examined]
+    verdicts = [gate.decide(one.clean, None) for one in examined]
     refused = sum(not verdict.accepted for verdict in verdicts)
     whole = sum(gate.passes_whole(one.clean) for one in examined)
     record: dict = {
@@ -171,7 +171,7 @@ def results(gate: Gate, examined: Sequence[Examined]) -> dict:
     by_kind: dict[str, list[tuple[str, Verdict]]] = {}
     for one in examined:
         for spoilt in one.spoilt:
-            verdict = gate.judge(spoilt.card, spoilt.fault.labels if spoilt.fault is not None else None)
+            verdict = gate.decide(spoilt.card, spoilt.fault.labels if spoilt.fault is not None else None)
             by_kind.setdefault(spoilt.kind, []).append((outcome(spoilt, verdict), verdict))
     for kind in FAULTS:
         if kind not in by_kind:

@@ -171,7 +171,7 @@ PICTURE_FAULTS: dict[str, Callable[[Clip, np.random.Generator], Clip]] = {
     "blurred": blurred, "flickering": flickering, "drifting": drifting, "frozen": frozen, "blank": blank,
 }  # fmt: skip
 """Faults of the picture alone."""
-MEANT_FOR = {
+MEASURE_OF_FAULT = {
     "blurred": "sharpness", "flickering": "flicker", "drifting": "drift", "frozen": "frozen", "blank": "blank",
     "copied": "novelty", "shifted": "label_fit", "late": "label_fit", "deleted": "unlabelled", "swapped_near": "wrong_class",
 }  # fmt: skip

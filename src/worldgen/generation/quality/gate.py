@@ -94,7 +94,7 @@ class Gate:
 
     config: GateConfig
 
-    def judge(self, scorecard: Scorecard, labels: Labels | None) -> Verdict:
+    def decide(self, scorecard: Scorecard, labels: Labels | None) -> Verdict:
         """Accept or refuse, and say why. ``labels`` are those the scorecard was made with."""
         details: dict[str, str] = {}
         for name in self.config.required:
@@ -114,7 +114,7 @@ class Gate:
 
     def passes_whole(self, scorecard: Scorecard) -> bool:
         """Whether a clip is accepted with all its labels."""
-        return not any(self._not_shown(track) for track in scorecard.tracks) and self.judge(scorecard, None).accepted
+        return not any(self._not_shown(track) for track in scorecard.tracks) and self.decide(scorecard, None).accepted
 
     def _not_shown(self, track: TrackScore) -> bool:
         return track.agreement < self.config.object_low or track.fit < self.config.object_fit

@@ -16,12 +16,12 @@ from worldgen.core.scenario import LIGHTS
 from worldgen.core.scene import Scene
 from worldgen.generation.quality import appearance
 from worldgen.generation.quality.flicker import flicker
-from worldgen.generation.quality.judging_instruments import judging, loaded
+from worldgen.generation.quality.instrument_loading import load_instrument, unless_below_bar
 from worldgen.generation.quality.novelty import TrainingClips
 from worldgen.generation.quality.track_scores import (
     TrackScore,
-    doubts,
-    evidence,
+    alternative_places,
+    evidence_nearby,
     judged_rows,
     merged,
     score_tracks,
@@ -123,7 +123,7 @@ class InstrumentReadings:
     reading: Reading | None = None
     reading_frames: tuple[int, ...] = ()
     motion: EgoMotion | None = None
-    sight: VerifiedClip | None = None
+    verified: VerifiedClip | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +137,7 @@ class Scorer:
     motion: MotionReader | None = None
     training: TrainingClips | None = None
     absent: dict[str, str] = field(default_factory=dict)
-    _looked: list = field(default_factory=list)
+    _last_read: list = field(default_factory=list)
     _references: list = field(default_factory=list)
 
     @classmethod
@@ -153,12 +153,12 @@ class Scorer:
 
         config = config or ScorerConfig()
         loaders = {
-            "verifier": load_verifier, "detector": load_detector, "attributes": judging(AttributeReader.load),
-            "motion": judging(MotionReader.load), "training": TrainingClips.load,
+            "verifier": load_verifier, "detector": load_detector, "attributes": unless_below_bar(AttributeReader.load),
+            "motion": unless_below_bar(MotionReader.load), "training": TrainingClips.load,
         }  # fmt: skip
         found, absent = {}, {}
         for what, loader in loaders.items():
-            found[what], why = loaded(getattr(config, what), loader)
+            found[what], why = load_instrument(getattr(config, what), loader)
             if why:
                 absent[what] = f"{what}: {why}"
         return cls(config, **found, absent=absent)
@@ -173,84 +173,84 @@ class Scorer:
         which may name weather and light where there is no scene. previous: the clip this one was made from (restyle); it
         stands in for the drawn scene where there is none.
         """
-        asked, out = _Asked(scene, labels, ego, text, previous), Measured()
-        self._appearance(clip, asked, out)
-        seen = self.look(clip, scene.camera if scene else None)
-        self.judge(seen, out, scene=scene, labels=labels, ego=ego, text=text)
+        target, out = _Target(scene, labels, ego, text, previous), Measurements()
+        self._appearance(clip, target, out)
+        readings = self.read(clip, scene.camera if scene else None)
+        self.compare(readings, out, scene=scene, labels=labels, ego=ego, text=text)
         if self.training is None:
-            out.lack(self.absent.get("training", "no description of the training clips"), "novelty")
+            out.skip(self.absent.get("training", "no description of the training clips"), "novelty")
         else:
             out.values["novelty"] = self.training.novelty(clip)
         return out.card()
 
-    def judge(
-        self, seen: InstrumentReadings, out: Measured, *, scene: Scene | None, labels: Labels | None, ego: EgoMotion | None,
+    def compare(
+        self, readings: InstrumentReadings, out: Measurements, *, scene: Scene | None, labels: Labels | None, ego: EgoMotion | None,
         text: str = "",
     ) -> None:  # fmt: skip
         """Compare what the instruments saw with what a clip should show."""
-        asked = _Asked(scene, labels, ego, text, None)
-        self._attributes(seen, asked, out)
-        self._control(seen, asked, out)
-        self.judge_labels(seen, labels, out)
+        target = _Target(scene, labels, ego, text, None)
+        self._attributes(readings, target, out)
+        self._control(readings, target, out)
+        self.compare_labels(readings, labels, out)
 
-    def look(self, clip: Clip, camera: Camera | None) -> InstrumentReadings:
+    def read(self, clip: Clip, camera: Camera | None) -> InstrumentReadings:
         """Let the instruments see a clip. camera: of the picture at any size, None when unknown."""
-        if not self._looked or self._looked[0] is not clip:
-            self._looked[:] = [clip, self._see(clip)]
-        seen: InstrumentReadings = self._looked[1]
+        if not self._last_read or self._last_read[0] is not clip:
+            self._last_read[:] = [clip, self._read_pixels(clip)]
+        readings: InstrumentReadings = self._last_read[1]
         if self.motion is None or camera is None or len(clip) < 3:
-            return seen
+            return readings
         motion = self.motion.read(clip, camera.resized(clip.width_px, clip.height_px))
-        return dataclasses.replace(seen, motion=motion)
+        return dataclasses.replace(readings, motion=motion)
 
-    def _see(self, clip: Clip) -> InstrumentReadings:
+    def _read_pixels(self, clip: Clip) -> InstrumentReadings:
         """What can be seen without knowing the camera; done once, however often the clip is asked about."""
         detections = reading = None
         frames: tuple[int, ...] = ()
-        sight = None if self.verifier is None else self.verifier.see(clip)
+        verified = None if self.verifier is None else self.verifier.see(clip)
         if self.detector is not None:
             from worldgen.instruments.detector.detector import detect
 
-            detections = _verified(sight, detect(self.detector, clip, threshold=LEAST_SCORE))
-        if sight is not None:
-            own = sight.objects(LEAST_SCORE)
+            detections = _confirmed(verified, detect(self.detector, clip, threshold=LEAST_SCORE))
+        if verified is not None:
+            own = verified.objects(LEAST_SCORE)
             detections = own if detections is None else merged(detections, own)
         if self.attributes is not None and len(clip) >= 3:
             middles = np.linspace(1, len(clip) - 2, min(ATTRIBUTE_WINDOWS, len(clip) - 2)).round().astype(int)
             frames = tuple(middles.tolist())
             reading = self.attributes.read(clip, list(frames))
-        return InstrumentReadings(detections, reading, frames, sight=sight)
+        return InstrumentReadings(detections, reading, frames, verified=verified)
 
-    def _appearance(self, clip: Clip, asked: _Asked, out: Measured) -> None:
+    def _appearance(self, clip: Clip, target: _Target, out: Measurements) -> None:
         grey = appearance.grey_frames(clip.frames)
         out.values["blank"] = appearance.blank_share(grey)
-        frozen = appearance.frozen_share(grey, None if asked.ego is None else asked.ego.speed_mps)
+        frozen = appearance.frozen_share(grey, None if target.ego is None else target.ego.speed_mps)
         if frozen is None:
-            out.lack("the car is not known to move", "frozen")
+            out.skip("the car is not known to move", "frozen")
         else:
             out.values["frozen"] = frozen
         frames = appearance.measured_frames(clip)
         names = ("flicker", "sharpness", "drift")
         if frames is None or len(frames) < 3 * TRIPLETS:
-            out.lack(f"clip smaller than {appearance.WIDTH_PX} px or shorter than {3 * TRIPLETS} frames", *names)
+            out.skip(f"clip smaller than {appearance.WIDTH_PX} px or shorter than {3 * TRIPLETS} frames", *names)
             return
         picked = triplets(len(frames)).ravel()
-        reference = self._reference(clip, asked, picked)
+        reference = self._reference(clip, target, picked)
         if reference is None:
-            out.lack("no scene to draw and compare with", *names)
+            out.skip("no scene to draw and compare with", *names)
             return
         own, (drawn, at_rest) = frames[picked], reference
         out.values["sharpness"] = appearance.detail_ratio(own, drawn, parts=TRIPLETS)
         out.values["drift"] = appearance.drift(own, drawn, times_s=picked / clip.fps)
         out.values["flicker"] = flicker(appearance.grey_frames(frames)) / max(at_rest, appearance.LEAST_FLICKER)
 
-    def _reference(self, clip: Clip, asked: _Asked, picked: np.ndarray) -> tuple[np.ndarray, float] | None:
+    def _reference(self, clip: Clip, target: _Target, picked: np.ndarray) -> tuple[np.ndarray, float] | None:
         """The frames to compare with and their flicker. Several clips are made of one scene, which is drawn once."""
-        key = (asked.scene, asked.previous, clip.width_px, clip.height_px, len(clip))
+        key = (target.scene, target.previous, clip.width_px, clip.height_px, len(clip))
         for known, reference in self._references:
             if known[0] is key[0] and known[1] is key[1] and known[2:] == key[2:]:
                 return reference
-        drawn = _drawn(clip, asked, picked)
+        drawn = _drawn(clip, target, picked)
         if drawn is None:
             return None
         at_rest = float(np.mean([flicker(part) for part in np.split(appearance.grey_frames(drawn), TRIPLETS)]))
@@ -258,79 +258,79 @@ class Scorer:
         del self._references[:-REMEMBERED]
         return drawn, at_rest
 
-    def _attributes(self, seen: InstrumentReadings, asked: _Asked, out: Measured) -> None:
-        if seen.reading is None or self.attributes is None:
-            out.lack(self.absent.get("attributes", "too short a clip"), "weather", "light")
+    def _attributes(self, readings: InstrumentReadings, target: _Target, out: Measurements) -> None:
+        if readings.reading is None or self.attributes is None:
+            out.skip(self.absent.get("attributes", "too short a clip"), "weather", "light")
             return
         from worldgen.evaluation.measures.attributes_score import weather_belief
 
-        weather, light = _sky(asked)
+        weather, light = _sky(target)
         beliefs = {
-            "weather": None if weather is None else weather_belief(seen.reading, weather, light),
-            "light": None if light is None else seen.reading.light[:, LIGHTS.index(light)],
+            "weather": None if weather is None else weather_belief(readings.reading, weather, light),
+            "light": None if light is None else readings.reading.light[:, LIGHTS.index(light)],
         }
         for name, belief in beliefs.items():
             if belief is None:
-                out.lack("nothing was asked for", name)
+                out.skip("nothing was asked for", name)
             elif name in self.attributes.judged:
                 out.values[name] = belief.mean()
             else:
-                out.lack("the attribute reader is below its bar for it", name)
+                out.skip("the attribute reader is below its bar for it", name)
 
-    def _control(self, seen: InstrumentReadings, asked: _Asked, out: Measured) -> None:
+    def _control(self, readings: InstrumentReadings, target: _Target, out: Measurements) -> None:
         names = ("control_speed_mps", "control_yaw_rate_radps")
-        if seen.motion is None or asked.ego is None:
-            out.lack(self.absent.get("motion", "camera or motion unknown, or too short a clip"), *names)
+        if readings.motion is None or target.ego is None:
+            out.skip(self.absent.get("motion", "camera or motion unknown, or too short a clip"), *names)
             return
-        out.values[names[0]] = np.abs(seen.motion.speed_mps - asked.ego.speed_mps)[1:].mean()
-        out.values[names[1]] = np.abs(seen.motion.yaw_rate_radps - asked.ego.yaw_rate_radps)[1:].mean()
+        out.values[names[0]] = np.abs(readings.motion.speed_mps - target.ego.speed_mps)[1:].mean()
+        out.values[names[1]] = np.abs(readings.motion.yaw_rate_radps - target.ego.yaw_rate_radps)[1:].mean()
 
-    def judge_labels(self, seen: InstrumentReadings, labels: Labels | None, out: Measured) -> None:
+    def compare_labels(self, readings: InstrumentReadings, labels: Labels | None, out: Measurements) -> None:
         """Compare labels with what was seen: presence, agreement, fit, objects without a label."""
         names = ("label_agreement", "label_fit", "wrong_class")
         if labels is None:
-            out.lack("no labels", *names, "unlabelled", "presence")
+            out.skip("no labels", *names, "unlabelled", "presence")
             return
-        self._presence(seen, labels, out)
+        self._presence(readings, labels, out)
         only: dict[int, float] = {}
-        if seen.detections is None:
-            out.lack(self.absent.get("detector", "no detector"), "unlabelled")
+        if readings.detections is None:
+            out.skip(self.absent.get("detector", "no detector"), "unlabelled")
         else:
-            out.values["unlabelled"], only = unlabelled(seen.detections, labels)
+            out.values["unlabelled"], only = unlabelled(readings.detections, labels)
         rows = judged_rows(labels)
-        sight = seen.sight
-        if sight is None or not rows.any():
-            absent = self.absent.get("verifier", "no verifier") if sight is None else ""
-            out.lack(absent or "no object is large and plain enough", *names)
+        verified = readings.verified
+        if verified is None or not rows.any():
+            absent = self.absent.get("verifier", "no verifier") if verified is None else ""
+            out.skip(absent or "no object is large and plain enough", *names)
             return
-        answers = sight.verify(labels.frame_index[rows], labels.box_px[rows])
+        answers = verified.verify(labels.frame_index[rows], labels.box_px[rows])
         tracks = score_tracks(labels, rows, answers, only)
-        for doubt in doubts(labels, rows, tracks):
-            near = sight.verify(doubt.frame_index, doubt.box_px)
+        for doubt in alternative_places(labels, rows, tracks):
+            near = verified.verify(doubt.frame_index, doubt.box_px)
             number = int(labels.class_id[labels.track_id == doubt.track_id][0])
-            only[doubt.track_id] = max(only.get(doubt.track_id, 0.0), evidence(doubt, number, near))
+            only[doubt.track_id] = max(only.get(doubt.track_id, 0.0), evidence_nearby(doubt, number, near))
         out.tracks = score_tracks(labels, rows, answers, only)
         out.values["wrong_class"] = wrong_class(labels, rows, answers[0])
         out.values["label_agreement"] = np.mean([track.agreement for track in out.tracks])
         out.values["label_fit"] = np.mean([track.fit for track in out.tracks])
 
-    def _presence(self, seen: InstrumentReadings, labels: Labels, out: Measured) -> None:
-        if seen.reading is None or self.attributes is None:
-            out.lack(self.absent.get("attributes", "too short a clip"), "presence")
+    def _presence(self, readings: InstrumentReadings, labels: Labels, out: Measurements) -> None:
+        if readings.reading is None or self.attributes is None:
+            out.skip(self.absent.get("attributes", "too short a clip"), "presence")
             return
         from worldgen.instruments.attributes.attribute_reader import ABSENT, GROUPS, PRESENT, presence
 
         groups = [i for i, name in enumerate(GROUPS) if name in self.attributes.judged]
-        truth, belief = presence(labels)[list(seen.reading_frames)][:, groups], seen.reading.present[:, groups]
+        truth, belief = presence(labels)[list(readings.reading_frames)][:, groups], readings.reading.present[:, groups]
         known = (truth == PRESENT) | (truth == ABSENT)
         if known.any():
             out.values["presence"] = np.where(truth == PRESENT, belief, 1 - belief)[known].mean()
         else:
-            out.lack("no kind of object that the attribute reader can judge", "presence")
+            out.skip("no kind of object that the attribute reader can judge", "presence")
 
 
 @dataclass(frozen=True, eq=False)
-class _Asked:
+class _Target:
     """What a clip should show."""
 
     scene: Scene | None
@@ -341,14 +341,14 @@ class _Asked:
 
 
 @dataclass(eq=False)
-class Measured:
+class Measurements:
     """Numbers, and reasons where there are none, as they come in."""
 
     values: dict[str, float] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     tracks: tuple[TrackScore, ...] = ()
 
-    def lack(self, why: str, *names: str) -> None:
+    def skip(self, why: str, *names: str) -> None:
         """Say why these measures have no number."""
         self.missing |= dict.fromkeys(names, why)
 
@@ -358,24 +358,24 @@ class Measured:
         return Scorecard(values, self.missing, self.tracks)
 
 
-def _verified(sight: VerifiedClip | None, detections: Detections) -> Detections:
+def _confirmed(verified: VerifiedClip | None, detections: Detections) -> Detections:
     """Scores as both instruments give them, their geometric mean: what only one of them sees counts little."""
-    if sight is None or not len(detections):
+    if verified is None or not len(detections):
         return detections
     from worldgen.instruments.verifier.verifier import NONE
 
-    belief, _ = sight.verify(detections.frame_index, detections.box_px)
+    belief, _ = verified.verify(detections.frame_index, detections.box_px)
     return dataclasses.replace(detections, score=np.sqrt(detections.score * (1 - belief[:, NONE])))
 
 
-def _drawn(clip: Clip, asked: _Asked, picked: np.ndarray) -> np.ndarray | None:
+def _drawn(clip: Clip, target: _Target, picked: np.ndarray) -> np.ndarray | None:
     """The frames to compare with: the scene as it is drawn, else the clip this one was made from; None without either."""
-    if asked.scene is not None:
+    if target.scene is not None:
         size = (clip.width_px, clip.height_px)
-        return appearance.measured_frames(render_scene(asked.scene, frames=picked.tolist(), size=size).clip)
-    if asked.previous is None or len(asked.previous) != len(clip):
+        return appearance.measured_frames(render_scene(target.scene, frames=picked.tolist(), size=size).clip)
+    if target.previous is None or len(target.previous) != len(clip):
         return None
-    frames = appearance.measured_frames(asked.previous)
+    frames = appearance.measured_frames(target.previous)
     return None if frames is None else frames[picked]
 
 
@@ -385,15 +385,15 @@ def triplets(num_frames: int) -> np.ndarray:
     return np.clip(middles, 1, num_frames - 2)[:, None] + np.array([-1, 0, 1])
 
 
-def _sky(asked: _Asked) -> tuple[str | None, str | None]:
+def _sky(target: _Target) -> tuple[str | None, str | None]:
     """Weather and light asked for: the scene's, else those that the words name; None for what is left open."""
-    if asked.scene is not None:
-        return asked.scene.scenario.weather, asked.scene.scenario.light
-    if not asked.text.strip():
+    if target.scene is not None:
+        return target.scene.scenario.weather, target.scene.scenario.light
+    if not target.text.strip():
         return None, None
     from worldgen.prompts import parse
 
-    parsed = parse(asked.text)
+    parsed = parse(target.text)
     named = {understood.field for understood in parsed.understood}
     weather, light = parsed.scenario.weather, parsed.scenario.light
     return weather if "weather" in named else None, light if "light" in named else None

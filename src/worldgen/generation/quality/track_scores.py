@@ -21,9 +21,9 @@ COVERED = 0.2
 INSIDE = 0.6
 LINK = 0.3
 """Overlap of boxes in neighbouring frames that makes them one object."""
-DOUBTED = 0.35
+WEAK_EVIDENCE = 0.35
 """Agreement or fit of a track below which its object is looked for in the neighbourhood."""
-DOUBT_FRAMES = 4
+ALTERNATIVE_FRAMES = 4
 PLACES = np.array([(x, y) for x in (-1.4, -0.9, -0.45, 0, 0.45, 0.9, 1.4) for y in (-1.2, -0.6, 0, 0.6, 1.2) if x or y])
 """Where an object may be instead of in its box, in box sizes."""
 DOUBLE = 0.5
@@ -75,14 +75,14 @@ class AlternativePlaces:
     place: np.ndarray
 
 
-def doubts(labels: Labels, rows: np.ndarray, tracks: tuple[TrackScore, ...]) -> list[AlternativePlaces]:
+def alternative_places(labels: Labels, rows: np.ndarray, tracks: tuple[TrackScore, ...]) -> list[AlternativePlaces]:
     """Places to look at for the tracks of which little is seen; those that another label explains are left out."""
     out = []
     for track in tracks:
-        if min(track.agreement, track.fit) >= DOUBTED:
+        if min(track.agreement, track.fit) >= WEAK_EVIDENCE:
             continue
         mine = np.flatnonzero(rows & (labels.track_id == track.track_id))
-        mine = mine[np.unique(np.linspace(0, len(mine) - 1, DOUBT_FRAMES).round().astype(int))]
+        mine = mine[np.unique(np.linspace(0, len(mine) - 1, ALTERNATIVE_FRAMES).round().astype(int))]
         frames, boxes, places = [], [], []
         for place, step in enumerate(PLACES):
             for row in mine:
@@ -97,11 +97,13 @@ def doubts(labels: Labels, rows: np.ndarray, tracks: tuple[TrackScore, ...]) -> 
                     boxes.append(moved)
                     places.append(place)
         if boxes:
-            out.append(AlternativePlaces(track.track_id, np.array(frames), np.array(boxes, np.float32), np.array(places)))
+            out.append(
+                AlternativePlaces(track.track_id, np.array(frames), np.array(boxes, np.float32), np.array(places))
+            )
     return out
 
 
-def evidence(doubt: AlternativePlaces, class_id: int, answers: tuple[np.ndarray, np.ndarray]) -> float:
+def evidence_nearby(doubt: AlternativePlaces, class_id: int, answers: tuple[np.ndarray, np.ndarray]) -> float:
     """How surely the object of a doubted track is somewhere near its label: belief times fit at the best place, 0 to 1."""
     value = answers[0][:, class_id] * answers[1]
     sums = np.bincount(doubt.place, value, len(PLACES))

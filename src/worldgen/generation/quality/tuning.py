@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from worldgen.generation.quality.calibration import Allowance, false_rejections
-from worldgen.generation.quality.examination import LABEL_KINDS, Examined, FaultyCard, outcome
+from worldgen.generation.quality.examination import LABEL_KINDS, ExaminedClip, FaultyCard, outcome
 from worldgen.generation.quality.gate import Bound, Gate, GateConfig
 from worldgen.generation.quality.scorecard import Scorecard
 
@@ -22,7 +22,7 @@ ROUNDS = 8
 LOW, HIGH = ("label_agreement", "label_fit"), ("unlabelled", "wrong_class")
 
 
-def tune(config: GateConfig, examined: Sequence[Examined], allowance: Allowance | None = None) -> GateConfig:
+def tune(config: GateConfig, examined: Sequence[ExaminedClip], allowance: Allowance | None = None) -> GateConfig:
     """The thresholds of labels and objects that catch the most faults of labels; the others stay.
 
     A threshold alone cannot be judged: what one catches, another need not. Clean clips are refused or thinned no more
@@ -61,7 +61,7 @@ def caught(config: GateConfig, faults: Sequence[FaultyCard]) -> int:
     """How many faults are refused or mended."""
     gate = Gate(config)
     return sum(
-        outcome(spoilt, gate.judge(spoilt.card, spoilt.fault.labels if spoilt.fault is not None else None))
+        outcome(spoilt, gate.decide(spoilt.card, spoilt.fault.labels if spoilt.fault is not None else None))
         in ("rejected", "repaired")
         for spoilt in faults
     )
@@ -95,7 +95,7 @@ class _Table:
                 if spoilt is not None and spoilt.kind == "added" and spoilt.fault is not None:
                     wrong[row, column] = track.track_id == spoilt.fault.track
         values = {name: np.array([card.values.get(name, np.nan) for card in cards]) for name in (*LOW, *HIGH)}
-        return cls(np.array([not gate.judge(card, None).accepted for card in cards]), values, wrong=wrong, **columns)
+        return cls(np.array([not gate.decide(card, None).accepted for card in cards]), values, wrong=wrong, **columns)
 
     def _judged(self, knob: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:
         """Refused ``(n,)`` and the tracks that count as not shown ``(n, t)``, as the gate has it."""

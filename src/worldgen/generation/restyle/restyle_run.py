@@ -203,7 +203,9 @@ def _attempt(restyler: Restyler, sample: Sample) -> RestyledClip:
         # The same clip would break the same instrument for ever; a set must not hang on one clip.
         return RestyledClip(sample.key, None, False, ("not judged",), 0.0, {}, f"{type(error).__name__} {error}")
     card = made.scorecard
-    return RestyledClip(sample.key, made, bool(card["accepted"]), tuple(card["reasons"]), float(card["strength"]), seconds)
+    return RestyledClip(
+        sample.key, made, bool(card["accepted"]), tuple(card["reasons"]), float(card["strength"]), seconds
+    )
 
 
 def _batches(samples: Iterable[Sample], size: int) -> Iterator[list[Sample]]:

@@ -17,9 +17,9 @@ from worldgen.data.dataset.index import DataSet
 from worldgen.data.dataset.shards import read_shard
 from worldgen.generation.quality.gate import Bound, Gate, GateConfig
 from worldgen.generation.quality.scorecard import Scorecard
-from worldgen.generation.restyle import restyling as module
+from worldgen.generation.restyle import restyler as module
 from worldgen.generation.restyle.restyle_run import RestyleRun
-from worldgen.generation.restyle.restyling import (
+from worldgen.generation.restyle.restyler import (
     LOST,
     RestyleConfig,
     Restyler,

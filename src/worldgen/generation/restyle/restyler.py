@@ -162,11 +162,11 @@ class Restyler:
         best: RestyledCandidate | None = None
         tried = []
         for strength in self.config.tried:
-            take = self._take(task, strength, before, seconds)
-            tried.append([strength, list(take.verdict.reasons), take.agreement])
-            if best is None or take.rank > best.rank:
-                best = take
-            if take.verdict.accepted:
+            candidate = self._candidate(task, strength, before, seconds)
+            tried.append([strength, list(candidate.verdict.reasons), candidate.agreement])
+            if best is None or candidate.rank > best.rank:
+                best = candidate
+            if candidate.verdict.accepted:
                 break
         assert best is not None
         seconds["all"] = time.perf_counter() - start_s
@@ -202,7 +202,9 @@ class Restyler:
         card = self.scorer.score(task.sample.clip, scene=None, labels=task.labels, ego=None)
         return card.values.get("label_agreement")
 
-    def _take(self, task: RestyleTask, strength: float, before: float | None, seconds: dict[str, float]) -> RestyledCandidate:
+    def _candidate(
+        self, task: RestyleTask, strength: float, before: float | None, seconds: dict[str, float]
+    ) -> RestyledCandidate:
         start_s = time.perf_counter()
         (clip,) = restyle_clips(
             self.sampler.pipeline, [task.sample.clip], [task.conditions], strength=strength,
@@ -213,7 +215,7 @@ class Restyler:
         card = self.scorer.score(
             clip, scene=task.scene, labels=task.labels, ego=ego, text=self.look.words, previous=task.sample.clip
         )
-        verdict = self.gate.judge(card, task.labels)
+        verdict = self.gate.decide(card, task.labels)
         now = card.values.get("label_agreement")
         share = None if now is None or not before else round(now / before, 4)
         if share is not None and share < self.config.keep:
@@ -223,23 +225,23 @@ class Restyler:
         seconds["score"] = seconds.get("score", 0.0) + time.perf_counter() - middle_s
         return RestyledCandidate(strength, clip, card, verdict, share)
 
-    def _sample(self, task: RestyleTask, take: RestyledCandidate, tried: list) -> Sample:
+    def _sample(self, task: RestyleTask, candidate: RestyledCandidate, tried: list) -> Sample:
         old, scene = task.sample, task.scene
         changed = {w for w in old.tags if w in WEATHERS and self.look.weather} | {
             w for w in old.tags if w in LIGHTS and self.look.light
         }
         tags = (*(w for w in (self.look.weather, self.look.light) if w), *(w for w in old.tags if w not in changed))
-        scorecard = {**take.card.to_json(), "strength": take.strength, **take.verdict.to_json()}
-        if take.agreement is not None:
-            scorecard["agreement_kept"] = take.agreement
+        scorecard = {**candidate.card.to_json(), "strength": candidate.strength, **candidate.verdict.to_json()}
+        if candidate.agreement is not None:
+            scorecard["agreement_kept"] = candidate.agreement
         return dataclasses.replace(
-            old, key=stable_key("restyle", old.key, self.look.words, self.config.seed, prefix="restyle_"), clip=take.clip,
-            caption=task.text, labels=take.verdict.labels, tags=tags, scorecard=scorecard,
+            old, key=stable_key("restyle", old.key, self.look.words, self.config.seed, prefix="restyle_"), clip=candidate.clip,
+            caption=task.text, labels=candidate.verdict.labels, tags=tags, scorecard=scorecard,
             scenario=scene.scenario if scene is not None else old.scenario, conditions_used=task.conditions.given,
             provenance={
                 "tool": "worldgen restyle", "version": worldgen.__version__, "source": old.key, "to": self.look.words,
                 "source_provenance": {k: v for k, v in old.provenance.items() if isinstance(v, (str, int, float))},
-                "strength": take.strength, "tried": tried, "restyle_seed": self.config.seed, "model": self.sampler.name,
+                "strength": candidate.strength, "tried": tried, "restyle_seed": self.config.seed, "model": self.sampler.name,
                 "weights_hash": self.sampler.weights_hash,
             },
         )  # fmt: skip

@@ -14,7 +14,7 @@ from worldgen.instruments.instrument_files import UnderBarError
 Instrument = TypeVar("Instrument")
 
 
-def judging(load: Callable[[str], Instrument]) -> Callable[[str], Instrument | str]:
+def unless_below_bar(load: Callable[[str], Instrument]) -> Callable[[str], Instrument | str]:
     """A loader whose instrument, when it is below its bar, is left out with the reason."""
 
     def loader(folder: str) -> Instrument | str:
@@ -26,7 +26,7 @@ def judging(load: Callable[[str], Instrument]) -> Callable[[str], Instrument | s
     return loader
 
 
-def loaded(name: str, loader: Callable[[str], Instrument | str | None]) -> tuple[Instrument | None, str]:
+def load_instrument(name: str, loader: Callable[[str], Instrument | str | None]) -> tuple[Instrument | None, str]:
     """An instrument by name or folder, or None and why there is none.
 
     Raises: InputError for a folder that is not there; and what the loader raises for a damaged one.
