@@ -17,7 +17,7 @@ import time
 import cv2
 import torch
 
-from worldgen.cli.progress import progress
+from worldgen.cli.terminal import progress
 from worldgen.data.dataset.index import DataSet
 from worldgen.data.view.page import spread
 from worldgen.files.config_files import load_config

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import torch
 
-from worldgen.cli.progress import progress
+from worldgen.cli.terminal import progress
 from worldgen.files.config_files import load_config
 from worldgen.files.storage import write_bytes
 from worldgen.generation.campaign.cell import grid_of

@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 import torch
 
-from worldgen.cli.progress import progress
+from worldgen.cli.terminal import progress
 from worldgen.core.clip import Clip
 from worldgen.core.samples import Sample
 from worldgen.core.seeds import numpy_rng

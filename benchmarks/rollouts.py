@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 import torch
 
-from worldgen.cli.progress import progress
+from worldgen.cli.terminal import progress
 from worldgen.core.clip import Clip
 from worldgen.evaluation.measures.attributes_score import PLACES, judge, places, share
 from worldgen.evaluation.measures.cases import Case, generated_cases
@@ -29,9 +29,9 @@ from worldgen.evaluation.measures.motion_control import MotionPair, control_rows
 from worldgen.evaluation.measures.trials import GenerationOptions, generated, held_out, rendered
 from worldgen.instruments.attributes.attribute_reader import AttributeReader
 from worldgen.instruments.motion.motion_reader import MotionReader
+from worldgen.models.interface import SamplerOptions
 from worldgen.models.native.loading import load_pipeline, pipeline_hash, quiet_libraries
 from worldgen.models.native.rollout import colour_drift, rollout
-from worldgen.models.native.rollout.rollout import SamplerOptions
 
 FRAMES = (3, 6, 12, 18, 24)
 CONTROL = ("speed_spearman", "yaw_rate_spearman", "speed_ratio", "yaw_rate_ratio", "position_error_2s_m")

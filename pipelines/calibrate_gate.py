@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import torch
 
-from worldgen.cli.progress import progress
+from worldgen.cli.terminal import progress
 from worldgen.data.dataset.index import DataSet
 from worldgen.data.view.page import spread
 from worldgen.files.config_files import config_yaml

@@ -19,7 +19,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from worldgen.cli.progress import progress
+from worldgen.cli.terminal import progress
 from worldgen.core.clip import Clip
 from worldgen.core.manoeuvres import MANOEUVRES
 from worldgen.core.samples import Conditions, Sample
@@ -27,7 +27,7 @@ from worldgen.core.start import STARTS
 from worldgen.data.dataset.index import DataSet, build_index
 from worldgen.data.dataset.shards import ShardWriter
 from worldgen.data.view.sheet import contact_sheet
-from worldgen.evaluation.measures.trials import GenerationOptions, generated, num_context_frames, held_out, rendered
+from worldgen.evaluation.measures.trials import GenerationOptions, generated, held_out, num_context_frames, rendered
 from worldgen.generation.sample.continuation import manoeuvre_from, recovered_motion
 from worldgen.models.native.loading import load_pipeline, quiet_libraries
 

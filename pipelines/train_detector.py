@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from worldgen.cli.progress import progress
+from worldgen.cli.terminal import progress
 from worldgen.data.dataset.index import DataSet
 from worldgen.evaluation.measures.average_precision import SIZES, SLICES, judge
 from worldgen.instruments.augmentation import AugmentConfig

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from instrument_training.verifier_training import BoxDraw, Scenes, batch_loss, batch_of, rate, truth_of
 
-from worldgen.cli.progress import progress
+from worldgen.cli.terminal import progress
 from worldgen.core.labels import CLASSES
 from worldgen.core.seeds import numpy_rng
 from worldgen.data.dataset.index import DataSet

@@ -131,7 +131,7 @@ def _duration(hours: float) -> str:
 
 
 def _validate(args: argparse.Namespace) -> int:
-    from worldgen.cli.progress import progress
+    from worldgen.cli.terminal import progress
     from worldgen.data.dataset.validate import validate
 
     report = validate(args.url, progress=progress)
@@ -157,7 +157,7 @@ def _index(args: argparse.Namespace) -> int:
 
 
 def _view(args: argparse.Namespace) -> int:
-    from worldgen.cli.progress import progress
+    from worldgen.cli.terminal import progress
     from worldgen.data.dataset.index import DataSet
     from worldgen.files.folders import output_folder
     from worldgen.generation.report.report import write_report
@@ -175,7 +175,7 @@ def _view(args: argparse.Namespace) -> int:
 
 
 def _export(args: argparse.Namespace) -> int:
-    from worldgen.cli.progress import progress
+    from worldgen.cli.terminal import progress
     from worldgen.data.dataset.index import DataSet
     from worldgen.data.export.exporting import ExportConfig, export_data
     from worldgen.files.folders import output_folder

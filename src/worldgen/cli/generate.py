@@ -109,7 +109,7 @@ def _maker(recipe: Recipe) -> WorkerFactory:
 
 
 def _plan(args: argparse.Namespace, recipe: Recipe) -> int:
-    from worldgen.cli.progress import log_line
+    from worldgen.cli.terminal import log_line
     from worldgen.core.errors import InputError
     from worldgen.generation.campaign.estimate import calibrate, plan
 
@@ -148,7 +148,7 @@ def _hours(hours: float) -> str:
 
 
 def _run(args: argparse.Namespace, recipe: Recipe, config: str) -> int:
-    from worldgen.cli.progress import log_line
+    from worldgen.cli.terminal import log_line
     from worldgen.generation.campaign.campaign import Campaign
 
     runner = _runner(args, recipe)
@@ -199,7 +199,7 @@ def summary(url: str, report: dict) -> list[str]:
 
 def _shown(steps: Iterator[Status], quota: int) -> Iterator[Status]:
     """The steps unchanged, with a bar of accepted clips on a terminal, and elsewhere a line every ``LINE_EVERY_S``."""
-    from worldgen.cli.progress import LINE_EVERY_S, log_line
+    from worldgen.cli.terminal import LINE_EVERY_S, log_line
 
     if sys.stderr.isatty():
         from tqdm import tqdm

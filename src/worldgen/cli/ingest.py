@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Plan, report, and write unless ``--check`` is given. Returns 0, or 1 when a check finds an unusable source."""
-    from worldgen.cli.progress import progress
+    from worldgen.cli.terminal import progress
     from worldgen.core.errors import InputError, Received
     from worldgen.data.ingest.ingest_config import IngestConfig
     from worldgen.data.ingest.ingest_plan import plan_ingest
@@ -76,7 +76,7 @@ def _is_override(word: str) -> bool:
 
 def _write(plan: IngestPlan, out: str) -> dict:
     """Write the shards under a progress bar, then the index; returns the data set's summary."""
-    from worldgen.cli.progress import progress
+    from worldgen.cli.terminal import progress
     from worldgen.data.dataset.index import build_index
     from worldgen.data.ingest.ingest_writing import write_ingest
     from worldgen.files.config_files import config_yaml

@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     config = _config(args)
     samples, source = _samples(args)
-    from worldgen.cli.progress import log_line, progress
+    from worldgen.cli.terminal import log_line, progress
     from worldgen.generation.restyle.restyle_run import RestyleRun
     from worldgen.generation.restyle.restyler import parse_look
     from worldgen.models.native.loading import quiet_libraries

@@ -1,4 +1,4 @@
-"""Log lines and progress on stderr, which commands pass to the rooms below (see :mod:`worldgen.core.progress`)."""
+"""Log lines and progress on stderr, for the rooms below the command line (:mod:`worldgen.core.progress`)."""
 
 from __future__ import annotations
 

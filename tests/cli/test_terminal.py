@@ -3,8 +3,8 @@ from __future__ import annotations
 import io
 import sys
 
-from worldgen.cli import progress as module
-from worldgen.cli.progress import progress, progress_line
+from worldgen.cli import terminal as module
+from worldgen.cli.terminal import progress, progress_line
 
 
 class _Clock:
