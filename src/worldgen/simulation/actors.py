@@ -53,6 +53,11 @@ def draw_variant(rng: np.random.Generator, kind: str) -> str:
     return names[int(np.searchsorted(np.cumsum(weights), rng.random() * sum(weights)).clip(0, len(names) - 1))]
 
 
+def compact_variant(kind: str) -> str | None:
+    """The short variant of a truck, for places where a long one does not fit; None leaves the variant to chance."""
+    return "box_truck" if kind == "truck" else None
+
+
 def draw_size(rng: np.random.Generator, kind: str, variant: str) -> tuple[float, float, float]:
     """Size of one individual, a few per cent around the typical one."""
     base = PARKED_BICYCLE_M if kind == "bicycle" else SIZE_M[variant]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from worldgen.core.scenario import AgentRequest
-from worldgen.simulation.actors import EGO_FRONT_M, Track
+from worldgen.simulation.actors import EGO_FRONT_M, Track, compact_variant
 from worldgen.simulation.events.base import drive_along
 from worldgen.simulation.kinematics import positions_from_speed
 from worldgen.simulation.scene_builder import ActorMotion, SceneBuilder
@@ -85,7 +85,7 @@ def _ahead(builder: SceneBuilder, kind: str, i: int) -> Track:
         beyond = np.maximum(builder.times_s + lead - builder.duration_s, 0.0) * builder.nominal_v_mps[-1]
         travelled_m = later + beyond
         travelled_m, s0 = travelled_m - travelled_m[0], travelled_m[0] + half + EGO_FRONT_M
-    variant = "box_truck" if kind == "truck" else None
+    variant = compact_variant(kind)
     motion = ActorMotion(s0 + travelled_m, np.full(builder.steps, d), builder.nominal_v_mps.copy())
     track = builder.track(kind, motion, line=line, variant=variant)
     slowing = np.gradient(builder.nominal_v_mps, builder.dt_s) if builder.steps > 1 else np.zeros(1)
@@ -112,7 +112,7 @@ def _beside(builder: SceneBuilder, kind: str, i: int, side: int) -> Track:
         positions_from_speed(speed, builder.dt_s, s0),
         offset,
         speed,
-        variant="box_truck" if kind == "truck" else None,
+        variant=compact_variant(kind),
     )
 
 
@@ -140,7 +140,7 @@ def _oncoming(builder: SceneBuilder, kind: str, i: int) -> Track:
         offset,
         np.full(builder.steps, speed),
         direction=-1,
-        variant="box_truck" if kind == "truck" else None,
+        variant=compact_variant(kind),
     )
 
 
@@ -151,7 +151,7 @@ def _parked(builder: SceneBuilder, kind: str, i: int) -> Track:
     rank = i // 2 if both else i
     s = max(0.7 * builder.nominal_s_m[-1], 4.0) + 9.0 + rank * (LONG_M[kind] + 1.6) + builder.uniform(0.0, 1.0)
     s = clear_place_m(builder, s, side, LONG_M[kind])
-    return park(builder, kind, s, side, variant="box_truck" if kind == "truck" else None)
+    return park(builder, kind, s, side, variant=compact_variant(kind))
 
 
 def clear_place_m(builder: SceneBuilder, s_m: float, side: int, length_m: float) -> float:
@@ -190,7 +190,7 @@ def _through(builder: SceneBuilder, kind: str, i: int) -> Track:
     pass_s = builder.uniform(0.3, 0.6) * builder.duration_s + (i // 2) * ((LONG_M[kind] + 6.0) / speed)
     s = direction * speed * (builder.times_s - pass_s)
     return builder.track(kind, ActorMotion(s, np.full(builder.steps, offset), np.full(builder.steps, speed), direction), line=junction.line,
-                       variant="box_truck" if kind == "truck" else None)  # fmt: skip
+                       variant=compact_variant(kind))  # fmt: skip
 
 
 def _pulling_out(builder: SceneBuilder, kind: str, i: int) -> Track:
@@ -200,7 +200,7 @@ def _pulling_out(builder: SceneBuilder, kind: str, i: int) -> Track:
     v = np.minimum(1.8 * t, max(4.0, 0.7 * builder.ego.speed_mps))
     travelled_m = positions_from_speed(v, builder.dt_s, 0.0)
     s0 = clear_place_m(builder, builder.nominal_s_m[-1] + 10.0 + 9.0 * i, -1, LONG_M[kind] + 7.0)
-    parked = park(builder, kind, s0, -1, variant="box_truck" if kind == "truck" else None)
+    parked = park(builder, kind, s0, -1, variant=compact_variant(kind))
     d0 = float(builder.plan.line.project(parked.x_m[:1], parked.y_m[:1])[1][0])
     builder.tracks.remove(parked)
     if builder.allowed("van") and not i:
@@ -208,7 +208,7 @@ def _pulling_out(builder: SceneBuilder, kind: str, i: int) -> Track:
         hide.is_obstacle = False
     phase = np.clip(travelled_m / 10.0, 0.0, 1.0)
     d = d0 + (builder.plan.ego_offset_m - d0) * (phase - np.sin(2 * math.pi * phase) / (2 * math.pi))
-    track = drive_along(builder, kind, s0 + travelled_m, d, v, variant="box_truck" if kind == "truck" else None)
+    track = drive_along(builder, kind, s0 + travelled_m, d, v, variant=compact_variant(kind))
     track.indicator = np.ones(builder.steps, int)
     return track
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from worldgen.simulation.events import hazards, people_events, rider_events, vehicle_events
+from worldgen.simulation.events import junction_events, obstacle_events, people_events, rider_events, vehicle_events
 from worldgen.simulation.events.base import Event, PlayedEvent
 
 EVENTS: dict[str, Event] = {
     event.name: event
-    for event in (*people_events.EVENTS, *rider_events.EVENTS, *vehicle_events.EVENTS, *hazards.EVENTS)
+    for module in (people_events, rider_events, vehicle_events, junction_events, obstacle_events)
+    for event in module.EVENTS
 }
 """All events by name."""
 

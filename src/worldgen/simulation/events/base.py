@@ -60,6 +60,11 @@ def meeting_time(builder: SceneBuilder, low: float = 0.55, high: float = 0.95, c
     return builder.uniform(low, high) * duration
 
 
+def end_time_s(builder: SceneBuilder, start_s: float, length_s: float = 1.0) -> float:
+    """``length_s`` after ``start_s``, or the end of the clip if that is earlier."""
+    return min(builder.duration_s, start_s + length_s)
+
+
 def side_edges(builder: SceneBuilder, side: int) -> tuple[float, float]:
     """Offsets of the middle of the walk and of the carriageway's edge on a side (+1 left)."""
     section = builder.plan.section

@@ -13,6 +13,7 @@ from worldgen.simulation.events.base import (
     Event,
     PlayedEvent,
     cross_in_front,
+    end_time_s,
     meeting_time,
     notice_time_s,
     side_edges,
@@ -25,10 +26,6 @@ from worldgen.simulation.street.pedestrians import RUN_MPS, WALK_MPS, cross, wal
 
 def _side(builder: SceneBuilder) -> int:
     return int(builder.rng.choice((-1, 1)))
-
-
-def _until(builder: SceneBuilder, meet_s: float) -> float:
-    return min(builder.duration_s, meet_s + 1.0)
 
 
 def jaywalker(builder: SceneBuilder) -> PlayedEvent:
@@ -45,7 +42,7 @@ def jaywalker(builder: SceneBuilder) -> PlayedEvent:
         late_s=builder.uniform(-0.5, 0.4),
         part="pedestrian",
     )
-    return PlayedEvent((track,), max(0.0, meet - 2.0), _until(builder, meet))
+    return PlayedEvent((track,), max(0.0, meet - 2.0), end_time_s(builder, meet))
 
 
 def child_from_between_parked_cars(builder: SceneBuilder) -> PlayedEvent:
@@ -65,7 +62,7 @@ def child_from_between_parked_cars(builder: SceneBuilder) -> PlayedEvent:
     out = abs(edge - side * builder.plan.section.parking_right_m)
     _, d = builder.plan.line.project(child.x_m, child.y_m)
     child.noticed_from_step = int(np.argmax(np.abs(d) < out + 0.3)) if (np.abs(d) < out + 0.3).any() else builder.steps
-    return PlayedEvent((child,), max(0.0, meet - 1.5), _until(builder, meet))
+    return PlayedEvent((child,), max(0.0, meet - 1.5), end_time_s(builder, meet))
 
 
 def _slide(builder: SceneBuilder, track: Track, s_m: float) -> None:
@@ -93,7 +90,7 @@ def pedestrian_at_night_without_reflectors(builder: SceneBuilder) -> PlayedEvent
     track.reflective = False
     # Low beams show a dark figure from about 25 to 40 m.
     track.noticed_from_step = max(track.noticed_from_step, step_at(builder, max(0.0, meet - builder.uniform(2.0, 2.8))))
-    return PlayedEvent((track,), max(0.0, meet - 2.5), _until(builder, meet))
+    return PlayedEvent((track,), max(0.0, meet - 2.5), end_time_s(builder, meet))
 
 
 def _walks_on_edge(builder: SceneBuilder) -> tuple[Track, float]:
@@ -116,7 +113,7 @@ def _walks_on_edge(builder: SceneBuilder) -> tuple[Track, float]:
 def pedestrian_walking_along_road(builder: SceneBuilder) -> PlayedEvent:
     """Someone walks along the edge of the ego's lane where there is too little room to pass."""
     track, meet = _walks_on_edge(builder)
-    return PlayedEvent((track,), 0.0, _until(builder, meet))
+    return PlayedEvent((track,), 0.0, end_time_s(builder, meet))
 
 
 def pedestrian_on_crossing(builder: SceneBuilder) -> PlayedEvent:
@@ -150,7 +147,7 @@ def pedestrian_on_crossing(builder: SceneBuilder) -> PlayedEvent:
         part="pedestrian",
     )
     track.noticed_from_step = step_at(builder, notice_time_s(builder, start, meet))
-    return PlayedEvent((track,), max(0.0, meet - 2.5), _until(builder, meet))
+    return PlayedEvent((track,), max(0.0, meet - 2.5), end_time_s(builder, meet))
 
 
 def pedestrian_stumbles(builder: SceneBuilder) -> PlayedEvent:
@@ -174,7 +171,7 @@ def pedestrian_stumbles(builder: SceneBuilder) -> PlayedEvent:
     track.lean_rad = (
         0.5 * math.pi * np.clip((builder.times_s - builder.times_s[min(down, builder.steps - 1)] + 0.5) / 0.6, 0.0, 1.0)
     )
-    return PlayedEvent((track,), max(0.0, meet - 2.5), _until(builder, meet))
+    return PlayedEvent((track,), max(0.0, meet - 2.5), end_time_s(builder, meet))
 
 
 def group_crossing(builder: SceneBuilder) -> PlayedEvent:
@@ -203,7 +200,7 @@ def group_crossing(builder: SceneBuilder) -> PlayedEvent:
         x, y, _ = builder.plan.line.world(ls + offset[1], ld + offset[0])
         track.x_m, track.y_m, track.yaw_rad, track.speed_mps = x, y, lead.yaw_rad.copy(), lead.speed_mps.copy()
         track.noticed_from_step = lead.noticed_from_step
-    return PlayedEvent(tuple(tracks), max(0.0, meet - 2.5), _until(builder, meet))
+    return PlayedEvent(tuple(tracks), max(0.0, meet - 2.5), end_time_s(builder, meet))
 
 
 def pedestrian_from_behind_bus(builder: SceneBuilder) -> PlayedEvent:
@@ -225,7 +222,7 @@ def pedestrian_from_behind_bus(builder: SceneBuilder) -> PlayedEvent:
     bus.is_obstacle = False
     inner = builder.plan.section.right_lane_edge_m - 0.3
     track.noticed_from_step = int(np.argmax(d > inner)) if (d > inner).any() else builder.steps
-    return PlayedEvent((track,), max(0.0, meet - 1.5), _until(builder, meet))
+    return PlayedEvent((track,), max(0.0, meet - 1.5), end_time_s(builder, meet))
 
 
 def animal_crossing(builder: SceneBuilder) -> PlayedEvent:
@@ -235,7 +232,7 @@ def animal_crossing(builder: SceneBuilder) -> PlayedEvent:
         builder, "animal", side=_side(builder), speed_mps=builder.uniform(3.0, 6.0), meet_s=meet, late_s=builder.uniform(-0.3, 0.3),
         part="deer", variant="deer",
     )  # fmt: skip
-    return PlayedEvent((track,), max(0.0, meet - 2.0), _until(builder, meet))
+    return PlayedEvent((track,), max(0.0, meet - 2.0), end_time_s(builder, meet))
 
 
 def dog_runs_out(builder: SceneBuilder) -> PlayedEvent:
@@ -245,7 +242,7 @@ def dog_runs_out(builder: SceneBuilder) -> PlayedEvent:
         builder, "animal", side=_side(builder), speed_mps=builder.uniform(2.8, 5.0), meet_s=meet, late_s=builder.uniform(-0.2, 0.4),
         to_d_m=builder.ego_offset_at(meet) + builder.uniform(-0.8, 0.8), part="dog", variant="dog",
     )  # fmt: skip
-    return PlayedEvent((track,), max(0.0, meet - 2.0), _until(builder, meet))
+    return PlayedEvent((track,), max(0.0, meet - 2.0), end_time_s(builder, meet))
 
 
 def lane_closure_worker(builder: SceneBuilder) -> PlayedEvent:
@@ -257,33 +254,47 @@ def lane_closure_worker(builder: SceneBuilder) -> PlayedEvent:
     d1 = builder.plan.ego_offset_m + side * builder.uniform(0.3, 0.9)
     track = cross_in_front(builder, "pedestrian", side=side, speed_mps=builder.uniform(0.9, 1.5), meet_s=meet, late_s=builder.uniform(-1.0, -0.2),
                         from_d_m=d0, to_d_m=d1, part="worker")  # fmt: skip
-    return PlayedEvent((track,), max(0.0, meet - 2.0), _until(builder, meet))
+    return PlayedEvent((track,), max(0.0, meet - 2.0), end_time_s(builder, meet))
 
 
 TOWN = ("urban", "suburban", "intersection", "construction")
 EVENTS = (
     Event("jaywalker", "A pedestrian crosses in front of the ego away from any crossing.", (0.3, 3.5), jaywalker,
-          roads=(*TOWN, "rural"), manoeuvres=NOT_TURNING, road_features=frozenset({"far_junction"}), needs_kinds=("pedestrian",)),
-    Event("child_from_between_parked_cars", "A child runs out between parked cars.", (0.2, 2.5), child_from_between_parked_cars,
-          roads=("suburban", "urban", "intersection", "construction"), road_features=frozenset({"parking", "single_lane", "far_junction"}), speed_mps=(6.5, 10.0),
+          roads=(*TOWN, "rural"), manoeuvres=NOT_TURNING, road_features=frozenset({"far_junction"}),
+          needs_kinds=("pedestrian",)),
+    Event("child_from_between_parked_cars", "A child runs out between parked cars.", (0.2, 2.5),
+          child_from_between_parked_cars, roads=("suburban", "urban", "intersection", "construction"),
+          road_features=frozenset({"parking", "single_lane", "far_junction"}), speed_mps=(6.5, 10.0),
           manoeuvres=("keep", "accelerate", "brake"), needs_kinds=("child", "car")),
-    Event("pedestrian_at_night_without_reflectors", "A pedestrian in dark clothes walks on or crosses the lane at night.", (0.3, 4.0),
-          pedestrian_at_night_without_reflectors, roads=("rural", "suburban", "urban", "intersection", "construction"), lights=NIGHTS,
-          road_features=frozenset({"far_junction", "single_lane"}), needs_kinds=("pedestrian",), speed_mps=(8.0, 14.0)),
-    Event("pedestrian_on_crossing", "A pedestrian steps onto a crossing in front of the ego.", (0.3, 3.5), pedestrian_on_crossing,
-          roads=("urban", "suburban", "intersection", "construction"), road_features=frozenset({"crossing"}), needs_kinds=("pedestrian",)),
-    Event("pedestrian_walking_along_road", "A pedestrian walks along the edge of the ego's lane.", (0.5, 4.5), pedestrian_walking_along_road,
-          roads=("rural", "suburban", "construction"), manoeuvres=("keep", "accelerate", "brake"), needs_kinds=("pedestrian",), road_features=frozenset({"single_lane"}), speed_mps=(8.0, 14.0)),
-    Event("pedestrian_stumbles", "A crossing pedestrian trips and falls in the ego's lane.", (0.3, 3.5), pedestrian_stumbles,
-          roads=(*TOWN, "rural"), road_features=frozenset({"far_junction"}), needs_kinds=("pedestrian",), speed_mps=(7.0, 12.0)),
+    Event("pedestrian_at_night_without_reflectors",
+          "A pedestrian in dark clothes walks on or crosses the lane at night.", (0.3, 4.0),
+          pedestrian_at_night_without_reflectors,
+          roads=("rural", "suburban", "urban", "intersection", "construction"), lights=NIGHTS,
+          road_features=frozenset({"far_junction", "single_lane"}), needs_kinds=("pedestrian",),
+          speed_mps=(8.0, 14.0)),
+    Event("pedestrian_on_crossing", "A pedestrian steps onto a crossing in front of the ego.", (0.3, 3.5),
+          pedestrian_on_crossing, roads=("urban", "suburban", "intersection", "construction"),
+          road_features=frozenset({"crossing"}), needs_kinds=("pedestrian",)),
+    Event("pedestrian_walking_along_road", "A pedestrian walks along the edge of the ego's lane.", (0.5, 4.5),
+          pedestrian_walking_along_road, roads=("rural", "suburban", "construction"),
+          manoeuvres=("keep", "accelerate", "brake"), needs_kinds=("pedestrian",),
+          road_features=frozenset({"single_lane"}), speed_mps=(8.0, 14.0)),
+    Event("pedestrian_stumbles", "A crossing pedestrian trips and falls in the ego's lane.", (0.3, 3.5),
+          pedestrian_stumbles, roads=(*TOWN, "rural"), road_features=frozenset({"far_junction"}),
+          needs_kinds=("pedestrian",), speed_mps=(7.0, 12.0)),
     Event("group_crossing", "Three to six people cross together in front of the ego.", (0.3, 3.5), group_crossing,
-          roads=TOWN, road_features=frozenset({"far_junction"}), needs_kinds=("pedestrian",), speed_mps=(7.0, 12.0)),
-    Event("pedestrian_from_behind_bus", "A pedestrian walks out from behind a standing bus.", (0.2, 2.5), pedestrian_from_behind_bus,
-          roads=("urban", "suburban", "intersection"), road_features=frozenset({"parking", "single_lane", "far_junction"}), manoeuvres=("keep", "accelerate", "brake"), needs_kinds=("pedestrian", "bus"), speed_mps=(6.5, 10.5)),
+          roads=TOWN, road_features=frozenset({"far_junction"}), needs_kinds=("pedestrian",),
+          speed_mps=(7.0, 12.0)),
+    Event("pedestrian_from_behind_bus", "A pedestrian walks out from behind a standing bus.", (0.2, 2.5),
+          pedestrian_from_behind_bus, roads=("urban", "suburban", "intersection"),
+          road_features=frozenset({"parking", "single_lane", "far_junction"}),
+          manoeuvres=("keep", "accelerate", "brake"), needs_kinds=("pedestrian", "bus"), speed_mps=(6.5, 10.5)),
     Event("animal_crossing", "A deer leaps across the road in front of the ego.", (0.3, 3.5), animal_crossing,
           roads=("rural", "highway", "suburban"), needs_kinds=("animal",), speed_mps=(9.0, 17.0)),
     Event("dog_runs_out", "A dog runs into the road right in front of the ego.", (0.3, 3.0), dog_runs_out,
-          roads=("suburban", "urban", "rural", "intersection"), road_features=frozenset({"far_junction"}), needs_kinds=("animal",), speed_mps=(6.5, 10.5)),
-    Event("lane_closure_worker", "A road worker steps from the closed lane to the edge of the ego's.", (0.3, 4.0), lane_closure_worker,
-          roads=("construction",), needs_kinds=("pedestrian",), road_features=frozenset({"early_closure"})),
+          roads=("suburban", "urban", "rural", "intersection"), road_features=frozenset({"far_junction"}),
+          needs_kinds=("animal",), speed_mps=(6.5, 10.5)),
+    Event("lane_closure_worker", "A road worker steps from the closed lane to the edge of the ego's.", (0.3, 4.0),
+          lane_closure_worker, roads=("construction",), needs_kinds=("pedestrian",),
+          road_features=frozenset({"early_closure"})),
 )  # fmt: skip

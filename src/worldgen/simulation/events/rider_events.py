@@ -13,6 +13,7 @@ from worldgen.simulation.events.base import (
     cross_in_front,
     drive_along,
     ego_front,
+    end_time_s,
     meeting_time,
     step_at,
 )
@@ -26,10 +27,6 @@ def _beside_lane(builder: SceneBuilder, inset_m: float) -> float:
     return builder.plan.ego_offset_m - builder.plan.section.lane_width_m / 2 + inset_m
 
 
-def _until(builder: SceneBuilder, meet_s: float) -> float:
-    return min(builder.duration_s, meet_s + 1.0)
-
-
 def cyclist_swerving(builder: SceneBuilder) -> PlayedEvent:
     """A cyclist riding at the kerb swings out into the ego's way."""
     meet = meeting_time(builder, 0.75, 1.1)
@@ -40,7 +37,7 @@ def cyclist_swerving(builder: SceneBuilder) -> PlayedEvent:
     d = _beside_lane(builder, 0.1) + out * smooth_change(builder.times_s, start, builder.uniform(0.9, 1.4))
     track = drive_along(builder, "cyclist", s, d, np.full(builder.steps, speed), part="cyclist")
     track.noticed_from_step = step_at(builder, start + 0.3)
-    return PlayedEvent((track,), max(0.0, start), _until(builder, meet))
+    return PlayedEvent((track,), max(0.0, start), end_time_s(builder, meet))
 
 
 def cyclist_crossing(builder: SceneBuilder) -> PlayedEvent:
@@ -48,7 +45,7 @@ def cyclist_crossing(builder: SceneBuilder) -> PlayedEvent:
     meet = meeting_time(builder, 0.6, 0.95)
     track = cross_in_front(builder, "cyclist", side=int(builder.rng.choice((-1, 1))), speed_mps=builder.uniform(3.0, 5.0), meet_s=meet,
                         late_s=builder.uniform(-0.4, 0.4), part="cyclist")  # fmt: skip
-    return PlayedEvent((track,), max(0.0, meet - 2.0), _until(builder, meet))
+    return PlayedEvent((track,), max(0.0, meet - 2.0), end_time_s(builder, meet))
 
 
 def cyclist_wrong_way(builder: SceneBuilder) -> PlayedEvent:
@@ -59,7 +56,7 @@ def cyclist_wrong_way(builder: SceneBuilder) -> PlayedEvent:
     dodge = builder.uniform(0.0, 0.5) * smooth_change(builder.times_s, meet - 1.4, 1.2)
     d = _beside_lane(builder, builder.uniform(0.2, 0.55)) - dodge
     track = drive_along(builder, "cyclist", s, d, np.full(builder.steps, speed), direction=-1, part="cyclist")
-    return PlayedEvent((track,), 0.0, _until(builder, meet))
+    return PlayedEvent((track,), 0.0, end_time_s(builder, meet))
 
 
 def cyclist_at_night_without_light(builder: SceneBuilder) -> PlayedEvent:
@@ -77,7 +74,7 @@ def cyclist_at_night_without_light(builder: SceneBuilder) -> PlayedEvent:
     )
     track.lights_on, track.reflective = False, False
     track.noticed_from_step = step_at(builder, max(0.0, meet - builder.uniform(2.2, 2.8)))
-    return PlayedEvent((track,), 0.0, _until(builder, meet))
+    return PlayedEvent((track,), 0.0, end_time_s(builder, meet))
 
 
 def dooring(builder: SceneBuilder) -> PlayedEvent:
@@ -88,7 +85,7 @@ def dooring(builder: SceneBuilder) -> PlayedEvent:
     start = meet - builder.uniform(1.4, 2.1)
     car.door_open = smooth_change(builder.times_s, start, 0.8)
     car.noticed_from_step = step_at(builder, start + 0.2)
-    return PlayedEvent((car,), max(0.0, start), _until(builder, meet))
+    return PlayedEvent((car,), max(0.0, start), end_time_s(builder, meet))
 
 
 def motorcycle_lane_splitting(builder: SceneBuilder) -> PlayedEvent:
@@ -127,17 +124,31 @@ def emergency_stop_of_motorcycle(builder: SceneBuilder) -> PlayedEvent:
 
 EVENTS = (
     Event("cyclist_swerving", "A cyclist at the kerb swings out into the ego's way.", (0.4, 4.0), cyclist_swerving,
-          roads=("urban", "suburban", "rural", "intersection"), road_features=frozenset({"single_lane", "far_junction"}), needs_kinds=("cyclist",), manoeuvres=("keep", "accelerate", "brake"), speed_mps=(8.0, 12.5)),
-    Event("cyclist_crossing", "A cyclist crosses at right angles in front of the ego.", (0.3, 3.5), cyclist_crossing,
-          roads=("urban", "suburban", "intersection", "rural", "construction"), manoeuvres=NOT_TURNING, road_features=frozenset({"far_junction"}), needs_kinds=("cyclist",), speed_mps=(7.5, 12.0)),
+          roads=("urban", "suburban", "rural", "intersection"),
+          road_features=frozenset({"single_lane", "far_junction"}), needs_kinds=("cyclist",),
+          manoeuvres=("keep", "accelerate", "brake"), speed_mps=(8.0, 12.5)),
+    Event("cyclist_crossing", "A cyclist crosses at right angles in front of the ego.", (0.3, 3.5),
+          cyclist_crossing, roads=("urban", "suburban", "intersection", "rural", "construction"),
+          manoeuvres=NOT_TURNING, road_features=frozenset({"far_junction"}), needs_kinds=("cyclist",),
+          speed_mps=(7.5, 12.0)),
     Event("cyclist_wrong_way", "A cyclist comes towards the ego on the ego's side.", (0.3, 4.0), cyclist_wrong_way,
-          roads=("urban", "suburban", "rural", "intersection"), road_features=frozenset({"single_lane", "far_junction"}), needs_kinds=("cyclist",), speed_mps=(6.5, 10.0)),
-    Event("cyclist_at_night_without_light", "An unlit cyclist rides ahead in the ego's lane at night.", (0.5, 4.5), cyclist_at_night_without_light,
-          roads=("rural", "suburban", "urban", "intersection"), lights=NIGHTS, road_features=frozenset({"single_lane", "far_junction"}), needs_kinds=("cyclist",), manoeuvres=("keep", "accelerate", "brake"), speed_mps=(9.0, 14.0)),
+          roads=("urban", "suburban", "rural", "intersection"),
+          road_features=frozenset({"single_lane", "far_junction"}), needs_kinds=("cyclist",),
+          speed_mps=(6.5, 10.0)),
+    Event("cyclist_at_night_without_light", "An unlit cyclist rides ahead in the ego's lane at night.", (0.5, 4.5),
+          cyclist_at_night_without_light, roads=("rural", "suburban", "urban", "intersection"), lights=NIGHTS,
+          road_features=frozenset({"single_lane", "far_junction"}), needs_kinds=("cyclist",),
+          manoeuvres=("keep", "accelerate", "brake"), speed_mps=(9.0, 14.0)),
     Event("dooring", "The door of a parked car opens into the ego's way.", (0.2, 3.0), dooring,
-          roads=("urban", "suburban", "intersection"), road_features=frozenset({"parking", "single_lane", "far_junction"}), needs_kinds=("car",), manoeuvres=("keep", "accelerate", "brake"), speed_mps=(6.5, 11.0)),
-    Event("motorcycle_lane_splitting", "A motorcycle passes between the lanes and squeezes in before the ego.", (0.4, 8.0), motorcycle_lane_splitting,
-          roads=("highway", "urban"), road_features=frozenset({"left_lane"}), needs_kinds=("motorcycle",), manoeuvres=("keep", "accelerate")),
-    Event("emergency_stop_of_motorcycle", "A motorcycle ahead brakes as hard as it can.", (0.4, 4.0), emergency_stop_of_motorcycle,
-          roads=("urban", "suburban", "rural", "highway", "intersection", "construction"), road_features=frozenset({"far_junction"}), needs_kinds=("motorcycle",), manoeuvres=("keep", "accelerate", "brake")),
+          roads=("urban", "suburban", "intersection"),
+          road_features=frozenset({"parking", "single_lane", "far_junction"}), needs_kinds=("car",),
+          manoeuvres=("keep", "accelerate", "brake"), speed_mps=(6.5, 11.0)),
+    Event("motorcycle_lane_splitting", "A motorcycle passes between the lanes and squeezes in before the ego.",
+          (0.4, 8.0), motorcycle_lane_splitting, roads=("highway", "urban"), road_features=frozenset({"left_lane"}),
+          needs_kinds=("motorcycle",), manoeuvres=("keep", "accelerate")),
+    Event("emergency_stop_of_motorcycle", "A motorcycle ahead brakes as hard as it can.", (0.4, 4.0),
+          emergency_stop_of_motorcycle,
+          roads=("urban", "suburban", "rural", "highway", "intersection", "construction"),
+          road_features=frozenset({"far_junction"}), needs_kinds=("motorcycle",),
+          manoeuvres=("keep", "accelerate", "brake")),
 )  # fmt: skip

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from worldgen.simulation.actors import EGO_FRONT_M
+from worldgen.simulation.actors import EGO_FRONT_M, compact_variant
 from worldgen.simulation.events.base import (
     STRAIGHT_ON,
     Event,
@@ -14,6 +14,7 @@ from worldgen.simulation.events.base import (
     adjacent_lane_offset,
     drive_along,
     ego_front,
+    end_time_s,
     meeting_time,
     step_at,
 )
@@ -32,10 +33,6 @@ def _motor(builder: SceneBuilder, *, large: float = 0.2) -> str:
     return "van" if pick < large and builder.allowed("van") else "car"
 
 
-def _end(builder: SceneBuilder, start_s: float, length_s: float) -> float:
-    return min(builder.duration_s, start_s + length_s)
-
-
 def hard_braking_leader(builder: SceneBuilder) -> PlayedEvent:
     """The vehicle ahead brakes hard."""
     speed, start = builder.ego.speed_mps, builder.uniform(0.08, 0.3) * builder.duration_s
@@ -51,7 +48,7 @@ def hard_braking_leader(builder: SceneBuilder) -> PlayedEvent:
         v,
         part="leader",
     )
-    return PlayedEvent((track,), start, _end(builder, start, 3.0))
+    return PlayedEvent((track,), start, end_time_s(builder, start, 3.0))
 
 
 def sudden_stop_and_go(builder: SceneBuilder) -> PlayedEvent:
@@ -70,7 +67,7 @@ def sudden_stop_and_go(builder: SceneBuilder) -> PlayedEvent:
         v,
         part="leader",
     )
-    return PlayedEvent((track,), start, _end(builder, go, 1.5))
+    return PlayedEvent((track,), start, end_time_s(builder, go, 1.5))
 
 
 def _cuts_in(
@@ -85,10 +82,10 @@ def _cuts_in(
     front = ego_front(builder)
     s += np.interp(start_s, builder.times_s, front) + gap_m + half - np.interp(start_s, builder.times_s, s)
     d = lane + (builder.plan.ego_offset_m - lane) * smooth_change(builder.times_s, start_s, length_s)
-    track = drive_along(builder, kind, s, d, v, part=part, variant="box_truck" if kind == "truck" else None)
+    track = drive_along(builder, kind, s, d, v, part=part, variant=compact_variant(kind))
     track.indicator = np.where((builder.times_s > start_s - 0.5) & (builder.times_s < start_s + length_s), -side, 0)
     track.noticed_from_step = step_at(builder, start_s + 0.35)
-    return PlayedEvent((track,), max(0.0, start_s), _end(builder, start_s, length_s + 1.0))
+    return PlayedEvent((track,), max(0.0, start_s), end_time_s(builder, start_s, length_s + 1.0))
 
 
 def cut_in(builder: SceneBuilder) -> PlayedEvent:
@@ -128,7 +125,7 @@ def cut_out_revealing_stopped_car(builder: SceneBuilder) -> PlayedEvent:
     stopped.indicator = np.full(builder.steps, 2)
     stopped.noticed_from_step = step_at(builder, start + 0.8)
     builder.reserve(-20.0, at + 30.0, lane - 1.5, lane + 1.5)
-    return PlayedEvent((stopped,), start, _end(builder, start, 3.0))
+    return PlayedEvent((stopped,), start, end_time_s(builder, start, 3.0))
 
 
 def wrong_way_driver(builder: SceneBuilder) -> PlayedEvent:
@@ -146,7 +143,7 @@ def wrong_way_driver(builder: SceneBuilder) -> PlayedEvent:
         direction=-1,
         part="car",
     )
-    return PlayedEvent((track,), 0.0, _end(builder, meet, 0.5))
+    return PlayedEvent((track,), 0.0, end_time_s(builder, meet, 0.5))
 
 
 def _free_side(builder: SceneBuilder) -> int:
@@ -195,9 +192,9 @@ def oncoming_overtaker(builder: SceneBuilder) -> PlayedEvent:
         np.full(builder.steps, slow),
         direction=-1,
         part="overtaken",
-        variant="box_truck" if kind == "truck" else None,
+        variant=compact_variant(kind),
     )
-    return PlayedEvent((track,), 0.0, _end(builder, meet, 0.3))
+    return PlayedEvent((track,), 0.0, end_time_s(builder, meet, 0.3))
 
 
 def drifting_neighbour(builder: SceneBuilder) -> PlayedEvent:
@@ -217,7 +214,7 @@ def drifting_neighbour(builder: SceneBuilder) -> PlayedEvent:
     drift = over * (smooth_change(builder.times_s, start, 1.8) - smooth_change(builder.times_s, start + 2.6, 1.6))
     track = drive_along(builder, _motor(builder, large=0.0), s, lane - side * drift, v, part="neighbour")
     track.noticed_from_step = step_at(builder, start + 0.6)
-    return PlayedEvent((track,), start, _end(builder, start, 3.5))
+    return PlayedEvent((track,), start, end_time_s(builder, start, 3.5))
 
 
 def bus_pulling_out(builder: SceneBuilder) -> PlayedEvent:
@@ -236,7 +233,7 @@ def bus_pulling_out(builder: SceneBuilder) -> PlayedEvent:
     track.indicator = np.ones(builder.steps, int)
     track.noticed_from_step = step_at(builder, max(0.0, start) + 0.5)
     builder.reserve(begin - 12.0, begin + 25.0, d0 - 1.6, d0 + 1.6)
-    return PlayedEvent((track,), max(0.0, start), _end(builder, meet, 1.0))
+    return PlayedEvent((track,), max(0.0, start), end_time_s(builder, meet, 1.0))
 
 
 def car_reversing_out_of_driveway(builder: SceneBuilder) -> PlayedEvent:
@@ -262,27 +259,38 @@ def car_reversing_out_of_driveway(builder: SceneBuilder) -> PlayedEvent:
     track.braking = (moving < 0.05) & (travelled_m > 0.1)
     track.lights_on = True
     track.noticed_from_step = step_at(builder, max(0.0, start) + 0.25)
-    return PlayedEvent((track,), max(0.0, start), _end(builder, meet, 1.0))
+    return PlayedEvent((track,), max(0.0, start), end_time_s(builder, meet, 1.0))
 
 
 EVENTS = (
-    Event("cut_in", "A vehicle from the next lane pushes in just ahead of the ego.", (0.4, 6.0), cut_in, roads=("highway", "urban", "intersection"),
-          road_features=frozenset({"neighbour", "far_junction"}), needs_kinds=("car",), manoeuvres=FLOWING),
-    Event("cut_out_revealing_stopped_car", "The leader swerves away and reveals a stopped car.", (0.3, 4.5), cut_out_revealing_stopped_car,
-          roads=("highway", "urban"), road_features=frozenset({"neighbour", "straight"}), needs_kinds=("car",), speed_mps=(8.0, 11.0), manoeuvres=FLOWING),
-    Event("hard_braking_leader", "The vehicle ahead brakes hard.", (0.4, 4.0), hard_braking_leader, road_features=frozenset({"far_junction"}), needs_kinds=("car",), manoeuvres=FLOWING),
-    Event("sudden_stop_and_go", "In dense traffic the vehicle ahead stops short and drives on.", (0.3, 4.0), sudden_stop_and_go,
-          road_features=frozenset({"far_junction"}), needs_kinds=("car",), speed_mps=(5.0, 8.0), manoeuvres=FLOWING),
+    Event("cut_in", "A vehicle from the next lane pushes in just ahead of the ego.", (0.4, 6.0), cut_in,
+          roads=("highway", "urban", "intersection"), road_features=frozenset({"neighbour", "far_junction"}),
+          needs_kinds=("car",), manoeuvres=FLOWING),
+    Event("cut_out_revealing_stopped_car", "The leader swerves away and reveals a stopped car.", (0.3, 4.5),
+          cut_out_revealing_stopped_car, roads=("highway", "urban"),
+          road_features=frozenset({"neighbour", "straight"}), needs_kinds=("car",), speed_mps=(8.0, 11.0),
+          manoeuvres=FLOWING),
+    Event("hard_braking_leader", "The vehicle ahead brakes hard.", (0.4, 4.0), hard_braking_leader,
+          road_features=frozenset({"far_junction"}), needs_kinds=("car",), manoeuvres=FLOWING),
+    Event("sudden_stop_and_go", "In dense traffic the vehicle ahead stops short and drives on.", (0.3, 4.0),
+          sudden_stop_and_go, road_features=frozenset({"far_junction"}), needs_kinds=("car",), speed_mps=(5.0, 8.0),
+          manoeuvres=FLOWING),
     Event("wrong_way_driver", "A car comes towards the ego in the ego's own lane.", (0.3, 3.5), wrong_way_driver,
           roads=("highway", "rural", "urban", "suburban"), needs_kinds=("car",), manoeuvres=STRAIGHT_ON),
     Event("oncoming_overtaker", "An oncoming car overtakes in the ego's lane.", (0.3, 3.5), oncoming_overtaker,
-          roads=("rural", "suburban", "urban"), road_features=frozenset({"single_lane"}), needs_kinds=("car",), manoeuvres=STRAIGHT_ON, speed_mps=(9.0, 16.0)),
-    Event("drifting_neighbour", "The driver in the next lane drifts towards the ego.", (0.5, 8.0), drifting_neighbour,
-          roads=("highway", "urban"), road_features=frozenset({"neighbour", "far_junction"}), needs_kinds=("car",), manoeuvres=FLOWING),
+          roads=("rural", "suburban", "urban"), road_features=frozenset({"single_lane"}), needs_kinds=("car",),
+          manoeuvres=STRAIGHT_ON, speed_mps=(9.0, 16.0)),
+    Event("drifting_neighbour", "The driver in the next lane drifts towards the ego.", (0.5, 8.0),
+          drifting_neighbour, roads=("highway", "urban"), road_features=frozenset({"neighbour", "far_junction"}),
+          needs_kinds=("car",), manoeuvres=FLOWING),
     Event("merging_without_gap", "A vehicle merges although there is no gap.", (0.3, 6.0), merging_without_gap,
-          roads=("highway", "urban"), road_features=frozenset({"right_lane"}), needs_kinds=("car",), manoeuvres=FLOWING),
-    Event("bus_pulling_out", "A bus leaves its stop in front of the ego.", (0.3, 4.5), bus_pulling_out, roads=("urban", "suburban", "intersection"),
-          road_features=frozenset({"parking", "single_lane", "far_junction"}), needs_kinds=("bus",), speed_mps=(7.0, 11.0)),
-    Event("car_reversing_out_of_driveway", "A car backs out of a driveway into the ego's lane.", (0.3, 4.0), car_reversing_out_of_driveway,
-          roads=("suburban",), road_features=frozenset({"driveway", "single_lane"}), needs_kinds=("car",), manoeuvres=FLOWING, speed_mps=(7.0, 11.0)),
+          roads=("highway", "urban"), road_features=frozenset({"right_lane"}), needs_kinds=("car",),
+          manoeuvres=FLOWING),
+    Event("bus_pulling_out", "A bus leaves its stop in front of the ego.", (0.3, 4.5), bus_pulling_out,
+          roads=("urban", "suburban", "intersection"),
+          road_features=frozenset({"parking", "single_lane", "far_junction"}), needs_kinds=("bus",),
+          speed_mps=(7.0, 11.0)),
+    Event("car_reversing_out_of_driveway", "A car backs out of a driveway into the ego's lane.", (0.3, 4.0),
+          car_reversing_out_of_driveway, roads=("suburban",), road_features=frozenset({"driveway", "single_lane"}),
+          needs_kinds=("car",), manoeuvres=FLOWING, speed_mps=(7.0, 11.0)),
 )  # fmt: skip
