@@ -13,8 +13,10 @@ import torch
 
 from worldgen.cli.main import main
 from worldgen.core.clip import Clip
-from worldgen.data.dataset.sample_folder import FILES
-from worldgen.data.video.reading import decode_mp4, write_clip
+from worldgen.core.scenario import Scenario
+from worldgen.data.export.sample_folder import FILES
+from worldgen.data.video.encoding import write_clip
+from worldgen.data.video.reading import decode_mp4
 from worldgen.models.native.sizes import build_pipeline
 
 PROMPT = "pedestrian at night in rain"
@@ -48,7 +50,11 @@ def test_prompt_alone_gives_the_whole_folder(tiny_model, tmp_path, capsys):
     assert clip.frames.shape == (6, 32, 64, 3) and clip.fps == 8.0
     meta = json.loads((out / "meta.json").read_text())
     assert meta["prompt"] == PROMPT and meta["scenario"]["weather"] == "heavy_rain"
-    assert meta["conditions_given"] == ["context", "text", "ego", "layout"] and meta["notes"]["sketched_frames"] == 2 and len(meta["weights_hash"]) == 32
+    assert (
+        meta["conditions_given"] == ["context", "text", "ego", "layout"]
+        and meta["notes"]["sketched_frames"] == 2
+        and len(meta["weights_hash"]) == 32
+    )
     labels = json.loads((out / "labels.json").read_text())
     assert len(labels["images"]) == 6 and "annotations" in labels
     rows = list(csv.DictReader((out / "ego.csv").read_text().splitlines()))
@@ -86,6 +92,17 @@ def test_unknown_words_are_told(tiny_model, tmp_path, capsys):
     assert "cyberpunk" in capsys.readouterr().out
 
 
+def test_the_old_name_of_scenario_works_and_says_so(tiny_model, tmp_path, capsys):
+    path = tmp_path / "scenario.json"
+    path.write_text(json.dumps(Scenario(weather="fog").to_json()))
+    for option in ("--scenario", "--layout"):
+        assert sample(tiny_model, tmp_path / option.strip("-"), option, str(path)) == 0
+    assert "--layout is now called --scenario" in capsys.readouterr().err
+    for file in FILES:
+        assert (tmp_path / "layout" / file).read_bytes() == (tmp_path / "scenario" / file).read_bytes(), file
+    refused(capsys, sample(tiny_model, tmp_path / "x", "--layout", str(path), "--scenario", str(path)), "--layout")
+
+
 def refused(capsys, code: int, *words: str) -> None:
     error = capsys.readouterr().err
     lines = [line for line in error.splitlines() if line]
@@ -104,8 +121,8 @@ def refused(capsys, code: int, *words: str) -> None:
         (("--prompt", PROMPT, "--size", "big"), ("--size", "big")),
         (("--prompt", PROMPT, "--size", "50x50"), ("multiples of 16",)),
         (("--context", "missing.mp4"), ("missing.mp4",)),
-        (("--prompt", PROMPT, "--layout", "missing.json"), ("missing.json",)),
-        (("--prompt", PROMPT, "--device", "abacus"), ("--device", "abacus")),
+        (("--prompt", PROMPT, "--scenario", "missing.json"), ("missing.json",)),
+        (("--prompt", PROMPT, "--device", "abacus"), ("device", "abacus")),
         (("--prompt", PROMPT, "--num", "0"), ("--num",)),
         (("--prompt", "day and night"), ("day", "night")),
     ],

@@ -7,11 +7,10 @@ import json
 import pytest
 
 from worldgen.cli.main import main
-from worldgen.cli.scenes_render import grid_scenarios
-from worldgen.core.scenario import LIGHTS, WEATHERS, Scenario
+from worldgen.cli.scenes_render import AXES
 from worldgen.data.dataset.index import DataSet
 from worldgen.data.video.reading import read_clip
-from worldgen.simulation.events import EVENTS
+from worldgen.generation.rendered import scenario_grid
 
 SMALL = ["--frames", "5", "--size", "96x64"]
 
@@ -69,22 +68,8 @@ def test_shards_hold_scenes_of_the_grid_and_a_second_run_goes_on(tmp_path, capsy
     }
 
 
-def test_a_grid_goes_through_every_value() -> None:
-    scenarios = grid_scenarios(("weather", "light"), Scenario(), free=True, count=36, seed=0)
-    assert {(s.weather, s.light) for s in scenarios} == {(w, light) for w in WEATHERS for light in LIGHTS}
-    events = grid_scenarios(("event",), Scenario(), free=True, count=2 * len(EVENTS), seed=0)
-    assert {s.events[0] for s in events} == set(EVENTS)
-    for scenario in events:
-        event = EVENTS[scenario.events[0]]
-        assert (
-            scenario.road in event.roads and scenario.light in event.lights and scenario.manoeuvre in event.manoeuvres
-        )
-
-
-def test_what_the_prompt_says_stays(tmp_path) -> None:
-    base = Scenario(weather="fog", road="rural")
-    scenarios = grid_scenarios(("light",), base, free=False, count=12, seed=1)
-    assert {s.weather for s in scenarios} == {"fog"} and {s.road for s in scenarios} == {"rural"}
+def test_the_help_names_the_axes_of_the_grid() -> None:
+    assert AXES == scenario_grid.AXES
 
 
 @pytest.mark.parametrize(
@@ -93,11 +78,11 @@ def test_what_the_prompt_says_stays(tmp_path) -> None:
         (["--out", "x"], "nothing to render"),
         (["--prompt", "a car", "--size", "224"], "--size"),
         (["--prompt", "a car", "--size", "225x129"], "even numbers"),
-        (["--prompt", "a car", "--frames", "0"], "--frames"),
-        (["--prompt", "a car", "--fps", "nan"], "--fps"),
+        (["--prompt", "a car", "--frames", "0"], "number of frames"),
+        (["--prompt", "a car", "--fps", "nan"], "frames per second"),
         (["--prompt", "a car", "--grid", "light"], "--count"),
         (["--count", "-3"], "--count"),
-        (["--count", "3", "--grid", "wether"], "--grid"),
+        (["--count", "3", "--grid", "wether"], "axes of the grid: received 'wether'"),
         (["--count", "3", "--workers", "0"], "--workers"),
     ],
 )

@@ -26,8 +26,8 @@ from worldgen.core.start import DEFAULT_START
 from worldgen.generation.sample.background import SHIPPED, BackgroundPreparation, ModelFacts
 from worldgen.generation.sample.request import PreparedRequest, SampleRequest
 from worldgen.generation.sample.sampler import Sampler, context_fidelity
+from worldgen.models.interface import SamplerOptions
 from worldgen.models.native.loading import quiet_libraries
-from worldgen.models.native.rollout.rollout import SamplerOptions
 
 MAX_THREADS = 1024
 

@@ -105,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
 
     from worldgen.api.model import SHIPPED, load
     from worldgen.cli.default_folder import default_folder
-    from worldgen.cli.progress import progress
+    from worldgen.cli.terminal import progress
     from worldgen.files.folders import output_folder
 
     guidance = _guidance(args.guidance)
@@ -172,7 +172,7 @@ def _size(text: str) -> tuple[int, int]:
 def _guidance(text: str) -> dict[str, float]:
     """``"2"`` means text guidance of 2; ``"text=2,layout=1.5"`` names conditions. Raises InputError otherwise."""
     from worldgen.core.errors import InputError
-    from worldgen.models.native.rollout.rollout import GUIDABLE, SamplerOptions
+    from worldgen.models.interface import GUIDABLE, SamplerOptions
 
     guidance = {}
     for part in filter(None, (p.strip() for p in text.split(","))):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import subprocess
 import sys
 
@@ -47,8 +48,8 @@ def test_errors_of_the_other_process_are_raised_here():
         BackgroundPreparation(request(context="no-such.mp4", context_frames=2), ALL).result()
 
 
-def test_errors_that_cannot_travel_are_raised_here_as_they_are(monkeypatch):
-    """A missing package is told with three arguments and would be rebuilt from one."""
+def test_errors_that_pickling_would_change_are_raised_here_as_they_are(monkeypatch):
+    """The error of a missing package is made of three arguments and would be rebuilt from one."""
 
     def missing(request, accepts):
         raise MissingDependencyError("pyarrow", "parquet", "reading the log")
@@ -61,7 +62,8 @@ def test_errors_that_cannot_travel_are_raised_here_as_they_are(monkeypatch):
 
 def test_a_killed_process_loses_nothing():
     prepared = BackgroundPreparation(request(), ALL)
-    prepared._process.kill()
+    [process] = multiprocessing.active_children()
+    process.kill()
     assert_same(prepared.result(), prepare(request(), ALL))
 
 
@@ -84,11 +86,11 @@ def test_only_what_was_prepared_for_this_very_request_is_used(monkeypatch):
     other = BackgroundPreparation(request(width_px=224, height_px=128, seed=1), ALL)
     prepared = sampler.prepare(request(width_px=224, height_px=128), other)
     assert prepared.conditions.seed == 0
-    monkeypatch.setattr(background, "prepare", None)  # what was prepared ahead needs no preparing
+    monkeypatch.setattr(background, "prepare", None)  # what the second process prepared is not prepared again
     assert sampler.prepare(request(width_px=224, height_px=128, seed=1), other).conditions.seed == 1
 
 
 def test_the_process_that_prepares_loads_no_torch():
     """It has half of a cold start's time; loading torch a second time would take most of that."""
-    code = "import sys, worldgen.generation.sample.background, worldgen.generation.sample.request; print('torch' in sys.modules)"
+    code = "import sys, worldgen.api.arguments, worldgen.generation.sample.background; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

@@ -1,10 +1,10 @@
-"""Takes: what was asked for is seen, equal seeds give equal scenes, and nothing asked for means the first take."""
+"""Scene candidates: requested objects are visible, equal seeds give equal scenes, without objects the first is kept."""
 
 from __future__ import annotations
 
 from worldgen.core.labels import CLASSES
 from worldgen.core.scene import Scene
-from worldgen.generation.sample.candidates import ENOUGH_LOOKS, TAKES, best_candidate
+from worldgen.generation.sample.candidates import ENOUGH_FRAMES, MAX_CANDIDATES, best_candidate
 from worldgen.prompts import parse
 from worldgen.rendering.labelling import labels_of
 from worldgen.simulation.simulate import simulate
@@ -35,25 +35,25 @@ def test_a_pedestrian_asked_for_is_seen_longer_than_chance_alone_would_have_it()
     first, chosen = [], []
     for seed in range(4):
         first.append(frames_that_show_someone(make(seed)))
-        scene, take = best_candidate(scenario, seed, make=make)
+        scene, number = best_candidate(scenario, seed, make=make)
         chosen.append(frames_that_show_someone(scene))
-        assert 0 <= take < TAKES
-        assert chosen[-1] >= first[-1] or first[-1] >= 25 * ENOUGH_LOOKS / 8
+        assert 0 <= number < MAX_CANDIDATES
+        assert chosen[-1] >= first[-1] or first[-1] >= 25 * ENOUGH_FRAMES / 8
     assert sum(chosen) > sum(first) and min(chosen) > 0
 
 
-def test_equal_seeds_give_equal_takes_and_a_good_first_take_is_kept():
+def test_equal_seeds_give_equal_candidates_and_a_good_first_one_is_kept():
     scenario, make, made = maker("pedestrian at night in rain")
-    scene, take = best_candidate(scenario, 1, make=make)
+    scene, number = best_candidate(scenario, 1, make=make)
     tried = list(made)
     again, same = best_candidate(scenario, 1, make=make)
-    assert same == take and again.seed == scene.seed == tried[take] and tried[0] == 1
+    assert same == number and again.seed == scene.seed == tried[number] and tried[0] == 1
     assert made[len(tried) :] == tried  # and no more scenes were made than it took
-    kept, number = best_candidate(scenario, scene.seed, make=make)
-    assert number == 0 and kept.seed == scene.seed
+    kept, first = best_candidate(scenario, scene.seed, make=make)
+    assert first == 0 and kept.seed == scene.seed
 
 
 def test_without_anything_asked_for_the_scene_is_that_of_the_seed():
     scenario, make, made = maker("a highway in fog")
-    scene, take = best_candidate(scenario, 5, make=make)
-    assert (scene.seed, take, made) == (5, 0, [5])
+    scene, number = best_candidate(scenario, 5, make=make)
+    assert (scene.seed, number, made) == (5, 0, [5])

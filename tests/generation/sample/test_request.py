@@ -15,8 +15,8 @@ from worldgen.core.errors import InputError
 from worldgen.core.layout_channels import LAYOUT_CHANNELS
 from worldgen.core.manoeuvres import MANOEUVRES, classify_manoeuvre, manoeuvre_motion
 from worldgen.core.scenario import Scenario
-from worldgen.data.dataset.sample_folder import write_ego_csv
-from worldgen.data.video.reading import write_clip
+from worldgen.data.export.sample_folder import write_ego_csv
+from worldgen.data.video.encoding import write_clip
 from worldgen.generation.sample.request import SampleRequest, prepare, read_context, read_ego, read_scenario
 from worldgen.rendering.render import render_scene
 from worldgen.simulation.simulate import simulate
@@ -26,7 +26,16 @@ ALL = ("context", "text", "ego", "layout")
 
 
 def request(**changes) -> SampleRequest:
-    return SampleRequest(**{"prompt": "a pedestrian at night in rain", "frames": 17, "fps": FPS, "width_px": 64, "height_px": 32, **changes})
+    return SampleRequest(
+        **{
+            "prompt": "a pedestrian at night in rain",
+            "frames": 17,
+            "fps": FPS,
+            "width_px": 64,
+            "height_px": 32,
+            **changes,
+        }
+    )
 
 
 @pytest.fixture
@@ -98,7 +107,14 @@ def test_continuing_a_clip_claims_no_labels(drive):
 def test_a_clip_without_a_log_goes_on_as_fast_as_it_seems_to_drive(tmp_path):
     camera = Camera.from_fov(224, 128, 70.0)
     told = 9.0
-    scene = simulate(Scenario(road="rural"), 3, fps=FPS, num_frames=12, camera=camera, ego=manoeuvre_motion("keep", 12, FPS, speed_mps=told))
+    scene = simulate(
+        Scenario(road="rural"),
+        3,
+        fps=FPS,
+        num_frames=12,
+        camera=camera,
+        ego=manoeuvre_motion("keep", 12, FPS, speed_mps=told),
+    )
     write_clip(tmp_path / "drive.mp4", render_scene(scene).clip, crf=10)
     asked = request(context=str(tmp_path / "drive.mp4"), context_frames=8, ego="stop", width_px=224, height_px=128)
     prepared = prepare(asked, ALL)
