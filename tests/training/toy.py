@@ -1,10 +1,10 @@
-"""A task small enough to train in milliseconds: a noisy linear map, with dropout so that the global generator matters."""
+"""A task that trains in milliseconds: a noisy linear map, with dropout so that the global generator matters."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
@@ -15,6 +15,7 @@ from torch import nn
 
 from worldgen.core.seeds import numpy_rng
 from worldgen.training.loop.data_order import Draw
+from worldgen.training.run import TaskStages
 from worldgen.training.train_config import DataConfig, OptimConfig, TrainConfig
 
 
@@ -72,27 +73,38 @@ class ToyModule(nn.Module):
 
 class ToyTask:
     product = "model"
-    partial = False
+    unused_parameters = False
     lr_scales: Mapping[str, float] = MappingProxyType({})
 
     def __init__(self, items: ToyItems | None = None, *, dropout: float = 0.0, dead: bool = False) -> None:
         self.items, self.module, self.dead = items or ToyItems(), ToyModule(dropout), dead
 
-    def probe(self) -> torch.Tensor:
+    def fixed_output(self) -> torch.Tensor:
         x = torch.linspace(-1, 1, 8).reshape(2, 4)
         return x if self.dead else self.module.predict(x).detach()
 
-    def adapter_probe(self):
+    def adapter_outputs(self):
         return None
 
     def validate(self) -> dict[str, float]:
-        return {"error": float((self.probe() - 1).square().mean())}
+        return {"error": float((self.fixed_output() - 1).square().mean())}
 
     def sheet(self):
         return np.full((8, 8, 3), 127, np.uint8)
 
     def save(self, folder: Path) -> None:
         save_file(self.module.state_dict(), folder / "toy.safetensors")
+
+
+@dataclass(frozen=True)
+class PreparedToy:
+    """Nothing is prepared for a toy task."""
+
+    kept: dict[str, Path] = field(default_factory=dict)
+
+
+def toy_stages(task: ToyTask | None = None) -> TaskStages[PreparedToy]:
+    return TaskStages(lambda *_: PreparedToy(), lambda *_: task or ToyTask())
 
 
 def toy_config(output, **changes) -> TrainConfig:

@@ -9,8 +9,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 if __name__ == "__main__":
-    from worldgen.training.loop.record import Launch
+    from worldgen.training.launch import Launch
     from worldgen.training.run import train
 
     toy = importlib.import_module("training.toy")
-    train(toy.toy_config(sys.argv[1], batch=2), launch=Launch(), build=lambda *_: toy.ToyTask())
+    train(toy.toy_config(sys.argv[1], batch=2), launch=Launch(), stages=toy.toy_stages())

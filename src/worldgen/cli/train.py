@@ -3,13 +3,17 @@
   worldgen train --config configs/train/codec.yaml data.urls=[data/mine]
   worldgen train --config configs/train/finetune_lora.yaml data.urls=[data/fleet] output=runs/fleet
   worldgen train --config configs/train/world.yaml data.urls=[data/mine] init.codec=runs/codec/model --overfit-one
-  accelerate launch --multi_gpu --num_processes 2 -m worldgen train --config configs/train/world.yaml data.urls=[data/mine]
+  worldgen train --config configs/train/world.yaml data.urls=[data/mine] init.codec=runs/codec/model --prepare-only
+  accelerate launch --multi_gpu --num_processes 2 -m worldgen train --config configs/train/world.yaml \
+      data.urls=[data/mine]
 
 (--multi_gpu also starts several processes on CPUs.)
 
 The output folder holds checkpoints/, metrics.jsonl, config.yaml, run.json, sheets/ and, at the end, model/ or adapter/.
-Exit codes: 0 finished, 1 the run failed its own rules (not a number, adapter without effect, set-up broken), 2 bad input,
-130 interrupted with its state saved.
+Before step 1 a run prepares: it pretrains a text encoder, encodes the clips, generates histories by rollouts, each
+where the config asks for it. --prepare-only stops there; the same command without it goes on, and prepares nothing
+again. Exit codes: 0 finished, 1 the run failed its own rules (loss not finite, adapter without effect, set-up broken),
+2 bad input, 130 interrupted with its state saved.
 """
 
 from __future__ import annotations
@@ -23,9 +27,14 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from worldgen.cli.progress import log_line
-from worldgen.core.progress import no_log
+from worldgen.cli.terminal import log_line, progress
+from worldgen.core.progress import no_log, no_progress
+
+if TYPE_CHECKING:
+    from worldgen.training.launch import Launch
+    from worldgen.training.train_config import TrainConfig
 
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
@@ -38,6 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--overfit-one", action="store_true",
         help="train on one fixed batch; exit 1 unless its loss falls as far as overfit_loss or overfit_fraction say",
     )  # fmt: skip
+    parser.add_argument(
+        "--prepare-only", action="store_true", help="do what comes before step 1, say where it is, and stop"
+    )
     parser.add_argument("--show-config", action="store_true", help="print the resolved config and stop")
     parser.add_argument("--json", action="store_true", help="print the outcome as one JSON object on stdout")
     parser.add_argument(
@@ -57,37 +69,58 @@ def run(args: argparse.Namespace) -> int:
     if args.show_config:
         print(config_yaml(config), end="")
         return 0
-    from worldgen.training.loop.record import Launch
-    from worldgen.training.loop.trainer import TrainingError
-    from worldgen.training.run import train
+    from worldgen.training.launch import Launch
 
-    quiet = os.environ.get("RANK", "0") != "0"
-    log = no_log if quiet else log_line  # only the first of several processes prints
+    # Only the first of several processes prints.
+    log, shown = (log_line, progress) if _is_main() else (no_log, no_progress)
     command = shlex.join(["worldgen", *sys.argv[1:]])
     with _stop_on_signals() as stop:
-        launch = Launch(command, config_yaml(config), log, stop.is_set)
-        try:
-            outcome = train(config, launch=launch)
-        except TrainingError as error:
-            if not quiet:
-                print(f"worldgen: failed: {error}", file=sys.stderr, flush=True)
-            return EXIT_FAILED
-    log(outcome.line)
-    if args.json and not quiet:
+        launch = Launch(command, config_yaml(config), log, shown, stop.is_set)
+        return _prepare(config, launch, args) if args.prepare_only else _train(config, launch, args)
+
+
+def _train(config: TrainConfig, launch: Launch, args: argparse.Namespace) -> int:
+    from worldgen.training.loop.optimisation import TrainingError
+    from worldgen.training.run import train
+
+    try:
+        outcome = train(config, launch=launch)
+    except TrainingError as error:
+        launch.log(f"worldgen: failed: {error}")
+        return EXIT_FAILED
+    launch.log(outcome.line)
+    if args.json and _is_main():
         print(json.dumps({"finished": outcome.finished, "step": outcome.step, "output": config.output}))
     return 0 if outcome.finished else EXIT_INTERRUPTED
 
 
+def _prepare(config: TrainConfig, launch: Launch, args: argparse.Namespace) -> int:
+    from worldgen.training.run import prepare
+
+    kept = prepare(config, launch=launch)
+    for name, path in kept.items():
+        launch.log(f"prepared: {name.replace('_', ' ')} in {path}")
+    launch.log("prepared; the same command without --prepare-only trains" if kept else "nothing to prepare")
+    if args.json and _is_main():
+        print(json.dumps({"prepared": {name: str(path) for name, path in kept.items()}, "output": config.output}))
+    return 0
+
+
+def _is_main() -> bool:
+    """Whether this is the first of several processes, or the only one."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 @contextmanager
 def _stop_on_signals() -> Iterator[threading.Event]:
-    """An event that SIGINT or SIGTERM sets; a second signal acts at once."""
+    """An event that SIGINT or SIGTERM sets; a second signal interrupts at once."""
     event = threading.Event()
 
     def ask(number: int, frame: object) -> None:
         if event.is_set():
             raise KeyboardInterrupt
         event.set()
-        log_line("stopping after this step (again to stop at once, without saving)")
+        log_line("stopping after this step or clip (again to stop at once, without saving)")
 
     if threading.current_thread() is not threading.main_thread():
         yield event

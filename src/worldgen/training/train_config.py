@@ -1,4 +1,4 @@
-"""What a training run is: the values a user may set, checked once."""
+"""The config of a training run: the values that a user may set, checked once."""
 
 from __future__ import annotations
 
@@ -16,18 +16,22 @@ from worldgen.models.native.losses.flow import FlowOptions
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Which clips are shown, and how they are cut.
+    """The clips of a run, and how windows and pictures are cut from them.
 
-    urls: data sets with an index. repeat: how often each data set counts in one epoch (empty: once each). Clips are
-    scaled and centre-cut to width_px x height_px. num_frames: frames of a training window. strides: a window keeps every
-    s-th frame, s drawn from these (the ego motion and the rate follow). flip: probability of mirroring left and right.
-    flip_text: what to do with a caption that says left or right when mirrored: swap the words, or skip the mirroring.
-    layouts: give clips that worldgen rendered the layout of their scene (world training only).
-    crop_width_px, crop_height_px, exposure: codec training only: pictures are cut to a window of that size at a random
-    place (0: whole), and their contrast and brightness drawn within 1 +- exposure and +- exposure / 3 of the range.
-    cache: folder for encoded latents ("" for OUTPUT/latents). max_clips: use only so many clips of a split (0: all).
-    max_frames: of a longer clip, encode only a span of so many frames at a place its key decides (0: all): more scenes for
-    the same work (world training only).
+    urls: data sets with an index.
+    repeat: how often each data set counts in one epoch (empty: once each).
+    width_px, height_px: clips are scaled and cropped around their centre to this size.
+    num_frames: frames of a training window (codec: pictures of one clip in an item).
+    strides: a window keeps every s-th frame, with s drawn from these; ego motion and frame rate follow.
+    flip: probability of mirroring left and right.
+    flip_text: for a mirrored clip whose caption says left or right, swap the words, or skip the mirroring.
+    layouts: give clips that worldgen rendered the layouts of their scenes (not in codec training).
+    crop_width_px, crop_height_px: codec training only: pictures are cropped to this size at a random place (0: whole).
+    exposure: codec training only: contrast is drawn from 1 +- exposure, brightness from +- exposure / 3 of the range.
+    cache: folder for encoded latents ("" for OUTPUT/latents).
+    max_clips: use only so many clips of a split (0: all).
+    max_frames: encode only a span of so many frames of a longer clip, at a place that its key decides (0: all): more
+        scenes for the same work (not in codec training).
     """
 
     urls: tuple[str, ...] = ()
@@ -70,10 +74,11 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class InitConfig:
-    """Where weights start. Everything is checked tensor by tensor; pickled weights are refused.
+    """The weights that a run starts from. Every tensor is checked; pickled weights are refused.
 
-    pipeline: folder of a saved pipeline to continue from ("" to start anew, "shipped" for the model that comes with
-    worldgen). codec: folder of a codec, or of a pipeline to take the codec from (a new world model needs a trained one).
+    pipeline: folder of a saved pipeline to continue from ("" to start from fresh weights, "shipped" for the model that
+        comes with worldgen).
+    codec: folder of a codec, or of a pipeline to take the codec from (a fresh world model needs a trained one).
     """
 
     pipeline: str = ""
@@ -82,11 +87,13 @@ class InitConfig:
 
 @dataclass(frozen=True)
 class OptimConfig:
-    """AdamW (Loshchilov and Hutter 2019) and what surrounds it.
+    """AdamW (Loshchilov and Hutter 2019), the schedule of its learning rate, and the averaged weights.
 
-    lr falls from its peak to lr * final_lr along half a cosine after warmup steps of linear rise. grad_clip: largest
-    gradient norm (0: no limit). ema_decay: of the averaged weights that are saved (0: no averaging). Vectors and scalars
-    (biases, norms, embeddings of dimension 1) are not decayed.
+    lr, warmup, final_lr: the rate rises linearly over ``warmup`` steps to ``lr``, then falls along half a cosine to
+        ``lr * final_lr``.
+    betas, eps, weight_decay: of AdamW. Vectors and scalars (biases, norms, embeddings of dimension 1) do not decay.
+    grad_clip: largest norm of the gradient (0: no limit).
+    ema_decay: of the averaged weights, which are the ones that are saved (0: no averaging).
     """
 
     lr: float = 3e-4
@@ -113,9 +120,12 @@ class OptimConfig:
 
 @dataclass(frozen=True)
 class AdapterConfig:
-    """Low-rank adapters (Hu et al. 2021, arXiv:2106.09685) instead of training every weight.
+    """Low-rank adapters (Hu et al. 2021, arXiv:2106.09685), trained instead of all weights.
 
-    targets: ends of module names inside the transformer, e.g. "to_q". alpha: the update is scaled by alpha / rank.
+    kind: none or lora.
+    rank, dropout: of the adapters.
+    alpha: the update is scaled by alpha / rank.
+    targets: ends of the names of layers inside the transformer, e.g. "to_q".
     """
 
     kind: Literal["none", "lora"] = "none"
@@ -135,15 +145,25 @@ class AdapterConfig:
 class TrainConfig:
     """A training run. Running the same config again continues it.
 
-    task: codec (the autoencoder), world (transformer, and text encoder with it), student (a world model that learns to
-    do in a few steps what the model of init.pipeline does in many) or adversarial (the model of init.pipeline learns to
-    paint in one step what a critic takes for real). output: folder of the run.
-    batch: clips (codec: images) per process and micro-step; accumulate micro-steps make one step. The run ends after
-    ``steps`` or ``max_minutes`` of wall clock (0: no limit), whichever is first; the schedule follows the nearer end.
-    text_captions: from so many captions a fresh text encoder first learns what they say (``training.tasks.text_pretraining``; 0: it learns
-    from pictures alone). Checkpoints every save_every steps, keep of them. validate_every and sheet_every: 0 for never. overfit_one: train on
-    one fixed batch with fixed noise, which must bring the loss to overfit_loss (or, where that is 0, to overfit_fraction
-    of its first value), or the set-up is broken.
+    task: codec (the autoencoder), world (transformer and text encoder), student (a world model that learns to do in a
+        few steps what the model of init.pipeline does in many), or adversarial (the model of init.pipeline learns to
+        generate frames in one step that a critic takes for recorded ones).
+    output: folder of the run.
+    size, seed: of fresh weights; the seed also decides the order of data and all noise.
+    train_text_encoder: train the text encoder with the transformer.
+    text_captions: pretrain a fresh text encoder on so many captions (``training.tasks.text_pretraining``; 0: no
+        pretraining).
+    batch, accumulate: clips (codec: items of pictures) per process and micro-step; ``accumulate`` micro-steps make one
+        step.
+    steps, max_minutes: the run ends after so many steps or minutes of wall clock (0: no limit), whichever comes first;
+        the schedule of the learning rate follows the nearer end.
+    workers: loader processes of each training process.
+    save_every, keep: write a checkpoint every so many steps; keep the newest ones.
+    log_every, validate_every, sheet_every: steps between metrics, validations and contact sheets (0: never, for the
+        last two).
+    validate_clips: held-out clips of a validation.
+    overfit_one, overfit_loss, overfit_fraction: train on one fixed batch with fixed noise. The run fails unless the
+        loss falls to ``overfit_loss`` or, where that is 0, to ``overfit_fraction`` of its first value.
     """
 
     task: Literal["codec", "world", "student", "adversarial"] = "world"
@@ -181,7 +201,8 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for name, least in (
             ("batch", 1), ("accumulate", 1), ("steps", 1), ("workers", 0), ("log_every", 1), ("save_every", 1),
-            ("keep", 1), ("text_captions", 0), ("validate_every", 0), ("validate_clips", 1), ("sheet_every", 0), ("max_minutes", 0),
+            ("keep", 1), ("text_captions", 0), ("validate_every", 0), ("validate_clips", 1), ("sheet_every", 0),
+            ("max_minutes", 0),
         ):  # fmt: skip
             if getattr(self, name) < least:
                 raise InputError(name, getattr(self, name), f"at least {least}")
@@ -192,7 +213,9 @@ class TrainConfig:
         if self.adapter.kind != "none" and self.task == "codec":
             raise InputError("adapter.kind", self.adapter.kind, "none when task=codec")
         if self.flow.rollout_history and not self.init.pipeline:
-            raise InputError("init.pipeline", self.init.pipeline, "the folder of a trained model when flow.rollout_history > 0")
+            raise InputError(
+                "init.pipeline", self.init.pipeline, "the folder of a trained model when flow.rollout_history > 0"
+            )
         if self.flow.rollout_history and (tuple(self.data.strides) != (1,) or self.data.flip):
             received = Received(f"strides {list(self.data.strides)}, flip {self.data.flip}")
             raise InputError("data.strides and data.flip", received, "[1] and 0 when flow.rollout_history > 0")
@@ -234,7 +257,7 @@ MAY_CHANGE = (
     "output", "steps", "max_minutes", "workers", "log_every", "save_every", "keep", "validate_every", "validate_clips",
     "sheet_every", "tensorboard", "overfit_loss", "overfit_fraction", "compile", "device",
 )  # fmt: skip
-"""Fields that may differ when a run is continued; any other difference would silently mix two runs."""
+"""Fields that may differ when a run is continued; another run with a difference in any other field is refused."""
 
 
 def output_folder(config: TrainConfig) -> Path:

@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
 from tests.training.conftest import made_sample
-from tests.training.data.test_latents import rendered_set  # noqa: F401 - a fixture
+from tests.training.data.test_latent_cache import rendered_set  # noqa: F401 - a fixture
 from tests.training.loop.test_trainer import StopAfter, curve, same_state
 from tests.training.tasks.test_tasks import config, run
 from worldgen.core.errors import InputError
@@ -22,9 +22,12 @@ from worldgen.models.native.conditions import ClipConditions, batch_conditions
 from worldgen.models.native.history.reprojection import reproject
 from worldgen.models.native.loading import load_pipeline
 from worldgen.models.native.losses.flow import FlowOptions
+from worldgen.models.native.rollout.generated_history import CONTEXT_FRAMES
 from worldgen.training.data.clips import Clips
-from worldgen.training.data.latents import LatentCache, Launcher, cached_latents
-from worldgen.training.data.rollout_history import GIVEN, RolloutHistory, rollout_histories
+from worldgen.training.data.latent_cache import LatentCache
+from worldgen.training.data.latent_encoding import cached_latents
+from worldgen.training.data.rollout_history import RolloutHistory, rollout_histories
+from worldgen.training.launch import Launch, PreparationContext
 from worldgen.training.train_config import DataConfig, InitConfig
 
 WHOLE = slice(0, 4)
@@ -37,16 +40,17 @@ def roll(tmp_path, pipeline_folder):
 
     def run_it(url: str, *, from_noise: float = 0.0, stop=lambda: False, shift: float = 0.0):
         lines: list[str] = []
-        launcher = Launcher(accelerator, 0, lines.append, stop)
+        launch = Launch(log=lines.append, stop=stop)
+        context = PreparationContext(accelerator, launch=launch)
         pipeline = load_pipeline(pipeline_folder)
         with torch.no_grad():
             pipeline.transformer.head.weight.add_(shift)
         clips = Clips(DataConfig(urls=(url,), width_px=32, height_px=32))
-        calm = dataclasses.replace(launcher, stop=lambda: False)
-        cache = cached_latents(tmp_path / "cache", clips, clips.training(), codec=pipeline.codec, launcher=calm)
+        encoding = PreparationContext(accelerator, launch=dataclasses.replace(launch, stop=lambda: False))
+        cache = cached_latents(tmp_path / "cache", clips, clips.training(), codec=pipeline.codec, context=encoding)
         numbers = list(range(len(cache)))
-        rollout_history, _ = rollout_histories(
-            tmp_path / "rolled", cache, numbers, pipeline, from_noise=from_noise, batch=2, launcher=launcher
+        rollout_history = rollout_histories(
+            tmp_path / "rolled", cache, numbers, pipeline, from_noise=from_noise, batch=2, context=context
         )
         return rollout_history, cache, pipeline, lines
 
@@ -61,7 +65,7 @@ def histories(rollout_history: RolloutHistory, cache: LatentCache) -> np.ndarray
 def test_given_frames_keep_their_past_and_the_next_one_follows_from_them(roll, rendered_set):  # noqa: F811
     rollout_history, cache, pipeline, _ = roll(rendered_set)
     assert cache.has_layout == [True, False]
-    for number, given in ((0, 1), (1, GIVEN)):
+    for number, given in ((0, 1), (1, CONTEXT_FRAMES)):
         mine, worn = rollout_history.reprojected(number, WHOLE), cache.reprojected(number, WHOLE)
         assert np.array_equal(mine[:given], worn[:given])
         assert not np.allclose(mine[given + 1 :], worn[given + 1 :], atol=1e-2)
@@ -78,17 +82,19 @@ def test_a_clip_that_begins_from_noise_has_no_past_in_its_first_frame(roll, rend
     rollout_history, *_ = roll(rendered_set, from_noise=1.0)
     first = rollout_history.reprojected(0, WHOLE)
     assert not first[0].any() and first[1].any()
-    assert rollout_history.reprojected(1, WHOLE)[GIVEN - 1].any()  # without a layout, it is continued
+    assert rollout_history.reprojected(1, WHOLE)[CONTEXT_FRAMES - 1].any()  # without a layout, it is continued
 
 
 def test_clips_that_end_with_what_is_given_keep_their_pasts(roll, tmp_path):
     with ShardWriter(str(tmp_path / "short"), "shard-0") as writer:
-        for number, frames in ((1, GIVEN), (2, GIVEN + 1)):
+        for number, frames in ((1, CONTEXT_FRAMES), (2, CONTEXT_FRAMES + 1)):
             writer.write(made_sample(number, frames=frames))
     build_index(str(tmp_path / "short"))
     rollout_history, cache, _, lines = roll(str(tmp_path / "short"))
     assert any("continues 1 clips" in line for line in lines)
-    assert np.array_equal(rollout_history.reprojected(0, slice(0, GIVEN)), cache.reprojected(0, slice(0, GIVEN)))
+    assert np.array_equal(
+        rollout_history.reprojected(0, slice(0, CONTEXT_FRAMES)), cache.reprojected(0, slice(0, CONTEXT_FRAMES))
+    )
 
 
 def test_what_is_there_is_not_made_again_unless_the_network_is_another(roll, dataset):

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from worldgen.training.loop.data_order import Layout, StepOrder, draw_at, noise_seed
+from worldgen.training.loop.data_order import StepOrder, StepSplit, draw_at, noise_seed
 
 
 def test_every_epoch_shows_every_item_once_in_another_order():
@@ -30,13 +30,13 @@ def test_a_step_has_the_same_positions_however_it_is_dealt_out(batch, accumulate
         seen = [
             position
             for rank, micro in itertools.product(range(processes), range(accumulate))
-            for position in Layout(batch, accumulate, processes, rank).positions(step, micro)
+            for position in StepSplit(batch, accumulate, processes, rank).positions(step, micro)
         ]
         assert sorted(seen) == list(range(step * 8, step * 8 + 8))
 
 
 def test_a_resumed_order_goes_on_where_it_was():
-    layout = Layout(3, 2)
+    layout = StepSplit(3, 2)
     whole = list(itertools.islice(StepOrder(layout), 10))
     assert list(itertools.islice(StepOrder(layout, 2), 6)) == whole[4:]
     frozen = list(itertools.islice(StepOrder(layout, 4, frozen=True), 4))

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.training.loop.test_trainer import curve, same_state
-from tests.training.toy import ToyTask, toy_config
+from tests.training.toy import toy_config, toy_stages
 from worldgen.files.config_files import config_yaml
+from worldgen.training.launch import Launch
 from worldgen.training.loop.checkpoints import checkpoints
-from worldgen.training.loop.record import Launch, read_metrics
+from worldgen.training.loop.record import read_metrics
 from worldgen.training.run import train
 from worldgen.training.train_config import DataConfig, InitConfig, OptimConfig, TrainConfig
 
@@ -106,7 +107,7 @@ def test_two_processes_see_what_one_with_a_doubled_batch_sees(tmp_path):
     script = Path(__file__).parents[1] / "toy_run.py"
     code, said = finish(launch([*TWO, str(script), str(tmp_path / "two")]))
     assert code == 0, said
-    train(toy_config(tmp_path / "one", batch=4), launch=Launch(), build=lambda *_: ToyTask())
+    train(toy_config(tmp_path / "one", batch=4), launch=Launch(), stages=toy_stages())
     one, two = curve(tmp_path / "one"), curve(tmp_path / "two")
     assert len(one) == len(two) == 10
     for first, second in zip(one, two, strict=True):

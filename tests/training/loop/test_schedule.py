@@ -50,7 +50,7 @@ def test_only_matrices_decay():
 def test_parts_may_learn_at_their_own_pace():
     parts = nn.ModuleDict({"painter": nn.Linear(2, 2), "critic": nn.Linear(2, 2)})
     groups = parameter_groups(dict(parts.named_parameters()), 0.1, lr_scales={"critic.": 3.0})
-    pace = {id(p): group["pace"] for group in groups for p in group["params"]}
+    pace = {id(p): group["lr_scale"] for group in groups for p in group["params"]}
     assert len(pace) == 4
     assert {pace[id(p)] for p in parts["critic"].parameters()} == {3.0}
     assert {pace[id(p)] for p in parts["painter"].parameters()} == {1.0}

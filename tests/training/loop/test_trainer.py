@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import itertools
 import json
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.training.toy import ToyItems, ToyTask, toy_config
+from tests.training.toy import ToyItems, ToyTask, toy_config, toy_stages
 from worldgen.core.errors import InputError
+from worldgen.training.launch import Launch
 from worldgen.training.loop.checkpoints import checkpoints
-from worldgen.training.loop.record import Launch, read_metrics
-from worldgen.training.loop.trainer import Trainer, TrainingError
+from worldgen.training.loop.optimisation import TrainingError
+from worldgen.training.loop.record import read_metrics
 from worldgen.training.run import train
 
 
-def run(config, task=None, *, stop=lambda: False):
+def run(config, task=None, **launch_options):
     lines: list[str] = []
-    launch = Launch("worldgen train", "", lines.append, stop)
-    outcome = train(config, launch=launch, build=lambda *_: task or ToyTask())
+    launch = Launch("worldgen train", log=lines.append, **launch_options)
+    outcome = train(config, launch=launch, stages=toy_stages(task))
     return outcome, lines
 
 
@@ -154,11 +156,11 @@ def test_overfit_one_fails_when_it_does_not(tmp_path):
         run(toy_config(tmp_path, steps=3, overfit_one=True))
 
 
-def test_wall_clock_ends_the_run_and_carries_the_schedule(tmp_path, monkeypatch):
-    monkeypatch.setattr(Trainer, "_elapsed_s", lambda self: self.progress.step + 1.0)  # a second a step
+def test_wall_clock_ends_the_run_and_carries_the_schedule(tmp_path):
     config = toy_config(tmp_path, steps=10**6, max_minutes=0.5, save_every=10)
-    run(config, stop=StopAfter(12))
-    outcome, _ = run(config)
+    seconds = itertools.count(100.0)  # the clock is read once a step
+    run(config, stop=StopAfter(12), clock=lambda: next(seconds))
+    outcome, _ = run(config, clock=lambda: next(seconds))
     assert outcome.finished and outcome.step == 30
     rates = [record["lr"] / 0.05 for record in read_metrics(tmp_path / "metrics.jsonl")]
     assert rates[15] == pytest.approx(0.02 + 0.98 * 0.5) and rates[29] < 0.03
@@ -166,8 +168,8 @@ def test_wall_clock_ends_the_run_and_carries_the_schedule(tmp_path, monkeypatch)
 
 def test_a_second_run_in_the_same_folder_is_refused(tmp_path):
     def nested():
-        with pytest.raises(InputError, match="another run is writing"):
-            train(toy_config(tmp_path), launch=Launch(), build=lambda *_: ToyTask())
+        with pytest.raises(InputError, match="another run writes here"):
+            train(toy_config(tmp_path), launch=Launch(), stages=toy_stages())
         return True
 
     run(toy_config(tmp_path), stop=nested)
@@ -182,7 +184,7 @@ def test_validation_sheets_and_records(tmp_path):
     record = json.loads((tmp_path / "run.json").read_text())
     assert record["starts"][0]["command"] == "worldgen train" and record["finished"]["step"] == 10
     assert any("20 trainable" in line and "4 frozen" in line for line in lines)
-    assert any(line.startswith("pace:") for line in lines)
+    assert any(line.startswith("speed:") for line in lines)
     assert not list(tmp_path.rglob("*.tmp"))
 
 

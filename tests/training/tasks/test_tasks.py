@@ -18,8 +18,9 @@ from worldgen.core.errors import InputError
 from worldgen.models.native.adapters import load_adapter
 from worldgen.models.native.codec import build_codec
 from worldgen.models.native.loading import load_codec, load_pipeline
-from worldgen.training.loop.record import Launch, read_metrics
-from worldgen.training.loop.trainer import TrainingError
+from worldgen.training.launch import Launch
+from worldgen.training.loop.optimisation import TrainingError
+from worldgen.training.loop.record import read_metrics
 from worldgen.training.run import train
 from worldgen.training.train_config import AdapterConfig, DataConfig, InitConfig, OptimConfig, TrainConfig
 
@@ -37,7 +38,8 @@ def run(config, stop=lambda: False):
     """Train; ``stop`` is asked only once preparations are over and steps are counted."""
     lines: list[str] = []
     metrics = Path(config.output) / "metrics.jsonl"
-    outcome = train(config, launch=Launch("worldgen train", "", lines.append, lambda: metrics.exists() and stop()))
+    launch = Launch("worldgen train", log=lines.append, stop=lambda: metrics.exists() and stop())
+    outcome = train(config, launch=launch)
     return outcome, lines
 
 

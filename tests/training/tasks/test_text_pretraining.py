@@ -1,4 +1,4 @@
-"""Teaching words: a few captions are read right afterwards, unseen ones too, and the same seed gives the same weights."""
+"""Pretraining of the text encoder: unseen captions are read, and the same seed gives the same weights."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import torch
 from worldgen.core.scenario import LIGHTS, WEATHERS
 from worldgen.models.native.text import build_text_encoder, build_tokenizer
 from worldgen.prompts import parse, vocabulary
-from worldgen.training.tasks.text_pretraining import FIELDS, teach_words, written_captions
+from worldgen.training.launch import Launch
+from worldgen.training.tasks.text_pretraining import FIELDS, pretrain_text_encoder, written_captions
 
 
 def encoder_and_tokenizer():
@@ -28,7 +29,7 @@ def test_answers_are_what_the_captions_say():
 def test_unseen_captions_are_read_better_than_by_chance():
     encoder, tokenizer = encoder_and_tokenizer()
     lines: list[str] = []
-    right = teach_words(encoder, tokenizer, captions=2048, seed=0, log=lines.append)
+    right = pretrain_text_encoder(encoder, tokenizer, captions=2048, seed=0, launch=Launch(log=lines.append))
     assert set(right) == set(FIELDS) and lines[0].startswith("captions read right: weather ")
     assert all(right[name] > 2 / len(FIELDS[name]) for name in ("weather", "light", "road")), right
 
@@ -37,7 +38,7 @@ def test_the_same_seed_gives_the_same_weights():
     states = []
     for seed in (0, 0, 1):
         encoder, tokenizer = encoder_and_tokenizer()
-        teach_words(encoder, tokenizer, captions=64, seed=seed)
+        pretrain_text_encoder(encoder, tokenizer, captions=64, seed=seed, launch=Launch())
         states.append(encoder.state_dict())
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     assert any(not torch.equal(states[0][name], states[2][name]) for name in states[0])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -18,17 +20,19 @@ from worldgen.training.train_config import DataConfig
 _NAMING = ("key", "shard", "num_frames", "fps", "width_px", "height_px", "caption", "split", "mp4_offset", "mp4_size")
 """Columns of an index that together name a clip's content, captions included."""
 
+Item = TypeVar("Item")
+
 
 @dataclass(frozen=True)
 class ClipPlace:
-    """Where a clip is found: number of the data set and of the row in it."""
+    """Where a clip lies: number of the data set, and of the row in its index."""
 
     set_index: int
     row_index: int
 
 
 class Clips:
-    """Rows of the data sets of a config. Light: it holds no pixels and may be sent to loader processes."""
+    """Rows of the data sets of a config. It holds no pixels, so it is light to send to loader processes."""
 
     def __init__(self, config: DataConfig) -> None:
         if not config.urls:
@@ -47,12 +51,16 @@ class Clips:
         return found[: self.config.max_clips or None]
 
     def repeated(self, places: list[ClipPlace]) -> list[ClipPlace]:
-        """Each place as often in an epoch as its data set counts."""
+        """Each place as often as its data set counts in one epoch (``data.repeat``)."""
         repeat = self.config.repeat or (1,) * len(self.sets)
         return [place for place in places for _ in range(repeat[place.set_index])]
 
     def training(self, *, least_frames: int = 1) -> list[ClipPlace]:
-        """The training clips. Raises InputError when there are none."""
+        """The training clips.
+
+        Raises:
+            InputError: when there are none.
+        """
         places = self.places("train", least_frames=least_frames)
         if not places:
             received = f"{sum(map(len, self.sets))} clips, none of them accepted, of split train and that long"
@@ -64,11 +72,11 @@ class Clips:
         return self.sets[place.set_index].rows[place.row_index]
 
     def load(self, place: ClipPlace) -> Sample:
-        """Decode one clip and bring it to the training size, its camera with it. Labels are left behind."""
+        """Decode one clip and bring it and its camera to the training size. Labels are left out."""
         return self.framed(self.raw(place))
 
     def raw(self, place: ClipPlace) -> Sample:
-        """Decode one clip as it is."""
+        """Decode one clip at its own size."""
         return self.sets[place.set_index].load(place.row_index)
 
     def framed(self, sample: Sample) -> Sample:
@@ -83,6 +91,13 @@ class Clips:
         return dataclasses.replace(sample, clip=clip, camera=camera, labels=None)
 
     def name(self, places: list[ClipPlace]) -> str:
-        """A key that names the content of clips and their order: other clips, other words or other cuts, another key."""
+        """A key for the content and order of clips; it changes with the clips, their captions and their cuts."""
         rows = [[self.row(place)[column] for column in _NAMING] for place in places]
-        return stable_key("clips", rows)
+        return stable_key("clips", rows)  # type: ignore[arg-type]  # rows nest once more
+
+
+def evenly_spaced(items: Sequence[Item], count: int) -> list[Item]:
+    """At most ``count`` of the items, evenly spaced in their order."""
+    if len(items) <= count:
+        return list(items)
+    return [items[i * len(items) // count] for i in range(count)]

@@ -1,4 +1,4 @@
-"""Layouts of rendered clips at the training size: their scenes, made again, rasterised for the model."""
+"""Layouts of rendered clips at the training size: their scenes are simulated again and rasterised for the model."""
 
 from __future__ import annotations
 
@@ -24,11 +24,15 @@ def layout_shape(width_px: int, height_px: int) -> tuple[int, int, int]:
 def scene_layout(sample: Sample, camera: Camera | None, *, frames: range | None = None) -> np.ndarray | None:
     """Layout maps ``(T, K, hl, wl)`` float16 of a rendered sample on the model's grid; None for clips without a scene.
 
-    sample: as it was rendered. camera: as the training picture is seen, which may be cut and resized since. frames: only
-    of these.
-    Raises InputError when the scene that comes out is not the one the clip was rendered from.
+    sample: as it was rendered. camera: of the training picture, which may be cropped and resized. frames: only of
+    these.
+
+    Raises:
+        InputError: when the simulated scene is not the one that the clip was rendered from.
     """
-    scene = None if camera is None else remake_scene(sample, instead="data.layouts=false")
+    if camera is None:
+        return None
+    scene = remake_scene(sample, instead="data.layouts=false")
     if scene is None:
         return None
     _, rows, columns = layout_shape(camera.width_px, camera.height_px)
@@ -36,7 +40,7 @@ def scene_layout(sample: Sample, camera: Camera | None, *, frames: range | None 
 
 
 def mirror_layout(maps: np.ndarray) -> np.ndarray:
-    """Layout maps ``(T, K, hl, wl)`` of the mirror image: what points or moves left does so to the right."""
+    """Layout maps ``(T, K, hl, wl)`` of the mirror image: directions to the left become directions to the right."""
     mirrored = np.ascontiguousarray(maps[..., ::-1])
     mirrored[:, LEFT_CHANNELS] = 1.0 - mirrored[:, LEFT_CHANNELS]
     return mirrored

@@ -1,4 +1,4 @@
-"""What is encoded of a clip: a span of its frames, their mirror image, and the past each frame is given in training."""
+"""What is encoded of a clip: a span of its frames, their mirror image, and a degraded history for each frame."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from worldgen.models.native.pixels import video_from_clips
 from worldgen.training.data.windows import mirror_camera, mirror_ego
 
 FRESH_SHARE = (0.15, 0.9)
-"""A clip draws from this range how often a frame's past begins anew from the real picture."""
+"""Range of the share of frames whose history restarts from the recorded picture; each clip draws its own."""
 GAIN_STD, OFFSET_STD = 0.02, 0.015
-"""Contrast and brightness of each colour drift by this much a frame, so that the network learns to hold colours."""
+"""Standard deviations, per frame, of the drift of contrast and brightness of each colour: networks learn to correct
+it."""
 
 
 def span_of(sample: Sample, frames: int) -> range:
-    """Which frames of a clip are learnt from: at most ``frames`` (0: all), from a place that its key decides."""
+    """Frames of a clip to learn from: at most ``frames`` (0: all), from a start that depends on its key alone."""
     count = len(sample.clip)
     if not frames or count <= frames:
         return range(count)
@@ -63,6 +64,6 @@ def clip_histories(codec, sample: Sample, maps: np.ndarray | None, *, stride: in
     conditions = batch_conditions([clip], None).to(device)
     pictures = video_from_clips([sample.clip])[0].movedim(1, 0).to(device)
     histories = degraded_histories(
-        codec, pictures, conditions, stride=stride, fresh=lambda: bool(rng.random() < share), stain=stain
+        codec, pictures, conditions, stride=stride, fresh=lambda: bool(rng.random() < share), discolour=stain
     )
     return histories.float().cpu().numpy().astype(np.float16)

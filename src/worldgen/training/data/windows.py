@@ -82,8 +82,8 @@ def mirror_ego(ego: EgoMotion) -> EgoMotion:
 def window_ego(ego: EgoMotion, start: int, stride: int, num_frames: int) -> EgoMotion:
     """Ego motion of every ``stride``-th frame: the mean motion since the frame shown before.
 
-    The mean keeps the angle turned exactly, and the distance up to the curvature inside a step. The first row looks back
-    beyond the window; where the clip starts there, it averages what there is.
+    The mean keeps the angle turned exactly, and the distance up to the curvature inside a step. The first row looks
+    back beyond the window; where the clip starts there, it averages what there is.
     """
     ends = start + stride * np.arange(num_frames)
     begins = np.maximum(ends - stride + 1, 0)
@@ -114,7 +114,9 @@ def cut_window(record: ClipRecord, config: DataConfig, rng: np.random.Generator)
     return window_at(record, config, start=start, stride=stride, mirrored=mirrored)
 
 
-def window_at(record: ClipRecord, config: DataConfig, *, start: int, stride: int = 1, mirrored: bool = False) -> TrainingWindow:
+def window_at(
+    record: ClipRecord, config: DataConfig, *, start: int, stride: int = 1, mirrored: bool = False
+) -> TrainingWindow:
     """The window of a clip that starts at a given frame."""
     ego = None if record.ego is None else window_ego(record.ego, start, stride, config.num_frames)
     caption, camera = record.caption, record.camera

@@ -2,13 +2,12 @@
 
 A checkpoint is a folder ``step_00000100`` with ``weights``, ``optimizer`` and ``average`` as safetensors and a
 ``state.json`` that names each file with its size and BLAKE2b digest. It is written beside its place and renamed, so a
-folder with that name is complete; the digests catch disks that lie. Random states need no storing: all randomness is
-derived from (seed, position), see :mod:`worldgen.training.loop.data_order`.
+folder with that name is complete; the digests find files that changed later. Random states are not stored, because all
+randomness is derived from (seed, position), see :mod:`worldgen.training.loop.data_order`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shutil
@@ -21,6 +20,7 @@ from torch import nn
 
 from worldgen.core.errors import InputError, Received
 from worldgen.files.atomic import replace_folder
+from worldgen.files.digest import file_digest
 from worldgen.files.storage import write_json
 from worldgen.models.weights import account
 from worldgen.training.loop.schedule import Ema
@@ -31,9 +31,10 @@ _NAME = re.compile(r"step_(\d{8})")
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """Where a run is. step: optimiser steps done. elapsed_s: wall clock used, over all its processes' lives.
+    """How far a run is. step: optimiser steps done. elapsed_s: wall clock used, over all starts of the run.
 
-    positions: items seen, which places the data order. last_loss, first_loss: of the steps done (None before the first).
+    positions: items seen, which is the place in the data order. first_loss, last_loss: of the steps done (None before
+    the first).
     """
 
     step: int = 0
@@ -45,7 +46,7 @@ class TrainingProgress:
 
 @dataclass(frozen=True, eq=False)
 class RunState:
-    """The changing parts of a run. parameters: the trainable ones by name; buffers: persistent ones by name."""
+    """The parts of a run that steps change. parameters: trainable ones by name. buffers: persistent ones by name."""
 
     parameters: dict[str, nn.Parameter]
     buffers: dict[str, torch.Tensor]
@@ -73,7 +74,7 @@ def save_state(folder: Path, live: RunState, progress: TrainingProgress, *, iden
         for name, tensors in parts.items():
             path = place / f"{name}.safetensors"
             save_file({k: t.detach().cpu().contiguous().clone() for k, t in tensors.items()}, path)
-            files[path.name] = {"bytes": path.stat().st_size, "blake2b": _digest(path)}
+            files[path.name] = {"bytes": path.stat().st_size, "blake2b": file_digest(path)}
         record = {"state_version": STATE_VERSION, "progress": vars(progress), "identity": identity, "files": files}
         write_json(place / "state.json", record)
     for _, old in checkpoints(folder)[keep:]:
@@ -94,9 +95,11 @@ def checkpoints(folder: Path) -> list[tuple[int, Path]]:
 def newest_whole(folder: Path) -> tuple[Path | None, list[str]]:
     """The newest checkpoint whose files are as they were written, and a line for each newer one that is not.
 
-    Raises InputError when there are checkpoints and none of them is whole: starting over would hide the loss.
+    Raises:
+        InputError: when there are checkpoints and none of them is whole. Starting again from nothing would hide the
+        loss.
     """
-    damaged = []
+    damaged: list[str] = []
     for _, path in checkpoints(folder):
         reason = _damage(path)
         if reason is None:
@@ -110,7 +113,11 @@ def newest_whole(folder: Path) -> tuple[Path | None, list[str]]:
 
 
 def read_record(checkpoint: Path) -> dict:
-    """state.json of a checkpoint. Raises InputError when another version of worldgen wrote it."""
+    """state.json of a checkpoint.
+
+    Raises:
+        InputError: when another version of worldgen wrote it.
+    """
     record = json.loads((checkpoint / "state.json").read_text())
     if record.get("state_version") != STATE_VERSION:
         raise InputError(f"state_version of {checkpoint}", record.get("state_version"), str(STATE_VERSION))
@@ -118,7 +125,11 @@ def read_record(checkpoint: Path) -> dict:
 
 
 def load_state(checkpoint: Path, live: RunState) -> TrainingProgress:
-    """Fill ``live`` in place from a checkpoint; every tensor must be accounted for. Returns where the run was."""
+    """Fill ``live`` in place from a checkpoint; returns how far the run was.
+
+    Raises:
+        InputError: when tensors are missing, extra or of another shape.
+    """
     record = read_record(checkpoint)
     weights = load_file(checkpoint / "weights.safetensors")
     account(f"checkpoint {checkpoint.name}", live.weights(), weights)
@@ -162,7 +173,7 @@ def _fill_optimizer(live: RunState, tensors: dict[str, torch.Tensor], where: str
 
 
 def _damage(checkpoint: Path) -> str | None:
-    """Why a checkpoint cannot be trusted, or None."""
+    """How a checkpoint is damaged, or None."""
     try:
         record = json.loads((checkpoint / "state.json").read_text())
         files = record["files"].items()
@@ -174,14 +185,6 @@ def _damage(checkpoint: Path) -> str | None:
             return f"{name} is missing"
         if path.stat().st_size != facts["bytes"]:
             return f"{name} has {path.stat().st_size} bytes instead of {facts['bytes']}"
-        if _digest(path) != facts["blake2b"]:
+        if file_digest(path) != facts["blake2b"]:
             return f"{name} has other content than was written"
     return None
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        digest = hashlib.blake2b(digest_size=16)
-        while block := file.read(1 << 22):
-            digest.update(block)
-    return digest.hexdigest()

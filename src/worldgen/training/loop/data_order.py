@@ -1,8 +1,9 @@
-"""The order in which training data is seen: a function of the seed and the position, of nothing else.
+"""The order of training data: a function of the seed and the position alone.
 
-Every item a run ever sees has a position 0, 1, 2, ... A position alone decides which clip, which window of it, whether it
-is mirrored, and which noise is added, so a resumed run, and a run on another number of processes, sees the same items.
-Source: the idea of deriving randomness from (seed, progress) is that of the EDM2 training code (Karras et al. 2024).
+Every item that a run sees has a position 0, 1, 2, ... The position decides which clip it is, which window of it,
+whether it is mirrored, and which noise is added. So a resumed run, and a run on another number of processes, sees the
+same items. Source: the idea of deriving randomness from (seed, progress) is that of the EDM2 training code (Karras et
+al. 2024).
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from worldgen.core.seeds import numpy_rng, stable_hash
 
 @dataclass(frozen=True)
 class Draw:
-    """One item to be loaded. position: place in the run. index: which of the data set's items. epoch: how many whole
-    passes came before."""
+    """One item to be loaded. position: place in the run. index: number in the data set. epoch: whole passes before
+    it."""
 
     seed: int
     position: int
@@ -43,13 +44,14 @@ def draw_at(seed: int, position: int, count: int) -> Draw:
 
 
 def noise_seed(seed: int, position: int) -> int:
-    """Seed of the noise that the item at a position is given."""
+    """Seed of the noise of the item at a position."""
     return stable_hash("noise", seed, position)
 
 
 @dataclass(frozen=True)
-class Layout:
-    """How the positions of a step are dealt out: accumulate micro-steps, of ``processes`` shards, of ``batch`` items."""
+class StepSplit:
+    """How the positions of a step are split: into ``accumulate`` micro-steps of ``processes`` shards of ``batch``
+    items."""
 
     batch: int
     accumulate: int = 1
@@ -69,15 +71,15 @@ class Layout:
 class StepOrder:
     """An endless batch sampler: lists of positions for this process, from a given step on.
 
-    ``frozen``: deal out the positions of step 0 for ever (one fixed batch).
+    frozen: repeat the positions of step 0 for ever (one fixed batch).
     """
 
-    def __init__(self, layout: Layout, start_step: int = 0, *, frozen: bool = False) -> None:
-        self.layout, self.start_step, self.frozen = layout, start_step, frozen
+    def __init__(self, split: StepSplit, start_step: int = 0, *, frozen: bool = False) -> None:
+        self.split, self.start_step, self.frozen = split, start_step, frozen
 
     def __iter__(self) -> Iterator[list[int]]:
         step = self.start_step
         while True:
-            for micro in range(self.layout.accumulate):
-                yield self.layout.positions(0 if self.frozen else step, micro)
+            for micro in range(self.split.accumulate):
+                yield self.split.positions(0 if self.frozen else step, micro)
             step += 1

@@ -1,4 +1,4 @@
-"""What a run is, so that it is never continued as another one."""
+"""The identity of a run: facts that must be equal when a run is continued."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from worldgen.training.loop.task import Task
 from worldgen.training.train_config import MAY_CHANGE, TrainConfig
 
 _REPLACED = ("batch", "accumulate")
-"""How a step is cut up may change with the number of processes; how many items it has may not."""
+"""The split of a step may change with the number of processes; ``items_per_step`` may not."""
 
 
 def identity_of(config: TrainConfig, task: Task, *, items_per_step: int) -> dict:
@@ -22,7 +22,7 @@ def identity_of(config: TrainConfig, task: Task, *, items_per_step: int) -> dict
         del values[name]
     for name in ("student", "adversarial"):
         if config.task != name:
-            del values[name]  # says nothing about this run
+            del values[name]  # of no effect on this run
     frozen = {name: p for name, p in task.module.named_parameters() if not p.requires_grad}
     facts = {
         "config": values, "items_per_step": items_per_step, "data": task.items.data_hash,
@@ -32,7 +32,11 @@ def identity_of(config: TrainConfig, task: Task, *, items_per_step: int) -> dict
 
 
 def compare_identity(saved: dict, current: dict, output: Path) -> None:
-    """Raise InputError naming what differs when the run in ``output`` is not the one that is asked for."""
+    """Compare the run in ``output`` with the one that is asked for.
+
+    Raises:
+        InputError: when they differ, with the first fields that do.
+    """
     saved_flat, current_flat = _flat(saved), _flat(current)
     names = sorted(saved_flat.keys() | current_flat.keys())
     differing = [name for name in names if saved_flat.get(name) != current_flat.get(name)]

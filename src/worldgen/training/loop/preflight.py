@@ -1,4 +1,4 @@
-"""What a run will need, said before it starts; and what must be in order for it to start at all."""
+"""Checks before a run starts, and an estimate of the memory and disk space it needs."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import torch
 from torch import nn
 
 from worldgen.core.errors import InputError, Received
+from worldgen.training.train_config import TrainConfig
 
 MIB = 2**20
 MEASURED_STEPS = 3
-"""Steps timed before the time of the whole run is estimated; the first is left out, it warms caches up."""
+"""Steps timed before the time of the whole run is estimated, not counting the first, which also warms caches up."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,11 @@ class ResourceEstimate:
 
 
 def check(module: nn.Module, output: Path, *, keep: int, ema: bool) -> ResourceEstimate:
-    """Raise InputError when nothing is trainable or the disk cannot hold the checkpoints; else say what is needed."""
+    """What a run needs.
+
+    Raises:
+        InputError: when nothing is trainable, or the disk cannot hold the checkpoints.
+    """
     need = ResourceEstimate.of(module, ema=ema)
     if need.trainable == 0:
         raise InputError("trainable parameters", 0, "at least one: nothing would be learnt")
@@ -62,13 +67,13 @@ def check(module: nn.Module, output: Path, *, keep: int, ema: bool) -> ResourceE
     return need
 
 
-def describe(need: ResourceEstimate, *, clips: int, per_step: int, processes: int, steps: int, max_minutes: float) -> list[str]:
-    """Lines for the user about the size of the run."""
+def describe(need: ResourceEstimate, config: TrainConfig, *, clips: int, per_step: int, processes: int) -> list[str]:
+    """Lines for the user about the size of the run. per_step: items of one step, over all processes."""
     share = 100 * need.trainable / (need.trainable + need.frozen)
-    if max_minutes:
-        length = f"{max_minutes:g} minutes, at most {steps:,} steps"
+    if config.max_minutes:
+        length = f"{config.max_minutes:g} minutes, at most {config.steps:,} steps"
     else:
-        length = f"{steps:,} steps = {steps * per_step / clips:.1f} epochs"
+        length = f"{config.steps:,} steps = {config.steps * per_step / clips:.1f} epochs"
     return [
         f"parameters: {need.trainable:,} trainable ({share:.1f} %), {need.frozen:,} frozen",
         f"memory: {need.state_bytes / MIB:,.0f} MiB for weights, gradients, moments and average, plus activations; "
@@ -78,7 +83,7 @@ def describe(need: ResourceEstimate, *, clips: int, per_step: int, processes: in
 
 
 def peak_memory_mib(device: torch.device) -> float:
-    """Most memory this process has used so far: of the GPU where there is one, else resident in the machine's."""
+    """Peak memory of this process so far: allocated on the GPU, or resident in main memory without one."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / MIB
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KiB on Linux, bytes on macOS
@@ -86,7 +91,7 @@ def peak_memory_mib(device: torch.device) -> float:
 
 
 def duration_text(seconds: float) -> str:
-    """Seconds in the unit people would use."""
+    """Seconds as text, in seconds, minutes or hours."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 5400:

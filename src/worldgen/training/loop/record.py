@@ -1,4 +1,4 @@
-"""What a run leaves to be read: metrics.jsonl, config.yaml, run.json, sheets."""
+"""Records that a run leaves to be read: metrics.jsonl, run.json, sheets."""
 
 from __future__ import annotations
 
@@ -8,30 +8,16 @@ import json
 import math
 import platform
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from worldgen.core.progress import LogLine, no_log
 from worldgen.files.journal import Journal, read_journal
 from worldgen.files.storage import write_bytes, write_json
+from worldgen.training.launch import Launch
 
 PACKAGES = ("worldgen", "torch", "diffusers", "transformers", "accelerate", "peft", "safetensors", "numpy")
-
-
-@dataclass(frozen=True)
-class Launch:
-    """How a run was started and how it speaks. command: as typed. config_text: the resolved config as YAML.
-
-    log: takes a line for the user. stop: True once the run shall end after its current step.
-    """
-
-    command: str = ""
-    config_text: str = ""
-    log: LogLine = no_log
-    stop: Callable[[], bool] = lambda: False
 
 
 def versions() -> dict[str, str]:
@@ -46,17 +32,17 @@ def versions() -> dict[str, str]:
 
 
 class Metrics:
-    """metrics.jsonl: one JSON object a line, on disk as soon as it is written.
+    """metrics.jsonl: one JSON object a line, with the operating system as soon as it is written.
 
-    ``resume_step``: drop lines of later steps (and a torn last line), which the continued run will write again.
+    resume_step: lines of later steps are dropped; the continued run writes them again.
     """
 
     def __init__(self, path: Path, resume_step: int = 0) -> None:
         self._journal = Journal(path, keep=lambda record: record["step"] <= resume_step)
 
-    def write(self, kind: str, step: int, values: dict[str, float | int | None]) -> None:
+    def write(self, kind: str, step: int, values: Mapping[str, float]) -> None:
         """kind: train or val. Numbers that are not finite become null, which JSON can hold."""
-        record = {"kind": kind, "step": step}
+        record: dict[str, object] = {"kind": kind, "step": step}
         for name, value in values.items():
             record[name] = None if isinstance(value, float) and not math.isfinite(value) else value
         self._journal.append(record)

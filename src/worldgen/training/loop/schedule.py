@@ -1,4 +1,4 @@
-"""How the learning rate moves, and the averaged weights."""
+"""The schedule of the learning rate, and the averaged weights."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import nn
 
 
 def progress_of(step: int, elapsed_s: float, *, steps: int, max_minutes: float) -> float:
-    """How much of the run is behind, 0 to 1: by steps or by wall clock, whichever is further."""
+    """Share of the run that is done, 0 to 1: by steps or by wall clock, whichever is larger."""
     by_time = elapsed_s / (60.0 * max_minutes) if max_minutes > 0 else 0.0
     return min(1.0, max(step / steps, by_time))
 
@@ -30,14 +30,15 @@ def parameter_groups(
 ) -> list[dict]:
     """AdamW groups: matrices and kernels decay, vectors and scalars do not.
 
-    paces: start of a name -> factor on the learning rate of the parameters whose names start so (as ``lr_scale``; others: 1).
+    lr_scales: start of a name -> factor on the learning rate of the parameters whose names start so. The factor of a
+    group, 1 for all others, stands under ``lr_scale``.
     """
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in parameters.items():
         lr_scale = next((factor for start, factor in lr_scales.items() if name.startswith(start)), 1.0)
         groups.setdefault((lr_scale, parameter.ndim >= 2), []).append(parameter)
     return [
-        {"params": members, "weight_decay": weight_decay if decayed else 0.0, "pace": lr_scale}
+        {"params": members, "weight_decay": weight_decay if decayed else 0.0, "lr_scale": lr_scale}
         for (lr_scale, decayed), members in groups.items()
     ]
 
@@ -45,7 +46,8 @@ def parameter_groups(
 class Ema:
     """A running average of trainable weights, in float32 on the device of the weights.
 
-    The decay grows from 0.1 towards ``decay`` as (1 + step) / (10 + step), so a short run is not mostly its start.
+    The decay grows from 0.1 towards ``decay`` as (1 + step) / (10 + step), so that in a short run the first weights do
+    not dominate.
     """
 
     def __init__(self, parameters: dict[str, nn.Parameter], decay: float) -> None:
@@ -61,7 +63,7 @@ class Ema:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Inside the block the model carries the averaged weights; after it, exactly its own again."""
+        """Inside the block the model carries the averaged weights; afterwards it has exactly its own again."""
         own = {name: p.data for name, p in self.parameters.items()}
         try:
             for name, p in self.parameters.items():

@@ -1,4 +1,4 @@
-"""What the trainer needs to know about the thing it trains."""
+"""What the trainer needs to know about a task: protocols of batches, training sets, tasks and their preparation."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from worldgen.training.loop.data_order import Draw
 class Batch(Protocol):
     """Tensors of one micro-step."""
 
-    keys: tuple[str, ...]
-    """Names of the clips in it, for error messages."""
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Keys of its clips, for error messages."""
 
     def to(self, device: torch.device) -> Batch: ...
 
@@ -25,8 +26,9 @@ class Batch(Protocol):
 class Items(Protocol):
     """The training set. Light enough to be copied into loader processes: it holds no networks."""
 
-    data_hash: str
-    """Names the data by content: a run is not continued on other data."""
+    @property
+    def data_hash(self) -> str:
+        """A key for the content of the data: a run is not continued on other data."""
 
     def __len__(self) -> int: ...
 
@@ -39,30 +41,49 @@ class Items(Protocol):
 class Task(Protocol):
     """A network with its data, its loss and the ways to look at it.
 
-    module: holds every network that is trained, and is called as ``module(batch, generators)`` with one random generator
-    per item; returns (loss (), {metric: ()}). The loss is a mean over items, so that shards of a batch average to it.
+    ``module(batch, generators)``, with one random generator per item, returns (loss ``()``, {metric: ``()``}). The loss
+    is a mean over items, so that it is the average over the shards of a batch.
     """
 
-    module: nn.Module
-    items: Items
-    product: str
-    """Name of the folder that :meth:`save` fills: model or adapter."""
-    partial: bool
-    """Whether a step may leave some trained weights without a gradient (a condition that is absent from the batch)."""
-    lr_scales: Mapping[str, float]
-    """Start of a parameter's name -> factor on its learning rate; {} where all learn at one."""
+    @property
+    def module(self) -> nn.Module:
+        """Every network that is trained, with frozen ones that belong to the run."""
 
-    def probe(self) -> torch.Tensor:
+    @property
+    def items(self) -> Items:
+        """The training set."""
+
+    @property
+    def product(self) -> str:
+        """Name of the folder that :meth:`save` fills: model or adapter."""
+
+    @property
+    def unused_parameters(self) -> bool:
+        """Whether some trained weights may have no gradient in a step (say, of a condition that the batch lacks)."""
+
+    @property
+    def lr_scales(self) -> Mapping[str, float]:
+        """Start of a parameter's name -> factor on its learning rate; {} where all have the same rate."""
+
+    def fixed_output(self) -> torch.Tensor:
         """The network's output for one fixed input, float32: shows whether training changed anything."""
 
-    def adapter_probe(self) -> tuple[torch.Tensor, torch.Tensor] | None:
-        """The probe with adapters on and off, or None when there are none."""
+    def adapter_outputs(self) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """The fixed output with adapters on and off, or None when there are none."""
 
     def validate(self) -> dict[str, float]:
         """Losses on held-out clips with fixed noise; {} when there are none."""
 
     def sheet(self) -> np.ndarray | None:
-        """What the network makes now, ``(H, W, 3)`` uint8, or None when it has nothing to show."""
+        """A picture ``(H, W, 3)`` uint8 of what the network generates now, or None when it has nothing to show."""
 
     def save(self, folder: Path) -> None:
         """Write the trained network into ``folder`` as users load it."""
+
+
+class Prepared(Protocol):
+    """What a task starts from, made before step 1."""
+
+    @property
+    def kept(self) -> Mapping[str, Path]:
+        """What of it lies on disk, e.g. "latents" -> where. A later run with the same config finds it there."""

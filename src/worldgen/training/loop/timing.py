@@ -1,9 +1,8 @@
-"""How fast a run goes, told to the user: an estimate after a few steps, then a line every few seconds."""
+"""Speed of the steps of a run: an estimate after a few steps, then a line every few seconds."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 import torch
 
@@ -16,15 +15,16 @@ LINE_EVERY_S = 10.0
 
 
 class StepTimer:
-    """Watches steps go by. per_step: items in one. start_step: of this life of the run."""
+    """Times the steps of a run since its last start. per_step: items in one step. start_step: steps done before this
+    start."""
 
     def __init__(self, config: TrainConfig, log: LogLine, *, per_step: int, start_step: int) -> None:
         self.config, self.log, self.per_step, self.start_step = config, log, per_step, start_step
         self.last_line_s = time.monotonic()
         self.warm_s: float | None = None
 
-    def tell(self, progress: TrainingProgress, *, grad_norm: float, device: torch.device) -> None:
-        """Call after every step; says something when it is time to."""
+    def after_step(self, progress: TrainingProgress, *, grad_norm: float, device: torch.device) -> None:
+        """Call after every step; logs a line when one is due."""
         now = time.monotonic()
         if self.warm_s is None:
             self.warm_s = now  # the first step also starts loaders and warms caches
@@ -36,7 +36,8 @@ class StepTimer:
             rate = self.per_step / per_step_s
             peak = preflight.peak_memory_mib(device)
             self.log(
-                f"pace: {per_step_s:.3g} s a step, {rate:.3g} items a second, peak memory {peak:,.0f} MiB, about {left} to go"
+                f"speed: {per_step_s:.3g} s a step, {rate:.3g} items a second, peak memory {peak:,.0f} MiB, "
+                f"about {left} to go"
             )
         if now - self.last_line_s >= LINE_EVERY_S:
             self.last_line_s = now
@@ -50,25 +51,3 @@ class StepTimer:
         if not self.config.max_minutes:
             return by_steps
         return min(by_steps, 60 * self.config.max_minutes - progress.elapsed_s)
-
-
-class PartProgress:
-    """Progress of a piece of work with a known number of parts: a line every few seconds while it lasts.
-
-    stop: asked after every part; raises KeyboardInterrupt where it says so, since what is not finished is of no use yet.
-    """
-
-    def __init__(self, parts: int, log: LogLine, stop: Callable[[], bool] = lambda: False) -> None:
-        self.parts, self.log, self.stop = parts, log, stop
-        self.start_s = self.last_line_s = time.monotonic()
-
-    def tell(self, done: int) -> None:
-        """Call after every part, once it is kept."""
-        if self.stop():
-            self.log(f"stopped after {done} of {self.parts}; the same command goes on from there")
-            raise KeyboardInterrupt
-        now = time.monotonic()
-        if now - self.last_line_s >= LINE_EVERY_S:
-            self.last_line_s = now
-            left_s = (now - self.start_s) / done * (self.parts - done)
-            self.log(f"{done} of {self.parts}, {preflight.duration_text(left_s)} to go")

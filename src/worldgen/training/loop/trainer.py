@@ -1,11 +1,9 @@
-"""The training loop: steps, watching them, and everything that must be true for a run to be believed."""
+"""The training loop: start or resume, steps, what is due beside them, and the judgement at the end."""
 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -13,31 +11,21 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, gather_object
 from safetensors.torch import save
 
-from worldgen.core.seeds import stable_hash
 from worldgen.files.atomic import replace_folder, sweep
 from worldgen.files.storage import write_bytes, write_json
 from worldgen.models.weights import weights_hash
+from worldgen.training.launch import Launch
 from worldgen.training.loop import preflight
-from worldgen.training.loop.checkpoints import (
-    RunState,
-    TrainingProgress,
-    load_state,
-    newest_whole,
-    read_record,
-    save_state,
-)
-from worldgen.training.loop.data_order import Layout, StepOrder, draw_at, noise_seed
+from worldgen.training.loop.checkpoints import TrainingProgress, load_state, newest_whole, read_record, save_state
+from worldgen.training.loop.data_order import StepOrder, draw_at
 from worldgen.training.loop.identity import compare_identity, identity_of
-from worldgen.training.loop.record import Launch, Metrics, finish_run, write_png, write_run
-from worldgen.training.loop.schedule import Ema, lr_factor, parameter_groups, progress_of
+from worldgen.training.loop.optimisation import Optimisation, StepResult, TrainingError
+from worldgen.training.loop.record import Metrics, finish_run, write_png, write_run
+from worldgen.training.loop.schedule import progress_of
 from worldgen.training.loop.task import Batch, Items, Task
 from worldgen.training.loop.timing import StepTimer
 from worldgen.training.loop.verdict import change_verdict, overfit_verdict
 from worldgen.training.train_config import TrainConfig, output_folder
-
-
-class TrainingError(RuntimeError):
-    """A run that failed by its own rules: it was set up well enough to start, and did not do what it must."""
 
 
 @dataclass(frozen=True)
@@ -47,18 +35,6 @@ class TrainingOutcome:
     finished: bool
     step: int
     line: str
-
-
-@dataclass(frozen=True)
-class StepResult:
-    """One step, averaged over micro-steps and processes. keys: clips of this process."""
-
-    loss: float
-    grad_norm: float
-    metrics: dict[str, float]
-    stop: bool
-    elapsed_s: float
-    keys: tuple[str, ...]
 
 
 class DrawnItems(torch.utils.data.Dataset):
@@ -75,33 +51,23 @@ class DrawnItems(torch.utils.data.Dataset):
 
 
 class Trainer:
-    """Trains ``task.module`` as ``config`` says, and leaves a folder from which the run can go on."""
+    """Trains ``task.module`` as ``config`` says, and leaves a folder from which the run can go on.
+
+    Raises:
+        InputError: when nothing is trainable, or the disk is too small.
+    """
 
     def __init__(self, config: TrainConfig, task: Task, *, launch: Launch, accelerator: Accelerator) -> None:
         self.config, self.task, self.launch, self.accelerator = config, task, launch, accelerator
         self.output = output_folder(config)
         self.product = self.output / task.product
-        self.device = accelerator.device
-        self.layout = Layout(config.batch, config.accumulate, accelerator.num_processes, accelerator.process_index)
-        module = task.module.to(self.device)
-        parameters = {name: p for name, p in module.named_parameters() if p.requires_grad}
-        persistent = set(module.state_dict())
-        buffers = {name: b for name, b in module.named_buffers() if name in persistent}
-        self.need = preflight.check(module, self.output, keep=config.keep, ema=config.optim.ema_decay > 0)
-        optimizer = torch.optim.AdamW(
-            parameter_groups(parameters, config.optim.weight_decay, lr_scales=task.lr_scales),
-            lr=config.optim.lr,
-            betas=config.optim.betas,
-            eps=config.optim.eps,
-        )
-        self.ema = Ema(parameters, config.optim.ema_decay) if config.optim.ema_decay > 0 else None
-        self.live = RunState(parameters, buffers, optimizer, self.ema)
-        accelerator.ddp_handler.find_unused_parameters = task.partial
-        self.model, self.optimizer = accelerator.prepare(module, optimizer)
-        self.identity = identity_of(config, task, items_per_step=self.layout.per_step)
+        self.need = preflight.check(task.module, self.output, keep=config.keep, ema=config.optim.ema_decay > 0)
+        self.optimisation = Optimisation(config, task, accelerator)
+        self.split = self.optimisation.split
+        self.identity = identity_of(config, task, items_per_step=self.split.per_step)
         self.progress = TrainingProgress()
         self.metrics: Metrics | None = None
-        self._born_s = time.monotonic()
+        self._begun_s = launch.clock()
         self._earlier_s = 0.0
 
     # -- the whole run -------------------------------------------------------------------------------------------
@@ -109,24 +75,26 @@ class Trainer:
     def run(self) -> TrainingOutcome:
         """Train to the end, or until asked to stop.
 
-        Raises InputError for a folder that belongs to another run, TrainingError when the run fails its own rules.
+        Raises:
+            InputError: for a folder that belongs to another run.
+            TrainingError: when the run fails its own rules.
         """
         done_before = self._start()
         if done_before and self.product.is_dir():
             line = f"already finished: {self.progress.step} steps in {self.output}; raise steps or max_minutes to go on"
             return TrainingOutcome(True, self.progress.step, line)
         batches = self._batches()
-        options = {"per_step": self.layout.per_step, "start_step": self.progress.step}
-        lr_scale = StepTimer(self.config, self.launch.log, **options)
+        timer = StepTimer(self.config, self.launch.log, per_step=self.split.per_step, start_step=self.progress.step)
         while not self._done():
             result = self._step(batches)
-            self._refuse_non_finite(result)
-            self._advance(result)
-            lr_scale.tell(self.progress, grad_norm=result.grad_norm, device=self.device)
-            self._watch()
+            timer.after_step(self.progress, grad_norm=result.grad_norm, device=self.accelerator.device)
+            self._do_what_is_due()
             if result.stop and not self._done():
                 self._save()
-                line = f"interrupted after step {self.progress.step}; state saved in {self.output}; run the same command to go on"
+                line = (
+                    f"interrupted after step {self.progress.step}; state saved in {self.output}; "
+                    "run the same command to go on"
+                )
                 return TrainingOutcome(False, self.progress.step, line)
         del batches
         self._finish()
@@ -134,13 +102,19 @@ class Trainer:
             True, self.progress.step, f"finished: {self.progress.step} steps, {self.task.product} in {self.product}"
         )
 
+    def close(self) -> None:
+        """Close what is open, and drop the references to the network."""
+        del self.optimisation
+        if self.metrics is not None:
+            self.metrics.close()
+
     def _start(self) -> bool:
-        """Resume where there is something to resume, write down what is run; True when nothing is left to do."""
+        """Load the newest checkpoint if there is one, and record the start; True when nothing is left to do."""
         checkpoint, damaged = newest_whole(self.output / "checkpoints")
         start_hash = weights_hash(self.task.module.state_dict())
         if checkpoint is not None:
             compare_identity(read_record(checkpoint)["identity"], self.identity, self.output)
-            self.progress = load_state(checkpoint, self.live)
+            self.progress = load_state(checkpoint, self.optimisation.live)
             self._earlier_s = self.progress.elapsed_s
         self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
@@ -159,22 +133,28 @@ class Trainer:
         if self.progress.step:
             self.launch.log(f"resuming at step {self.progress.step}")
         else:
-            write_bytes(self.output / "probe.safetensors", save({"output": self.task.probe().cpu().contiguous()}))
+            output = self.task.fixed_output().cpu().contiguous()
+            write_bytes(self.output / "probe.safetensors", save({"output": output}))
         if self.launch.config_text:
             write_bytes(self.output / "config.yaml", self.launch.config_text.encode())
         facts = {
-            "step": self.progress.step, "device": str(self.device), "processes": self.layout.processes,
-            "start_weights": start_hash, "data": self.identity["data"], "trainable": self.need.trainable, "frozen": self.need.frozen,
+            "step": self.progress.step, "device": str(self.accelerator.device), "processes": self.split.processes,
+            "start_weights": start_hash, "data": self.identity["data"],
+            "trainable": self.need.trainable, "frozen": self.need.frozen,
         }  # fmt: skip
         write_run(self.output / "run.json", self.launch, facts)
         self.metrics = Metrics(self.output / "metrics.jsonl", self.progress.step)
-        limits = {"steps": self.config.steps, "max_minutes": self.config.max_minutes}
-        shape = {"per_step": self.layout.per_step, "processes": self.layout.processes}
-        for line in preflight.describe(self.need, clips=len(self.task.items), **shape, **limits):
+        for line in preflight.describe(
+            self.need,
+            self.config,
+            clips=len(self.task.items),
+            per_step=self.split.per_step,
+            processes=self.split.processes,
+        ):
             self.launch.log(line)
 
     def _batches(self) -> Iterator[Batch]:
-        order = StepOrder(self.layout, self.progress.step, frozen=self.config.overfit_one)
+        order = StepOrder(self.split, self.progress.step, frozen=self.config.overfit_one)
         loader = torch.utils.data.DataLoader(
             DrawnItems(self.task.items, self.config.seed),
             batch_sampler=order,
@@ -184,11 +164,12 @@ class Trainer:
         return iter(loader)
 
     def _elapsed_s(self) -> float:
-        return self._earlier_s + time.monotonic() - self._born_s
+        return self._earlier_s + self.launch.clock() - self._begun_s
 
     def _fraction_done(self) -> float:
-        limits = {"steps": self.config.steps, "max_minutes": self.config.max_minutes}
-        return progress_of(self.progress.step, self.progress.elapsed_s, **limits)
+        return progress_of(
+            self.progress.step, self.progress.elapsed_s, steps=self.config.steps, max_minutes=self.config.max_minutes
+        )
 
     def _done(self) -> bool:
         return self._fraction_done() >= 1.0
@@ -196,73 +177,36 @@ class Trainer:
     # -- one step ------------------------------------------------------------------------------------------------
 
     def _step(self, batches: Iterator[Batch]) -> StepResult:
-        """Gradients of one step, all micro-steps and processes together; weights are not touched."""
-        config, step = self.config, 0 if self.config.overfit_one else self.progress.step
-        self.model.train()
-        self.optimizer.zero_grad()
-        keys: list[str] = []
-        names: list[str] = []
-        total = torch.zeros((), device=self.device)
-        for micro in range(config.accumulate):
-            batch = next(batches).to(self.device)
-            keys.extend(batch.keys)
-            positions = self.layout.positions(step, micro)
-            generators = [torch.Generator(self.device).manual_seed(noise_seed(config.seed, p)) for p in positions]
-            # Dropout layers draw from the global generator; deriving it anew makes a resumed run repeat.
-            torch.manual_seed(stable_hash("dropout", config.seed, positions[0]))
-            last = micro == config.accumulate - 1
-            with nullcontext() if last else self.accelerator.no_sync(self.model):
-                loss, metrics = self.model(batch, generators)
-                if not loss.requires_grad:
-                    raise TrainingError(
-                        "the loss does not depend on any trained weight: what is trained is not on its path"
-                    )
-                self.accelerator.backward(loss / config.accumulate)
-            names = sorted(metrics)
-            total = total + torch.stack([loss.detach(), *(metrics[name].detach() for name in names)]).float()
-        norm = self.accelerator.clip_grad_norm_(self.live.parameters.values(), config.optim.grad_clip or math.inf)
-        stop = float(self.launch.stop())
-        clock = self._elapsed_s() if self.accelerator.is_main_process else 0.0
-        extra = torch.tensor([stop, clock], device=self.device, dtype=torch.float32)
-        shared = self.accelerator.reduce(torch.cat([total / config.accumulate, extra]), "sum").tolist()
-        mean = [value / self.layout.processes for value in shared[:-2]]
-        metrics = dict(zip(names, mean[1:], strict=True))
-        return StepResult(mean[0], float(norm), metrics, shared[-2] > 0, shared[-1], tuple(keys))
+        """One optimiser step, recorded in ``progress`` and in the metrics."""
+        before = self.progress
+        seen_as = 0 if self.config.overfit_one else before.step
+        result = self.optimisation.gradients(batches, seen_as, stop=self.launch.stop, elapsed_s=self._elapsed_s)
+        if not result.is_finite:
+            self._fail(result)
+        lr = self.optimisation.advance(before.step, self._fraction_done())
+        step = before.step + 1
+        first = before.first_loss if before.first_loss is not None else result.loss
+        self.progress = TrainingProgress(step, result.elapsed_s, step * self.split.per_step, first, result.loss)
+        if step % self.config.log_every == 0 or self._done():
+            values = {
+                "loss": result.loss, **result.metrics, "grad_norm": result.grad_norm, "lr": lr,
+                "epoch": self.progress.positions / len(self.task.items), "elapsed_s": round(result.elapsed_s, 3),
+            }  # fmt: skip
+            self._log("train", values)
+        return result
 
-    def _refuse_non_finite(self, result: StepResult) -> None:
-        """Stop, with the state before the step saved, when the loss or a gradient is not a number."""
-        if math.isfinite(result.loss) and math.isfinite(result.grad_norm):
-            return
-        keys = gather_object(list(result.keys)) if self.layout.processes > 1 else list(result.keys)
+    def _fail(self, result: StepResult) -> None:
+        """Save the state before a step whose loss or gradient is not finite, and raise TrainingError."""
+        keys = gather_object(list(result.keys)) if self.split.processes > 1 else list(result.keys)
         self._save()
-        what = "loss" if not math.isfinite(result.loss) else "gradient norm"
         facts = {"step": self.progress.step, "loss": str(result.loss), "grad_norm": str(result.grad_norm), "keys": keys}
         if self.accelerator.is_main_process:
             write_json(self.output / "failure.json", facts)
-        value = result.loss if what == "loss" else result.grad_norm
+        what, value = ("gradient norm", result.grad_norm) if math.isfinite(result.loss) else ("loss", result.loss)
         raise TrainingError(
             f"{what} is {value} in step {self.progress.step + 1}, batch {', '.join(keys)}; "
             f"the state before it is saved in {self.output}"
         )
-
-    def _advance(self, result: StepResult) -> None:
-        """Apply the gradients."""
-        optim = self.config.optim
-        factor = lr_factor(self.progress.step, self._fraction_done(), warmup=optim.warmup, final=optim.final_lr)
-        for group in self.live.optimizer.param_groups:
-            group["lr"] = optim.lr * factor * group["pace"]
-        self.optimizer.step()
-        if self.ema is not None:
-            self.ema.update(self.progress.step)
-        step = self.progress.step + 1
-        first = self.progress.first_loss if self.progress.first_loss is not None else result.loss
-        self.progress = TrainingProgress(step, result.elapsed_s, step * self.layout.per_step, first, result.loss)
-        if step % self.config.log_every == 0 or self._done():
-            values = {
-                "loss": result.loss, **result.metrics, "grad_norm": result.grad_norm, "lr": optim.lr * factor,
-                "epoch": self.progress.positions / len(self.task.items), "elapsed_s": round(result.elapsed_s, 3),
-            }  # fmt: skip
-            self._log("train", values)
 
     def _log(self, kind: str, values: dict[str, float]) -> None:
         if self.metrics is not None:
@@ -272,8 +216,8 @@ class Trainer:
 
     # -- beside the steps ----------------------------------------------------------------------------------------
 
-    def _watch(self) -> None:
-        """Validation, sheets and checkpoints where they are due."""
+    def _do_what_is_due(self) -> None:
+        """Validation, sheets and checkpoints, each every so many steps and at the end."""
         step, config, done = self.progress.step, self.config, self._done()
         if config.validate_every and (step % config.validate_every == 0 or done):
             self._validate()
@@ -282,13 +226,10 @@ class Trainer:
         if step % config.save_every == 0 or done:
             self._save()
 
-    def _averaged(self) -> AbstractContextManager[None]:
-        return self.ema.applied() if self.ema is not None else nullcontext()
-
     def _validate(self) -> None:
         if self.accelerator.is_main_process:
-            self.model.eval()
-            with self._averaged(), torch.no_grad():
+            self.task.module.eval()
+            with self.optimisation.averaged(), torch.no_grad():
                 values = self.task.validate()
             if values:
                 self._log("val", values)
@@ -298,8 +239,8 @@ class Trainer:
 
     def _sheet(self) -> None:
         if self.accelerator.is_main_process:
-            self.model.eval()
-            with self._averaged(), torch.no_grad():
+            self.task.module.eval()
+            with self.optimisation.averaged(), torch.no_grad():
                 image = self.task.sheet()
             if image is not None:
                 path = self.output / "sheets" / f"step_{self.progress.step:08d}.png"
@@ -309,25 +250,25 @@ class Trainer:
 
     def _save(self) -> None:
         if self.accelerator.is_main_process:
-            folder = self.output / "checkpoints"
-            save_state(folder, self.live, self.progress, identity=self.identity, keep=self.config.keep)
+            folder, live = self.output / "checkpoints", self.optimisation.live
+            save_state(folder, live, self.progress, identity=self.identity, keep=self.config.keep)
         self.accelerator.wait_for_everyone()
 
     # -- the end -------------------------------------------------------------------------------------------------
 
     def _finish(self) -> None:
-        """Judge the run, and only then write the model."""
+        """Judge the run, and write the model only when the run passes."""
         verdict: list[str | None] = [None]
         if self.accelerator.is_main_process:
-            self.model.eval()
-            with self._averaged(), torch.no_grad():
+            self.task.module.eval()
+            with self.optimisation.averaged(), torch.no_grad():
                 verdict = [
                     overfit_verdict(self.config, self.progress, self.launch.log)
                     or change_verdict(self.task, self.output / "probe.safetensors", self.launch.log)
                 ]
                 if verdict[0] is None:
                     self._write_model()
-        if self.layout.processes > 1:
+        if self.split.processes > 1:
             broadcast_object_list(verdict)
         if verdict[0] is not None:
             raise TrainingError(verdict[0])
@@ -338,12 +279,6 @@ class Trainer:
         facts = {
             "step": self.progress.step, "elapsed_s": round(self.progress.elapsed_s, 1), "loss": self.progress.last_loss,
             "weights": weights_hash(self.task.module.state_dict()),
-            "peak_memory_mib": round(preflight.peak_memory_mib(self.device), 1),
+            "peak_memory_mib": round(preflight.peak_memory_mib(self.accelerator.device), 1),
         }  # fmt: skip
         finish_run(self.output / "run.json", facts)
-
-    def close(self) -> None:
-        """Close what is open, and let go of the network."""
-        del self.model, self.optimizer
-        if self.metrics is not None:
-            self.metrics.close()

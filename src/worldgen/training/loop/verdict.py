@@ -1,4 +1,4 @@
-"""Whether a finished run did what it must: learn the one batch, change the output."""
+"""Verdicts on a finished run: it learnt its one batch, and it changed the network's output."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def relative_change(now: torch.Tensor, before: torch.Tensor) -> float:
 
 
 def overfit_verdict(config: TrainConfig, progress: TrainingProgress, log: LogLine) -> str | None:
-    """Why the set-up is broken, or None when one fixed batch was learnt as far as ``config`` asks (or was not tried)."""
+    """Why the set-up is broken; None when one fixed batch was learnt as far as ``config`` asks, or ``overfit_one`` is
+    off."""
     if not config.overfit_one:
         return None
     first, last = progress.first_loss, progress.last_loss
@@ -39,16 +40,19 @@ def overfit_verdict(config: TrainConfig, progress: TrainingProgress, log: LogLin
 
 
 def change_verdict(task: Task, probe: Path, log: LogLine) -> str | None:
-    """A reason to reject weights that make the same output as before training, or None. probe: the output saved then."""
-    pair = task.adapter_probe()
+    """A reason to reject weights whose output equals that before training, or None.
+
+    probe: file with the fixed output before training.
+    """
+    pair = task.adapter_outputs()
     if pair is not None:
         change = relative_change(*pair)
         log(f"output with the adapter on and off differs by {change:.3g} of its size")
         if not change > UNCHANGED:
-            return "the adapter does not change the output: with it on and off the model makes the same"
+            return "the adapter does not change the output: with it on and off, the output of the model is the same"
     if not probe.is_file():
         log(f"{probe} is gone: whether training changed the output is not known")
         return None
-    change = relative_change(task.probe().cpu(), load_file(probe)["output"])
+    change = relative_change(task.fixed_output().cpu(), load_file(probe)["output"])
     log(f"training changed the output by {change:.3g} of its size")
     return None if change > UNCHANGED else "training did not change the output: what was trained is not on its path"

@@ -1,40 +1,54 @@
-"""Teaching a fresh text encoder what captions say, before it meets a picture.
+"""Pretraining of a fresh text encoder on captions alone, before it sees a picture.
 
-A picture is a slow teacher of words: most of it follows from the past and the layout, and after a thousand steps from random
-weights every clip that began without a past was of one middle weather and light. What a caption says of weather, light, road and
-manoeuvre is known without any picture, so that is learnt first, in a minute, by classifiers that are then thrown away.
+Pictures teach words slowly, because most of a picture follows from its history and layout: after a thousand steps from
+random weights, all clips that began without a history had the same average weather and light. What a caption says of
+weather, light, road and manoeuvre is known without any picture. The encoder learns it first, in about a minute, through
+classifiers that are not kept.
 """
 
 from __future__ import annotations
 
+import functools
+import json
+import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file, save
 from torch import nn
+from transformers import DistilBertModel, PreTrainedTokenizerFast
 
 from worldgen.core.manoeuvres import MANOEUVRES
-from worldgen.core.progress import LogLine, no_log
 from worldgen.core.scenario import LIGHTS, ROADS, WEATHERS
-from worldgen.core.seeds import numpy_rng
+from worldgen.core.seeds import numpy_rng, stable_key
+from worldgen.files.storage import write_bytes, write_json
 from worldgen.models.native.text import pooled_text
+from worldgen.models.weights import weights_hash
 from worldgen.prompts import describe
 from worldgen.simulation.balanced import balanced_scenario
+from worldgen.training.launch import RESTARTS, Launch, PreparationContext
+from worldgen.training.train_config import TrainConfig, output_folder
 
 FIELDS = {"weather": WEATHERS, "light": LIGHTS, "road": ROADS, "manoeuvre": tuple(MANOEUVRES)}
-"""What the classifiers tell, and the answers there are."""
+"""The fields that classifiers predict -> their values."""
 BATCH = 64
 EPOCHS = 4
 HELD_OUT = 512
 LEARNING_RATE = 1e-3
 FIRST_SEED = 1_000_000
-"""Captions are of scenarios that no rendered training set uses."""
+"""The scenarios of the captions have seeds that no rendered training set uses."""
 
 
 @dataclass(frozen=True, eq=False)
 class Captions:
-    """Token ids ``(N, L)`` int64, known tokens ``(N, L)`` bool, and for each field of ``FIELDS`` the answers ``(N,)`` int64."""
+    """Captions with their answers.
+
+    ids: tokens ``(N, L)`` int64. mask: ``(N, L)`` bool, False for padding. answers: for each of ``FIELDS`` an index
+    ``(N,)`` int64.
+    """
 
     ids: torch.Tensor
     mask: torch.Tensor
@@ -45,7 +59,7 @@ class Captions:
         return Captions(self.ids[chosen], self.mask[chosen], {k: v[chosen] for k, v in self.answers.items()})
 
 
-def written_captions(tokenizer, count: int, *, seed: int) -> Captions:
+def written_captions(tokenizer: PreTrainedTokenizerFast, count: int, *, seed: int) -> Captions:
     """``count`` captions of random scenarios, in all registers."""
     scenarios = [balanced_scenario(index, FIRST_SEED + seed) for index in range(count)]
     texts = [describe(s, numpy_rng("words", seed, index)) for index, s in enumerate(scenarios)]
@@ -54,28 +68,32 @@ def written_captions(tokenizer, count: int, *, seed: int) -> Captions:
     return Captions(tokens["input_ids"], tokens["attention_mask"].bool(), answers)
 
 
-def teach_words(
-    encoder: nn.Module, tokenizer, *, captions: int, seed: int, log: LogLine = no_log
+def pretrain_text_encoder(
+    encoder: DistilBertModel, tokenizer: PreTrainedTokenizerFast, *, captions: int, seed: int, launch: Launch
 ) -> dict[str, float]:
-    """Train ``encoder`` in place on ``captions`` captions; returns the share read right of those held out, by field.
+    """Train ``encoder`` in place on ``captions`` captions; returns the accuracy on held-out captions by field, 0 to 1.
 
     The same seed and encoder give the same weights, on one machine and number of threads.
+
+    Raises:
+        KeyboardInterrupt: when the launch asks to stop.
     """
     learnt = written_captions(tokenizer, captions, seed=seed)
     unseen = written_captions(tokenizer, HELD_OUT, seed=seed + 1)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        heads = nn.ModuleDict({k: nn.Linear(encoder.config.dim, len(values)) for k, values in FIELDS.items()})
-    heads.to(encoder.device)
+        heads = nn.ModuleDict({k: nn.Linear(int(encoder.config.dim), len(values)) for k, values in FIELDS.items()})
+    heads.to(_device(encoder))
     steps = EPOCHS * -(-captions // BATCH)
     optimizer = torch.optim.AdamW([*encoder.parameters(), *heads.parameters()], lr=LEARNING_RATE, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps, pct_start=0.1)
     encoder.train()
-    for batch in _batches(learnt, seed):
+    batches = launch.parts(_batches(learnt, seed), total=steps, desc="pretrain text encoder", when_stopped=RESTARTS)
+    for batch in batches:
         pooled = _pooled(encoder, batch)
-        loss = sum(F.cross_entropy(heads[k](pooled), batch.answers[k].to(pooled.device)) for k in FIELDS)
+        losses = [F.cross_entropy(heads[k](pooled), batch.answers[k].to(pooled.device)) for k in FIELDS]
         optimizer.zero_grad()
-        loss.backward()
+        functools.reduce(operator.add, losses).backward()
         nn.utils.clip_grad_norm_(encoder.parameters(), 1.0)
         optimizer.step()
         schedule.step()
@@ -83,8 +101,45 @@ def teach_words(
     with torch.no_grad():
         pooled = _pooled(encoder, unseen)
         right = {k: float((heads[k](pooled).argmax(1).cpu() == unseen.answers[k]).float().mean()) for k in FIELDS}
-    log("captions read right: " + ", ".join(f"{k} {share:.3f}" for k, share in right.items()))
+    launch.log("captions read right: " + ", ".join(f"{k} {share:.3f}" for k, share in right.items()))
     return right
+
+
+def pretrained_text_encoder(
+    encoder: DistilBertModel, tokenizer: PreTrainedTokenizerFast, *, config: TrainConfig, context: PreparationContext
+) -> None:
+    """Give a fresh ``encoder`` the weights of its pretraining: those kept with the run, or made now by the main
+    process."""
+    path = kept_text_encoder(config)
+    made_from = stable_key(
+        "words", weights_hash(encoder.state_dict()), sorted(tokenizer.get_vocab()), config.text_captions, config.seed
+    )
+    if context.accelerator.is_main_process and not _is_kept(path, made_from):
+        captions, launch = config.text_captions, context.launch
+        launch.log(f"the text encoder is pretrained on {captions:,} captions, once, into {path}")
+        right = pretrain_text_encoder(encoder, tokenizer, captions=captions, seed=config.seed, launch=launch)
+        path.unlink(missing_ok=True)  # weights of another config must not stand beside the new record
+        write_json(path.with_suffix(".json"), {"captions": captions, "read_right": right, "made_from": made_from})
+        write_bytes(path, save({name: tensor.contiguous() for name, tensor in encoder.state_dict().items()}))
+    context.accelerator.wait_for_everyone()
+    encoder.load_state_dict(load_file(path))
+
+
+def kept_text_encoder(config: TrainConfig) -> Path:
+    """File with the pretrained text encoder of a run; a JSON file beside it says how well captions are read."""
+    return output_folder(config) / "words.safetensors"
+
+
+def _is_kept(path: Path, made_from: str) -> bool:
+    """Whether ``path`` holds the pretrained weights; records of earlier versions do not say what they were made
+    from."""
+    if not path.is_file():
+        return False
+    try:
+        record = json.loads(path.with_suffix(".json").read_text())
+    except (OSError, ValueError):
+        return False
+    return record.get("made_from", made_from) == made_from
 
 
 def _batches(captions: Captions, seed: int) -> Iterator[Captions]:
@@ -94,7 +149,12 @@ def _batches(captions: Captions, seed: int) -> Iterator[Captions]:
             yield captions.rows(chosen)
 
 
-def _pooled(encoder: nn.Module, captions: Captions) -> torch.Tensor:
-    """What the world transformer reads of the words as a whole, ``(N, D)``."""
-    ids, mask = captions.ids.to(encoder.device), captions.mask.to(encoder.device)
+def _pooled(encoder: DistilBertModel, captions: Captions) -> torch.Tensor:
+    """Text as the world transformer reads it as a whole, ``(N, D)``."""
+    device = _device(encoder)
+    ids, mask = captions.ids.to(device), captions.mask.to(device)
     return pooled_text(encoder(input_ids=ids, attention_mask=mask.long()).last_hidden_state, mask)
+
+
+def _device(network: nn.Module) -> torch.device:
+    return next(network.parameters()).device

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
 from tests.training.conftest import made_sample, write_dataset
+from tests.training.loop.test_trainer import StopAfter
 from worldgen.core.camera import Camera
 from worldgen.core.errors import InputError
 from worldgen.core.layout_channels import LAYOUT_CHANNELS, LEFT_CHANNELS
@@ -23,10 +25,11 @@ from worldgen.models.native.pixels import video_from_clips
 from worldgen.rendering.layouts import layout_maps
 from worldgen.rendering.render import render_scene
 from worldgen.simulation.simulate import simulate
-from worldgen.training.data import latents
 from worldgen.training.data.clips import Clips
-from worldgen.training.data.latents import LatentCache, Launcher, cached_latents
+from worldgen.training.data.latent_cache import LatentCache
+from worldgen.training.data.latent_encoding import cached_latents
 from worldgen.training.data.rendered_layouts import scene_layout
+from worldgen.training.launch import Launch, PreparationContext
 from worldgen.training.tasks.initial import new_codec
 from worldgen.training.train_config import DataConfig
 
@@ -36,12 +39,21 @@ def encode(tmp_path):
     """Encodes a data set and returns the cache and what was reported."""
     accelerator = Accelerator(cpu=True)
 
-    def run(url: str, *, seed: int = 5, workers: int = 0, **changes) -> tuple[LatentCache, list[str]]:
+    def run(
+        url: str, *, seed: int = 5, workers: int = 0, stop: Callable[[], bool] = lambda: False, **changes
+    ) -> tuple[LatentCache, list[str]]:
+        """Lines hold what is logged, and for each preparation what is done and how many parts there are."""
         lines: list[str] = []
+
+        def progress(items, total=None, desc=""):
+            lines.append(f"{desc}: {total}")
+            return iter(items)
+
         clips = Clips(DataConfig(urls=(url,), width_px=32, height_px=32, **changes))
-        launcher = Launcher(accelerator, workers, lines.append)
+        launch = Launch(log=lines.append, progress=progress, stop=stop)
+        context = PreparationContext(accelerator, workers, launch)
         return cached_latents(
-            tmp_path / "cache", clips, clips.training(), codec=new_codec("tiny", seed), launcher=launcher
+            tmp_path / "cache", clips, clips.training(), codec=new_codec("tiny", seed), context=context
         ), lines
 
     yield run
@@ -98,7 +110,7 @@ def test_damaged_cache_is_made_anew(encode, dataset, fault):
     else:
         (cache.folder / "cache.json").write_text("{")
     _, lines = encode(dataset)
-    assert "made anew" in lines[0]
+    assert "encoded again" in lines[0]
     assert path.read_bytes() == content
 
 
@@ -109,28 +121,16 @@ def test_what_a_killed_run_left_is_no_cache(encode, dataset, tmp_path):
     assert lines[0].startswith("encoding") and caches(tmp_path) == [again.folder.name]
 
 
-def test_a_run_that_was_stopped_goes_on_where_it_was(encode, dataset, tmp_path, monkeypatch):
+def test_a_run_that_was_stopped_goes_on_where_it_was(encode, dataset, tmp_path):
     whole, _ = encode(dataset)
     expected = {path.name: path.read_bytes() for path in whole.folder.iterdir()}
     (whole.folder / "cache.json").unlink()
-    encoded = []
-    make_one = latents._LatentMaker._encode
-
-    def dies_at_the_fourth(self, number, *arguments, **options):
-        if len(encoded) == 3:
-            raise KeyboardInterrupt
-        encoded.append(number)
-        return make_one(self, number, *arguments, **options)
-
-    monkeypatch.setattr(latents._LatentMaker, "_encode", dies_at_the_fourth)
     with pytest.raises(KeyboardInterrupt):
-        encode(dataset)
+        encode(dataset, stop=StopAfter(3))
     [journal] = (tmp_path / "cache").glob(".*.tmp/part0.jsonl")
     journal.write_bytes(journal.read_bytes()[:-5])  # kill -9 in the middle of a line
-    encoded.clear()
-    monkeypatch.setattr(latents._LatentMaker, "_encode", lambda *a, **o: encoded.append(a[1]) or make_one(*a, **o))
     again, lines = encode(dataset)
-    assert encoded == [2, 3, 4, 5] and any("2 clips were encoded before" in line for line in lines)
+    assert "encode clips: 4" in lines and any("2 clips were encoded before" in line for line in lines)
     assert {path.name: path.read_bytes() for path in again.folder.iterdir()} == expected
 
 
@@ -187,7 +187,9 @@ def test_pasts_are_kept_for_each_stride_and_side(encode, dataset):
         assert not one[0].any() and one[1:].any((1, 2, 3)).all()  # only the first frame has none
         assert not two[0].any() and two[1:].any((1, 2, 3)).all()
     other, _ = encode(dataset, num_frames=2, strides=(1, 2))
-    assert np.array_equal(other.reprojected(0, slice(0, 5, 1)), cache.reprojected(0, slice(0, 5, 1)))  # the same every time
+    assert np.array_equal(
+        other.reprojected(0, slice(0, 5, 1)), cache.reprojected(0, slice(0, 5, 1))
+    )  # the same every time
 
 
 def test_only_a_span_of_a_long_clip_is_encoded(encode, dataset):
