@@ -1,4 +1,4 @@
-"""Typed configs: YAML files left to right, then ``key=value`` arguments, into a frozen dataclass."""
+"""Typed configs: YAML files from left to right, then ``key=value`` arguments, merged into a frozen dataclass."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ Config = TypeVar("Config")
 
 
 def load_config(cls: type[Config], files: Sequence[str | Path] = (), overrides: Sequence[str] = ()) -> Config:
-    """An instance of the dataclass ``cls`` with the differences from its defaults merged in order.
+    """An instance of the dataclass ``cls``: its defaults, changed by the files and then by the overrides, in order.
 
-    files: YAML files, each a mapping of field names; nested dataclasses are nested mappings. overrides:
-    ``field=value`` or ``outer.inner=value`` in YAML syntax. A file name without a folder is also looked for among
-    the configs that ship with worldgen, as ``kind/name.yaml``.
+    Args:
+        cls: the dataclass, with a default for every field.
+        files: YAML files, each a mapping of field names; nested dataclasses are nested mappings. A relative path that
+            does not exist here is looked up among the configs that ship with worldgen (``configs/train/world.yaml``).
+        overrides: ``field=value`` or ``outer.inner=value`` with values in YAML syntax.
 
-    Raises InputError for a missing or malformed file, an unknown key (with the nearest name), a value of the wrong
-    type, an interpolation, and whatever the dataclass itself refuses.
+    Raises:
+        InputError: for a missing or malformed file, an unknown key (with the nearest name), a value of the wrong type,
+            an interpolation, and whatever the dataclass itself refuses.
     """
     sources = [(str(path), _read_yaml(path)) for path in files]
     return _built(cls, cls, sources + [(f"argument {word!r}", _read_override(word)) for word in overrides])
@@ -79,14 +82,14 @@ def _built(cls: type[Config], base: Any, sources: Sequence[tuple[str, dict]]) ->
 
 
 def config_yaml(config: object) -> str:
-    """The resolved config as YAML text, readable by :func:`load_config`."""
+    """The resolved config as YAML text, which :func:`load_config` reads."""
     from omegaconf import OmegaConf
 
     return OmegaConf.to_yaml(OmegaConf.structured(config))
 
 
 def _thaw(node: Any) -> None:
-    """Let values be merged into a tree made from frozen dataclasses, which omegaconf marks read-only."""
+    """Make a tree of frozen dataclasses writable for the merge; omegaconf marks it read-only."""
     from omegaconf import DictConfig, OmegaConf
 
     OmegaConf.set_readonly(node, False)
@@ -143,13 +146,15 @@ def _read_override(word: str) -> dict:
     if not equals or not all(part.isidentifier() for part in key.split(".")):
         raise InputError("override", word, "key=value or outer.inner=value")
     try:
-        return OmegaConf.to_container(OmegaConf.from_dotlist([word]), resolve=False)  # type: ignore[return-value]
+        values = OmegaConf.to_container(OmegaConf.from_dotlist([word]), resolve=False)
     except (YAMLError, OmegaConfBaseException) as error:
         raise InputError("override", word, "a value in YAML syntax") from error
+    assert isinstance(values, dict), values
+    return values
 
 
 def _check_keys(cls: type, values: dict, source: str, prefix: str = "") -> None:
-    """Every key of ``values`` is a field of ``cls``, nested dataclasses included, and no value is an interpolation."""
+    """Refuse keys that are no fields of ``cls`` or its nested dataclasses, and values with interpolations."""
     hints = typing.get_type_hints(cls)
     known = [field.name for field in dataclasses.fields(cls)]
     for key, value in values.items():
@@ -172,7 +177,7 @@ def _check_keys(cls: type, values: dict, source: str, prefix: str = "") -> None:
 
 
 def _is_table(hint: Any) -> bool:
-    """Whether a field is a ``dict[str, SomeConfig]``, whose keys are the user's own names."""
+    """Whether a field is a ``dict[str, SomeConfig]``, whose keys are names that the user chooses."""
     return dict in (typing.get_origin(hint), *map(typing.get_origin, typing.get_args(hint)))
 
 
@@ -190,7 +195,7 @@ def _wrong_value(cls: type, source: str, error: Exception) -> InputError:
 
 
 def _type_text(cls: type, key: str) -> str:
-    """The annotation of a field named by a dotted key, as it is written in its class."""
+    """The annotation of the field with a dotted key, as written in its class."""
     text: Any = "the type of the field"
     for part in key.split("[", maxsplit=1)[0].split("."):
         found = next((field for field in dataclasses.fields(cls) if field.name == part), None)

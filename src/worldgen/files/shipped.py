@@ -1,4 +1,4 @@
-"""Where the files that ship with worldgen are: in the installed wheel, or in the checkout it runs from."""
+"""Places of the files that ship with worldgen: in the installed wheel, or in the checkout it runs from."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from worldgen.core.errors import InputError
 
 
 def assets_dir() -> Path:
-    """The folder with the shipped model, example clips and prompt lists."""
+    """The folder with the shipped model, example clips and prompt lists. Raises: InputError when it is missing."""
     return _shipped("assets")
 
 
 def configs_dir() -> Path:
-    """The folder with the shipped YAML files, one sub-folder per kind of run."""
+    """The folder with the shipped YAML files, one sub-folder per kind of run. Raises: InputError when it is missing."""
     return _shipped("configs")
 
 

@@ -1,4 +1,4 @@
-"""Walking a tar archive with suspicion: every entry is checked, and where it breaks is said."""
+"""Reading the entries of a tar archive. Every entry is checked, and errors name the place in the archive."""
 
 from __future__ import annotations
 
@@ -16,12 +16,18 @@ KINDS = {
     tarfile.BLKTYPE: "a device", tarfile.FIFOTYPE: "a pipe",
 }  # fmt: skip
 MAX_EXTENSION_BYTES = 1 << 20
-"""Longest extended header accepted; real ones hold a name or a time."""
+"""Size of the largest extended header accepted; valid ones hold a name or a time."""
 
 
 @dataclass(frozen=True)
 class TarEntry:
-    """One file of an archive: its name, and where its bytes lie."""
+    """One file of an archive.
+
+    Attributes:
+        name: path in the archive.
+        offset: position of its first byte in the archive.
+        size: number of bytes.
+    """
 
     name: str
     offset: int
@@ -29,13 +35,18 @@ class TarEntry:
 
 
 def entries(file: BinaryIO, where: str) -> Iterator[TarEntry]:
-    """The regular files of an uncompressed tar, in order, with the file positioned at each one's first byte.
+    """Yield the regular files of an uncompressed tar archive in order; folders are skipped.
 
-    The standard library stops without a word at a damaged header; a data set needs to know. Folder entries are
-    skipped. Source: POSIX pax interchange format (headers ``x`` and ``g``), GNU tar long names (``L``).
+    The standard library stops silently at a damaged header, so a cut shard would look complete. Source: POSIX pax
+    interchange format (headers ``x`` and ``g``), GNU tar long names (``L``).
 
-    Raises: InputError naming the archive, the entry and the offset for a cut or damaged archive, and for an entry
-    that is a link or device, has an absolute name or one that leads outside.
+    Args:
+        file: the archive; at each yield it is positioned at the first byte of the entry.
+        where: name of the archive for errors.
+
+    Raises:
+        InputError: naming the archive and the entry or offset, for a cut or damaged archive, and for an entry that is
+            a link or device or whose name leads out of a folder.
     """
     end = file.seek(0, io.SEEK_END)
     offset = 0
@@ -75,7 +86,7 @@ def entries(file: BinaryIO, where: str) -> Iterator[TarEntry]:
 
 
 def _extension(kind: bytes, data: bytes, where: str) -> dict[str, str]:
-    """Name and size from an extended header; other records (times, owners) do not matter here."""
+    """Name and size from an extended header; other records (times, owners) are not used."""
     if kind == tarfile.GNUTYPE_LONGNAME:
         return {"path": data.rstrip(b"\0").decode("utf-8", "surrogateescape")}
     found, at = {}, 0
@@ -93,7 +104,7 @@ def _extension(kind: bytes, data: bytes, where: str) -> dict[str, str]:
 
 
 def _refuse(info: tarfile.TarInfo, name: str, where: str) -> None:
-    """Entries that could reach outside a folder have no place in a shard."""
+    """Refuse entries that could write outside a folder when the archive is extracted."""
     if info.isdir():
         return
     if not info.isreg():
