@@ -68,7 +68,7 @@ def train(args: argparse.Namespace) -> None:
         if step % 200 == 0:
             save_weights(args.out, config_record(config), weights)
 
-    network = train_attributes(data, training, config=config, weights=weights, report=report)
+    network = train_attributes(data, training, config=config, weights=weights, after_step=report)
     save_weights(args.out, config_record(config), network.state_dict())
 
 

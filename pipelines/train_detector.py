@@ -80,7 +80,7 @@ def train(args: argparse.Namespace) -> None:
             used = round(time.process_time())
             print(f"step {step} {means} {time.monotonic() - start_s:.0f} s, {used} s of CPU", flush=True)
 
-    detector = train_detector(pictures, config, shares=shares(pictures), start=start, folder=args.state, report=report)
+    detector = train_detector(pictures, config, shares=shares(pictures), start=start, folder=args.state, after_step=report)
     args.out.mkdir(parents=True, exist_ok=True)
     save_detector(detector, args.out)
 

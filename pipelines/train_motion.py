@@ -56,7 +56,7 @@ def train(args: argparse.Namespace) -> None:
         if step % 500 == 0:
             save_weights(args.out, config_record(config), weights)
 
-    network = train_motion(pairs, training, config=config, report=report)
+    network = train_motion(pairs, training, config=config, after_step=report)
     save_weights(args.out, config_record(config), network.state_dict())
 
 

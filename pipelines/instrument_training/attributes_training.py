@@ -64,11 +64,11 @@ class Windows:
 
 def train_attributes(
     data: Windows, training: AttributeTraining, *, config: AttributeConfig | None = None, weights: dict | None = None,
-    report: Callable[[int, float, dict], None] = lambda step, loss, weights: None,
+    after_step: Callable[[int, float, dict], None] = lambda step, loss, weights: None,
 ) -> AttributeNetwork:  # fmt: skip
     """A reader trained on the windows; the average of its last weights is kept.
 
-    weights: to go on from. report: called now and then with the step, the loss and the averaged weights.
+    weights: to go on from. after_step: called now and then with the step, the loss and the averaged weights.
     """
     torch.manual_seed(training.seed)
     network = AttributeNetwork(config or AttributeConfig()).to(memory_format=torch.channels_last)  # a third faster
@@ -99,7 +99,7 @@ def train_attributes(
                 average[name].copy_(value)
         shown = 0.98 * shown + 0.02 * float(loss.detach()) if step else float(loss.detach())
         if step % 50 == 49:
-            report(step + 1, shown, average)
+            after_step(step + 1, shown, average)
     network.load_state_dict(average)
     return network.eval().requires_grad_(False)
 

@@ -63,11 +63,11 @@ class Pairs:
 
 def train_motion(
     pairs: Pairs, training: MotionTraining, *, config: MotionConfig | None = None,
-    report: Callable[[int, float, dict], None] = lambda step, loss, weights: None,
+    after_step: Callable[[int, float, dict], None] = lambda step, loss, weights: None,
 ) -> MotionNetwork:  # fmt: skip
     """A reader trained on the pairs, half of them mirrored; the average of its last weights is kept.
 
-    report: called now and then with the step, the loss and the averaged weights.
+    after_step: called now and then with the step, the loss and the averaged weights.
     """
     torch.manual_seed(training.seed)
     network = MotionNetwork(config or MotionConfig())
@@ -89,7 +89,7 @@ def train_motion(
             average[name].lerp_(value, 1 - keep)
         shown = 0.98 * shown + 0.02 * float(loss.detach()) if step else float(loss.detach())
         if step % 100 == 99:
-            report(step + 1, shown, average)
+            after_step(step + 1, shown, average)
     network.load_state_dict(average)
     network.eval().requires_grad_(False)
     balance(network, pairs)

@@ -229,7 +229,7 @@ def test_training_learns_a_few_pictures_and_stops_and_goes_on_the_same(tmp_path)
         steps=160, batch=6, learning_rate=6e-3, warmup=10, ema=0.9, augment=STILL, model=TINY
     )
     losses = []
-    trained = training.train_detector(pictures, config, report=lambda step, part: losses.append(sum(part.values())))
+    trained = training.train_detector(pictures, config, after_step=lambda step, part: losses.append(sum(part.values())))
     assert np.mean(losses[-10:]) < 0.35 * np.mean(losses[:10])
     for p, (group, box, score) in enumerate(find(trained.folded(), pictures.frames, threshold=0.3)):
         wanted = pictures.boxes.where(pictures.boxes.picture_index == p)

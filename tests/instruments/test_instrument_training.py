@@ -40,7 +40,7 @@ def test_the_motion_reader_learns_and_its_record_says_how_well(tmp_path):
     assert pairs.features.shape[0] == len(pairs.motion) == 72
     reports = []
     config = MotionConfig(width=8)
-    network = train_motion(pairs, training, config=config, report=lambda step, loss, _: reports.append(loss))
+    network = train_motion(pairs, training, config=config, after_step=lambda step, loss, _: reports.append(loss))
     assert reports and np.isfinite(reports).all()
     save_weights(tmp_path, config_record(config), network.state_dict())
     record = motion_accuracy(tmp_path, [driven(k) for k in range(100, 112)])

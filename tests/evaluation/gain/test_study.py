@@ -112,14 +112,14 @@ def test_more_synthetic_pictures_than_the_ratio_asks_are_cut(study, data, tmp_pa
 def test_a_study_stops_resumes_and_takes_a_new_arm_without_training_again(study, data, tmp_path):
     bench = gain_study.prepare(study, tmp_path)
     first = []
-    gain_study.run_study(bench, budget_s=0.5, report=lambda run, n, total: first.append(run.arm), clock=_ticking(0.2))
+    gain_study.run_study(bench, budget_s=0.5, after_run=lambda run, n, total: first.append(run.arm), clock=_ticking(0.2))
     assert 0 < len(first) < 10
     again = []
-    runs = gain_study.run_study(gain_study.prepare(study, tmp_path), report=lambda run, n, total: again.append(run.arm))
+    runs = gain_study.run_study(gain_study.prepare(study, tmp_path), after_run=lambda run, n, total: again.append(run.arm))
     assert len(first) + len(again) == len(runs) == 10, "every arm with both seeds, none twice"
     more = replace(study, synthetic=PictureSource(data, "train", every=1))
     new = []
-    runs = gain_study.run_study(gain_study.prepare(more, tmp_path), report=lambda run, n, total: new.append(run.arm))
+    runs = gain_study.run_study(gain_study.prepare(more, tmp_path), after_run=lambda run, n, total: new.append(run.arm))
     assert new == ["synthetic_1"] * 2 and len(runs) == 12
     longer = gain_study.prepare(replace(study, steps=5), tmp_path)
     assert gain_study.load_run(longer.path("real", 0), "real", 0) is None, "other training is another run"

@@ -57,7 +57,7 @@ def measure_gain(options: GainOptions, *, log: LogLine = no_log) -> dict[str, An
     for name, reason in bench.waiting.items():
         log(f"arm {name} waits: {reason}")
     budget_s = 0.0 if options.report_only else 60 * options.budget or math.inf
-    runs = run_study(bench, budget_s=budget_s, report=_run_lines(bench, log))
+    runs = run_study(bench, budget_s=budget_s, after_run=_run_lines(bench, log))
     if sum(run.arm == REAL for run in runs) < 2:
         raise InputError("runs of the real-only arm", Received("fewer than two"), "a larger budget, or none")
     return result_head("gain", gain_command(options)) | summarise(bench, runs)

@@ -112,12 +112,12 @@ def prepare(study: GainStudy, folder: str | Path) -> StudyData:
 
 
 def run_study(
-    bench: StudyData, *, budget_s: float = float("inf"), report: Callable[[ArmResult, int, int], None] | None = None,
+    bench: StudyData, *, budget_s: float = float("inf"), after_run: Callable[[ArmResult, int, int], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> list[ArmResult]:  # fmt: skip
     """Every run that is not kept yet, until the next one would not fit in ``budget_s`` seconds; returns all runs.
 
-    report: called after each new run with it, its number and how many there are in all.
+    after_run: called after each new run with it, its number and how many there are in all.
     """
     start_s, jobs, runs = clock(), bench.jobs(), []
     for number, (arm, seed) in enumerate(jobs):
@@ -129,8 +129,8 @@ def run_study(
                 continue  # a shorter arm, or one that is kept, may still fit
             kept = _train(bench, arm, seed, clock=clock)
             save_run(path, kept)
-            if report:
-                report(kept, number + 1, len(jobs))
+            if after_run:
+                after_run(kept, number + 1, len(jobs))
         runs.append(kept)
     return runs
 
