@@ -119,6 +119,17 @@ def test_an_included_section_ends_at_the_next_heading():
         hooks.section_of("# T\n", "A")
 
 
+def test_the_fields_of_a_config_are_read_from_its_docstring():
+    hooks = _site_hooks()
+    text = "A run.\n\nsteps, minutes: it ends\n    then. size (px): of ``it``: a number."
+    introduction, meanings = hooks.described_fields(text, ["size", "steps", "minutes", "other"])
+    assert introduction == "A run."
+    assert meanings == {"steps": "it ends then.", "minutes": "it ends then.", "size": "(px) of `it`: a number."}
+    assert hooks.described_fields("Nothing named.", ["size"]) == ("Nothing named.", {})
+    table = hooks.field_table("models.native.losses.flow.FlowOptions")
+    assert "| `known_frames` | `float` | `0.3` |" in table
+
+
 @pytest.mark.slow
 def test_the_site_builds_without_a_warning_and_asks_no_other_server(tmp_path):
     for package in ("mkdocs", "material", "mkdocstrings"):

@@ -4,6 +4,7 @@ Three markers in a page are replaced, so that nothing that exists elsewhere is t
 
 - ``<!-- commands -->``: every command of ``worldgen`` with its help, from the parsers themselves.
 - ``<!-- configs FOLDER -->``: the files of ``configs/FOLDER`` with the comments at their top.
+- ``<!-- fields MODULE.CLASS ... -->``: fields, types, defaults and meanings of config classes, from their docstrings.
 - ``<!-- include PATH -->`` or ``<!-- include PATH#Heading -->``: a Markdown file of the repository, or a section of it.
 
 Links that leave ``docs/`` (to results, protocols, the model card, recipes) lead to copies of these files in the site,
@@ -13,6 +14,9 @@ so the site is complete without the repository.
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import importlib
+import inspect
 import os
 import posixpath
 import re
@@ -31,7 +35,7 @@ RENDERED_AS_PAGE = {"ARCHITECTURE.md": "design/architecture.md", "CHANGELOG.md":
 HELP_COLUMNS = "100"
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 _FENCE = re.compile(r"^(\s*)```.*?^\1```", re.DOTALL | re.MULTILINE)
-_MARKER = re.compile(r"^<!-- (commands|configs|include) ?(.*?) ?-->$", re.MULTILINE)
+_MARKER = re.compile(r"^<!-- (commands|configs|fields|include) ?(.*?) ?-->$", re.MULTILINE)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -69,6 +73,8 @@ def _replacement(kind: str, argument: str, source: str) -> str:
         return command_pages()
     if kind == "configs":
         return config_pages(argument)
+    if kind == "fields":
+        return "\n".join(field_table(name) for name in argument.split())
     path, _, heading = argument.partition("#")
     original = REPOSITORY / path
     text = original.read_text(encoding="utf-8")
@@ -172,3 +178,50 @@ def config_pages(folder: str) -> str:
         text = path.read_text(encoding="utf-8")
         lines += [f"### configs/{folder}/{path.name}", "", "```yaml", text.rstrip(), "```", ""]
     return "\n".join(lines)
+
+
+def field_table(name: str) -> str:
+    """Markdown with the fields of the config class ``MODULE.CLASS``: name, type, default, meaning."""
+    module, _, class_name = name.rpartition(".")
+    config = getattr(importlib.import_module(f"worldgen.{module}"), class_name)
+    fields = dataclasses.fields(config)
+    introduction, meanings = described_fields(inspect.getdoc(config) or "", [field.name for field in fields])
+    lines = [
+        f"### {class_name}",
+        "",
+        introduction,
+        "",
+        "| field | type | default | meaning |",
+        "| --- | --- | --- | --- |",
+    ]
+    for field in fields:
+        cells = (f"`{field.name}`", f"`{field.type}`", _default(field), meanings.get(field.name, ""))
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join([*lines, ""])
+
+
+def described_fields(docstring: str, names: list[str]) -> tuple[str, dict[str, str]]:
+    """The text before the first field of a docstring, and the text about each field that it names.
+
+    A description begins with ``name:`` or ``name, name:`` at the start of a line or of a sentence.
+    """
+    text = " ".join(docstring.replace("``", "`").split())
+    name = "(?:" + "|".join(sorted(map(re.escape, names), key=len, reverse=True)) + ")"
+    starts = list(re.finditer(rf"(?:^|(?<=[.:)] ))({name}(?:, {name})*)( \([^)]*\))?: ", text))
+    if not starts:
+        return text, {}
+    ends = [match.start() for match in starts[1:]] + [len(text)]
+    meanings = {}
+    for match, end in zip(starts, ends, strict=True):
+        about = " ".join(filter(None, [(match.group(2) or "").strip(), text[match.end() : end].strip()]))
+        meanings.update(dict.fromkeys(match.group(1).split(", "), about))
+    return text[: starts[0].start()].strip(), meanings
+
+
+def _default(field: dataclasses.Field) -> str:
+    if field.default is not dataclasses.MISSING:
+        return f"`{field.default!r}`"
+    if field.default_factory is dataclasses.MISSING:
+        return "required"
+    value = field.default_factory()
+    return f"the defaults of {type(value).__name__}" if dataclasses.is_dataclass(value) else f"`{value!r}`"
