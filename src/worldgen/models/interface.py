@@ -1,7 +1,7 @@
 """What every world model promises, whatever its family; sampling, data-set generation and evaluation know only this.
 
-The native model (``models.native.pipeline.WorldPipeline``) implements it. A model declares which conditions it accepts and refuses all
-others by name.
+The native model (``models.native.pipeline.WorldPipeline``) implements it. A model declares which conditions it
+accepts and refuses all others by name.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ class WorldModel(Protocol):
         """Refuse what the model cannot do, before any work begins. Raises InputError."""
 
     def __call__(self, requests: list[Conditions], options: SamplerOptions | None = None) -> list[Clip]:
-        """One clip per request; requests of one call have equal frames, fps, size and context length. Raises InputError."""
+        """One clip per request; requests of one call have equal frames, fps, size and context length. Raises
+        InputError."""
 
     def stream(self, requests: list[Conditions], options: SamplerOptions | None = None) -> Iterator[list[Clip]]:
         """The same in parts, as they are generated, with bounded memory."""

@@ -44,7 +44,8 @@ def refuse_pickles(folder: Path) -> None:
 
 
 def read_tensors(folder: Path) -> dict[str, torch.Tensor]:
-    """All tensors of the ``.safetensors`` files directly inside a component's folder (shards with an index included)."""
+    """All tensors of the ``.safetensors`` files directly inside a component's folder (shards with an index
+    included)."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 

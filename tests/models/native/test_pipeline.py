@@ -35,7 +35,8 @@ def request(
 ) -> Conditions:
     rng = np.random.default_rng(0)
     values = {
-        "text": "a pedestrian at night", "context": context, "ego": manoeuvre_motion(ego, frames, FPS) if ego else None, "seed": seed,
+        "text": "a pedestrian at night", "context": context, 
+        "ego": manoeuvre_motion(ego, frames, FPS) if ego else None, "seed": seed,
         "layout": rng.random((frames, len(LAYOUT_CHANNELS), HEIGHT, WIDTH)).astype(np.float32),
     }  # fmt: skip
     from worldgen.core.camera import Camera

@@ -124,7 +124,9 @@ def test_every_condition_matters_and_dropping_it_equals_never_giving_it(transfor
     dropped = transformer(latents, t, reprojected, c.without(name), text)
     assert (full - dropped).abs().max() > 1e-4
     other = conditions(2, FRAMES, rows=ROWS, columns=COLUMNS, seed=9)
-    never = transformer(latents, t, reprojected, _with(c, other, name).without(name), text if name != "text" else text + 1)
+    never = transformer(
+        latents, t, reprojected, _with(c, other, name).without(name), text if name != "text" else text + 1
+    )
     torch.testing.assert_close(dropped, never, atol=1e-6, rtol=0)
 
 

@@ -1,7 +1,7 @@
-"""Low-rank adapters of a transformer: attached, saved and loaded in the form diffusers and peft share.
+"""Low-rank adapters of a transformer: attached, saved and loaded in the format of diffusers and peft.
 
-An adapter is a folder with ``pytorch_lora_weights.safetensors`` (peft's names, its LoraConfig in the file's metadata) and
-``adapter.json``, which names by content the weights it was trained on.
+An adapter is a folder with ``pytorch_lora_weights.safetensors`` (peft's names, its LoraConfig in the file's metadata)
+and ``adapter.json``, which holds the hash of the weights it was trained on.
 """
 
 from __future__ import annotations
@@ -14,9 +14,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from diffusers.loaders import PeftAdapterMixin
 from torch import nn
 
 from worldgen.core.errors import InputError, Received
+
+
+class PeftModel(nn.Module, PeftAdapterMixin):
+    """A network that takes adapters of peft, such as the transformers of diffusers; for annotations only."""
+
+    peft_config: dict
+
 
 ADAPTER_VERSION = 1
 WEIGHTS_NAME = "pytorch_lora_weights.safetensors"
@@ -25,7 +33,7 @@ _HALVES = (".lora_A.weight", ".lora_B.weight")
 
 
 def base_hash(transformer: nn.Module) -> str:
-    """32 hexadecimal digits that name a transformer's own weights, whatever adapters sit on it."""
+    """32 hexadecimal digits that name a transformer's own weights, whatever adapters it has."""
     digest = hashlib.blake2b(digest_size=16)
     for name, tensor in sorted(_own_tensors(transformer)):
         plain = tensor.detach().cpu().contiguous()
@@ -43,7 +51,7 @@ def _own_tensors(transformer: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
 def check_targets(transformer: nn.Module, targets: Sequence[str]) -> list[str]:
     """Names of the modules that ``targets`` (ends of module names) match.
 
-    Raises InputError for a target that matches no linear or convolution layer, with the nearest names there are.
+    Raises InputError for a target that matches no linear or convolution layer, with the nearest names that exist.
     """
     names = [name for name, module in transformer.named_modules() if isinstance(module, ADAPTABLE)]
     matched = []
@@ -58,9 +66,9 @@ def check_targets(transformer: nn.Module, targets: Sequence[str]) -> list[str]:
 
 
 def attach_lora(
-    transformer: nn.Module, targets: Sequence[str], *, rank: int, alpha: float, dropout: float = 0.0
+    transformer: PeftModel, targets: Sequence[str], *, rank: int, alpha: float, dropout: float = 0.0
 ) -> list[str]:
-    """Put fresh low-rank adapters on a transformer (output unchanged at first) and freeze all else.
+    """Add fresh low-rank adapters to a transformer, which leave its output unchanged, and freeze everything else.
 
     Returns the names of the adapted layers.
     """
@@ -68,12 +76,14 @@ def attach_lora(
 
     names = check_targets(transformer, targets)
     transformer.requires_grad_(False)
-    # Full names: peft's own matching of ends could reach layers that were not counted here.
-    transformer.add_adapter(LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=names))
+    # Full names, because peft's own matching of ends could reach layers that were not checked here.
+    # peft divides alpha by the rank, so it may be a fraction, which its annotation leaves out.
+    config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=names)  # type: ignore[arg-type]
+    transformer.add_adapter(config)
     return names
 
 
-def save_adapter(transformer: nn.Module, folder: str | Path, *, notes: dict | None = None) -> None:
+def save_adapter(transformer: PeftModel, folder: str | Path, *, notes: dict | None = None) -> None:
     """Write the active adapter into an existing folder. notes: JSON-able facts for people."""
     folder = Path(folder)
     transformer.save_lora_adapter(folder, weight_name=WEIGHTS_NAME)
@@ -84,11 +94,11 @@ def save_adapter(transformer: nn.Module, folder: str | Path, *, notes: dict | No
     (folder / "adapter.json").write_text(json.dumps(record, indent=1) + "\n")
 
 
-def load_adapter(transformer: nn.Module, folder: str | Path, *, scale: float = 1.0, any_base: bool = False) -> None:
-    """Put a saved adapter on ``transformer``; its effect is multiplied by ``scale``.
+def load_adapter(transformer: PeftModel, folder: str | Path, *, scale: float = 1.0, any_base: bool = False) -> None:
+    """Add a saved adapter to ``transformer``; its effect is multiplied by ``scale``.
 
     any_base: accept an adapter that was trained on other weights.
-    Raises InputError for a folder that is no adapter, a pickle, other base weights, and tensors that do not fit.
+    Raises InputError for a folder that holds no adapter, a pickle, other base weights, and tensors that do not fit.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -129,7 +139,7 @@ def _check_folder(folder: Path) -> None:
 
 
 def _check_tensors(transformer: nn.Module, tensors: dict[str, torch.Tensor], folder: Path) -> None:
-    """Every tensor belongs to a layer of the transformer, in a pair whose outer sizes are the layer's."""
+    """Check that every tensor is half of a pair that fits a layer of the transformer."""
     layers = {name: module for name, module in transformer.named_modules() if isinstance(module, ADAPTABLE)}
     stray = []
     for name, tensor in tensors.items():
@@ -149,8 +159,8 @@ def _check_tensors(transformer: nn.Module, tensors: dict[str, torch.Tensor], fol
 
 
 @contextmanager
-def adapters_off(transformer: nn.Module) -> Iterator[None]:
-    """Inside the block the transformer works as if it had no adapters."""
+def adapters_off(transformer: PeftModel) -> Iterator[None]:
+    """Switch the adapters of the transformer off inside the block."""
     transformer.disable_adapters()
     try:
         yield

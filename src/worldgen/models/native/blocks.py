@@ -14,7 +14,8 @@ from worldgen.models.native.conditions import ConditionBatch
 
 
 def modulate(x: torch.Tensor, shift: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-    """Layer norm without parameters over the last axis, then scale and shift (adaLN, Peebles & Xie 2023, section 3.2)."""
+    """Layer norm without parameters over the last axis, then scale and shift (adaLN, Peebles & Xie 2023, section
+    3.2)."""
     return F.layer_norm(x, x.shape[-1:]) * (1 + scale) + shift
 
 
@@ -34,12 +35,13 @@ def rotate(x: torch.Tensor, turn: torch.Tensor) -> torch.Tensor:
 
 
 def turn_of(angles: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """Angles ``(n, d/2)`` to their cosine and sine ``(2, n, d/2)``, computed once for all layers."""
+    """Cosine and sine ``(2, n, d/2)`` of angles ``(n, d/2)``, computed once for all layers."""
     return torch.stack([angles.cos(), angles.sin()]).to(dtype)
 
 
 def axis_angles(positions: torch.Tensor, width: int, max_period: float = 100.0) -> torch.Tensor:
-    """Angles ``(n, width)`` of positions ``(n,)``; the period suits tens of positions, not thousands of words."""
+    """Angles ``(n, width)`` of positions ``(n,)``. The default period suits tens of positions, not thousands of
+    words."""
     rates = max_period ** (-torch.arange(width, device=positions.device, dtype=torch.float32) / width)
     return positions.float()[:, None] * rates
 
@@ -61,7 +63,8 @@ class FrameEmbedding(nn.Module):
         ego, ego_known, fps, camera = conditions.ego, conditions.ego_known, conditions.fps, conditions.camera
         known = ego_known.float()[:, None, None].expand(*ego.shape[:2], 1)
         speed, rate = ego[..., :1] / 10.0, ego[..., 1:] * 5.0
-        # Motion per frame as well as per second: at another frame rate the same speed is another picture.
+        # Motion per frame as well as per second, because the same speed moves the picture further at a lower frame
+        # rate.
         step = ego[..., :1] / fps[:, None, None]
         ego_features = torch.cat([speed * known, rate * known, step * known, known], -1)
         dtype = self.camera.weight.dtype
@@ -74,7 +77,7 @@ class FrameEmbedding(nn.Module):
 class ConvBlock(nn.Module):
     """Two 3x3 convolutions with a modulated norm and a gated residual, at the latent resolution.
 
-    Dense convolutions, because on CPUs they run near the matrix-product peak while depth-wise ones do not.
+    The convolutions are dense, because on CPUs they run near the peak of matrix products and depth-wise ones do not.
     """
 
     MODULATIONS = 3
@@ -94,22 +97,23 @@ class ConvBlock(nn.Module):
 
 
 class LayoutStem(nn.Module):
-    """Features of latent cells from the layout's cells inside them: a linear map of their cosine coefficients.
+    """Features of latent cells from the layout's pixels inside them: a linear map of their cosine coefficients.
 
-    Neighbouring cells mostly agree, so as plain numbers they are all but copies of one another and a network is slow to
-    see how they differ; coefficients (the DCT-II of Ahmed, Natarajan and Rao 1974) say mean and edges apart.
+    Neighbouring pixels are mostly equal, so a network that reads them directly learns slowly how they differ.
+    Coefficients (the DCT-II of Ahmed, Natarajan and Rao 1974) separate the mean from the edges.
     """
 
     def __init__(self, channels: int, width: int):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(width, channels, SPATIAL_FACTOR**2) / channels**0.5)
         self.bias = nn.Parameter(torch.zeros(width))
+        self.waves: torch.Tensor
         waves = torch.einsum("uy,vx->uvyx", cosines(), cosines()).flatten(2).flatten(0, 1) / SPATIAL_FACTOR
         self.register_buffer("waves", waves, persistent=False)
 
     def forward(self, cells: torch.Tensor) -> torch.Tensor:
         """cells ``(..., K * 64)`` as :func:`cells_of` gives them -> ``(..., D)``."""
-        return F.linear(cells, (self.weight @ self.waves).flatten(1), self.bias)
+        return F.linear(cells, torch.matmul(self.weight, self.waves).flatten(1), self.bias)
 
 
 def cells_of(layout: torch.Tensor) -> torch.Tensor:
@@ -119,7 +123,7 @@ def cells_of(layout: torch.Tensor) -> torch.Tensor:
 
 
 class Attention(nn.Module):
-    """Multi-head attention with separately named projections, so LoRA targets read as everywhere in diffusers."""
+    """Multi-head attention with separately named projections, so LoRA targets read as elsewhere in diffusers."""
 
     def __init__(self, width: int, heads: int, context_width: int | None = None):
         super().__init__()
@@ -144,7 +148,8 @@ class Attention(nn.Module):
 
 
 def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, allowed: torch.Tensor | None = None) -> torch.Tensor:
-    """Scaled dot-product attention of ``(N, heads, n or m, head_dim)``; allowed: bool, broadcast to ``(N, heads, n, m)``."""
+    """Scaled dot-product attention of ``(N, heads, n or m, head_dim)``; allowed: bool, broadcast to ``(N, heads,
+    n, m)``."""
     if q.device.type != "cpu" or not torch.is_grad_enabled():
         return F.scaled_dot_product_attention(q, k, v, attn_mask=allowed)
     # Backwards, the fused kernel for CPUs took two to four times as long as the plain products at these few tokens.
@@ -210,10 +215,10 @@ class AttentionBlock(nn.Module):
         q, k = rotate(q, around.times), rotate(k, around.times)
         if around.cache is not None:
             k, v = around.cache.extend(self.layer, k, v, keep=around.keep)
-        reprojected = k.shape[2] - frames
+        earlier = k.shape[2] - frames
         allowed = None
         if frames > 1:
-            allowed = torch.ones(frames, reprojected + frames, dtype=torch.bool, device=x.device).tril(reprojected)
+            allowed = torch.ones(frames, earlier + frames, dtype=torch.bool, device=x.device).tril(earlier)
         return self.temporal.join(attend(q, k, v, allowed)).unflatten(0, (batch, count)).transpose(1, 2)
 
     def _to_text(self, x: torch.Tensor, around: Surroundings) -> torch.Tensor:

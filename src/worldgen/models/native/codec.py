@@ -1,20 +1,22 @@
-"""The codec: pictures to latents and back, frame by frame, eight times smaller each way.
+"""The codec: pictures to latents and back, frame by frame, with a spatial factor of 8.
 
-Its encoder is the linear transform of 8 x 8 patches that loses least (Karhunen-Loeve, found in closed form from the
-training pictures); its decoder is the transpose with a small convolutional network on top, which smooths the borders of
-patches and forgives the errors of a diffusion model. A deep autoencoder of ten times the size, trained for an hour on two
-cores, was 5 dB worse than the transform alone and lost colours (docs/design/experiments.md). A frame's latents depend on that
-frame alone, hence a rollout can decode in any chunking and context frames come back unchanged.
+The encoder is the linear transform of 8 x 8 patches that loses least (Karhunen-Loeve, computed in closed form from
+the training pictures). The decoder is its transpose plus a small convolutional network, which smooths the borders of
+patches and tolerates the errors of a diffusion model. A deep autoencoder of ten times the size, trained for an hour
+on two cores, was 5 dB worse than the transform alone and lost colours (docs/design/experiments.md). A frame's latents
+depend on that frame alone, so a rollout can decode in chunks of any size and context frames come back unchanged.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
-from diffusers import ConfigMixin, ModelMixin
-from diffusers.configuration_utils import register_to_config
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.modeling_utils import ModelMixin
 from torch import nn
 
 SPATIAL_FACTOR = 8
@@ -25,12 +27,12 @@ CODEC_SIZES: dict[str, int] = {"tiny": 16, "small": 128, "base": 512}
 """Width of the decoder's convolutions."""
 
 SCALE_POWER = 0.5
-"""Latents are coefficients over their standard deviation to this power: at 1 faint detail would weigh as much as whole
-surfaces, at 0 a diffusion model would never learn detail."""
+"""Latents are coefficients divided by their standard deviation to this power. At 1, faint detail would weigh as much
+as whole surfaces; at 0, a diffusion model would never learn detail."""
 
 
 class PatchEncoder(nn.Module):
-    """Pictures ``(N, 3, H, W)`` in [-1, 1] to latents ``(N, C, H/8, W/8)``: one matrix for every patch."""
+    """Pictures ``(N, 3, H, W)`` in [-1, 1] to latents ``(N, C, H/8, W/8)``: one matrix, applied to every patch."""
 
     def __init__(self, latent_channels: int):
         super().__init__()
@@ -41,7 +43,8 @@ class PatchEncoder(nn.Module):
 
 
 class PatchDecoder(nn.Module):
-    """Latents ``(N, C, h, w)`` to pictures ``(N, 3, 8h, 8w)``: the transposed matrix, and what neighbours tell besides."""
+    """Latents ``(N, C, h, w)`` to pictures ``(N, 3, 8h, 8w)``: the transposed matrix plus a correction from
+    neighbouring patches."""
 
     def __init__(self, latent_channels: int, width: int):
         super().__init__()
@@ -56,8 +59,8 @@ class PatchDecoder(nn.Module):
         return F.pixel_shuffle(self.project(latents) + self.conv_out(hidden), SPATIAL_FACTOR)
 
 
-class PatchCodec(ModelMixin, ConfigMixin):
-    """Encoder and decoder. Fresh, it is a cosine transform of luma and chroma; ``fit`` makes it the best for its pictures.
+class PatchCodec(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffusers defines config_name in both
+    """Encoder and decoder. A fresh codec is a cosine transform of luma and chroma; ``fit`` adapts it to its pictures.
 
     latent_channels: C. width: of the decoder's convolutions.
     """
@@ -67,23 +70,30 @@ class PatchCodec(ModelMixin, ConfigMixin):
         super().__init__()
         self.encoder = PatchEncoder(latent_channels)
         self.decoder = PatchDecoder(latent_channels, width)
-        nn.init.zeros_(self.decoder.conv_out.weight)
-        nn.init.zeros_(self.decoder.conv_out.bias)
+        for parameter in self.decoder.conv_out.parameters():
+            nn.init.zeros_(parameter)
         basis = cosine_basis(latent_channels)
         # Natural pictures have about this spread along a cosine of rank k.
         spread = 4.0 / (1.0 + torch.arange(latent_channels))
         self._set_basis(basis, torch.zeros(PATCH_VALUES), spread)
-        self.to(memory_format=torch.channels_last)
+        to_channels_last(self)
+
+    if TYPE_CHECKING:
+
+        @property
+        def config(self) -> Any:
+            """The constructor's arguments by name."""
 
     @torch.no_grad()
     def fit(self, mean: torch.Tensor, covariance: torch.Tensor) -> None:
-        """Take the transform that loses least of patches with this mean ``(192,)`` and covariance ``(192, 192)``.
+        """Set the transform that loses least of patches with this mean ``(192,)`` and covariance ``(192, 192)``.
 
-        Its rows are the leading eigenvectors (principal components, Hotelling 1933). Patches as ``patches_of`` cuts them.
+        Its rows are the leading eigenvectors (principal components, Hotelling 1933). Patches are those of
+        :func:`patches_of`.
         """
         values, vectors = torch.linalg.eigh(covariance.double())
         order = values.argsort(descending=True)[: self.config.latent_channels]
-        # The sign of an eigenvector is free; a fixed one makes the codec depend on its pictures alone.
+        # The sign of an eigenvector is arbitrary; fixing it makes the codec depend on its pictures alone.
         basis = vectors[:, order].T
         basis = basis * torch.sign(basis.gather(1, basis.abs().argmax(1, keepdim=True)))
         self._set_basis(basis.float(), mean.float(), values[order].clamp_min(1e-8).sqrt().float())
@@ -94,20 +104,23 @@ class PatchCodec(ModelMixin, ConfigMixin):
         scale = spread**SCALE_POWER
         scale = scale * (spread / scale).pow(2).mean().sqrt()  # latents of variance 1 on average
         encode = basis / scale[:, None]
-        self.encoder.project.weight.copy_(encode[..., None, None])
-        self.encoder.project.bias.copy_(-encode @ mean)
-        self.decoder.project.weight.copy_((basis * scale[:, None]).T[..., None, None])
-        self.decoder.project.bias.copy_(mean)
+        to_latents, to_patches = self.encoder.project, self.decoder.project
+        assert to_latents.bias is not None and to_patches.bias is not None
+        to_latents.weight.copy_(encode[..., None, None])
+        to_latents.bias.copy_(-encode @ mean)
+        to_patches.weight.copy_((basis * scale[:, None]).T[..., None, None])
+        to_patches.bias.copy_(mean)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Pictures through the codec and back."""
+        """Pictures ``(N, 3, H, W)`` in [-1, 1], encoded and decoded."""
         return self.decoder(self.encoder(images))
 
 
 def cosine_basis(count: int) -> torch.Tensor:
     """Orthonormal rows ``(count, 192)``: 8 x 8 cosines of luma and of two colour differences, lowest frequencies first.
 
-    Source: the DCT-II of Ahmed, Natarajan and Rao 1974. Colours are worth a third of what luma is.
+    Source: the DCT-II of Ahmed, Natarajan and Rao 1974. Colour differences rank behind luma of three times the
+    frequency.
     """
     side, waves = SPATIAL_FACTOR, cosines()
     colours = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 2.0, -1.0]])
@@ -119,15 +132,22 @@ def cosine_basis(count: int) -> torch.Tensor:
 
 
 def cosines() -> torch.Tensor:
-    """Orthonormal rows ``(8, 8)``: the cosines of one side of a patch, slowest first."""
+    """Orthonormal rows ``(8, 8)``: the cosines along one side of a patch, lowest frequency first."""
     side = SPATIAL_FACTOR
     place = (torch.arange(side) + 0.5) * math.pi / side
     return torch.stack([torch.cos(k * place) * math.sqrt((1 if k == 0 else 2) / side) for k in range(side)])
 
 
 def patches_of(images: torch.Tensor) -> torch.Tensor:
-    """Every 8 x 8 patch of ``(N, 3, H, W)`` as a row ``(M, 192)``, in the order the codec's matrices expect."""
+    """Every 8 x 8 patch of ``(N, 3, H, W)`` as a row ``(M, 192)``, in the order of the codec's matrices."""
     return F.pixel_unshuffle(images, SPATIAL_FACTOR).movedim(1, -1).flatten(0, 2)
+
+
+def to_channels_last(module: nn.Module) -> None:
+    """Lay the weights of 2-D convolutions out with the channels last, which CPUs and GPUs convolve fastest."""
+    for parameter in module.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
 
 def build_codec(size: str) -> PatchCodec:
@@ -155,15 +175,18 @@ def decode_video(codec: PatchCodec, latents: torch.Tensor, *, frames_at_once: in
     return _frame_wise(latents, lambda z: decode_images(codec, z), frames_at_once)
 
 
-def _frame_wise(video: torch.Tensor, function, frames_at_once: int) -> torch.Tensor:
-    """Apply an image function to every frame; a fixed number at once bounds memory whatever the length."""
+def _frame_wise(
+    video: torch.Tensor, function: Callable[[torch.Tensor], torch.Tensor], frames_at_once: int
+) -> torch.Tensor:
+    """Apply an image function to every frame, a fixed number at once, so that memory does not grow with the length."""
     frames = video.movedim(2, 1).flatten(0, 1)
     out = torch.cat([function(part) for part in frames.split(frames_at_once)])
     return out.unflatten(0, (video.shape[0], video.shape[2])).movedim(1, 2)
 
 
 LATENT_NOISE = 0.25
-"""Largest standard deviation of the noise on latents in training: the decoder must forgive errors of a diffusion model."""
+"""Largest standard deviation of the noise on latents in training, so that the decoder learns to tolerate a
+diffusion model's errors."""
 
 
 def codec_loss(
@@ -171,7 +194,7 @@ def codec_loss(
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """Reconstruction loss L1 + MSE of ``(N, 3, H, W)`` images in [-1, 1] from latents with noise of a random level.
 
-    The encoder is left as it was fitted: no transform of that many numbers keeps more.
+    The encoder stays as fitted, because no linear transform of so many numbers keeps more.
     """
     with torch.no_grad():
         latents = encode_images(codec, images)

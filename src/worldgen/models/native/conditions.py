@@ -1,8 +1,10 @@
-"""Conditions as tensors: what a batch of clips is asked to obey, frame by frame."""
+"""Conditions as tensors: what the clips of a batch shall follow, frame by frame."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +14,7 @@ from worldgen.core.ego import EgoMotion
 
 CAMERA_FEATURES = 6
 DEFAULT_FOV_DEG = 70.0
-"""Field of view assumed where a camera is unknown: the middle of common dash cameras."""
+"""Horizontal field of view in degrees assumed where a camera is unknown: that of a common dash camera."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +23,8 @@ class ConditionBatch:
 
     text_ids ``(B, L)`` int64 and text_mask ``(B, L)`` bool (no True: no text). ego ``(B, F, 2)`` float32 speed_mps,
     yaw_rate_radps, and ego_known ``(B,)`` bool. fps ``(B,)`` float32. camera ``(B, 6)`` float32: fx/W, fy/H, cx/W,
-    cy/H, height_m, pitch_rad. layout ``(B, K, F, hl, wl)`` float16 or float32 in [0, 1] or None, and layout_known ``(B,)`` bool.
+    cy/H, height_m, pitch_rad. layout ``(B, K, F, hl, wl)`` float16 or float32 in [0, 1] or None, and layout_known
+    ``(B,)`` bool.
     """
 
     text_ids: torch.Tensor
@@ -34,8 +37,7 @@ class ConditionBatch:
     layout_known: torch.Tensor
 
     def to(self, device: torch.device | str) -> ConditionBatch:
-        moved = {f.name: getattr(self, f.name) for f in fields(self)}
-        return ConditionBatch(**{k: v if v is None else v.to(device) for k, v in moved.items()})
+        return self._each(lambda tensor: tensor.to(device))
 
     def __len__(self) -> int:
         return self.ego.shape[0]
@@ -47,8 +49,13 @@ class ConditionBatch:
 
     def where(self, rows: torch.Tensor) -> ConditionBatch:
         """Only the clips of ``rows`` ``(B,)`` bool."""
-        chosen = {f.name: getattr(self, f.name) for f in fields(self)}
-        return ConditionBatch(**{k: v if v is None else v[rows] for k, v in chosen.items()})
+        return self._each(lambda tensor: tensor[rows])
+
+    def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> ConditionBatch:
+        """The batch with a function applied to every tensor; an absent layout stays absent."""
+        tensors: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        changed: dict[str, Any] = {name: None if t is None else change(t) for name, t in tensors.items()}
+        return ConditionBatch(**changed)
 
     def without(self, name: str, rows: torch.Tensor | None = None) -> ConditionBatch:
         """The batch with one condition ("text", "ego" or "layout") dropped, everywhere or in ``rows`` ``(B,)`` bool."""
@@ -65,7 +72,7 @@ class ConditionBatch:
     @classmethod
     def cat(cls, batches: list[ConditionBatch]) -> ConditionBatch:
         """Batches stacked along B; all or none must have a layout."""
-        stacked = {}
+        stacked: dict[str, Any] = {}
         for f in fields(cls):
             values = [getattr(b, f.name) for b in batches]
             stacked[f.name] = None if values[0] is None else torch.cat(values)
@@ -73,7 +80,7 @@ class ConditionBatch:
 
 
 def camera_features(camera: Camera | None) -> np.ndarray:
-    """``(6,)`` float32: fx/W, fy/H, cx/W, cy/H, height_m, pitch_rad; a default camera where it is unknown."""
+    """``(6,)`` float32: fx/W, fy/H, cx/W, cy/H, height_m, pitch_rad; those of a default camera where it is unknown."""
     camera = camera or Camera.from_fov(224, 128, DEFAULT_FOV_DEG)
     return np.array(
         [
@@ -100,7 +107,7 @@ class ClipConditions:
 def batch_conditions(clips: list[ClipConditions], tokenizer, *, max_tokens: int = 64) -> ConditionBatch:
     """Conditions of clips of equal length as tensors. Clips without layout get zeros where others have one.
 
-    tokenizer: of the text encoder; None leaves all words out.
+    tokenizer: of the text encoder; None drops all text. Raises ValueError for clips of unequal length.
     """
     frames = clips[0].num_frames
     if any(c.num_frames != frames for c in clips):

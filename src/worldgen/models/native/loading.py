@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler
+from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
 from torch import nn
-from transformers import DistilBertModel, PreTrainedTokenizerFast
+from transformers import DistilBertConfig, DistilBertModel, PreTrainedTokenizerFast
 
 from worldgen.core.errors import InputError, Received
 from worldgen.files.shipped import assets_dir
@@ -23,9 +23,11 @@ TEXT_ENCODER = DistilBertModel
 
 
 def load_pipeline(folder: str | Path) -> WorldPipeline:
-    """A saved pipeline, in float32 whatever it was stored in. Raises InputError for a folder that is none, pickles, and missing, extra or misshapen tensors.
+    """A saved pipeline, in float32 whatever precision it was stored in.
 
-    The files are compared with the networks that their configs describe before a library may patch over differences.
+    folder: one written by ``save_pretrained``, or "shipped" for the model in the package. The tensors are compared
+    with the networks that the configs describe, because the libraries would fill in missing ones silently. Raises
+    InputError for a folder that holds no pipeline, for pickles, and for missing, extra or misshapen tensors.
     """
     folder = assets_dir() / "model" if folder == SHIPPED else Path(folder).expanduser()
     refuse_pickles(folder)
@@ -38,8 +40,8 @@ def load_pipeline(folder: str | Path) -> WorldPipeline:
     _account(WorldTransformer, folder / "transformer", "transformer")
     _account_text_encoder(folder / "text_encoder")
     try:
-        # Part by part, each of its fixed class: model_index.json is not asked which module to import, so a folder can neither
-        # bring code of its own nor depend on where a class stood when the folder was written.
+        # Each part has a fixed class. model_index.json does not choose which module is imported, so a folder can
+        # neither run code of its own nor depend on where a class stood when the folder was written.
         pipeline = WorldPipeline(
             transformer=WorldTransformer.from_pretrained(folder / "transformer", local_files_only=True),
             codec=PatchCodec.from_pretrained(folder / "codec", local_files_only=True),
@@ -51,7 +53,7 @@ def load_pipeline(folder: str | Path) -> WorldPipeline:
         raise InputError(f"pipeline {folder}", Received(str(error)), "a folder written by save_pretrained") from error
     for name in NETWORKS:
         check_component(getattr(pipeline, name), folder / name, name)
-    for name in NETWORKS:  # files may be in half precision; CPUs compute best in float32, programs cast for GPUs
+    for name in NETWORKS:  # files may be in half precision; CPUs compute fastest in float32, and programs cast for GPUs
         getattr(pipeline, name).float()
     return pipeline
 
@@ -80,17 +82,17 @@ def _account_text_encoder(folder: Path) -> None:
     if architectures[0] != TEXT_ENCODER.__name__:
         raise InputError(f"class of text_encoder in {folder}", architectures[0], TEXT_ENCODER.__name__)
     with torch.device("meta"):
-        network = TEXT_ENCODER(TEXT_ENCODER.config_class.from_dict(config))
+        network = TEXT_ENCODER(DistilBertConfig.from_dict(config))
     account(f"text_encoder in {folder}", network.state_dict(), read_tensors(folder))
 
 
-def _account(cls: type[nn.Module], folder: Path, name: str) -> None:
+def _account(cls: type[WorldTransformer] | type[PatchCodec], folder: Path, name: str) -> None:
     """Compare the tensors in a folder with those of the network its config describes, built without memory."""
     config = _config(folder, name)
     if config.get("_class_name") != cls.__name__:
         raise InputError(f"class of {name} in {folder}", config.get("_class_name"), cls.__name__)
     with torch.device("meta"):
-        network = cls.from_config(config)
+        network: nn.Module = cls.from_config(config)  # type: ignore[assignment]  # a tuple only where one is asked for
     account(f"{name} in {folder}", network.state_dict(), read_tensors(folder))
 
 
@@ -104,7 +106,7 @@ def _config(folder: Path, name: str) -> dict:
 
 
 def quiet_libraries() -> None:
-    """Silence the loading bars of libraries: a model of a few megabytes needs none, and one line should be one line."""
+    """Turn off the progress bars of libraries, which would break up the one line that a command prints."""
     from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging
 

@@ -1,11 +1,12 @@
-"""The networks of the native model as one typed object: what rollouts and losses need, without the rest of a pipeline."""
+"""The networks of the native model as one typed object: what rollouts and losses need, without the rest of a
+pipeline."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler
+from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
 from transformers import DistilBertModel
 
 from worldgen.models.native.codec import PatchCodec

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 import torch
-from diffusers import DiffusionPipeline, FlowMatchEulerDiscreteScheduler
+from diffusers.pipelines.pipeline_utils import DiffusionPipeline
+from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
 from transformers import DistilBertModel, PreTrainedTokenizerFast
 
 from worldgen.core.clip import Clip
@@ -31,10 +32,11 @@ MAX_SIDE_PX = 2048
 class WorldPipeline(DiffusionPipeline):
     """Generates clips that continue a context, follow an ego motion, show what a text says and follow a layout.
 
-    ``accepts`` names the conditions that the weights honour; every other condition is refused by name and never ignored.
+    ``accepts`` names the conditions that the weights honour; every other condition is refused by name and never
+    ignored.
     """
 
-    model_cpu_offload_seq = "text_encoder->transformer->codec"
+    model_cpu_offload_seq = "text_encoder->transformer->codec"  # type: ignore[assignment]  # diffusers' default is None
     transformer: WorldTransformer
     codec: PatchCodec
     text_encoder: DistilBertModel
@@ -72,8 +74,9 @@ class WorldPipeline(DiffusionPipeline):
     def __call__(self, requests: list[Conditions], options: SamplerOptions | None = None) -> list[Clip]:
         """One clip of ``num_frames`` per request; requests of one call have equal frames, fps, size and context length.
 
-        Context frames come back as the codec decodes them; generated frames get the same grain (``models.native.rollout.grain``).
-        Raises InputError for conditions that the model does not accept and for sizes that it cannot generate.
+        Context frames come back as the codec decodes them; generated frames get the same grain
+        (``models.native.rollout.grain``). Raises InputError for conditions that the model does not accept and for
+        sizes that it cannot generate.
         """
         parts = list(self.stream(requests, options))
         return [Clip(np.concatenate([part[i].frames for part in parts]), requests[i].fps) for i in range(len(requests))]

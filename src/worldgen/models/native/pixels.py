@@ -1,4 +1,4 @@
-"""The two conversions between clips people see and video networks see."""
+"""The two conversions between clips and the video of networks."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ def video_from_clips(clips: list[Clip]) -> torch.Tensor:
 
 
 def clips_from_video(video: torch.Tensor, fps: float) -> list[Clip]:
-    """Network video ``(B, 3, T, H, W)`` to clips, rounded and clamped to uint8; the inverse of the function above.
+    """Network video ``(B, 3, T, H, W)`` to clips, rounded and clamped to uint8; the inverse of
+    :func:`video_from_clips`.
 
-    Raises FloatingPointError for pixels that are not numbers, which would become some grey without a word.
+    Raises FloatingPointError for pixels that are not finite, which would otherwise turn grey unnoticed.
     """
     if not torch.isfinite(video).all():
         raise FloatingPointError("the codec made pixels that are not finite")

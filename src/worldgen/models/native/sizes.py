@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler
+from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
 
 from worldgen.core.errors import InputError
 from worldgen.models.native.codec import LATENT_CHANNELS, build_codec
@@ -45,7 +45,8 @@ def build_transformer(size: str, **changes) -> WorldTransformer:
     s = _size(size)
     arguments = {
         "latent_channels": LATENT_CHANNELS, "detail_width": s.detail_width, "detail_blocks": s.detail_blocks,
-        "width": s.width, "blocks": s.blocks, "heads": s.heads, "frame_width": s.frame_width, "text_width": s.text_width,
+        "width": s.width, "blocks": s.blocks, "heads": s.heads, "frame_width": s.frame_width,
+        "text_width": s.text_width,
     }  # fmt: skip
     return WorldTransformer(**{**arguments, **changes})
 

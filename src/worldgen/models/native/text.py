@@ -1,4 +1,4 @@
-"""Words to states: a small BERT-style encoder (no pooling head) trained with the model, and its WordPiece vocabulary."""
+"""Text to states: a small BERT-style encoder (no pooling head) trained with the model, and its WordPiece vocabulary."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _WORD = re.compile(r"[a-z]+|[0-9]|[^\sa-z0-9]")
 def build_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
     """A lower-case WordPiece tokenizer (Devlin et al. 2019) whose whole words are those of ``texts``.
 
-    Letters and digits are pieces of their own, so any other word is spelled out instead of becoming unknown: a model
-    fine-tuned later can learn new words without a new vocabulary.
+    Letters and digits are pieces of their own, so any other word is spelled out instead of becoming unknown. A model
+    that is fine-tuned later can therefore learn new words without a new vocabulary.
     """
     words = sorted({word for text in texts for word in _WORD.findall(text.lower())})
     letters = string.ascii_lowercase + string.digits
@@ -30,7 +30,7 @@ def build_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
     vocabulary: dict[str, int] = {}
     for piece in [*SPECIAL_TOKENS, *pieces, *words]:
         vocabulary.setdefault(piece, len(vocabulary))
-    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))  # type: ignore[call-arg]
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.BertPreTokenizer(), pre_tokenizers.Digits(individual_digits=True)]
@@ -54,7 +54,7 @@ def build_text_encoder(vocabulary_size: int, *, width: int = 128, layers: int = 
 
 
 def text_states(encoder: DistilBertModel, conditions: ConditionBatch) -> torch.Tensor:
-    """States ``(B, L, Dt)`` of the batch's tokens; rows without text give states nobody attends to."""
+    """States ``(B, L, Dt)`` of the batch's tokens; the states of rows without text are never attended to."""
     mask = conditions.text_mask | ~conditions.text_mask.any(1, keepdim=True)
     return encoder(input_ids=conditions.text_ids, attention_mask=mask.long()).last_hidden_state
 

@@ -1,24 +1,26 @@
 """The world transformer: predicts the flow velocity of latent frames from history, ego motion, text and layout.
 
-The network has two resolutions. At the latent resolution, convolutions read the best linear guess, the reprojected frame and the
-layout. At half of that resolution, attention connects places in space, frames in time (causally) and the words of the text. The
-output is a correction, in standard deviations, of the best linear guess that the noisy latents and the reprojected frame allow
-(:class:`worldgen.models.native.flow_matching.FlowMatching`). A fresh network, whose output is zero, therefore already predicts that the
-world stands still while the camera moves. The correction has three parts: what is added, how much of the guess is dropped, and how
-strongly each picture of the layout comes through (``models.native.history.layout_pictures``): base colours, for example, times the
-light that falls on them. Diffusion time is per frame: known frames have t = 0 (Chen et al. 2024, arXiv:2407.01392), so context,
-continuation and free generation are one path. docs/design/experiments.md lists what else was tried.
+The network has two resolutions. At the latent resolution, convolutions read the best linear guess, the reprojected
+frame and the layout. At half of that resolution, attention connects places in space, frames in time (causally) and
+the words of the text. The output is a correction, in standard deviations, of the best linear guess that the noisy
+latents and the reprojected frame allow (:class:`worldgen.models.native.flow_matching.FlowMatching`). A fresh network,
+whose output is zero, therefore already predicts that the world stands still while the camera moves. The correction
+has three parts: what is added, how much of the guess is dropped, and how strongly each picture of the layout comes
+through (``models.native.history.layout_pictures``): base colours, for example, times the light that falls on them.
+Diffusion time is per frame: known frames have t = 0 (Chen et al. 2024, arXiv:2407.01392), so context, continuation
+and free generation are one path. docs/design/experiments.md lists what else was tried.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
-from diffusers import ConfigMixin, ModelMixin
-from diffusers.configuration_utils import register_to_config
+from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.loaders import PeftAdapterMixin
+from diffusers.models.modeling_utils import ModelMixin
 from torch import nn
 
 from worldgen.core.layout_channels import LAYOUT_CHANNELS
@@ -34,7 +36,7 @@ from worldgen.models.native.blocks import (
     turn_of,
 )  # fmt: skip
 from worldgen.models.native.cache import TemporalCache
-from worldgen.models.native.codec import PATCH_VALUES, SPATIAL_FACTOR, PatchCodec
+from worldgen.models.native.codec import PATCH_VALUES, SPATIAL_FACTOR, PatchCodec, to_channels_last
 from worldgen.models.native.conditions import CAMERA_FEATURES, ConditionBatch
 from worldgen.models.native.flow_matching import FlowMatching, LinearGuess
 from worldgen.models.native.history.layout_pictures import PICTURES, picture_cells
@@ -51,8 +53,9 @@ LAYOUT_FACTOR = SPATIAL_FACTOR
 class EncodedLayout:
     """A layout as the network reads it.
 
-    pictures: latents of each picture of the layout, each ``(B, C, F, h, w)`` in units of the data's standard deviation, zero where the
-    layout is unknown. features: ``(B*F, D0, h, w)``, None where no clip of the batch has a layout.
+    pictures: latents of each picture of the layout, each ``(B, C, F, h, w)`` in units of the data's standard
+    deviation, zero where the layout is unknown. features: ``(B*F, D0, h, w)``, None where no clip of the batch has a
+    layout.
     """
 
     pictures: tuple[torch.Tensor, ...]
@@ -63,8 +66,9 @@ class EncodedLayout:
 class _Features:
     """Hidden states before the head.
 
-    detail ``(B*F, D0, h, w)`` at the latent resolution, coarse ``(B, F, n, D)`` at half of it, the layout's pictures, each
-    ``(B, C, F, h, w)``, the condition vectors of the frames ``(B*F, Dc)`` and the modulation of the convolution blocks.
+    detail ``(B*F, D0, h, w)`` at the latent resolution, coarse ``(B, F, n, D)`` at half of it, the layout's pictures,
+    each ``(B, C, F, h, w)``, the condition vectors of the frames ``(B*F, Dc)`` and the modulation of the convolution
+    blocks.
     """
 
     detail: torch.Tensor
@@ -79,7 +83,7 @@ def _flat(maps: torch.Tensor) -> torch.Tensor:
     return maps.movedim(2, 1).flatten(0, 1).contiguous(memory_format=torch.channels_last)
 
 
-class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
+class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type: ignore[misc]  # config_name is in both
     """Velocity of flow matching for latents ``(B, C, F, h, w)``, h and w even.
 
     Args:
@@ -97,16 +101,24 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         height_px: picture height in training, the default when sampling.
         width_px: picture width in training, the default when sampling.
         fps: frame rate of most training windows, the default when sampling.
-        change_std: standard deviation of each latent channel around the reprojected frame where that is visible; empty for the
-            default above.
+        change_std: standard deviation of each latent channel around the reprojected frame where that is visible;
+            empty for the default above.
         data_std: standard deviation of each latent channel on its own; empty for the default above.
-        reads_noise: whether the network also reads what the reprojected frame does not explain, which at t = 1 is the noise itself.
-            A model trained with a mean loss ignores this input; adversarial training needs it
+        reads_noise: whether the network also reads what the reprojected frame does not explain, which at t = 1 is the
+            noise itself. A model trained with a mean loss ignores this input; adversarial training needs it
             (``models.native.losses.adversarial``).
     """
 
     _supports_gradient_checkpointing = True
-    _no_split_modules = ["AttentionBlock", "ConvBlock"]  # noqa: RUF012 - diffusers reads a list
+    _no_split_modules = ["AttentionBlock", "ConvBlock"]  # type: ignore[assignment]  # noqa: RUF012 - diffusers reads a list
+    change_spread: torch.Tensor
+    data_spread: torch.Tensor
+
+    if TYPE_CHECKING:
+
+        @property
+        def config(self) -> Any:
+            """The constructor's arguments by name."""
 
     @register_to_config
     def __init__(  # noqa: PLR0917 - diffusers writes exactly these arguments to config.json
@@ -150,13 +162,14 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         self._zero_start()
         if reads_noise:
             self.read_noise()
-        self.to(memory_format=torch.channels_last)
+        to_channels_last(self)
 
     def _zero_start(self) -> None:
-        """adaLN-zero (Peebles & Xie 2023, arXiv:2212.09748): every block starts as the identity and the correction as zero."""
+        """adaLN-zero (Peebles & Xie 2023, arXiv:2212.09748): every block starts as the identity and the correction
+        as zero."""
         for module in (self.detail_modulation, self.modulation, self.head_modulation, self.head):
-            nn.init.zeros_(module.weight)
-            nn.init.zeros_(module.bias)
+            for parameter in module.parameters():
+                nn.init.zeros_(parameter)
 
     def _set_spread(self) -> None:
         channels = self.config.latent_channels
@@ -167,7 +180,8 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
 
     @torch.no_grad()
     def fit(self, change_std: tuple[float, ...], data_std: tuple[float, ...], codec: PatchCodec) -> None:
-        """Set the spread of the training data (see the class) and start the layout's pictures at the codec's own transform.
+        """Set the spread of the training data (see the class) and start the layout's pictures at the codec's own
+        transform.
 
         Call it before training begins.
         """
@@ -185,7 +199,8 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         for parameter in self.noise_stem.parameters():
             nn.init.zeros_(parameter)
         weight = self.stem.weight
-        self.noise_stem.to(weight.device, weight.dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a form that torch's stub lacks
+        self.noise_stem.to(weight.device, weight.dtype)
+        to_channels_last(self.noise_stem)
 
     @property
     def flow(self) -> FlowMatching:
@@ -212,8 +227,8 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         Args:
             latents: ``(B, C, F, h, w)``, ``(1 - t) * data + t * noise`` per frame.
             t: ``(B, F)`` in [0, 1], 0 for known frames.
-            reprojected: ``(B, C + 1, F, h, w)``, the latest earlier frame as each new frame's camera would see it, encoded, and its
-                visibility in the last channel; zeros where there is no earlier frame.
+            reprojected: ``(B, C + 1, F, h, w)``, the latest earlier frame as each new frame's camera would see it,
+                encoded, and its visibility in the last channel; zeros where there is no earlier frame.
             conditions: of the same F frames.
             text: ``(B, L, Dt)``, states of ``conditions.text_ids``.
             cache: where given, the frames continue after those in it.
@@ -223,7 +238,9 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         hidden = self._hidden(guess, reprojected, conditions, text, cache, layout=layout)
         batch, _, frames, height, width = latents.shape
         y = self.up(hidden.coarse).flatten(0, 1).unflatten(1, (height // 2, width // 2)).movedim(-1, 1)
-        x = self.merge(torch.cat([hidden.detail, F.pixel_shuffle(y, 2)], 1).contiguous(memory_format=torch.channels_last))
+        x = self.merge(
+            torch.cat([hidden.detail, F.pixel_shuffle(y, 2)], 1).contiguous(memory_format=torch.channels_last)
+        )
         for block in self.detail_out:
             x = self._run(block, x, hidden.detail_modulation)
         shift, scale = self.head_modulation(hidden.frames)[:, None, None].chunk(2, -1)
@@ -249,7 +266,9 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
 
         The head and the blocks behind the attention do not run, which saves half of the work.
         """
-        self._hidden(self.flow.guess(latents, t, reprojected), reprojected, conditions, text, cache, layout=layout, keep=True)
+        self._hidden(
+            self.flow.guess(latents, t, reprojected), reprojected, conditions, text, cache, layout=layout, keep=True
+        )
         cache.advance(latents.shape[2])
 
     def _hidden(
@@ -267,7 +286,11 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         unit = self._unit(guess.clean)
         time = guess.time.expand_as(reprojected[:, -1:])
         x = self.stem(
-            _flat(torch.cat([guess.clean / unit, reprojected[:, :-1] / unit, layout.pictures[0], reprojected[:, -1:], time], 1))
+            _flat(
+                torch.cat(
+                    [guess.clean / unit, reprojected[:, :-1] / unit, layout.pictures[0], reprojected[:, -1:], time], 1
+                )
+            )
         )
         if layout.features is not None:
             x = x + layout.features
@@ -288,11 +311,13 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         return _Features(x, y, layout.pictures, flat, detail_mod)
 
     def _unit(self, like: torch.Tensor) -> torch.Tensor:
-        """Standard deviation of each channel: without this scale, the mean brightness of patches would dominate their edges."""
+        """Standard deviation of each channel: without this scale, the mean brightness of patches would dominate
+        their edges."""
         return self.data_spread.to(like)[None, :, None, None, None]
 
     def encode_layout(self, conditions: ConditionBatch, like: torch.Tensor) -> EncodedLayout:
-        """The layout of the conditions as the network reads it; ``like`` are latents ``(B, C, F, h, w)`` of the same frames."""
+        """The layout of the conditions as the network reads it; ``like`` are latents ``(B, C, F, h, w)`` of the
+        same frames."""
         if conditions.layout is None:
             return EncodedLayout((torch.zeros_like(like),) * PICTURES, None)
         frames = like.shape[2]

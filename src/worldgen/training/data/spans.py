@@ -11,6 +11,7 @@ from worldgen.core.clip import Clip
 from worldgen.core.ego import EgoMotion
 from worldgen.core.samples import Sample
 from worldgen.core.seeds import numpy_rng
+from worldgen.models.native.codec import PatchCodec
 from worldgen.models.native.conditions import ClipConditions, batch_conditions
 from worldgen.models.native.history.reprojection import degraded_histories
 from worldgen.models.native.pixels import video_from_clips

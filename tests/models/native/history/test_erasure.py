@@ -1,4 +1,5 @@
-"""Things taken out of pasts: only where the layout shows them, replaced by what stands elsewhere, in the chosen clips."""
+"""Things taken out of pasts: only where the layout shows them, replaced by what stands elsewhere, in the chosen
+clips."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ PEDESTRIAN = LAYOUT_CHANNELS.index("pedestrian")
 
 
 def with_a_pedestrian(batch: int, *, columns: slice) -> Examples:
-    """Clips whose only thing is a pedestrian in some columns of the middle rows; past: the column's number, all seen."""
+    """Clips whose only thing is a pedestrian in some columns of the middle rows; past: the column's number, all
+    seen."""
     c = conditions(batch, 3, rows=ROWS, columns=COLUMNS)
     c.layout.zero_()
     c.layout[:, PEDESTRIAN, :, 16:32, columns.start * 8 : columns.stop * 8] = 1.0
@@ -82,8 +84,6 @@ def test_an_error_on_a_thing_counts_by_its_weight(weight):
         examples = with_a_pedestrian(1, columns=slice(5, 6))
         examples.latents.copy_(examples.reprojected[:, :-1])
         examples.latents[..., 2, column] += 1.0  # a fresh network foretells the past as it is
-        loss, _ = world_loss(
-            pipeline.networks, examples, torch.Generator().manual_seed(0), options=options
-        )
+        loss, _ = world_loss(pipeline.networks, examples, torch.Generator().manual_seed(0), options=options)
         losses[name] = loss.item()
     assert losses["thing"] / losses["ground"] == pytest.approx(1 + weight, rel=1e-3)

@@ -127,7 +127,7 @@ def test_training_pasts_use_it_where_there_is_no_layout():
     codec = build_pipeline("tiny").codec
     c = driving(1, 4)
     shown = wall_ahead(c, 4)[0].transpose(0, 1)
-    ours = degraded_histories(codec, shown, c, stride=1, fresh=lambda: True, stain=lambda x: x)
+    ours = degraded_histories(codec, shown, c, stride=1, fresh=lambda: True, discolour=lambda x: x)
     plain = reproject(codec, shown[2][None], c, source=2, target=3)[0][0]
     geometry = ClipGeometry.of(shown[None, :3].transpose(1, 2), c, 2)
     expected = reproject(codec, shown[2][None], c, source=2, target=3, geometry=geometry)[0][0]
@@ -146,7 +146,11 @@ def test_rollouts_look_around_when_they_may_and_again_with_every_key():
 
     def rollout(known: ConditionBatch, given: int) -> Rollout:
         made = Rollout(
-            pipeline.networks, known, pipeline.networks.text_of(known), noise=seeded_noise([0]), options=SamplerOptions()
+            pipeline.networks,
+            known,
+            pipeline.networks.text_of(known),
+            noise=seeded_noise([0]),
+            options=SamplerOptions(),
         )
         made.feed(latents[:, :, :given])
         return made

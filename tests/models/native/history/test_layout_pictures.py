@@ -13,8 +13,8 @@ from worldgen.models.native.history.layout_pictures import (
     PICTURES,
     SNOW_WHITE,
     ground_of,
-    lying,
-    mirrored,
+    lying_snow,
+    mirror_images,
     picture_cells,
 )
 from worldgen.models.native.history.object_coverage import cover
@@ -26,7 +26,8 @@ UP = LAYOUT_CHANNELS.index("normal_up")
 
 
 def street() -> torch.Tensor:
-    """Layout maps ``(1, K, H, W)`` of grey ground below the horizon, a black sky and one wall that glows red at its top."""
+    """Layout maps ``(1, K, H, W)`` of grey ground below the horizon, a black sky and one wall that glows red at
+    its top."""
     maps = torch.zeros(1, len(LAYOUT_CHANNELS), HEIGHT, WIDTH)
     maps[:, UP] = 0.5
     maps[:, UP, HORIZON:] = 1.0
@@ -50,7 +51,7 @@ def parts(maps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor,
 
 def mirror(maps: torch.Tensor) -> torch.Tensor:
     base, glow, _, ground = parts(maps)
-    return mirrored(base, glow, ground, camera())
+    return mirror_images(base, glow, ground, camera())
 
 
 def test_a_lamp_is_mirrored_as_far_below_its_foot_as_it_stands_above():
@@ -77,10 +78,10 @@ def test_things_are_no_ground_and_mirror_nothing():
 def test_snow_lies_on_what_looks_up_and_makes_it_equally_white():
     maps = street()
     base, _, up, ground = parts(maps)
-    white = base + lying(base, up)
+    white = base + lying_snow(base, up)
     ground = ground.expand_as(white)
     torch.testing.assert_close(white[ground], torch.full_like(white[ground], SNOW_WHITE))
-    assert lying(base, up)[0, :, :HORIZON].abs().max() == 0
+    assert lying_snow(base, up)[0, :, :HORIZON].abs().max() == 0
 
 
 def test_cells_hold_all_pictures_of_all_frames():
@@ -94,7 +95,8 @@ def test_cells_hold_all_pictures_of_all_frames():
 
 @pytest.mark.parametrize("seed", [3, 4])
 def test_the_ground_of_a_scene_is_found(seed):
-    """Below the horizon of a rendered scene's layout, what is ground agrees with the drivable map wherever there is road."""
+    """Below the horizon of a rendered scene's layout, what is ground agrees with the drivable map wherever there
+    is road."""
     scene = simulate(Scenario(agents=(AgentRequest("car"),)), seed, fps=8.0, num_frames=2)
     maps = torch.from_numpy(layout_maps(scene, HEIGHT, WIDTH, frames=[0]).astype(np.float32))
     ground = parts(maps)[3][0, 0].numpy()

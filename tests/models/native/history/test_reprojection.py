@@ -37,13 +37,15 @@ def test_histories_without_degradation_are_the_reprojected_recorded_frames():
     codec = noisy_weights(build_pipeline("tiny").codec, 0.02)
     c = conditions(1, 4, rows=ROWS, columns=COLUMNS)
     shown = pictures(4)
-    fresh = degraded_histories(codec, shown, c, stride=1, fresh=lambda: True, stain=lambda x: x)
+    fresh = degraded_histories(codec, shown, c, stride=1, fresh=lambda: True, discolour=lambda x: x)
     assert torch.equal(fresh[0], torch.zeros_like(fresh[0]))
     for target in (1, 2, 3):
         direct = reproject(codec, shown[target - 1][None], c, source=target - 1, target=target)[0][0]
         torch.testing.assert_close(fresh[target], direct, atol=1e-5, rtol=1e-4)
-    degraded = degraded_histories(codec, shown, c, stride=1, fresh=lambda: False, stain=lambda x: x * 0.9)
-    torch.testing.assert_close(degraded[1], fresh[1], atol=1e-5, rtol=1e-4)  # the first reprojection is still that of a recorded frame
+    degraded = degraded_histories(codec, shown, c, stride=1, fresh=lambda: False, discolour=lambda x: x * 0.9)
+    torch.testing.assert_close(
+        degraded[1], fresh[1], atol=1e-5, rtol=1e-4
+    )  # the first reprojection is still that of a recorded frame
     assert not torch.allclose(degraded[3], fresh[3], atol=1e-2)
 
 
@@ -52,7 +54,7 @@ def test_at_stride_two_the_reprojected_frame_is_two_frames_back():
     codec = build_pipeline("tiny").codec
     c = conditions(1, 5, rows=ROWS, columns=COLUMNS).without("ego")
     shown = pictures(5)
-    rows = degraded_histories(codec, shown, c, stride=2, fresh=lambda: True, stain=lambda x: x)
+    rows = degraded_histories(codec, shown, c, stride=2, fresh=lambda: True, discolour=lambda x: x)
     assert not rows[:2].any()
     torch.testing.assert_close(rows[4, :-1], encode_images(codec, shown[2:3])[0], atol=1e-3, rtol=1e-3)
 
@@ -62,7 +64,9 @@ def test_confidence_is_lower_on_objects_and_in_the_next_keyframe():
     pipeline = build_pipeline("tiny")
     c = conditions(2, 3, rows=ROWS, columns=COLUMNS)
     c.layout_known[1] = False
-    rollout = Rollout(pipeline.networks, c, pipeline.networks.text_of(c), noise=seeded_noise([0, 1]), options=SamplerOptions())
+    rollout = Rollout(
+        pipeline.networks, c, pipeline.networks.text_of(c), noise=seeded_noise([0, 1]), options=SamplerOptions()
+    )
     reprojected = torch.rand(2, pipeline.transformer.config.latent_channels + 1, 1, ROWS, COLUMNS)
     rollout.keyframe = (pictures(2), 0)
     lowered = rollout.with_confidence(reprojected)
@@ -73,7 +77,9 @@ def test_confidence_is_lower_on_objects_and_in_the_next_keyframe():
     assert torch.equal(lowered[1, -1], reprojected[1, -1])
     rollout.keyframe = (pictures(2), -KEYFRAME_INTERVAL)  # so old that the next frame becomes the keyframe
     lowered = rollout.with_confidence(reprojected)
-    assert torch.equal(lowered[0, -1], KEYFRAME_CONFIDENCE * reprojected[0, -1]) and torch.equal(lowered[1, -1], reprojected[1, -1])
+    assert torch.equal(lowered[0, -1], KEYFRAME_CONFIDENCE * reprojected[0, -1]) and torch.equal(
+        lowered[1, -1], reprojected[1, -1]
+    )
 
 
 @torch.no_grad()

@@ -89,7 +89,8 @@ def test_ground_points_are_found_where_the_camera_saw_them(motion):
     points = np.array([0, 0, grid.height_m]) + np.where(ground, depth, 1.0)[..., None] * rays
     old_points = points @ se3_from_planar(np.array([motion]))[0, :3, :3].T + [motion[0], motion[1], 0]
     expected, old_depth = grid.project(old_points)
-    # Cubic interpolation (its parameter is -0.75) is a few hundredths of a cell off a ramp, where all 4 x 4 neighbours are inside.
+    # Cubic interpolation (its parameter is -0.75) is a few hundredths of a cell off a ramp, where all 4 x 4
+    # neighbours are inside.
     inside = (expected > 1.5).all(-1) & (expected[..., 0] < COLUMNS - 1.5) & (expected[..., 1] < ROWS - 1.5)
     checked = ground & inside & (old_depth > 0.2)
     assert checked.sum() > 200
@@ -153,7 +154,8 @@ def test_ego_motion_is_the_motion_that_arrives():
 
 
 def test_a_car_that_drives_off_does_not_stay_on_the_ground_it_stood_on():
-    """Car and ground at one depth, so that only the silhouettes tell: where it was, where it is, and where nothing changed."""
+    """Car and ground at one depth, so that only the silhouettes tell: where it was, where it is, and where nothing
+    changed."""
     flat = np.full((ROWS, COLUMNS), 12.0)
     then, now = layout(flat), layout(flat)
     then[:, CAR, 12:20, 10:20] = 1.0

@@ -16,7 +16,14 @@ from worldgen.models.native.sizes import LATENT_CHANNELS, build_pipeline
 
 BATCH, FRAMES, ROWS, COLUMNS = 2, 3, 4, 6
 PLAIN = FlowOptions(
-    known_frames=0, pure_noise=1.0, history_noise=0, drop_text=0, drop_ego=0, drop_layout=0, drop_history=0, object_weight=2.0
+    known_frames=0,
+    pure_noise=1.0,
+    history_noise=0,
+    drop_text=0,
+    drop_ego=0,
+    drop_layout=0,
+    drop_history=0,
+    object_weight=2.0,
 )
 OPTIONS = AdversarialOptions(weight=0.5, warmup=0, critic_width=8)
 

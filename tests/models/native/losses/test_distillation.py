@@ -98,7 +98,12 @@ def test_loss_of_a_linear_student_is_known(made, steps):
     batch = examples(16)
     teacher = dataclasses.replace(networks, transformer=Gain(0.7))
     loss, metrics = student_loss(
-        dataclasses.replace(networks, transformer=student), teacher, batch, torch.Generator().manual_seed(0), options=options, flow=PLAIN
+        dataclasses.replace(networks, transformer=student),
+        teacher,
+        batch,
+        torch.Generator().manual_seed(0),
+        options=options,
+        flow=PLAIN,
     )
     loss.backward()
     assert metrics["miss_mse"].item() == pytest.approx(sum(misses) / steps, rel=0.05)  # times the mean square of noise

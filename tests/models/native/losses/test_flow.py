@@ -88,14 +88,13 @@ def test_a_network_that_corrects_nothing_has_loss_one():
     latents = reprojected[:, :-1] + std * torch.randn(reprojected[:, :-1].shape, generator=generator)
     c = conditions(64, 4, rows=4, columns=4)
     options = FlowOptions(drop_history=0.0, history_noise=0.0)
-    loss, _ = world_loss(
-        pipeline.networks, Examples(latents, reprojected, c), generator, options=options
-    )
+    loss, _ = world_loss(pipeline.networks, Examples(latents, reprojected, c), generator, options=options)
     assert loss.item() == pytest.approx(1.0, abs=0.03)
 
 
 def test_training_follows_the_ego_motion_and_not_a_shuffled_one():
-    """Frames whose content is their speed: after a few steps the right motion explains them, another clip's does not."""
+    """Frames whose content is their speed: after a few steps the right motion explains them, another clip's does
+    not."""
     pipeline = build_pipeline("tiny")
     options = FlowOptions(known_frames=0.0, drop_text=0.0, drop_ego=0.0, drop_layout=1.0, drop_history=1.0)
     parameters = [*pipeline.transformer.parameters(), *pipeline.text_encoder.parameters()]
@@ -141,6 +140,7 @@ def test_validation_reports_every_level():
     noisy_weights(pipeline.transformer, 0.02)
     losses = validation_losses(
         pipeline.networks,
-        examples(torch.randn(1, LATENT_CHANNELS, 2, 4, 4), conditions(1, 2, rows=4, columns=4)), torch.Generator().manual_seed(0),
+        examples(torch.randn(1, LATENT_CHANNELS, 2, 4, 4), conditions(1, 2, rows=4, columns=4)),
+        torch.Generator().manual_seed(0),
     )  # fmt: skip
     assert tuple(losses) == VALIDATION_TIMES and all(value > 0 for value in losses.values())

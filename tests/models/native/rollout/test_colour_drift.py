@@ -68,5 +68,8 @@ def test_the_horizon_follows_the_pitch_of_the_camera():
     began[:, :, :, : ROWS // 2] = 1.0
     pitched = c.camera.clone()
     pitched[:, 5] = 0.3  # looking down: the horizon lies higher
-    rows = [ColourDriftCorrection.of(began, replace(c, camera=camera)).means[0, 0, 0].item() for camera in (c.camera, pitched)]
+    rows = [
+        ColourDriftCorrection.of(began, replace(c, camera=camera)).means[0, 0, 0].item()
+        for camera in (c.camera, pitched)
+    ]
     assert rows[0] < rows[1]  # more of the upper rows counts as road

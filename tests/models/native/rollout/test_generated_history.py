@@ -1,4 +1,5 @@
-"""Histories that training generates are those that sampling shows the network, with noisy weights: a fresh head hides differences."""
+"""Histories that training generates are those that sampling shows the network, with noisy weights: a fresh head
+hides differences."""
 
 from __future__ import annotations
 

@@ -72,7 +72,9 @@ def test_context_stands_for_the_first_frames(pipeline):
 def test_a_run_that_begins_at_part_noise_takes_the_scaled_levels(pipeline):
     """The first evaluation is at ``level`` times the first sigma, of the source under as much noise."""
     seen = []
-    hook = pipeline.transformer.register_forward_pre_hook(lambda module, given: seen.append((given[0].clone(), given[1].clone())))
+    hook = pipeline.transformer.register_forward_pre_hook(
+        lambda module, given: seen.append((given[0].clone(), given[1].clone()))
+    )
     conditions = pipeline.conditions_of([request()])
     source = encode_video(pipeline.codec, video_from_clips([some_clip(FRAMES)]))
     noise = seeded_noise([0])

@@ -1,9 +1,10 @@
-"""Colours for what an older picture did not show: taken from the nearest pixels that it did show at the same depth.
+"""Disocclusion filling: colours for pixels that an earlier frame did not show, from the nearest visible pixels of the
+same depth.
 
-Where a car has driven off, the road behind it was hidden; looked up in the older picture, the car would be painted there a
-second time. The mean of the seen pixels around, at the finest scale that has any, is a calm guess that a network
-can paint on (the pull-push of Gortler et al. 1996, "The Lumigraph", section 3.4.2, one pyramid per range of depths, so that
-ground is filled with ground and not with the car in front of it).
+Where a car has driven off, the road behind it was hidden, and a plain look-up in the earlier frame would copy the car
+there. The mean of the visible pixels around, at the finest scale that has any, is a smooth guess for the network to
+correct (the pull-push algorithm of Gortler et al. 1996, "The Lumigraph", section 3.4.2). There is one pyramid per
+range of depths, so that ground is filled from ground and not from the car in front of it.
 """
 
 from __future__ import annotations
@@ -19,47 +20,49 @@ DEPTH_BINS = 6
 LEAST_WEIGHT = 1e-3
 
 SIDEWAYS = 3
-"""Levels on which cells grow in width alone."""
+"""Levels of the pyramid on which cells grow in width alone."""
 
 
-def fill_unseen(
-    pictures: torch.Tensor, seen: torch.Tensor, depth_m: torch.Tensor, objects: torch.Tensor | None = None
+def fill_hidden(
+    pictures: torch.Tensor, visible: torch.Tensor, depth_m: torch.Tensor, objects: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """``pictures`` ``(N, C, H, W)`` with the pixels filled that are not ``seen`` ``(N, 1, H, W)``; depth_m ``(N, H, W)``.
+    """``pictures`` ``(N, C, H, W)`` with the pixels filled that are not ``visible`` ``(N, 1, H, W)``; depth_m ``(N,
+    H, W)``.
 
-    things ``(N, 1, H, W)`` bool: where labelled things are; they are filled from things, and all else from all else.
-
-    Pixels that are seen stay as they are, bit for bit. With nothing seen anywhere, so do all.
+    objects ``(N, 1, H, W)`` bool: where labelled objects are. They are filled from objects, and everything else from
+    everything else. Visible pixels stay as they are, bit for bit. In pictures without any visible pixel, all pixels
+    stay.
     """
-    if bool((seen > 0).all()):
+    if bool((visible > 0).all()):
         return pictures
     height, width = pictures.shape[-2:]
     nearness = DEPTH_SCALE_M / (DEPTH_SCALE_M + depth_m)
     bins = (nearness * DEPTH_BINS).long().clamp(0, DEPTH_BINS - 1)
     if objects is not None:
         bins = torch.where(objects[:, 0], DEPTH_BINS, bins)
-    # The last range takes everything: for a hole at a depth that is seen nowhere.
+    # The last range holds all pixels, for a hole at a depth that is visible nowhere.
     everything = DEPTH_BINS + 1
     member = torch.cat([F.one_hot(bins, everything).movedim(-1, 1), torch.ones_like(bins)[:, None]], 1).to(pictures)
-    # Filled at half the size, where it costs a quarter: what comes out is smooth.
-    weight = F.avg_pool2d(member * seen, 2, ceil_mode=True)
-    colour = F.avg_pool2d((member * seen)[:, :, None].mul(pictures[:, None]).flatten(1, 2), 2, ceil_mode=True)
+    # Filled at half the size, which costs a quarter; the result is smooth anyway.
+    weight = F.avg_pool2d(member * visible, 2, ceil_mode=True)
+    colour = F.avg_pool2d((member * visible)[:, :, None].mul(pictures[:, None]).flatten(1, 2), 2, ceil_mode=True)
     own = F.interpolate(bins[:, None].float(), size=weight.shape[-2:], mode="nearest").long()
     pushed, anywhere = _pull_push(colour.unflatten(1, (weight.shape[1], -1)), weight)
     chosen = torch.where(anywhere.gather(1, own.flatten(1)).view_as(own), own, everything)
     found = pushed.gather(1, chosen[:, :, None].expand(-1, -1, pushed.shape[2], -1, -1))[:, 0]
     smooth = F.interpolate(found, size=(2 * own.shape[-2], 2 * own.shape[-1]), mode="bilinear")[..., :height, :width]
-    anything = (seen > 0).flatten(1).any(1)[:, None, None, None]
-    return torch.where((seen > 0) | ~anything, pictures, smooth)
+    anything = (visible > 0).flatten(1).any(1)[:, None, None, None]
+    return torch.where((visible > 0) | ~anything, pictures, smooth)
 
 
 def _pull_push(colour: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Colours of K ranges, spread over the picture ``(N, K, C, h, w)``, and whether a range was seen anywhere ``(N, K)`` bool.
+    """Colours of K depth ranges, spread over the picture ``(N, K, C, h, w)``, and whether a range is visible
+    anywhere, ``(N, K)`` bool.
 
-    colour ``(N, K, C, h, w)``: sums over what was seen, in units of weight ``(N, K, h, w)``, the share of a cell that was. On the way
-    up a cell counts as seen as soon as one of those it is made of was; on the way down what is missing in a cell comes
-    from the next coarser level, between whose cells it is interpolated: no level shows its edges. Cells grow sideways first:
-    what a turning camera comes to see goes on beside it at its height, sky as sky and houses as houses.
+    colour ``(N, K, C, h, w)``: sums over visible pixels; weight ``(N, K, h, w)``: visible share of a cell. On the way
+    up, a cell counts as visible as soon as one of its parts is. On the way down, the missing part of a cell is
+    interpolated from the next coarser level, so no level shows its edges. Cells grow sideways first, because the view
+    of a turning camera continues at the same height: sky as sky and houses as houses.
     """
     levels = [(colour, weight)]
     while max(weight.shape[-2:]) > 1:
@@ -72,6 +75,8 @@ def _pull_push(colour: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor
     colour, weight = levels.pop()
     spread = colour / weight.clamp_min(LEAST_WEIGHT)[:, :, None]
     for finer, known in reversed(levels):
-        spread = F.interpolate(spread.flatten(0, 1), size=known.shape[-2:], mode="bilinear").unflatten(0, known.shape[:2])
+        spread = F.interpolate(spread.flatten(0, 1), size=known.shape[-2:], mode="bilinear").unflatten(
+            0, known.shape[:2]
+        )
         spread = finer + (1 - known)[:, :, None] * spread
     return spread, weight[..., 0, 0] > 0

@@ -1,9 +1,10 @@
-"""Pictures a layout holds: what its surfaces show in every light and weather, for the network to bring out or leave out.
+"""Pictures that a layout holds, independent of light and weather: the network decides how strongly each comes through.
 
-Base colours and glow, what falls, the mirror images that ground would show if it were wet, and the white that lies on what looks
-up if it has snowed. Whether it is wet, how much snow lies and how bright anything is are the words' to say and the
-network's to paint: it gets the pictures and answers with strengths (``models.native.transformer``). A mirror image comes from elsewhere in the
-picture, which convolutions of a few cells cannot fetch; here it is looked up, as renderers do it.
+They are base colours, glow, precipitation, the mirror images that wet ground would show, and the white that snow
+would add to surfaces facing up. The text says whether the road is wet, how much snow lies and how bright the scene
+is; the network reads the pictures and answers with strengths (``models.native.transformer``). A mirror image comes
+from elsewhere in the picture, out of reach of convolutions over a few cells, so it is looked up here as a renderer
+does it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from worldgen.models.native.history.object_coverage import cover
 from worldgen.models.native.history.warp import camera_rays
 
 PICTURES = 6
-"""Base colours, glow, what falls, mirrored base colours, mirrored glow, lying snow."""
+"""Base colours, glow, precipitation, mirrored base colours, mirrored glow, lying snow."""
 
 _BASE, _GLOW, _FALLING, _UP = (
     slice(channels[0], channels[-1] + 1)
@@ -25,49 +26,49 @@ _BASE, _GLOW, _FALLING, _UP = (
 )
 
 FLAT = 0.95
-"""Value of the normal's upward channel from which a surface that no labelled thing covers counts as ground."""
+"""Value of the normal's upward channel from which a surface without labelled objects counts as ground."""
 
 SNOW_WHITE = 0.9
 """Square root of the albedo of fresh snow."""
 
 
 def picture_cells(layout: torch.Tensor, camera: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
-    """What to encode, one row per latent cell: ``PICTURES`` tensors ``(B * F, h, w, 192)``.
+    """The pictures cut for the codec, one row per latent cell: ``PICTURES`` tensors ``(B * F, h, w, 192)``.
 
-    layout ``(B, K, F, 8h, 8w)`` in [0, 1]; camera ``(B, 6)`` as in ``conditions.camera_features``. Values are of pictures in
-    [-1, 1]: base colours as they are, the others as what they add to a picture. What falls is as bright in all colours.
+    layout ``(B, K, F, 8h, 8w)`` in [0, 1]; camera ``(B, 6)`` as in ``conditions.camera_features``. Base colours are
+    pictures in [-1, 1]; the others are what is added to such a picture. Precipitation is grey.
     """
     base, glow, falling, up = (
         layout[:, channels].movedim(2, 1).flatten(0, 1).float() for channels in (_BASE, _GLOW, _FALLING, _UP)
     )
     ground = ground_of(up, cover(layout).movedim(2, 1).flatten(0, 1))
-    images = mirrored(base, glow, ground, camera.repeat_interleave(layout.shape[2], 0))
-    added = (glow, falling.expand_as(glow), *images.chunk(2, 1), lying(base, up))
+    images = mirror_images(base, glow, ground, camera.repeat_interleave(layout.shape[2], 0))
+    added = (glow, falling.expand_as(glow), *images.chunk(2, 1), lying_snow(base, up))
     pictures = (2 * base.to(dtype) - 1, *(2 * picture.to(dtype) for picture in added))
     return tuple(F.pixel_unshuffle(p, SPATIAL_FACTOR).movedim(1, -1) for p in pictures)
 
 
 def ground_of(up: torch.Tensor, objects: torch.Tensor) -> torch.Tensor:
-    """Where there is ground, ``(N, 1, H, W)`` bool: flat by the normals' upward channel ``up``, and no labelled ``objects``."""
+    """Ground, ``(N, 1, H, W)`` bool: flat by the normals' upward channel ``up`` and free of labelled ``objects``."""
     return (up > FLAT) & (objects < 0.5)
 
 
-def mirrored(base: torch.Tensor, glow: torch.Tensor, ground: torch.Tensor, camera: torch.Tensor) -> torch.Tensor:
-    """Mirror images of base colours and glow ``(N, 3, H, W)`` each on ground under water, ``(N, 6, H, W)``; zero elsewhere.
+def mirror_images(base: torch.Tensor, glow: torch.Tensor, ground: torch.Tensor, camera: torch.Tensor) -> torch.Tensor:
+    """Mirror images of base colours and glow ``(N, 3, H, W)`` each on wet ground, ``(N, 6, H, W)``; zero elsewhere.
 
-    Each ground pixel shows what stands above it in its column, turned over at its foot, blurred by ripples and weakened
-    by Fresnel's law as Schlick (1994) approximates it. Done at half the resolution: ripples leave no more.
+    Each ground pixel shows what stands above it in its column, mirrored at its foot, blurred by ripples and weakened
+    by Fresnel's law in Schlick's approximation (1994). Half the resolution is enough, because ripples blur more.
     """
-    # Light adds up, square roots of light do not.
+    # The channels hold square roots of light; only light itself may be averaged.
     light = F.avg_pool2d(torch.cat([base.square(), GLOW_RANGE * glow.square()], 1), 2)
     height, width = light.shape[-2:]
     rows = torch.arange(height, device=light.device)[:, None]
-    low = ground[..., 1::2, ::2]  # the lower of two rows, so that a foot is not overlooked
+    low = ground[..., 1::2, ::2]  # the lower of two rows, so that no foot is missed
     foot = torch.where(low, 0, rows).cummax(-2).values
     source = (2 * foot - rows + 1).clamp(0, height - 1)
     image = light.gather(2, source.expand(-1, light.shape[1], -1, -1))
-    kernel = (max(3, height // 16) | 1, max(1, height // 90) | 1)  # ripples smear along the view
-    for _ in range(2):  # twice the box is close to a bell
+    kernel = (max(3, height // 16) | 1, max(1, height // 90) | 1)  # ripples blur along the line of sight
+    for _ in range(2):  # two box filters approximate a Gaussian
         padding = (kernel[0] // 2, kernel[1] // 2)
         image = F.avg_pool2d(image, kernel, stride=1, padding=padding, count_include_pad=False)
     rays = camera_rays(camera, height, width)
@@ -76,6 +77,6 @@ def mirrored(base: torch.Tensor, glow: torch.Tensor, ground: torch.Tensor, camer
     return F.interpolate(image, scale_factor=2, mode="bilinear") * ground
 
 
-def lying(base: torch.Tensor, up: torch.Tensor) -> torch.Tensor:
-    """How much whiter base colours ``(N, 3, H, W)`` would be under snow, which lies on what looks up."""
+def lying_snow(base: torch.Tensor, up: torch.Tensor) -> torch.Tensor:
+    """Brightness ``(N, 3, H, W)`` that snow would add to base colours ``base``; it lies on surfaces that face up."""
     return ((2 * up - 1.3) * 2.5).clamp(0, 1) * (SNOW_WHITE - base).clamp_min(0)

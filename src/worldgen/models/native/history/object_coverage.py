@@ -22,7 +22,8 @@ def object_coverage(conditions: ConditionBatch, size: Sequence[int]) -> torch.Te
     if conditions.layout is None:
         return None
     objects = cover(conditions.layout)
-    return F.adaptive_avg_pool3d(objects, (objects.shape[2], *size))
+    height, width = size
+    return F.adaptive_avg_pool3d(objects, (objects.shape[2], height, width))
 
 
 def cover(layout: torch.Tensor) -> torch.Tensor:

@@ -1,12 +1,13 @@
-"""The past picture moved by what is known: physics the network need not learn.
+"""Reprojection of an earlier frame into a new view by ego motion, depth and object motion.
 
-Every pixel of the new frame is a ray. It meets the surface a layout gives or, without one, a flat ground and a far wall;
-that point is moved back to the older frame, by the ego motion and by its own, and looked up there. This is done with
-pictures, not with latents: latents of a codec do not shift with the picture.
+Every pixel of the new frame is a ray. It meets the surface that a layout gives or, without one, a flat ground and a
+far wall. That point is moved back to the earlier frame, by the ego motion and by its own, and looked up there.
+Pictures are reprojected, not latents, because latents of a codec do not shift with the picture.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,19 +15,20 @@ import torch.nn.functional as F
 
 from worldgen.core.layout_channels import DEPTH_SCALE_M, INVERSE_DEPTH_CHANNEL, MOTION_CHANNELS, MOTION_RANGE_MPS
 from worldgen.models.native.conditions import ConditionBatch
-from worldgen.models.native.history.fill import fill_unseen
+from worldgen.models.native.history.fill import fill_hidden
 from worldgen.models.native.history.object_coverage import cover
 
 FAR_WALL_M = 60.0
-"""Depth of everything the ground plane does not explain; past it, a metre of motion moves less than a latent cell."""
+"""Assumed depth of everything above the ground plane. Beyond it, a metre of motion moves a point by less than a
+latent cell."""
 
 SKY_M = 1000.0
 NEAR_M = 0.1
 SAME_DEPTH = 0.25
-"""Points whose depths differ by more than this share are not the same surface."""
+"""Points whose depths differ by more than this share belong to different surfaces."""
 
 SHARE_OF_NONE = 0.3
-"""Cells of which labelled things cover less show none; those of which they cover one minus this show nothing else."""
+"""Pixels with object coverage below this share count as background; above 1 - share, as object."""
 
 BORDER_PX = 2
 
@@ -46,7 +48,8 @@ def cumulative_poses(ego: torch.Tensor, fps: torch.Tensor) -> torch.Tensor:
 
 
 def relative_poses(poses: torch.Tensor, source: torch.Tensor) -> torch.Tensor:
-    """Pose of each frame in the ego frame of its source frame. poses ``(B, F, 3)``, source ``(F,)`` int64 -> ``(B, F, 3)``."""
+    """Pose ``(B, F, 3)`` of each frame in the ego frame of its source frame; poses ``(B, F, 3)``, source ``(F,)``
+    int64."""
     origin = poses[:, source]
     delta = poses - origin
     cos, sin = origin[..., 2].cos(), origin[..., 2].sin()
@@ -56,8 +59,10 @@ def relative_poses(poses: torch.Tensor, source: torch.Tensor) -> torch.Tensor:
 
 
 def pose_between(conditions: ConditionBatch, source: int, target: int) -> torch.Tensor:
-    """Pose ``(B, 3)`` of the camera at frame ``target`` in the ego frame of frame ``source``, in either order; 0 where the ego
-    motion is unknown."""
+    """Pose ``(B, 3)`` of the camera at frame ``target`` in the ego frame of frame ``source``, in either order.
+
+    It is 0 where the ego motion is unknown.
+    """
     first = min(source, target)
     between = conditions.frames(first, max(source, target) + 1)
     poses = cumulative_poses(between.ego.float(), between.fps.float())
@@ -67,11 +72,11 @@ def pose_between(conditions: ConditionBatch, source: int, target: int) -> torch.
 
 @dataclass(frozen=True, eq=False)
 class Surfaces:
-    """What is known of the geometry at one frame, for N pictures.
+    """Geometry of N pictures at one frame.
 
-    inverse_depth ``(N, 1, H, W)`` in 1/m, 0 for the sky; velocity_mps ``(N, 2, H, W)`` of what each pixel shows, over the
-    ground, forward and left of the ego; things ``(N, 1, H, W)``: share of the pixel's cell that labelled things cover;
-    known ``(N,)`` bool: where False, ground plane and a far wall are assumed.
+    inverse_depth ``(N, 1, H, W)`` in 1/m, 0 for the sky. velocity_mps ``(N, 2, H, W)`` of each pixel's surface over
+    the ground, forward and left of the ego. objects ``(N, 1, H, W)``: coverage by labelled objects, 0 to 1. known
+    ``(N,)`` bool: where False, a ground plane and a far wall are assumed.
     """
 
     inverse_depth: torch.Tensor
@@ -80,11 +85,12 @@ class Surfaces:
     known: torch.Tensor
 
     @classmethod
-    def of_layout(cls, layout: torch.Tensor, known: torch.Tensor, size: tuple[int, int]) -> Surfaces:
-        """From layout maps ``(N, K, hl, wl)`` at picture size (H, W); the nearest cell, since depth must not be mixed."""
+    def of_layout(cls, layout: torch.Tensor, known: torch.Tensor, size: Sequence[int]) -> Surfaces:
+        """From layout maps ``(N, K, hl, wl)`` at picture size (H, W), by the nearest cell, because depths must not
+        be averaged."""
         chosen = layout[:, [INVERSE_DEPTH_CHANNEL, *MOTION_CHANNELS]].float()
         chosen = torch.cat([chosen, cover(layout)], 1)
-        maps = F.interpolate(chosen, size=size, mode="nearest")
+        maps = F.interpolate(chosen, size=list(size), mode="nearest")
         # value = scale / (scale + depth), so 1 / depth = value / (scale (1 - value)).
         value = maps[:, :1].clamp(0.0, 0.99)
         velocity = (maps[:, 1:3] - 0.5) * (2 * MOTION_RANGE_MPS)
@@ -92,7 +98,7 @@ class Surfaces:
 
     @classmethod
     def still(cls, inverse_depth: torch.Tensor, known: torch.Tensor) -> Surfaces:
-        """Of a world without labelled things in which nothing moves by itself; arguments as above."""
+        """Of a world without labelled objects in which nothing moves by itself; arguments as in the class."""
         nothing = torch.zeros_like(inverse_depth)
         return cls(inverse_depth, nothing.expand(-1, 2, -1, -1), nothing, known)
 
@@ -113,12 +119,19 @@ def move_pictures(
     pictures: torch.Tensor, motion: torch.Tensor, camera: torch.Tensor, dt_s: torch.Tensor,
     surfaces: tuple[Surfaces, Surfaces] | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # fmt: skip
-    """Older pictures as the camera would see them now: looked up where each pixel of now was then.
+    """Earlier pictures as the camera sees them now.
 
-    pictures ``(N, C, H, W)``; motion ``(N, 3)`` pose of the camera now in the ego frame of then (x_m, y_m, yaw_rad);
-    camera ``(N, 6)`` as in ``conditions.camera_features``; dt_s ``(N,)`` time between; surfaces: of then and of now.
-    Returns the moved pictures and two maps ``(N, 1, H, W)``: 1 where the same point of the world was seen then, inside the
-    picture and, where depth is known, not behind something else; and 1 where it was inside the picture.
+    Args:
+        pictures: ``(N, C, H, W)``.
+        motion: ``(N, 3)``, pose of the camera now in the earlier ego frame (x_m, y_m, yaw_rad).
+        camera: ``(N, 6)`` as in ``conditions.camera_features``.
+        dt_s: ``(N,)``, time between the frames.
+        surfaces: of the earlier frame and of now; None where they are unknown.
+
+    Returns:
+        The reprojected pictures, and two maps ``(N, 1, H, W)``: visible, 1 where the earlier picture shows the same
+        point of the world and, where depth is known, nothing hid it; and 1 where the point was inside the earlier
+        picture.
     """
     height, width = pictures.shape[-2:]
     rays = camera_rays(camera, height, width)
@@ -129,44 +142,47 @@ def move_pictures(
         then, now = surfaces
         depth = _depth(now, depth)
         point_motion = now.velocity_mps * (dt_s * now.known)[:, None, None, None]
-    grid, forward = places_then(rays, depth, point_motion, motion=motion, camera=camera)
-    # Cubic, since a rollout does this hundreds of times and linear interpolation blurs a little each time.
+    grid, forward = earlier_places(rays, depth, point_motion, motion=motion, camera=camera)
+    # Cubic, because a rollout does this hundreds of times and linear interpolation blurs a little each time.
     moved = F.grid_sample(pictures.float(), grid, mode="bicubic", padding_mode="border", align_corners=False)
     inside = (grid.abs() <= 1).all(-1) & (forward > NEAR_M)
-    seen = inside
+    visible = inside
     if then is not None:
-        # A thing's border shines into the pixels beside it, so its silhouette counts a cell further on each side.
+        # The border of an object mixes into the pixels beside it, so its silhouette is grown on each side.
         grown = F.max_pool2d(then.objects, 2 * BORDER_PX + 1, stride=1, padding=BORDER_PX)
         maps = torch.cat([then.inverse_depth, then.objects, grown], 1)
-        there, object_, around = F.grid_sample(
+        earlier_inverse, covered, around = F.grid_sample(
             maps, grid, mode="nearest", padding_mode="border", align_corners=False
         ).unbind(1)
-        # The depth of the point then against the depth of what was seen there then; far things all count as one.
+        # The depth of the point in the earlier view against the depth that was visible there. All far surfaces count
+        # as one.
         expected = 1.0 / forward.clamp(NEAR_M, SKY_M)
         floor = 1.0 / FAR_WALL_M
-        ratio = (there + floor) / (expected + floor)
+        ratio = (earlier_inverse + floor) / (expected + floor)
         same = (ratio - 1.0).abs() < SAME_DEPTH
-        # The ground a car stands on is as far away as the car: depth alone would leave the car behind where it drove off,
-        # and would take the wall for the man who steps out in front of it.
+        # The ground under a car is as far away as the car. Depth alone would copy the car to where it drove off, and
+        # would copy the wall to the man who steps out in front of it.
         left_behind = (now.objects[:, 0] < SHARE_OF_NONE) & (around > SHARE_OF_NONE)
-        new = (now.objects[:, 0] > 1 - SHARE_OF_NONE) & (object_ < SHARE_OF_NONE)
+        new = (now.objects[:, 0] > 1 - SHARE_OF_NONE) & (covered < SHARE_OF_NONE)
         same &= ~(left_behind | new)
-        seen = inside & (same | ~then.known[:, None, None])
-    return tuple(x.to(pictures.dtype) for x in (moved, seen[:, None], inside[:, None]))
+        visible = inside & (same | ~then.known[:, None, None])
+    dtype = pictures.dtype
+    return moved.to(dtype), visible[:, None].to(dtype), inside[:, None].to(dtype)
 
 
-def filled(pictures: torch.Tensor, seen: torch.Tensor, camera: torch.Tensor, now: Surfaces | None) -> torch.Tensor:
-    """Moved pictures ``(N, C, H, W)`` with what was not ``seen`` ``(N, 1, H, W)`` filled from around at the same depth."""
+def filled(pictures: torch.Tensor, visible: torch.Tensor, camera: torch.Tensor, now: Surfaces | None) -> torch.Tensor:
+    """Reprojected pictures ``(N, C, H, W)`` with pixels that are not ``visible`` ``(N, 1, H, W)`` filled from the
+    same depth around them."""
     depth = assumed_depth(camera_rays(camera, *pictures.shape[-2:]), camera)
     objects = None
     if now is not None:
         depth = _depth(now, depth)
         objects = (now.objects > SHARE_OF_NONE) & now.known[:, None, None, None]
-    return fill_unseen(pictures.float(), seen.float(), depth, objects).to(pictures.dtype)
+    return fill_hidden(pictures.float(), visible.float(), depth, objects).to(pictures.dtype)
 
 
 def _depth(now: Surfaces, assumed: torch.Tensor) -> torch.Tensor:
-    """Depth in m ``(N, H, W)`` as the layout gives it, or as assumed where it gives none."""
+    """Depth in m ``(N, H, W)`` from the layout, or the assumed one where there is none."""
     given = 1.0 / now.inverse_depth[:, 0].clamp(1.0 / SKY_M, 1.0 / NEAR_M)
     return torch.where(now.known[:, None, None], given, assumed)
 
@@ -185,7 +201,7 @@ def camera_rays(camera: torch.Tensor, height: int, width: int) -> torch.Tensor:
 
 
 def assumed_depth(rays: torch.Tensor, camera: torch.Tensor) -> torch.Tensor:
-    """Depth ``(N, H, W)`` of a flat ground and, where it is further than that, a wall."""
+    """Depth in m ``(N, H, W)`` of a flat ground and, where that is further away, of a wall at ``FAR_WALL_M``."""
     below = (-rays[2]).clamp_min(1e-4)
     ground = torch.where(
         rays[2] < -1e-4, camera[:, 4].float()[:, None, None] / below, torch.full_like(below, FAR_WALL_M)
@@ -193,10 +209,11 @@ def assumed_depth(rays: torch.Tensor, camera: torch.Tensor) -> torch.Tensor:
     return ground.clamp(NEAR_M, FAR_WALL_M)
 
 
-def places_then(
+def earlier_places(
     rays: torch.Tensor, depth: torch.Tensor, point_motion: torch.Tensor, *, motion: torch.Tensor, camera: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Where the points seen now were in the picture of then: ``(N, H, W, 2)`` in [-1, 1], and their depth then."""
+    """Where the points visible now were in the earlier picture, ``(N, H, W, 2)`` in [-1, 1], and their depth there
+    in m."""
     fx, fy, cx, cy, _, pitch = (v[:, None, None] for v in camera.float().unbind(1))
     x = depth * rays[0] - point_motion[:, 0]
     y = depth * rays[1] - point_motion[:, 1]

@@ -1,10 +1,11 @@
 """Adversarial post-training: a one-step model learns to generate one sharp possibility instead of the mean of all.
 
-Regression returns the average of what cannot be predicted (where the next drop falls, the colour of a coat): no drops and grey
-coats. Here a critic learns to tell generated frames from recorded ones, and the network learns to pass for real, while the flow loss
-keeps it where the truth is known. A student trained this way may be better than its many-step teacher. Sources: Lin et al. 2025
-(arXiv:2501.08316; streaming: arXiv:2506.09350), with the paired relativistic loss of Jolicoeur-Martineau 2018 (arXiv:1807.00734,
-section 3.2) and their approximation of the penalty on the critic's slope.
+Regression returns the average of what cannot be predicted (where the next drop falls, the colour of a coat): no drops
+and grey coats. Here a critic learns to tell generated frames from recorded ones, and the network learns to pass for
+real, while the flow loss keeps it where the truth is known. A student trained this way may be better than its
+many-step teacher. Sources: Lin et al. 2025 (arXiv:2501.08316; streaming: arXiv:2506.09350), with the paired
+relativistic loss of Jolicoeur-Martineau 2018 (arXiv:1807.00734, section 3.2) and their approximation of the penalty
+on the critic's slope.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ class AdversarialOptions:
     """How strongly the critic acts, and how it is trained.
 
     weight: of the critic's gradient on generated frames that never pass for real, relative to the flow loss; 1: equal.
-    warmup: steps in which the critic learns alone, and again as many in which its weight rises.
-    slope, nudge: weight of the penalty on how much the critic's verdict changes under noise of ``nudge`` times the mean spread of
+    warmup: steps in which the critic learns alone, and again as many in which its weight rises. slope, nudge: weight
+        of the penalty on how much the critic's verdict changes under noise of ``nudge`` times the mean spread of
         channels.
     critic_width: channels of the critic.
     critic_lr_scale: the critic's learning rate over that of the network, which must not outrun it.
@@ -61,10 +62,11 @@ def adversarial_loss(
     networks: WorldNetworks, critic: Critic, examples: Examples, generator: torch.Generator, *,
     options: AdversarialOptions, flow: FlowOptions, step: int,
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:  # fmt: skip
-    """The flow loss, the critic's own loss, and a term of value 0 whose gradient moves frames towards the critic's "real".
+    """The flow loss, the critic's own loss, and a term of value 0 whose gradient moves frames towards the critic's
+    "real".
 
-    The critic judges frames generated from pure noise (t = 1). One backward pass serves both sides: no gradient of the critic's loss
-    reaches the network, and none of the network's term reaches the critic.
+    The critic judges frames generated from pure noise (t = 1). One backward pass serves both sides: no gradient of
+    the critic's loss reaches the network, and none of the network's term reaches the critic.
     Metrics: ``flow_mse``; ``critic_loss``; ``gap``, by how much recorded frames look more real than generated ones.
     """
     prediction = predict(networks, examples, generator, options=flow)
@@ -89,8 +91,8 @@ def adversarial_loss(
 class RealAndGenerated:
     """Recorded and generated latents of the same N frames.
 
-    real, generated: ``(N, C, h, w)`` in units of ``unit`` ``(C, 1, 1)``; generated carries the network's gradient. shown: the conditions
-    that the critic reads. weight: of each cell, ``(N, 1, h, w)``.
+    real, generated: ``(N, C, h, w)`` in units of ``unit`` ``(C, 1, 1)``; generated carries the network's gradient.
+    shown: the conditions that the critic reads. weight: of each cell, ``(N, 1, h, w)``.
     """
 
     real: torch.Tensor
@@ -100,7 +102,9 @@ class RealAndGenerated:
     unit: torch.Tensor
 
     @classmethod
-    def of(cls, prediction: Prediction, judged: torch.Tensor, networks: WorldNetworks, flow: FlowOptions) -> RealAndGenerated:
+    def of(
+        cls, prediction: Prediction, judged: torch.Tensor, networks: WorldNetworks, flow: FlowOptions
+    ) -> RealAndGenerated:
         """The frames of ``judged`` ``(B, F)`` bool."""
         rows = lambda x: x.movedim(2, 1)[judged]  # noqa: E731 - (B, C, F, h, w) to (N, C, h, w)
         # Units between latents and pixels, as in the flow loss, so that grain counts less than surfaces.
@@ -122,7 +126,8 @@ class RealAndGenerated:
     def critic_loss(
         self, critic: Critic, generator: torch.Generator, options: AdversarialOptions
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Loss ``()`` of the critic, and the mean ``()`` of its verdicts on recorded frames minus those on generated ones."""
+        """Loss ``()`` of the critic, and the mean ``()`` of its verdicts on recorded frames minus those on
+        generated ones."""
         _, normal = draws(generator, self.real.device)
         both = torch.cat([self.real, self.generated.detach()])
         nudged = both + options.nudge * normal(*both.shape)
@@ -140,19 +145,21 @@ class RealAndGenerated:
         return loss, torch.stack(gaps).mean()
 
     def size_of(self, gradient: torch.Tensor) -> torch.Tensor:
-        """Norm of a gradient with respect to the velocity of the frames ``(N, C, h, w)``, in the units of ``generated``."""
+        """Norm of a gradient with respect to the velocity of the frames ``(N, C, h, w)``, in the units of
+        ``generated``."""
         return (gradient.float() * self.unit).norm()
 
     def pull(self, critic: Critic, *, strength: torch.Tensor | float) -> torch.Tensor:
         """A scalar whose gradient moves generated frames towards what the critic takes for real.
 
-        Only differences between a cell and its surroundings are moved. A critic in training finds one direction after another
-        in which all cells should change. The quickest answer of the network is a pattern that repeats in every cell, or a tint, and the
-        next direction undoes it.
+        Only differences between a cell and its surroundings are moved. A critic in training finds one direction after
+        another in which all cells should change. The quickest answer of the network is a pattern that repeats in
+        every cell, or a tint, and the next direction undoes it.
 
-        The gradient's norm is ``strength`` where generated frames never pass for real, and falls to 0 where they look more real than
-        recorded ones. With a strength relative to the flow loss, the balance is that of Esser et al. 2021 (arXiv:2012.09841, equation
-        7), taken at the frames instead of the last layer, so it needs no tuning to the critic's scale.
+        The gradient's norm is ``strength`` where generated frames never pass for real, and falls to 0 where they look
+        more real than recorded ones. With a strength relative to the flow loss, the balance is that of Esser et al.
+        2021 (arXiv:2012.09841, equation 7), taken at the frames instead of the last layer, so it needs no tuning to
+        the critic's scale.
         """
         frames = self.generated.detach().requires_grad_()
         with torch.no_grad():

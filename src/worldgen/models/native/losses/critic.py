@@ -1,8 +1,9 @@
-"""The critic of adversarial training: is this latent frame a recorded one, given the layout and the words?
+"""The critic of adversarial training: is this latent frame a recorded one, given the layout and the text?
 
-It sees single frames, at two scales: 3 x 3 neighbourhoods of latent cells judge drops, clothes and edges, quarter-size maps
-judge things and surfaces. It does not see the past. The past that a rollout paints for itself is not the recorded one, and a
-critic that compares a recorded frame with an invented past would teach the network to forget what it painted.
+It reads single frames at two scales: 3 x 3 neighbourhoods of latent cells judge drops, clothes and edges; maps of
+half the resolution judge objects and surfaces. It does not read the history, because the history that a rollout
+generates is not the recorded one. A critic that compares a recorded frame with a generated history would teach the
+network to forget its own frames.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from worldgen.models.native.codec import to_channels_last
 from worldgen.models.native.transformer import LAYOUT_FACTOR
 
 SLOPE = 0.2
@@ -20,8 +22,8 @@ SLOPE = 0.2
 
 @dataclass(frozen=True, eq=False)
 class CriticConditions:
-    """What a critic may know of N frames: layout ``(N, K, hl, wl)`` or None, layout_known ``(N,)`` bool and pooled text
-    ``(N, Dt)``, zeros where there is none."""
+    """Conditions of N frames that a critic reads: layout ``(N, K, hl, wl)`` or None, layout_known ``(N,)`` bool and
+    pooled text ``(N, Dt)``, zeros where there is none."""
 
     layout: torch.Tensor | None
     layout_known: torch.Tensor
@@ -29,10 +31,11 @@ class CriticConditions:
 
 
 class Critic(nn.Module):
-    """Maps of how real latent frames ``(N, C, h, w)`` look, ``(N, 1, h, w)`` and ``(N, 1, h/2, w/2)``; larger is more real.
+    """Maps of how real latent frames ``(N, C, h, w)`` look, ``(N, 1, h, w)`` and ``(N, 1, h/2, w/2)``; larger is more
+    real.
 
-    Critics of patches: Isola et al. 2017 (arXiv:1611.07004, section 3.2.2); words scale features as in Perez et al. 2018
-    (arXiv:1709.07871). No normalisation: the penalty on its slope keeps it in bounds.
+    Patch critics: Isola et al. 2017 (arXiv:1611.07004, section 3.2.2); the text scales features as in Perez et al. 2018
+    (arXiv:1709.07871). There is no normalisation: the penalty on its slope keeps the critic in bounds.
     """
 
     def __init__(self, latent_channels: int, layout_channels: int, text_width: int, *, width: int = 64) -> None:
@@ -44,10 +47,10 @@ class Critic(nn.Module):
         self.down = nn.Conv2d(width, 2 * width, 3, stride=2, padding=1)
         self.coarse = nn.ModuleList(_Residual(2 * width) for _ in range(2))
         self.heads = nn.ModuleList(nn.Conv2d(channels, 1, 1) for channels in (width, 2 * width))
-        self.to(memory_format=torch.channels_last)
+        to_channels_last(self)
 
     def forward(self, latents: torch.Tensor, shown: CriticConditions) -> list[torch.Tensor]:
-        """latents in the units of ``adversarial.Match``."""
+        """latents: in the units of :class:`worldgen.models.native.losses.adversarial.RealAndGenerated`."""
         x = self.stem(latents.contiguous(memory_format=torch.channels_last)) + self._layout(shown, latents)
         scale, shift = self.text(shown.text)[:, :, None, None].chunk(2, 1)
         x = x * (1 + scale) + shift

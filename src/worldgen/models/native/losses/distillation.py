@@ -1,10 +1,10 @@
 """Few-step students: a network learns to reach in a few steps, without guidance, the end of its teacher's many steps.
 
-The frozen teacher follows its flow from given noise in many Euler steps, guided as asked. Its path is cut into as many
-segments as the student may take steps; from the start of each, the student learns the one velocity that leads to its end.
-With one segment this is regression on the teacher's end point (Liu et al. 2023, InstaFlow, arXiv:2309.06380, section 3.2);
-with more it is progressive distillation (Salimans and Ho 2022, arXiv:2202.00512, section 3) without the halvings between.
-Guidance goes into the student's weights as in Meng et al. 2023, arXiv:2210.03142.
+The frozen teacher follows its flow from given noise in many Euler steps, guided as asked. Its path is cut into as
+many segments as the student may take steps; from the start of each, the student learns the one velocity that leads to
+its end. With one segment this is regression on the teacher's end point (Liu et al. 2023, InstaFlow, arXiv:2309.06380,
+section 3.2); with more it is progressive distillation (Salimans and Ho 2022, arXiv:2202.00512, section 3) without the
+halvings between. Guidance goes into the student's weights as in Meng et al. 2023, arXiv:2210.03142.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ Velocity = Callable[[torch.Tensor, float], torch.Tensor]
 class StudentOptions:
     """Steps of teacher and student.
 
-    teacher_steps, guidance: of the teacher (condition -> strength, as in :class:`SamplerOptions`). steps: of the student, which uses no
-    guidance. Each step of the student replaces the same number of the teacher's.
+    teacher_steps, guidance: of the teacher (condition -> strength, as in :class:`SamplerOptions`). steps: of the
+    student, which uses no guidance. Each step of the student replaces the same number of the teacher's.
     """
 
     teacher_steps: int = 16
@@ -69,11 +69,12 @@ def student_loss(
     options: StudentOptions,
     flow: FlowOptions,
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-    """Mean square ``()`` of the student's velocity errors over its steps and the unknown frames, weighted as in ``world_loss``.
+    """Mean square ``()`` of the student's velocity errors over its steps and the unknown frames, weighted as in
+    ``world_loss``.
 
-    No gradient flows into the teacher. flow: how both networks' inputs are corrupted (known frames, noise on histories, dropped
-    conditions); its times are not used, because the steps have their own. Metric ``miss_mse``: mean square, in latents, of the
-    distance between the ends of the student's steps and the teacher's.
+    No gradient flows into the teacher. flow: how both networks' inputs are corrupted (known frames, noise on
+    histories, dropped conditions); its times are not used, because the steps have their own. Metric ``miss_mse``:
+    mean square, in latents, of the distance between the ends of the student's steps and the teacher's.
     """
     uniform, normal = draws(generator, examples.latents.device)
     conditions = dropped(examples.conditions, uniform, flow)
@@ -95,7 +96,8 @@ def student_loss(
 def segments(
     teacher: WorldNetworks, given: NetworkInputs, start: torch.Tensor, *, options: StudentOptions
 ) -> tuple[list[float], list[torch.Tensor]]:
-    """Noise levels where the student's steps begin and end, and the teacher's latents at these levels on its path from ``start``."""
+    """Noise levels where the student's steps begin and end, and the teacher's latents at these levels on its path
+    from ``start``."""
     stride = options.teacher_steps // options.steps
     times = noise_levels(options.teacher_steps)
     places = trajectory(velocity_of(teacher, given, guidance=options.guidance), start, times)
@@ -103,7 +105,8 @@ def segments(
 
 
 def noise_levels(steps: int) -> list[float]:
-    """Noise levels of a sampler with its default shift, from 1 to 0. Those of few steps are among those of a multiple."""
+    """Noise levels of a sampler with its default shift, from 1 to 0. Those of few steps are among those of a
+    multiple."""
     return [*shifted_sigmas(SamplerOptions(steps=steps)), 0.0]
 
 
@@ -135,12 +138,17 @@ def velocity_of(networks: WorldNetworks, given: NetworkInputs, *, guidance: dict
 
 @torch.no_grad()
 def student_distances(
-    student: WorldNetworks, teacher: WorldNetworks, examples: Examples, generator: torch.Generator, *, options: StudentOptions
+    student: WorldNetworks,
+    teacher: WorldNetworks,
+    examples: Examples,
+    generator: torch.Generator,
+    *,
+    options: StudentOptions,
 ) -> dict[str, float]:
     """Distances from the guided teacher's end point, all frames unknown, histories given.
 
-    Mean squares in latents: ``student``, its end point in its own steps; ``few``, that of the teacher in as many steps without guidance,
-    which is where an undistilled student stands; ``size``, the end point itself.
+    Mean squares in latents: ``student``, its end point in its own steps; ``few``, that of the teacher in as many
+    steps without guidance, which is where an undistilled student stands; ``size``, the end point itself.
     """
     latents = examples.latents
     known = torch.zeros(latents.shape[0], latents.shape[2], dtype=torch.bool, device=latents.device)

@@ -1,4 +1,5 @@
-"""Training of the world transformer by flow matching: how examples are corrupted, the loss, and validation per noise level.
+"""Training of the world transformer by flow matching: how examples are corrupted, the loss, and validation per noise
+level.
 
 Diffusion time is drawn per frame, so one set of weights serves any pattern of known and unknown frames. The path, the
 preconditioning and the penalty are those of :class:`worldgen.models.native.flow_matching.FlowMatching`.
@@ -24,15 +25,15 @@ RandomNumbers = Callable[..., torch.Tensor]
 class FlowOptions:
     """How training examples are corrupted.
 
-    known_frames: share of clips whose first frames, any number of them, are given clean (t = 0), as the generated frames of a
-        rollout are.
+    known_frames: share of clips whose first frames, any number of them, are given clean (t = 0), as the generated
+        frames of a rollout are.
     pure_noise: share of clips whose other frames are all at t = 1, where a rollout in one step begins.
     time_mean, time_std: of the logit-normal time (Esser et al. 2024, arXiv:2403.03206, section 3.1).
-    history_noise: largest standard deviation of noise put on the reprojected frames, in half of the clips, so that the model learns to
-        repair its own errors in rollouts.
+    history_noise: largest standard deviation of noise put on the reprojected frames, in half of the clips, so that
+        the model learns to repair its own errors in rollouts.
     generated_history: share of clips whose history the model generates itself, in the training step.
-    rollout_history: share of clips whose history comes from rollouts of whole clips, made before training by the network that
-        training begins from (``training.data.rollout_history``).
+    rollout_history: share of clips whose history comes from rollouts of whole clips, made before training by the
+        network that training begins from (``training.data.rollout_history``).
     from_noise: share of the clips with a generated history that begin with a generated frame, without any history.
     erased: share of clips whose history lacks objects that the layout shows (``models.native.history.erasure``).
     huber: error, in standard deviations, from which on the loss grows linearly (0: squares everywhere).
@@ -65,8 +66,9 @@ VALIDATION_TIMES = (0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
 class Examples:
     """Clips to learn from.
 
-    latents: clean latents ``(B, C, F, h, w)``. reprojected: ``(B, C + 1, F, h, w)``, for each frame the frame before it as the new
-    camera would see it, and its visibility (``models.native.history.reprojection``). conditions: of the same frames.
+    latents: clean latents ``(B, C, F, h, w)``. reprojected: ``(B, C + 1, F, h, w)``, for each frame the frame before
+    it as the new camera would see it, and its visibility (``models.native.history.reprojection``). conditions: of the
+    same frames.
     """
 
     latents: torch.Tensor
@@ -83,8 +85,8 @@ class Examples:
 
 @dataclass(frozen=True, eq=False)
 class NetworkInputs:
-    """What a network reads besides noise: reprojected frames ``(B, C + 1, F, h, w)``, conditions, and which frames ``(B, F)`` bool
-    are known."""
+    """What a network reads besides noise: reprojected frames ``(B, C + 1, F, h, w)``, conditions, and which frames
+    ``(B, F)`` bool are known."""
 
     reprojected: torch.Tensor
     conditions: ConditionBatch
@@ -148,7 +150,8 @@ def predict(
 def velocity_loss(
     networks: WorldNetworks, error: torch.Tensor, t: torch.Tensor, *, given: NetworkInputs, options: FlowOptions
 ) -> torch.Tensor:
-    """Mean penalty ``()`` of velocity errors ``(B, C, F, h, w)`` at times t ``(B, F)`` over unknown frames; objects count more."""
+    """Mean penalty ``()`` of velocity errors ``(B, C, F, h, w)`` at times t ``(B, F)`` over unknown frames;
+    objects count more."""
     coverage = object_coverage(given.conditions, error.shape[-2:])
     weight = 1.0 if coverage is None else 1 + options.object_weight * coverage
     flow = networks.transformer.flow
@@ -194,10 +197,9 @@ def dropped(conditions: ConditionBatch, uniform: RandomNumbers, options: FlowOpt
 
 
 @torch.no_grad()
-def validation_losses(
-    networks: WorldNetworks, examples: Examples, generator: torch.Generator
-) -> dict[float, float]:
-    """Mean squared velocity error per diffusion time, all frames noisy at that time, with history and all conditions."""
+def validation_losses(networks: WorldNetworks, examples: Examples, generator: torch.Generator) -> dict[float, float]:
+    """Mean squared velocity error per diffusion time, all frames noisy at that time, with history and all
+    conditions."""
     latents = examples.latents
     text = networks.text_of(examples.conditions)
     noise = torch.randn(latents.shape, generator=generator, device=generator.device).to(latents)

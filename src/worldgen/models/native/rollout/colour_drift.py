@@ -1,13 +1,15 @@
-"""Holding the colours of a rollout: road, sky and surroundings stay, on average, as bright as where the clip began.
+"""Colour-drift correction of a rollout: road, sky and surroundings keep the mean colour that they had when the clip
+began.
 
-Each frame is painted from the one before, so a small error of brightness comes back with every frame and grows; roads turned
-white within two seconds. Weather and light do not change within a scene, so the mean of each kind of surface is pulled back
-towards that of the first picture. Labelled things come and go and are left alone. Without a layout the halves above and below
-the horizon stand for sky and road.
+Each frame is generated from the one before, so a small error of brightness returns with every frame and grows; roads
+turned white within two seconds. Weather and light do not change within a scene, so the mean of each kind of surface
+is pulled towards that of the first frames. Labelled objects come and go and stay as they are. Without a layout, the
+halves above and below the horizon stand for sky and road.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,10 +20,10 @@ from worldgen.models.native.conditions import ConditionBatch
 from worldgen.models.native.history.object_coverage import cover
 
 PULL = 0.3
-"""Share of the difference that one frame makes up for; all at once would make every lamp that passes a flash."""
+"""Share of the difference that one frame corrects. With all of it, every lamp that passes would cause a flash."""
 
 LEAST_CELLS = 8.0
-"""A kind of surface of which less is to be seen has no mean to speak of."""
+"""Fewest visible cells of a kind of surface from which its mean is taken."""
 
 SKY_BELOW = 0.02
 _ROAD = LAYOUT_CHANNELS.index("drivable")
@@ -29,32 +31,34 @@ _ROAD = LAYOUT_CHANNELS.index("drivable")
 
 @dataclass(frozen=True, eq=False)
 class ColourDriftCorrection:
-    """Mean latents ``(B, K, C)`` of each kind of surface in one picture, and where there was enough of it ``(B, K)`` bool."""
+    """Mean latents ``(B, K, C)`` of each kind of surface in one frame, and whether enough of it was visible, ``(B,
+    K)`` bool."""
 
     means: torch.Tensor
     known: torch.Tensor
 
     @classmethod
     def of(cls, latents: torch.Tensor, conditions: ConditionBatch) -> ColourDriftCorrection:
-        """Of the last frame of ``latents`` ``(B, C, F, h, w)``, whose conditions these are."""
+        """From the last frame of ``latents`` ``(B, C, F, h, w)`` and the conditions of the same frames."""
         means, known = _means(latents[:, :, -1:], _surfaces(conditions.frames(-1, None), latents.shape[-2:]))
         return cls(means[:, :, 0], known[:, :, 0])
 
     def hold(self, latents: torch.Tensor, conditions: ConditionBatch) -> torch.Tensor:
-        """``latents`` ``(B, C, F, h, w)`` with the mean of each kind of surface pulled towards the anchor's."""
+        """``latents`` ``(B, C, F, h, w)`` with the mean of each kind of surface pulled towards the stored one."""
         surfaces = _surfaces(conditions, latents.shape[-2:])
         means, known = _means(latents, surfaces)
         away = (self.means[:, :, None] - means) * (known & self.known[:, :, None])[..., None]  # (B, K, F, C)
         return latents + PULL * torch.einsum("bkfhw,bkfc->bcfhw", surfaces, away)
 
 
-def _surfaces(conditions: ConditionBatch, size: tuple[int, int]) -> torch.Tensor:
-    """Shares ``(B, K, F, h, w)`` of each cell that are road, sky and everything else but things."""
+def _surfaces(conditions: ConditionBatch, size: Sequence[int]) -> torch.Tensor:
+    """Shares ``(B, K, F, h, w)`` of each cell that are road, sky, and everything else but objects."""
     halves = _halves(conditions, size)
     if conditions.layout is None:
         return halves
-    read = conditions.layout[:, : INVERSE_DEPTH_CHANNEL + 1].float()  # what comes after it is not asked for below
-    layout = F.adaptive_avg_pool3d(read, (read.shape[2], *size))
+    read = conditions.layout[:, : INVERSE_DEPTH_CHANNEL + 1].float()  # later channels are not needed below
+    height, width = size
+    layout = F.adaptive_avg_pool3d(read, (read.shape[2], height, width))
     free = 1 - cover(layout)
     road = layout[:, _ROAD : _ROAD + 1].clamp(0, 1) * free
     sky = (layout[:, INVERSE_DEPTH_CHANNEL : INVERSE_DEPTH_CHANNEL + 1] < SKY_BELOW) * (free - road)
@@ -62,12 +66,11 @@ def _surfaces(conditions: ConditionBatch, size: tuple[int, int]) -> torch.Tensor
     return torch.where(conditions.layout_known[:, None, None, None, None], shares, halves)
 
 
-def _halves(conditions: ConditionBatch, size: tuple[int, int]) -> torch.Tensor:
-    """The same of a level world without things: below the horizon road, above it sky."""
+def _halves(conditions: ConditionBatch, size: Sequence[int]) -> torch.Tensor:
+    """The same of a level world without objects: road below the horizon, sky above it."""
     camera, frames = conditions.camera.float(), conditions.ego.shape[1]
-    horizon = (
-        camera[:, 3] - camera[:, 1] * camera[:, 5].tan()
-    )  # cy - fy tan(pitch), from the top, as a share of the height
+    # cy - fy tan(pitch), from the top, as a share of the height
+    horizon = camera[:, 3] - camera[:, 1] * camera[:, 5].tan()
     rows = (torch.arange(size[0], device=camera.device) + 0.5) / size[0]
     road = (rows[None] > horizon[:, None]).float()
     bands = torch.stack([road, 1 - road, torch.zeros_like(road)], 1)  # (B, K, h)
@@ -75,7 +78,8 @@ def _halves(conditions: ConditionBatch, size: tuple[int, int]) -> torch.Tensor:
 
 
 def _means(latents: torch.Tensor, surfaces: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean latents ``(B, K, F, C)`` over each kind of surface, and where there is enough of it ``(B, K, F)`` bool."""
+    """Mean latents ``(B, K, F, C)`` of each kind of surface, and whether enough of it is visible, ``(B, K, F)``
+    bool."""
     cells = surfaces.sum((3, 4))
     sums = torch.einsum("bkfhw,bcfhw->bkfc", surfaces, latents.float())
     return sums / cells.clamp_min(1.0)[..., None], cells >= LEAST_CELLS

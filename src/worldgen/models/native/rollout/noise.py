@@ -9,11 +9,13 @@ import torch
 from worldgen.core.seeds import stable_hash
 
 NoiseSource = Callable[[int, int, tuple[int, int, int]], torch.Tensor]
-"""Standard normal noise ``(B, C, frames, h, w)`` of a chunk, from its first frame, its number of frames and (C, h, w)."""
+"""Standard normal noise ``(B, C, frames, h, w)`` of a chunk, from its first frame, its number of frames and (C, h,
+w)."""
 
 
 def frame_noise(seed: int, frame_index: int, shape: tuple[int, ...]) -> torch.Tensor:
-    """Standard normal float32 noise of one latent frame, drawn on the CPU so that every device gets the same numbers."""
+    """Standard normal float32 noise of one latent frame, drawn on the CPU so that every device gets the same
+    numbers."""
     generator = torch.Generator().manual_seed(stable_hash("frame noise", seed, frame_index))
     return torch.randn(shape, generator=generator)
 

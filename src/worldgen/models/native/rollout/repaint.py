@@ -1,8 +1,8 @@
 """Restyling: the same drive under other weather or light, sampled from the clip's own latents under partial noise.
 
 Source: Meng et al., "SDEdit: Guided Image Synthesis and Editing with Stochastic Differential Equations" (ICLR 2022,
-arXiv:2108.01073), here frame by frame in a rollout: the rest of a frame under partial noise keeps its geometry, and the history,
-which is already restyled, keeps the new look steady.
+arXiv:2108.01073), here frame by frame in a rollout: the rest of a frame under partial noise keeps its geometry, and
+the history, which is already restyled, keeps the new look steady.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ def restyle_clips(
 ) -> list[Clip]:  # fmt: skip
     """Each clip as its request describes it, keeping what noise of level ``strength`` leaves of it.
 
-    strength: above 0 (the clip as the codec decodes it) to 1 (a new clip that shares only conditions). Where a request has a context,
-    it stands for the first frames in the new look. Raises InputError for conditions the model does not accept, a strength outside
-    (0, 1], and clips that differ from their request in length, rate or size.
+    strength: above 0 (the clip as the codec decodes it) to 1 (a new clip that shares only conditions). Where a
+    request has a context, it stands for the first frames in the new look. Raises InputError for conditions the model
+    does not accept, a strength outside (0, 1], and clips that differ from their request in length, rate or size.
     """
     options = options or SamplerOptions()
     if not 0 < strength <= 1:

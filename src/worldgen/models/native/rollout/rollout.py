@@ -1,6 +1,7 @@
 """Rollouts: frames generated chunk by chunk, each from the frames before it, in constant memory.
 
-Sampling, restyling and training share this code: a history that training generates is what a rollout would show the network.
+Sampling, restyling and training share this code: a history that training generates is what a rollout would show the
+network.
 """
 
 from __future__ import annotations
@@ -25,23 +26,24 @@ METHOD = 10
 """Raised whenever the same weights and seeds give other pixels than before; part of the names of stored clips."""
 
 KEYFRAME_INTERVAL = 24
-"""Every so many frames a frame becomes the keyframe, which later frames reproject directly as long as it shows the same points.
-Tied to the number of the frame, so that a clip does not depend on those beside it in a batch."""
+"""Every so many frames a frame becomes the keyframe, which later frames reproject directly as long as it shows the
+same points. Tied to the number of the frame, so that a clip does not depend on those beside it in a batch."""
 
 OBJECT_CONFIDENCE = 0.75
-"""Factor on the visibility of reprojected frames where a layout shows a labelled object. Limbs of people and riders move as no
-reprojection can, and the layout says where they are: at a lower visibility the network repaints more of them. Ground and walls keep
-their visibility: what is repainted from frame to frame flickers, and flicker reads as speed (``benchmarks/rollouts.py`` has other
-factors; docs/design/experiments.md)."""
+"""Factor on the visibility of reprojected frames where a layout shows a labelled object. Limbs of people and riders
+move as no reprojection can, and the layout says where they are: at a lower visibility the network repaints more of
+them. Ground and walls keep their visibility: what is repainted from frame to frame flickers, and flicker reads as
+speed (``benchmarks/rollouts.py`` has other factors; docs/design/experiments.md)."""
 
 KEYFRAME_CONFIDENCE = 0.5
-"""Factor on the visibility of the frame that becomes the next keyframe, where there is a layout: blur and stains that it keeps stay
-for ``KEYFRAME_INTERVAL`` frames. With this factor on every frame, clips would flicker."""
+"""Factor on the visibility of the frame that becomes the next keyframe, where there is a layout: blur and stains that
+it keeps stay for ``KEYFRAME_INTERVAL`` frames. With this factor on every frame, clips would flicker."""
 
 
 @dataclass(frozen=True, eq=False)
 class PartialNoise:
-    """Where frames begin that restyle a source: its clean latents ``(B, C, F, h, w)`` under noise of ``level`` in (0, 1].
+    """Where frames begin that restyle a source: its clean latents ``(B, C, F, h, w)`` under noise of ``level`` in (0,
+    1].
 
     At level 1 nothing of the source is left and frames begin as in a free rollout.
     """
@@ -57,15 +59,16 @@ class Rollout:
         networks: of the model.
         conditions: of every frame from 0.
         text: ``(B, L, Dt)``, states of their text; its dtype is the one the transformer computes in.
-        noise: of each chunk; :func:`worldgen.models.native.rollout.noise.seeded_noise` depends on seed and frame alone, so results do
-            not depend on the batch.
+        noise: of each chunk; :func:`worldgen.models.native.rollout.noise.seeded_noise` depends on seed and frame
+            alone, so results do not depend on the batch.
         options: how chunks are sampled.
         start: where frames begin that restyle a source; None: at pure noise.
 
     Attributes:
         position: number of the next frame.
         video: ``(B, 3, F, H, W)`` in [-1, 1], the newest frames as the codec decodes them; None before the first.
-        reprojected: ``(B, C + 1, F, h, w)``, the reprojected frames of the newest chunk, before confidence lowers their visibility.
+        reprojected: ``(B, C + 1, F, h, w)``, the reprojected frames of the newest chunk, before confidence lowers
+            their visibility.
     """
 
     def __init__(
@@ -101,7 +104,8 @@ class Rollout:
     def feed(self, latents: torch.Tensor, reprojected: torch.Tensor | None = None) -> None:
         """Append known frames ``(B, C, F, h, w)``, t = 0, to the cache.
 
-        reprojected: ``(B, C + 1, F, h, w)``, their reprojected frames where they are known already; otherwise they are computed.
+        reprojected: ``(B, C + 1, F, h, w)``, their reprojected frames where they are known already; otherwise they
+            are computed.
         """
         # Latents that decode to more than white would come back brighter still in the next frame.
         video = decode_video(self.networks.codec, latents).clamp(-1, 1)
@@ -126,8 +130,9 @@ class Rollout:
     def reproject_next(self, frames: int, shape: tuple[int, int, int]) -> torch.Tensor:
         """Reprojected frames ``(B, C + 1, frames, h, w)`` of the next chunk from the newest frame.
 
-        Zeros where there is no frame yet. The first chunk of a restyled clip takes the source's own frames, fully visible: without them
-        the model would leave most of the noise in the first frame, and every later frame would inherit it.
+        Zeros where there is no frame yet. The first chunk of a restyled clip takes the source's own frames, fully
+        visible: without them the model would leave most of the noise in the first frame, and every later frame would
+        inherit it.
         """
         if self.video is None and self.start is not None and self.start.level < 1:
             clean = self.start.source[:, :, :frames]
@@ -176,7 +181,7 @@ class Rollout:
                 repeated, t, reprojected, conditions, self.text, cache=self.cache, layout=layout
             ).float()
             velocity = guided(velocity, [self.options.guidance[name] for name in self.guided])
-            latents = networks.scheduler.step(velocity, timestep, latents, return_dict=False)[0]
+            latents = networks.scheduler.step(velocity, timestep, latents, return_dict=False)[0]  # type: ignore[arg-type]  # FloatTensor
         if self.colour_drift is not None:
             latents = self.colour_drift.hold(latents, self.known.frames(self.position, self.position + frames))
         if not torch.isfinite(latents).all():
@@ -228,7 +233,8 @@ class Rollout:
     def _reproject(
         self, picture: torch.Tensor, source: int, target: int, *, keyframe: tuple[torch.Tensor, int] | None = None
     ) -> torch.Tensor:
-        """``(B, C + 1, h, w)``; all branches share it, because a dropped condition changes only what the network reads."""
+        """``(B, C + 1, h, w)``; all branches share it, because a dropped condition changes only what the network
+        reads."""
         return reproject(
             self.networks.codec, picture, self.known, source=source, target=target, keyframe=keyframe,
             geometry=self.geometry,
@@ -246,7 +252,8 @@ class Rollout:
 
 
 def guided(velocity: torch.Tensor, strengths: list[float]) -> torch.Tensor:
-    """The velocity of the first rows, pushed away from that of each further branch, in which one condition was dropped."""
+    """The velocity of the first rows, pushed away from that of each further branch, in which one condition was
+    dropped."""
     full, *dropped = velocity.chunk(len(strengths) + 1)
     pushed = full
     for strength, without in zip(strengths, dropped, strict=True):
