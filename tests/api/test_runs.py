@@ -61,7 +61,7 @@ def test_configs_are_taken_in_every_form(tmp_path):
     from_values = resolved_recipe({"name": "small", "cells": [{"count": 4, "weather": ["fog"]}]}, ["clip.frames=8"])
     from_object = resolved_recipe(Recipe(name="small", cells=cells), ["clip.frames=8"])
     assert from_file == from_values == from_object == resolved_recipe([path], ["clip.frames=8"])
-    assert from_file.clip.frames == 8 and from_file.cells == cells
+    assert from_file.clip.frames == 8 and tuple(from_file.cells) == cells
     assert resolved_recipe(path, scale=0.5).cells[0].count == 2
 
 
