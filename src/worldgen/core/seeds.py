@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
+from typing import TypeAlias
 
 import numpy as np
 
 Part = str | int | float | bool | None
 """A value that JSON can hold, apart from lists and objects."""
+Parts: TypeAlias = "Part | Iterable[Parts]"
+"""A value, or values nested to any depth."""
 
 
-def stable_hash(*parts: Part | Iterable[Part]) -> int:
+def stable_hash(*parts: Parts) -> int:
     """A hash that is the same on every machine, in every process and with every version of Python.
 
     Args:
@@ -29,7 +32,7 @@ def stable_hash(*parts: Part | Iterable[Part]) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
 
 
-def stable_key(*parts: Part | Iterable[Part], prefix: str = "") -> str:
+def stable_key(*parts: Parts, prefix: str = "") -> str:
     """A short identifier that is safe in file names: ``prefix`` and 16 hexadecimal digits of :func:`stable_hash`."""
     return f"{prefix}{stable_hash(*parts):016x}"
 

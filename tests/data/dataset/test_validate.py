@@ -69,15 +69,23 @@ def test_truncated_shard_is_named_with_its_offset_and_the_rest_is_checked(tmp_pa
     ("extension", "damage", "words"),
     [
         ("mp4", lambda d: d[: len(d) // 2], "a: video"),
-        ("mp4", lambda d: encode_sample(replace(make_sample("z", 3, full=False), clip=make_clip(3, frames=5)))["mp4"], "frames, width and height"),
-        ("mp4", lambda d: encode_sample(replace(make_sample("z", 3, full=False), clip=make_clip(3, fps=12.0)))["mp4"], "frame rate"),
+        (
+            "mp4",
+            lambda d: encode_sample(replace(make_sample("z", 3, full=False), clip=make_clip(3, frames=5)))["mp4"],
+            "frames, width and height",
+        ),
+        (
+            "mp4",
+            lambda d: encode_sample(replace(make_sample("z", 3, full=False), clip=make_clip(3, fps=12.0)))["mp4"],
+            "frame rate",
+        ),
         ("ego.npy", lambda d: _npy(np.zeros((4, 2), np.float32)), "ego motion: received 4 rows"),
         ("ego.npy", lambda d: _npy(np.full((6, 2), np.nan, np.float32)), "non-finite"),
         ("labels.json", lambda d: json.dumps(json.loads(d) | {"num_frames": 9}).encode(), "labels"),
         ("labels.json", lambda d: d[:100], "no JSON"),
         ("json", lambda d: b"{}", "sample_version"),
     ],
-)  # fmt: skip
+)
 def test_damage_is_named_and_the_other_sample_is_fine(tmp_path, extension, damage, words):
     members = {"a": encode_sample(make_sample("a")), "b": encode_sample(make_sample("b", 2))}
     raw_shard(tmp_path / "s0.tar", members)

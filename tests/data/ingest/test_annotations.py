@@ -43,10 +43,13 @@ def test_bad_rows(tmp_path, text, expected):
 
 def coco(**changes):
     record = {
-        "images": [{"id": 5, "file_name": "i/a.jpg", "width": 64, "height": 48}, {"id": 6, "file_name": "i/b.jpg", "width": 64, "height": 48}],
+        "images": [
+            {"id": 5, "file_name": "i/a.jpg", "width": 64, "height": 48},
+            {"id": 6, "file_name": "i/b.jpg", "width": 64, "height": 48},
+        ],
         "annotations": [{"id": 1, "image_id": 6, "category_id": 2, "bbox": [1, 2, 10, 20], "iscrowd": 1}],
         "categories": [{"id": 2, "name": "person"}],
-    }  # fmt: skip
+    }
     return json.dumps({**record, **changes})
 
 

@@ -49,17 +49,32 @@ def test_every_format_reads_the_same_in_si_units(tmp_path):
 
 
 BAD = {
-    "text in numbers": ("time_s,speed_mps\n0,1\n1,fast\n", r"a\.csv, line 3, column speed_mps: received 'fast'; expected a number"),
+    "text in numbers": (
+        "time_s,speed_mps\n0,1\n1,fast\n",
+        r"a\.csv, line 3, column speed_mps: received 'fast'; expected a number",
+    ),
     "empty cell": ("time_s,speed_mps\n0,1\n1,\n", r"line 3, column speed_mps: received an empty cell"),
-    "times that go back": ("time_s,speed_mps\n0,1\n2,1\n1.5,1\n", r"line 4, column time_s: received 1.5, before the row above \(2\)"),
+    "times that go back": (
+        "time_s,speed_mps\n0,1\n2,1\n1.5,1\n",
+        r"line 4, column time_s: received 1.5, before the row above \(2\)",
+    ),
     "too few rows": ("time_s,speed_mps\n0,1\n", "1 rows; expected at least two rows"),
     "no rows": ("time_s,speed_mps\n", "0 rows; expected at least two rows"),
     "one stamp": ("time_s,speed_mps\n1,1\n1,1\n", "one distinct time stamp"),
     "empty file": ("", "an empty file"),
-    "not finite": ("time_s,speed_mps\n0,1\n1,nan\n", "line 3, column speed_mps: received nan; expected a finite number"),
+    "not finite": (
+        "time_s,speed_mps\n0,1\n1,nan\n",
+        "line 3, column speed_mps: received nan; expected a finite number",
+    ),
     "infinite time": ("time_s,speed_mps\n0,1\ninf,1\n", "line 3, column time_s"),
-    "wrong units": ("time_s,speed_mps\n0,1\n1,130\n", r"line 3, column speed_mps: received 130, which is 130 m/s.*is the unit in the column name right"),
-    "yaw rate in degrees": ("time_s,speed_mps,yaw_rate_radps\n0,1,0\n1,1,25\n", "line 3, column yaw_rate_radps.*25 rad/s"),
+    "wrong units": (
+        "time_s,speed_mps\n0,1\n1,130\n",
+        r"line 3, column speed_mps: received 130, which is 130 m/s.*is the unit in the column name right",
+    ),
+    "yaw rate in degrees": (
+        "time_s,speed_mps,yaw_rate_radps\n0,1,0\n1,1,25\n",
+        "line 3, column yaw_rate_radps.*25 rad/s",
+    ),
     "no unit": ("time_s,speed\n0,1\n1,1\n", r"a\.csv, column 'speed': received no unit; expected one of speed_mps"),
     "duplicate column": ("time_s,speed_mps,speed_mps\n0,1,1\n1,1,1\n", "column 'speed_mps': received twice"),
     "rival columns": ("time_s,speed_mps,speed_kmh\n0,1,1\n1,1,1\n", "both give speed"),
@@ -68,10 +83,13 @@ BAD = {
     "ragged": ("time_s,speed_mps\n0,1\n1\n", "line 3: received 1 cells; expected 2"),
     "half a position": ("time_s,x_m\n0,1\n1,1\n", "only one of x and y"),
     "latitude": ("time_s,lat_deg,lon_deg\n0,91,0\n1,91,0\n", "column lat_deg"),
-    "quaternion": ("time_s,x_m,y_m,z_m,qw,qx,qy,qz\n0,0,0,0,1,0,0,0\n1,0,0,0,2,0,0,0\n", "line 3.*length 2; expected a unit quaternion"),
+    "quaternion": (
+        "time_s,x_m,y_m,z_m,qw,qx,qy,qz\n0,0,0,0,1,0,0,0\n1,0,0,0,2,0,0,0\n",
+        "line 3.*length 2; expected a unit quaternion",
+    ),
     "part of a quaternion": ("time_s,x_m,y_m,qw\n0,0,0,1\n1,0,0,1\n", "qw qx qy qz together with"),
     "steering without wheelbase": ("time_s,speed_mps,steering_deg\n0,1,1\n1,1,1\n", r"ego\.wheelbase_m"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", BAD)

@@ -11,13 +11,23 @@ from worldgen.data.ingest.logs.units import UNITS, parse_name, read_meanings
 @pytest.mark.parametrize(
     ("name", "quantity", "one"),
     [
-        ("speed_mps", "speed", 1.0), ("Speed_KMH", "speed", 1 / 3.6), ("velocity_mph", "speed", 0.44704),
-        ("speed_kn", "speed", 1852 / 3600), ("t_s", "time", 1.0), ("timestamp_ns", "time", 1e-9), ("time_us", "time", 1e-6),
-        ("yaw_rate_degps", "yaw_rate", math.pi / 180), ("yawrate_radps", "yaw_rate", 1.0), ("steering_angle_deg", "steering", math.pi / 180),
-        ("steering_wheel_angle_rad", "steering_wheel", 1.0), ("x_m", "x", 1.0), ("latitude_deg", "lat", 1.0), ("qw", "qw", 1.0),
+        ("speed_mps", "speed", 1.0),
+        ("Speed_KMH", "speed", 1 / 3.6),
+        ("velocity_mph", "speed", 0.44704),
+        ("speed_kn", "speed", 1852 / 3600),
+        ("t_s", "time", 1.0),
+        ("timestamp_ns", "time", 1e-9),
+        ("time_us", "time", 1e-6),
+        ("yaw_rate_degps", "yaw_rate", math.pi / 180),
+        ("yawrate_radps", "yaw_rate", 1.0),
+        ("steering_angle_deg", "steering", math.pi / 180),
+        ("steering_wheel_angle_rad", "steering_wheel", 1.0),
+        ("x_m", "x", 1.0),
+        ("latitude_deg", "lat", 1.0),
+        ("qw", "qw", 1.0),
         ("frame_index", "frame", 1.0),
     ],
-)  # fmt: skip
+)
 def test_names_state_quantity_and_unit(name, quantity, one):
     meaning = parse_name(name)
     assert (meaning.quantity, meaning.factor) == (quantity, pytest.approx(one, rel=1e-12))

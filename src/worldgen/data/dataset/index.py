@@ -1,4 +1,4 @@
-"""The index of a data set: one row per sample, and random access through it."""
+"""The index of a data set: one row per sample, random access by it, and a summary."""
 
 from __future__ import annotations
 
@@ -28,12 +28,16 @@ COLUMNS = {
     "accepted": pa.bool_(), "reasons": pa.list_(pa.string()),
     **{f"{name.replace('.', '_')}_{part}": pa.int64() for name in MEMBERS for part in ("offset", "size")},
 }  # fmt: skip
-"""Columns of every index, then one ``score_NAME`` (float64) per number found in any scorecard. Offsets are in bytes from
-the start of the shard to the first byte of that file; null where a sample has no such file."""
+"""Columns of every index, then one ``score_NAME`` (float64) per number found in any scorecard. Offsets are in bytes
+from the start of the shard to the first byte of that file; null where a sample has no such file."""
 
 
 def shard_urls(url: str) -> list[str]:
-    """The shards of a data set in name order. Raises: InputError when there is no folder or no shard in it."""
+    """The URLs of the shards of a data set, in the order of their names.
+
+    Raises:
+        InputError: no such folder, or no shard in it.
+    """
     fs, path = resolve(url)
     with reported("read", url):
         names = sorted(name for name in fs.ls(path, detail=False) if name.endswith(".tar"))
@@ -43,10 +47,12 @@ def shard_urls(url: str) -> list[str]:
 
 
 def build_index(url: str) -> dict:
-    """Scan the shards and write ``index.parquet`` and ``dataset.json`` beside them; returns the latter.
+    """Scan the shards, write ``index.parquet`` and ``dataset.json`` beside them, and return the content of the latter.
 
-    Only tar headers and ``KEY.json`` files are read. Raises: InputError for damaged shards and for a key that two
-    shards hold.
+    Only tar headers and ``KEY.json`` files are read.
+
+    Raises:
+        InputError: a damaged shard, or a key in two shards.
     """
     rows: list[dict] = []
     shards: list[dict] = []
@@ -74,9 +80,12 @@ def shard_rows(url: str) -> Iterator[dict]:
 
 
 def index_row(url: str, key: str, group: dict[str, TarEntry], data: bytes) -> dict:
-    """The index row of one sample from what :func:`scan_shard` tells of it.
+    """The index row of one sample, from the values of :func:`worldgen.data.dataset.shards.scan_shard`.
 
-    ``weights_hash`` (not a column) rides along for the summary. Raises: InputError for a damaged record.
+    The row also holds ``weights_hash``, which is no column, for the summary.
+
+    Raises:
+        InputError: a damaged record, or a record with another key.
     """
     record = decode_record({"json": data} if data else {})
     if record["key"] != key:
@@ -88,9 +97,9 @@ def index_row(url: str, key: str, group: dict[str, TarEntry], data: bytes) -> di
         "reasons": [str(reason) for reason in scorecard.get("reasons", ())],
     }  # fmt: skip
     for member in MEMBERS:
-        place = group.get(member)
-        row[f"{member.replace('.', '_')}_offset"] = None if place is None else place.offset
-        row[f"{member.replace('.', '_')}_size"] = None if place is None else place.size
+        entry = group.get(member)
+        row[f"{member.replace('.', '_')}_offset"] = None if entry is None else entry.offset
+        row[f"{member.replace('.', '_')}_size"] = None if entry is None else entry.size
     row |= {f"score_{name}": value for name, value in _numbers(scorecard)}
     row["weights_hash"] = record["provenance"].get("weights_hash")
     return row
@@ -128,9 +137,13 @@ def _summary(rows: list[dict], shards: list[dict]) -> dict:
 
 
 class DataSet:
-    """A data set through its index: rows to choose from, samples loaded by their byte range alone.
+    """A data set, opened by its index. A sample is loaded by reading only its bytes of the shard.
 
-    rows: one dict per sample (see ``COLUMNS``). Cheap to copy and to send to another process.
+    rows: one dict per sample, see ``COLUMNS``. summary: the content of ``dataset.json``. The object holds no open file,
+    so it can be sent to another process.
+
+    Raises:
+        InputError: no index, a damaged index, or one of another version.
     """
 
     def __init__(self, url: str):
@@ -146,7 +159,11 @@ class DataSet:
         return (self.load(number) for number in range(len(self)))
 
     def row(self, which: int | str) -> dict:
-        """The index row by number or key. Raises: InputError when there is none."""
+        """The index row of a sample, by number or key.
+
+        Raises:
+            InputError: no such sample.
+        """
         if isinstance(which, str):
             if which not in self._number:
                 raise InputError("sample key", which, f"one of the {len(self)} keys of {self.url}")
@@ -156,19 +173,27 @@ class DataSet:
         return self.rows[which]
 
     def members(self, which: int | str) -> dict[str, bytes]:
-        """A sample's files by extension, in one read of exactly its part of the shard."""
+        """The files of a sample by extension, read in one piece.
+
+        Raises:
+            InputError: no such sample, or a shard that cannot be read.
+        """
         row = self.row(which)
-        places = {}
+        spans = {}
         for member in MEMBERS:
             offset, size = (row[f"{member.replace('.', '_')}_{part}"] for part in ("offset", "size"))
             if offset is not None:
-                places[member] = (offset, offset + size)
-        start, end = min(a for a, _ in places.values()), max(b for _, b in places.values())
+                spans[member] = (offset, offset + size)
+        start, end = min(a for a, _ in spans.values()), max(b for _, b in spans.values())
         data = read_bytes(join(self.url, row["shard"]), start, end)
-        return {member: data[a - start : b - start] for member, (a, b) in places.items()}
+        return {member: data[a - start : b - start] for member, (a, b) in spans.items()}
 
     def member(self, which: int | str, name: str) -> bytes | None:
-        """One of a sample's files (an extension of ``MEMBERS``), read alone; None when the sample has none."""
+        """One file of a sample; None when the sample does not have it. name: an extension of ``MEMBERS``.
+
+        Raises:
+            InputError: no such sample, or a shard that cannot be read.
+        """
         row = self.row(which)
         offset, size = (row[f"{name.replace('.', '_')}_{part}"] for part in ("offset", "size"))
         return None if offset is None else read_bytes(join(self.url, row["shard"]), offset, offset + size)
@@ -176,7 +201,8 @@ class DataSet:
     def load(self, which: int | str) -> Sample:
         """Decode one sample by number or key.
 
-        Raises: InputError when the sample is damaged or the index no longer fits the shards.
+        Raises:
+            InputError: no such sample, a damaged sample, or an index that does not fit the shards.
         """
         row = self.row(which)
         members = self.members(which)
@@ -192,7 +218,14 @@ class DataSet:
         return decode_sample(members)
 
     def select(self, split: str | None = None, tags: Iterable[str] = (), *, accepted: bool | None = None) -> DataSet:
-        """The same data set with only the rows of a split, with all these tags, accepted or not."""
+        """The same data set with only some rows.
+
+        split: one of ``SPLITS``, None for all. tags: rows that have all of them. accepted: True for accepted samples,
+        False for quarantined ones, None for all.
+
+        Raises:
+            InputError: an unknown split.
+        """
         if split is not None and split not in SPLITS:
             raise InputError("split", split, "one of " + ", ".join(SPLITS))
         wanted = {tags} if isinstance(tags, str) else set(tags)
@@ -208,7 +241,11 @@ class DataSet:
 
 
 def read_summary(url: str) -> dict:
-    """``dataset.json``. Raises: InputError when it is missing or of another version."""
+    """The content of ``dataset.json``.
+
+    Raises:
+        InputError: it is missing, damaged or of another version.
+    """
     fs, path = resolve(join(url, SUMMARY_NAME))
     with reported("read", url):
         if not fs.exists(path):
@@ -224,7 +261,11 @@ def read_summary(url: str) -> dict:
 
 
 def read_rows(url: str) -> list[dict]:
-    """The rows of ``index.parquet``. Raises: InputError when it is missing, damaged or lacks columns."""
+    """The rows of ``index.parquet``, one dict per sample, see ``COLUMNS``.
+
+    Raises:
+        InputError: it is missing or damaged, or lacks columns.
+    """
     where = join(url, INDEX_NAME)
     try:
         table = pq.read_table(io.BytesIO(read_bytes(where)))

@@ -1,4 +1,4 @@
-"""The files of one sample as bytes: encoded the same way every time, decoded with every field checked."""
+"""The files of one sample as bytes: reproducible encoding, and decoding that checks every field."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ MEMBERS = ("mp4", "json", "ego.npy", "labels.json")
 
 
 def canonical_json(record: dict, what: str) -> bytes:
-    """UTF-8 JSON with sorted keys: equal records give equal bytes. Raises: InputError for NaN and foreign types."""
+    """UTF-8 JSON with sorted keys, so that equal records give equal bytes. what: name of the record for messages.
+
+    Raises:
+        InputError: NaN, infinity, or a type that JSON does not have.
+    """
     try:
         return json.dumps(record, sort_keys=True, ensure_ascii=False, allow_nan=False).encode()
     except (TypeError, ValueError) as error:
@@ -30,7 +34,7 @@ def canonical_json(record: dict, what: str) -> bytes:
 
 
 def sample_record(sample: Sample) -> dict:
-    """What is known about a sample besides pixels, motion and labels, as JSON-able values (``KEY.json``)."""
+    """The content of ``KEY.json``: everything about a sample except pixels, ego motion and labels, as JSON values."""
     return {
         "sample_version": SAMPLE_VERSION, "key": sample.key, "caption": sample.caption, "drive": sample.drive,
         "split": sample.split, "tags": list(sample.tags), "licence": sample.licence, "fps": sample.clip.fps,
@@ -43,7 +47,14 @@ def sample_record(sample: Sample) -> dict:
 
 
 def encode_sample(sample: Sample, *, crf: int = 18) -> dict[str, bytes]:
-    """The sample's files by extension (see ``MEMBERS``). The same sample gives the same bytes."""
+    """The files of a sample by extension (``MEMBERS``). The same sample gives the same bytes.
+
+    ``mp4``: H.264 with constant rate factor ``crf``. ``json``: :func:`sample_record`. ``ego.npy``: ``(T, 2)`` float32,
+    speed (m/s) and yaw rate (rad/s). ``labels.json``: ``Labels.to_json``.
+
+    Raises:
+        InputError: provenance, scorecard or labels that JSON cannot hold; a crf out of range.
+    """
     members = {
         "mp4": encode_mp4(sample.clip, crf=crf),
         "json": canonical_json(sample_record(sample), f"record of sample {sample.key}"),
@@ -60,7 +71,8 @@ def encode_sample(sample: Sample, *, crf: int = 18) -> dict[str, bytes]:
 def decode_sample(members: dict[str, bytes]) -> Sample:
     """The inverse of :func:`encode_sample`, up to the loss of video compression.
 
-    Raises: InputError for missing, damaged or disagreeing files, and for pickled arrays.
+    Raises:
+        InputError: files that are missing, damaged or disagree with each other, or a pickled array.
     """
     record = decode_record(members)
     key = record["key"]
@@ -96,9 +108,10 @@ RECORD_TYPES: dict[str, type | tuple[type, ...]] = {
 
 
 def decode_record(members: dict[str, bytes]) -> dict:
-    """``KEY.json`` parsed and checked: version and types of every field.
+    """``KEY.json`` parsed, with its version and the type of every field checked.
 
-    Raises: InputError naming the field.
+    Raises:
+        InputError: no JSON, another version, or a field of a wrong type, which it names.
     """
     data = _member(members, "json", "without a record")
     try:
@@ -115,10 +128,14 @@ def decode_record(members: dict[str, bytes]) -> dict:
 
 
 def decode_ego(data: bytes, fps: float, key: str) -> EgoMotion:
-    """Ego motion from the bytes of a ``.npy`` file. Pickled arrays are refused."""
+    """Ego motion from the bytes of ``KEY.ego.npy``: ``(T, 2)`` float, speed (m/s) and yaw rate (rad/s).
+
+    Raises:
+        InputError: no array of numbers, a pickled array, or impossible values. ``key`` names the sample.
+    """
     try:
         rows = np.load(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, EOFError, OSError, MemoryError) as error:  # MemoryError: a header that lies about the shape
+    except (ValueError, EOFError, OSError, MemoryError) as error:  # MemoryError: the header states a wrong shape
         raise InputError(
             f"ego motion of sample {key}", Received("no plain array"), "a .npy file without pickle"
         ) from error
@@ -128,7 +145,11 @@ def decode_ego(data: bytes, fps: float, key: str) -> EgoMotion:
 
 
 def decode_labels(data: bytes, key: str) -> Labels:
-    """Labels from the bytes of ``KEY.labels.json``."""
+    """Labels from the bytes of ``KEY.labels.json``.
+
+    Raises:
+        InputError: no JSON, or a field that is missing or wrong. ``key`` names the sample.
+    """
     try:
         record = json.loads(data)
     except ValueError as error:

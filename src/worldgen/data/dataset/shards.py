@@ -8,6 +8,7 @@ import re
 import tarfile
 from collections.abc import Iterator
 from types import TracebackType
+from typing import BinaryIO
 
 from worldgen.core.errors import InputError
 from worldgen.core.samples import Sample
@@ -22,9 +23,13 @@ SHARD_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 
 
 class ShardWriter:
-    """Writes one shard, ``url/name.tar``; it appears when the ``with`` block ends, whole or not at all.
+    """Writes one shard, ``url/name.tar``, atomically: the file appears when the ``with`` block ends without an error.
 
-    Owners and times are zero, so equal samples in equal order give equal files.
+    Owners and times in the tar are zero, so equal samples in equal order give equal bytes.
+
+    Raises:
+        InputError: a name with characters other than letters, digits, ``.``, ``_`` and ``-``, or a place that cannot
+            be written.
     """
 
     def __init__(self, url: str, name: str):
@@ -50,12 +55,20 @@ class ShardWriter:
         return len(self._keys)
 
     def write(self, sample: Sample) -> None:
-        """Add a sample. Raises: InputError for a key already in this shard."""
+        """Add a sample.
+
+        Raises:
+            InputError: a key that is already in this shard or longer than ``MAX_KEY_LENGTH``.
+        """
         self._check(sample.key)
         self.write_members(sample.key, encode_sample(sample))
 
     def write_members(self, key: str, members: dict[str, bytes]) -> None:
-        """Add a sample by its encoded files (from :func:`read_members`), without compressing the video again."""
+        """Add a sample by its encoded files, without compressing the video again. members: see :func:`encode_sample`.
+
+        Raises:
+            InputError: a key that is already in this shard, too long, or not that of the record.
+        """
         self._check(key)
         assert self._tar is not None, "a ShardWriter is used in a with block"
         if decode_record(members)["key"] != key:
@@ -74,9 +87,12 @@ class ShardWriter:
 
 
 def scan_shard(url: str) -> Iterator[tuple[str, dict[str, TarEntry], bytes]]:
-    """Each sample's key, the place of its files by extension, and its ``KEY.json``; videos are not read.
+    """Each sample of a shard as its key, the position of its files by extension, and the bytes of its ``KEY.json``.
 
-    Raises: InputError as :func:`worldgen.files.tar.entries`; for keys that repeat or files out of order.
+    Videos are not read.
+
+    Raises:
+        InputError: a shard that is missing, damaged or cut short, repeated keys, or files that are out of order.
     """
     with _open(url) as file:
         for key, group in _grouped(file, url):
@@ -88,7 +104,11 @@ def scan_shard(url: str) -> Iterator[tuple[str, dict[str, TarEntry], bytes]]:
 
 
 def read_members(url: str) -> Iterator[tuple[str, dict[str, bytes]]]:
-    """Each sample of a shard as its key and its files by extension, undecoded. Raises: InputError."""
+    """Each sample of a shard as its key and its files by extension, undecoded.
+
+    Raises:
+        InputError: see :func:`scan_shard`.
+    """
     with _open(url) as file:
         for key, group in _grouped(file, url):
             members = {}
@@ -99,7 +119,11 @@ def read_members(url: str) -> Iterator[tuple[str, dict[str, bytes]]]:
 
 
 def read_shard(url: str) -> Iterator[Sample]:
-    """Every sample of a shard, decoded. Raises: InputError for anything that is not as it should be."""
+    """Every sample of a shard, decoded.
+
+    Raises:
+        InputError: see :func:`scan_shard` and :func:`worldgen.data.dataset.sample_files.decode_sample`.
+    """
     for key, members in read_members(url):
         sample = decode_sample(members)
         if sample.key != key:
@@ -108,16 +132,17 @@ def read_shard(url: str) -> Iterator[Sample]:
 
 
 @contextlib.contextmanager
-def _open(url: str) -> Iterator[io.BufferedIOBase]:
+def _open(url: str) -> Iterator[BinaryIO]:
     fs, path = resolve(url)
     with reported("read", url), fs.open(path, "rb") as file:
         yield file
 
 
-def _grouped(file: io.BufferedIOBase, url: str) -> Iterator[tuple[str, dict[str, TarEntry]]]:
-    """Neighbouring entries of one key together, as WebDataset does."""
+def _grouped(file: BinaryIO, url: str) -> Iterator[tuple[str, dict[str, TarEntry]]]:
+    """Neighbouring entries of one key as one group, as in WebDataset."""
     seen: set[str] = set()
-    key, group = None, {}
+    key: str | None = None
+    group: dict[str, TarEntry] = {}
     for entry in entries(file, url):
         match = NAME.fullmatch(entry.name)
         if match is None:

@@ -1,4 +1,4 @@
-"""Which drives train, which validate, which test: by drive, never by frame."""
+"""Splits of a data set into train, val and test, by drive: all clips of one drive are in one split."""
 
 from __future__ import annotations
 
@@ -19,9 +19,12 @@ from worldgen.core.seeds import stable_hash
 class SplitConfig:
     """How drives are split.
 
-    train, val, test: names of drives, or patterns with ``*``. Drives in no list go to ``rest``: a split, or ``hash``,
-    which draws by ``fractions`` (train, val, test) from the drive's name, so that more data never moves a drive.
-    salt: changes the draw.
+    train, val, test: names of drives, or patterns with ``*``. rest: split of the drives in no list, or ``hash``, which
+    draws the split from a hash of the drive's name; new data then never moves a drive to another split. fractions: of
+    train, val and test in that draw; they sum to 1. salt: changes the draw.
+
+    Raises:
+        InputError: fractions that are no three numbers from 0 that sum to 1.
     """
 
     train: tuple[str, ...] = ()
@@ -43,9 +46,10 @@ class SplitConfig:
 
 
 def split_drives(drives: Iterable[str], config: SplitConfig) -> dict[str, str]:
-    """Drive -> train, val or test.
+    """The split (``train``, ``val`` or ``test``) of every drive.
 
-    Raises InputError when a listed drive does not exist or stands in two lists.
+    Raises:
+        InputError: a listed drive or pattern that matches no drive, or a drive in two lists.
     """
     drives = sorted(set(drives))
     out = {drive: _rest(drive, config) for drive in drives}

@@ -1,8 +1,9 @@
-"""What a data set holds, in numbers."""
+"""Statistics of a data set: counts, hours, splits, sizes, tags, labels and ego motion."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -15,7 +16,10 @@ from worldgen.data.dataset.sample_files import decode_ego, decode_labels
 def summarise(data: DataSet) -> dict:
     """Counts, hours, splits, sizes, rates, tags, classes and ranges of ego motion, as JSON-able values.
 
-    Reads the index, ego motion and labels; no video. Raises: InputError for damaged files.
+    Reads the index, the ego motion and the labels, but no video.
+
+    Raises:
+        InputError: damaged ego motion or labels, or a shard that cannot be read.
     """
     rows = data.rows
     refused = [row for row in rows if not row["accepted"]]
@@ -43,7 +47,7 @@ def _hours(rows: list[dict]) -> float:
     return round(sum(row["num_frames"] / row["fps"] for row in rows) / 3600, 6)
 
 
-def _counted(words) -> dict[str, int]:
+def _counted(words: Iterable[str]) -> dict[str, int]:
     return dict(Counter(words).most_common())
 
 
@@ -69,7 +73,9 @@ def _ego(data: DataSet) -> dict:
 
 
 def _labels(data: DataSet) -> dict:
-    boxes, tracks, sources = Counter(), Counter(), Counter()
+    boxes: Counter[str] = Counter()
+    tracks: Counter[str] = Counter()
+    sources: Counter[str] = Counter()
     ignored = 0
     for row in data.rows:
         if not row["has_labels"]:

@@ -1,4 +1,4 @@
-"""Everything that can be wrong with a data set, found and named."""
+"""Validation of a data set: every sample, the index, and the separation of its splits."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from worldgen.data.dataset.shards import read_members, scan_shard
 from worldgen.files.storage import resolve
 
 EDGE_PX = 0.5
-"""Boxes may stick out of the picture by rounding, not more."""
+"""Boxes may exceed the image by this much, by rounding."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong: in which shard, with which sample ("" where it is no single one), what."""
+    """One problem. shard, key: where it is ("" where it concerns no single shard or sample). what: a sentence."""
 
     shard: str
     key: str
@@ -35,7 +35,7 @@ class Problem:
 
 @dataclass
 class ValidationReport:
-    """What a validation looked at and found."""
+    """The result of a validation: numbers of shards, samples and frames checked, and the problems found."""
 
     num_shards: int = 0
     num_samples: int = 0
@@ -52,7 +52,7 @@ class ValidationReport:
 
 @dataclass
 class _KeysFound:
-    """What was met so far, to find what only shows across samples."""
+    """Keys, drives, videos and index rows so far, for checks across samples."""
 
     shard_of_key: dict[str, str] = field(default_factory=dict)
     splits_of_drive: dict[str, set[str]] = field(default_factory=dict)
@@ -63,59 +63,60 @@ class _KeysFound:
 def validate(url: str, *, progress: ProgressReporter = no_progress) -> ValidationReport:
     """Decode and check every sample of a data set, its index, and the separation of its splits.
 
-    Goes on after a problem, so one run tells all. progress: shows how many shards are done.
+    A problem does not end the validation. progress: shows how many shards are done.
 
-    Raises: InputError when there is no data set to look at.
+    Raises:
+        InputError: no folder at ``url``, or no shard in it.
     """
-    report, met = ValidationReport(), _KeysFound()
+    report, found = ValidationReport(), _KeysFound()
     for shard_url in progress(shard_urls(url), desc="shards"):
         report.num_shards += 1
-        _check_shard(shard_url, report, met)
-    for drive, splits in sorted(met.splits_of_drive.items()):
+        _check_shard(shard_url, report, found)
+    for drive, splits in sorted(found.splits_of_drive.items()):
         if len(splits) > 1:
             report.problems.append(Problem("", "", f"drive {drive!r} is in the splits {', '.join(sorted(splits))}"))
-    for owners in met.samples_of_video.values():
+    for owners in found.samples_of_video.values():
         if len({split for _, split in owners}) > 1:
             names = ", ".join(f"{key} ({split})" for key, split in owners)
             report.problems.append(Problem("", "", f"the same video in several splits: {names}"))
-    _check_index(url, report, met)
+    _check_index(url, report, found)
     return report
 
 
-def _check_shard(url: str, report: ValidationReport, met: _KeysFound) -> None:
+def _check_shard(url: str, report: ValidationReport, found: _KeysFound) -> None:
     name = url.rsplit("/", 1)[-1]
     try:
         for key, members in read_members(url):
             report.num_samples += 1
-            if key in met.shard_of_key:
-                report.problems.append(Problem(name, key, f"also in {met.shard_of_key[key]}"))
-            met.shard_of_key.setdefault(key, name)
-            for what in _sample_problems(key, members, report, met):
+            if key in found.shard_of_key:
+                report.problems.append(Problem(name, key, f"also in {found.shard_of_key[key]}"))
+            found.shard_of_key.setdefault(key, name)
+            for what in _sample_problems(key, members, report, found):
                 report.problems.append(Problem(name, key, what))
     except InputError as error:
         report.problems.append(Problem(name, "", str(error).removeprefix(f"shard {url}").lstrip(": ")))
     with contextlib.suppress(InputError):  # what breaks the scan is reported above
         for key, group, data in scan_shard(url):
             with contextlib.suppress(InputError):
-                met.rows.append(index_row(url, key, group, data))
+                found.rows.append(index_row(url, key, group, data))
 
 
-def _sample_problems(key: str, members: dict[str, bytes], report: ValidationReport, met: _KeysFound) -> list[str]:
+def _sample_problems(key: str, members: dict[str, bytes], report: ValidationReport, found: _KeysFound) -> list[str]:
     try:
         sample = decode_sample(members)
     except InputError as error:
         return [str(error).removeprefix(f"sample {key}: ")]
     report.num_frames += len(sample.clip)
-    met.splits_of_drive.setdefault(sample.drive, set()).add(sample.split)
+    found.splits_of_drive.setdefault(sample.drive, set()).add(sample.split)
     if not sample.drive:
-        met.splits_of_drive.pop("")  # of unknown origin: nothing to compare
+        found.splits_of_drive.pop("")  # of unknown origin: nothing to compare
     video = hashlib.blake2b(members["mp4"], digest_size=16).hexdigest()
-    met.samples_of_video.setdefault(video, []).append((sample.key, sample.split))
+    found.samples_of_video.setdefault(video, []).append((sample.key, sample.split))
     return sample_problems(sample, key, set(members))
 
 
 def sample_problems(sample: Sample, key: str, files: set[str]) -> list[str]:
-    """What is wrong inside one decoded sample. key, files: its name and extensions in the shard."""
+    """The problems of one decoded sample, as sentences. key, files: its key and extensions in the shard."""
     problems = []
     if sample.key != key:
         problems.append(f"its record says it is {sample.key}")
@@ -130,16 +131,16 @@ def sample_problems(sample: Sample, key: str, files: set[str]) -> list[str]:
 
 
 def label_problems(labels: Labels) -> list[str]:
-    """What is wrong with labels beyond what their type holds: places outside the picture, odd sizes, mixed tracks."""
-    problems = []
+    """The problems of labels that their type allows: boxes outside the image, impossible sizes, inconsistent tracks."""
+    problems: list[str] = []
     size = np.array([labels.width_px, labels.height_px])
     box = labels.box_px
     out = (box[:, :2] < -EDGE_PX).any(1) | (box[:, 2:] > size + EDGE_PX).any(1)
     _name_rows(problems, labels, out, f"box outside the {labels.width_px}x{labels.height_px} picture")
     whole = labels.amodal_box_px
-    seen = (box[:, 2] > box[:, 0]) & (box[:, 3] > box[:, 1])
+    visible = (box[:, 2] > box[:, 0]) & (box[:, 3] > box[:, 1])
     beyond = (box[:, :2] < whole[:, :2] - 2 * EDGE_PX).any(1) | (box[:, 2:] > whole[:, 2:] + 2 * EDGE_PX).any(1)
-    _name_rows(problems, labels, beyond & seen, "visible box larger than the whole object's")
+    _name_rows(problems, labels, beyond & visible, "visible box larger than the whole object's")
     partly = np.isnan(labels.box3d).any(1) & ~np.isnan(labels.box3d).all(1)
     _name_rows(problems, labels, partly | np.isinf(labels.box3d).any(1), "3-D box only partly known")
     _name_rows(problems, labels, (labels.box3d[:, 3:6] <= 0).any(1), "3-D box without size")
@@ -152,8 +153,8 @@ def label_problems(labels: Labels) -> list[str]:
     return problems
 
 
-def _name_rows(problems: list[str], labels: Labels, wrong: np.ndarray, what: str) -> None:
-    """One line for all rows with a problem, naming the first."""
+def _name_rows(problems: list[str], labels: Labels, wrong: np.ndarray | np.bool_, what: str) -> None:
+    """Append one line for all rows with a problem; it names the first row."""
     rows = np.flatnonzero(wrong)
     if len(rows):
         first = f"frame {labels.frame_index[rows[0]]}, track {labels.track_id[rows[0]]}"
@@ -161,8 +162,8 @@ def _name_rows(problems: list[str], labels: Labels, wrong: np.ndarray, what: str
         problems.append(f"labels: {what} ({first}{more})")
 
 
-def _check_index(url: str, report: ValidationReport, met: _KeysFound) -> None:
-    """The index against rows made anew from the shards."""
+def _check_index(url: str, report: ValidationReport, found: _KeysFound) -> None:
+    """Compare the index with rows read from the shards."""
 
     def wrong(shard: str, key: str, what: str) -> None:
         report.problems.append(Problem(shard, key, what))
@@ -180,12 +181,12 @@ def _check_index(url: str, report: ValidationReport, met: _KeysFound) -> None:
     for name in sorted(set(sizes) | set(known)):
         if sizes.get(name) != known.get(name):
             wrong(name, "", f"the index knows it with {known.get(name)} bytes, it has {sizes.get(name)}")
-    there = {row["key"]: row for row in met.rows}
+    there = {row["key"]: row for row in found.rows}
     listed = {row["key"]: row for row in stored}
     if len(listed) != len(stored):
         wrong("", "", "the index lists a key twice")
     damaged = {p.shard for p in report.problems if p.shard and not p.key}
-    for key in sorted(set(listed) - set(met.shard_of_key)):
+    for key in sorted(set(listed) - set(found.shard_of_key)):
         if listed[key]["shard"] not in damaged:
             wrong(listed[key]["shard"], key, "in the index, not in the shard")
     for key in sorted(set(there) - set(listed)):

@@ -1,4 +1,4 @@
-"""Labels as COCO JSON, with the videos and tracks of its video variants."""
+"""Labels as COCO JSON, with the ``videos`` and ``track_id`` fields of its video variants."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from worldgen.core.labels import CLASSES, COCO_NAMES, Labels
 from worldgen.core.samples import SPLITS, Sample
+from worldgen.data.export.sample_labels import sample_labels
 from worldgen.data.video.images import write_image
 
 SUPERCATEGORIES = {
@@ -25,12 +26,15 @@ CATEGORIES = [
 
 @dataclass
 class CocoVideo:
-    """A COCO record that grows clip by clip; identifiers count from 1.
+    """A COCO record, filled clip by clip; identifiers count from 1.
 
-    Beyond plain COCO, an image has ``video_id`` and ``frame_id`` (from 0) and an annotation ``track_id`` (unique within
-    its video), so one file serves detection and tracking. Objects flagged ``ignore`` are ``iscrowd = 1``, which the COCO
-    evaluation and detector trainers leave out; objects without a visible pixel are there too, with a box of no area.
-    Source: COCO data format; the video fields are those of TAO and BDD100K-style COCO files.
+    In addition to plain COCO, an image has ``video_id`` and ``frame_id`` (from 0), and an annotation has ``track_id``
+    (unique within its video), ``amodal_bbox``, ``visible_fraction``, ``occlusion`` and ``truncation`` (null if unknown)
+    and, where known, ``box3d_ego``: x y z of the centre (m), length, width, height (m), yaw (rad) in ego axes. Boxes
+    are x, y, width, height in pixels. Objects flagged ``ignore`` are ``iscrowd = 1``, which the COCO evaluation and
+    detector trainers skip. Objects without a visible pixel have a box without area.
+
+    Source: COCO data format (https://cocodataset.org/#format-data); the video fields are those of TAO and BDD100K.
     """
 
     videos: list[dict] = field(default_factory=list)
@@ -38,7 +42,7 @@ class CocoVideo:
     annotations: list[dict] = field(default_factory=list)
 
     def add(self, labels: Labels, name: str, fps: float, files: list[str]) -> None:
-        """Add a clip of ``labels.num_frames`` frames whose pictures are ``files``."""
+        """Add a clip of ``labels.num_frames`` frames. files: image file of each frame, as the record names it."""
         assert len(files) == labels.num_frames, (len(files), labels.num_frames)
         video_id, first = len(self.videos) + 1, len(self.images) + 1
         size = {"width": labels.width_px, "height": labels.height_px}
@@ -66,7 +70,7 @@ class CocoVideo:
         return annotation
 
     def to_json(self, source: str) -> dict:
-        """The COCO record. source: where the labels come from (see ``Labels``)."""
+        """The COCO record as JSON values. source: origin of the labels, see ``Labels.source``."""
         return {
             "info": {
                 "description": "worldgen labels", "version": "1", "labels_source": source,
@@ -78,16 +82,16 @@ class CocoVideo:
 
 
 def _xywh(box: np.ndarray) -> list[float]:
-    """x0 y0 x1 y1 to x y width height, to a hundredth of a pixel; both corners are rounded, so edges stay shared."""
+    """x0 y0 x1 y1 as x y width height, rounded to 0.01 pixels. Corners are rounded, so shared edges stay shared."""
     x0, y0, x1, y1 = (round(float(v), 2) for v in box)
     return [x0, y0, round(x1 - x0, 2), round(y1 - y0, 2)]
 
 
 def coco_video(labels: Labels, *, fps: float, file_name: str = "clip.mp4") -> dict:
-    """The labels of one clip as a COCO video record (see :class:`CocoVideo`).
+    """The labels of one clip as a COCO record, see :class:`CocoVideo`.
 
-    file_name: the clip. Its frames get the names of pictures cut from it, ``clip/000000.png`` and so on, from 0
-    (``ffmpeg -i clip.mp4 -start_number 0 clip/%06d.png``).
+    file_name: file of the clip. Its frames are named as if extracted with ``ffmpeg -i clip.mp4 -start_number 0
+    clip/%06d.png``: ``clip/000000.png`` and so on.
     """
     stem = file_name.rsplit(".", 1)[0]
     record = CocoVideo()
@@ -97,15 +101,22 @@ def coco_video(labels: Labels, *, fps: float, file_name: str = "clip.mp4") -> di
 
 
 def write_coco(samples: Iterable[Sample], folder: Path, suffix: str) -> dict[str, int]:
-    """Pictures under ``images/KEY/`` and one ``annotations/SPLIT.json`` per split that occurs; returns counts."""
+    """Write images under ``images/KEY/`` and ``annotations/SPLIT.json`` of each split that occurs; returns counts.
+
+    samples: labelled ones. suffix: ``.jpg`` or ``.png``.
+
+    Raises:
+        InputError: a sample without labels.
+    """
     records: dict[str, CocoVideo] = {}
     sources: dict[str, set[str]] = {}
     for sample in samples:
+        labels = sample_labels(sample)
         files = [f"images/{sample.key}/{frame:06d}{suffix}" for frame in range(len(sample.clip))]
         for file, picture in zip(files, sample.clip.frames, strict=True):
             write_image(folder / file, picture)
-        records.setdefault(sample.split, CocoVideo()).add(sample.labels, sample.key, sample.clip.fps, files)
-        sources.setdefault(sample.split, set()).add(sample.labels.source)
+        records.setdefault(sample.split, CocoVideo()).add(labels, sample.key, sample.clip.fps, files)
+        sources.setdefault(sample.split, set()).add(labels.source)
     (folder / "annotations").mkdir(parents=True, exist_ok=True)
     for split in SPLITS:
         if split in records:

@@ -1,4 +1,4 @@
-"""A labelled data set in the formats that detectors and trackers are trained from."""
+"""Export of a labelled data set to COCO, KITTI or YOLO, the formats for training detectors and trackers."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from worldgen.core.samples import Sample
 from worldgen.data.dataset.index import DataSet
 from worldgen.data.export.coco import write_coco
 from worldgen.data.export.kitti import write_kitti, write_kitti_tracking
+from worldgen.data.export.sample_labels import sample_labels
 from worldgen.data.export.yolo import write_yolo
 from worldgen.data.video.images import IMAGE_SUFFIXES
 
@@ -20,14 +21,18 @@ FORMATS: dict[str, Callable[[Iterable[Sample], Path, str], dict[str, int]]] = {
     "coco": write_coco, "kitti": write_kitti, "kitti_tracking": write_kitti_tracking, "yolo": write_yolo,
 }  # fmt: skip
 DEFAULT_SUFFIX = {"coco": ".jpg", "kitti": ".png", "kitti_tracking": ".png", "yolo": ".jpg"}
-"""KITTI readers look for PNG by name; the others take what the label files name."""
+"""KITTI readers expect PNG; readers of the other formats accept both."""
 
 
 @dataclass(frozen=True)
 class ExportConfig:
-    """What to export. every: take each n-th frame. suffix: ``.jpg``, ``.png`` or None for the format's usual one.
+    """What to export.
 
-    split: only this split, None for all. quarantined: also samples that the gate refused.
+    format: one of ``FORMATS``. every: take each n-th frame. suffix: ``.jpg``, ``.png``, or None for the format's
+    default. split: only this split, None for all. quarantined: also samples that the gate rejected.
+
+    Raises:
+        InputError: a value that is not allowed.
     """
 
     format: str = "coco"
@@ -48,12 +53,13 @@ class ExportConfig:
 def export_data(
     data: DataSet, folder: Path, config: ExportConfig, *, progress: ProgressReporter = no_progress
 ) -> dict[str, int]:
-    """Write the labelled samples of a data set into a folder; returns counts.
+    """Write the labelled samples of a data set into ``folder``; returns counts of samples, images and boxes.
 
-    Samples without labels are counted, not written: a picture whose objects nobody marked is not a picture without
-    objects. progress: shows how many samples are done.
+    Samples without labels are counted but not written, because their objects are unknown, not absent. progress: shows
+    how many samples are done.
 
-    Raises: InputError when nothing is left to export, and for damaged samples.
+    Raises:
+        InputError: no labelled sample to export, or a damaged sample.
     """
     chosen = data.select(config.split, accepted=None if config.quarantined else True)
     labelled = [number for number, row in enumerate(chosen.rows) if row["has_labels"]]
@@ -72,10 +78,10 @@ def export_data(
 
 
 def _thinned(sample: Sample, every: int) -> Sample:
-    """Each n-th frame of a sample, from the first on, as a sample of a lower rate; its ego motion is left out."""
+    """Each n-th frame of a sample, from the first on, as a sample of a lower rate, without ego motion."""
     if every == 1:
         return sample
-    clip, labels = Clip(sample.clip.frames[::every], sample.clip.fps / every), sample.labels
+    clip, labels = Clip(sample.clip.frames[::every], sample.clip.fps / every), sample_labels(sample)
     kept = labels.where(labels.frame_index % every == 0)
     labels = replace(kept, num_frames=len(clip), frame_index=kept.frame_index // every)
     return replace(sample, clip=clip, ego=None, labels=labels)

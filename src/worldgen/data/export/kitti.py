@@ -12,6 +12,7 @@ import numpy as np
 from worldgen.core.camera import Camera
 from worldgen.core.labels import CLASSES, KITTI_NAMES, Labels
 from worldgen.core.samples import SPLITS, Sample
+from worldgen.data.export.sample_labels import sample_labels
 from worldgen.data.video.images import write_image
 
 UNKNOWN_3D = (-10.0, (-1.0, -1.0, -1.0), (-1000.0, -1000.0, -1000.0), -10.0)
@@ -27,11 +28,14 @@ TRUNCATION_LEVELS = (0.15, 0.5)
 def kitti_fields(labels: Labels, row: int, camera: Camera | None) -> tuple[str, float, int, str]:
     """One object as type, truncation (share), occlusion (0 to 3) and the rest of its line from ``alpha`` on.
 
-    KITTI's order: alpha, box (left top right bottom, px), dimensions (height width length, m), location (centre of
-    the box's bottom in the camera frame, m), rotation_y (rad, about the camera's y axis, 0 along its x axis).
-    The camera frame is the real, tilted one; rotation_y is the heading's angle in its x-z plane, so a box keeps the
-    tilt of a pitched camera (its exact pose is in the ego frame, by the calibration's ``Tr_velo_to_cam``). Ignored
-    objects are ``DontCare`` regions. Source: KITTI object development kit, readme, "Data Format Description".
+    The rest is: alpha (rad), box (left top right bottom, px), dimensions (height width length, m), location (centre of
+    the bottom of the box in the camera frame, m), rotation_y (rad about the camera's y axis, 0 along its x axis). The
+    camera frame includes the pitch of the camera, and rotation_y is the angle of the heading in its x-z plane, so the
+    box is tilted against the ground by the pitch. Its exact pose in the ego frame follows from ``Tr_velo_to_cam`` of
+    the calibration. Objects flagged ``ignore`` are ``DontCare`` regions; camera None leaves the 3-D values unknown.
+
+    Source: KITTI object development kit, readme, "Data Format Description"
+    (https://www.cvlibs.net/datasets/kitti/eval_object.php).
     """
     ignored = bool(labels.ignore[row])
     kind = "DontCare" if ignored else KITTI_NAMES[CLASSES[labels.class_id[row]]]
@@ -52,6 +56,7 @@ def kitti_fields(labels: Labels, row: int, camera: Camera | None) -> tuple[str, 
 def _in_camera(
     box3d: np.ndarray, camera: Camera
 ) -> tuple[float, tuple[float, float, float], tuple[float, float, float], float]:
+    """alpha, dimensions, location and rotation_y of a 3-D box ``(7,)`` given in ego axes."""
     x, y, z, length, width, height, yaw = box3d
     transform = camera.camera_from_ego()
     foot = transform[:3, :3] @ np.array([x, y, z - height / 2]) + transform[:3, 3]
@@ -62,7 +67,7 @@ def _in_camera(
 
 
 def object_lines(labels: Labels, camera: Camera | None) -> list[str]:
-    """The lines of one picture of the object benchmark; objects without a visible pixel are left out."""
+    """The label lines of one image of the object benchmark; objects without a visible pixel are left out."""
     lines = []
     for row in _visible(labels):
         kind, truncation, occlusion, rest = kitti_fields(labels, row, camera)
@@ -71,7 +76,7 @@ def object_lines(labels: Labels, camera: Camera | None) -> list[str]:
 
 
 def tracking_lines(labels: Labels, camera: Camera | None) -> list[str]:
-    """The lines of one sequence of the tracking benchmark: frame and track number first, truncation as a level 0 to 2."""
+    """The label lines of one sequence of the tracking benchmark: frame and track first, truncation a level 0 to 2."""
     lines = []
     for row in _visible(labels):
         kind, truncation, occlusion, rest = kitti_fields(labels, row, camera)
@@ -87,10 +92,10 @@ def _visible(labels: Labels) -> np.ndarray:
 
 
 def calibration(camera: Camera) -> str:
-    """A calibration file: all cameras are this one, the rectification is none, the lidar's frame is the ego frame.
+    """The content of a calibration file. All four cameras are this one, and the lidar frame is the ego frame.
 
-    ``P2 = [K | 0]``; ``Tr_velo_to_cam`` takes the ego frame (x forward, y left, z up, on the ground, as KITTI's lidar
-    axes) to the camera frame.
+    ``P2 = [K | 0]``; ``R0_rect`` is the identity; ``Tr_velo_to_cam`` takes points of the ego frame (x forward, y left,
+    z up, origin on the ground) to the camera frame.
     """
     projection = np.hstack([camera.intrinsics(), np.zeros((3, 1))])
     rows = [(f"P{number}", projection) for number in range(4)]
@@ -104,6 +109,8 @@ def calibration(camera: Camera) -> str:
 
 @dataclass
 class _Report:
+    """Counts and split lists of an export."""
+
     counts: dict[str, int] = field(default_factory=lambda: {"images": 0, "boxes": 0, "ignored": 0, "without_camera": 0})
     splits: dict[str, list[str]] = field(default_factory=dict)
 
@@ -112,7 +119,7 @@ class _Report:
         dont_care = sum(" DontCare " in f" {line} " for line in lines)
         self.counts["images"] += len(sample.clip)
         self.counts["boxes"] += len(lines) - dont_care
-        self.counts["ignored"] += len(sample.labels) - len(lines) + dont_care
+        self.counts["ignored"] += len(sample_labels(sample)) - len(lines) + dont_care
         self.counts["without_camera"] += sample.camera is None
 
     def write_splits(self, folder: Path) -> None:
@@ -123,10 +130,14 @@ class _Report:
 
 
 def write_kitti(samples: Iterable[Sample], folder: Path, suffix: str) -> dict[str, int]:
-    """The object benchmark's layout: ``training/{image_2,label_2,calib}/NNNNNN``, ``ImageSets/SPLIT.txt``, ``frames.txt``.
+    """Write the folders of the object benchmark; returns counts.
 
-    Pictures are numbered through all samples; ``frames.txt`` tells which sample and frame each is. A sample without a
-    camera has no calibration files and no 3-D fields.
+    ``training/{image_2,label_2,calib}/NNNNNN`` hold the images, labels and calibrations, ``ImageSets/SPLIT.txt`` the
+    splits. Images are numbered through all samples; a line of ``frames.txt`` holds number, sample key and frame. A
+    sample without a camera has no calibration files and no 3-D fields. samples: labelled ones. suffix: of the images.
+
+    Raises:
+        InputError: a sample without labels.
     """
     report, number, origins = _Report(), 0, []
     for name in ("image_2", "label_2", "calib"):
@@ -135,7 +146,7 @@ def write_kitti(samples: Iterable[Sample], folder: Path, suffix: str) -> dict[st
         written, names = [], []
         for frame, picture in enumerate(sample.clip.frames):
             name = f"{number:06d}"
-            lines = object_lines(sample.labels.at(frame), sample.camera)
+            lines = object_lines(sample_labels(sample).at(frame), sample.camera)
             write_image(folder / "training" / "image_2" / f"{name}{suffix}", picture)
             (folder / "training" / "label_2" / f"{name}.txt").write_text(
                 "".join(f"{line}\n" for line in lines), "ascii"
@@ -153,9 +164,14 @@ def write_kitti(samples: Iterable[Sample], folder: Path, suffix: str) -> dict[st
 
 
 def write_kitti_tracking(samples: Iterable[Sample], folder: Path, suffix: str) -> dict[str, int]:
-    """The tracking benchmark's layout: ``training/{image_02/SSSS/NNNNNN,label_02/SSSS.txt,calib/SSSS.txt}``.
+    """Write the folders of the tracking benchmark, one sequence per sample; returns counts.
 
-    Also ``ImageSets/SPLIT.txt`` and ``sequences.txt``, which tells the sample behind each sequence.
+    ``training/image_02/SSSS/NNNNNN``, ``training/label_02/SSSS.txt`` and ``training/calib/SSSS.txt`` hold the images,
+    labels and calibrations, ``ImageSets/SPLIT.txt`` the splits; a line of ``sequences.txt`` holds sequence and sample
+    key. samples: labelled ones. suffix: of the images.
+
+    Raises:
+        InputError: a sample without labels.
     """
     report, origins = _Report(), []
     for name in ("image_02", "label_02", "calib"):
@@ -164,7 +180,7 @@ def write_kitti_tracking(samples: Iterable[Sample], folder: Path, suffix: str) -
         name = f"{number:04d}"
         for frame, picture in enumerate(sample.clip.frames):
             write_image(folder / "training" / "image_02" / name / f"{frame:06d}{suffix}", picture)
-        lines = tracking_lines(sample.labels, sample.camera)
+        lines = tracking_lines(sample_labels(sample), sample.camera)
         (folder / "training" / "label_02" / f"{name}.txt").write_text("".join(f"{line}\n" for line in lines), "ascii")
         if sample.camera is not None:
             (folder / "training" / "calib" / f"{name}.txt").write_text(calibration(sample.camera), "ascii")

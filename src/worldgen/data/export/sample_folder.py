@@ -1,4 +1,4 @@
-"""The output folder of one sample: clip, sheet, labels, ego motion and everything needed to make it again."""
+"""The output folder of one sample: clip, contact sheet, labels, ego motion, and the settings that reproduce it."""
 
 from __future__ import annotations
 
@@ -24,10 +24,12 @@ FILES = ("clip.mp4", "sheet.png", "labels.json", "ego.csv", "meta.json")
 
 
 class SampleFolder:
-    """Writes ``FILES`` into an existing empty folder, taking the clip in parts; memory does not grow with its length.
+    """Writes ``FILES`` into an existing empty folder.
 
-    ``labels.json`` is in COCO video style (empty when there are no labels), ``ego.csv`` an ego log with one row per
-    frame (only the header when the motion is unknown). ``meta.json`` comes last: a folder that has it is complete.
+    The clip is written in parts, so memory is independent of its length. ``labels.json`` is a COCO record
+    (:class:`worldgen.data.export.coco.CocoVideo`), without annotations when there are no labels. ``ego.csv`` is an ego
+    log with one row per frame, only the header when the motion is unknown. ``meta.json`` is written last: a folder that
+    has it is complete.
     """
 
     def __init__(self, folder: Path, *, num_frames: int, fps: float, size_px: tuple[int, int]):
@@ -44,7 +46,7 @@ class SampleFolder:
         self._pictures += [frames[i - start].copy() for i in self._shown if start <= i < start + len(frames)]
 
     def finish(self, meta: dict, *, caption: str, ego: EgoMotion | None, labels: Labels | None) -> None:
-        """Close the clip and write everything else. ``meta`` is JSON-able (prompt, seed, model, versions, ...)."""
+        """Close the clip and write the other files. meta: JSON values (prompt, seed, model, versions, ...)."""
         assert self._writer.num_frames == self.num_frames, (self._writer.num_frames, self.num_frames)
         self._writer.__exit__(None, None, None)
         labels = labels or Labels.empty(self.num_frames, *self.size_px)
@@ -71,19 +73,22 @@ def clip_sheet(clip: Clip, caption: str, labels: Labels | None) -> np.ndarray:
 
 
 def _labelled_sheet(pictures: Clip, shown: np.ndarray, caption: str, labels: Labels) -> np.ndarray:
-    """A sheet of the frames with the numbers ``shown``, given as a clip of their own, and the labels of the whole clip."""
+    """A sheet of some frames with their labels. pictures: the frames numbered ``shown``; labels: of the whole clip."""
     place = {int(frame): i for i, frame in enumerate(shown)}
     kept = labels.where(np.isin(labels.frame_index, shown))
     frame_index = np.array([place[int(f)] for f in kept.frame_index], np.int64)
     renumbered = replace(kept, num_frames=len(place), frame_index=frame_index)
     return contact_sheet(
-        [pictures], [caption], labels=[renumbered], times_s=[shown / pictures.fps], frames_per_clip=len(place),
-        columns=SHEET_COLUMNS, cell_width_px=SHEET_CELL_PX,
+        [pictures], [caption], labels=[renumbered], times_s=[(shown / pictures.fps).tolist()],
+        frames_per_clip=len(place), columns=SHEET_COLUMNS, cell_width_px=SHEET_CELL_PX,
     )  # fmt: skip
 
 
 def write_ego_csv(path: Path, ego: EgoMotion | None) -> None:
-    """Ego motion as an ego log that ``worldgen ingest`` and ``--ego`` read back: one row per frame."""
+    """Write ego motion as an ego log, one row per frame, which ``worldgen ingest`` and ``--ego`` can read.
+
+    Columns: time_s, speed_mps, yaw_rate_radps, and the planar pose x_m, y_m, yaw_rad. None writes only the header.
+    """
     with open(path, "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["time_s", "speed_mps", "yaw_rate_radps", "x_m", "y_m", "yaw_rad"])

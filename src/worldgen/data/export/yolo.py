@@ -1,4 +1,4 @@
-"""Labels as YOLO text files, one per picture."""
+"""Labels as YOLO text files, one per image."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ import numpy as np
 
 from worldgen.core.labels import CLASSES, Labels
 from worldgen.core.samples import SPLITS, Sample
+from worldgen.data.export.sample_labels import sample_labels
 from worldgen.data.video.images import write_image
 
 
 def yolo_lines(labels: Labels) -> list[str]:
-    """``class x y width height`` of each object, its box's centre and size as shares of the picture.
+    """One line ``class x y width height`` per object: centre and size of its box as shares of the image.
 
-    Boxes are cut to the picture. The format cannot mark an object as ignored, so those are left out, and so are boxes
-    without area. Source: Ultralytics YOLO detection format.
+    Boxes are clipped to the image. Objects flagged ``ignore``, which the format cannot mark, and boxes without area are
+    left out. Source: Ultralytics YOLO detection format (https://docs.ultralytics.com/datasets/detect/).
     """
     size = np.array([labels.width_px, labels.height_px] * 2, float)
     lines = []
@@ -30,7 +31,13 @@ def yolo_lines(labels: Labels) -> list[str]:
 
 
 def write_yolo(samples: Iterable[Sample], folder: Path, suffix: str) -> dict[str, int]:
-    """``images/SPLIT/KEY_FRAME``, ``labels/SPLIT/KEY_FRAME.txt`` (empty without objects), ``data.yaml``; returns counts."""
+    """Write ``images/SPLIT/KEY_FRAME``, ``labels/SPLIT/KEY_FRAME.txt`` and ``data.yaml``; returns counts.
+
+    A frame without objects has an empty label file. samples: labelled ones. suffix: ``.jpg`` or ``.png``.
+
+    Raises:
+        InputError: a sample without labels.
+    """
     splits: set[str] = set()
     counts = {"images": 0, "boxes": 0, "ignored": 0}
     for sample in samples:
@@ -40,7 +47,7 @@ def write_yolo(samples: Iterable[Sample], folder: Path, suffix: str) -> dict[str
         for frame, picture in enumerate(sample.clip.frames):
             name = f"{sample.key}_{frame:06d}"
             write_image(folder / "images" / sample.split / f"{name}{suffix}", picture)
-            here = sample.labels.at(frame)
+            here = sample_labels(sample).at(frame)
             lines = yolo_lines(here)
             (texts / f"{name}.txt").write_text("".join(f"{line}\n" for line in lines), "ascii")
             counts["images"] += 1
@@ -51,7 +58,7 @@ def write_yolo(samples: Iterable[Sample], folder: Path, suffix: str) -> dict[str
 
 
 def _data_yaml(splits: set[str]) -> str:
-    """The file trainers start from; a split without samples is not named, so a trainer that needs it says so."""
+    """The content of ``data.yaml``. It names only splits with samples, so a trainer reports one that is missing."""
     lines = ['# Folders are relative to this file (no "path" entry: trainers would look for it elsewhere).']
     lines += [f"{split}: images/{split}" for split in SPLITS if split in splits]
     lines += [

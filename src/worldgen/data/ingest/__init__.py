@@ -1,0 +1,1 @@
+"""Ingest of real recordings: videos, logs, boxes and captions go in; samples in shards come out."""

@@ -1,8 +1,10 @@
-"""Box files made by people, read as labels in pixels of their source."""
+"""Annotated boxes beside a source: COCO files and rows of x, y, width, height, as labels in source pixels."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -18,16 +20,19 @@ CLASS_OF_NAME = {
     "motorbike": "motorcycle", "bike": "bicycle", "rider": "cyclist", "bicyclist": "cyclist", "van": "car",
     "lorry": "truck", "cone": "traffic_cone",
 }  # fmt: skip
-"""Names other label sets use -> class. Others need ``labels.classes`` in the config, or ``ignore``."""
+"""Class name of other label sets -> class. Other names need an entry in ``labels.classes`` of the config."""
 
 
 @dataclass(frozen=True)
 class LabelsConfig:
-    """Boxes beside a source.
+    """The box file of a source.
 
-    path: relative to the SOURCE folder. format: ``xywh_rows``, line i holds ``x,y,width,height`` in source pixels of
-    the one object in frame i (a line of zeros: not in this frame). class_name: class of that object. classes: name in a
-    COCO file -> class, or "ignore".
+    path: relative to the SOURCE folder. format: ``xywh_rows``: line i holds ``x,y,width,height`` in source pixels of a
+    single object in frame i; a line of zeros means that it is not in the frame. class_name: class of that object.
+    classes: category name of a COCO file -> class, or "ignore".
+
+    Raises:
+        InputError: an unknown class.
     """
 
     path: str | None = None
@@ -43,7 +48,7 @@ class LabelsConfig:
 
 @dataclass(frozen=True)
 class CocoImage:
-    """One picture of a COCO file. boxes: rows of (class index, track id, x0, y0, x1, y1, ignore) in its pixels."""
+    """One image of a COCO file. boxes: (class index, track id, x0, y0, x1, y1, ignore) per object, in its pixels."""
 
     file_name: str
     width_px: int
@@ -51,10 +56,15 @@ class CocoImage:
     boxes: tuple[tuple[float, ...], ...]
 
 
-def annotated_labels(rows: list[tuple[float, ...]], num_frames: int, size: tuple[int, int]) -> Labels:
-    """Labels from rows of (frame, class index, track id, x0, y0, x1, y1, ignore) in pixels of ``size`` (width, height).
+def annotated_labels(rows: Sequence[tuple[float, ...]], num_frames: int, size: tuple[int, int]) -> Labels:
+    """Labels with ``source="annotated"`` from annotated boxes.
 
-    People draw what they see: the amodal box is the drawn one and nothing is known of occlusion, so it is 0.
+    Annotations hold no occlusion, so the amodal box is the annotated one, occlusion is 0 and visible fraction is 1.
+
+    Args:
+        rows: (frame index, class index, track id, x0, y0, x1, y1, ignore) of each box, in pixels.
+        num_frames: frames of the clip.
+        size: width and height of the images in pixels; visible boxes are clipped to it.
     """
     width, height = size
     table = np.array(sorted(rows, key=lambda row: (row[0], row[2])), np.float64).reshape(-1, 8)
@@ -71,9 +81,13 @@ def annotated_labels(rows: list[tuple[float, ...]], num_frames: int, size: tuple
 
 
 def read_xywh_rows(path: str | Path, config: LabelsConfig, num_frames: int, size: tuple[int, int]) -> Labels:
-    """One box per frame, one line per frame, as object 1.
+    """The labels of a file in format ``xywh_rows`` (see :class:`LabelsConfig`); the object has track id 1.
 
-    Raises InputError for another number of lines, text, negative sizes.
+    size: width and height of the source in pixels.
+
+    Raises:
+        InputError: a missing file, another number of lines than frames, or a line that is not four finite numbers with
+            sizes from 0.
     """
     path = Path(path)
     if not path.is_file():
@@ -98,24 +112,29 @@ def read_xywh_rows(path: str | Path, config: LabelsConfig, num_frames: int, size
 
 
 def read_coco(path: str | Path, classes: dict[str, str]) -> list[CocoImage]:
-    """The pictures of a COCO detection file with their boxes. ``iscrowd`` boxes are marked ignore.
+    """The images of a COCO detection file with their boxes; boxes with ``iscrowd`` are flagged ``ignore``.
 
-    Raises InputError for a file of another shape, a category without a class, a box that is no box.
+    classes: category name -> class or "ignore", in addition to ``CLASS_OF_NAME``. Source: COCO data format
+    (https://cocodataset.org/#format-data).
+
+    Raises:
+        InputError: a file of another structure, a category without a class, or a box that is not four finite numbers.
     """
     path = Path(path)
-    try:
+    with _coco_errors(path):
         content = json.loads(path.read_text(encoding="utf-8"))
         images, annotations, categories = (content[name] for name in ("images", "annotations", "categories"))
         names = {row["id"]: str(row["name"]) for row in categories}
         boxes: dict[int, list] = {row["id"]: [] for row in images}
         for row in annotations:
             x, y, width, height = (float(v) for v in row["bbox"])
-            target = classes.get(names[row["category_id"]], CLASS_OF_NAME.get(names[row["category_id"]]))
+            category = names[row["category_id"]]
+            target = classes.get(category, CLASS_OF_NAME.get(category))
             if target is None:
                 raise InputError(
                     f"COCO file {path.name}, category",
-                    names[row["category_id"]],
-                    f"labels.classes: {{{names[row['category_id']]}: CLASS}} with a class or ignore",
+                    category,
+                    f"labels.classes: {{{category}: CLASS}} with a class or ignore",
                 )
             if not (np.isfinite([x, y, width, height]).all() and width >= 0 and height >= 0):
                 raise InputError(
@@ -129,9 +148,27 @@ def read_coco(path: str | Path, classes: dict[str, str]) -> list[CocoImage]:
             CocoImage(row["file_name"], int(row["width"]), int(row["height"]), tuple(boxes[row["id"]]))
             for row in images
         ]
+
+
+def coco_file_names(path: str | Path) -> list[str]:
+    """The file names of the images of a COCO detection file.
+
+    Raises:
+        InputError: a file of another structure.
+    """
+    path = Path(path)
+    with _coco_errors(path):
+        return [str(row["file_name"]) for row in json.loads(path.read_text(encoding="utf-8"))["images"]]
+
+
+@contextlib.contextmanager
+def _coco_errors(path: Path) -> Iterator[None]:
+    """Turn the errors of a file of another structure into one ``InputError``."""
+    try:
+        yield
+    except InputError:
+        raise
     except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, InputError):
-            raise
         raise InputError(
             f"COCO file {path.name}",
             Received(f"{type(error).__name__} {error}"),

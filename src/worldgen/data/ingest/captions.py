@@ -1,4 +1,4 @@
-"""Captions of real clips: from a file beside them, or from what is known about them."""
+"""Captions of real clips: from a file beside them, or from their tags and manoeuvre."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ MANOEUVRE_WORDS = {
     "turn_left": "turns left", "turn_right": "turns right", "lane_left": "changes to the left lane",
     "lane_right": "changes to the right lane", "stand": "stands still",
 }  # fmt: skip
-"""Tags are words of the scenario vocabulary; these are how people say them."""
+"""Words of the scenario vocabulary and manoeuvres -> their form in a caption."""
 
 OPENINGS = ("dashcam video of driving", "a car drives", "front camera view, driving", "driving")
 
 
 @dataclass(frozen=True)
 class TimedCaption:
-    """Words for a span of a source, in seconds of its video."""
+    """A caption of a span of a source, in seconds on the clock of its video."""
 
     text: str
     start_s: float = 0.0
@@ -50,7 +50,8 @@ def read_captions(path: str | Path) -> tuple[TimedCaption, ...]:
 
     JSON: ``{"caption": "..."}`` or ``{"captions": [{"start_s": 0, "end_s": 5, "caption": "..."}]}``.
 
-    Raises InputError for another shape.
+    Raises:
+        InputError: text that is not UTF-8, no JSON, another structure, or a span that ends before it starts.
     """
     path = Path(path)
     expected = '{"caption": "..."} or {"captions": [{"start_s": 0, "end_s": 5, "caption": "..."}]}'
@@ -86,7 +87,7 @@ def read_captions(path: str | Path) -> tuple[TimedCaption, ...]:
 
 
 def is_caption_file(path: Path) -> bool:
-    """Whether a ``.json`` beside a video holds captions (and not an ego log)."""
+    """Whether a ``.json`` beside a video holds captions; it may also be an ego log."""
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (UnicodeDecodeError, json.JSONDecodeError):
@@ -95,14 +96,14 @@ def is_caption_file(path: Path) -> bool:
 
 
 def caption_at(captions: tuple[TimedCaption, ...], start_s: float, end_s: float) -> str:
-    """The caption that shares most time with a span; "" when none does."""
+    """The caption with the longest overlap with a span in seconds; "" without any overlap."""
     shared = [min(c.end_s, end_s) - max(c.start_s, start_s) for c in captions]
     best = max(range(len(captions)), key=shared.__getitem__, default=None)
     return captions[best].text if best is not None and shared[best] > 0 else ""
 
 
 def manoeuvre_of(ego: EgoMotion | None) -> str | None:
-    """What the car does, in the words of the vocabulary plus ``stand``; None when its motion is unknown."""
+    """The manoeuvre of the ego, one of ``MANOEUVRE_WORDS``; None when its motion is unknown."""
     if ego is None:
         return None
     if float(abs(ego.speed_mps).max()) < STANDSTILL_MPS:
@@ -111,7 +112,7 @@ def manoeuvre_of(ego: EgoMotion | None) -> str | None:
 
 
 def template_caption(tags: tuple[str, ...], manoeuvre: str | None, key: str) -> str:
-    """A sentence from known tags and the manoeuvre, "" without any; wording varies with ``key``, facts do not.
+    """A sentence from tags and the manoeuvre, "" without both. Only the opening words depend on ``key``.
 
     Example: "driving on a highway in clear weather by day, the car brakes".
     """

@@ -1,4 +1,4 @@
-"""A source resampled to a constant rate: the frame of every tick, and the runs without a hole."""
+"""A source resampled to a constant rate: the frame of every tick, and the runs of ticks without a gap."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from worldgen.data.ingest.logs.log_motion import LogMotion
 class FrameGrid:
     """A source resampled to a constant rate. Tick k is at ``k / fps`` on the video's clock.
 
-    frame_index: ``(K,)`` source frame shown at each tick, -1 where there is none near enough. used: ``(K,)`` bool, has
-    a frame and, where there is a log, motion. error_s: largest distance between a tick and its frame. fps.
-    spans: runs of ticks (start, stop) that windows may be cut from.
+    frame_index: ``(K,)`` int64 source frame of each tick, -1 where no frame is near enough. used: ``(K,)`` bool,
+    whether the tick has a frame and, with a log, ego motion. error_s: largest time between a tick and its frame. fps:
+    ticks per second. spans: runs of ticks (start, stop) that windows may be cut from.
     """
 
     frame_index: np.ndarray
@@ -26,11 +26,16 @@ class FrameGrid:
 
 
 def resample(frame_times_s: np.ndarray, fps: float, motion: LogMotion | None) -> FrameGrid:
-    """The frame nearest to each tick, and the runs of ticks without a hole in the video or in the log.
+    """The frame nearest to each tick, and the runs of ticks without a gap in the video or in the log.
 
-    frame_times_s: ``(F,)`` increasing, from 0 on. A frame serves one tick at most, and only within half a period.
+    A frame is used for at most one tick, and only within half a period of it.
+
+    Args:
+        frame_times_s: ``(F,)`` increasing times of the source's frames, from 0 on.
+        fps: ticks per second.
+        motion: of the log; None ignores gaps of the log.
     """
-    # A tick after the last frame is not shown: unlike a player, a data set must not guess how long a frame lasts.
+    # A tick after the last frame is left out, because the duration of the last frame is unknown.
     num_ticks = int(np.floor(frame_times_s[-1] * fps + 1e-3)) + 1
     ticks_s = np.arange(num_ticks) / fps
     after = np.clip(np.searchsorted(frame_times_s, ticks_s), 1, max(len(frame_times_s) - 1, 1))

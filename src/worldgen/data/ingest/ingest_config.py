@@ -13,18 +13,22 @@ from worldgen.data.ingest.source_config import SourceConfig
 
 @dataclass(frozen=True)
 class IngestConfig:
-    """What ``worldgen ingest`` makes of a folder.
+    """The config of ``worldgen ingest``.
 
-    fps, width_px, height_px, num_frames, stride_frames: the windows; sizes are even, strides count frames at ``fps``.
-    min_frames: a run too short for a window gives one shorter window of at least this many frames (None: none).
-    motion_at: where ego motion is measured. ``frames``: between the moments the shown frames were taken, so that motion
-    and pixels agree even where the source's rate is no multiple of ``fps``; ``ticks``: between even moments, smoother.
-    min_speed_mps: leave out windows whose known speed stays below. samples_per_shard: a drive longer than this takes
-    several shards. crf: H.264 quality. on_bad_source: ``stop``, or ``skip`` and record sources that cannot be read.
-    verify: ``decode`` every frame before anything is written, or trust the ``headers``.
+    Windows: fps, width_px and height_px (even), num_frames; stride_frames is the number of frames at ``fps`` from the
+    start of one window to the next. min_frames: a run of frames too short for a window gives one shorter window of at
+    least this many frames (None: no window). motion_at: times between which ego motion is measured. ``frames``: the
+    times of the source frames, so that motion and pixels agree even if the source's rate is no multiple of ``fps``;
+    ``ticks``: equally spaced times, which is smoother. min_speed_mps: windows whose known speed stays below are left
+    out. samples_per_shard: samples of a drive beyond this number go to further shards. crf: H.264 constant rate factor.
+    on_bad_source: ``stop`` at a source that cannot be read, or ``skip`` and record it. verify: ``decode`` every frame
+    before anything is written, or trust the ``headers``.
 
-    defaults: of all sources. sources: path or pattern relative to the SOURCE folder -> what differs. exclude: patterns
-    to leave out. split: drives to train, val, test.
+    Sources: defaults holds the config of all sources; sources maps a path or pattern relative to the SOURCE folder to
+    what differs; exclude lists patterns of sources to leave out; split assigns drives to train, val and test.
+
+    Raises:
+        InputError: a value out of range.
     """
 
     fps: float = 8.0

@@ -1,4 +1,4 @@
-"""The plan of an ingest: all sources read and checked, drives split, windows grouped into shards; nothing is written."""
+"""The plan of an ingest: sources read and checked, drives split, windows grouped into shards. Nothing is written."""
 
 from __future__ import annotations
 
@@ -15,12 +15,16 @@ from worldgen.data.ingest.source_plan import SourcePlan, SourceWindow, plan_sour
 from worldgen.data.ingest.sources import find_sources
 
 INGEST_VERSION = 1
-"""Part of every shard's fingerprint: raise it when the same input gives other samples."""
+"""Part of the fingerprint of every shard; to be raised when the same input gives other samples."""
 
 
 @dataclass(frozen=True, eq=False)
 class ShardPlan:
-    """One tar to write. name without suffix; windows in order; fingerprint of everything that shapes its content."""
+    """One shard to write.
+
+    name: file name without suffix. windows: in the order of the file. fingerprint: hash of everything that determines
+    its content.
+    """
 
     name: str
     drive: str
@@ -31,7 +35,7 @@ class ShardPlan:
 
 @dataclass(frozen=True, eq=False)
 class IngestPlan:
-    """What an ingest will do. bad: sources that cannot be used, with the reason. splits: drive -> split."""
+    """What an ingest will write. bad: (name, reason) of sources that cannot be used. splits: drive -> split."""
 
     config: IngestConfig
     sources: tuple[SourcePlan, ...]
@@ -41,16 +45,18 @@ class IngestPlan:
 
     @property
     def num_windows(self) -> int:
+        """Number of samples in all shards."""
         return sum(len(shard.windows) for shard in self.shards)
 
 
 def plan_ingest(places: list[str], config: IngestConfig, *, progress: ProgressReporter = no_progress) -> IngestPlan:
     """Find, read and check all sources under ``places``; nothing is written.
 
-    progress: shows how many sources are read. Sources that cannot be read are gathered
-    in ``bad``.
+    places: files and folders. progress: shows how many sources are read. Sources that cannot be read are listed in
+    ``bad``.
 
-    Raises InputError when places, config entries or splits are wrong.
+    Raises:
+        InputError: a place, an entry of ``sources`` or ``exclude``, or a split that matches nothing.
     """
     found = find_sources(list(places), dict(config.sources), config.defaults, tuple(config.exclude))
     plans, bad = [], []
@@ -67,6 +73,7 @@ def plan_ingest(places: list[str], config: IngestConfig, *, progress: ProgressRe
 
 
 def _decode_all(plan: SourcePlan) -> None:
+    """Check that every frame of a source decodes."""
     count = sum(1 for _ in iter_source_frames(plan.source))
     if count != plan.info.num_frames:
         raise InputError(
@@ -77,6 +84,7 @@ def _decode_all(plan: SourcePlan) -> None:
 
 
 def _shards(plans: list[SourcePlan], splits: dict[str, str], config: IngestConfig) -> tuple[ShardPlan, ...]:
+    """The windows of each drive in shards of at most ``samples_per_shard``."""
     shards = []
     for drive in sorted({plan.source.drive for plan in plans}):
         windows = [(plan, window) for plan in plans if plan.source.drive == drive for window in plan.windows]

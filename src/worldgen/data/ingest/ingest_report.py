@@ -8,7 +8,7 @@ from worldgen.data.ingest.source_plan import SourcePlan
 
 
 def ingest_report(plan: IngestPlan) -> dict:
-    """Everything ``--check`` says, JSON-able."""
+    """The report of an ingest as JSON values: sources, bad sources, windows per split, shards and notes."""
     counts = dict.fromkeys(SPLITS, 0)
     for shard in plan.shards:
         counts[shard.split] += len(shard.windows)
@@ -21,6 +21,7 @@ def ingest_report(plan: IngestPlan) -> dict:
 
 
 def _source_report(plan: SourcePlan, split: str) -> dict:
+    """The entry of one source."""
     grid, info = plan.grid, plan.info
     out = {
         "source": plan.source.name, "kind": plan.source.kind, "drive": plan.source.drive, "split": split,
@@ -34,7 +35,7 @@ def _source_report(plan: SourcePlan, split: str) -> dict:
     }  # fmt: skip
     if plan.log is not None and plan.motion is not None:
         out["log"] = {
-            "file": plan.source.ego_path.name, "rows": len(plan.log), "columns": plan.log.columns,
+            "file": plan.log.name, "rows": len(plan.log), "columns": plan.log.columns,
             "unused": list(plan.log.unused), "speed": plan.motion.speed_from, "yaw_rate": plan.motion.yaw_rate_from,
             "start_s": round(float(plan.motion.times_s[0]), 4), "end_s": round(float(plan.motion.times_s[-1]), 4),
             "valid_s": [round(v, 4) for v in plan.motion.valid_s],

@@ -27,7 +27,7 @@ FINGERPRINT = "shard_fingerprint"
 
 
 def sample_key(plan: SourcePlan, window: SourceWindow) -> str:
-    """A key from the source's identity and the span: the same window gets the same key in every run."""
+    """The key of a sample, from the content of its source and the window: the same in every run."""
     size = (plan.frame_of.width_px, plan.frame_of.height_px)
     mark = stable_key(
         "ingest", plan.source.name, plan.digest, window.start_tick, window.num_frames, plan.grid.fps, size
@@ -36,14 +36,15 @@ def sample_key(plan: SourcePlan, window: SourceWindow) -> str:
 
 
 def write_ingest(plan: IngestPlan, url: str) -> Iterator[tuple[str, int]]:
-    """Write the shards that are not there yet, sample by sample, then the report.
+    """Write the shards that are not finished yet, sample by sample, then ``ingest.json``.
 
-    Yields (shard name, 1) per sample written and (shard name, n) for a finished shard of n samples that is skipped, so
-    the numbers sum to ``plan.num_windows``. Shards of a planned drive that the plan no longer holds are removed; those
-    of other drives stay. A kill loses at most the shard in flight.
+    Yields (shard name, 1) per sample written, and (shard name, n) for a finished shard of n samples that is skipped, so
+    the numbers sum to ``plan.num_windows``. Shards of a planned drive that are not in the plan are removed; shards of
+    other drives stay. An interruption loses at most the shard in flight. url: folder of the data set.
 
-    Raises InputError before anything is written when there is a bad source and ``on_bad_source`` is ``stop``, or when
-    there is nothing to write; later, when a file turns out to be damaged or the output cannot be written.
+    Raises:
+        InputError: before anything is written, a bad source with ``on_bad_source: stop``, or a plan without windows;
+            later, a damaged file or a place that cannot be written.
     """
     if plan.bad and plan.config.on_bad_source == "stop":
         name, reason = plan.bad[0]
@@ -67,7 +68,7 @@ def write_ingest(plan: IngestPlan, url: str) -> Iterator[tuple[str, int]]:
 
 
 def _is_done(url: str, shard: ShardPlan) -> bool:
-    """Whether a finished shard with this content is there: its first sample carries the fingerprint."""
+    """Whether a finished shard with this content exists: its first sample holds the fingerprint."""
     target = join(url, f"{shard.name}.tar")
     fs, inner = resolve(target)
     if not fs.exists(inner):
@@ -79,6 +80,7 @@ def _is_done(url: str, shard: ShardPlan) -> bool:
 
 
 def _remove_stale(url: str, drive: str, planned: set[str]) -> None:
+    """Remove shards of a drive that are not planned."""
     fs, inner = resolve(url)
     for path in fs.glob(f"{inner.rstrip('/')}/{drive}-[0-9][0-9][0-9][0-9].tar"):
         if path.rsplit("/", 1)[-1].removesuffix(".tar") not in planned:
@@ -86,7 +88,7 @@ def _remove_stale(url: str, drive: str, planned: set[str]) -> None:
 
 
 def _samples(shards: list[ShardPlan]) -> Iterator[tuple[ShardPlan, Sample]]:
-    """Samples of one drive's shards in order, every source decoded once."""
+    """The samples of one drive's shards in order; every source is decoded once."""
     items = [(shard, plan, window) for shard in shards for plan, window in shard.windows]
     for _, group in itertools.groupby(items, key=lambda item: item[1].source.name):
         run = list(group)
@@ -97,7 +99,7 @@ def _samples(shards: list[ShardPlan]) -> Iterator[tuple[ShardPlan, Sample]]:
 
 
 def _clips(plan: SourcePlan, windows: list[SourceWindow]) -> Iterator[Clip]:
-    """The clips of windows in order of start, holding no more frames than overlapping windows share."""
+    """The clips of windows in order of their start; only frames of windows that are not finished stay in memory."""
     needed = [plan.frame_indices(window) for window in windows]
     wanted = {int(i) for indices in needed for i in indices}
     held: dict[int, np.ndarray] = {}
@@ -114,6 +116,7 @@ def _clips(plan: SourcePlan, windows: list[SourceWindow]) -> Iterator[Clip]:
 
 
 def _sample(plan: SourcePlan, window: SourceWindow, clip: Clip, shard: ShardPlan) -> Sample:
+    """The sample of one window."""
     source, start_s, cut = plan.source, plan.start_s(window), plan.frame_of
     key = sample_key(plan, window)
     ego = plan.ego(window)
@@ -128,8 +131,9 @@ def _sample(plan: SourcePlan, window: SourceWindow, clip: Clip, shard: ShardPlan
         "crop_px": [cut.x0_px, cut.y0_px, cut.crop_width_px, cut.crop_height_px],
         "camera": "given" if plan.camera_given else "assumed",
         "caption": "sidecar" if timed else "config" if source.config.caption else "template" if caption else "none",
-        "speed": plan.motion.speed_from if ego is not None else "unknown",
-        "yaw_rate": plan.motion.yaw_rate_from if ego is not None else "unknown", FINGERPRINT: shard.fingerprint,
+        "speed": plan.motion.speed_from if plan.motion is not None and ego is not None else "unknown",
+        "yaw_rate": plan.motion.yaw_rate_from if plan.motion is not None and ego is not None else "unknown",
+        FINGERPRINT: shard.fingerprint,
     }  # fmt: skip
     if source.files:
         provenance["file"] = source.files[int(plan.frame_indices(window)[0])].name

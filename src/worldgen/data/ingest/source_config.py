@@ -12,10 +12,13 @@ from worldgen.data.ingest.logs.ego_log import EgoLogConfig
 
 @dataclass(frozen=True)
 class CameraConfig:
-    """The camera of a source, in pixels of the source's own picture.
+    """The camera of a source, in pixels of the source.
 
-    Either fov_deg (horizontal, square pixels, centred) or all of fx_px fy_px cx_px cy_px (pixel centres at +0.5).
-    height_m above the ground; pitch_rad positive when looking down.
+    Either fov_deg (horizontal, square pixels, centred) or all of fx_px, fy_px, cx_px and cy_px (pixel centres at +0.5);
+    without both, the default of ``Camera.from_fov``. height_m: above the ground. pitch_rad: positive looks down.
+
+    Raises:
+        InputError: only some of the intrinsics, or intrinsics together with fov_deg.
     """
 
     fov_deg: float | None = None
@@ -32,25 +35,24 @@ class CameraConfig:
             raise InputError("camera", Received("some intrinsics"), "fov_deg, or all of fx_px, fy_px, cx_px, cy_px")
 
     def camera(self, width_px: int, height_px: int) -> Camera:
-        """The camera of a picture of this size."""
-        if self.fx_px is not None:
-            return Camera(
-                width_px, height_px, self.fx_px, self.fy_px, self.cx_px, self.cy_px, self.height_m, self.pitch_rad
-            )
+        """The camera of images of this size."""
+        fx_px, fy_px, cx_px, cy_px = self.fx_px, self.fy_px, self.cx_px, self.cy_px
+        if fx_px is not None and fy_px is not None and cx_px is not None and cy_px is not None:
+            return Camera(width_px, height_px, fx_px, fy_px, cx_px, cy_px, self.height_m, self.pitch_rad)
         fov_deg = {} if self.fov_deg is None else {"fov_deg": self.fov_deg}
         return Camera.from_fov(width_px, height_px, **fov_deg, height_m=self.height_m, pitch_rad=self.pitch_rad)
 
 
 @dataclass(frozen=True)
 class SourceConfig:
-    """What is known about a source. None: take it from ``defaults``, or nothing is known.
+    """The config of a source. None takes the value of ``defaults``; without that the value is unknown.
 
-    drive: recording it belongs to (default: its name). drive_pattern: for COCO files, a regular expression whose first
-    group in an image's file name is its drive. licence: SPDX id. tags: words to slice by; those of the scenario
-    vocabulary also make captions. caption: used as it stands. fps: target rate of its clips. native_fps: rate of a
-    frame folder or a raw stream. times_file: table with a time column, one row per frame. crop_px: x0, y0, width and
-    height kept before anything else (to cut away a bonnet or an overlay). camera, ego, labels: see their classes; each
-    replaces the default as a whole.
+    drive: recording the source belongs to (default: its name). drive_pattern: for COCO files, a regular expression
+    whose first group in the file name of an image is its drive. licence: SPDX identifier. tags: words to select samples
+    by; words of the scenario vocabulary also go into template captions. caption: used unchanged. fps: rate of its
+    clips. native_fps: rate of a frame folder or a raw stream. times_file: table with a time column and one row per
+    frame, relative to the SOURCE folder. crop_px: x0, y0, width and height of the part that is kept, for instance
+    without a bonnet or an overlay. camera, ego, labels: see their classes; each replaces the default as a whole.
     """
 
     drive: str | None = None
@@ -67,6 +69,6 @@ class SourceConfig:
     labels: LabelsConfig | None = None
 
     def over(self, base: SourceConfig) -> SourceConfig:
-        """This config, with ``base`` where it says nothing."""
-        said = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
-        return replace(base, **said)
+        """This config, with the values of ``base`` where it has None."""
+        stated = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
+        return replace(base, **stated)

@@ -16,9 +16,10 @@ from worldgen.data.video.reading import iter_frames
 
 
 def frame_info(source: ClipSource) -> VideoInfo:
-    """Number, times and size of a source's frames.
+    """Number, times and size of the frames of a source. Times are those of ``times_file`` where the config names one.
 
-    Raises InputError for a damaged file, a frame folder or raw stream without a rate, a times file that does not fit.
+    Raises:
+        InputError: a damaged file, a frame folder or raw stream without a rate, or a times file that does not fit.
     """
     native_fps = source.config.native_fps
     if source.kind == "video":
@@ -43,7 +44,11 @@ def frame_info(source: ClipSource) -> VideoInfo:
 
 
 def iter_source_frames(source: ClipSource, wanted: set[int] | None = None) -> Iterator[tuple[int, np.ndarray]]:
-    """(frame index, ``(H, W, 3)`` uint8 RGB) in order; only the ``wanted`` ones, or all."""
+    """The frames of a source in order, as (frame index, ``(H, W, 3)`` uint8 RGB). wanted: only these, None for all.
+
+    Raises:
+        InputError: a damaged file, or frames of a folder that differ in size.
+    """
     if source.kind == "video":
         last = max(wanted) if wanted else None
         for index, (_, pixels) in enumerate(iter_frames(source.path, native_fps=source.config.native_fps)):
@@ -52,11 +57,11 @@ def iter_source_frames(source: ClipSource, wanted: set[int] | None = None) -> It
             if index == last:
                 return
         return
-    shape = None
+    shape: tuple[int, ...] | None = None
     for index, path in enumerate(source.files):
         if wanted is None or index in wanted:
             pixels = read_image(path)
-            if source.kind == "folder" and shape not in (None, pixels.shape):
+            if source.kind == "folder" and shape is not None and shape != pixels.shape:
                 raise InputError(
                     f"frame {path.name} of {source.name}",
                     Received(f"{pixels.shape[1]}x{pixels.shape[0]} pixels"),

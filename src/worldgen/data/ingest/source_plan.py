@@ -26,13 +26,13 @@ from worldgen.data.video.framing import Framing, framing
 from worldgen.data.video.probing import VideoInfo
 
 UNEVEN_STEP, UNEVEN_SHARE = 1 / 3, 0.05
-"""Steps between shown frames that are off by more than this part of a period are uneven; with more than this share of
-them the eye sees it."""
+"""A step between frames that deviates by more than ``UNEVEN_STEP`` periods is uneven. A share of uneven steps above
+``UNEVEN_SHARE`` is visible, and noted."""
 
 
 @dataclass(frozen=True)
 class SourceWindow:
-    """A run of ticks of one source. start_tick and num_frames on the source's grid."""
+    """A run of ticks of one source, which becomes one sample. start_tick, num_frames: on the grid of the source."""
 
     start_tick: int
     num_frames: int
@@ -40,12 +40,13 @@ class SourceWindow:
 
 @dataclass(frozen=True, eq=False)
 class SourcePlan:
-    """Everything known about a source before its pixels are cut.
+    """Everything about a source except its pixels.
 
-    digest: hash of its content. info: frames and times. log, motion: the ego log read and on the video's clock, or
-    None. motion_at: see ``IngestConfig``. frame_times_s: true times of all frames, from the file or from the log. grid:
-    ticks at the target rate. frame_of, camera: crop and resize, and the camera of the result; camera_given: whether the
-    config stated it. labels: of all frames, in source pixels, or None. notes: sentences for the person.
+    digest: hash of its content. info: number, times and size of its frames. log, motion: the ego log, and its motion on
+    the video's clock, or None. motion_at: see ``IngestConfig``. frame_times_s: ``(F,)`` times of all frames, from the
+    file or from the log. grid: ticks at the target rate. frame_of: crop and resize. camera: of the result;
+    camera_given: whether the config states it. labels: of all frames, in source pixels, or None. captions: with their
+    times. windows: the samples. notes: sentences for the report.
     """
 
     source: ClipSource
@@ -65,14 +66,15 @@ class SourcePlan:
     notes: tuple[str, ...]
 
     def start_s(self, window: SourceWindow) -> float:
+        """Start of a window in seconds on the video's clock."""
         return window.start_tick / self.grid.fps
 
     def frame_indices(self, window: SourceWindow) -> np.ndarray:
-        """Source frames of a window, ``(num_frames,)`` int64."""
+        """Source frame of each frame of a window, ``(num_frames,)`` int64."""
         return self.grid.frame_index[window.start_tick : window.start_tick + window.num_frames]
 
     def ego(self, window: SourceWindow, *, at: Literal["frames", "ticks"] | None = None) -> EgoMotion | None:
-        """Motion of a window, or None where it is unknown. at: see ``IngestConfig.motion_at``, which is the default."""
+        """Ego motion of a window, None where it is unknown. at: see ``IngestConfig.motion_at``, the default."""
         start, stop, period_s = window.start_tick, window.start_tick + window.num_frames, 1 / self.grid.fps
         if self.motion is None or not self.motion.covers_span(start * period_s, (stop - 1) * period_s):
             return None
@@ -86,7 +88,7 @@ class SourcePlan:
         return self.motion.ego(times_s, self.grid.fps, before_s=before_s)
 
     def window_labels(self, window: SourceWindow) -> Labels | None:
-        """Labels of a window in its own frames and pixels; objects outside the picture are left out."""
+        """Labels of a window in its frames and pixels, without objects outside the image; None without labels."""
         if self.labels is None:
             return None
         tick_of = {int(frame): tick for tick, frame in enumerate(self.frame_indices(window))}
@@ -97,15 +99,16 @@ class SourcePlan:
 
 
 def plan_source(source: ClipSource, config: IngestConfig) -> SourcePlan:
-    """Read a source's headers, log, labels and captions, and lay its windows.
+    """Read the headers, log, labels and captions of a source, and cut its windows.
 
-    Raises InputError for whatever is wrong with any of them.
+    Raises:
+        InputError: a file of the source that is damaged or does not fit, or a crop outside the image.
     """
     info = frame_info(source)
     log, motion, times_s, notes = _clock(source, info)
     fps = source.config.fps or config.fps
     if source.kind == "images":
-        # Unordered pictures: every one is a tick of its own, whatever rate is written on the sample.
+        # Pictures without order: each is a tick of its own, at the rate of the config.
         times_s = np.arange(info.num_frames) / fps
         grid = resample(times_s, fps, None)
         windows = tuple(SourceWindow(i, 1) for i in range(info.num_frames))
@@ -134,7 +137,7 @@ def plan_source(source: ClipSource, config: IngestConfig) -> SourcePlan:
 
 
 def _clock(source: ClipSource, info: VideoInfo) -> tuple[EgoLog | None, LogMotion | None, np.ndarray, list[str]]:
-    """The log, the motion on the video's clock, the true frame times, and notes about the two clocks."""
+    """The log, its motion on the video's clock, the frame times ``(F,)``, and notes about the two clocks."""
     ego_config = source.config.ego or EgoLogConfig()
     if source.ego_path is None:
         stated = source.config.ego is not None and source.config.ego.path != NO_FILE
@@ -149,7 +152,11 @@ def _clock(source: ClipSource, info: VideoInfo) -> tuple[EgoLog | None, LogMotio
 
 
 def source_framing(source: ClipSource, info: VideoInfo, size: tuple[int, int]) -> Framing:
-    """The framing of a source: its own ``crop_px`` first, then the largest centred window of the target's shape."""
+    """The framing of a source: its ``crop_px``, then the largest centred window with the aspect ratio of ``size``.
+
+    Raises:
+        InputError: a crop outside the image.
+    """
     crop = source.config.crop_px
     if crop is None:
         return framing((info.width_px, info.height_px), size)
@@ -163,6 +170,7 @@ def source_framing(source: ClipSource, info: VideoInfo, size: tuple[int, int]) -
 
 
 def _cut(grid: FrameGrid, config: IngestConfig) -> tuple[SourceWindow, ...]:
+    """Windows of ``num_frames`` at every stride, and one shorter window for short spans."""
     windows = []
     for start, stop in grid.spans:
         length = stop - start
@@ -177,11 +185,13 @@ def _cut(grid: FrameGrid, config: IngestConfig) -> tuple[SourceWindow, ...]:
 
 
 def _too_slow(plan: SourcePlan, window: SourceWindow, min_speed_mps: float) -> bool:
+    """Whether the known speed stays below the limit in the whole window."""
     ego = plan.ego(window, at="ticks") if min_speed_mps > 0 else None
     return ego is not None and float(np.abs(ego.speed_mps).max()) < min_speed_mps
 
 
 def _rate_notes(info: VideoInfo, times_s: np.ndarray, grid: FrameGrid) -> list[str]:
+    """Notes on variable, low and uneven frame rates."""
     notes = []
     if info.variable_rate:
         notes.append("variable frame rate: true frame times are used")
@@ -201,6 +211,7 @@ def _rate_notes(info: VideoInfo, times_s: np.ndarray, grid: FrameGrid) -> list[s
 
 
 def _labels(source: ClipSource, info: VideoInfo) -> Labels | None:
+    """The labels of all frames of a source in source pixels, or None."""
     size = (info.width_px, info.height_px)
     if source.kind == "images":
         for image in source.coco:
@@ -212,6 +223,6 @@ def _labels(source: ClipSource, info: VideoInfo) -> Labels | None:
                 )
         rows = [(i, cls, track, *box) for i, image in enumerate(source.coco) for cls, track, *box in image.boxes]
         return annotated_labels(rows, info.num_frames, size)
-    if source.labels_path is None:
+    if source.labels_path is None or source.config.labels is None:
         return None
     return read_xywh_rows(source.labels_path, source.config.labels, info.num_frames, size)

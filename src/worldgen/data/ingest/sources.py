@@ -14,7 +14,7 @@ from typing import Literal
 
 from worldgen.core.errors import InputError, Received
 from worldgen.data.dataset.splits import drive_name
-from worldgen.data.ingest.annotations import CocoImage, read_coco
+from worldgen.data.ingest.annotations import CocoImage, coco_file_names, read_coco
 from worldgen.data.ingest.captions import is_caption_file
 from worldgen.data.ingest.logs.table import SUFFIXES
 from worldgen.data.ingest.source_config import SourceConfig
@@ -29,10 +29,12 @@ NO_FILE = "none"
 
 @dataclass(frozen=True, eq=False)
 class ClipSource:
-    """One recording. kind: ``video``, ``folder`` (frames in order) or ``images`` (unordered pictures of a COCO file).
+    """One recording, with the files that belong to it.
 
-    name: path relative to the SOURCE folder, unique. root: that folder. files: pictures in order (folder, images).
-    ego_path, caption_path, labels_path: files that belong to it, or None. coco: pictures with boxes (images).
+    name: path relative to the SOURCE folder, unique. kind: ``video``, ``folder`` (frames in order) or ``images``
+    (unordered pictures of a COCO file). root: the SOURCE folder. drive: name of its drive. files: pictures in order
+    (folder, images). ego_path, caption_path, labels_path: files of the log, captions and boxes, or None. coco: pictures
+    with boxes (images).
     """
 
     name: str
@@ -48,20 +50,21 @@ class ClipSource:
     coco: tuple[CocoImage, ...] = field(default=())
 
     def digest(self) -> str:
-        """A hash of the content, cheap on large files: sizes, the first and last 64 KiB, and all that is beside it."""
+        """A hash of the content: sizes, the first and last 64 KiB of the video or pictures, and the other files."""
         hasher = hashlib.blake2b(digest_size=8)
         for path in self.files or (self.path,):
             hasher.update(f"{path.name}:{path.stat().st_size};".encode())
         for path in (self.files[0], self.files[-1]) if self.files else (self.path,):
             hasher.update(_ends(path))
-        for path in (self.ego_path, self.caption_path, self.labels_path):
-            hasher.update(b"-" if path is None else hashlib.blake2b(path.read_bytes()).digest())
+        for other in (self.ego_path, self.caption_path, self.labels_path):
+            hasher.update(b"-" if other is None else hashlib.blake2b(other.read_bytes()).digest())
         if self.coco:
             hasher.update(repr(self.coco).encode())
         return hasher.hexdigest()
 
 
 def _ends(path: Path, length: int = 65536) -> bytes:
+    """The first and the last ``length`` bytes of a file."""
     with open(path, "rb") as file:
         head = file.read(length)
         file.seek(max(path.stat().st_size - length, 0))
@@ -71,13 +74,21 @@ def _ends(path: Path, length: int = 65536) -> bytes:
 def find_sources(
     places: list[str], sources: dict[str, SourceConfig], defaults: SourceConfig, exclude: tuple[str, ...] = ()
 ) -> list[ClipSource]:
-    """All sources in files and folders, sorted by name, each with its config and the files beside it.
+    """All sources in files and folders, in natural order of their names, each with its config and its other files.
 
-    sources: path or pattern relative to the SOURCE folder -> config; an exact path wins over patterns, and the first
-    matching pattern over later ones. exclude: patterns to leave out.
+    A video ``NAME.mp4`` or frame folder ``NAME`` comes with ``NAME.ego.csv`` or ``NAME.csv`` (also tsv, json, parquet)
+    as ego log and ``NAME.txt`` or ``NAME.json`` as captions, where they exist.
 
-    Raises InputError for a place that does not exist or holds nothing, an entry of ``sources`` or ``exclude`` that
-    matches nothing, a name that is found twice, an ego log that cannot be told from another.
+    Args:
+        places: videos, frame folders, COCO files, or folders of them.
+        sources: path or pattern relative to the SOURCE folder -> config. An exact path wins over patterns, the first
+            matching pattern over later ones.
+        defaults: for what a config leaves open.
+        exclude: patterns of sources to leave out.
+
+    Raises:
+        InputError: a place that does not exist or holds no source, an entry of ``sources`` or ``exclude`` that matches
+            nothing, a name found twice, or two files that could both be the ego log.
     """
     if not places:
         raise InputError("SOURCE", Received("nothing"), "a video, a frame folder, or a folder of them")
@@ -109,6 +120,7 @@ def find_sources(
 
 
 def _check_patterns(what: str, patterns: tuple[str, ...], names: list[str]) -> None:
+    """Refuse a pattern that matches no name. what: field of the config."""
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in names):
             near = difflib.get_close_matches(pattern, names, 1)
@@ -121,13 +133,14 @@ def _check_patterns(what: str, patterns: tuple[str, ...], names: list[str]) -> N
 
 
 def _config_of(name: str, sources: dict[str, SourceConfig]) -> SourceConfig:
+    """The config of a source: that of its exact name, else of the first pattern that matches."""
     if name in sources:
         return sources[name]
     return next((config for pattern, config in sources.items() if fnmatchcase(name, pattern)), SourceConfig())
 
 
 def _walk(place: Path) -> Iterator[tuple[str, Path, Path]]:
-    """(name, path, root) of every video, frame folder and COCO file at or below ``place``."""
+    """(name, path, SOURCE folder) of every video, frame folder and COCO file at or below ``place``."""
     if not place.exists():
         raise InputError("SOURCE", str(place), "a file or folder that exists")
     place = Path(os.path.abspath(place))
@@ -148,8 +161,8 @@ def _walk(place: Path) -> Iterator[tuple[str, Path, Path]]:
             if name.startswith("."):
                 continue
             if name.endswith(COCO_SUFFIX):
-                # Pictures that a COCO file lists belong to it, so their folder is no clip of its own.
-                owned |= {(path.parent / image.file_name).parent for image in read_coco(path, _AnyClass())}
+                # A folder whose pictures are listed in a COCO file is no source of its own.
+                owned |= {(path.parent / name).parent for name in coco_file_names(path)}
                 entries.append((path.relative_to(place).as_posix(), path))
             elif path.suffix.lower() in VIDEO_SUFFIXES:
                 entries.append((path.relative_to(place).as_posix(), path))
@@ -158,14 +171,8 @@ def _walk(place: Path) -> Iterator[tuple[str, Path, Path]]:
     yield from ((name, path, place) for name, path in entries if path not in owned)
 
 
-class _AnyClass(dict):
-    """Maps every category to ``ignore``: only the file names are wanted."""
-
-    def get(self, key, default=None):
-        return "ignore"
-
-
 def _sources_at(name: str, path: Path, root: Path, config: SourceConfig) -> list[ClipSource]:
+    """The source at a path; a COCO file gives several."""
     if name.endswith(COCO_SUFFIX):
         return _coco_sources(name, path, root, config)
     stem = name if path.is_dir() else os.path.splitext(name)[0]
@@ -178,7 +185,7 @@ def _sources_at(name: str, path: Path, root: Path, config: SourceConfig) -> list
 
 
 def _coco_sources(name: str, path: Path, root: Path, config: SourceConfig) -> list[ClipSource]:
-    """The pictures of a COCO file as one source per drive."""
+    """The pictures of a COCO file, as one source per drive."""
     classes = {} if config.labels is None else dict(config.labels.classes)
     try:
         pattern = re.compile(config.drive_pattern) if config.drive_pattern else None
@@ -211,6 +218,7 @@ def _coco_sources(name: str, path: Path, root: Path, config: SourceConfig) -> li
 
 
 def _ego_path(path: Path, root: Path, config: SourceConfig) -> Path | None:
+    """The ego log of a source: ``ego.path`` of its config, else the file beside it."""
     wanted = config.ego.path if config.ego is not None else None
     if wanted == NO_FILE:
         return None
@@ -232,6 +240,7 @@ def _ego_path(path: Path, root: Path, config: SourceConfig) -> Path | None:
 
 
 def _caption_path(path: Path) -> Path | None:
+    """The caption file beside a source."""
     stem = path.name if path.is_dir() else path.stem
     text, data = path.parent / f"{stem}.txt", path.parent / f"{stem}.json"
     if text.is_file():

@@ -1,4 +1,4 @@
-"""Writing clips as H.264: the same clip gives the same bytes, at an exact frame rate."""
+"""Writes clips as H.264 in MP4: the same clip gives the same bytes, at an exact frame rate."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import io
 import math
 from fractions import Fraction
 from pathlib import Path
+from types import TracebackType
 
 import av
 import numpy as np
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import Colorspace, VideoReformatter
 
 from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError, Received
@@ -21,22 +22,23 @@ RATE_DENOMINATOR = 100_000
 
 SWS_BILINEAR, SWS_FULL_CHROMA, SWS_ACCURATE_ROUNDING, SWS_BITEXACT = 0x2, 0x2000, 0x40000, 0x80000
 CONVERSION = SWS_BILINEAR | SWS_FULL_CHROMA | SWS_ACCURATE_ROUNDING | SWS_BITEXACT
-"""Flags of libswscale. Without accurate rounding every RGB-YUV-RGB round trip darkens a picture by about 1.2 levels."""
+"""Flags of libswscale. Without accurate rounding each RGB-YUV-RGB round trip darkens an image by about 1.2 levels."""
 
 BT601, LIMITED = 6, 1
-"""Tags of the stream (ITU-T H.273: matrix 6 is BT.601 525-line; libav range 1 is limited). BT.601 is also what readers
-that ignore the tags assume, so every reader sees the same colours."""
+"""Tags of the stream (ITU-T H.273: matrix 6 is BT.601 525-line; libav range 1 is limited). Readers that ignore the tags
+assume BT.601 too, so every reader shows the same colours."""
 
 X264 = "threads=1:no-mbtree=1"
-"""Macroblock-tree rate control with B-frames reads memory it never wrote in libx264's SIMD code: the same frames gave up
-to 17 different files in 40 runs. Without it 60 runs gave one, at the same quality per byte (38.2 dB at 2.5 kB a frame
-against 38.7 dB at 2.7 kB, 39.0 at 1.7 against 38.8 at 1.5, on two real drives)."""
+"""Macroblock-tree rate control is off, because with B-frames libx264 reads uninitialised memory: the same frames gave
+up to 17 different files in 40 runs. Without it 60 runs gave one file. The quality per byte is the same on two real
+drives: 38.2 dB at 2.5 kB a frame against 38.7 dB at 2.7 kB, and 39.0 dB at 1.7 kB against 38.8 dB at 1.5 kB."""
 
 
 def exact_rate(fps: float) -> Fraction:
-    """The frame rate as a fraction, e.g. 29.97002997... to 30000/1001.
+    """The frame rate as a fraction, e.g. 30000/1001 for 29.97002997.
 
-    Raises: InputError when it is not in (0, 1000].
+    Raises:
+        InputError: a rate outside (0, ``MAX_FPS``], or below 1/``RATE_DENOMINATOR``.
     """
     if not (math.isfinite(fps) and 0 < fps <= MAX_FPS):
         raise InputError("frames per second", fps, f"a number above 0, at most {MAX_FPS:g}")
@@ -47,13 +49,18 @@ def exact_rate(fps: float) -> Fraction:
 
 
 def encode_mp4(clip: Clip, *, crf: int = 18) -> bytes:
-    """The clip as an MP4 file in memory: H.264, exact rate and frame count, no audio, no date.
+    """The clip as an MP4 file in memory: H.264, exact rate and frame count, no audio, no creation date.
 
-    Even sizes are yuv420p, which everything plays. A size with an odd side cannot be stored so without changing it;
-    it is written as yuv444p (High 4:4:4 Predictive), which every FFmpeg-based reader opens at the exact size.
-    crf: 0 (lossless in YUV) to 51; 18 is visually lossless. One encoder thread, so the bytes repeat.
+    Even sizes are yuv420p, which every player supports. yuv420p cannot store an odd side, so a clip with one is yuv444p
+    (High 4:4:4 Predictive), which every FFmpeg-based reader opens at the exact size. One encoder thread makes the bytes
+    reproducible.
 
-    Raises: InputError for a bad rate or crf.
+    Args:
+        clip: T frames ``(H, W, 3)`` uint8 RGB and their rate.
+        crf: constant rate factor, 0 (lossless in YUV) to 51; 18 is visually lossless.
+
+    Raises:
+        InputError: a rate or crf out of range.
     """
     buffer = io.BytesIO()
     with Mp4Writer(buffer, clip.fps, (clip.width_px, clip.height_px), crf=crf) as writer:
@@ -62,11 +69,16 @@ def encode_mp4(clip: Clip, *, crf: int = 18) -> bytes:
 
 
 class Mp4Writer:
-    """An MP4 file written frame by frame, so that a long rollout never lies in memory whole; a context manager.
+    """Writes an MP4 file frame by frame, with memory independent of its length; a context manager.
 
-    file: a path, or an open binary file that can seek. size_px: width, height. See :func:`encode_mp4` for the rest.
+    Args:
+        file: a path, or an open binary file that can seek.
+        fps: frames per second.
+        size_px: width and height.
+        crf: see :func:`encode_mp4`.
 
-    Raises: InputError for a bad rate or crf.
+    Raises:
+        InputError: a rate or crf out of range.
     """
 
     def __init__(self, file: str | Path | io.BufferedIOBase, fps: float, size_px: tuple[int, int], *, crf: int = 18):
@@ -88,7 +100,11 @@ class Mp4Writer:
         stream.options = {"crf": str(crf), "preset": "medium", "flags": "+bitexact", "x264-params": X264}
 
     def write(self, frames: np.ndarray) -> None:
-        """Append frames ``(T, H, W, 3)`` uint8 RGB. Raises: InputError for another size than the file's."""
+        """Append frames ``(T, H, W, 3)`` uint8 RGB.
+
+        Raises:
+            InputError: frames of another size than the file's.
+        """
         if frames.ndim != 4 or frames.shape[1:] != (self._stream.height, self._stream.width, 3):
             raise InputError(
                 "frames to write",
@@ -98,7 +114,7 @@ class Mp4Writer:
         for pixels in frames:
             frame = self._convert.reformat(
                 av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24"), format=self._stream.pix_fmt,
-                dst_colorspace="ITU601", dst_color_range="MPEG", interpolation=CONVERSION,
+                dst_colorspace=Colorspace.ITU601, dst_color_range="MPEG", interpolation=CONVERSION,
             )  # fmt: skip
             frame.pts, frame.time_base = self.num_frames, 1 / self.rate
             self._container.mux(self._stream.encode(frame))
@@ -107,15 +123,18 @@ class Mp4Writer:
     def __enter__(self) -> Mp4Writer:
         return self
 
-    def __exit__(self, kind, error, traceback) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is None:
             self._container.mux(self._stream.encode())
         self._container.close()
 
 
 def write_clip(path: str | Path, clip: Clip, *, crf: int = 18) -> None:
-    """Write the clip as an MP4 file or URL, atomically. See :func:`encode_mp4`.
+    """Write the clip as an MP4 file or URL, atomically. crf: see :func:`encode_mp4`.
 
-    Raises: InputError when the place cannot be written.
+    Raises:
+        InputError: a rate or crf out of range, or a path that cannot be written.
     """
     write_bytes(str(path), encode_mp4(clip, crf=crf))

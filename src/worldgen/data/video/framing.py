@@ -1,4 +1,4 @@
-"""Cropping and resizing pictures, with the camera and the labels following."""
+"""Cropping and resizing of images, together with their camera and labels."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ MAX_SIDE_PX = 16384
 
 @dataclass(frozen=True)
 class Framing:
-    """A window cut from a source picture, then resized: what happens to pixels, camera, boxes and labels.
+    """A crop of a source image followed by a resize, applied to pixels, camera, boxes and labels.
 
-    x0_px, y0_px, crop_width_px, crop_height_px: window in the source. width_px, height_px: size of the result.
+    x0_px, y0_px, crop_width_px, crop_height_px: crop window in source pixels. width_px, height_px: size of
+    the result.
     """
 
     x0_px: int
@@ -30,9 +31,9 @@ class Framing:
     height_px: int
 
     def frame(self, frame: np.ndarray) -> np.ndarray:
-        """The picture ``(H, W, 3)`` uint8 cut and resized to ``(height_px, width_px, 3)``.
+        """The frame ``(H, W, 3)`` uint8 cropped and resized to ``(height_px, width_px, 3)`` uint8.
 
-        Shrinking averages the covered area, so nothing aliases; growing is bilinear. Pixel centres are at +0.5.
+        Shrinking averages the covered area, which avoids aliasing; growing is bilinear. Pixel centres are at +0.5.
         """
         cut = frame[self.y0_px : self.y0_px + self.crop_height_px, self.x0_px : self.x0_px + self.crop_width_px]
         for width, height in ((self.width_px, cut.shape[0]), (self.width_px, self.height_px)):
@@ -45,48 +46,51 @@ class Framing:
         return np.ascontiguousarray(cut)
 
     def camera(self, camera: Camera) -> Camera:
-        """The camera that sees the framed picture."""
+        """The camera of the framed image. camera: of the source image."""
         cut = camera.cropped(self.x0_px, self.y0_px, self.crop_width_px, self.crop_height_px)
         return cut.resized(self.width_px, self.height_px)
 
     def boxes(self, box_px: np.ndarray) -> np.ndarray:
-        """Boxes ``(N, 4)`` x0 y0 x1 y1 in source pixels to pixels of the result, float32, not clipped."""
+        """Boxes ``(N, 4)`` x0 y0 x1 y1 in source pixels, in pixels of the result, float32, not clipped."""
         scale = np.array([self.width_px / self.crop_width_px, self.height_px / self.crop_height_px] * 2)
         return ((np.asarray(box_px, np.float64) - [self.x0_px, self.y0_px] * 2) * scale).astype(np.float32)
 
     def labels(self, labels: Labels) -> Labels:
-        """The labels of the framed picture.
+        """The labels of the framed image.
 
-        Visible boxes are clipped to the picture; truncation is measured again; an object whose visible box falls
-        outside is kept with a box of zero area, visible fraction 0 and ``ignore``. Inside the window the visible
-        fraction and the occlusion stay as they were.
+        Visible boxes are clipped to the image, and truncation is measured again. An object whose visible box is outside
+        keeps a box of zero area, visible fraction 0 and ``ignore``. Other objects keep visible fraction and occlusion.
         """
         limit = np.array([self.width_px, self.height_px] * 2, np.float32)
         amodal = self.boxes(labels.amodal_box_px)
         box = np.clip(self.boxes(labels.box_px), 0, limit)
-        gone = box_area(box) <= 0
-        whole = box_area(amodal)
+        outside = box_area(box) <= 0
+        amodal_area = box_area(amodal)
         inside = box_area(np.clip(amodal, 0, limit))
-        truncation = np.where(whole > 0, 1 - inside / np.maximum(whole, 1e-9), labels.truncation)
+        truncation = np.where(amodal_area > 0, 1 - inside / np.maximum(amodal_area, 1e-9), labels.truncation)
         return replace(
             labels, width_px=self.width_px, height_px=self.height_px, box_px=box, amodal_box_px=amodal,
-            truncation=np.clip(truncation, 0, 1), ignore=labels.ignore | gone,
-            visible_fraction=np.where(gone, 0, labels.visible_fraction),
+            truncation=np.clip(truncation, 0, 1), ignore=labels.ignore | outside,
+            visible_fraction=np.where(outside, 0, labels.visible_fraction),
         )  # fmt: skip
 
 
 def box_area(box_px: np.ndarray) -> np.ndarray:
-    """Areas ``(N,)`` of boxes ``(N, 4)`` x0 y0 x1 y1, 0 for empty ones."""
+    """Areas ``(N,)`` of boxes ``(N, 4)`` x0 y0 x1 y1 in square pixels; 0 for empty boxes."""
     return np.maximum(box_px[:, 2] - box_px[:, 0], 0) * np.maximum(box_px[:, 3] - box_px[:, 1], 0)
 
 
 def framing(source: tuple[int, int], size: tuple[int, int] | None, *, fit: str = "crop") -> Framing:
-    """How to bring pictures of ``source`` (width, height) to ``size`` (width, height); None keeps the source size.
+    """The framing that brings images of one size to another.
 
-    ``fit="crop"`` cuts the largest centred window of the target's shape, so things keep their proportions;
-    ``fit="stretch"`` uses the whole picture and changes proportions (the camera's two focal lengths then differ).
+    Args:
+        source: width and height of the source in pixels.
+        size: width and height of the result in pixels, each 1 to ``MAX_SIDE_PX``; None keeps the source size.
+        fit: ``crop`` cuts the largest centred window with the aspect ratio of ``size``, so proportions stay;
+            ``stretch`` uses the whole image and changes proportions (the camera's two focal lengths then differ).
 
-    Raises: InputError for a size or a fit that makes no sense.
+    Raises:
+        InputError: an unknown fit or a size out of range.
     """
     if fit not in FITS:
         raise InputError("fit", fit, "one of " + ", ".join(FITS))

@@ -17,7 +17,7 @@ JPEG_QUALITY = 95
 
 
 def encode_image(picture: np.ndarray, suffix: str) -> bytes:
-    """A picture ``(H, W, 3)`` uint8 RGB as the bytes of a ``.png`` (exact) or ``.jpg`` (quality 95, full chroma) file."""
+    """An image ``(H, W, 3)`` uint8 RGB as the bytes of a ``.png`` (lossless) or ``.jpg`` (quality 95, 4:4:4) file."""
     sampling = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
     options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY, *sampling] if suffix == ".jpg" else []
     done, data = cv2.imencode(suffix, np.ascontiguousarray(picture[..., ::-1]), options)
@@ -26,7 +26,7 @@ def encode_image(picture: np.ndarray, suffix: str) -> bytes:
 
 
 def write_image(path: Path, picture: np.ndarray) -> None:
-    """Write a picture into a folder that becomes visible as a whole; the suffix chooses the format."""
+    """Write an image ``(H, W, 3)`` uint8 RGB, and its folder. The suffix, of ``IMAGE_SUFFIXES``, chooses the format."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(encode_image(picture, path.suffix))
 

@@ -19,19 +19,20 @@ from worldgen.files.storage import resolve
 from worldgen.files.system_errors import reported
 
 Source = str | Path | bytes
+"""A video as a path or URL, or as the bytes of a file."""
 
 
 JITTER = 0.1
-"""Frame times may wander by this share of a frame period before the rate counts as variable."""
+"""Frame times may deviate by this share of a frame period before the rate counts as variable."""
 
 
 @dataclass(frozen=True, eq=False)
 class VideoInfo:
-    """What a video file holds, after upright rotation.
+    """Facts of a video file.
 
-    num_frames: frames that decode. fps: the exact rate if constant, else the mean rate. times_s: ``(num_frames,)``
-    float64, seconds since the first frame, strictly increasing. variable_rate: frame times wander by more than a tenth
-    of a period. codec, pixel_format: names of libav.
+    num_frames: frames that decode. fps: the exact rate if constant, else the mean rate. width_px, height_px: after
+    upright rotation. times_s: ``(num_frames,)`` float64, seconds since the first frame, strictly increasing.
+    variable_rate: frame times deviate by more than ``JITTER`` periods. codec, pixel_format: names of libav.
     """
 
     num_frames: int
@@ -45,40 +46,48 @@ class VideoInfo:
 
     @property
     def duration_s(self) -> float:
-        """From the first frame's time to one mean period after the last."""
+        """Seconds from the first frame to one mean period after the last."""
         return float(self.times_s[-1]) + 1.0 / self.fps
 
 
 @dataclass(frozen=True, eq=False)
 class VideoScan:
-    """A video's facts and, where every packet has a time stamp, those of the frames in ticks of the stream."""
+    """The facts of a video, and the time stamps of its frames in ticks of the stream.
+
+    ticks: ``(num_frames,)`` int64 in display order, or None when some packet has no time stamp.
+    """
 
     info: VideoInfo
     ticks: np.ndarray | None
 
 
 def probe(path: Source, *, native_fps: float | None = None) -> VideoInfo:
-    """Count frames and read their times without decoding more than needed.
+    """Count the frames of a video and read their times, without decoding more than needed.
 
-    native_fps: use this constant rate instead of the file's own times; needed for raw streams (``.hevc``, ``.h264``)
-    that carry none.
+    Args:
+        path: a path, a URL or the bytes of a file.
+        native_fps: constant rate to use instead of the file's times. Raw streams (``.hevc``, ``.h264``) need it,
+            because they hold no times.
 
-    Raises: InputError when the file is missing, empty, corrupt, cut short, has no video, or has no times.
+    Raises:
+        InputError: the file is missing, empty, damaged or cut short, or has no video or no times.
     """
     return scan_video(path, native_fps).info
 
 
 def source_name(path: Source) -> str:
+    """A video's name for messages."""
     return "in memory" if isinstance(path, bytes) else str(path)
 
 
 def damaged(path: Source, why: str) -> InputError:
+    """The error for a video that cannot be read."""
     return InputError(f"video {source_name(path)}", Received(why), "a readable video file")
 
 
 @contextlib.contextmanager
 def opened(path: Source) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
-    """An open container and its best video stream; libav's complaints become one line."""
+    """An open container and its first video stream; errors of libav become an ``InputError``."""
     with contextlib.ExitStack() as stack:
         if isinstance(path, bytes):
             file = io.BytesIO(path)
@@ -107,9 +116,9 @@ def opened(path: Source) -> Iterator[tuple[av.container.InputContainer, av.Video
 
 
 def _matroska_end(head: bytes) -> int:
-    """Where the segment of a Matroska or WebM file ends by its own header; 0 for other files and open-ended ones.
+    """End of the segment of a Matroska or WebM file in bytes, by its header; 0 for other files and unknown sizes.
 
-    Source: RFC 8794 (EBML): element = ID, size as a variable-length integer whose leading zeros give its length.
+    Source: RFC 8794 (EBML): an element is an ID and a size; the leading zeros of the size give its length.
     """
     if not head.startswith(b"\x1aE\xdf\xa3"):
         return 0
@@ -127,9 +136,14 @@ def _matroska_end(head: bytes) -> int:
 
 
 def scan_video(path: Source, native_fps: float | None) -> VideoScan:
-    """Read the time of every frame: from the packets where they all have one, else by decoding everything."""
+    """The time of every frame: from the packets if all have time stamps, else by decoding the whole video.
+
+    Raises:
+        InputError: see :func:`probe`.
+    """
     with opened(path) as (container, stream):
-        base = stream.time_base
+        assert stream.time_base is not None, source_name(path)
+        tick_s = float(stream.time_base)
         rates = [Fraction(rate) for rate in (stream.average_rate, stream.guessed_rate) if rate]
         promised = stream.frames if container.format.name == "avi" or "mp4" in container.format.name else 0
         ticks: list[int | None] = []
@@ -163,15 +177,16 @@ def scan_video(path: Source, native_fps: float | None) -> VideoScan:
         shown = np.sort(np.array(ticks, np.int64))
         if (np.diff(shown) <= 0).any():
             raise damaged(path, "two frames with one time stamp")
-        times_s, fps, variable = _rate(path, (shown - shown[0]) * float(base), float(base), rates)
+        times_s, fps, variable = _rate(path, (shown - shown[0]) * tick_s, tick_s, rates)
     info = VideoInfo(len(times_s), fps, width, height, times_s, variable, codec, pixel_format)
     return VideoScan(info, stamps)
 
 
 def _rate(path: Source, times_s: np.ndarray, tick_s: float, claimed: list[Fraction]) -> tuple[np.ndarray, float, bool]:
-    """Times, the rate that explains them (the container's claim first) and False; or times, the mean rate and True.
+    """Times (s), rate, and whether the rate is variable.
 
-    Times that a rate explains to the container's rounding (1.5 ticks) become exact multiples of the period.
+    A constant rate is one of ``claimed`` (by the container), or the mean, whose multiples deviate from the times by at
+    most ``JITTER`` periods. Times within 1.5 ticks of them, the rounding of the container, become exact multiples.
     """
     if len(times_s) == 1 and not claimed:
         raise InputError(f"video {source_name(path)}", Received("one frame and no rate"), "native_fps to be given")

@@ -17,9 +17,10 @@ from worldgen.data.video.probing import Source, VideoScan, damaged, opened, scan
 
 
 def iter_frames(path: Source, *, native_fps: float | None = None) -> Iterator[tuple[float, np.ndarray]]:
-    """All frames in order as (time in seconds since the first frame, ``(H, W, 3)`` uint8 RGB).
+    """All frames in order, as (seconds since the first frame, ``(H, W, 3)`` uint8 RGB). native_fps: see :func:`probe`.
 
-    Raises: InputError as :func:`probe`, also half way when the file turns out to be damaged.
+    Raises:
+        InputError: see :func:`probe`; also half way, at a damaged frame.
     """
     scan = scan_video(path, native_fps)
     convert = VideoReformatter()
@@ -37,20 +38,29 @@ def read_clip(
     fit: str = "crop",
     native_fps: float | None = None,
 ) -> Clip:
-    """Read a video, or the part from ``start_s`` on, as a clip of constant rate.
+    """Read a video, or a part of it, as a clip of constant rate.
 
-    fps: wanted rate; frame k is the source frame nearest in time to ``start_s + k / fps`` (the earlier one on a tie),
-    never a blend. None keeps the file's rate and every frame. size: (width, height) in pixels and fit: see
-    :func:`framing`, which also moves the camera. duration_s: None reads to the end.
+    Args:
+        path: a path, a URL or the bytes of a file.
+        fps: rate of the clip. Frame k is the source frame nearest in time to ``start_s + k / fps`` (the earlier one on
+            a tie); frames are never blended. None keeps the file's rate and every frame.
+        size: width and height in pixels, None for the file's.
+        start_s: start of the part in seconds.
+        duration_s: its length in seconds; None reads to the end.
+        fit: ``crop`` or ``stretch``, see :func:`worldgen.data.video.framing.framing`.
+        native_fps: see :func:`worldgen.data.video.probing.probe`.
 
-    Raises: InputError as :func:`probe`; for a variable rate without ``fps``; for a span outside the video.
+    Raises:
+        InputError: a file that cannot be read, a variable rate without ``fps``, or a span outside the video.
     """
     scan = scan_video(path, native_fps)
     info = scan.info
     if fps is None and info.variable_rate:
         raise InputError("video with a variable frame rate", source_name(path), "a target fps to resample it to")
     rate = info.fps if fps is None else fps
-    times_s = info.times_s if info.variable_rate else np.arange(info.num_frames) / info.fps  # jitter must not drop any
+    times_s = (
+        info.times_s if info.variable_rate else np.arange(info.num_frames) / info.fps
+    )  # jitter must not drop frames
     indices = nearest_frames(times_s, rate, start_s=start_s, duration_s=duration_s)
     frame_of = framing((info.width_px, info.height_px), size, fit=fit)
     return Clip(_gather(path, scan, indices, frame_of), float(rate))
@@ -64,9 +74,12 @@ def read_frames(
     fit: str = "crop",
     native_fps: float | None = None,
 ) -> np.ndarray:
-    """The frames with these numbers, ``(len(indices), H, W, 3)`` uint8; numbers may repeat and come in any order.
+    """The frames with these numbers, ``(len(indices), H, W, 3)`` uint8 RGB; numbers may repeat and come in any order.
 
-    Raises: InputError as :func:`probe` and for a number outside the video.
+    size, fit, native_fps: see :func:`read_clip`.
+
+    Raises:
+        InputError: a file that cannot be read, or a number outside the video.
     """
     scan = scan_video(path, native_fps)
     return _gather(path, scan, np.asarray(indices), framing((scan.info.width_px, scan.info.height_px), size, fit=fit))
@@ -75,7 +88,8 @@ def read_frames(
 def decode_mp4(data: bytes) -> Clip:
     """Every frame of a video file held in memory, at its own constant rate.
 
-    Raises: InputError as :func:`read_clip`.
+    Raises:
+        InputError: bytes that are no readable video, or a variable rate.
     """
     return read_clip(data)
 
@@ -83,19 +97,20 @@ def decode_mp4(data: bytes) -> Clip:
 def nearest_frames(
     times_s: np.ndarray, fps: float, *, start_s: float = 0.0, duration_s: float | None = None
 ) -> np.ndarray:
-    """Which source frame to show at each tick of a new constant rate: ``(K,)`` int64 indices into ``times_s``.
+    """The source frame at each tick of a new constant rate: ``(K,)`` int64 indices into ``times_s``.
 
     times_s: ``(T,)`` increasing. Tick k is at ``times_s[0] + start_s + k / fps``; the nearest frame is taken, the
-    earlier on a tie. The video lasts until one mean period after its last frame; K ticks fit in
+    earlier one on a tie. The video ends one mean period after its last frame. K is the number of ticks in
     ``[start_s, start_s + duration_s)``.
 
-    Raises: InputError when the span is empty or reaches outside the video.
+    Raises:
+        InputError: a span that is empty or reaches outside the video.
     """
     times_s = np.asarray(times_s, np.float64) - times_s[0]
     exact_rate(fps)
     period_s = times_s[-1] / (len(times_s) - 1) if len(times_s) > 1 else 1.0 / fps
     length_s = times_s[-1] + period_s
-    tolerance_s = 0.01 / fps  # ticks are counted as if times were exact; containers round them
+    tolerance_s = 0.01 / fps  # containers round times
     if not 0 <= start_s < length_s:
         raise InputError("start_s", start_s, f"0 to the video's length, {length_s:.3f} s")
     if duration_s is None:
@@ -116,7 +131,11 @@ def nearest_frames(
 
 
 def _decoded(path: Source, scan: VideoScan, indices: Sequence[int] | np.ndarray) -> Iterator[tuple[int, av.VideoFrame]]:
-    """The frames with these increasing numbers, as (number, decoded frame); damage raises instead of being hidden."""
+    """The frames with these increasing numbers, as (number, decoded frame).
+
+    Raises:
+        InputError: a damaged or missing frame.
+    """
     wanted = set(map(int, indices))
     last = max(wanted)
     first = min(wanted)
@@ -124,20 +143,20 @@ def _decoded(path: Source, scan: VideoScan, indices: Sequence[int] | np.ndarray)
     with opened(path) as (container, stream):
         stream.thread_type = "AUTO"
         indexed = any(word in container.format.name for word in ("mp4", "matroska"))
-        if number_of is not None and first > 0 and indexed:  # elsewhere a seek may land too late
+        if scan.ticks is not None and first > 0 and indexed:  # in other containers a seek may land too late
             container.seek(int(scan.ticks[first]), stream=stream)
-        seen = 0
+        num_found = 0
         for count, frame in enumerate(container.decode(stream)):
-            number = count if number_of is None else number_of.get(frame.pts, -1)
+            number = count if number_of is None else number_of.get(-1 if frame.pts is None else frame.pts, -1)
             if number in wanted:
                 if frame.is_corrupt:
                     raise damaged(path, f"frame {number} damaged")
-                seen += 1
+                num_found += 1
                 yield number, frame
             if number >= last:
                 break
-    if seen != len(wanted):
-        raise damaged(path, f"{seen} of {len(wanted)} frames that decode")
+    if num_found != len(wanted):
+        raise damaged(path, f"{num_found} of {len(wanted)} frames that decode")
 
 
 def _gather(path: Source, scan: VideoScan, indices: np.ndarray, frame_of: Framing) -> np.ndarray:

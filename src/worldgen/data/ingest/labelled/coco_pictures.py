@@ -8,11 +8,12 @@ from pathlib import Path
 from worldgen.core.errors import InputError
 from worldgen.core.samples import SPLITS
 from worldgen.data.ingest.annotations import read_coco
-from worldgen.data.ingest.labelled.picture_set import LabelledDrive, PictureSet, Row, drive_of
+from worldgen.data.ingest.labelled.picture_set import LabelledDrive, PictureSet, Row, drive_of, drives_of
 from worldgen.data.video.images import natural_order
 
 
 def coco_files(folder: Path) -> list[Path]:
+    """The COCO files of a folder: ``annotations/*.json``, ``*.coco.json`` and ``_annotations*.json``, except empty ones."""
     files = sorted(
         [*folder.glob("annotations/*.json"), *folder.glob("*.coco.json"), *folder.glob("_annotations*.json")]
     )
@@ -20,6 +21,13 @@ def coco_files(folder: Path) -> list[Path]:
 
 
 def coco_drives(folder: Path, config: PictureSet) -> Iterator[LabelledDrive]:
+    """The drives of all COCO files of a folder. A file named after a split gives that split, other files ``train``.
+
+    Source: COCO data format (https://cocodataset.org/#format-data).
+
+    Raises:
+        InputError: a damaged file, an unknown category, or a picture that does not exist.
+    """
     for path in coco_files(folder):
         split = path.stem if path.stem in SPLITS else "train"
         drives: dict[str, list[tuple[Path, tuple[Row, ...]]]] = {}
@@ -29,6 +37,6 @@ def coco_drives(folder: Path, config: PictureSet) -> Iterator[LabelledDrive]:
             if file is None:
                 raise InputError(f"COCO file {path.name}, image", image.file_name, "a picture that exists")
             drives.setdefault(drive_of(image.file_name), []).append((file, image.boxes))
-        for name, items in sorted(drives.items()):
-            items.sort(key=lambda item: natural_order(str(item[0])))
-            yield LabelledDrive(name, tuple(f for f, _ in items), tuple(rows for _, rows in items), split)
+        for pictures in drives.values():
+            pictures.sort(key=lambda item: natural_order(str(item[0])))
+        yield from drives_of(dict(sorted(drives.items())), split=split)

@@ -24,7 +24,11 @@ FORMATS = ("coco", "kitti_tracking", "kitti", "yolo")
 
 
 def find_format(folder: str | Path) -> str:
-    """Which of ``FORMATS`` a folder holds. Raises: InputError when it is none of them."""
+    """Which of ``FORMATS`` a folder holds.
+
+    Raises:
+        InputError: no folder, or none of the formats.
+    """
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError("labelled pictures", str(folder), "an existing folder")
@@ -38,16 +42,20 @@ def find_format(folder: str | Path) -> str:
     if (folder / "images").is_dir() and (folder / "labels").is_dir():
         return "yolo"
     raise InputError(
-        f"labelled pictures {folder}", Received("none of the known layouts"),
-        "COCO (annotations/*.json), KITTI (image_02 and label_02, or image_2 and label_2), YOLO (images, labels, data.yaml)",
-    )  # fmt: skip
+        f"labelled pictures {folder}",
+        Received("none of the known layouts"),
+        "COCO (annotations/*.json), KITTI (image_02 and label_02, or image_2 and label_2), "
+        "or YOLO (images, labels, data.yaml)",
+    )
 
 
 def read_labelled(folder: str | Path, config: PictureSet) -> Iterator[Sample]:
-    """Samples of at most ``config.frames`` frames, in the order of drives and frames, labels with ``source="annotated"``.
+    """Samples of at most ``config.frames`` frames, in the order of drives and frames.
 
-    Boxes without track numbers get them by their overlap from frame to frame. Raises: InputError for unknown layouts and
-    classes, damaged files, and pictures of one drive that differ in size.
+    Labels have ``source="annotated"``. Boxes without track ids get them by :func:`box_tracks.linked`.
+
+    Raises:
+        InputError: an unknown format or class, a damaged file, or pictures of one drive that differ in size.
     """
     folder = Path(folder)
     reader = {"coco": coco_drives, "kitti_tracking": kitti_tracking_drives, "kitti": kitti_drives, "yolo": yolo_drives}[
@@ -59,6 +67,7 @@ def read_labelled(folder: str | Path, config: PictureSet) -> Iterator[Sample]:
 
 
 def _sample(drive: LabelledDrive, frames: range, config: PictureSet) -> Sample:
+    """The sample of some frames of a drive."""
     pictures = [read_image(drive.files[i]) for i in frames]
     sizes = {picture.shape for picture in pictures}
     if len(sizes) != 1:
@@ -72,12 +81,13 @@ def _sample(drive: LabelledDrive, frames: range, config: PictureSet) -> Sample:
     labels = annotated_labels(linked(rows), len(pictures), (width, height))
     key = stable_key("labelled", drive.name, frames.start, width, height, prefix="pictures_")
     return Sample(
-        key, Clip(np.stack(pictures), config.fps), "", drive_name(drive.name), drive.split, labels=labels, licence=config.licence,
+        key, Clip(np.stack(pictures), config.fps), "", drive_name(drive.name), drive.split, labels=labels,
+        licence=config.licence,
         provenance={"tool": "worldgen", "file": drive.files[frames.start].name, "first_frame": frames.start},
     )  # fmt: skip
 
 
 def _in_pixels(shares: list[float], width: int, height: int) -> tuple[float, ...]:
-    """Centre and size as shares of the picture, to x0 y0 x1 y1."""
+    """Centre x, y, width and height as shares of the picture, as x0 y0 x1 y1 in pixels."""
     x, y, w, h = shares
     return (x - w / 2) * width, (y - h / 2) * height, (x + w / 2) * width, (y + h / 2) * height

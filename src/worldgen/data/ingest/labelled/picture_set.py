@@ -1,4 +1,4 @@
-"""What the readers of labelled pictures share: their config, a drive of pictures with boxes, and text rows."""
+"""Config and drives of labelled pictures, and the text rows that several formats share."""
 
 from __future__ import annotations
 
@@ -12,13 +12,18 @@ from worldgen.core.labels import CLASSES
 from worldgen.data.ingest.annotations import CLASS_OF_NAME
 
 Row = tuple[float, ...]
-"""class index, track (0: not known), x0, y0, x1, y1, ignore."""
+"""One box: class index, track id (0: unknown), x0, y0, x1, y1, ignore."""
 
 
 @dataclass(frozen=True)
 class PictureSet:
-    """How pictures become clips. fps: of frames that follow one another. frames: longest clip. licence, classes: name in the
-    files -> class, or "ignore", for names that are not known.
+    """How labelled pictures become clips.
+
+    fps: frame rate of consecutive pictures. frames: most frames of a clip. licence: of the samples. classes: class name
+    in the files -> one of ``CLASSES``, or "ignore", for names that ``CLASS_OF_NAME`` does not hold.
+
+    Raises:
+        InputError: a rate or length out of range, or an unknown class.
     """
 
     fps: float = 10.0
@@ -36,7 +41,11 @@ class PictureSet:
                 raise InputError(f"class of {name}", target, ", ".join((*CLASSES, "ignore")))
 
     def class_of(self, name: str, where: str) -> int | None:
-        """Number of a class, None to leave out. Raises: InputError for a name nobody knows."""
+        """Class index of a name in the files, None to leave the object out. where: place in the files, for messages.
+
+        Raises:
+            InputError: an unknown name.
+        """
         target = self.classes.get(name) or CLASS_OF_NAME.get(name) or CLASS_OF_NAME.get(name.lower())
         if target is None:
             raise InputError(f"class in {where}", name, f"a known name, or {name}=CLASS with a class or ignore")
@@ -45,24 +54,32 @@ class PictureSet:
 
 @dataclass(frozen=True)
 class LabelledDrive:
-    """Pictures that follow one another, with their boxes."""
+    """Consecutive pictures of one recording with their boxes.
+
+    name: of the drive. files: pictures in order. rows: boxes of each picture. split: of ``SPLITS``.
+    """
 
     name: str
     files: tuple[Path, ...]
     rows: tuple[tuple[Row, ...], ...]
     split: str = "train"
     shares: bool = False
-    """Whether boxes are shares of the picture (centre and size, as YOLO has them)."""
+    """Whether boxes are centre x, y, width, height as shares of the picture (YOLO), instead of corners in pixels."""
 
 
 def drive_of(name: str) -> str:
-    """Pictures in one folder whose names differ in their last number only belong together."""
+    """The drive of a picture: its folder and its name without the last number."""
     path = Path(name)
     stem = re.sub(r"[_-]?\d+$", "", path.stem)
     return "/".join(part for part in (path.parent.as_posix(), stem) if part and part != ".") or "pictures"
 
 
 def text_rows(path: Path, least: int, *, missing_ok: bool = False) -> Iterator[tuple[int, list[str]]]:
+    """(line number from 1, words) of the lines of a text file that are not empty.
+
+    Raises:
+        InputError: a missing file, unless ``missing_ok``, or a line with fewer than ``least`` words.
+    """
     if not path.is_file():
         if missing_ok:
             return
@@ -76,7 +93,21 @@ def text_rows(path: Path, least: int, *, missing_ok: bool = False) -> Iterator[t
 
 
 def whole_number(word: str, path: Path, line: int) -> int:
+    """A word of a text file as an integer.
+
+    Raises:
+        InputError: the word is none; the message names file and line.
+    """
     try:
         return int(word)
     except ValueError as error:
         raise InputError(f"{path.name}, line {line}", word, "a whole number") from error
+
+
+def drives_of(
+    items: dict[str, list[tuple[Path, tuple[Row, ...]]]], *, split: str = "train", shares: bool = False
+) -> Iterator[LabelledDrive]:
+    """Drives from their pictures with boxes. items: drive -> (file, rows) in order."""
+    for name, pictures in items.items():
+        files, rows = zip(*pictures, strict=True)
+        yield LabelledDrive(name, files, rows, split, shares)

@@ -9,11 +9,19 @@ from pathlib import Path
 
 from worldgen.core.errors import InputError, Received
 from worldgen.core.samples import SPLITS
-from worldgen.data.ingest.labelled.picture_set import LabelledDrive, PictureSet, Row, drive_of, text_rows
+from worldgen.data.ingest.labelled.picture_set import LabelledDrive, PictureSet, Row, drive_of, drives_of, text_rows
 from worldgen.data.video.images import image_files
 
 
 def yolo_drives(folder: Path, config: PictureSet) -> Iterator[LabelledDrive]:
+    """The drives of a YOLO folder: ``images/[SPLIT/]NAME.jpg`` and ``labels/[SPLIT/]NAME.txt``.
+
+    The class names are in ``data.yaml``. A picture without a label file has no objects. Source: Ultralytics YOLO
+    detection format (https://docs.ultralytics.com/datasets/detect/).
+
+    Raises:
+        InputError: no ``data.yaml``, a damaged line, or an unknown class.
+    """
     names = _yolo_names(folder / "data.yaml")
     parts = sorted(p for p in (folder / "images").iterdir() if p.is_dir()) or [folder / "images"]
     for part in parts:
@@ -33,18 +41,17 @@ def yolo_drives(folder: Path, config: PictureSet) -> Iterator[LabelledDrive]:
                 if number is not None:
                     rows.append((number, 0, *box, 0))
             drives.setdefault(drive_of(file.name), []).append((file, tuple(rows)))
-        for name, items in sorted(drives.items()):
-            split = part.name if part.name in SPLITS else "train"
-            yield LabelledDrive(name, tuple(f for f, _ in items), tuple(rows for _, rows in items), split, shares=True)
+        split = part.name if part.name in SPLITS else "train"
+        yield from drives_of(dict(sorted(drives.items())), split=split, shares=True)
 
 
 def _yolo_names(path: Path) -> dict[int, str]:
-    """The ``names`` of a ``data.yaml``, written as a list or as a mapping of numbers."""
+    """The ``names`` of a ``data.yaml``, a list or a mapping from numbers, as class number -> name."""
     if not path.is_file():
         raise InputError("YOLO data set", str(path), "data.yaml with names")
     text = path.read_text("utf-8")
     match = re.search(r"^names\s*:\s*(\[.*?\]|\{.*?\})", text, re.MULTILINE | re.DOTALL)
-    names = {}
+    names: dict[int, str] = {}
     for number, item in enumerate(match.group(1)[1:-1].split(",") if match else []):
         pair = re.fullmatch(r"\s*(?:(\d+)\s*:)?\s*(.+?)\s*", item, re.DOTALL)
         if pair:
@@ -60,6 +67,7 @@ def _yolo_names(path: Path) -> dict[int, str]:
 
 
 def _unquoted(word: str) -> str:
+    """A YAML scalar without its quotes."""
     try:
         return str(json.loads(word)) if word.startswith('"') else word.strip("'")
     except ValueError:

@@ -1,4 +1,4 @@
-"""The clocks of log and video: times of log rows and of frames, and notes where they disagree."""
+"""The clocks of log and video: times of log rows and of frames, and notes on their differences."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ from worldgen.data.ingest.logs.ego_log import EgoLog, EgoLogConfig
 from worldgen.data.ingest.logs.log_motion import LogMotion
 
 SKEW_TOLERANCE_S = 0.5
-"""Log and video may end this far apart before it is worth a warning."""
+"""Differences between the ends of log and video above this are noted."""
 
 
 def log_times(log: EgoLog, config: EgoLogConfig, frame_times_s: np.ndarray) -> np.ndarray:
+    """Times ``(M,)`` of the log's rows in seconds on the video's clock. frame_times_s: ``(F,)`` from 0 on.
+
+    Raises:
+        InputError: a pose file whose number of rows is not that of the frames.
+    """
     if log.times_s is None:
         if len(log) != len(frame_times_s):
             raise InputError(
@@ -24,7 +29,11 @@ def log_times(log: EgoLog, config: EgoLogConfig, frame_times_s: np.ndarray) -> n
 
 
 def clock_notes(log: EgoLog, motion: LogMotion, frame_times_s: np.ndarray) -> list[str]:
-    """What a person should know about the two clocks, as sentences; InputError when they do not meet at all."""
+    """Differences between the clocks of log and video, as sentences. frame_times_s: ``(F,)`` from 0 on.
+
+    Raises:
+        InputError: log and video do not overlap in time.
+    """
     log_start_s, log_stop_s, video_stop_s = (
         float(motion.times_s[0]),
         float(motion.times_s[-1]),
@@ -56,12 +65,13 @@ def clock_notes(log: EgoLog, motion: LogMotion, frame_times_s: np.ndarray) -> li
 
 
 def frame_times_from_log(log: EgoLog, num_frames: int) -> np.ndarray:
-    """Times ``(num_frames,)`` of a video's frames from a log with one row per frame, from 0 on.
+    """Times ``(num_frames,)`` in seconds of a video's frames, from 0 on, by a log with one row per frame.
 
-    A ``frame`` column names each row's frame; without one row i is frame i. Repeated stamps are spread by a microsecond
-    so that times increase; such frames are never both picked.
+    A ``frame`` column holds the frame number of each row; without one, row i is frame i. Repeated time stamps are
+    spread by a microsecond, so that times increase; resampling never picks both of such frames.
 
-    Raises InputError when rows and frames do not match one to one.
+    Raises:
+        InputError: a log without times, rows and frames that do not match one to one, or times that decrease.
     """
     times_s = log.row_times_s
     if times_s is None:

@@ -1,4 +1,4 @@
-"""Reads ego logs: tables of times and vehicle motion with their units stated, checked to the last cell."""
+"""Ego logs: tables of times and vehicle motion with stated units, read with every cell checked."""
 
 from __future__ import annotations
 
@@ -15,28 +15,31 @@ from worldgen.data.ingest.logs.table import Table, numbers, read_table
 from worldgen.data.ingest.logs.units import ColumnMeaning, read_meanings
 
 MAX_WHEEL_RAD = math.radians(70)
-"""Front wheels of road vehicles turn by about 45 degrees at most; beyond 70 the unit is wrong."""
+"""Front wheels of road vehicles turn by at most about 45 degrees; an angle above 70 means a wrong unit."""
 KITTI_NUMBERS = 12
 
 
 @dataclass(frozen=True)
 class EgoLogConfig:
-    """How to read one ego log and set its clock.
+    """How to read an ego log and set its clock.
 
-    path: the log, relative to the SOURCE folder; "none" to ingest without one; None for the file beside the video.
-    format: ``table``, or ``kitti_poses`` (12 numbers a row: a 3x4 camera-to-first-camera matrix in metres, row i is
-    frame i). columns: column in the file -> ``quantity_unit`` or "ignore" (names in ``data/ingest/logs/units.py``).
+    File: path is relative to the SOURCE folder; "none" ingests without a log, None takes the file beside the video.
+    format: ``table``, or ``kitti_poses`` (12 numbers a row: a 3x4 matrix from camera i to camera 0 in metres, row i is
+    frame i). columns: column in the file -> ``quantity_unit`` or "ignore" (names: ``data/ingest/logs/units.py``).
 
-    wheelbase_m, steering_ratio (turn of the hand wheel per turn of the front wheels), steering_max_rad (what 1.0 of a
-    ``_unit`` column means), steering_positive: for the bicycle model. yaw_positive: side of positive yaw and yaw rate.
-    pose_axes: ``vehicle`` (x forward, y left, z up) or ``camera`` (x right, y down, z forward).
-    assume_yaw_rate_radps: the yaw rate of a log that cannot tell it.
+    Bicycle model: wheelbase_m; steering_ratio is the angle of the hand wheel over that of the front wheels;
+    steering_max_rad is the angle of the value 1.0 in a ``_unit`` column; steering_positive is the side of positive
+    angles. Poses: yaw_positive is the side of positive yaw and yaw rate; pose_axes is ``vehicle`` (x forward, y left,
+    z up) or ``camera`` (x right, y down, z forward). assume_yaw_rate_radps: yaw rate for a log that holds none.
 
-    clock: ``video``, log times are on the video's clock; ``first_row``, the log's first row is at the first frame.
-    clock_offset_s: added to the log's times. frame_times: ``video``, or ``log`` when row i holds the time of frame i
-    (or of the frame named in a ``frame`` column). max_gap_s: longest step between rows that is bridged. valid_s:
-    (start, stop) of the video in which the log, and what is assumed about it, is true. outside: what becomes of video
-    without log: ``drop`` it, or keep windows that reach into it with ``unknown`` motion.
+    Clock: ``video``: log times are on the video's clock; ``first_row``: the first row is at the first frame.
+    clock_offset_s: added to the log times. frame_times: ``video``, or ``log`` when row i holds the time of frame i (or
+    of the frame named in a ``frame`` column). max_gap_s: a longer step between rows is a gap without motion. valid_s:
+    (start, stop) on the video's clock, outside which the log is not used. outside: video without log is left out
+    (``drop``), or kept with unknown motion (``unknown``).
+
+    Raises:
+        InputError: a value out of range.
     """
 
     path: str | None = None
@@ -73,14 +76,14 @@ class EgoLogConfig:
 
 @dataclass(frozen=True, eq=False)
 class EgoLog:
-    """A checked log in SI units.
+    """A log with checked values in SI units.
 
     times_s: ``(M,)`` float64, strictly increasing, M >= 2, on the log's own clock; None where rows are frames
     (``kitti_poses``). series: quantity -> ``(M,)`` float64 (speed m/s; yaw_rate rad/s and yaw rad, left positive;
-    steering rad of the front wheels, left positive; x y z m; qw qx qy qz; lat lon degrees; heading rad, compass), or
-    ``matrix`` -> ``(M, 4, 4)``. columns: quantity -> column it came from. unused: columns that were not read.
-    row_times_s: ``(R,)`` times of all rows of the file, repeated stamps included. frame: frame number of each of those
-    rows, or None. num_duplicates: rows dropped because their stamp was repeated.
+    steering rad of the front wheels, left positive; x y z m; qw qx qy qz; lat lon degrees; heading rad, clockwise from
+    north), or ``matrix`` -> ``(M, 4, 4)``. columns: quantity -> column of the file. unused: columns that are not read.
+    row_times_s: ``(R,)`` times of all rows of the file, with repeated stamps. frame: ``(R,)`` frame number of those
+    rows, or None. num_duplicates: number of rows dropped because their time stamp is that of the row above.
     """
 
     path: str
@@ -102,10 +105,13 @@ class EgoLog:
 
 
 def read_ego_log(path: str | Path, config: EgoLogConfig | None = None) -> EgoLog:
-    """A log file as checked columns in SI units.
+    """Read a log file. Angles become left positive, hand-wheel angles front-wheel angles, and all values SI units.
 
-    Raises InputError naming file, row and column for text in numbers, empty cells, times that go back, fewer than two
-    rows, values that are not finite or not possible, columns without units, repeated columns.
+    path: a csv, tsv, json or parquet file, or a text file of KITTI poses. config: default values if None.
+
+    Raises:
+        InputError: text in place of numbers, empty cells, times that decrease, fewer than two rows, values that are not
+            finite or not possible, columns without units, or repeated columns. It names file, row and column.
     """
     config = config or EgoLogConfig()
     path = Path(path)
@@ -135,6 +141,7 @@ def read_ego_log(path: str | Path, config: EgoLogConfig | None = None) -> EgoLog
 
 
 def _assemble(path: Path, series: dict, columns: dict[str, str], unused: tuple[str, ...]) -> EgoLog:
+    """The log without rows whose time stamp repeats that of the row above."""
     row_times_s = series.pop("time")
     frame = series.pop("frame", None)
     keep = np.concatenate([[True], np.diff(row_times_s) > 0])
@@ -153,6 +160,7 @@ def _assemble(path: Path, series: dict, columns: dict[str, str], unused: tuple[s
 
 
 def _check_times(table: Table, name: str, times_s: np.ndarray) -> None:
+    """Refuse times that decrease."""
     back = np.flatnonzero(np.diff(times_s) < 0)
     if len(back):
         row = int(back[0]) + 1
@@ -167,9 +175,11 @@ LIMITS = {
     "speed": (MAX_SPEED_MPS, "m/s"), "yaw_rate": (MAX_YAW_RATE_RADPS, "rad/s"), "lat": (90.0, "degrees"),
     "lon": (360.0, "degrees"), "yaw": (1000.0, "rad"), "heading": (1000.0, "rad"),
 }  # fmt: skip
+"""Quantity -> largest magnitude and its unit."""
 
 
 def _check_possible(table: Table, name: str, meaning: ColumnMeaning, values: np.ndarray) -> None:
+    """Refuse values beyond ``LIMITS``: they have a wrong unit."""
     if meaning.quantity not in LIMITS and meaning.unit != "unit":
         return
     limit, unit = LIMITS.get(meaning.quantity, (1.0, "of the stated maximum"))
@@ -183,7 +193,7 @@ def _check_possible(table: Table, name: str, meaning: ColumnMeaning, values: np.
 
 
 def _to_conventions(table: Table, config: EgoLogConfig, meanings: dict[str, ColumnMeaning], series: dict) -> None:
-    """Signs to left positive, hand wheel to front wheels, quaternions to unit length; in place."""
+    """Bring ``series`` to the conventions of :class:`EgoLog`, in place: signs, front wheels, unit quaternions."""
     if config.yaw_positive == "right":
         for quantity in ("yaw_rate", "yaw"):
             if quantity in series:
@@ -214,6 +224,7 @@ def _to_conventions(table: Table, config: EgoLogConfig, meanings: dict[str, Colu
 def _front_wheel_rad(
     table: Table, name: str, meaning: ColumnMeaning, config: EgoLogConfig, values: np.ndarray
 ) -> np.ndarray:
+    """Front-wheel angles in rad, left positive, from a column of steering or hand-wheel angles."""
     if config.wheelbase_m is None:
         raise InputError(
             f"ego log {table.path.name}, column {name}",
@@ -247,7 +258,7 @@ def _front_wheel_rad(
 
 
 def _read_kitti(path: Path) -> EgoLog:
-    """KITTI odometry poses: 12 numbers a line, row-major 3x4 of camera i to camera 0, metres.
+    """KITTI odometry poses: 12 numbers a line, the row-major 3x4 matrix from camera i to camera 0, in metres.
 
     Source: KITTI odometry devkit readme (https://www.cvlibs.net/datasets/kitti/eval_odometry.php).
     """
@@ -275,22 +286,22 @@ def _read_kitti(path: Path) -> EgoLog:
 def read_times(path: str | Path, num_frames: int) -> np.ndarray:
     """Frame times ``(num_frames,)`` in seconds from the first, from a table with a time column and one row per frame.
 
-    Raises InputError when the table is wrong, has another number of rows, or times that do not increase.
+    Raises:
+        InputError: a damaged table, no time column, another number of rows, or times that do not increase.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError("times_file", str(path), "a table with a time column")
     table = read_table(path)
     try:
-        name, meaning = next(
-            ((n, m) for n, m in read_meanings(table.names, {}).items() if m.quantity == "time"), (None, None)
-        )
+        found = [(n, m) for n, m in read_meanings(table.names, {}).items() if m.quantity == "time"]
     except InputError as error:
         raise InputError(f"times file {path.name}, {error}") from error
-    if name is None:
+    if not found:
         raise InputError(
             f"times file {path.name}", Received(f"columns {', '.join(table.names)}"), "a time column such as time_s"
         )
+    name, meaning = found[0]
     times_s = numbers(table, name) * meaning.factor
     if len(times_s) != num_frames or (np.diff(times_s) <= 0).any():
         raise InputError(

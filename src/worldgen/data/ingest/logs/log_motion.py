@@ -1,4 +1,4 @@
-"""Ego motion on the clock of a video, between the rows of a log."""
+"""Ego motion of a log on the clock of its video, at any time between its rows."""
 
 from __future__ import annotations
 
@@ -7,19 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from worldgen.core.ego import EgoMotion, ego_from_planar_poses
-from worldgen.data.ingest.logs.trajectory import (
-    arc_at,
-    integral_at,
-)
+from worldgen.data.ingest.logs.trajectory import arc_at, integral_at
 
 
 @dataclass(frozen=True, eq=False)
 class LogMotion:
-    """How the car moved, on the video's clock.
+    """The motion of the ego vehicle, on the video's clock.
 
-    times_s: ``(M,)`` increasing. speed_mps, yaw_rate_radps: ``(M,)`` rates at those times, or None where poses tell.
-    poses: ``(M, 3)`` x_m, y_m, yaw_rad, or None. speed_from, yaw_rate_from: what each was taken from, in words.
-    max_gap_s: longest step between rows that is bridged. valid_s: (start, stop) outside of which nothing is known.
+    times_s: ``(M,)`` increasing. speed_mps, yaw_rate_radps: ``(M,)`` rates at those times, None if they follow from the
+    poses. poses: ``(M, 3)`` x_m, y_m, yaw_rad, or None. speed_from, yaw_rate_from: origin of each, in words. max_gap_s:
+    a longer step between rows is a gap. valid_s: (start, stop) outside which the motion is unknown.
     """
 
     times_s: np.ndarray
@@ -32,29 +29,34 @@ class LogMotion:
     valid_s: tuple[float, float]
 
     def gaps(self) -> list[tuple[float, float]]:
-        """Spans (s) between neighbouring rows that are further apart than ``max_gap_s``."""
+        """Gaps: (start, stop) in seconds of steps between rows longer than ``max_gap_s``."""
         wide = np.flatnonzero(np.diff(self.times_s) > self.max_gap_s)
         return [(float(self.times_s[i]), float(self.times_s[i + 1])) for i in wide]
 
     def covers(self, query_s: np.ndarray) -> np.ndarray:
-        """Whether each time ``(Q,)`` lies in the log's span and not inside a gap, ``(Q,)`` bool."""
-        # Stamps are rounded to micro- or milliseconds, so the ends get a millisecond of grace.
+        """Whether the motion is known at each time ``(Q,)`` in seconds, ``(Q,)`` bool."""
+        # Time stamps are rounded to micro- or milliseconds, so the ends have a tolerance of a millisecond.
         inside = (query_s >= self.valid_s[0] - 1e-3) & (query_s <= self.valid_s[1] + 1e-3)
         for start_s, stop_s in self.gaps():
             inside &= ~((query_s > start_s + 1e-3) & (query_s < stop_s - 1e-3))
         return inside
 
     def covers_span(self, start_s: float, stop_s: float) -> bool:
-        """Whether every moment of a span is known."""
+        """Whether the motion is known in the whole span from ``start_s`` to ``stop_s``."""
         ends = bool(self.covers(np.array([start_s, stop_s])).all())
         return ends and not any(a < stop_s - 1e-3 and b > start_s + 1e-3 for a, b in self.gaps())
 
     def ego(self, times_s: np.ndarray, fps: float, *, before_s: float) -> EgoMotion:
-        """Ego motion of frames taken at ``times_s`` ``(T,)`` and shown at ``fps``; their span must be covered.
+        """Ego motion of frames taken at ``times_s`` and shown at ``fps``.
 
-        Row i carries the way from frame i-1 to frame i in one period of ``fps``, so poses made from it are where the
-        frames were taken, even when those are not evenly spaced. before_s: time of the frame before the first, for row
-        0; where the log does not reach it, row 0 is the value at the first frame (rates) or row 1 (poses).
+        Row i is the motion from frame i-1 to frame i in one period of ``fps``, so integrating it gives the poses at
+        which the frames were taken, even if their times are not equally spaced.
+
+        Args:
+            times_s: ``(T,)`` seconds; the motion must be known in their whole span.
+            fps: rate of the clip.
+            before_s: time of the frame before the first, for row 0. If the motion is unknown there, row 0 is the value
+                at the first frame (rates) or that of row 1 (poses).
         """
         has_before = self.covers_span(before_s, float(times_s[0]))
         query_s = np.concatenate([[before_s], times_s]) if has_before else np.asarray(times_s)
@@ -68,10 +70,11 @@ class LogMotion:
             speed = self._means(self.speed_mps, query_s, fps)
         if self.yaw_rate_radps is not None:
             yaw_rate = self._means(self.yaw_rate_radps, query_s, fps)
+        assert speed is not None and yaw_rate is not None, "a log gives rates or poses"
         first = 1 if has_before else 0
         return EgoMotion(speed[first:], yaw_rate[first:], fps)
 
     def _means(self, values: np.ndarray, query_s: np.ndarray, fps: float) -> np.ndarray:
-        """What was gained over the step before each query, times ``fps``; the first query gets the value there."""
+        """The integral over the step before each query times ``fps``, ``(Q,)``; the first query has the value there."""
         steps = np.diff(integral_at(self.times_s, values, query_s)) * fps
         return np.concatenate([[np.interp(query_s[0], self.times_s, values)], steps])

@@ -1,4 +1,4 @@
-"""From the columns of a log to ego motion: speed, yaw rate, steering, poses or GPS, in that order of trust."""
+"""From the columns of a log to ego motion: measured rates first, then steering, poses, and GPS."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ from worldgen.data.ingest.logs.trajectory import (
 )
 
 YAW_ONLY = "yaw angles"
+"""Name of poses that hold no position."""
 
 
 def motion_from_log(log: EgoLog, config: EgoLogConfig, frame_times_s: np.ndarray) -> LogMotion:
-    """The log as motion on the video's clock; measured speed and yaw rate win over derived ones.
+    """The motion of a log on the video's clock. Measured speed and yaw rate are preferred to derived ones.
 
-    frame_times_s: ``(F,)`` times of the video's frames from 0 on.
+    frame_times_s: ``(F,)`` times of the video's frames in seconds, from 0 on.
 
-    Raises InputError when speed or yaw rate cannot be told, or a derived value is impossible.
+    Raises:
+        InputError: a log without speed or yaw rate, or a derived value that is impossible.
     """
     times_s = log_times(log, config, frame_times_s)
     poses, pose_name = _poses(log, config)
@@ -63,12 +65,15 @@ def motion_from_log(log: EgoLog, config: EgoLogConfig, frame_times_s: np.ndarray
 
 
 def _listing(log: EgoLog) -> str:
-    """What a log gives, and what was left aside, for error messages."""
+    """The quantities and the unused columns of a log, for messages."""
     return ", ".join(log.series) + (f" (unused columns: {', '.join(log.unused)})" if log.unused else "")
 
 
 def _poses(log: EgoLog, config: EgoLogConfig) -> tuple[np.ndarray | None, str]:
-    """Planar poses ``(M, 3)`` from the best the log holds, and its name; yaw alone gives poses that stand still."""
+    """Planar poses ``(M, 3)`` from the most exact columns of the log, and their name; (None, "") without any.
+
+    A log with yaw alone gives poses at a constant position.
+    """
     series = log.series
     poses, name = None, ""
     if "matrix" in series:
@@ -103,6 +108,7 @@ def _bicycle(
     Source: Rajamani, Vehicle Dynamics and Control, section 2.2, rear-axle reference and no side slip.
     """
     if speed is None:
+        assert poses is not None, log.path
         step_m = np.hypot(*np.diff(poses[:, :2], axis=0).T)
         speed = np.interp(times_s, (times_s[1:] + times_s[:-1]) / 2, step_m / np.diff(times_s))
     rate = speed * np.tan(log.series["steering"]) / config.wheelbase_m
@@ -118,7 +124,7 @@ def _bicycle(
 
 
 def _check_steps(log: EgoLog, times_s: np.ndarray, poses: np.ndarray, speed_is_derived: bool) -> None:
-    """Refuse poses that jump: a wrong unit shows as a speed no car reaches."""
+    """Refuse poses with an impossible speed between them; the cause is a wrong unit or a jump."""
     speed = np.hypot(*np.diff(poses[:, :2], axis=0).T) / np.diff(times_s)
     row = int(speed.argmax())
     if speed_is_derived and speed[row] > MAX_SPEED_MPS:

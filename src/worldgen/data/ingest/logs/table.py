@@ -1,4 +1,4 @@
-"""Tables of numbers from csv, json and parquet files, with every cell named for the person who has to mend it."""
+"""Tables of numbers from csv, tsv, json and parquet files; errors name file, row and column."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ SUFFIXES = (".csv", ".tsv", ".json", ".parquet")
 
 @dataclass(frozen=True)
 class Table:
-    """Columns of text or numbers, and how to name a row of it to a person."""
+    """Columns of text or numbers.
+
+    names: columns in order, which may repeat. cells: column -> values. row_word, first_row: word and number of the
+    first row, for messages.
+    """
 
     path: Path
     names: tuple[str, ...]
@@ -26,11 +30,19 @@ class Table:
     first_row: int
 
     def where(self, row: int, column: str) -> str:
+        """The name of a cell for messages."""
         return f"ego log {self.path.name}, {self.row_word} {row + self.first_row}, column {column}"
 
 
 def read_table(path: Path) -> Table:
-    """The raw columns of a csv, tsv, json or parquet file."""
+    """The columns of a csv, tsv, json or parquet file, with their values unchecked.
+
+    A csv or tsv file has a header line; its delimiter is a comma, tab or semicolon. A json file is a list of records or
+    an object of columns.
+
+    Raises:
+        InputError: another suffix, a damaged file, or fewer than two rows.
+    """
     suffix = path.suffix.lower()
     readers = {".csv": _read_csv, ".tsv": _read_csv, ".json": _read_json, ".parquet": _read_parquet}
     if suffix not in readers:
@@ -99,7 +111,7 @@ def _read_json(path: Path) -> Table:
 
 
 class _RepeatedKey(ValueError):
-    """A key that stands twice in one JSON object, which the parser would drop silently."""
+    """A key occurs twice in one JSON object; the parser would silently drop one."""
 
 
 def _no_repeats(pairs: list[tuple[str, object]]) -> dict:
@@ -124,7 +136,11 @@ def _read_parquet(path: Path) -> Table:
 
 
 def numbers(table: Table, name: str) -> np.ndarray:
-    """One column as ``(R,)`` float64, every cell a finite number."""
+    """One column as ``(R,)`` float64.
+
+    Raises:
+        InputError: a cell that is empty or not a finite number.
+    """
     values = np.empty(len(table.cells[name]))
     for row, cell in enumerate(table.cells[name]):
         if isinstance(cell, bool) or cell is None or (isinstance(cell, str) and not cell.strip()):

@@ -1,4 +1,4 @@
-"""Vehicle motion between the rows of a log: arcs through poses, integrals of rates, GPS on a local plane."""
+"""Geometry of vehicle motion: arcs through poses, integrals of rates, SE(3) and GPS positions as planar poses."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ WGS84_E2 = 6.69437999014e-3
 """Semi-major axis and squared eccentricity. Source: NGA.STND.0036, WGS 84."""
 
 MIN_COURSE_M = 0.5
-"""Distance over which a change of GPS position tells a direction; below it position noise does."""
+"""Shortest distance between positions that gives a direction of travel; below it, noise dominates."""
 
 VEHICLE_FROM_CAMERA = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])
 """Camera axes (x right, y down, z forward) to vehicle axes (x forward, y left, z up); rows are vehicle axes."""
 
 
 def integral_at(times_s: np.ndarray, values: np.ndarray, query_s: np.ndarray) -> np.ndarray:
-    """The integral from the first time to each query of the line through the values: exact, ``(Q,)`` float64.
+    """The exact integral of the piecewise linear values from the first time to each query, ``(Q,)`` float64.
 
     times_s, values: ``(M,)``; query_s: ``(Q,)`` inside the span of times_s.
     """
@@ -31,16 +31,17 @@ def integral_at(times_s: np.ndarray, values: np.ndarray, query_s: np.ndarray) ->
 
 
 def arc_at(times_s: np.ndarray, poses: np.ndarray, query_s: np.ndarray) -> np.ndarray:
-    """Planar poses at other times: along the constant-curvature arc through each pair of rows.
+    """Planar poses ``(Q, 3)`` at other times, on the arc of constant curvature through each pair of rows.
 
-    times_s: ``(M,)``. poses: ``(M, 3)`` x_m, y_m, yaw_rad. query_s: ``(Q,)`` inside the span. Returns ``(Q, 3)``. Car
-    and :class:`EgoMotion` move on the same arcs, so steady turns come back exactly whatever the two clocks are.
+    times_s: ``(M,)``. poses: ``(M, 3)`` x_m, y_m, yaw_rad. query_s: ``(Q,)`` inside the span of times_s.
+    :class:`EgoMotion` uses the same arcs, so a turn of constant curvature is reproduced exactly at any rate.
     """
     row = np.clip(np.searchsorted(times_s, query_s, side="right") - 1, 0, len(times_s) - 2)
     part = (query_s - times_s[row]) / (times_s[row + 1] - times_s[row])
     turn = wrap_angle(poses[row + 1, 2] - poses[row, 2])
     step = poses[row + 1, :2] - poses[row, :2]
-    # A part of an arc has its chord turned back by (1 - part) / 2 of the turn and shortened by the ratio of the sincs.
+    # The chord of a part of an arc is turned back by (1 - part) / 2 of the turn and shortened by the ratio of the
+    # sincs.
     ratio = part * np.sinc(turn * part / (2 * np.pi)) / np.sinc(turn / (2 * np.pi))
     back = -turn * (1 - part) / 2
     cos, sin = np.cos(back), np.sin(back)
@@ -49,15 +50,15 @@ def arc_at(times_s: np.ndarray, poses: np.ndarray, query_s: np.ndarray) -> np.nd
 
 
 def planar_from_se3(poses: np.ndarray) -> np.ndarray:
-    """Vehicle poses ``(M, 4, 4)`` (vehicle axes, metres) rolled out flat: ``(M, 3)`` x_m, y_m, yaw_rad from the first.
+    """Vehicle poses ``(M, 4, 4)`` (vehicle axes, m) unrolled into a plane: ``(M, 3)`` x_m, y_m, yaw_rad, from 0.
 
-    Each step is measured in the frame of the pose before it, so hills do not shorten the way.
+    Each step is measured in the axes of the previous pose, so slopes do not shorten distances.
     """
     relative = np.linalg.inv(poses[:-1]) @ poses[1:]
     turn = np.arctan2(relative[:, 1, 0], relative[:, 0, 0])
     chord_m = relative[:, 0, 3] * np.cos(turn / 2) + relative[:, 1, 3] * np.sin(turn / 2)
     arc_m = chord_m / np.sinc(turn / (2 * np.pi))
-    # One row a "second" at a hundredth of a hertz keeps any step inside the speed limit of EgoMotion.
+    # EgoMotion limits the speed; at 0.01 rows per second no step exceeds it.
     fps = 0.01
     return planar_poses(EgoMotion(np.concatenate([[0.0], arc_m * fps]), np.concatenate([[0.0], turn * fps]), fps))
 
@@ -82,7 +83,7 @@ def quaternion_poses(position_m: np.ndarray, wxyz: np.ndarray) -> np.ndarray:
 
 
 def gps_plane(lat_deg: np.ndarray, lon_deg: np.ndarray) -> np.ndarray:
-    """East and north in metres from the first fix, ``(M, 2)``; within 0.1 % for drives of some tens of kilometres.
+    """East and north of the first position in metres, ``(M, 2)``; exact to 0.1 % for drives of tens of kilometres.
 
     Source: radii of curvature of the WGS 84 ellipsoid in the meridian and the prime vertical.
     """
@@ -95,10 +96,11 @@ def gps_plane(lat_deg: np.ndarray, lon_deg: np.ndarray) -> np.ndarray:
 
 
 def course_yaw(position_m: np.ndarray) -> np.ndarray:
-    """Direction of travel at each position ``(M, 2)``, rad counter-clockwise from x, held while the car stands still.
+    """Direction of travel ``(M,)`` at each position ``(M, 2)`` m, in rad counter-clockwise from x.
 
-    Positions are thinned to steps of at least ``MIN_COURSE_M`` first. A chord points half way between the headings of
-    its ends, so headings at the kept positions are means of the chords on either side.
+    The direction is constant at standstill. Positions closer than ``MIN_COURSE_M`` to the last one are skipped. The
+    direction of a chord is the mean heading of its ends, so the heading at a position is the mean of the directions of
+    its two chords.
     """
     kept = [0]
     for i in range(1, len(position_m)):

@@ -1,4 +1,4 @@
-"""Column names of ego logs: which quantity and which unit they state. Nothing is guessed."""
+"""Column names of ego logs: the quantity and the unit they state. Units are never guessed."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ UNITS: dict[str, dict[str, float]] = {
     "lon": {"deg": 1.0},
     "heading": _ANGLE,
 }
-"""Quantity -> unit suffix -> factor to the unit used inside (s, m/s, rad/s, rad, m; degrees for lat and lon).
+"""Quantity -> unit suffix -> factor to the unit of :class:`EgoLog` (s, m/s, rad/s, rad, m; degrees for lat and lon).
 
-``steering`` is the angle of the front wheels, ``steering_wheel`` that of the wheel in the driver's hands; ``unit`` is
-[-1, 1] of a stated maximum. ``yaw`` is counter-clockwise from x; ``heading`` is a compass: clockwise from north.
+``steering`` is the angle of the front wheels, ``steering_wheel`` that of the hand wheel; ``unit`` means [-1, 1] of a
+stated maximum. ``yaw`` is counter-clockwise from x; ``heading`` is clockwise from north.
 """
 
 UNITLESS = ("qw", "qx", "qy", "qz", "frame")
@@ -44,7 +44,7 @@ NEEDS_UNIT = {*UNITS, *(alias for alias, quantity in ALIASES.items() if quantity
 
 @dataclass(frozen=True)
 class ColumnMeaning:
-    """What a column holds. quantity: of ``UNITS`` or ``UNITLESS``. unit: its suffix ("" for none). factor: to SI."""
+    """The content of a column. quantity: of ``UNITS`` or ``UNITLESS``. unit: its suffix, "" for none. factor: to SI."""
 
     quantity: str
     unit: str = ""
@@ -52,14 +52,15 @@ class ColumnMeaning:
 
 
 def canonical_names() -> str:
-    """All names a log may use without a mapping, for error messages and help."""
+    """All column names that need no mapping, for messages and help."""
     return ", ".join([*(f"{q}_{'|'.join(units)}" for q, units in UNITS.items()), *UNITLESS])
 
 
 def parse_name(name: str) -> ColumnMeaning | None:
-    """The meaning of a column called ``quantity_unit``, or None for columns that are none of our business.
+    """The meaning of a column called ``quantity_unit``, None for other columns.
 
-    Raises InputError when the name is one of our quantities without a unit.
+    Raises:
+        InputError: the name of a quantity without a unit.
     """
     word = name.strip().lower()
     if ALIASES.get(word, word) in UNITLESS:
@@ -80,9 +81,12 @@ def parse_name(name: str) -> ColumnMeaning | None:
 
 
 def read_meanings(names: tuple[str, ...], mapping: dict[str, str]) -> dict[str, ColumnMeaning]:
-    """Column name -> meaning for the columns that are used; ``mapping`` (column -> ``quantity_unit`` or ignore) wins.
+    """Column name -> meaning, of the columns that are used.
 
-    Raises InputError for a repeated column, two columns of one quantity, and a mapping to or from an unknown name.
+    mapping: column -> ``quantity_unit`` or "ignore"; it overrides the names in the file.
+
+    Raises:
+        InputError: a repeated column, two columns of one quantity, or a mapping from or to an unknown name.
     """
     seen: set[str] = set()
     for name in names:
