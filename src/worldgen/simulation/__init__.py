@@ -1,4 +1,4 @@
-"""From a scenario to a scene: a `Scenario` and a seed go in; a `Scene` (road, ego motion, agents, weather, light) comes out.
+"""A `Scenario` and a seed go in; a `Scene` (road, ego motion, agents, weather, light) comes out.
 
-`simulate.py` leads through it: road, ego path, events, requested agents, background traffic, checks, static objects.
+`simulate.py` shows the order: road, ego path, events, requested agents, background traffic, checks, static objects.
 """

@@ -1,4 +1,4 @@
-"""Cast of a scene: sizes and looks of road users, and their motion over the simulation as tracks."""
+"""Road users: their sizes and variants, and their motion over the simulation as tracks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from worldgen.core.scene import Agent
 SIZE_M = {
     "sedan": (4.6, 1.82, 1.45), "hatchback": (4.1, 1.77, 1.48), "suv": (4.6, 1.88, 1.68), "estate": (4.7, 1.83, 1.48),
     "van": (5.3, 1.98, 2.1), "pickup": (5.3, 1.9, 1.85), "box_truck": (7.6, 2.35, 3.2), "semi_truck": (15.5, 2.5, 3.9),
-    "city_bus": (12.0, 2.5, 3.1), "motorbike": (2.15, 0.8, 1.5), "bicycle": (1.8, 0.6, 1.72), "adult": (0.5, 0.55, 1.74),
+    "city_bus": (12.0, 2.5, 3.1), "motorbike": (2.15, 0.8, 1.5), "bicycle": (1.8, 0.6, 1.72),
+    "adult": (0.5, 0.55, 1.74),
     "child": (0.38, 0.42, 1.2), "elder": (0.5, 0.55, 1.66), "cone": (0.38, 0.38, 0.75), "signal": (0.3, 0.35, 0.95),
     "deer": (1.7, 0.5, 1.35), "dog": (0.85, 0.28, 0.6), "cargo_box": (0.9, 0.8, 0.8), "tyre": (0.7, 0.7, 0.25),
 }  # fmt: skip
@@ -25,7 +26,8 @@ KIND_VARIANTS = {
     "van": (("van", 1.0),), "truck": (("box_truck", 0.6), ("semi_truck", 0.4)), "bus": (("city_bus", 1.0),),
     "motorcycle": (("motorbike", 1.0),), "bicycle": (("bicycle", 1.0),), "cyclist": (("bicycle", 1.0),),
     "pedestrian": (("adult", 0.85), ("elder", 0.15)), "child": (("child", 1.0),), "traffic_light": (("signal", 1.0),),
-    "traffic_cone": (("cone", 1.0),), "animal": (("deer", 0.6), ("dog", 0.4)), "cargo": (("cargo_box", 0.6), ("tyre", 0.4)),
+    "traffic_cone": (("cone", 1.0),), "animal": (("deer", 0.6), ("dog", 0.4)),
+    "cargo": (("cargo_box", 0.6), ("tyre", 0.4)),
 }  # fmt: skip
 
 LABELS = {
@@ -41,14 +43,14 @@ EGO_FRONT_M, EGO_REAR_M, EGO_HALF_WIDTH_M = 1.9, 2.7, 0.93
 """Body of the ego car around the camera, which sits behind the windscreen."""
 
 DOOR_M = 0.9
-"""How far an open door reaches out."""
+"""Distance from the side of the body to the edge of an open door."""
 
 STRIDE_M = {"adult": 1.45, "elder": 1.15, "child": 1.0, "bicycle": 5.2, "deer": 2.2, "dog": 0.9}
 """Ground covered in one gait cycle: two steps when walking, one turn of the pedals on a bicycle."""
 
 
 def draw_variant(rng: np.random.Generator, kind: str) -> str:
-    """A variant of a kind, by its share on the road."""
+    """A variant of a kind, drawn by its share on the road."""
     names, weights = zip(*KIND_VARIANTS[kind], strict=True)
     return names[int(np.searchsorted(np.cumsum(weights), rng.random() * sum(weights)).clip(0, len(names) - 1))]
 
@@ -59,7 +61,7 @@ def compact_variant(kind: str) -> str | None:
 
 
 def draw_size(rng: np.random.Generator, kind: str, variant: str) -> tuple[float, float, float]:
-    """Size of one individual, a few per cent around the typical one."""
+    """Length, width and height (m) of one individual, each within 5 % of the typical value."""
     base = PARKED_BICYCLE_M if kind == "bicycle" else SIZE_M[variant]
     factor = 1 + rng.uniform(-0.05, 0.05, 3)
     return tuple(float(b * f) for b, f in zip(base, factor, strict=True))  # type: ignore[return-value]
@@ -69,9 +71,10 @@ def draw_size(rng: np.random.Generator, kind: str, variant: str) -> tuple[float,
 class Track:
     """One agent over the N steps of the simulation: x_m, y_m, yaw_rad, speed_mps ``(N,)``, world frame.
 
-    Optional arrays ``(N,)``: braking, indicator, door_open, signal_state, lean_rad. lift_m: height of its foot above
-    the ground, a number or ``(N,)``. essential: whether the scene is wrong without it (asked for, or part of an event). stop_for: whether
-    drivers yield to it, from step ``noticed_from_step`` on.
+    Optional arrays ``(N,)``: braking (bool), indicator (1 left, -1 right, 2 hazard lights), door_open (0 to 1),
+    signal_state (index into ``SIGNAL_STATES``), lean_rad. lift_m: height of its lowest point above the ground, a number
+    or ``(N,)``. essential: it was requested or belongs to an event, so the scene is wrong without it. is_obstacle:
+    drivers brake for it, from step ``noticed_from_step`` on.
     """
 
     kind: str
@@ -105,7 +108,7 @@ class Track:
 
     @property
     def swept_half_width_m(self) -> np.ndarray:
-        """Half width ``(N,)`` with doors as far open as they are."""
+        """Half width ``(N,)`` including the open part of a door."""
         door = np.zeros(len(self.x_m)) if self.door_open is None else self.door_open
         return self.half_width_m + DOOR_M * door
 
@@ -115,7 +118,7 @@ class Track:
 
 
 def gait(variant: str, speed_mps: np.ndarray, dt_s: float, start_rad: float) -> np.ndarray:
-    """Phase of the walking or pedalling cycle: it turns with the ground covered."""
+    """Phase (rad) ``(N,)`` of the walking or pedalling cycle: 2 pi for each stride length covered."""
     stride = STRIDE_M.get(variant)
     if stride is None:
         return np.zeros(len(speed_mps))
@@ -124,7 +127,11 @@ def gait(variant: str, speed_mps: np.ndarray, dt_s: float, start_rad: float) -> 
 
 
 def to_agent(track: Track, track_id: int, *, pick: slice, dt_s: float, z_m: np.ndarray | float, lights: bool) -> Agent:
-    """The track at the frames of the clip. ``pick`` selects the steps that are frames; z_m: ground under each step."""
+    """The track at the frames of the clip.
+
+    pick: selects the steps that are frames. z_m: height of the ground at each step. lights: whether headlights are on
+    unless the track says otherwise.
+    """
     count = len(track.x_m)
     z = np.broadcast_to(np.asarray(z_m, float) + track.lift_m, (count,))
     poses = np.stack([track.x_m, track.y_m, z, track.yaw_rad], 1)[pick]
@@ -135,11 +142,22 @@ def to_agent(track: Track, track_id: int, *, pick: slice, dt_s: float, z_m: np.n
         return np.zeros(frames, dtype) if values is None else np.asarray(values)[pick].astype(dtype)
 
     return Agent(
-        track_id=track_id, kind=track.kind, label=track.label, variant=track.variant, size_m=track.size_m, poses=poses,
-        speed_mps=np.asarray(track.speed_mps, float)[pick], present=np.ones(frames, bool), gait_phase=phase,
-        braking=at_frames(track.braking, bool), indicator=at_frames(track.indicator, int),
-        door_open=at_frames(track.door_open, float), lights_on=lights if track.lights_on is None else track.lights_on,
-        role=track.role, style=track.style,
+        track_id=track_id,
+        kind=track.kind,
+        label=track.label,
+        variant=track.variant,
+        size_m=track.size_m,
+        poses=poses,
+        speed_mps=np.asarray(track.speed_mps, float)[pick],
+        present=np.ones(frames, bool),
+        gait_phase=phase,
+        braking=at_frames(track.braking, bool),
+        indicator=at_frames(track.indicator, int),
+        door_open=at_frames(track.door_open, float),
+        lights_on=lights if track.lights_on is None else track.lights_on,
+        role=track.role,
+        style=track.style,
         signal_state=None if track.signal_state is None else np.asarray(track.signal_state)[pick].astype(int),
-        lean_rad=None if track.lean_rad is None else np.asarray(track.lean_rad, float)[pick], reflective=track.reflective,
-    )  # fmt: skip
+        lean_rad=None if track.lean_rad is None else np.asarray(track.lean_rad, float)[pick],
+        reflective=track.reflective,
+    )

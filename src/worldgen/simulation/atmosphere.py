@@ -1,4 +1,4 @@
-"""Weather and light as numbers, drawn within the range that each word means."""
+"""Weather and light as physical quantities, drawn from the range of each word."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ FRICTION = {"light_rain": 0.6, "heavy_rain": 0.5, "snow": 0.3}
 
 
 def draw_atmosphere(rng: np.random.Generator, scenario: Scenario) -> Atmosphere:
-    """The numbers of one weather and one light."""
+    """Sun, clouds, rain, snow, visibility and lamps for the scenario's weather and light."""
     weather, light = scenario.weather, scenario.light
     between = lambda table, default=(0.0, 0.0): float(rng.uniform(*table.get(weather, default)))  # noqa: E731
     elevation = math.radians(rng.uniform(*SUN_ELEVATION_DEG[light]))
-    # A low sun matters when it is seen: most often ahead.
+    # A low sun stands ahead of the camera in most scenes, so that it is in the picture.
     azimuth = (
         rng.normal(0.0, 0.35) if light in ("low_sun", "dawn") and rng.random() < 0.7 else rng.uniform(-math.pi, math.pi)
     )

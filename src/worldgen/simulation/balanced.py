@@ -1,4 +1,4 @@
-"""Random scenarios in balance: every weather, light, road, manoeuvre and event about equally often."""
+"""Random scenarios in which every weather, light, road, manoeuvre and event comes about equally often."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ from worldgen.core.seeds import numpy_rng
 from worldgen.simulation.events import EVENTS
 
 PLAIN_SHARE = 0.4
-"""Share of scenarios without an event: ordinary driving is what most real clips show."""
+"""Share of scenarios without an event: most real clips show ordinary driving."""
 REQUEST_SHARE = 0.6
-"""Share of event-free scenarios that ask for particular agents."""
+"""Share of scenarios without an event that request agents."""
 
 REQUESTS = (
-    ("car", "ahead"), ("car", "oncoming"), ("car", "parked"), ("car", "left"), ("car", "right"), ("van", "ahead"), ("van", "parked"),
-    ("truck", "ahead"), ("truck", "oncoming"), ("bus", "oncoming"), ("bus", "ahead"), ("motorcycle", "ahead"), ("motorcycle", "oncoming"),
-    ("pedestrian", "crossing"), ("pedestrian", "left"), ("pedestrian", "right"), ("pedestrian", "ahead"), ("child", "right"),
-    ("cyclist", "ahead"), ("cyclist", "oncoming"), ("cyclist", "crossing"), ("bicycle", "right"), ("traffic_cone", "right"),
+    ("car", "ahead"), ("car", "oncoming"), ("car", "parked"), ("car", "left"), ("car", "right"), ("van", "ahead"),
+    ("van", "parked"), ("truck", "ahead"), ("truck", "oncoming"), ("bus", "oncoming"), ("bus", "ahead"),
+    ("motorcycle", "ahead"), ("motorcycle", "oncoming"), ("pedestrian", "crossing"), ("pedestrian", "left"),
+    ("pedestrian", "right"), ("pedestrian", "ahead"), ("child", "right"), ("cyclist", "ahead"),
+    ("cyclist", "oncoming"), ("cyclist", "crossing"), ("bicycle", "right"), ("traffic_cone", "right"),
     ("animal", "crossing"), ("animal", "right"),
 )  # fmt: skip
+"""(kind, place) of the agents that scenarios without an event request."""
 
 Item = TypeVar("Item")
 
@@ -31,17 +33,17 @@ _GRID = tuple(itertools.product(WEATHERS, LIGHTS))
 _DRIVES = tuple(
     (road, name)
     for road, name in itertools.product(ROADS, MANOEUVRES)
-    for _ in range(3 if name.startswith(("turn", "lane")) else 1)  # hardly any event comes with these
+    for _ in range(3 if name.startswith(("turn", "lane")) else 1)  # few events allow these manoeuvres
     if not (road == "highway" and name.startswith("turn"))
 )
 _SLOTS: tuple[str | None, ...] = (*EVENTS, *[None] * round(len(EVENTS) * PLAIN_SHARE / (1 - PLAIN_SHARE)))
 
 
 def balanced_scenario(index: int, seed: int = 0, *, duration_s: float = 4.0) -> Scenario:
-    """Scenario number ``index`` of an endless balanced list; the same index and seed always give the same one.
+    """Scenario number ``index`` of an endless balanced list. Deterministic in index and seed.
 
-    Within each run of as many scenarios as there are slots every event comes once; within each 36 every weather meets
-    every light (where the event allows both).
+    Every pass through ``_SLOTS`` contains each event once. Every pass through ``_GRID`` (36 scenarios) contains each
+    pair of weather and light once, unless the event allows only other values.
     """
     name = _nth(_SLOTS, index, "event", seed)
     weather, light = _nth(_GRID, index, "weather and light", seed)
@@ -62,7 +64,7 @@ def balanced_scenario(index: int, seed: int = 0, *, duration_s: float = 4.0) -> 
 
 
 def _nth(items: tuple[Item, ...], index: int, what: str, seed: int) -> Item:
-    """The item at an index of a list that is shuffled anew on every pass."""
+    """Item ``index`` of an endless list that repeats ``items`` in a new order on every pass."""
     turn, place = divmod(index, len(items))
     return items[int(numpy_rng("balanced", what, seed, turn).permutation(len(items))[place])]
 

@@ -20,9 +20,16 @@ def ramped(times_s: np.ndarray, start_s: float, end_s: float, speed_mps: float, 
     return speed_mps * np.clip(np.minimum((times_s - start_s) / ramp_s, (end_s - times_s) / ramp_s), 0.0, 1.0)
 
 
-def brake_profile(times_s: np.ndarray, speed_mps: float, start_s: float, braking_mps2: float, *, final_mps: float = 0.0,
-                  jerk_mps3: float = 18.0) -> np.ndarray:  # fmt: skip
-    """Speed ``(N,)`` of a vehicle that brakes from ``start_s`` to a final speed; the deceleration builds up at a jerk."""
+def brake_profile(
+    times_s: np.ndarray,
+    speed_mps: float,
+    start_s: float,
+    braking_mps2: float,
+    *,
+    final_mps: float = 0.0,
+    jerk_mps3: float = 18.0,
+) -> np.ndarray:
+    """Speed ``(N,)`` of a vehicle that brakes from ``start_s`` to ``final_mps``, with a jerk-limited onset."""
     t = np.maximum(times_s - start_s, 0.0)
     ramp = braking_mps2 / jerk_mps3
     lost = np.where(t < ramp, 0.5 * jerk_mps3 * t**2, 0.5 * jerk_mps3 * ramp**2 + braking_mps2 * (t - ramp))

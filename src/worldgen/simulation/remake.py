@@ -1,4 +1,4 @@
-"""The scene of a rendered or generated clip, made again from what the clip's record says."""
+"""The scene of a rendered or generated clip, simulated again from the clip's record."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from worldgen.core.errors import InputError, Received
 from worldgen.core.samples import Sample
 from worldgen.core.scene import Scene
 from worldgen.core.seeds import numpy_rng
+from worldgen.simulation.actors import MOTOR_KINDS
 from worldgen.simulation.atmosphere import draw_atmosphere
 from worldgen.simulation.simulate import simulate
 
-DRIVEN = ("car", "van", "truck", "bus", "motorcycle")
-SAME = 1e-4
+MOTION_TOLERANCE = 1e-4
 """Speeds (m/s) and yaw rates (rad/s) are stored as float32; a larger difference means another scene."""
 
 
 def remake_scene(sample: Sample, *, instead: str = "") -> Scene | None:
     """The scene a sample was made from; None for clips without one (real clips, and those with unknown motion).
 
-    instead: what a user may do without the scene, for the error.
-    Raises: InputError when the scene that comes out is not the one the clip was made from.
+    instead: what a user may do without the scene, named in the error.
+    Raises: InputError when the simulated ego motion differs from that of the clip.
     """
     seed = sample.provenance.get("seed")
     if sample.scenario is None or sample.ego is None or sample.camera is None or not isinstance(seed, int):
@@ -31,7 +31,7 @@ def remake_scene(sample: Sample, *, instead: str = "") -> Scene | None:
     scene = simulate(
         sample.scenario, seed, fps=sample.clip.fps, num_frames=len(sample.clip), camera=sample.camera, **options
     )
-    if not np.allclose(scene.ego.to_array(), sample.ego.to_array(), atol=SAME):
+    if not np.allclose(scene.ego.to_array(), sample.ego.to_array(), atol=MOTION_TOLERANCE):
         version = sample.provenance.get("version", "unknown")
         received = f"a scene that this version makes differently (made by version {version})"
         expected = "clips made by this version" + (f", or {instead}" if instead else "")
@@ -40,9 +40,9 @@ def remake_scene(sample: Sample, *, instead: str = "") -> Scene | None:
 
 
 def restyled_scene(scene: Scene, *, weather: str | None, light: str | None, seed: int = 0) -> Scene:
-    """The same road, traffic and motion under other weather or light; None keeps what there is.
+    """The same road, traffic and motion under other weather or light; None keeps the present value.
 
-    Lamps are switched as drivers would; nobody drives differently. Raises: InputError for unknown words.
+    Headlights are switched where the new light needs it; motion stays equal. Raises: InputError for unknown words.
     """
     scenario = dataclasses.replace(
         scene.scenario, weather=weather or scene.scenario.weather, light=light or scene.scenario.light
@@ -51,7 +51,7 @@ def restyled_scene(scene: Scene, *, weather: str | None, light: str | None, seed
     switched = atmosphere.headlights_on != scene.atmosphere.headlights_on
     agents = tuple(
         dataclasses.replace(agent, lights_on=atmosphere.headlights_on)
-        if switched and agent.kind in DRIVEN and np.abs(agent.speed_mps).max() > 0
+        if switched and agent.kind in MOTOR_KINDS and np.abs(agent.speed_mps).max() > 0
         else agent
         for agent in scene.agents
     )

@@ -1,10 +1,9 @@
-"""Agents that were asked for: put where they were asked to be, so that the camera sees them."""
+"""Requested agents: placed where the request says, within the camera's view."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
@@ -13,19 +12,18 @@ from worldgen.core.scenario import AgentRequest, Scenario
 from worldgen.simulation.actors import EGO_FRONT_M, EGO_HALF_WIDTH_M, MOTOR_KINDS, SIZE_M, Track
 from worldgen.simulation.events.base import drive_along
 from worldgen.simulation.requested_vehicles import clear_place_m, place_vehicle
-from worldgen.simulation.road.road_plan import RoadPlan
-from worldgen.simulation.scene_builder import SceneBuilder
+from worldgen.simulation.scene_builder import SceneBuilder, exit_road_builder
 from worldgen.simulation.street.furnishing import GREEN, RED, cone_places, park, signal
 from worldgen.simulation.street.pedestrians import WALK_MPS, cross, walk_along
 
 
 def requested_kinds(scenario: Scenario) -> frozenset[str]:
-    """Kinds and classes of which the background must not add any: those asked for by number."""
+    """Kinds and classes that the background must not add, because the scenario requests an exact number of them."""
     return frozenset(request.kind for request in scenario.agents)
 
 
 def requested_road_features(scenario: Scenario) -> set[str]:
-    """Features of the road that the requests need."""
+    """Features of the road that the requests need. Raises InputError for requests that a highway cannot carry."""
     road_features: set[str] = set()
     for request in scenario.agents:
         if not request.count:
@@ -61,7 +59,7 @@ def requested_road_features(scenario: Scenario) -> set[str]:
 
 
 def place_requests(builder: SceneBuilder) -> list[tuple[AgentRequest, list[Track]]]:
-    """Adds the agents asked for; returns what was added for each request."""
+    """Adds the requested agents; returns the tracks added for each request."""
     out = []
     turning = builder.ego.manoeuvre.startswith("turn") and builder.plan.junction is not None
     beyond = exit_road_builder(builder) if turning else builder
@@ -77,30 +75,6 @@ def place_requests(builder: SceneBuilder) -> list[tuple[AgentRequest, list[Track
                 tracks.append(added)
         out.append((request, tracks))
     return out
-
-
-def exit_road_builder(builder: SceneBuilder) -> SceneBuilder:
-    """The same stage seen along the road into which the ego turns: there it looks when the clip ends.
-
-    Shares the tracks; the exit road is the main one, with the junction behind.
-    """
-    plan, junction = builder.plan, builder.plan.present_junction
-    left = builder.ego.manoeuvre == "turn_left"
-    cross_line, main_line = (
-        (junction.line, plan.line.reversed_at(junction.s_m))
-        if left
-        else (junction.line.reversed_at(0.0), plan.line.shifted(junction.s_m))
-    )
-    back = replace(junction, s_m=0.0, line=main_line, section=plan.section)
-    lane = 0 if left else junction.section.forward - 1
-    exit_plan = RoadPlan(
-        plan.kind, plan.base, cross_line, junction.section, lane, float(cross_line.s_m[-1]), junction=back
-    )
-    keep = replace(builder.ego, manoeuvre="keep", fixed=(builder.nominal_s_m, builder.nominal_v_mps))
-    view = replace(builder, plan=exit_plan, ego=keep)
-    x, y, _ = builder.ego.path.world(builder.nominal_s_m[-1:])
-    view.nominal_s_m = builder.nominal_s_m - builder.nominal_s_m[-1] + max(float(cross_line.project(x, y)[0][0]), 6.0)
-    return view
 
 
 def _handler(request: AgentRequest) -> Callable[[SceneBuilder, AgentRequest, int], Track | None]:
@@ -142,7 +116,7 @@ def _on_walk(builder: SceneBuilder, kind: str, place: str, i: int) -> Track:
         towards = -1.0 if place == "oncoming" else float(builder.rng.choice((-1, 1)))
         still = builder.rng.random() < 0.15 or place == "parked"
         builder.group_motion[kind + place] = (towards, 0.0 if still else builder.uniform(*WALK_MPS[kind]))
-    # A group keeps one pace, so that nobody walks through another.
+    # A group shares one walking speed, so that nobody overlaps another.
     direction, speed = int(builder.group_motion[kind + place][0]), builder.group_motion[kind + place][1]
     near = (
         0.8 * builder.nominal_s_m[-1]
@@ -151,7 +125,7 @@ def _on_walk(builder: SceneBuilder, kind: str, place: str, i: int) -> Track:
         - direction * speed * 0.8 * builder.duration_s
     )
     if builder.plan.section.median_m and side > 0:
-        # Nobody is seen beyond the far carriageway: they stand on the median.
+        # Beyond the far carriageway people are out of view, so they stand on the median.
         d = builder.plan.section.inner_shoulder_m + 0.8
     else:
         d = _walk_offset(builder, side, i)
@@ -178,7 +152,7 @@ def _off_cross_road(builder: SceneBuilder, s_m: float, velocity_mps: float) -> f
 
 
 def _crossing(builder: SceneBuilder, kind: str, i: int, *, hidden: bool) -> Track:
-    """Across the road beyond where the ego gets to."""
+    """Crossing the road beyond the ego's last position."""
     plan, section = builder.plan, builder.plan.section
     side = -1 if hidden or i % 2 else 1
     speed = builder.uniform(*WALK_MPS["cyclist" if kind == "cyclist" else kind])
@@ -210,7 +184,7 @@ def _crossing(builder: SceneBuilder, kind: str, i: int, *, hidden: bool) -> Trac
 
 
 def _junction_crossing(builder: SceneBuilder, s_m: float, i: int) -> float:
-    """The zebra of the junction that lies ahead of where the ego ends, or the place itself."""
+    """Position (m) of the zebra crossing of the junction ahead of the ego's last position, else a place beyond it."""
     junction = builder.plan.present_junction
     for at in (junction.s_m - junction.crossing_m, junction.s_m + junction.crossing_m):
         if at > builder.nominal_s_m[-1] + EGO_FRONT_M + 2.5 or builder.ego.manoeuvre.startswith("turn"):
@@ -225,7 +199,7 @@ def _cyclist(builder: SceneBuilder, place: str, i: int) -> Track:
     edge = section.right_lane_edge_m
     room = section.parking_right_m + section.shoulder_m
     d_right = edge - min(0.45, 0.5 * room)
-    # Leaves 0.4 m to the side of the ego if that passes.
+    # Keeps 0.4 m of lateral distance to the ego.
     lane_right = builder.plan.ego_offset_m - EGO_HALF_WIDTH_M - 0.4 - SIZE_M["bicycle"][1] / 2
     d_right = min(d_right, lane_right)
     v_ego = float(builder.nominal_v_mps.mean())
@@ -244,7 +218,7 @@ def _cyclist(builder: SceneBuilder, place: str, i: int) -> Track:
 
 
 def _light(builder: SceneBuilder, request: AgentRequest, i: int) -> Track | None:
-    """Signals of the junction ahead; on its approach, one after another."""
+    """A traffic light of the junction ahead; several alternate between its near and far side."""
     junction = builder.plan.junction
     if junction is None:
         return None
@@ -261,7 +235,7 @@ def _light(builder: SceneBuilder, request: AgentRequest, i: int) -> Track | None
 
 
 def _cone(builder: SceneBuilder, request: AgentRequest, i: int) -> Track | None:
-    """Cones: on the works' taper, else along the right edge of the road, or the left."""
+    """A traffic cone: on the taper of the road works, else along the edge of the road."""
     section, closure = builder.plan.section, builder.plan.closure
     if closure is not None and request.place in ("anywhere", "ahead"):
         seen = [p for p in cone_places(builder, closure) if p[0] > 0.65 * builder.nominal_s_m[-1] + 6.0]

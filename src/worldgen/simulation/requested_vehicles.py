@@ -1,4 +1,4 @@
-"""Vehicles that were asked for: put on the road where they were asked to be, in sight of the camera."""
+"""Requested vehicles: placed on the road where the request says, within the camera's view."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def place_vehicle(builder: SceneBuilder, request: AgentRequest, i: int) -> Track
 
 
 def _taken_ahead(builder: SceneBuilder, offset_m: float) -> float:
-    """Road coordinate beyond the last actor that starts in the lane ahead of the ego, or of the ego's front."""
+    """Road coordinate (m) of the front of the last actor in the lane ahead of the ego, or of the ego's front."""
     rear = EGO_FRONT_M
     for track in builder.tracks:
         s, d = builder.plan.line.project(track.x_m[:1], track.y_m[:1])
@@ -50,7 +50,7 @@ def _taken_ahead(builder: SceneBuilder, offset_m: float) -> float:
 
 
 def _ahead(builder: SceneBuilder, kind: str, i: int) -> Track:
-    """Before the ego in its own lane; it does as the ego means to do, a little ahead of it."""
+    """Ahead of the ego in its lane, with the ego's own manoeuvre."""
     half = LONG_M[kind] / 2
     beside = builder.plan.ego_lane + (-1 if builder.plan.ego_lane > 0 else 1)
     closed = (
@@ -65,7 +65,7 @@ def _ahead(builder: SceneBuilder, kind: str, i: int) -> Track:
     ):
         return _beside(
             builder, kind, i, builder.plan.ego_lane - beside
-        )  # one behind the other they would hide each other
+        )  # one behind the other they would occlude each other
     taken = _taken_ahead(builder, builder.plan.ego_offset_m)
     if taken > EGO_FRONT_M + 0.1:
         s0 = taken + half + 2.0 + builder.uniform(0.45, 0.7) * builder.ego.speed_mps
@@ -79,7 +79,7 @@ def _ahead(builder: SceneBuilder, kind: str, i: int) -> Track:
     )
     d = (0.0 if line is builder.ego.path else builder.plan.ego_offset_m) + (0.0, 0.4, -0.4)[i % 3]
     if builder.ego.manoeuvre.startswith("turn"):
-        # It turns as well, slowly enough for the bend: as far ahead in time, not in metres.
+        # It turns as well; a constant time gap keeps it slow enough for the bend.
         lead = (s0 - EGO_FRONT_M) / max(builder.ego.speed_mps, 3.0)
         later = np.interp(builder.times_s + lead, builder.times_s, builder.nominal_s_m)
         beyond = np.maximum(builder.times_s + lead - builder.duration_s, 0.0) * builder.nominal_v_mps[-1]
@@ -94,7 +94,7 @@ def _ahead(builder: SceneBuilder, kind: str, i: int) -> Track:
 
 
 def _beside(builder: SceneBuilder, kind: str, i: int, side: int) -> Track:
-    """In the next lane of the same direction, ahead and slowly being caught up or pulling away."""
+    """In the adjacent lane of the same direction, ahead of the ego and at nearly its speed."""
     section = builder.plan.section
     lane = builder.plan.ego_lane - side
     if not 0 <= lane < section.forward:
@@ -189,8 +189,12 @@ def _through(builder: SceneBuilder, kind: str, i: int) -> Track:
     speed = builder.uniform(5.0, 8.5)
     pass_s = builder.uniform(0.3, 0.6) * builder.duration_s + (i // 2) * ((LONG_M[kind] + 6.0) / speed)
     s = direction * speed * (builder.times_s - pass_s)
-    return builder.track(kind, ActorMotion(s, np.full(builder.steps, offset), np.full(builder.steps, speed), direction), line=junction.line,
-                       variant=compact_variant(kind))  # fmt: skip
+    return builder.track(
+        kind,
+        ActorMotion(s, np.full(builder.steps, offset), np.full(builder.steps, speed), direction),
+        line=junction.line,
+        variant=compact_variant(kind),
+    )
 
 
 def _pulling_out(builder: SceneBuilder, kind: str, i: int) -> Track:

@@ -1,9 +1,9 @@
-"""Stage: a scene under construction, to which requests and events add their actors."""
+"""A scene under construction, to which events, requests and the street add their actors."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -17,7 +17,10 @@ from worldgen.simulation.traffic.ego_path import EgoPlan, nominal_run
 
 @dataclass(eq=False)
 class ActorMotion:
-    """Way of a road user over the N steps in coordinates of a line: s_m, d_m, speed_mps ``(N,)``; way -1: against s."""
+    """Motion of a road user over N steps in Frenet coordinates of a line: s_m, d_m, speed_mps ``(N,)``.
+
+    direction: 1 along increasing s, -1 against it.
+    """
 
     s_m: np.ndarray
     d_m: np.ndarray
@@ -27,12 +30,14 @@ class ActorMotion:
 
 @dataclass(eq=False)
 class SceneBuilder:
-    """What is known so far: the scenario, the road, the ego's line and empty-road motion, and the actors added.
+    """A scene under construction: scenario, road, ego path and the actors added so far.
 
-    times_s: ``(N,)`` simulation steps, dt_s apart. nominal_s_m, nominal_v_mps: ``(N,)`` the ego on an empty road.
-    clear_zones: circles (x, y, radius) kept free of things beside the road. reserved: (s0, s1, d0, d1) boxes of road
-    where no background vehicle starts. quiet_kinds: kinds and classes the background must not add.
-    half_view: tangent of half the camera's horizontal field of view. pace: what members of a group share.
+    times_s: ``(N,)`` simulation steps, dt_s apart. nominal_s_m, nominal_v_mps: ``(N,)`` nominal motion, of the ego on
+    an empty road. clear_zones: circles (x, y, radius) free of static objects. reserved: boxes (s0, s1, d0, d1) of road
+    where no background vehicle starts. requested_kinds: kinds and classes that the background must not add.
+    half_view_tan: tangent of half the camera's horizontal field of view. main_stops: traffic on the main road has red.
+    role: name of the event that adds actors at present. group_motion: speed and direction or place that the members
+    of a group share, by kind and place.
     """
 
     scenario: Scenario
@@ -64,11 +69,11 @@ class SceneBuilder:
         return (self.steps - 1) * self.dt_s
 
     def allowed(self, kind: str) -> bool:
-        """Whether the background may hold this kind (nobody asked for an exact number of its class)."""
+        """Whether the background may hold this kind: the scenario requests no exact number of its class."""
         return kind not in self.requested_kinds and LABELS[kind] not in self.requested_kinds
 
     def ego_at(self, time_s: float) -> float:
-        """Road coordinate s (m) of the ego on an empty road at a time; beyond the clip at its last speed."""
+        """Position (m) along its path of the ego on an empty road at a time; after the clip at its last speed."""
         beyond = max(0.0, time_s - self.duration_s)
         return float(np.interp(time_s, self.times_s, self.nominal_s_m) + beyond * self.nominal_v_mps[-1])
 
@@ -88,7 +93,7 @@ class SceneBuilder:
 
     @cached_property
     def _front(self) -> tuple[np.ndarray, np.ndarray]:
-        """Times (s) up to twice the clip, and the front bumper's road coordinate then."""
+        """Times (s) up to twice the clip, and the road coordinate of the front bumper at them."""
         times = np.linspace(0.0, 2.0 * max(self.duration_s, 1.0), 97)
         beyond = np.maximum(0.0, times - self.duration_s) * self.nominal_v_mps[-1]
         travelled_m = np.interp(times, self.times_s, self.nominal_s_m) + beyond
@@ -101,7 +106,7 @@ class SceneBuilder:
     def track(
         self, kind: str, motion: ActorMotion, *, line: Curve | None = None, part: str = "", variant: str | None = None
     ) -> Track:
-        """A track along a line (the road unless given); it faces where it goes."""
+        """Adds a track along a line, by default the road; its yaw follows its motion."""
         line = line or self.plan.line
         x, y, heading = line.world(motion.s_m, motion.d_m)
         return self.add(kind, (x, y, _facing(x, y, heading, motion)), motion.speed_mps, part=part, variant=variant)
@@ -109,26 +114,66 @@ class SceneBuilder:
     def add(
         self, kind: str, pose: tuple, speed_mps: np.ndarray, *, part: str = "", variant: str | None = None
     ) -> Track:
-        """A track from world x, y, yaw arrays (or numbers, for what stands still)."""
+        """Adds a track with world x, y, yaw, each ``(N,)`` or a number for a track that stands still."""
         variant = variant or draw_variant(self.rng, kind)
         x, y, yaw = (np.broadcast_to(np.asarray(p, float), (self.steps,)).copy() for p in pose)
         track = Track(
-            kind, variant, draw_size(self.rng, kind, variant), x, y, yaw,
+            kind,
+            variant,
+            draw_size(self.rng, kind, variant),
+            x,
+            y,
+            yaw,
             np.broadcast_to(np.asarray(speed_mps, float), (self.steps,)).copy(),
-            style=int(self.rng.integers(1 << 31)), role=f"{self.role}:{part}" if self.role else "", essential=bool(self.role),
-        )  # fmt: skip
+            style=int(self.rng.integers(1 << 31)),
+            role=f"{self.role}:{part}" if self.role else "",
+            essential=bool(self.role),
+        )
         self.tracks.append(track)
         return track
 
-    def standing(self, kind: str, s_m: float, d_m: float, *, yaw_rad: float = 0.0, part: str = "", variant: str | None = None,
-                 line: Curve | None = None) -> Track:  # fmt: skip
-        """A track that stands at (s, d), turned by ``yaw_rad`` from the line's heading."""
+    def standing(
+        self,
+        kind: str,
+        s_m: float,
+        d_m: float,
+        *,
+        yaw_rad: float = 0.0,
+        part: str = "",
+        variant: str | None = None,
+        line: Curve | None = None,
+    ) -> Track:
+        """Adds a track that stands at (s, d), turned by ``yaw_rad`` from the heading of the line."""
         x, y, heading = (line or self.plan.line).world(np.array([s_m]), d_m)
         return self.add(kind, (x[0], y[0], heading[0] + yaw_rad), np.zeros(1), part=part, variant=variant)
 
     def reserve(self, s0_m: float, s1_m: float, d0_m: float, d1_m: float) -> None:
         """Keeps background vehicles from starting in a box of road."""
         self.reserved.append((min(s0_m, s1_m), max(s0_m, s1_m), min(d0_m, d1_m), max(d0_m, d1_m)))
+
+
+def exit_road_builder(builder: SceneBuilder) -> SceneBuilder:
+    """The scene in coordinates of the road into which the ego turns, where the camera looks when the clip ends.
+
+    Tracks are shared. The exit road is the main one, with the junction behind the ego.
+    """
+    plan, junction = builder.plan, builder.plan.present_junction
+    left = builder.ego.manoeuvre == "turn_left"
+    cross_line, main_line = (
+        (junction.line, plan.line.reversed_at(junction.s_m))
+        if left
+        else (junction.line.reversed_at(0.0), plan.line.shifted(junction.s_m))
+    )
+    back = replace(junction, s_m=0.0, line=main_line, section=plan.section)
+    lane = 0 if left else junction.section.forward - 1
+    exit_plan = RoadPlan(
+        plan.kind, plan.base, cross_line, junction.section, lane, float(cross_line.s_m[-1]), junction=back
+    )
+    keep = replace(builder.ego, manoeuvre="keep", fixed=(builder.nominal_s_m, builder.nominal_v_mps))
+    view = replace(builder, plan=exit_plan, ego=keep)
+    x, y, _ = builder.ego.path.world(builder.nominal_s_m[-1:])
+    view.nominal_s_m = builder.nominal_s_m - builder.nominal_s_m[-1] + max(float(cross_line.project(x, y)[0][0]), 6.0)
+    return view
 
 
 def _facing(x: np.ndarray, y: np.ndarray, heading: np.ndarray, motion: ActorMotion) -> np.ndarray:

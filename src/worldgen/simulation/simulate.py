@@ -1,8 +1,7 @@
-"""From a scenario and a seed to a complete scene."""
+"""Simulates a complete scene from a scenario and a seed."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,33 +9,26 @@ import numpy as np
 from worldgen.core.camera import Camera
 from worldgen.core.ego import EgoMotion, ego_from_planar_poses, planar_poses
 from worldgen.core.errors import InputError
-from worldgen.core.scenario import Scenario, check_word
+from worldgen.core.scenario import Scenario
 from worldgen.core.scene import Scene
 from worldgen.core.seeds import numpy_rng
-from worldgen.simulation.actors import LABELS, Track, to_agent
+from worldgen.simulation.actors import Track, to_agent
 from worldgen.simulation.atmosphere import draw_atmosphere, friction
 from worldgen.simulation.checks.audit import SimulatedBodies, event_faults, record, request_faults, without_overlaps
-from worldgen.simulation.events import EVENTS, Event, PlayedEvent
+from worldgen.simulation.events import Event, PlayedEvent
 from worldgen.simulation.requested_agents import place_requests, requested_kinds, requested_road_features
 from worldgen.simulation.road.road_needs import RoadNeeds
 from worldgen.simulation.road.roads import SPEED_RANGE_MPS, draw_plan
 from worldgen.simulation.road.surface import build_road
 from worldgen.simulation.scene_builder import SceneBuilder
+from worldgen.simulation.scene_request import GivenMotion, SceneRequest, check_events, checked_request, draw_camera
 from worldgen.simulation.street.furnishing import furnish_street
 from worldgen.simulation.street.roadside import place_statics
 from worldgen.simulation.traffic.background_traffic import no_traffic, populate
 from worldgen.simulation.traffic.driving import TrafficRun, drive, traffic_tracks
 from worldgen.simulation.traffic.ego_path import free_plan, nominal_run, plan_ego, plan_given
-from worldgen.simulation.traffic.given_course import MAX_GIVEN_SPEED_MPS, Course, check_given, course_of
 
 WEATHER_SPEED = {"light_rain": 0.93, "heavy_rain": 0.82, "fog": 0.72, "snow": 0.65}
-
-
-def draw_camera(rng: np.random.Generator, *, wide: bool = False) -> Camera:
-    """A dashcam as found in cars, now and then in a van."""
-    height = rng.uniform(1.2, 1.9) if rng.random() < 0.85 else rng.uniform(1.9, 2.5)
-    fov = float(np.clip(rng.normal(66.0, 9.0), 68.0 if wide else 50.0, 90.0))
-    return Camera.from_fov(224, 128, fov, height_m=float(height), pitch_rad=math.radians(rng.uniform(0.0, 4.0)))
 
 
 def draw_speed(rng: np.random.Generator, scenario: Scenario, events: list[Event]) -> float:
@@ -56,50 +48,11 @@ def draw_speed(rng: np.random.Generator, scenario: Scenario, events: list[Event]
 
 MAX_ATTEMPTS = 60
 MIN_EVENT_CLIP_S = 2.0
-MAX_FPS, MAX_FRAMES = 120.0, 4000
-
-
-@dataclass(frozen=True, eq=False)
-class GivenMotion:
-    """The optional arguments of :func:`simulate`, as they came."""
-
-    fps: float
-    num_frames: int | None
-    camera: Camera | None
-    ego: EgoMotion | None
-    speed_mps: float | None
-
-
-@dataclass(frozen=True, eq=False)
-class SceneRequest:
-    """All that a scene depends on. substeps: simulation steps per frame, so that there are at least ten a second."""
-
-    scenario: Scenario
-    seed: int
-    fps: float
-    frames: int
-    camera: Camera
-    draws_camera: bool
-    speed_mps: float | None
-    course: Course | None
-    motion: EgoMotion | None
-
-    @property
-    def substeps(self) -> int:
-        return max(1, math.ceil(10.0 / self.fps - 1e-9))
-
-    @property
-    def steps(self) -> int:
-        return (self.frames - 1) * self.substeps + 1
-
-    @property
-    def dt_s(self) -> float:
-        return 1.0 / (self.fps * self.substeps)
 
 
 @dataclass(eq=False)
 class SceneAttempt:
-    """One try at a scene: the stage as it came out, and what is wrong with it."""
+    """One attempt at a scene: the scene built, the events played, and its faults."""
 
     request: SceneRequest
     builder: SceneBuilder
@@ -109,18 +62,24 @@ class SceneAttempt:
 
 
 def simulate(
-    scenario: Scenario, seed: int, *, fps: float = 8.0, num_frames: int | None = None, camera: Camera | None = None,
-    ego: EgoMotion | None = None, speed_mps: float | None = None,
-) -> Scene:  # fmt: skip
-    """One concrete scene of a scenario; the same arguments always give the same scene.
+    scenario: Scenario,
+    seed: int,
+    *,
+    fps: float = 8.0,
+    num_frames: int | None = None,
+    camera: Camera | None = None,
+    ego: EgoMotion | None = None,
+    speed_mps: float | None = None,
+) -> Scene:
+    """One scene of a scenario. Deterministic in its arguments.
 
-    num_frames: by default the scenario's duration and the frame at its end. camera: by default a drawn dashcam at
-    224x128. ego: a motion to follow exactly; the road is laid along it. speed_mps: entry speed.
+    num_frames: by default ``duration_s * fps + 1``. camera: by default a random dashcam of 224x128 pixels. ego: a
+    motion that the ego follows exactly; the road is laid along it. speed_mps: entry speed, by default drawn.
 
-    Raises InputError for unknown events, events or manoeuvres that contradict the scenario, absurd sizes, and for an
-    event that no drawn scene could play.
+    Raises InputError for unknown events, for events and manoeuvres that contradict the scenario, for numbers out of
+    range, and for an event that failed in every attempt.
     """
-    request = _request(scenario, seed, GivenMotion(fps, num_frames, camera, ego, speed_mps))
+    request = checked_request(scenario, seed, GivenMotion(fps, num_frames, camera, ego, speed_mps))
     events = check_events(scenario, given=ego is not None)
     if events and request.steps * request.dt_s < MIN_EVENT_CLIP_S:
         raise InputError(
@@ -143,57 +102,11 @@ def simulate(
     return _scene(best)
 
 
-def _request(scenario: Scenario, seed: int, given: GivenMotion) -> SceneRequest:
-    """The checked arguments of a simulation."""
-    fps, num_frames, camera, ego, speed_mps = given.fps, given.num_frames, given.camera, given.ego, given.speed_mps
-    if isinstance(fps, bool) or not isinstance(fps, (int, float)) or not 0.5 <= fps <= MAX_FPS:
-        raise InputError("fps", fps, f"0.5 to {MAX_FPS:.0f} frames per second")
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
-        raise InputError("seed", seed, "a whole number")
-    if ego is not None:
-        check_given(ego, float(fps), num_frames)
-        num_frames = len(ego)
-    frames = round(scenario.duration_s * fps) + 1 if num_frames is None else num_frames
-    if isinstance(frames, bool) or not isinstance(frames, (int, np.integer)) or not 1 <= frames <= MAX_FRAMES:
-        raise InputError("number of frames", frames, f"1 to {MAX_FRAMES}")
-    if speed_mps is not None and not (isinstance(speed_mps, (int, float)) and 0.0 <= speed_mps <= MAX_GIVEN_SPEED_MPS):
-        raise InputError("speed_mps", speed_mps, f"0 to {MAX_GIVEN_SPEED_MPS:.0f} m/s")
-    drawn = camera or draw_camera(numpy_rng("camera", scenario.key, int(seed)))
-    request = SceneRequest(scenario, int(seed), float(fps), int(frames), drawn, camera is None, speed_mps, None, ego)
-    if ego is None:
-        return request
-    return replace(request, course=course_of(ego, request.substeps))
-
-
-def check_events(scenario: Scenario, *, given: bool = False) -> list[Event]:
-    """The scenario's events, or InputError: unknown name, or a place, light, weather or cast that contradicts it."""
-    events = []
-    for name in scenario.events:
-        check_word("event", name, tuple(EVENTS))
-        event = EVENTS[name]
-        for what, word, allowed in (
-            ("road", scenario.road, event.roads), ("weather", scenario.weather, event.weathers), ("light", scenario.light, event.lights),
-        ):  # fmt: skip
-            if word not in allowed:
-                raise InputError(f"{what} for the event {name}", word, "one of " + ", ".join(allowed))
-        if not given and scenario.manoeuvre not in event.manoeuvres:
-            raise InputError(
-                f"ego manoeuvre for the event {name}", scenario.manoeuvre, "one of " + ", ".join(event.manoeuvres)
-            )
-        for request in scenario.agents:
-            if request.count == 0 and request.kind in {*event.needs_kinds, *(LABELS[k] for k in event.needs_kinds)}:
-                raise InputError(f"number of {request.kind} with the event {name}", 0, "at least the one in the event")
-        events.append(event)
-    if len(set(scenario.events)) < len(scenario.events):
-        raise InputError("events", list(scenario.events), "each event once")
-    return events
-
-
 def _attempt(request: SceneRequest, events: list[Event], number: int) -> SceneAttempt:
-    """Draws and drives one scene: events first and alone, then everything else around them."""
+    """One attempt: the events are simulated alone first, then together with everything else."""
     rng = numpy_rng("scene", request.scenario.key, request.seed, number)
     if request.draws_camera and number:
-        # What a narrow view kept from being seen, a wider one may show.
+        # A wider view may show what was outside a narrow one.
         request = replace(request, camera=draw_camera(rng, wide=number >= 8))
     builder = begin_scene(rng, request, events)
     played = []
@@ -220,7 +133,7 @@ def _finish(
     played: list[tuple[Event, PlayedEvent]],
     asked: list[Track],
 ) -> SceneAttempt:
-    """Ego motion, the tracks that fit, and what is wrong."""
+    """The attempt with its ego motion, without overlapping tracks, and with its faults."""
     motion, poses = ego_motion(builder, result, request)
     tracks, lost = without_overlaps(builder.tracks, motion, poses, request.substeps)
     bodies = SimulatedBodies.of(tracks, motion, poses, request.substeps)
@@ -232,7 +145,7 @@ def _finish(
 
 
 def begin_scene(rng: np.random.Generator, request: SceneRequest, events: list[Event]) -> SceneBuilder:
-    """Road, ego line and an empty stage for a scenario."""
+    """A scene with road and ego path, and without actors."""
     scenario, course = request.scenario, request.course
     duration, grip = (request.steps - 1) * request.dt_s, friction(request.scenario.weather)
     manoeuvre = scenario.manoeuvre if course is None else course.manoeuvre
@@ -252,7 +165,7 @@ def begin_scene(rng: np.random.Generator, request: SceneRequest, events: list[Ev
 
 
 def ego_motion(builder: SceneBuilder, result: TrafficRun, request: SceneRequest) -> tuple[EgoMotion, np.ndarray]:
-    """Ego motion at the frames and its poses, exactly consistent with each other."""
+    """Ego motion at the frames, and the poses ``(T, 3)`` that it integrates to."""
     if request.motion is not None:
         return request.motion, planar_poses(request.motion)
     x, y, yaw = builder.ego.path.world(result.ego_s_m[:: request.substeps])
@@ -263,7 +176,7 @@ def ego_motion(builder: SceneBuilder, result: TrafficRun, request: SceneRequest)
 
 
 def _scene(attempt: SceneAttempt) -> Scene:
-    """The finished scene: statics around the actors, agents at the frames, ground and atmosphere."""
+    """The finished scene: static objects, agents at the frames, ground, atmosphere and event records."""
     request, builder, bodies = attempt.request, attempt.builder, attempt.bodies
     scenario = request.scenario
     atmosphere = draw_atmosphere(numpy_rng("atmosphere", scenario.key, request.seed), scenario)
@@ -273,14 +186,29 @@ def _scene(attempt: SceneAttempt) -> Scene:
     base = float(line.height(np.zeros(1))[0])
     agents = tuple(
         to_agent(
-            track, i, pick=slice(None, None, request.substeps), dt_s=request.dt_s,
-            z_m=0.0 if flat else line.height(line.project(track.x_m, track.y_m)[0]), lights=atmosphere.headlights_on,
+            track,
+            i,
+            pick=slice(None, None, request.substeps),
+            dt_s=request.dt_s,
+            z_m=0.0 if flat else line.height(line.project(track.x_m, track.y_m)[0]),
+            lights=atmosphere.headlights_on,
         )
         for i, track in enumerate(bodies.tracks, 1)
-    )  # fmt: skip
+    )
     ego_s, _ = line.project(bodies.poses[:, 0], bodies.poses[:, 1])
     records = tuple(record(event, played, bodies, request.substeps) for event, played in attempt.played)
     return Scene(
-        scenario, request.seed, request.fps, request.camera, bodies.motion, bodies.poses, line.height(ego_s) - base,
-        build_road(builder.plan), statics, agents, atmosphere, records, tuple(builder.notes),
-    )  # fmt: skip
+        scenario,
+        request.seed,
+        request.fps,
+        request.camera,
+        bodies.motion,
+        bodies.poses,
+        line.height(ego_s) - base,
+        build_road(builder.plan),
+        statics,
+        agents,
+        atmosphere,
+        records,
+        tuple(builder.notes),
+    )

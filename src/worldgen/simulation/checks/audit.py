@@ -1,4 +1,4 @@
-"""Checks on a simulated take: bodies that meet, events out of range, agents nobody would see."""
+"""Checks on a simulated scene: bodies that overlap, events out of range, agents out of view."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from worldgen.simulation.checks.visibility import Visibility, measure_visibility
 from worldgen.simulation.events import Event, PlayedEvent
 
 TTC_MARGIN_M = 0.5
-"""Passing closer than this to the side counts as a collision when time to collision is measured."""
+"""Time to collision counts passing within this lateral distance as a collision."""
 MIN_EVENT_HEIGHT_PX = 8.5
 MIN_EVENT_VISIBLE = 0.25
 MIN_REQUEST_VISIBLE = 0.3
@@ -23,8 +23,11 @@ MIN_REQUEST_VISIBLE = 0.3
 
 @dataclass(frozen=True, eq=False)
 class SimulatedBodies:
-    """The bodies at the frames: ego and tracks. poses ``(T, 3)``; boxes ``(T, 1 + A, 5)``, the ego first;
-    velocities ``(T, 1 + A, 2)``."""
+    """Ego and tracks at the T frames of the clip.
+
+    poses: ``(T, 3)`` x, y, yaw of the ego. boxes: ``(T, 1 + A, 5)`` x, y, yaw, half length, half width, the ego first.
+    velocities: ``(T, 1 + A, 2)`` m/s in the world.
+    """
 
     tracks: list[Track]
     motion: EgoMotion
@@ -49,7 +52,7 @@ class SimulatedBodies:
         return cls(tracks, motion, poses, boxes, velocities)
 
     def index(self, track: Track) -> int | None:
-        """Column of a track in boxes, or None when it is gone."""
+        """Column of a track in ``boxes``, or None when the track was dropped."""
         return next((i for i, t in enumerate(self.tracks, 1) if t is track), None)
 
     def visibility(self, camera: Camera) -> Visibility:
@@ -60,7 +63,7 @@ class SimulatedBodies:
 
 
 def ego_boxes(poses: np.ndarray) -> np.ndarray:
-    """Footprint of the ego car ``(T, 5)``; the camera is not at its middle."""
+    """Footprint of the ego car ``(T, 5)``; its centre is behind the camera."""
     shift = 0.5 * (EGO_FRONT_M - EGO_REAR_M)
     half = np.full(len(poses), 0.5 * (EGO_FRONT_M + EGO_REAR_M))
     x, y = poses[:, 0] + shift * np.cos(poses[:, 2]), poses[:, 1] + shift * np.sin(poses[:, 2])
@@ -68,7 +71,7 @@ def ego_boxes(poses: np.ndarray) -> np.ndarray:
 
 
 def event_ttc_s(bodies: SimulatedBodies, played: PlayedEvent, substeps: int) -> float | None:
-    """Least time to collision (s) between the ego and the event's actors over the clip; None if never closing."""
+    """Least time to collision (s) of the ego and the event's main tracks; None if they never approach each other."""
     least = np.inf
     for track in played.main_tracks:
         i = bodies.index(track)
@@ -86,7 +89,7 @@ def event_ttc_s(bodies: SimulatedBodies, played: PlayedEvent, substeps: int) -> 
 def event_faults(
     bodies: SimulatedBodies, event: Event, played: PlayedEvent, camera: Camera, substeps: int
 ) -> list[str]:
-    """What is wrong with an event as it came out: bodies meeting the ego, range, size, sight."""
+    """Faults of a played event: contact with the ego, time to collision out of range, too small or out of view."""
     faults = []
     own = [i for track in played.main_tracks if (i := bodies.index(track)) is not None]
     essential = [i for i, t in enumerate(bodies.tracks, 1) if t.essential]
@@ -110,12 +113,12 @@ def event_faults(
 
 
 def _share(seen: np.ndarray, bodies: SimulatedBodies) -> float:
-    """Share of the clip in which something is seen; of long clips, share of four seconds."""
+    """Share of frames with visibility; in clips over four seconds, relative to four seconds."""
     return float(seen.sum() / min(len(seen), 4 * bodies.motion.fps + 1))
 
 
 def request_faults(bodies: SimulatedBodies, tracks: list[Track], camera: Camera) -> list[str]:
-    """Which asked-for agents are not seen for a good part of the clip, near enough."""
+    """Faults of requested agents: no room, too short in view, or too far away."""
     if not tracks:
         return []
     visibility = bodies.visibility(camera)
@@ -137,7 +140,10 @@ def request_faults(bodies: SimulatedBodies, tracks: list[Track], camera: Camera)
 def without_overlaps(
     tracks: list[Track], motion: EgoMotion, poses: np.ndarray, substeps: int
 ) -> tuple[list[Track], int]:
-    """The tracks less those whose bodies meet another or the ego, background first; and how many essential ones went."""
+    """The tracks without those that overlap another or the ego, and how many essential ones were dropped.
+
+    Of two overlapping tracks the background one is dropped.
+    """
     if not tracks:
         return tracks, 0
     boxes = SimulatedBodies.of(tracks, motion, poses, substeps).boxes
@@ -151,7 +157,7 @@ def without_overlaps(
 
 
 def record(event: Event, played: PlayedEvent, bodies: SimulatedBodies, substeps: int) -> EventRecord:
-    """The event as it happened; its main actor's track comes first."""
+    """The record of a played event; track ids of the main tracks come first."""
     role = f"{event.name}:"
     main_tracks = [i for t in played.main_tracks if (i := bodies.index(t)) is not None]
     others = [i for i, t in enumerate(bodies.tracks, 1) if t.role.startswith(role) and i not in main_tracks]

@@ -1,4 +1,4 @@
-"""Bodies that touch, and the time until they would: checks on the trajectories themselves."""
+"""Overlap of rectangles and time to collision, computed from trajectories."""
 
 from __future__ import annotations
 
@@ -40,8 +40,9 @@ def overlapping_pairs(boxes: np.ndarray) -> np.ndarray:
     return np.stack([i[hit], j[hit]], 1)
 
 
-def time_to_collision(ego: np.ndarray, other: np.ndarray, ego_velocity: np.ndarray, other_velocity: np.ndarray, *,
-                      margin_m: float = 0.0) -> np.ndarray:  # fmt: skip
+def time_to_collision(
+    ego: np.ndarray, other: np.ndarray, ego_velocity: np.ndarray, other_velocity: np.ndarray, *, margin_m: float = 0.0
+) -> np.ndarray:
     """Seconds until two rectangles touch if both keep their velocity; infinite where they never do.
 
     ego, other: ``(..., 5)`` x, y, yaw, half length, half width; velocities ``(..., 2)`` m/s in the world. The other

@@ -1,4 +1,4 @@
-"""What an event is, and the moves that several events share."""
+"""The type of an event, and motions that several events share."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REACTION_S = 0.25
 
 @dataclass(frozen=True)
 class PlayedEvent:
-    """What happened: the tracks in conflict with the ego, and from when to when (s)."""
+    """The outcome of an event: main_tracks are in conflict with the ego; start_s and end_s are clip times."""
 
     main_tracks: tuple[Track, ...]
     start_s: float
@@ -30,11 +30,11 @@ class PlayedEvent:
 
 @dataclass(frozen=True)
 class Event:
-    """A rare event: a function over a stage, and what it needs.
+    """A rare event: a function that adds its actors to a scene, and the conditions that it needs.
 
-    ttc_range_s: where its least time to collision lies, counting a pass within half a metre as a collision. roads,
-    weathers, lights, manoeuvres: where it may play, the usual one first. wants: features of the road. speed_mps:
-    range from which the ego's entry speed is drawn instead of the road's usual one. needs_kinds: agent kinds it adds.
+    ttc_range_s: allowed range of its least time to collision; passing within half a metre counts as a collision.
+    roads, weathers, lights, manoeuvres: allowed values, the usual one first. road_features: see ``RoadNeeds``.
+    speed_mps: range of the ego's entry speed, instead of that of the road. needs_kinds: agent kinds that it adds.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Event:
 
 
 def meeting_time(builder: SceneBuilder, low: float = 0.55, high: float = 0.95, cap_s: float = 3.6) -> float:
-    """When the ego, left alone, would reach the place of the event."""
+    """Time (s) at which the ego on an empty road would reach the place of the event."""
     duration = min(builder.duration_s, cap_s / 0.8)
     return builder.uniform(low, high) * duration
 
@@ -66,7 +66,7 @@ def end_time_s(builder: SceneBuilder, start_s: float, length_s: float = 1.0) -> 
 
 
 def side_edges(builder: SceneBuilder, side: int) -> tuple[float, float]:
-    """Offsets of the middle of the walk and of the carriageway's edge on a side (+1 left)."""
+    """Lateral offsets of the centre of the sidewalk and of the carriageway's edge on a side (+1 left)."""
     section = builder.plan.section
     return (section.left_walk_m, section.left_edge_m) if side > 0 else (section.right_walk_m, section.right_edge_m)
 
@@ -76,11 +76,23 @@ def step_at(builder: SceneBuilder, time_s: float) -> int:
     return int(np.clip(round(time_s / builder.dt_s), 0, builder.steps))
 
 
-def cross_in_front(builder: SceneBuilder, kind: str, *, side: int, speed_mps: float, meet_s: float, late_s: float = 0.0,
-                from_d_m: float | None = None, to_d_m: float | None = None, part: str = "", variant: str | None = None) -> Track:  # fmt: skip
-    """Someone who crosses so as to be in the ego's line ``late_s`` after the ego would get there at ``meet_s``.
+def cross_in_front(
+    builder: SceneBuilder,
+    kind: str,
+    *,
+    side: int,
+    speed_mps: float,
+    meet_s: float,
+    late_s: float = 0.0,
+    from_d_m: float | None = None,
+    to_d_m: float | None = None,
+    part: str = "",
+    variant: str | None = None,
+) -> Track:
+    """Adds an actor that crosses the road and is on the ego's path ``late_s`` after ``meet_s``.
 
-    The driver sees them once they start to move towards the road.
+    meet_s: when the ego on an empty road would get there. from_d_m, to_d_m: lateral offsets, by default the sidewalks.
+    The driver notices the actor once it moves towards the road.
     """
     s = builder.road_s_at(meet_s) + 0.4
     ego_d = builder.ego_offset_at(meet_s)
@@ -95,13 +107,22 @@ def cross_in_front(builder: SceneBuilder, kind: str, *, side: int, speed_mps: fl
 
 
 def notice_time_s(builder: SceneBuilder, start_s: float, meet_s: float) -> float:
-    """When the driver takes notice of someone who sets off at ``start_s``: not earlier than two seconds or so before."""
+    """Time (s) at which the driver notices an actor that sets off at ``start_s``, at most 2.6 s before ``meet_s``."""
     return max(start_s + REACTION_S, meet_s - builder.uniform(1.8, 2.6))
 
 
-def drive_along(builder: SceneBuilder, kind: str, s_m: np.ndarray, d_m: np.ndarray | float, speed_mps: np.ndarray, *, direction: int = 1,
-          part: str = "", variant: str | None = None) -> Track:  # fmt: skip
-    """A vehicle with way and offset given along the road; brake lights follow its deceleration."""
+def drive_along(
+    builder: SceneBuilder,
+    kind: str,
+    s_m: np.ndarray,
+    d_m: np.ndarray | float,
+    speed_mps: np.ndarray,
+    *,
+    direction: int = 1,
+    part: str = "",
+    variant: str | None = None,
+) -> Track:
+    """Adds a vehicle or rider at given positions along and across the road; brake lights follow its deceleration."""
     d = np.broadcast_to(np.asarray(d_m, float), (builder.steps,)).copy()
     v = np.broadcast_to(np.asarray(speed_mps, float), (builder.steps,)).copy()
     track = builder.track(kind, ActorMotion(np.asarray(s_m, float), d, v, direction), part=part, variant=variant)
@@ -111,13 +132,13 @@ def drive_along(builder: SceneBuilder, kind: str, s_m: np.ndarray, d_m: np.ndarr
 
 
 def ego_front(builder: SceneBuilder) -> np.ndarray:
-    """Road coordinate of the ego's front bumper over time on an empty road, ``(N,)``."""
+    """Road coordinate s (m) ``(N,)`` of the ego's front bumper on an empty road."""
     x, y, _ = builder.ego.path.world(builder.nominal_s_m + EGO_FRONT_M)
     return builder.plan.line.project(x, y)[0]
 
 
 def adjacent_lane_offset(builder: SceneBuilder, wanted_side: int = 0) -> tuple[float, int]:
-    """Offset of a lane beside the ego's with the same direction, and its side (+1 left)."""
+    """Lateral offset of a lane beside the ego's in the same direction, and its side (+1 left)."""
     section, lane = builder.plan.section, builder.plan.ego_lane
     sides = [side for side, k in ((1, lane - 1), (-1, lane + 1)) if 0 <= k < section.forward]
     closure = builder.plan.closure

@@ -21,7 +21,7 @@ from worldgen.simulation.scene_builder import ActorMotion, SceneBuilder
 def _crosses_junction(
     builder: SceneBuilder, kind: str, part: str, speed_mps: float, late_s: float
 ) -> tuple[Track, float]:
-    """A vehicle straight through on the cross road that meets the ego's line."""
+    """A vehicle that crosses the junction on the cross road, and the time at which it is on the ego's path."""
     junction = builder.plan.present_junction
     direction = int(builder.rng.choice((-1, 1)))
     offset = junction.section.forward_offset_m(0) if direction > 0 else junction.section.backward_offset_m(0)
@@ -42,7 +42,7 @@ def _crosses_junction(
 
 def red_light_runner(builder: SceneBuilder) -> PlayedEvent:
     """A car crosses on red right in front of the ego, which has green."""
-    # Much faster than the ego and it would come from outside the picture until the last moment.
+    # A car much faster than the ego would stay outside the picture until the last moment.
     track, meet = _crosses_junction(
         builder,
         "car",

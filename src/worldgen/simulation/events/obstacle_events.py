@@ -43,7 +43,7 @@ def lost_cargo(builder: SceneBuilder) -> PlayedEvent:
     truck.size_m = (7.6, *truck.size_m[1:]) if kind == "truck" else truck.size_m
     bed = 0.9
     cargo.lift_m = np.where(after > 0, np.maximum(bed - 4.9 * after**2, 0.0), bed)
-    # Behind the tail lift from the start, so that bodies never meet.
+    # The cargo starts behind the truck's rear, so that the bodies never overlap.
     cargo_rear = rear - cargo.half_length_m - 0.1
     moved = cargo_rear - (rear - 0.15)
     x, y, _ = builder.plan.line.world(s + moved, d)

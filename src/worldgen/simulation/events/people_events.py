@@ -49,9 +49,15 @@ def child_from_between_parked_cars(builder: SceneBuilder) -> PlayedEvent:
     """A child runs out between two parked vehicles, seen late."""
     meet, side = meeting_time(builder, 0.6, 0.9), -1 if builder.rng.random() < 0.8 else 1
     child = cross_in_front(
-        builder, "child", side=side, speed_mps=builder.uniform(*RUN_MPS["child"]), meet_s=meet, late_s=builder.uniform(-0.8, 0.1),
-        to_d_m=builder.plan.ego_offset_m - side * builder.uniform(0.5, 3.0), part="child",
-    )  # fmt: skip
+        builder,
+        "child",
+        side=side,
+        speed_mps=builder.uniform(*RUN_MPS["child"]),
+        meet_s=meet,
+        late_s=builder.uniform(-0.8, 0.1),
+        to_d_m=builder.plan.ego_offset_m - side * builder.uniform(0.5, 3.0),
+        part="child",
+    )
     s, _ = builder.plan.line.project(child.x_m[:1], child.y_m[:1])
     for ahead in (-1, 1):
         kind = "van" if ahead < 0 and builder.rng.random() < 0.5 and builder.allowed("van") else "car"
@@ -88,7 +94,7 @@ def pedestrian_at_night_without_reflectors(builder: SceneBuilder) -> PlayedEvent
     else:
         track, meet = _walks_on_edge(builder)
     track.reflective = False
-    # Low beams show a dark figure from about 25 to 40 m.
+    # In low beams a dark figure becomes visible at about 25 to 40 m.
     track.noticed_from_step = max(track.noticed_from_step, step_at(builder, max(0.0, meet - builder.uniform(2.0, 2.8))))
     return PlayedEvent((track,), max(0.0, meet - 2.5), end_time_s(builder, meet))
 
@@ -184,10 +190,16 @@ def group_crossing(builder: SceneBuilder) -> PlayedEvent:
     for i in range(count):
         kind = "child" if i > 1 and builder.rng.random() < 0.25 else "pedestrian"
         track = cross_in_front(
-            builder, kind, side=side, speed_mps=speed, meet_s=meet, late_s=builder.uniform(-0.4, 0.2),
-            from_d_m=walk + side * 0.75 * (i % 3), part=f"pedestrian{i + 1}",
-        )  # fmt: skip
-        # Rows of three, a step apart along the road, so that nobody walks through another.
+            builder,
+            kind,
+            side=side,
+            speed_mps=speed,
+            meet_s=meet,
+            late_s=builder.uniform(-0.4, 0.2),
+            from_d_m=walk + side * 0.75 * (i % 3),
+            part=f"pedestrian{i + 1}",
+        )
+        # Rows of three, a step apart along the road, so that nobody overlaps another.
         moved = 0.85 * (i // 3) + 0.1 * (i % 3)
         track.x_m += moved * math.cos(float(builder.plan.line.heading_rad[0]))
         track.y_m += moved * math.sin(float(builder.plan.line.heading_rad[0]))
@@ -229,9 +241,15 @@ def animal_crossing(builder: SceneBuilder) -> PlayedEvent:
     """A deer leaps across the road in front of the ego."""
     meet = meeting_time(builder, 0.6, 0.95)
     track = cross_in_front(
-        builder, "animal", side=_side(builder), speed_mps=builder.uniform(3.0, 6.0), meet_s=meet, late_s=builder.uniform(-0.3, 0.3),
-        part="deer", variant="deer",
-    )  # fmt: skip
+        builder,
+        "animal",
+        side=_side(builder),
+        speed_mps=builder.uniform(3.0, 6.0),
+        meet_s=meet,
+        late_s=builder.uniform(-0.3, 0.3),
+        part="deer",
+        variant="deer",
+    )
     return PlayedEvent((track,), max(0.0, meet - 2.0), end_time_s(builder, meet))
 
 
@@ -239,9 +257,16 @@ def dog_runs_out(builder: SceneBuilder) -> PlayedEvent:
     """A dog runs into the road right in front of the ego."""
     meet = meeting_time(builder, 0.6, 0.9)
     track = cross_in_front(
-        builder, "animal", side=_side(builder), speed_mps=builder.uniform(2.8, 5.0), meet_s=meet, late_s=builder.uniform(-0.2, 0.4),
-        to_d_m=builder.ego_offset_at(meet) + builder.uniform(-0.8, 0.8), part="dog", variant="dog",
-    )  # fmt: skip
+        builder,
+        "animal",
+        side=_side(builder),
+        speed_mps=builder.uniform(2.8, 5.0),
+        meet_s=meet,
+        late_s=builder.uniform(-0.2, 0.4),
+        to_d_m=builder.ego_offset_at(meet) + builder.uniform(-0.8, 0.8),
+        part="dog",
+        variant="dog",
+    )
     return PlayedEvent((track,), max(0.0, meet - 2.0), end_time_s(builder, meet))
 
 
@@ -252,8 +277,17 @@ def lane_closure_worker(builder: SceneBuilder) -> PlayedEvent:
     side = -1 if closure.from_right else 1
     d0 = closure.offset_m + side * 0.2
     d1 = builder.plan.ego_offset_m + side * builder.uniform(0.3, 0.9)
-    track = cross_in_front(builder, "pedestrian", side=side, speed_mps=builder.uniform(0.9, 1.5), meet_s=meet, late_s=builder.uniform(-1.0, -0.2),
-                        from_d_m=d0, to_d_m=d1, part="worker")  # fmt: skip
+    track = cross_in_front(
+        builder,
+        "pedestrian",
+        side=side,
+        speed_mps=builder.uniform(0.9, 1.5),
+        meet_s=meet,
+        late_s=builder.uniform(-1.0, -0.2),
+        from_d_m=d0,
+        to_d_m=d1,
+        part="worker",
+    )
     return PlayedEvent((track,), max(0.0, meet - 2.0), end_time_s(builder, meet))
 
 

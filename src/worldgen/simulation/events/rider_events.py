@@ -43,8 +43,15 @@ def cyclist_swerving(builder: SceneBuilder) -> PlayedEvent:
 def cyclist_crossing(builder: SceneBuilder) -> PlayedEvent:
     """A cyclist crosses the road at right angles in front of the ego."""
     meet = meeting_time(builder, 0.6, 0.95)
-    track = cross_in_front(builder, "cyclist", side=int(builder.rng.choice((-1, 1))), speed_mps=builder.uniform(3.0, 5.0), meet_s=meet,
-                        late_s=builder.uniform(-0.4, 0.4), part="cyclist")  # fmt: skip
+    track = cross_in_front(
+        builder,
+        "cyclist",
+        side=int(builder.rng.choice((-1, 1))),
+        speed_mps=builder.uniform(3.0, 5.0),
+        meet_s=meet,
+        late_s=builder.uniform(-0.4, 0.4),
+        part="cyclist",
+    )
     return PlayedEvent((track,), max(0.0, meet - 2.0), end_time_s(builder, meet))
 
 

@@ -26,7 +26,7 @@ FLOWING = ("keep", "accelerate", "brake")
 
 
 def _motor(builder: SceneBuilder, *, large: float = 0.2) -> str:
-    """A car, now and then a van or truck."""
+    """A kind of motor vehicle: mostly car, with probability ``large`` a van or truck."""
     pick = builder.rng.random()
     if pick < large / 2 and builder.allowed("truck"):
         return "truck"
@@ -73,7 +73,7 @@ def sudden_stop_and_go(builder: SceneBuilder) -> PlayedEvent:
 def _cuts_in(
     builder: SceneBuilder, part: str, *, gap_m: float, slower_mps: float, length_s: float, start_s: float, side: int = 0
 ) -> PlayedEvent:
-    """A neighbour ``gap_m`` ahead changes into the ego's lane from ``start_s`` and is slower."""
+    """A slower vehicle ``gap_m`` ahead changes from the adjacent lane into the ego's lane from ``start_s``."""
     lane, side = adjacent_lane_offset(builder, side)
     v = np.maximum(builder.nominal_v_mps - slower_mps * smooth_change(builder.times_s, start_s - 0.6, 1.2), 0.5)
     kind = _motor(builder)
@@ -92,18 +92,27 @@ def cut_in(builder: SceneBuilder) -> PlayedEvent:
     """A vehicle from the next lane pushes in just ahead of the ego."""
     start = builder.uniform(0.1, 0.35) * builder.duration_s
     return _cuts_in(
-        builder, "vehicle", gap_m=builder.uniform(4.0, 9.0), slower_mps=builder.uniform(2.0, 4.5),
-        length_s=builder.uniform(1.6, 2.6), start_s=start,
-    )  # fmt: skip
+        builder,
+        "vehicle",
+        gap_m=builder.uniform(4.0, 9.0),
+        slower_mps=builder.uniform(2.0, 4.5),
+        length_s=builder.uniform(1.6, 2.6),
+        start_s=start,
+    )
 
 
 def merging_without_gap(builder: SceneBuilder) -> PlayedEvent:
     """A vehicle merges from the right although there is no gap, half a length ahead of the ego."""
     start = builder.uniform(0.1, 0.3) * builder.duration_s
     return _cuts_in(
-        builder, "merging", gap_m=builder.uniform(1.2, 3.2), slower_mps=builder.uniform(0.8, 2.2),
-        length_s=builder.uniform(2.2, 3.0), start_s=start, side=-1,
-    )  # fmt: skip
+        builder,
+        "merging",
+        gap_m=builder.uniform(1.2, 3.2),
+        slower_mps=builder.uniform(0.8, 2.2),
+        length_s=builder.uniform(2.2, 3.0),
+        start_s=start,
+        side=-1,
+    )
 
 
 def cut_out_revealing_stopped_car(builder: SceneBuilder) -> PlayedEvent:
@@ -147,7 +156,7 @@ def wrong_way_driver(builder: SceneBuilder) -> PlayedEvent:
 
 
 def _free_side(builder: SceneBuilder) -> int:
-    """Side to which a head-on car escapes: to the middle of the road where it belongs."""
+    """Side to which a head-on car escapes: towards its own side of the road."""
     return (
         1
         if builder.plan.section.backward and not builder.plan.section.median_m
@@ -175,7 +184,7 @@ def oncoming_overtaker(builder: SceneBuilder) -> PlayedEvent:
         part="overtaker",
     )
     track.indicator = np.where((builder.times_s > back - 0.4) & (builder.times_s < back + 1.2), -1, 0)
-    # The overtaken vehicle is already behind the overtaker's tail when that goes back.
+    # The overtaken vehicle is already behind the overtaker when that changes back.
     at_back = base - fast * (back - meet) + 2.4 + 2.0
     kind = (
         "truck"
@@ -242,7 +251,7 @@ def car_reversing_out_of_driveway(builder: SceneBuilder) -> PlayedEvent:
     meet = builder.reaches_at(at - 1.0)
     edge = builder.plan.section.right_edge_m
     speed = builder.uniform(1.3, 2.2)
-    d_in = builder.plan.ego_offset_m - builder.uniform(0.2, 0.9)  # its tail comes to rest about here
+    d_in = builder.plan.ego_offset_m - builder.uniform(0.2, 0.9)  # its rear comes to rest about here
     half = 2.3
     start = meet + builder.uniform(-1.1, -0.4) - (d_in - edge + 1.0) / speed
     d_start = edge - half - 0.6

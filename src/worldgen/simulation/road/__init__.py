@@ -1,1 +1,1 @@
-"""Roads: needs (kind, manoeuvre, speed, features) go in; a `RoadPlan` and the patches and lines of its ground come out."""
+"""Roads: what a scene needs of its road goes in; a `RoadPlan` and the patches and lines of its ground come out."""

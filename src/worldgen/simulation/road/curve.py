@@ -22,8 +22,14 @@ class Curve:
     z_m: np.ndarray
 
     @classmethod
-    def from_curvature(cls, s_m: np.ndarray, curvature: np.ndarray, *, origin_m: tuple[float, float] = (0.0, 0.0),
-                       heading_rad: float = 0.0) -> Curve:  # fmt: skip
+    def from_curvature(
+        cls,
+        s_m: np.ndarray,
+        curvature: np.ndarray,
+        *,
+        origin_m: tuple[float, float] = (0.0, 0.0),
+        heading_rad: float = 0.0,
+    ) -> Curve:
         """The line with the given curvature (1/m, left positive), at ``origin_m`` with ``heading_rad`` where s = 0."""
         step = np.diff(s_m)
         turn = np.concatenate([[0.0], np.cumsum(0.5 * (curvature[1:] + curvature[:-1]) * step)])

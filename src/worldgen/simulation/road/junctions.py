@@ -81,9 +81,14 @@ def draw_cross_section(rng: np.random.Generator, plan: RoadPlan) -> CrossSection
     if plan.base == "rural":
         return CrossSection(main.lane_width_m, 1, 1, shoulder_m=0.6)
     return CrossSection(
-        main.lane_width_m, lanes, lanes, shoulder_m=0.3, verge_m=main.verge_m,
-        sidewalk_m=main.sidewalk_m, ground=main.ground,
-    )  # fmt: skip
+        main.lane_width_m,
+        lanes,
+        lanes,
+        shoulder_m=0.3,
+        verge_m=main.verge_m,
+        sidewalk_m=main.sidewalk_m,
+        ground=main.ground,
+    )
 
 
 def turn_extent_m(radius_m: float, angle_rad: float = math.pi / 2) -> tuple[float, float, np.ndarray]:

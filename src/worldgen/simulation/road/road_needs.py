@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 from worldgen.simulation.traffic.given_course import Course
 
 MULTI_LANE = frozenset({"left_lane", "right_lane", "neighbour"})
+"""Features that need a second lane in the ego's direction."""
 
 
 @dataclass(frozen=True)
 class RoadNeeds:
-    """What a road must offer: kind, the ego's manoeuvre, speed (m/s) and distance (m) driven, and features.
+    """What a road must offer: its kind, the ego's manoeuvre, speed (m/s) and driven distance (m), and features.
 
-    wants: any of junction, signals, no_signals, through (the ego gets to the junction within the clip), far_junction
-    (it does not), parking, left_lane, right_lane, neighbour (either), single_lane, crest, straight, crossing (a zebra
-    that the ego reaches), far_crossing, driveway, early_closure, ego_lane_closed. course: a given motion to follow.
+    road_features: any of junction, signals, no_signals, through (the ego reaches the junction within the clip),
+    far_junction (it does not), parking, left_lane, right_lane, neighbour (either), single_lane, crest, straight,
+    crossing (a zebra crossing that the ego reaches), far_crossing, driveway, early_closure, ego_lane_closed.
+    course: a given motion that the road must carry.
     """
 
     road: str
@@ -27,7 +29,7 @@ class RoadNeeds:
 
 
 def with_implied_features(needs: RoadNeeds) -> frozenset[str]:
-    """The features wanted, with those that road and manoeuvre imply."""
+    """The requested features, and those that road and manoeuvre imply."""
     road_features = needs.road_features
     if needs.road == "intersection" or needs.manoeuvre.startswith("turn"):
         road_features = road_features | {"junction"}

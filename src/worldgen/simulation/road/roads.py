@@ -46,13 +46,26 @@ def draw_section(rng: np.random.Generator, base: str, road_features: frozenset[s
     both = parked and ("parking" in road_features or pick[2] < 0.6)
     if base == "urban":
         return CrossSection(
-            3.0 + 0.3 * pick[3], lanes, lanes, parking_right_m=2.2 if parked else 0.0, parking_left_m=2.2 if both else 0.0,
-            shoulder_m=0.3, verge_m=0.0 if pick[2] < 0.7 else 1.4, sidewalk_m=2.4 + 1.8 * pick[1], ground="sidewalk",
-        )  # fmt: skip
+            3.0 + 0.3 * pick[3],
+            lanes,
+            lanes,
+            parking_right_m=2.2 if parked else 0.0,
+            parking_left_m=2.2 if both else 0.0,
+            shoulder_m=0.3,
+            verge_m=0.0 if pick[2] < 0.7 else 1.4,
+            sidewalk_m=2.4 + 1.8 * pick[1],
+            ground="sidewalk",
+        )
     return CrossSection(
-        3.0 + 0.4 * pick[3], lanes, lanes, parking_right_m=2.1 if parked else 0.0, parking_left_m=2.1 if both else 0.0,
-        shoulder_m=0.2, verge_m=1.0 + 1.5 * pick[2], sidewalk_m=1.6 + 0.6 * pick[1],
-    )  # fmt: skip
+        3.0 + 0.4 * pick[3],
+        lanes,
+        lanes,
+        parking_right_m=2.1 if parked else 0.0,
+        parking_left_m=2.1 if both else 0.0,
+        shoulder_m=0.2,
+        verge_m=1.0 + 1.5 * pick[2],
+        sidewalk_m=1.6 + 0.6 * pick[1],
+    )
 
 
 def base_road(rng: np.random.Generator, needs: RoadNeeds) -> str:

@@ -1,1 +1,1 @@
-"""Street life: a scene under construction goes in; pedestrians, parked vehicles, signals and static objects are added."""
+"""Streets: a scene under construction goes in; pedestrians, parked vehicles, signals and static objects are added."""

@@ -1,4 +1,4 @@
-"""Room beside the road: which things may stand where they were put."""
+"""Free space beside the road: which static objects may stand where they were placed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class StaticPlacement(NamedTuple):
 
 
 def keep_off(builder: SceneBuilder, rows: list[StaticPlacement], main_count: int) -> tuple[Static, ...]:
-    """Drops what would stand on a road, in a driveway or in an actor's way, and makes statics of the rest.
+    """Drops placements on a road, in a driveway or on the path of an actor; the others become static objects.
 
     The first ``main_count`` rows belong to the main road, the others to the cross road.
     """
@@ -37,7 +37,7 @@ def keep_off(builder: SceneBuilder, rows: list[StaticPlacement], main_count: int
     on_closed_ground = np.array([r.on_closed_ground for r in rows])
     x, y, heading = plan.line.world(s, d)
     yaw = yaw + heading
-    # Trees overhang with their crown; only the trunk must keep off.
+    # The crown of a tree may overhang the road; its trunk must keep off.
     foot = np.where(np.array([r.kind == "tree" for r in rows])[:, None], 0.4, size[:, :2] / 2)
     keep = np.ones(len(rows), bool)
     section = plan.section
@@ -68,7 +68,7 @@ def keep_off(builder: SceneBuilder, rows: list[StaticPlacement], main_count: int
 
 
 def _corners(x: np.ndarray, y: np.ndarray, yaw: np.ndarray, half: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Corners of footprints and the middles of their sides, ``(N, 9)`` x and y."""
+    """Corners, middles of sides and centres of footprints, ``(N, 9)`` x and y."""
     cos, sin = np.cos(yaw)[:, None], np.sin(yaw)[:, None]
     a = half[:, :1] * np.array([1, 1, -1, -1, 0, 0, 1, -1, 0])
     b = half[:, 1:] * np.array([1, -1, 1, -1, 1, -1, 0, 0, 0])
@@ -76,7 +76,7 @@ def _corners(x: np.ndarray, y: np.ndarray, yaw: np.ndarray, half: np.ndarray) ->
 
 
 def _on_cross_road(plan: RoadPlan, corners: tuple[np.ndarray, np.ndarray], own_walk: np.ndarray) -> np.ndarray:
-    """Whether a footprint lies on the cross road, its rounded corners, or (not its own things) its sidewalks."""
+    """Whether a footprint is on the cross road, its corners or, where not ``own_walk``, its sidewalks."""
     junction = plan.present_junction
     section = junction.section
     _, d = junction.line.project(*corners)
@@ -91,7 +91,7 @@ def _on_cross_road(plan: RoadPlan, corners: tuple[np.ndarray, np.ndarray], own_w
 
 
 def _in_the_way(builder: SceneBuilder, x: np.ndarray, y: np.ndarray, yaw: np.ndarray, foot: np.ndarray) -> np.ndarray:
-    """Whether a thing's footprint comes within half a metre of where an actor ever is, or lies in a clear zone."""
+    """Whether a footprint is within about half a metre of an actor's path, or in a clear zone."""
     blocked, radius = np.zeros(len(x), bool), np.hypot(foot[:, 0], foot[:, 1])
     cos, sin = np.cos(yaw)[:, None], np.sin(yaw)[:, None]
     for track in builder.tracks:

@@ -1,4 +1,4 @@
-"""Life of a street that belongs to the place: signals, cones, parked cars, crossing traffic, queues."""
+"""Furnishes a street with what belongs to its place: signals, cones, parked cars, cross traffic, queues."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SIGNAL_HEIGHT_M = 2.4
 
 
 def furnish_street(builder: SceneBuilder) -> None:
-    """Adds what the background of this place holds, in addition to events and requests."""
+    """Adds the background actors of the street, in addition to events and requests."""
     if builder.plan.junction is not None:
         builder.main_stops = builder.main_stops or (builder.ego.manoeuvre == "stop" and builder.plan.junction.signals)
         _cross_traffic(builder, builder.plan.junction)
@@ -42,7 +42,7 @@ def furnish_street(builder: SceneBuilder) -> None:
 
 
 def junction_signals(builder: SceneBuilder, junction: Junction) -> None:
-    """Lights for both ways of the main road: on the near right pole, and opposite on the far left one."""
+    """Traffic lights for both directions of the main road and of the cross road."""
     state = RED if builder.main_stops else GREEN
     opposite = RED if builder.ego.manoeuvre == "turn_left" else state
     section = builder.plan.section
@@ -56,7 +56,7 @@ def junction_signals(builder: SceneBuilder, junction: Junction) -> None:
 
 
 def signal(builder: SceneBuilder, s_m: float, d_m: float, turn_rad: float, state: int, *, cross: bool = False) -> None:
-    """One traffic light head on its pole, facing the traffic that comes towards it."""
+    """One traffic light on its pole, facing the traffic that approaches it."""
     line = builder.plan.junction.line if cross and builder.plan.junction else None
     track = builder.standing("traffic_light", s_m, d_m, yaw_rad=turn_rad, line=line)
     track.signal_state = np.full(builder.steps, state)
@@ -88,7 +88,7 @@ def cone_places(builder: SceneBuilder, closure: Closure) -> list[tuple[float, fl
 
 
 def parking_places(builder: SceneBuilder, side: int) -> list[float]:
-    """Middles of free parking bays on a side, clear of junction, crossing, driveways and works."""
+    """Centres (m along the road) of free parking bays on a side, clear of junction, crossing, driveways and works."""
     plan = builder.plan
     width = plan.section.parking_left_m if side > 0 else plan.section.parking_right_m
     if not width:
@@ -147,7 +147,7 @@ def parked_row(builder: SceneBuilder) -> None:
 
 
 def _zebra_walkers(builder: SceneBuilder) -> None:
-    """Someone on the zebra crossing far ahead of the ego."""
+    """Adds a pedestrian on the zebra crossing ahead of the ego's last position."""
     at = builder.plan.crossing_s_m
     if at is None or builder.role or at < builder.nominal_s_m[-1] + 7.0 or not builder.allowed("pedestrian"):
         return
@@ -167,7 +167,7 @@ def _zebra_walkers(builder: SceneBuilder) -> None:
 
 
 def _cross_traffic(builder: SceneBuilder, junction: Junction) -> None:
-    """Vehicles of the cross road: waiting at their line, or driving when the ego's way is closed."""
+    """Vehicles of the cross road: they wait at their stop line, or drive while the main road has red."""
     section, rng = junction.section, builder.rng
     stop = (
         builder.plan.section.left_edge_m

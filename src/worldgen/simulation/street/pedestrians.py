@@ -1,4 +1,4 @@
-"""People on foot and on bicycles: how they walk along, cross and wait."""
+"""Pedestrians, cyclists and animals: walking along the road and crossing it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ WALK_MPS = {
     "cyclist": (3.8, 6.2),
     "bicycle": (3.5, 6.0),
 }
-"""Usual speeds: adults walk at about 1.3 m/s; city cyclists ride at about 5."""
+"""Walking and riding speeds: adults walk at about 1.3 m/s; city cyclists ride at about 5 m/s."""
 RUN_MPS = {"pedestrian": (2.2, 3.4), "child": (2.2, 3.2), "animal": (3.5, 6.5), "cyclist": (3.5, 6.0)}
 
 
 def walk_along(
     builder: SceneBuilder, kind: str, s_m: float, d_m: float, *, direction: int, speed_mps: float, part: str = ""
 ) -> Track:
-    """Someone going along the road at an even pace, with a slight sway."""
+    """Adds a pedestrian who walks along the road at a constant speed, with a slight lateral sway."""
     sway = 0.12 * np.sin(0.7 * builder.times_s + builder.rng.uniform(0, 6.28))
     speed = np.full(builder.steps, speed_mps)
     return builder.track(
@@ -32,11 +32,21 @@ def walk_along(
     )
 
 
-def cross(builder: SceneBuilder, kind: str, s_m: float, from_d_m: float, to_d_m: float, *, start_s: float, speed_mps: float,
-          part: str = "", variant: str | None = None) -> Track:  # fmt: skip
-    """Someone who waits at the edge, crosses at right angles and stops beyond.
+def cross(
+    builder: SceneBuilder,
+    kind: str,
+    s_m: float,
+    from_d_m: float,
+    to_d_m: float,
+    *,
+    start_s: float,
+    speed_mps: float,
+    part: str = "",
+    variant: str | None = None,
+) -> Track:
+    """Adds an actor that waits at offset ``from_d_m``, crosses at right angles and stops at ``to_d_m``.
 
-    A negative ``start_s`` has them on the way already when the clip begins.
+    With a negative ``start_s`` the actor is already crossing when the clip begins.
     """
     distance = abs(to_d_m - from_d_m)
     lead = max(0.0, -start_s)
@@ -54,7 +64,7 @@ def cross(builder: SceneBuilder, kind: str, s_m: float, from_d_m: float, to_d_m:
 
 
 def bystanders(builder: SceneBuilder) -> None:
-    """Pedestrians (and now and then a cyclist) that belong to a street, away from the road."""
+    """Adds pedestrians and children on the sidewalks."""
     plan, rng = builder.plan, builder.rng
     if plan.section.sidewalk_m <= 0:
         return

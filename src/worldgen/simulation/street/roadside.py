@@ -15,7 +15,7 @@ from worldgen.simulation.street.roadside_styles import STYLES, placement
 
 
 def place_statics(builder: SceneBuilder) -> tuple[Static, ...]:
-    """Everything beside the road, denser in town; leaves the way of every actor free."""
+    """All static objects beside the roads. They keep off roads, driveways and the paths of actors."""
     plan, rng = builder.plan, builder.rng
     rows: list[StaticPlacement] = []
     furnish = STYLES[plan.base]
@@ -38,7 +38,7 @@ def _along_cross_road(
     plan: RoadPlan,
     furnish: Callable[[np.random.Generator, RoadPlan, int], list[StaticPlacement]],
 ) -> list[StaticPlacement]:
-    """What stands beside the cross road, in coordinates of the main road."""
+    """Static objects beside the cross road, in coordinates of the main road."""
     junction = plan.present_junction
     street = RoadPlan(plan.kind, plan.base, junction.line, junction.section, 0, float(junction.line.s_m[-1]))
     rows = [row for side in (1, -1) for row in furnish(rng, street, side)]

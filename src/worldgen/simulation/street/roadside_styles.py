@@ -1,4 +1,4 @@
-"""What stands beside a road of each kind: buildings, trees, lamps, rails and signs, on one side at a time."""
+"""Static objects beside each kind of road: buildings, trees, lamps, rails and signs on one side."""
 
 from __future__ import annotations
 
@@ -12,9 +12,15 @@ from worldgen.simulation.street.clearance import StaticPlacement
 
 
 def placement(
-    rng: np.random.Generator, kind: str, s: float, d: float, size: tuple[float, float, float], *, yaw: float = 0.0,
+    rng: np.random.Generator,
+    kind: str,
+    s: float,
+    d: float,
+    size: tuple[float, float, float],
+    *,
+    yaw: float = 0.0,
     on_closed_ground: bool = False,
-) -> StaticPlacement:  # fmt: skip
+) -> StaticPlacement:
     """A static object at (s, d) with a random style."""
     return StaticPlacement(kind, float(s), float(d), yaw, size, int(rng.integers(1 << 31)), on_closed_ground)
 

@@ -52,7 +52,7 @@ class BackgroundTraffic:
 
 
 def draw_kind(builder: SceneBuilder, base: str) -> str | None:
-    """A kind of vehicle, drawn by its share on this road among the kinds that the background may hold; None without any."""
+    """A vehicle kind, drawn by its share on this road; None when the background may hold no kind."""
     shares = [(k, w) for k, w in KIND_SHARE.get(base, KIND_SHARE["urban"]) if builder.allowed(k)]
     if not shares:
         return None

@@ -1,4 +1,4 @@
-"""What the camera car does: the line it drives and how it speeds up, slows down and reacts."""
+"""The ego car: its path, its intended speed, and its driver, who turns both into motion."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from worldgen.simulation.traffic.given_course import Course
 COMFORT_JERK_MPS3 = 3.8
 URGENT_JERK_MPS3 = 9.8
 URGENT_BRAKING_MPS2 = 3.0
-"""Deceleration from which the driver brakes in earnest: then the jerk limit is the urgent one."""
+"""From this deceleration on, the jerk limit is ``URGENT_JERK_MPS3``."""
 MAX_LATERAL_MPS2 = 2.5
 ACCELERATE_MPS2 = 1.9
 BRAKE_MPS2 = 2.5
@@ -24,10 +24,11 @@ CAP_BRAKING_MPS2 = 1.6
 
 @dataclass(eq=False)
 class EgoPlan:
-    """Line and intention of the ego. path: s = 0 where it starts. cap_mps: speed allowed along ``path.s_m``.
+    """Path and intention of the ego.
 
-    stop_mps2: deceleration planned for the manoeuvre "stop". grip: friction coefficient. fixed: None, or a given
-    motion that is followed whatever happens: (s_m, speed_mps) per step along the path.
+    path: s = 0 at the start. cap_mps: largest speed at ``path.s_m``. speed_mps: entry speed. stop_mps2: deceleration
+    of the manoeuvre "stop". grip: friction coefficient. fixed: None, or (s_m, speed_mps), each ``(N,)``, of a given
+    motion along the path, which is followed without reactions.
     """
 
     manoeuvre: str
@@ -39,12 +40,12 @@ class EgoPlan:
     fixed: tuple[np.ndarray, np.ndarray] | None = None
 
     def desired_mps2(self, s_m: float, v: float) -> float:
-        """Acceleration the driver would choose on an empty road."""
+        """Acceleration (m/s2) that the driver chooses on an empty road at position ``s_m`` and speed ``v``."""
         name = self.manoeuvre
         if name == "stop":
             wanted = -self.stop_mps2 if v > 0 else 0.0
         elif name == "brake":
-            # Ease off so that half the speed is reached without undershooting.
+            # The deceleration fades so that half the entry speed is reached without undershoot.
             over = v - 0.5 * self.speed_mps
             wanted = -min(BRAKE_MPS2, math.sqrt(max(0.0, 2 * 0.5 * COMFORT_JERK_MPS3 * over)))
         elif name == "accelerate":
@@ -58,7 +59,7 @@ class EgoPlan:
 
 
 class EgoDriver:
-    """The ego's foot on the pedals: turns wanted acceleration into motion under jerk, grip and standstill limits."""
+    """Turns the desired acceleration of the ego into motion, limited in jerk, by grip and at standstill."""
 
     def __init__(self, plan: EgoPlan, dt_s: float):
         self.plan, self.dt_s = plan, dt_s
@@ -69,7 +70,7 @@ class EgoDriver:
             self.s_m, self.v = float(plan.fixed[0][0]), float(plan.fixed[1][0])
 
     def step(self, obstacle_mps2: float = math.inf) -> None:
-        """Moves on by one step; ``obstacle_mps2`` is the most acceleration that what is ahead allows."""
+        """Advances by one step. obstacle_mps2: largest acceleration that obstacles ahead allow."""
         self.step_index += 1
         if self.plan.fixed is not None:
             self.s_m, speed = float(self.plan.fixed[0][self.step_index]), float(self.plan.fixed[1][self.step_index])
@@ -91,7 +92,7 @@ class EgoDriver:
 
 
 def nominal_run(plan: EgoPlan, steps: int, dt_s: float) -> tuple[np.ndarray, np.ndarray]:
-    """Way (m) and speed (m/s) ``(steps,)`` on an empty road."""
+    """Nominal motion: position (m) and speed (m/s) ``(steps,)`` on an empty road."""
     driver = EgoDriver(plan, dt_s)
     s, v = np.empty(steps), np.empty(steps)
     s[0], v[0] = driver.s_m, driver.v
@@ -110,7 +111,7 @@ def stop_braking_mps2(speed_mps: float, duration_s: float) -> float:
 
 
 def free_plan(manoeuvre: str, speed_mps: float, duration_s: float, grip: float) -> EgoPlan:
-    """The manoeuvre on an endless straight line, to know how far it goes."""
+    """The manoeuvre on an endless straight road, which gives the distance that it needs."""
     s = np.arange(-BEHIND_M, 10.0)
     line = Curve.from_curvature(s, np.zeros_like(s))
     cap = np.full(len(s), 4.8 if manoeuvre.startswith("turn") else np.inf)
@@ -118,7 +119,7 @@ def free_plan(manoeuvre: str, speed_mps: float, duration_s: float, grip: float) 
 
 
 def plan_ego(manoeuvre: str, plan: RoadPlan, speed_mps: float, duration_s: float, grip: float) -> EgoPlan:
-    """The line on a planned road for a manoeuvre, with the speeds that its bends allow."""
+    """Path and speed limits of a manoeuvre on a planned road."""
     if manoeuvre.startswith("turn"):
         path = _turn_path(manoeuvre, plan)
     else:
@@ -137,7 +138,7 @@ def plan_ego(manoeuvre: str, plan: RoadPlan, speed_mps: float, duration_s: float
 
 
 def plan_given(course: Course, grip: float) -> EgoPlan:
-    """The line of a given motion, which is followed whatever happens."""
+    """Path of a given motion, which the ego follows without reactions."""
     caps = np.full(len(course.path.s_m), np.inf)
     speed = max(float(course.speed_mps[0]), 0.0)
     return EgoPlan(course.manoeuvre, course.path, caps, speed, 0.0, grip, (course.travelled_m, course.speed_mps))
@@ -158,9 +159,9 @@ def _turn_path(manoeuvre: str, plan: RoadPlan) -> Curve:
 
 
 def speed_caps(path: Curve) -> np.ndarray:
-    """Speed (m/s) allowed at each point so that bends ahead can be met with gentle braking."""
+    """Largest speed (m/s) ``(P,)`` at each point of a path: gentle braking suffices for every bend ahead."""
     cap_squared = MAX_LATERAL_MPS2 / np.maximum(np.abs(path.curvature), 1e-4)
     step = float(path.s_m[1] - path.s_m[0])
-    # A running minimum of v^2 + 2 b s from the far end: braking at b from here must do.
+    # Running minimum of v^2 + 2 b s from the far end, for a deceleration b.
     slope = 2 * CAP_BRAKING_MPS2 * step * np.arange(len(cap_squared))
     return np.sqrt(np.minimum.accumulate((cap_squared + slope)[::-1])[::-1] - slope)

@@ -1,4 +1,4 @@
-"""A given ego motion: checked, and turned into the line that the ego drives and the course of a road under it."""
+"""A given ego motion: checks, the path that it drives, and the course of a road under it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from worldgen.simulation.road.road_plan import AHEAD_M, BEHIND_M
 
 MAX_GIVEN_SPEED_MPS = 60.0
 MAX_GIVEN_LATERAL_MPS2 = 15.0
-"""Beyond what tyres hold (about 10 m/s2), with room for noise in logs."""
+"""Above the grip of tyres (about 10 m/s2), with a margin for noise in logs."""
 JUNCTION_TURN_RAD = math.radians(50)
 JUNCTION_LENGTH_M = 70.0
 SMOOTH_M = 14.0
@@ -23,10 +23,10 @@ SMOOTH_M = 14.0
 
 @dataclass(frozen=True, eq=False)
 class Course:
-    """Where a given motion leads. path: its line, s = 0 at the start; way_m, speed_mps: ``(N,)`` per simulation step.
+    """Path and road of a given motion.
 
-    manoeuvre: what it is; curvature_s_m, curvature: course of the road; exit_pose: where and in which direction
-    (x, y, yaw) it leaves a junction, or None.
+    path: s = 0 at the start. travelled_m, speed_mps: ``(N,)`` per simulation step. manoeuvre: its classification.
+    curvature_s_m, curvature: course of the road (1/m). exit_pose: (x, y, yaw) where it leaves a junction, or None.
     """
 
     path: Curve
@@ -105,7 +105,7 @@ def _road_curvature(grid: np.ndarray, s_m: np.ndarray, heading: np.ndarray, name
 
 
 def _exit_pose(last: np.ndarray, ego: EgoMotion) -> tuple[float, float, float]:
-    """Where the turn ends: the last pose, or where its last bend would reach a right angle."""
+    """Pose (x, y, yaw) at the end of the turn: the last pose, or where its last bend reaches a right angle."""
     x, y, yaw = (float(v) for v in last)
     goal = math.copysign(math.pi / 2, yaw)
     speed, rate = float(ego.speed_mps[-1]), float(ego.yaw_rate_radps[-1])

@@ -1,4 +1,4 @@
-"""How drivers follow and change lanes: the Intelligent Driver Model and MOBIL, for many vehicles at once.
+"""Car following and lane changes: the Intelligent Driver Model (IDM) and MOBIL, for many vehicles at once.
 
 Source: M. Treiber, A. Hennecke, D. Helbing, Congested traffic states in empirical observations and microscopic
 simulations, Phys. Rev. E 62, 1805 (2000), equations 3 to 5; A. Kesting, M. Treiber, D. Helbing, General lane-changing
@@ -13,17 +13,28 @@ FREE_GAP_M = 1e6
 
 
 def desired_gap_m(
-    speed: np.ndarray, closing: np.ndarray, headway_s: np.ndarray | float, *, jam_gap_m: float = 2.0,
-    acceleration: np.ndarray | float = 1.4, braking: np.ndarray | float = 2.0,
-) -> np.ndarray:  # fmt: skip
-    """The gap s* a driver wants (equation 4): ``s0 + v T + v dv / (2 sqrt(a b))``, dv > 0 when closing in."""
+    speed: np.ndarray,
+    closing: np.ndarray,
+    headway_s: np.ndarray | float,
+    *,
+    jam_gap_m: float = 2.0,
+    acceleration: np.ndarray | float = 1.4,
+    braking: np.ndarray | float = 2.0,
+) -> np.ndarray:
+    """The desired gap s* (equation 4): ``s0 + v T + v dv / (2 sqrt(a b))``, dv > 0 when closing in."""
     return jam_gap_m + np.maximum(0.0, speed * headway_s + speed * closing / (2 * np.sqrt(acceleration * braking)))
 
 
 def idm_acceleration(
-    speed: np.ndarray, desired_speed: np.ndarray, gap_m: np.ndarray, closing: np.ndarray, *,
-    headway_s: np.ndarray | float = 1.4, acceleration: np.ndarray | float = 1.4, braking: np.ndarray | float = 2.0,
-) -> np.ndarray:  # fmt: skip
+    speed: np.ndarray,
+    desired_speed: np.ndarray,
+    gap_m: np.ndarray,
+    closing: np.ndarray,
+    *,
+    headway_s: np.ndarray | float = 1.4,
+    acceleration: np.ndarray | float = 1.4,
+    braking: np.ndarray | float = 2.0,
+) -> np.ndarray:
     """Acceleration (m/s2) of each driver (equation 3): ``a (1 - (v/v0)^4 - (s*/s)^2)``; any matching shapes."""
     wanted = desired_gap_m(speed, closing, headway_s, acceleration=acceleration, braking=braking)
     free = (speed / np.maximum(desired_speed, 0.1)) ** 4
@@ -38,6 +49,6 @@ MOBIL_SAFE_BRAKING_MPS2 = 3.0
 def mobil_gain(
     own_now: np.ndarray, own_then: np.ndarray, follower_now: np.ndarray, follower_then: np.ndarray
 ) -> np.ndarray:
-    """How much a lane change pays (m/s2, above 0: change); minus infinity where the new follower must brake hard."""
+    """Incentive of a lane change (m/s2, above 0: change); minus infinity where the new follower must brake hard."""
     gain = own_then - own_now + MOBIL_POLITENESS * (follower_then - follower_now) - MOBIL_THRESHOLD_MPS2
     return np.where(follower_then < -MOBIL_SAFE_BRAKING_MPS2, -np.inf, gain)

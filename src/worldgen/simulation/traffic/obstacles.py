@@ -48,8 +48,15 @@ class Obstacles:
         length = np.array([t.half_length_m for t in tracks])
         width = np.stack([t.swept_half_width_m for t in tracks], 1)
         rate = lambda values: np.gradient(values, builder.dt_s, axis=0) if builder.steps > 1 else np.zeros_like(values)  # noqa: E731
-        return cls(s, d, rate(s), rate(d), length * cos + width * sin, length * sin + width * cos,
-                   np.array([t.noticed_from_step for t in tracks]))  # fmt: skip
+        return cls(
+            s,
+            d,
+            rate(s),
+            rate(d),
+            length * cos + width * sin,
+            length * sin + width * cos,
+            np.array([t.noticed_from_step for t in tracks]),
+        )
 
 
 class EgoPerception:
@@ -62,7 +69,7 @@ class EgoPerception:
         self.headway_s = EGO_HEADWAY_S
 
     def allowed_mps2(self, k: int, s_m: float, v: float) -> float:
-        """Largest acceleration (m/s2) at step k, position ``s_m`` and speed ``v``; infinite when nothing is in the way."""
+        """Largest acceleration (m/s2) at step k, position ``s_m`` and speed ``v``; infinite without an obstacle."""
         o = self.obstacles
         if not o.s_m.shape[1]:
             return math.inf
