@@ -20,7 +20,8 @@ from worldgen.data.dataset.splits import SplitConfig, split_drives
 from worldgen.prompts import describe
 from worldgen.rendering.labelling import labels_of
 from worldgen.rendering.render import render_scene
-from worldgen.simulation.simulate import draw_camera, simulate
+from worldgen.simulation.scene_request import draw_camera
+from worldgen.simulation.simulate import simulate
 
 DEFAULT_FRAMES, DEFAULT_FPS, DEFAULT_SIZE_PX = 25, 8.0, (224, 128)
 MIN_SIDE_PX, MAX_SIDE_PX = 32, 4096
