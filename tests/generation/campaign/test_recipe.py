@@ -10,7 +10,8 @@ from tests.generation import rig
 from worldgen.core.errors import InputError
 from worldgen.core.scenario import LIGHTS, WEATHERS
 from worldgen.files.config_files import config_yaml, load_config
-from worldgen.generation.campaign.cell import draw_attempt, grid_of, is_possible
+from worldgen.generation.campaign.cell import grid_of, is_possible
+from worldgen.generation.campaign.cell_attempt import draw_attempt
 from worldgen.generation.campaign.recipe import CellGroup, RangeConfig, Recipe, refuse_changes
 from worldgen.generation.quality.gate import Bound, GateConfig
 

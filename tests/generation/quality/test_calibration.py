@@ -10,7 +10,7 @@ import pytest
 from tests.generation.labels_rig import FRAMES, labels
 from worldgen.core.errors import InputError
 from worldgen.core.seeds import numpy_rng
-from worldgen.generation.quality.calibration import Allowance, calibrate, false_rejections, wilson
+from worldgen.generation.quality.calibration import Allowance, calibrate, false_rejections
 from worldgen.generation.quality.examination import ExaminedClip, FaultyCard, outcome, results
 from worldgen.generation.quality.faults import LABEL_FAULTS, FaultyLabels, added, late
 from worldgen.generation.quality.gate import Bound, Gate, GateConfig
@@ -68,12 +68,6 @@ def test_values_set_by_hand_stay():
 def test_few_clips_set_nothing():
     with pytest.raises(InputError, match="clean clips"):
         calibrate(cards(5), {})
-
-
-def test_wilson_knows_the_edges():
-    assert wilson(0, 0) == (0.0, 1.0)
-    assert wilson(0, 100) == (0.0, pytest.approx(0.037, abs=1e-3))
-    assert wilson(95, 100) == (pytest.approx(0.888, abs=1e-3), pytest.approx(0.978, abs=1e-3))
 
 
 @pytest.mark.parametrize("kind", LABEL_FAULTS)

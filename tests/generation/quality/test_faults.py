@@ -19,6 +19,7 @@ from worldgen.files import storage
 from worldgen.files.retry import Retry
 from worldgen.generation.campaign.campaign import Campaign
 from worldgen.generation.campaign.cell import grid_of
+from worldgen.generation.campaign.cell_attempt import draw_attempt
 from worldgen.generation.campaign.runner import InProcessRunner
 from worldgen.generation.campaign.worker import SampleWorker
 
@@ -130,8 +131,6 @@ def poison(recipe, times, attempts, candidates=(0,)) -> SampleWorker:
     """A worker whose model fails at some attempts of the first cell."""
     worker = rig.noise_worker(recipe)
     cell = grid_of(recipe).cells[0]
-    from worldgen.generation.campaign.cell import draw_attempt
-
     drawn_attempts = [draw_attempt(recipe, cell, attempt) for attempt in attempts]
     seeds = {drawn.noise_seed(candidate) for drawn in drawn_attempts for candidate in candidates}
     worker.models = dataclasses.replace(worker.models, model=rig.Poisoned(rig.NoiseModel(), seeds, times))

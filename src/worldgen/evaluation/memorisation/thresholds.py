@@ -1,4 +1,4 @@
-"""How near is too near: thresholds from clips that cannot be copies, and what they say of generated ones."""
+"""Thresholds of similarity from clips that cannot be copies, and nearest neighbours in feature space."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from worldgen.core.errors import InputError
+from worldgen.core.wilson import wilson_interval
 from worldgen.evaluation.distances.features import FeatureSet
 
 FEW_HELD_OUT = 20
+"""Fewer held-out clips than this raise a warning."""
 
 
 @dataclass(frozen=True)
 class Threshold:
     """A score above which a clip counts as a copy. alarm: share of held-out clips expected above it by chance.
 
-    held_out: how many clips it rests on. median, most: of their scores.
+    held_out: number of held-out clips. median, most: of their scores.
     """
 
     value: float
@@ -28,18 +30,24 @@ class Threshold:
 
     def to_json(self) -> dict:
         return {
-            "threshold": round(self.value, 4), "expected_false_alarms": round(self.alarm, 4), "held_out_clips": self.held_out,
-            "held_out_median": round(self.median, 4), "held_out_most": round(self.most, 4),
-        }  # fmt: skip
+            "threshold": round(self.value, 4),
+            "expected_false_alarms": round(self.alarm, 4),
+            "held_out_clips": self.held_out,
+            "held_out_median": round(self.median, 4),
+            "held_out_most": round(self.most, 4),
+        }
 
 
 def calibrate(held_out: np.ndarray, alarm: float) -> Threshold:
-    """The smallest threshold that a new clip of the held-out kind passes with probability ``alarm`` at most.
+    """The smallest threshold that a new clip of the held-out kind exceeds with a probability of at most ``alarm``.
 
-    held_out: scores of clips that cannot be copies. With n of them the k-th largest is passed with probability k / (n + 1),
-    so fewer than 1 / alarm - 1 clips cannot promise it; then the largest is taken, and ``alarm`` of the result says so.
-    Source: Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World" (2005), section 2.2 (conformal quantile).
-    Raises InputError for fewer than two scores.
+    held_out: scores of clips that cannot be copies. The k-th largest of n is exceeded with probability k / (n + 1), so
+    fewer than 1 / alarm - 1 clips cannot guarantee ``alarm``; then the largest score is the threshold, and ``alarm`` of
+    the result is its true probability.
+    Source: Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World" (2005), section 2.2 (conformal
+    quantile).
+
+    Raises: InputError for fewer than two scores.
     """
     scores = np.sort(np.asarray(held_out, float))[::-1]
     if len(scores) < 2:
@@ -54,15 +62,16 @@ def calibrate(held_out: np.ndarray, alarm: float) -> Threshold:
 
 @dataclass(frozen=True, eq=False)
 class Neighbours:
-    """Nearest training clip in feature space. keys: of the training clips; scores: ``(N,)``, larger is nearer."""
+    """Nearest training clips in feature space. keys: of the training clips. scores: ``(N,)``, larger is nearer."""
 
     keys: list[str]
     scores: np.ndarray
 
 
 def feature_neighbours(queries: FeatureSet, training: FeatureSet) -> Neighbours:
-    """For each query the training clip with the most similar features: minus the distance in units of the training
-    clips' own spread, so that each feature counts alike.
+    """For each query the training clip with the most similar features.
+
+    The score is minus the distance, in units of each feature's standard deviation over the training clips.
     """
     spread = training.features.std(0)
     spread = np.where(spread > 1e-9, spread, 1.0)
@@ -77,7 +86,4 @@ def share_interval(hits: int, count: int) -> tuple[float, float]:
     """95 % interval of a share. Source: Wilson, "Probable inference" (1927)."""
     if not count:
         return math.nan, math.nan
-    z, p = 1.959964, hits / count
-    centre = (p + z * z / (2 * count)) / (1 + z * z / count)
-    half = z / (1 + z * z / count) * math.sqrt(p * (1 - p) / count + z * z / (4 * count * count))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    return wilson_interval(hits, count)

@@ -1,4 +1,4 @@
-"""A run: jobs until every cell has its quota or is known never to get it, then the finished data set."""
+"""A run of a recipe: jobs until every cell is met or stopped, then the finished data set."""
 
 from __future__ import annotations
 
@@ -26,12 +26,13 @@ from worldgen.generation.campaign.quota import CellStatus, cell_status, jobs_nee
 from worldgen.generation.campaign.recipe import Recipe, refuse_changes
 from worldgen.generation.campaign.runner import JobOutcome, Runner
 from worldgen.generation.report.report import REPORT_FOLDER, keep_report
+from worldgen.generation.report.report_data import read_json
 
 RECIPE_NAME = "recipe.json"
-"""Written first: what the samples of the folder depend on."""
+"""Written first: everything that the samples of the folder depend on."""
 CONFIG_NAME = "config.yaml"
 REPORT_NAME = "generate.json"
-"""Written last: counts, reasons, times, cost. Its presence means that the data set is complete."""
+"""Written last: counts, reasons, times and cost. Its presence means that the data set is complete."""
 REPORT_VERSION = 1
 
 
@@ -41,7 +42,7 @@ class WorkerError(RuntimeError):
 
 @dataclass(frozen=True)
 class Status:
-    """How far a run is. seconds: of this session. left_s: expected, None before anything is known."""
+    """How far a run is. seconds: of this session. left_s: expected seconds to the end, None before the first clip."""
 
     accepted: int
     quota: int
@@ -53,29 +54,30 @@ class Status:
 
 @dataclass(eq=False)
 class _CellJobs:
-    """A cell on its way: finished jobs, jobs in flight, and how it stands after the finished jobs in order."""
+    """The jobs of a cell: finished ones, those in flight, and the status after the finished ones without a gap."""
 
     cell: Cell
     recipe: Recipe
     finished: dict[int, JobRecord] = field(default_factory=dict)
     in_flight: set[int] = field(default_factory=set)
-    now: CellStatus = field(default_factory=lambda: CellStatus("open", 0, 0))
+    status: CellStatus = field(default_factory=lambda: CellStatus("open", 0, 0))
 
     @property
     def prefix(self) -> int:
-        """Jobs finished without a gap from the first."""
+        """Number of jobs finished without a gap from the first."""
         number = 0
         while number in self.finished:
             number += 1
         return number
 
     def update(self) -> None:
+        """Decide the status of the cell again."""
         flags = (t.accepted for number in range(self.prefix) for t in self.finished[number].tries)
-        self.now = cell_status(flags, self.cell.count, self.recipe.work)
+        self.status = cell_status(flags, self.cell.count, self.recipe.work)
 
-    def wish(self) -> tuple[float, int] | None:
-        """How urgent the next job is (least first), and its number; None when nothing more is needed."""
-        prefix, wanted = self.prefix, jobs_needed(self.now, self.cell.count, self.recipe.work)
+    def next_job(self) -> tuple[float, int] | None:
+        """How far the cell is (from 0 to 1, the least goes first) and the number of its next job; None without one."""
+        prefix, wanted = self.prefix, jobs_needed(self.status, self.cell.count, self.recipe.work)
         ahead = {number for number in {*self.finished, *self.in_flight} if number >= prefix}
         if len(ahead) >= wanted:
             return None
@@ -83,17 +85,20 @@ class _CellJobs:
         return (prefix + len(ahead)) / (prefix + wanted), number
 
     def parts(self) -> Iterator[JobPart]:
-        """The jobs that count, and how far."""
+        """The jobs whose attempts count."""
         for number in range(self.prefix):
             record = self.finished[number]
-            if record.tries[0].attempt < self.now.attempts:
-                yield JobPart(record, self.now.attempts)
+            if record.tries[0].attempt < self.status.attempts:
+                yield JobPart(record, self.status.attempts)
 
 
 @dataclass(eq=False)
 class Campaign:
-    """One session of work on an output folder. log: takes a line for the user. config: the recipe as YAML text,
-    kept beside the data set. page: whether to write the report's page too. shown: where that page is, "" for none."""
+    """One session of work on an output folder.
+
+    log: takes a line for the user. config: the recipe as YAML text, kept beside the data set. page: whether to write
+    the report's page. report: the outcome, as in ``generate.json``. shown: where the page is, "" without one.
+    """
 
     recipe: Recipe
     runner: Runner
@@ -117,10 +122,10 @@ class Campaign:
         self.start_s = time.monotonic()
 
     def steps(self) -> Iterator[Status]:
-        """Work, yielding the status after each event; ``report`` holds the outcome at the end.
+        """Do the work and yield the status after each event; ``report`` holds the outcome at the end.
 
-        Raises: InputError when another run works here, the folder was begun with another recipe, or work fails for a
-        reason that the user can mend; WorkerError for a defect. Either way the same command goes on later.
+        Raises: InputError when another run works in the folder, when the folder was begun with another recipe, and when
+        work fails for a reason that the user can mend; WorkerError for a defect. After both the same command resumes.
         """
         refuse_foreign(self.url, self.retry)
         with locked(self.url, self.log) as lock:
@@ -149,7 +154,7 @@ class Campaign:
                 self.ledger.flush()
 
     def _begin(self) -> None:
-        """Compare with what was begun here before."""
+        """Compare the recipe with the one that the folder was begun with."""
         where, content = join(self.url, RECIPE_NAME), self.recipe.content()
         fs, path = resolve(where)
         if self.retry(f"read {where}", lambda: fs.exists(path)):
@@ -164,14 +169,14 @@ class Campaign:
             self.retry(f"write {where}", lambda: write_bytes(where, self.config.encode()))
 
     def _asked(self) -> str:
-        """A name for what is asked of the folder: cells, counts, when to stop, and the size of shards."""
+        """A name for what the finished folder depends on: recipe, cells, counts, stopping rules, size of shards."""
         cells = [[jobs.cell.key, jobs.cell.count] for jobs in self.cell_jobs.values()]
         work = self.recipe.work
         limits = (self.recipe.shard_size, work.min_acceptance, work.max_attempts)
         return stable_key("asked", self.recipe.hash, json.dumps(cells), *limits)
 
     def _is_complete(self) -> bool:
-        """Whether the data set is there already; then not even the jobs are needed any more."""
+        """Whether the data set is finished already; then the jobs are not needed any more."""
         before = read_report(self.url, self.retry)
         fs, path = resolve(join(self.url, SUMMARY_NAME))
         if before.get("asked") != self._asked() or not self.retry("look", lambda: fs.exists(path)):
@@ -180,7 +185,7 @@ class Campaign:
         return True
 
     def _resume(self) -> None:
-        """Take over the jobs that are finished, and remove what a killed run left half-written."""
+        """Take over the finished jobs and remove the half-written files of a killed run."""
         sweep(self.url, join(self.url, JOBS))
         for record in finished_jobs(join(self.url, JOBS), self.retry):
             jobs = self.cell_jobs.get(record.cell)
@@ -192,7 +197,7 @@ class Campaign:
         self._note_faults()
 
     def _work(self, lock: Lock) -> Iterator[Status]:
-        """Jobs until every cell is decided."""
+        """Run jobs until every cell is met or stopped."""
         in_flight = 0
         yield self._status()
         while True:
@@ -205,22 +210,22 @@ class Campaign:
             if not in_flight:
                 return
             for outcome in self.runner.wait():
-                in_flight -= not self._again(outcome)
+                in_flight -= not self._resubmitted(outcome)
                 lock.check()
             self._note_faults()
             yield self._status()
 
     def _next_job(self) -> Job | None:
-        wishes = [(*wish, key) for key, jobs in self.cell_jobs.items() if (wish := jobs.wish()) is not None]
-        if not wishes:
+        candidates = [(*job, key) for key, jobs in self.cell_jobs.items() if (job := jobs.next_job()) is not None]
+        if not candidates:
             return None
-        # The first of the most urgent cells in the recipe's order: cells grow side by side.
-        _, number, key = min(wishes, key=lambda wish: wish[0])
+        # The cell that is least far, the first of equals in the recipe's order: cells grow side by side.
+        _, number, key = min(candidates, key=lambda each: each[0])
         self.cell_jobs[key].in_flight.add(number)
         return Job(self.cell_jobs[key].cell, number, self.recipe.work.attempts, join(self.url, JOBS), self.weights_hash)
 
-    def _again(self, outcome: JobOutcome) -> bool:
-        """Take an outcome; True when its job was submitted again."""
+    def _resubmitted(self, outcome: JobOutcome) -> bool:
+        """Record an outcome; True when its job was submitted again."""
         jobs, job = self.cell_jobs[outcome.job.cell.key], outcome.job
         if outcome.kind == "died":
             self.deaths[job.name] += 1
@@ -251,7 +256,7 @@ class Campaign:
             raise InputError(f"weights of job {record.name}", record.weights_hash, f"{self.weights_hash} as other jobs")
 
     def _forget(self, record: JobRecord) -> None:
-        """A damaged shard is made again, as often as work is retried; its record must not outlive it."""
+        """Drop the record of a damaged shard, so that its job is done again, at most ``work.retries`` times."""
         self._note("damaged", f"shard {record.name} is gone or damaged; its job is done again")
         self.damages[record.name] += 1
         fs, path = resolve(join(join(self.url, JOBS), f"{record.name}.json"))
@@ -261,7 +266,7 @@ class Campaign:
         jobs.update()
         if self.damages[record.name] > self.recipe.work.retries:
             raise InputError(
-                f"shard {record.name} was found damaged {self.damages[record.name]} times; is the disk sound?"
+                f"shard {record.name} was found damaged {self.damages[record.name]} times; is the disk damaged?"
             )
 
     def _publish(self) -> None:
@@ -274,7 +279,7 @@ class Campaign:
         self.retry(f"write {where}", lambda: write_bytes(where, data))
 
     def _show(self) -> None:
-        """Write the report's page, unless it is there; the data set is complete already, whatever happens here."""
+        """Write the report's page unless it is there. The data set is complete already, whatever happens here."""
         if self.page and self.report.get("data"):
             sweep(join(self.url, REPORT_FOLDER), join(self.url, f"{REPORT_FOLDER}/clips"))
             self.shown = keep_report(self.url, self.report, self.retry)
@@ -286,7 +291,8 @@ class Campaign:
         hours = seconds.get("all", 0.0) / 3600
         accepted = sum(cell["accepted"] for cell in cells)
         return {
-            "report_version": REPORT_VERSION, "worldgen": worldgen.__version__, "recipe": dataclasses.asdict(self.recipe),
+            "report_version": REPORT_VERSION, "worldgen": worldgen.__version__,
+            "recipe": dataclasses.asdict(self.recipe),
             "recipe_hash": self.recipe.hash, "weights_hash": self.weights_hash, "cells": cells,
             "left_out": list(self.grid.left_out), "quota": self.grid.quota, "accepted": accepted,
             "attempts": sum(cell["attempts"] for cell in cells), "jobs": len(records),
@@ -300,15 +306,15 @@ class Campaign:
 
     def _status(self) -> Status:
         cell_jobs = self.cell_jobs.values()
-        accepted = sum(min(jobs.now.accepted, jobs.cell.count) for jobs in cell_jobs)
+        accepted = sum(min(jobs.status.accepted, jobs.cell.count) for jobs in cell_jobs)
         seconds = time.monotonic() - self.start_s
         left = sum(
-            jobs_needed(jobs.now, jobs.cell.count, self.recipe.work) for jobs in cell_jobs
+            jobs_needed(jobs.status, jobs.cell.count, self.recipe.work) for jobs in cell_jobs
         ) * self.recipe.work.attempts  # fmt: skip
         left_s = None if not self.session_attempts else seconds / self.session_attempts * left
         return Status(
-            accepted, self.grid.quota, sum(c.now.attempts for c in cell_jobs),
-            sum(c.now.state == "open" for c in cell_jobs), seconds, left_s,
+            accepted, self.grid.quota, sum(c.status.attempts for c in cell_jobs),
+            sum(c.status.state == "open" for c in cell_jobs), seconds, left_s,
         )  # fmt: skip
 
     def _note(self, kind: str, what: str, *, loud: bool = True) -> None:
@@ -323,14 +329,14 @@ class Campaign:
 
 
 def cell_report(jobs: _CellJobs) -> dict:
-    """Counts of a cell. reasons: how often each was given for what was not accepted (a clip may have several)."""
+    """Counts of a cell. reasons: how often each was given for attempts without an accepted clip."""
     tries = [
-        t for number in sorted(jobs.finished) for t in jobs.finished[number].tries if t.attempt < jobs.now.attempts
+        t for number in sorted(jobs.finished) for t in jobs.finished[number].tries if t.attempt < jobs.status.attempts
     ]  # fmt: skip
     reasons = Counter(reason for t in tries if not t.accepted for reason in t.reasons)
     return {
-        "key": jobs.cell.key, "label": jobs.cell.label, "quota": jobs.cell.count, "state": jobs.now.state,
-        "why": jobs.now.why, "accepted": jobs.now.accepted, "attempts": jobs.now.attempts,
+        "key": jobs.cell.key, "label": jobs.cell.label, "quota": jobs.cell.count, "state": jobs.status.state,
+        "why": jobs.status.why, "accepted": jobs.status.accepted, "attempts": jobs.status.attempts,
         "without_clip": sum(not t.key for t in tries), "candidates": sum(t.candidates for t in tries),
         "made_ahead": sum(len(r.tries) for r in jobs.finished.values()) - len(tries), "reasons": dict(reasons),
         "seconds": round(sum(r.seconds.get("all", 0.0) for r in jobs.finished.values()), 3),
@@ -339,17 +345,12 @@ def cell_report(jobs: _CellJobs) -> dict:
 
 
 def read_report(url: str, retry: Retry | None = None) -> dict:
-    """``generate.json`` of a finished run, {} where there is none."""
-    where = join(url, REPORT_NAME)
-    fs, path = resolve(where)
-    retry = retry or Retry(0, 0.0)
-    if not retry(f"read {where}", lambda: fs.exists(path)):
-        return {}
-    return json.loads(retry(f"read {where}", lambda: read_bytes(where)))
+    """``generate.json`` of a finished run, {} where there is none, ``{"unreadable": ...}`` where it is not JSON."""
+    return read_json(url, REPORT_NAME, retry)
 
 
 def refuse_foreign(url: str, retry: Retry) -> None:
-    """Refuse a folder that holds somebody else's data set: publishing replaces the index. Raises: InputError."""
+    """Refuse a folder with a data set of another origin, whose index publishing would replace. Raises: InputError."""
     fs, path = resolve(join(url, SUMMARY_NAME))
     _, recipe = resolve(join(url, RECIPE_NAME))
     if retry(f"read {url}", lambda: fs.exists(path) and not fs.exists(recipe)):

@@ -1,4 +1,4 @@
-"""The Ray runner: one job is one task; on an existing cluster by its address, or on a local one."""
+"""The Ray runner: each job is a task on an existing cluster, named by its address, or on a local one."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from worldgen.generation.campaign.runner import JobOutcome, Worker, WorkerFactor
 
 LOCAL = "local"
 _loaded: dict[str, Worker] = {}
-"""Worker of this process by run: Ray keeps processes for the next task, so the model loads once in each."""
+"""Run -> worker of this process. Ray keeps processes for the next task, so the model loads once in each."""
 
 
 class RayRunner:
     """Does jobs as Ray tasks. address: of a cluster, "auto", or "local" for one on this machine with ``workers`` CPUs.
 
-    A task whose process dies is reported and not repeated by Ray itself: the run counts deaths, notes each in its ledger
-    and submits the job again. At most ``capacity`` tasks are in flight, so that the cluster's queue stays short.
+    Ray reports a task whose process dies and does not repeat it: the run counts deaths, notes each in its ledger and
+    submits the job again. At most ``capacity`` tasks are in flight, so that the cluster's queue stays short.
     """
 
     def __init__(self, make: WorkerFactory, *, address: str = LOCAL, workers: int = 1):
@@ -79,7 +79,7 @@ class RayRunner:
 
 
 def _do(token: str, make: list, job: Job) -> tuple[str, object]:
-    """The task: a worker of this process, loaded once, does a job. Errors are told in words, as from any process."""
+    """The task: a worker of this process, loaded once, does a job. Errors come back as text, as from any process."""
     import ray
 
     try:

@@ -1,24 +1,26 @@
-"""What a recipe will take: cells, time, cost and disk, from a few clips that are really made."""
+"""What a recipe will need: time, cost and disk for its cells, measured on a few generated clips."""
 
 from __future__ import annotations
 
 import tempfile
 import time
+from collections import Counter
 from dataclasses import dataclass
 
+from worldgen.core.wilson import wilson_interval
 from worldgen.generation.campaign.cell import CellGrid, grid_of
 from worldgen.generation.campaign.job import Job, JobRecord
-from worldgen.generation.campaign.quota import most_attempts, wilson_upper
+from worldgen.generation.campaign.quota import most_attempts
 from worldgen.generation.campaign.recipe import Recipe
 from worldgen.generation.campaign.runner import WorkerFactory
 
 COPIES = 2
-"""Every clip lies in its job's shard and, if it counts, in the data set."""
+"""Every clip is stored in its job's shard and, if it counts, in the data set."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """A few attempts, measured. load_s: of model and instruments, once per process."""
+    """Measurements of a few attempts. seconds: by part of the work. load_s: to load the models, once per process."""
 
     attempts: int
     accepted: int
@@ -29,12 +31,12 @@ class Calibration:
 
     @property
     def acceptance(self) -> float:
-        """With one attempt's weight on even odds, so that few clips never say 0 or 1."""
+        """Share of accepted attempts, with half an attempt added to each side, so that it is never 0 or 1."""
         return (self.accepted + 0.5) / (self.attempts + 1)
 
 
 def calibrate(recipe: Recipe, make: WorkerFactory, clips: int) -> Calibration:
-    """Make about ``clips`` clips of cells spread over the recipe, in a folder that is removed again."""
+    """Generate about ``clips`` clips of cells spread over the recipe, in a temporary folder."""
     grid = grid_of(recipe)
     start_s = time.perf_counter()
     worker = make()
@@ -47,26 +49,24 @@ def calibrate(recipe: Recipe, make: WorkerFactory, clips: int) -> Calibration:
             cell = grid.cells[number * len(grid.cells) // jobs]
             records.append(worker.run(Job(cell, number, attempts, folder)))
     tries = [t for record in records for t in record.tries]
-    reasons: dict[str, int] = {}
-    for reason in (r for t in tries if not t.accepted for r in t.reasons):
-        reasons[reason] = reasons.get(reason, 0) + 1
+    reasons = Counter(reason for t in tries if not t.accepted for reason in t.reasons)
     seconds: dict[str, float] = {}
     for record in records:
         for part, value in record.seconds.items():
             seconds[part] = seconds.get(part, 0.0) + value
     return Calibration(
-        len(tries), sum(t.accepted for t in tries), seconds, sum(r.size_bytes for r in records), load_s, reasons
+        len(tries), sum(t.accepted for t in tries), seconds, sum(r.size_bytes for r in records), load_s, dict(reasons)
     )
 
 
 def plan(recipe: Recipe, calibration: Calibration, workers: int) -> dict:
-    """The plan as JSON-able values: cells, attempts, hours, cost, bytes, with a range for what acceptance may be.
+    """The plan as JSON values: cells, attempts, hours, cost and bytes, for the measured acceptance and its interval.
 
-    hours: of the wall clock on ``workers`` processes that do not slow each other down.
+    hours: wall clock of ``workers`` processes that do not slow each other down.
     """
     grid = grid_of(recipe)
-    measured, upper = calibration.acceptance, wilson_upper(calibration.accepted, calibration.attempts)
-    lower = 1 - wilson_upper(calibration.attempts - calibration.accepted, calibration.attempts)
+    measured = calibration.acceptance
+    lower, upper = wilson_interval(calibration.accepted, calibration.attempts)
     per_attempt_s = calibration.seconds.get("all", 0.0) / max(calibration.attempts, 1)
     per_attempt_bytes = calibration.size_bytes / max(calibration.attempts, 1)
 
@@ -89,12 +89,13 @@ def plan(recipe: Recipe, calibration: Calibration, workers: int) -> dict:
             "load_s": round(calibration.load_s, 2),
             "seconds": {name: round(value, 3) for name, value in calibration.seconds.items()},
         },
-        "expected": expected(measured), "at_best": expected(max(upper, measured)), "at_worst": expected(min(lower, measured)),
+        "expected": expected(measured), "at_best": expected(max(upper, measured)),
+        "at_worst": expected(min(lower, measured)),
     }  # fmt: skip
 
 
 def _attempts(grid: CellGrid, recipe: Recipe, acceptance: float) -> int:
-    """Attempts until every cell is decided, in whole jobs."""
+    """Attempts until every cell is met or stopped, in whole jobs."""
     size = recipe.work.attempts
     total = 0
     for cell in grid.cells:

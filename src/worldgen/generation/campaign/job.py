@@ -1,7 +1,8 @@
-"""A job, and the record it leaves: a fixed range of attempts at one cell, written as one shard."""
+"""A job is a fixed range of attempts at one cell, written as one shard; its record marks the shard as complete."""
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from worldgen.files.storage import join, read_bytes, resolve, write_bytes
 from worldgen.files.system_errors import reported
 from worldgen.generation.campaign.cell import Cell
 
+EncodedSample = tuple[str, dict[str, bytes]]
+"""Key of a sample, and its members by extension."""
 RECORD_VERSION = 1
 JOBS = "jobs"
 """Folder of job shards and records inside the output."""
@@ -22,9 +25,9 @@ JOBS = "jobs"
 
 @dataclass(frozen=True)
 class Job:
-    """Attempts ``first .. first + attempts - 1`` at a cell. url: folder for its shard and record.
+    """Attempts ``first`` to ``first + attempts - 1`` at a cell. url: folder for its shard and record.
 
-    weights_hash: of the weights that made earlier jobs of the run ("" when there are none); other weights are refused.
+    weights_hash: of the weights of earlier jobs of the run, "" for the first. Other weights are refused.
     """
 
     cell: Cell
@@ -44,9 +47,9 @@ class Job:
 
 @dataclass(frozen=True)
 class AttemptRecord:
-    """One attempt as it came out. key: of its sample, "" when there is no clip. failure: why there is none.
+    """The outcome of an attempt. key: of its sample, "" when there is no clip. failure: why there is none.
 
-    candidates: noises tried.
+    candidates: number of noise seeds tried.
     """
 
     attempt: int
@@ -59,10 +62,10 @@ class AttemptRecord:
 
 @dataclass(frozen=True)
 class JobRecord:
-    """What a job leaves beside its shard; its presence means that the shard is whole.
+    """The record of a finished job, written after its shard.
 
-    digest: BLAKE2b of the encoded samples. seconds: by part of the work. faults: trouble on the way, mended or not.
-    process: host and process id.
+    digest: BLAKE2b of the encoded samples. seconds: by part of the work. faults: errors on the way, also those that a
+    retry mended. process: host and process id.
     """
 
     cell: str
@@ -96,10 +99,10 @@ class JobRecord:
             raise InputError("record of a job", Received(str(error)), "the fields of record_version 1") from error
 
 
-def digest_of(members: list[tuple[str, dict[str, bytes]]]) -> str:
-    """32 hexadecimal digits that name encoded samples, in order."""
+def digest_of(samples: list[EncodedSample]) -> str:
+    """BLAKE2b digest of encoded samples in order, 32 hexadecimal digits."""
     digest = hashlib.blake2b(digest_size=16)
-    for key, files in members:
+    for key, files in samples:
         for extension in sorted(files):
             digest.update(f"{key}.{extension} {len(files[extension])}\n".encode())
             digest.update(files[extension])
@@ -112,7 +115,7 @@ def write_record(job: Job, record: JobRecord) -> None:
 
 
 def finished_jobs(url: str, retry: Retry) -> Iterator[JobRecord]:
-    """Records of the jobs in a folder; one that cannot be read as a record counts as not there, and is told of."""
+    """Records of the jobs in a folder. One that is not a valid record counts as missing and is added to the faults."""
     fs, path = resolve(url)
 
     def names() -> list[str]:
@@ -125,19 +128,22 @@ def finished_jobs(url: str, retry: Retry) -> Iterator[JobRecord]:
         if not base.endswith(".json") or base.startswith("."):
             continue
         where = join(url, base)
-        data = retry(f"read {where}", lambda where=where: read_bytes(where))
+        data = retry(f"read {where}", functools.partial(read_bytes, where))
         try:
             yield JobRecord.from_json(json.loads(data))
         except (ValueError, InputError) as error:
-            retry.faults.append(f"{where} is made again: {error}")
+            retry.faults.append(f"{where} is not a record, so its job is done again: {error}")
 
 
-def verified_samples(url: str, record: JobRecord) -> list[tuple[str, dict[str, bytes]]] | None:
-    """The encoded samples of a finished job, or None when its shard is gone, damaged or not the one that was written."""
+def verified_samples(url: str, record: JobRecord) -> list[EncodedSample] | None:
+    """The encoded samples of a finished job; None when its shard is gone, damaged or not the one that was written.
+
+    Raises: InputError when the folder cannot be read.
+    """
     try:
-        members = list(read_members(join(url, f"{record.name}.tar")))
+        samples = list(read_members(join(url, f"{record.name}.tar")))
     except InputError as error:
         if isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, FileNotFoundError):
-            raise  # the place cannot be read now, which says nothing about the shard
+            raise  # the folder cannot be read now, so nothing is known of the shard
         return None
-    return members if digest_of(members) == record.digest else None
+    return samples if digest_of(samples) == record.digest else None

@@ -1,4 +1,4 @@
-"""The ledger: what went wrong and what was done about it, kept beside the data set."""
+"""The ledger: faults of a run and what was done about them, kept beside the data set."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FLUSH_S = 5.0
 class Ledger:
     """Entries of ``url/ledger.json``: time (UTC), kind (fault, died, damaged, stopped), and what happened.
 
-    Writing is never the reason to stop: while the place cannot be written, entries are kept for the next time.
+    A ledger that cannot be written does not stop a run: entries are kept in memory until the next write.
     """
 
     url: str
@@ -29,7 +29,7 @@ class Ledger:
 
     @classmethod
     def open(cls, url: str) -> Ledger:
-        """The ledger of an output folder, new where there is none or it cannot be read."""
+        """The ledger of an output folder; an empty one where there is none that can be read."""
         ledger = cls(url)
         try:
             record = json.loads(read_bytes(join(url, LEDGER_NAME)))
@@ -41,14 +41,14 @@ class Ledger:
         return ledger
 
     def add(self, kind: str, what: str) -> None:
-        """Note something; written now, or soon when much happens."""
+        """Add an entry. It is written at once, unless the last write was less than ``FLUSH_S`` ago."""
         moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         self.entries.append({"time": moment, "kind": kind, "what": " ".join(what.split())[:2000]})
         if time.monotonic() - self._last_s > FLUSH_S:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is not yet written, if that is possible now."""
+        """Write the entries that are not yet written, if the folder can be written now."""
         if self._written == len(self.entries):
             return
         self._last_s = time.monotonic()

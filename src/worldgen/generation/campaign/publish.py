@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -17,14 +18,14 @@ PREFIXES = {True: "accepted", False: "quarantine"}
 
 @dataclass(frozen=True)
 class JobPart:
-    """A job's share in the data set. attempts: below this number they count; what lies beyond was made ahead in vain."""
+    """A job's share in the data set. attempts: numbers below this count; later ones were not needed."""
 
     record: JobRecord
     attempts: int
 
 
 class DamagedShardError(Exception):
-    """A finished job's shard is gone or damaged: its job has to be done again."""
+    """A finished job's shard is gone or damaged, so its job has to be done again."""
 
     def __init__(self, record: JobRecord):
         super().__init__(record.name)
@@ -34,32 +35,32 @@ class DamagedShardError(Exception):
 def publish(url: str, parts: Iterable[JobPart], shard_size: int, retry: Retry) -> dict:
     """Write ``accepted-NNNNN.tar``, ``quarantine-NNNNN.tar``, the index and its summary, which is returned.
 
-    parts: in the order of the recipe's cells, jobs in order; each shard's bytes then depend on the samples alone. A kill
-    on the way leaves no index, so a half-written data set cannot be mistaken for a whole one.
+    parts: in the order of the recipe's cells and of their jobs, so that the bytes of a shard depend on the samples
+    alone. A kill on the way leaves no index, so a half-written data set cannot be mistaken for a whole one.
 
     Raises: DamagedShardError; InputError when the place cannot be read or written after all retries.
     """
     _clear_index(url, retry)
     written: set[str] = set()
-    wanted = {True: _Series(url, "accepted", shard_size), False: _Series(url, "quarantine", shard_size)}
+    series_of = {accepted: _ShardSeries(url, prefix, shard_size) for accepted, prefix in PREFIXES.items()}
     for part in parts:
         accepted = {t.key: t.accepted for t in part.record.tries if t.key and t.attempt < part.attempts}
         samples = retry(
-            f"read shard {part.record.name}", lambda part=part: verified_samples(join(url, JOBS), part.record)
+            f"read shard {part.record.name}", functools.partial(verified_samples, join(url, JOBS), part.record)
         )
         if samples is None:
             raise DamagedShardError(part.record)
         for key, members in samples:
             if key in accepted:
-                written |= wanted[accepted[key]].add(key, members, retry)
-    for series in wanted.values():
+                written |= series_of[accepted[key]].add(key, members, retry)
+    for series in series_of.values():
         written |= series.flush(retry)
     _remove_others(url, written, retry)
     return retry("write index", lambda: build_index(url)) if written else {}
 
 
-class _Series:
-    """Shards of one kind, filled one after another; a shard is held in memory until it is full."""
+class _ShardSeries:
+    """Shards of one kind, filled one after another. A shard is held in memory until it is full."""
 
     def __init__(self, url: str, prefix: str, size: int):
         self.url, self.prefix, self.size = url, prefix, size
@@ -67,11 +68,12 @@ class _Series:
         self.samples: list[tuple[str, dict[str, bytes]]] = []
 
     def add(self, key: str, members: dict[str, bytes], retry: Retry) -> set[str]:
+        """Hold a sample; returns the name of the shard when that is full and written."""
         self.samples.append((key, members))
         return self.flush(retry) if len(self.samples) >= self.size else set()
 
     def flush(self, retry: Retry) -> set[str]:
-        """Write what is held; returns the name of the shard."""
+        """Write the samples that are held; returns the name of their shard, or nothing without samples."""
         if not self.samples:
             return set()
         name = f"{self.prefix}-{self.number:05d}"
@@ -99,11 +101,11 @@ def _clear_index(url: str, retry: Retry) -> None:
 
 
 def _remove_others(url: str, names: set[str], retry: Retry) -> None:
-    """Shards of an earlier, longer data set in the same folder would otherwise be indexed again."""
+    """Remove shards of an earlier, longer data set in the same folder, which would be indexed again."""
     fs, path = resolve(url)
     for each in retry(f"list {url}", lambda: list(_shards(fs, path))):
         if each.rsplit("/", 1)[-1] not in names:
-            retry(f"remove {each}", lambda each=each: fs.rm_file(each))
+            retry(f"remove {each}", functools.partial(fs.rm_file, each))
 
 
 def _shards(fs, path: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""A recipe: how many accepted clips of what, made how, judged how, and where they go."""
+"""A recipe: how many accepted clips of which cells, the model, the gate, and the output."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ Span = tuple[float, float]
 class CellGroup:
     """Cells of the grid that share a count: every combination of the listed words is a cell of its own.
 
-    count: accepted clips wanted in each cell. A word of a list is a word of the vocabulary; ``a|b`` (one of these,
-    drawn anew for every clip); ``any`` (drawn from all); or ``each`` (in place of the list: a cell per word). An event may
-    also be ``none``. agents: who else shall be there, in words, e.g. "two pedestrians, no trucks".
+    count: accepted clips wanted in each cell. An entry of a list is a word of the vocabulary; ``a|b``, one of these
+    drawn for every clip; or ``any``, drawn from all words. The list ``[each]`` stands for a cell per word. An event may
+    also be ``none``. agents: other agents in words, e.g. "two pedestrians, no trucks".
 
-    Combinations that an event does not allow are left out, and named in the plan.
+    Combinations that an event or road does not allow are left out, and named in the plan.
     """
 
     count: int = 1
@@ -67,10 +67,10 @@ class ClipConfig:
 
 @dataclass(frozen=True)
 class RangeConfig:
-    """Ranges that are drawn from evenly; null leaves the choice to the scene, which draws what suits road and event.
+    """Ranges of uniform draws; null leaves the draw to the scene, whose values suit the road and the event.
 
-    speed_mps: of the ego at the start. fov_deg, height_m, pitch_deg: of the camera (horizontal field of view, height above
-    the road, tilt downwards).
+    speed_mps: of the ego at the start. fov_deg: horizontal field of view of the camera. height_m: of the camera above
+    the road. pitch_deg: tilt of the camera, positive downwards.
     """
 
     speed_mps: Span | None = None
@@ -90,10 +90,10 @@ class RangeConfig:
 class ModelConfig:
     """The model and how it samples.
 
-    pipeline: "shipped" or a folder. adapter: a LoRA folder, or "". start: a clip begins with drawn frames ("sketch") or
-    is the model's from the first frame ("noise"). steps, shift: 0 for the sampler's own default. batch: clips made
-    together. threads: CPU threads of one process; part of the recipe, because sums in another order differ in their last
-    bits. device: "" takes the best there is.
+    pipeline: "shipped" or a folder. adapter: a LoRA folder, or "". start: the first frames are rendered ("sketch") or
+    generated ("noise"). steps, shift: 0 for the sampler's default. batch: clips generated together. threads: CPU
+    threads of one process; part of the recipe, because sums in another order differ in their last bits. device: ""
+    takes the best one available.
     """
 
     pipeline: str = "shipped"
@@ -123,12 +123,12 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class WorkConfig:
-    """How the work is cut and when it ends.
+    """How the work is divided into jobs and when it ends.
 
-    attempts: clips tried in one job, which is one shard and the most that a kill can lose. min_acceptance: a cell stops,
-    and says so, once its acceptance is surely below this (upper end of the 95 % interval of Wilson), or after
-    count / min_acceptance attempts. max_attempts: another limit of attempts per cell (0: none). retries: of writes that
-    fail, of jobs whose worker dies, of clips that come out as not-a-number. retry_wait_s: pause before the first retry of
+    attempts: clips attempted in one job. A job is one shard and the most that a kill can lose. min_acceptance: a cell
+    stops, and says so, once the upper end of the 95 % interval of its acceptance is below this, or after count /
+    min_acceptance attempts. max_attempts: another limit of attempts per cell (0: none). retries: of failed writes, of
+    jobs whose worker dies, and of clips with values that are not finite. retry_wait_s: pause before the first retry of
     a write, doubled each time.
     """
 
@@ -153,10 +153,11 @@ class Recipe:
     """A data set to be generated.
 
     name, version, seed: with the cell and the number of the attempt they give the seed of every clip. output: folder or
-    URL. gate_from: a calibrated gate, ``configs/gate/NAME.yaml``; ``gate`` then holds the differences. instruments: names
-    by content of those in ``scorer``, filled in when a run begins; others than the named are refused. candidates: tries
-    with other noise per scene, until one is accepted. shard_size: samples per shard of the finished data set. split:
-    shares of train, val and test. cost_per_hour: price of one worker, for the plan and the report.
+    URL. gate_from: a calibrated gate, a file such as ``configs/gate/default.yaml``; ``gate`` then holds the
+    differences. instruments: content hashes of those in ``scorer``, filled in when a run begins; other instruments are
+    refused. candidates: largest number of noise seeds per scene, tried until one clip is accepted. shard_size: samples
+    per shard of the finished data set. split: shares of train, val and test. cost_per_hour: price of one worker, for
+    the plan and the report.
     """
 
     name: str = "set"
@@ -198,11 +199,11 @@ class Recipe:
         return dataclasses.replace(self, cells=cells)
 
     def with_gate(self, base: GateConfig) -> Recipe:
-        """The recipe with the thresholds of a calibrated gate where its own ``gate`` says nothing else."""
+        """The recipe with the thresholds of a calibrated gate, except those that its own ``gate`` sets."""
         return dataclasses.replace(self, gate=self.gate.over(base))
 
     def with_instruments(self) -> Recipe:
-        """The recipe with its instruments named by content, as they are here. Raises: InputError when it names others."""
+        """The recipe with the content hashes of its instruments. Raises: InputError when it names other hashes."""
         found = fingerprints(dataclasses.asdict(self.scorer))
         for name, wanted in self.instruments.items():
             if found.get(name) != wanted:
@@ -212,15 +213,15 @@ class Recipe:
         return dataclasses.replace(self, instruments=found)
 
     def content(self) -> dict[str, object]:
-        """What the bytes of a sample depend on besides its cell and attempt, flat: ``outer.inner`` -> value.
+        """Everything that the bytes of a sample depend on besides its cell and attempt: ``outer.inner`` -> value.
 
-        Cells, counts, the output and how work is retried are not in it: they may change, and samples stay.
+        Cells, counts, the output and retries are not in it: they may change while the samples stay the same.
         """
         flat: dict[str, object] = {"worldgen": worldgen.__version__}
         record = dataclasses.asdict(self)
         for name in ("cells", "output", "gate_from", "shard_size", "cost_per_hour"):
             del record[name]
-        record["work"] = {"attempts": record["work"]["attempts"]}  # it decides which clips share a batch
+        record["work"] = {"attempts": record["work"]["attempts"]}  # decides which clips share a batch
         _flatten(record, "", flat)
         return flat
 

@@ -1,4 +1,4 @@
-"""Runners: who does the jobs. Here in this process, or in several processes of this machine."""
+"""Runners do jobs: in this process, or in several processes of this machine."""
 
 from __future__ import annotations
 
@@ -23,18 +23,20 @@ STOP_S = 5.0
 
 
 class Worker(Protocol):
-    """Does one job after another; ``Worker`` is one."""
+    """Does one job after another; ``SampleWorker`` is one."""
 
-    def run(self, job: Job) -> JobRecord: ...
+    def run(self, job: Job) -> JobRecord:
+        """Do a job. Raises: InputError for a failure that the user can mend."""
+        ...
 
 
 WorkerFactory = Callable[[], Worker]
-"""Loads what a process needs; sent to other processes, so it is a module's function or a partial of one."""
+"""Loads a worker. It is sent to other processes, so it is a function of a module or a partial of one."""
 
 
 @dataclass(frozen=True)
 class JobOutcome:
-    """How a job ended: "done" with a record; "refused" by an InputError; "died" with its process; "broke" by a defect."""
+    """How a job ended: "done", "refused" by an InputError, "died" with its process, or "broke" by a defect."""
 
     job: Job
     kind: Literal["done", "refused", "died", "broke"]
@@ -43,19 +45,25 @@ class JobOutcome:
 
 
 class Runner(Protocol):
-    """Takes jobs and gives outcomes in whatever order they come. capacity: jobs that are worth having submitted."""
+    """Takes jobs and returns outcomes in any order. capacity: number of submitted jobs that keep it busy."""
 
     capacity: int
 
-    def submit(self, job: Job) -> None: ...
+    def submit(self, job: Job) -> None:
+        """Queue a job."""
+        ...
 
-    def wait(self) -> list[JobOutcome]: ...
+    def wait(self) -> list[JobOutcome]:
+        """Outcomes of one or more jobs, after waiting for the first; [] when nothing is submitted."""
+        ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """End all work now."""
+        ...
 
 
 def attempt(worker: Worker, job: Job) -> JobOutcome:
-    """Do a job; what the user can mend becomes an outcome, defects are kept with their traceback."""
+    """Do a job. An InputError becomes an outcome; other errors are raised."""
     try:
         return JobOutcome(job, "done", worker.run(job))
     except InputError as error:
@@ -68,7 +76,9 @@ class InProcessRunner:
     capacity = 1
 
     def __init__(self, make: WorkerFactory):
-        self._make, self._worker, self._jobs = make, None, deque()
+        self._make = make
+        self._worker: Worker | None = None
+        self._jobs: deque[Job] = deque()
 
     def submit(self, job: Job) -> None:
         self._jobs.append(job)
@@ -83,12 +93,12 @@ class InProcessRunner:
         return [attempt(self._worker, job)]
 
     def close(self) -> None:
-        """Nothing is left behind."""
+        """Nothing to end."""
 
 
 @dataclass(eq=False)
 class _Process:
-    """A worker process and the job it has."""
+    """A worker process and the job it does."""
 
     process: multiprocessing.process.BaseProcess
     pipe: Connection
@@ -96,7 +106,7 @@ class _Process:
 
 
 class ProcessRunner:
-    """Does jobs in ``workers`` processes. A process that dies loses its job, is reported, and is replaced."""
+    """Does jobs in ``workers`` processes. When a process dies, its job is reported as "died" and a new one starts."""
 
     def __init__(self, make: WorkerFactory, workers: int):
         self.capacity = workers
@@ -125,7 +135,7 @@ class ProcessRunner:
         return outcomes
 
     def close(self) -> None:
-        """End all processes, now; files are written whole or not at all, so nothing is damaged."""
+        """End all processes now. Files are written whole or not at all, so none is damaged."""
         for each in self._processes:
             each.pipe.close()
             each.process.terminate()
@@ -177,11 +187,11 @@ def _exit_words(code: int | None) -> str:
 
 
 def _serve(make: WorkerFactory, pipe: Connection, parent: int) -> None:
-    """What a worker process does: load once, then job after job, as long as the parent lives."""
+    """The loop of a worker process: load once, then do job after job, as long as the parent lives."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    worker = None
+    worker: Worker | None = None
     while True:
         try:
             job = pipe.recv()
@@ -193,7 +203,7 @@ def _serve(make: WorkerFactory, pipe: Connection, parent: int) -> None:
             answer = (outcome.kind, outcome.record if outcome.kind == "done" else outcome.error)
         except InputError as error:
             answer = ("refused", str(error))
-        except Exception:  # told to the parent, which raises it
+        except Exception:  # sent to the parent, which raises it
             answer = ("broke", traceback.format_exc())
         try:
             pipe.send(answer)
@@ -202,7 +212,7 @@ def _serve(make: WorkerFactory, pipe: Connection, parent: int) -> None:
 
 
 def _end_with(parent: int) -> None:
-    """A run that is killed leaves no process that goes on writing into its folder."""
+    """End this process when its parent is killed, so that it does not go on writing into the folder."""
     while os.getppid() == parent:
         time.sleep(PARENT_CHECK_S)
     os._exit(1)

@@ -1,4 +1,4 @@
-"""The worker: scene, conditions, rollout, scorecard, verdict, shard. It does not know who calls it, or on what machine."""
+"""The worker: from a job to a shard by scene, conditions, rollout, scorecard and verdict, on whatever machine."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from worldgen.data.dataset.sample_files import encode_sample
 from worldgen.data.dataset.shards import ShardWriter
 from worldgen.data.dataset.splits import SplitConfig, split_drives
 from worldgen.files.retry import Retry
-from worldgen.generation.campaign.cell import CellAttempt, simulate_attempt
-from worldgen.generation.campaign.job import AttemptRecord, Job, JobRecord, digest_of, write_record
+from worldgen.generation.campaign.cell_attempt import CellAttempt, simulate_attempt
+from worldgen.generation.campaign.job import AttemptRecord, EncodedSample, Job, JobRecord, digest_of, write_record
 from worldgen.generation.campaign.recipe import Recipe
 from worldgen.generation.quality.gate import Gate, Verdict
 from worldgen.generation.quality.scorecard import Scorecard, Scorer
@@ -34,11 +34,11 @@ from worldgen.rendering.labelling import labels_of
 from worldgen.rendering.scene_conditions import scene_conditions
 
 SCORING_ERRORS = (ValueError, ArithmeticError, AssertionError, cv2.error)
-"""What instruments raise when a clip is beyond them; the clip is counted as not judged. Anything else is a defect."""
+"""What instruments raise for a clip that they cannot read, which counts as refused. Other errors are defects."""
 
 
 class ClipModel(Protocol):
-    """What a worker needs of a world model; ``WorldPipeline`` has it."""
+    """The part of a world model that a worker uses; ``WorldPipeline`` has it."""
 
     @property
     def accepts(self) -> tuple[str, ...]: ...
@@ -47,7 +47,7 @@ class ClipModel(Protocol):
 
 
 class ClipScorer(Protocol):
-    """What a worker needs of instruments; ``Scorer`` has it."""
+    """The part of the instruments that a worker uses; ``Scorer`` has it."""
 
     def score(
         self, clip: Clip, *, scene: Scene | None, labels: Labels | None, ego: EgoMotion | None, text: str = "",
@@ -57,7 +57,7 @@ class ClipScorer(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class LoadedModels:
-    """What is loaded once per process: model, instruments, thresholds; and the names of the weights."""
+    """Model, instruments and gate, loaded once per process. name, weights_hash: of the model."""
 
     model: ClipModel
     scorer: ClipScorer
@@ -66,26 +66,40 @@ class LoadedModels:
     weights_hash: str
 
 
+@dataclass(frozen=True, eq=False)
+class ScoredClip:
+    """A generated clip with its scorecard and verdict. candidate: number of its noise seed."""
+
+    candidate: int
+    clip: Clip
+    card: Scorecard
+    verdict: Verdict
+
+
 @dataclass(eq=False)
 class AttemptState:
-    """An attempt on its way: the scene, what the model is given, and the best clip so far."""
+    """An attempt in progress: the scene, what the model is given, and the best clip so far.
+
+    candidates: number of noise seeds tried. failure: why the last of them gave no clip.
+    """
 
     cell_attempt: CellAttempt
     scene: Scene
     conditions: Conditions
     labels: Labels
-    best: tuple[int, Clip, Scorecard, Verdict] | None = None
+    best: ScoredClip | None = None
     candidates: int = 0
     failure: str = ""
 
     @property
     def accepted(self) -> bool:
-        return self.best is not None and self.best[3].accepted
+        return self.best is not None and self.best.verdict.accepted
 
-    def offer(self, candidate: int, clip: Clip, card: Scorecard, verdict: Verdict) -> None:
-        """Keep a clip if it has fewer faults than the one before."""
-        if self.best is None or len(verdict.reasons) < len(self.best[3].reasons) or verdict.accepted:
-            self.best = (candidate, clip, card, verdict)
+    def offer(self, scored: ScoredClip) -> None:
+        """Keep a clip that is accepted, or has fewer reasons against it than the best one so far."""
+        verdict = scored.verdict
+        if self.best is None or len(verdict.reasons) < len(self.best.verdict.reasons) or verdict.accepted:
+            self.best = scored
 
 
 @dataclass(eq=False)
@@ -115,7 +129,7 @@ class SampleWorker:
         return cls(recipe, models)
 
     def run(self, job: Job) -> JobRecord:
-        """Make the attempts of a job, write its shard and then its record.
+        """Do the attempts of a job, write its shard and then its record.
 
         Raises: InputError when the weights are others than those of earlier jobs, and when the shard cannot be written
         after all retries.
@@ -127,20 +141,21 @@ class SampleWorker:
             )  # fmt: skip
         self.seconds, self.faults = defaultdict(float), []
         start_s = time.perf_counter()
-        members: list[tuple[str, dict[str, bytes]]] = []
-        tries: list[AttemptRecord] = []
+        samples: list[EncodedSample] = []
+        records: list[AttemptRecord] = []
         for first in range(job.first, job.first + job.attempts, self.recipe.model.batch):
             stop = min(first + self.recipe.model.batch, job.first + job.attempts)
-            for made, tried in self._batch(job, range(first, stop)):
-                tries.append(tried)
-                members += [made] if made else []
+            for sample, attempt_record in self._batch(job, range(first, stop)):
+                records.append(attempt_record)
+                if sample is not None:
+                    samples.append(sample)
         with self._timed("write"):
             retry = Retry(self.recipe.work.retries, self.recipe.work.retry_wait_s, self.faults)
-            retry(f"write shard {job.name}", lambda: write_shard(job, members))
+            retry(f"write shard {job.name}", lambda: write_shard(job, samples))
         self.seconds["all"] = time.perf_counter() - start_s
         record = JobRecord(
-            job.cell.key, job.number, tuple(tries), self.models.weights_hash, digest_of(members),
-            sum(len(data) for _, files in members for data in files.values()),
+            job.cell.key, job.number, tuple(records), self.models.weights_hash, digest_of(samples),
+            sum(len(data) for _, files in samples for data in files.values()),
             {name: round(value, 4) for name, value in self.seconds.items()}, tuple(self.faults),
             f"{socket.gethostname()}:{os.getpid()}",
         )  # fmt: skip
@@ -155,11 +170,12 @@ class SampleWorker:
         finally:
             self.seconds[part] += time.perf_counter() - start_s
 
-    def _batch(self, job: Job, attempts: range) -> Iterator[tuple[tuple[str, dict[str, bytes]] | None, AttemptRecord]]:
-        """Encoded samples (None where there is no clip) and how each attempt came out.
+    def _batch(self, job: Job, attempts: range) -> Iterator[tuple[EncodedSample | None, AttemptRecord]]:
+        """Encoded samples, None where there is no clip, and the record of each attempt.
 
-        Scenes that do not get an accepted clip are tried again together with other noise, as often as the recipe says:
-        compute goes where acceptance is low. Which clips share a batch depends on scores alone, so the bytes repeat.
+        Scenes without an accepted clip are tried again together with other noise, at most ``recipe.candidates`` times,
+        so that computing time goes to scenes with low acceptance. Which clips share a batch depends on scores alone, so
+        the bytes of a repeated job are the same.
         """
         states: dict[int, AttemptState] = {}
         failed: dict[int, str] = {}
@@ -177,19 +193,18 @@ class SampleWorker:
                 if clip is not None:
                     self._score(state, candidate, clip)
         for attempt in attempts:
-            state = states.get(attempt)
-            if state is None or state.best is None:
-                reason = failed.get(attempt) or state.failure  # type: ignore[union-attr]
-                short = reason.split(":")[0]
-                yield None, AttemptRecord(attempt, "", False, (short,), state.candidates if state else 0, reason)
+            prepared = states.get(attempt)
+            if prepared is None or prepared.best is None:
+                failure, candidates = failed.get(attempt, ""), 0
+                if prepared is not None:
+                    failure, candidates = prepared.failure, prepared.candidates
+                reason = failure.split(":")[0]
+                yield None, AttemptRecord(attempt, "", False, (reason,), candidates, failure)
                 continue
-            verdict = state.best[3]
+            key, verdict = prepared.cell_attempt.key, prepared.best.verdict
             with self._timed("encode"):
-                made = state.cell_attempt.key, encode_sample(self._sample(state))
-            yield (
-                made,
-                AttemptRecord(attempt, state.cell_attempt.key, verdict.accepted, verdict.reasons, state.candidates),
-            )
+                sample = key, encode_sample(self._sample(prepared, prepared.best))
+            yield sample, AttemptRecord(attempt, key, verdict.accepted, verdict.reasons, prepared.candidates)
 
     def _prepared(self, job: Job, attempt: int) -> AttemptState:
         with self._timed("scene"):
@@ -203,18 +218,15 @@ class SampleWorker:
             return AttemptState(cell_attempt, scene, conditions, labels_of(scene))
 
     def _clips(self, states: list[AttemptState], candidate: int) -> list[Clip | None]:
-        """A clip per shot, None where the model makes no numbers; such clips are tried again alone before giving up."""
+        """A clip per attempt, None where the model's values are not finite even when the clip is generated alone."""
         with self._timed("model"):
             try:
                 return list(self._rollout(states, candidate))
             except FloatingPointError as error:
                 self.faults.append(f"batch from attempt {states[0].cell_attempt.attempt}: {error}")
-            out: list[Clip | None] = []
-            for state in states:
-                out.append(self._alone(state, candidate))
-            return out
+            return [self._clip_alone(state, candidate) for state in states]
 
-    def _alone(self, state: AttemptState, candidate: int) -> Clip | None:
+    def _clip_alone(self, state: AttemptState, candidate: int) -> Clip | None:
         for number in range(self.recipe.work.retries + 1):
             try:
                 return self._rollout([state], candidate)[0]
@@ -238,40 +250,59 @@ class SampleWorker:
                     clip, scene=state.scene, labels=state.labels, ego=state.scene.ego, text=state.cell_attempt.caption
                 )
         except SCORING_ERRORS as error:
-            # The same clip would break the same instrument for ever; a set must not hang on one clip.
+            # A retry would give the same clip and the same error, and one clip must not stop a set.
             state.failure = f"not judged: {type(error).__name__} {error}"
             self.faults.append(f"attempt {state.cell_attempt.attempt}, noise {candidate}: {state.failure}")
             return
-        state.offer(candidate, clip, card, self.models.gate.decide(card, state.labels))
+        state.offer(ScoredClip(candidate, clip, card, self.models.gate.decide(card, state.labels)))
 
-    def _sample(self, state: AttemptState) -> Sample:
-        """The attempt's best clip with everything known about it; nothing in it depends on when or where it was made."""
-        assert state.best is not None
-        candidate, clip, card, verdict = state.best
+    def _sample(self, state: AttemptState, best: ScoredClip) -> Sample:
+        """A clip with everything known about it. Nothing in it depends on when or where it was generated."""
         cell_attempt, recipe, scenario = state.cell_attempt, self.recipe, state.cell_attempt.scenario
         options = recipe.model.options()
         context = state.conditions.context
         return Sample(
-            key=cell_attempt.key, clip=clip, caption=cell_attempt.caption, drive=cell_attempt.key,
-            split=split_drives([cell_attempt.key], SplitConfig(fractions=recipe.split))[cell_attempt.key], ego=state.scene.ego,
-            camera=state.scene.camera, labels=verdict.labels, scenario=scenario,
+            key=cell_attempt.key,
+            clip=best.clip,
+            caption=cell_attempt.caption,
+            drive=cell_attempt.key,
+            split=split_drives([cell_attempt.key], SplitConfig(fractions=recipe.split))[cell_attempt.key],
+            ego=state.scene.ego,
+            camera=state.scene.camera,
+            labels=best.verdict.labels,
+            scenario=scenario,
             tags=(scenario.weather, scenario.light, scenario.road, scenario.manoeuvre, *scenario.events),
-            licence=recipe.licence, scorecard={**card.to_json(), **verdict.to_json()},
+            licence=recipe.licence,
+            scorecard={**best.card.to_json(), **best.verdict.to_json()},
             conditions_used=state.conditions.given,
             provenance={
-                "tool": "worldgen generate", "version": worldgen.__version__, "recipe": recipe.name,
-                "recipe_version": recipe.version, "recipe_hash": recipe.hash, "cell": cell_attempt.cell.key,
-                "cell_label": cell_attempt.cell.label, "attempt": cell_attempt.attempt, "seed": cell_attempt.seed, "candidate": candidate,
-                "candidates_tried": state.candidates, "speed_mps": cell_attempt.speed_mps,
+                "tool": "worldgen generate",
+                "version": worldgen.__version__,
+                "recipe": recipe.name,
+                "recipe_version": recipe.version,
+                "recipe_hash": recipe.hash,
+                "cell": cell_attempt.cell.key,
+                "cell_label": cell_attempt.cell.label,
+                "attempt": cell_attempt.attempt,
+                "seed": cell_attempt.seed,
+                "candidate": best.candidate,
+                "candidates_tried": state.candidates,
+                "speed_mps": cell_attempt.speed_mps,
                 "drawn_frames": 0 if context is None else len(context),
-                "sampler": {"steps": options.steps, "chunk": options.chunk, "shift": options.shift, "guidance": dict(options.guidance)},
-                "model": self.models.name, "weights_hash": self.models.weights_hash,
+                "sampler": {
+                    "steps": options.steps,
+                    "chunk": options.chunk,
+                    "shift": options.shift,
+                    "guidance": dict(options.guidance),
+                },
+                "model": self.models.name,
+                "weights_hash": self.models.weights_hash,
             },
-        )  # fmt: skip
+        )
 
 
-def write_shard(job: Job, members: list[tuple[str, dict[str, bytes]]]) -> None:
+def write_shard(job: Job, samples: list[EncodedSample]) -> None:
     """Write encoded samples as the shard of a job."""
     with ShardWriter(job.url, job.name) as writer:
-        for key, files in members:
+        for key, files in samples:
             writer.write_members(key, files)

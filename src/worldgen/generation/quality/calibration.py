@@ -116,16 +116,6 @@ def false_rejections(config: GateConfig, clean: Sequence[Scorecard]) -> float:
     return float(np.mean([not gate.passes_whole(card) for card in clean]))
 
 
-def wilson(hits: int, count: int) -> tuple[float, float]:
-    """95 % interval of a share (E. B. Wilson, JASA 22, 1927); (0, 1) when nothing was counted."""
-    if count == 0:
-        return 0.0, 1.0
-    z, p = 1.959964, hits / count
-    centre, half = p + z * z / (2 * count), z * np.sqrt(p * (1 - p) / count + z * z / (4 * count * count))
-    scale = 1 + z * z / count
-    return max(0.0, float((centre - half) / scale)), min(1.0, float((centre + half) / scale))
-
-
 def _quantile(values: np.ndarray, share: float) -> float:
     """A value of the sample itself, so that a share of 0 refuses nothing that was seen."""
     ordered = np.sort(values)

@@ -10,7 +10,7 @@ import numpy as np
 
 from worldgen.core.samples import Sample
 from worldgen.core.seeds import numpy_rng
-from worldgen.generation.quality.calibration import wilson
+from worldgen.core.wilson import wilson_interval
 from worldgen.generation.quality.faults import (
     LABEL_FAULTS,
     MEASURE_OF_FAULT,
@@ -190,7 +190,7 @@ def results(gate: Gate, examined: Sequence[ExaminedClip]) -> dict:
 
 
 def _share(hits: int, count: int) -> dict:
-    low, high = wilson(hits, count)
+    low, high = wilson_interval(hits, count)
     return {"value": round(hits / count, 4) if count else None, "low": round(low, 4), "high": round(high, 4)}
 
 
