@@ -1,4 +1,4 @@
-"""Changes to a training picture that leave its labels true: mirror, zoom, light, blur, noise and compression."""
+"""Augmentation of labelled training pictures: mirror, zoom, light, blur, noise and compression."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import numpy as np
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Probabilities of each change, and the largest zoom in or out (``least_zoom``: another limit for out, below 1).
+    """Probability of each change, in [0, 1], and the range of the zoom.
 
-    softness (blur, loss of resolution, JPEG, noise) teaches a detector to judge generated pictures fairly; light
-    changes brightness, contrast, gamma and saturation.
+    max_zoom: largest zoom factor; zooming out goes to its inverse, or to ``least_zoom`` (below 1) where that is not 0.
+    light: changes brightness, contrast, gamma and saturation. softness: blur, loss of resolution, JPEG and noise, so
+    that a detector does not reject generated pictures because they are soft.
     """
 
     mirror: float = 0.5
@@ -27,8 +28,8 @@ class AugmentConfig:
 def augmented(
     frame: np.ndarray, box_px: np.ndarray, config: AugmentConfig, *, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A changed picture ``(H, W, 3)`` uint8, its boxes ``(n, 4)`` cut to the picture, and what is left of each box
-    ``(n,)`` as a share of its area."""
+    """A changed picture ``(H, W, 3)`` uint8, its boxes ``(n, 4)`` float32 clipped to the picture, and the share of each
+    box's area ``(n,)`` that is left."""
     height, width = frame.shape[:2]
     box = box_px.astype(np.float32).copy()
     if rng.random() < config.mirror:
@@ -50,7 +51,7 @@ def augmented(
 def _zoomed(
     frame: np.ndarray, box: np.ndarray, config: AugmentConfig, *, rng: np.random.Generator
 ) -> tuple[np.ndarray, ...]:
-    """Scaled about a random place; what is not known when zooming out is grey."""
+    """Scaled about a random place; the border that zooming out uncovers is grey."""
     height, width = frame.shape[:2]
     least = np.log(config.least_zoom) if config.least_zoom else -np.log(config.max_zoom)
     factor = float(np.exp(rng.uniform(least, np.log(config.max_zoom))))
@@ -65,7 +66,7 @@ def _zoomed(
 
 
 def _lit(frame: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
-    """Other brightness, contrast, gamma, saturation and colour balance."""
+    """The picture with changed brightness, contrast, gamma, saturation and colour balance."""
     x = frame.astype(np.float32) / 255
     x = x ** rng.uniform(0.75, 1.33)
     grey = x.mean(-1, keepdims=True)
@@ -77,7 +78,7 @@ def _lit(frame: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
 
 
 def _softened(frame: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
-    """One or two of: Gaussian blur, fewer pixels and back, JPEG, noise."""
+    """The picture after one or two of: Gaussian blur, downscaling and upscaling, JPEG, noise."""
     height, width = frame.shape[:2]
     for kind in rng.choice(4, size=rng.integers(1, 3), replace=False):
         if kind == 0:
@@ -88,7 +89,8 @@ def _softened(frame: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
             frame = cv2.resize(few, (width, height), interpolation=cv2.INTER_LINEAR)
         elif kind == 2:
             quality = int(rng.integers(15, 80))
-            frame = cv2.imdecode(cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
+            data = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+            frame = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
         else:
             noise = rng.normal(0, rng.uniform(2, 10), frame.shape).astype(np.float32)
             frame = np.clip(frame.astype(np.float32) + noise, 0, 255).astype(np.uint8)

@@ -1,4 +1,5 @@
-"""Instruments on disk: weights, config and the accuracy they were measured to have. Under its bar, one judges nothing."""
+"""Instruments on disk: weights, config and measured accuracy. An instrument whose accuracy is too low judges
+nothing."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
 from torch import nn
@@ -16,6 +17,9 @@ from worldgen.files.shipped import assets_dir
 from worldgen.files.storage import write_bytes
 from worldgen.models.weights import account, read_tensors, weights_hash
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 Sizes = TypeVar("Sizes")
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -24,16 +28,16 @@ INSTRUMENT_VERSION = 1
 
 
 class UnderBarError(InputError):
-    """An instrument that is whole, but not sure enough to judge by."""
+    """An instrument that is complete, but not accurate enough to judge with."""
 
 
 @dataclass(frozen=True, eq=False)
 class Instrument:
     """An instrument as it lies on disk.
 
-    name: its folder's name. config: what its network is built from. tensors: its weights in float32. hash: names the
-    weights as stored. accuracy: metric -> {"value", ...} measured on rendered test clips. record: the whole of
-    ``accuracy.json`` (date, command, data).
+    name: of its folder. config: sizes of its network. tensors: its weights in float32. hash: of the weights as stored.
+    accuracy: metric -> {"value", ...} measured on rendered test clips. record: the whole of ``accuracy.json`` (date,
+    command, data).
     """
 
     name: str
@@ -65,9 +69,9 @@ class Instrument:
 
 
 def load_instrument(folder: str | Path) -> Instrument:
-    """An instrument from its folder, or a shipped one by name ("attributes", "motion").
+    """An instrument from its folder, or a shipped one by name ("attributes", "detector", "motion").
 
-    Raises: InputError when a file is missing or damaged, and when the recorded accuracy is of other weights.
+    Raises: InputError when a file is missing or damaged, and when the accuracy was measured with other weights.
     """
     folder = Path(folder)
     if len(folder.parts) == 1 and not folder.is_dir():
@@ -84,7 +88,7 @@ def load_instrument(folder: str | Path) -> Instrument:
 
 
 def stored_instrument(folder: str | Path) -> Instrument:
-    """Weights and config of a folder whose accuracy is still to be measured. Raises: InputError as above."""
+    """Weights and config of a folder, without its accuracy. Raises: InputError when one is missing or damaged."""
     folder = Path(folder)
     config = _read(folder / CONFIG_NAME)
     if config.get("instrument_version") != INSTRUMENT_VERSION:
@@ -99,20 +103,22 @@ def build_network(
 ) -> Network:
     """The network that an instrument describes, filled with its weights, in evaluation mode.
 
-    make: its class. sizes: the dataclass it is made from; every field is a whole number or a tuple of them, and stands in
-    ``config.json`` under its name. says: what ``config.json`` must say besides, such as the classes it was trained on.
+    make: its class. sizes: the dataclass of its sizes; every field is a whole number or a tuple of them, and
+    ``config.json`` has it under the same name. says: other entries that ``config.json`` must have, such as the classes
+    that it was trained on.
 
-    Raises: InputError for the config of something else, sizes that are missing or no numbers, and weights that do not fit.
+    Raises: InputError for the config of another instrument, sizes that are missing or no numbers, and weights that do
+    not fit.
     """
     for name, wanted in says.items():
         if instrument.config.get(name) != wanted:
             expected = ", ".join(wanted) if isinstance(wanted, list) else str(wanted)
             raise InputError(f"{name} of instrument {instrument.name}", instrument.config.get(name), expected)
     values = {}
-    for field in fields(sizes):  # type: ignore[arg-type]
+    for field in fields(cast("type[DataclassInstance]", sizes)):
         value, several = instrument.config.get(field.name), isinstance(field.default, tuple)
         numbers = value if isinstance(value, list) else [value]
-        if several != isinstance(value, list) or not all(type(number) is int for number in numbers):
+        if value is None or several != isinstance(value, list) or not all(type(number) is int for number in numbers):
             expected = "a list of whole numbers" if several else "a whole number"
             raise InputError(f"{field.name} of instrument {instrument.name}", value, expected)
         values[field.name] = tuple(value) if several else value
@@ -125,7 +131,8 @@ def build_network(
 def save_weights(folder: str | Path, config: dict, tensors: dict[str, torch.Tensor]) -> str:
     """Write weights (float16) and config of an instrument; returns the hash of what is stored.
 
-    Its accuracy is written by :func:`save_accuracy` once it is measured; until then nothing loads it for judging.
+    :func:`save_accuracy` writes the accuracy once it is measured; :func:`load_instrument` refuses the folder until
+    then.
     """
     from safetensors.torch import save
 
@@ -140,7 +147,8 @@ def save_weights(folder: str | Path, config: dict, tensors: dict[str, torch.Tens
 
 
 def save_accuracy(folder: str | Path, record: dict) -> None:
-    """Write ``accuracy.json``: the hash of the weights is added to ``record``, which has "accuracy" by metric."""
+    """Write ``accuracy.json``: ``record``, which has "accuracy" by metric, and the hash of the weights in the
+    folder."""
     record = record | {"weights_hash": weights_hash(read_tensors(Path(folder)))}
     text = json.dumps(record, indent=1, sort_keys=True, allow_nan=False)
     write_bytes(str(Path(folder) / ACCURACY_NAME), (text + "\n").encode())

@@ -94,7 +94,7 @@ def test_kept_features_give_the_same_card(capsys, tmp_path, sets, weights):
         (["--reference", "REAL", "--generated", "REAL", "--extractor", "i3d"], "i3d_torchscript.pt"),
         (["--reference", "REAL", "--generated", "REAL", "--extractor", "videomae"], "--weights FOLDER"),
         (["--reference", "REAL", "--generated", "REAL", "--frames", "40"], "at least 40"),
-        (["--reference", "REAL", "--generated", "REAL", "--fps", "30"], "never made up"),
+        (["--reference", "REAL", "--generated", "REAL", "--fps", "30"], "never interpolated"),
         (["--reference", "REAL", "--generated", "REAL", "--split", "val"], "a data set, which has them"),
         (["--reference", "REAL", "--generated", "REAL", "--draws", "-1"], "counts"),
     ],

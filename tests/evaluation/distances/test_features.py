@@ -49,11 +49,11 @@ def test_frames_that_count(rule, expected):
     [
         (FrameRule(26), "at least 26"),
         (FrameRule(24, skip_s=0.25), "23 at 8 fps"),
-        (FrameRule(4, fps=30.0), "never made up"),
+        (FrameRule(4, fps=30.0), "never interpolated"),
         (FrameRule(0, skip_s=9.0), "at least 1"),
     ],
 )
-def test_frames_that_are_not_there_are_not_made_up(rule, word):
+def test_missing_frames_are_never_interpolated(rule, word):
     with pytest.raises(InputError, match=word):
         rule.take(_ramp(25), "one")
 
@@ -77,7 +77,8 @@ def _extractor():
 
 def _items(count, frames=12, fps=8.0):
     return [
-        ClipItem(_ramp(frames, fps), f"key{i}", f"drive{i // 2}", ("day",) if i % 2 else ("night",)) for i in range(count)
+        ClipItem(_ramp(frames, fps), f"key{i}", f"drive{i // 2}", ("day",) if i % 2 else ("night",))
+        for i in range(count)
     ]
 
 

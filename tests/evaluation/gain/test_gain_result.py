@@ -55,7 +55,9 @@ def run_of(test, arm, seed):
 @pytest.fixture(scope="module")
 def record(tmp_path_factory):
     test = test_pictures()
-    study = GainStudy(name="told", real=PictureSource("a"), test=PictureSource("b/c"), ratios=(1.0,), arms=tuple(QUALITY), seeds=5)
+    study = GainStudy(
+        name="told", real=PictureSource("a"), test=PictureSource("b/c"), ratios=(1.0,), arms=tuple(QUALITY), seeds=5
+    )
     half = test.of_clips([0, 1])
     arms = {name: Arm(name, ((half, 1.0),)) for name in QUALITY}
     bench = StudyData(study, arms, {"restyled": "no data set given yet"}, half, test, tmp_path_factory.mktemp("runs"))

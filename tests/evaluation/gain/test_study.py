@@ -103,7 +103,9 @@ def test_shuffled_boxes_are_of_other_pictures_and_none_is_lost():
 
 
 def test_more_synthetic_pictures_than_the_ratio_asks_are_cut(study, data, tmp_path):
-    study = replace(study, synthetic=PictureSource(data, "train", every=1), ratios=(0.4,), arms=("real", "synthetic_0.4"))
+    study = replace(
+        study, synthetic=PictureSource(data, "train", every=1), ratios=(0.4,), arms=("real", "synthetic_0.4")
+    )
     arms, _ = build_arms(study, lambda source: load_source(source, study, tmp_path))
     (real, share), (extra, rest) = arms["synthetic_0.4"].parts
     assert len(extra) == 4 and rest / share == pytest.approx(0.4) and len(real) == 10
@@ -112,10 +114,14 @@ def test_more_synthetic_pictures_than_the_ratio_asks_are_cut(study, data, tmp_pa
 def test_a_study_stops_resumes_and_takes_a_new_arm_without_training_again(study, data, tmp_path):
     bench = gain_study.prepare(study, tmp_path)
     first = []
-    gain_study.run_study(bench, budget_s=0.5, after_run=lambda run, n, total: first.append(run.arm), clock=_ticking(0.2))
+    gain_study.run_study(
+        bench, budget_s=0.5, after_run=lambda run, n, total: first.append(run.arm), clock=_ticking(0.2)
+    )
     assert 0 < len(first) < 10
     again = []
-    runs = gain_study.run_study(gain_study.prepare(study, tmp_path), after_run=lambda run, n, total: again.append(run.arm))
+    runs = gain_study.run_study(
+        gain_study.prepare(study, tmp_path), after_run=lambda run, n, total: again.append(run.arm)
+    )
     assert len(first) + len(again) == len(runs) == 10, "every arm with both seeds, none twice"
     more = replace(study, synthetic=PictureSource(data, "train", every=1))
     new = []

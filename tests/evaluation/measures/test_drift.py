@@ -76,7 +76,11 @@ def test_real_frames_are_a_second_yardstick(rng):
 
 
 def test_growth_is_of_the_last_window_over_each_of_the_first_two():
-    values = {"frechet": [10.0, 20.0, 15.0, 30.0], "frechet_real": [300.0, 400.0, 350.0, 300.0], "speed_ratio": [1.0] * 4}
+    values = {
+        "frechet": [10.0, 20.0, 15.0, 30.0],
+        "frechet_real": [300.0, 400.0, 350.0, 300.0],
+        "speed_ratio": [1.0] * 4,
+    }
     rows = [{n: Interval(v[k], math.nan, math.nan, 4) for n, v in values.items()} for k in range(4)]
     grown = growth(rows, 25)
     assert grown == {"frechet": {"0": 3.0, "25": 1.5}, "frechet_real": {"0": 1.0, "25": 0.75}}

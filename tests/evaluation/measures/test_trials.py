@@ -40,7 +40,8 @@ class Fake:
     def __call__(self, requests, options=None):
         self.calls.append(len(requests))
         return [
-            Clip(np.full((r.num_frames, 128, 224, 3), (r.seed * 7 + self.shade) % 200, np.uint8), r.fps) for r in requests
+            Clip(np.full((r.num_frames, 128, 224, 3), (r.seed * 7 + self.shade) % 200, np.uint8), r.fps)
+            for r in requests
         ]
 
 
@@ -111,7 +112,7 @@ def test_the_cache_makes_each_clip_once_and_goes_on_after_a_stop(few, fake, tmp_
 
 
 def test_other_weights_starts_and_options_are_other_clips(few, fake):
-    from worldgen.models.native.rollout.rollout import SamplerOptions
+    from worldgen.models.interface import SamplerOptions
 
     keys = cache_keys(fake, few, GenerationOptions())
     assert len(set(keys)) == 3

@@ -18,7 +18,8 @@ LEAST_FRAMES = 17
 
 @dataclass(frozen=True, kw_only=True)
 class ControlOptions(ClipOptions):
-    """Options of ``worldgen eval control``. sweep: scenes whose first frames are continued by every manoeuvre, 0 to 100."""
+    """Options of ``worldgen eval control``. sweep: scenes whose first frames are continued by every manoeuvre, 0 to
+    100."""
 
     sweep: int = 0
 

@@ -36,7 +36,8 @@ class DriftOptions(ClipOptions):
 def measure_drift(options: DriftOptions, *, progress: ProgressReporter = no_progress) -> dict[str, Any]:
     """Every measure in every window of generated and of rendered clips, bands, and where they are left.
 
-    Raises: InputError for options out of range, ``data`` or the renderer in place of a model, instruments under their bar.
+    Raises: InputError for options out of range, ``data`` or the renderer in place of a model, instruments under their
+    bar.
     """
     if not MIN_WINDOW <= options.window <= options.frames // 2:
         raise InputError("window", options.window, f"{MIN_WINDOW} to half of frames")
@@ -47,7 +48,7 @@ def measure_drift(options: DriftOptions, *, progress: ProgressReporter = no_prog
     judged = judged_clips(options, least_frames=LEAST_FRAMES, progress=progress)
     generated = [drift.spans(case, options.window, motion, attributes) for case in progress(judged.cases, desc="read")]
     rendered = [
-        drift.spans(drift.drawn(case), options.window, motion, attributes)
+        drift.spans(drift.rendered_case(case), options.window, motion, attributes)
         for case in progress(judged.cases, desc="render")
     ]
     real = drift.real_moments(stored_cases(options.real, REAL_CLIPS), attributes) if options.real else None

@@ -24,8 +24,8 @@ class GainOptions:
     """Options of ``worldgen eval gain``.
 
     config: YAML files, later ones win. overrides: ``key=value`` of the study. folder: where runs are kept. budget:
-    minutes; no run is started that would end later; 0 for no limit. report_only: train nothing, report the runs that are
-    kept. threads: of the CPU, 0 for torch's own choice.
+    minutes; no run is started that would end later; 0 for no limit. report_only: train nothing, report the runs that
+    are kept. threads: of the CPU, 0 for torch's own choice.
     """
 
     config: Sequence[str] = ()

@@ -1,4 +1,5 @@
-"""Whether a model copies its training clips: the nearest training clip of each generated one, in pixels and features."""
+"""Whether a model copies its training clips: the nearest training clip of each generated one, in pixels and
+features."""
 
 from __future__ import annotations
 
@@ -39,11 +40,11 @@ class MemorisationOptions(ModelOptions):
     """Options of ``worldgen eval memorisation``.
 
     train: URLs of the training clips; of data sets the train split. held_out: URLs of clips of the same kind that were
-    not trained on; of data sets val and test; "rendered" for held-out rendered scenes. One of ``generated`` (URLs of the
-    clips to judge), ``model`` and ``check`` (planted copies of each kind) is given. limit: training clips of each URL, 0
-    for all. length: frames of each clip of a model or a rendered scene. alarm: false alarms accepted by each of the two
-    tests. no_features: compare pixels only. weights: folder of fd-worldgen weights, "" for the shipped ones. pictures:
-    PNG file for the nearest pairs, "" for none.
+    not trained on; of data sets val and test; "rendered" for held-out rendered scenes. One of ``generated`` (URLs of
+    the clips to judge), ``model`` and ``check`` (planted copies of each kind) is given. limit: training clips of each
+    URL, 0 for all. length: frames of each clip of a model or a rendered scene. alarm: false alarms accepted by each of
+    the two tests. no_features: compare pixels only. weights: folder of fd-worldgen weights, "" for the shipped ones.
+    pictures: PNG file for the nearest pairs, "" for none.
     """
 
     train: Sequence[str]

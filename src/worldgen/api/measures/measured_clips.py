@@ -1,4 +1,5 @@
-"""The clips that the measures judge: of a model on held-out scenes, of the renderer on the same scenes, or of a data set."""
+"""The clips that the measures judge: of a model on held-out scenes, of the renderer on the same scenes, or of a data
+set."""
 
 from __future__ import annotations
 
@@ -23,8 +24,8 @@ from worldgen.evaluation.measures.trials import (
     held_out,
 )
 from worldgen.generation.sample.sampler import Sampler
+from worldgen.models.interface import SamplerOptions
 from worldgen.models.native.loading import quiet_libraries
-from worldgen.models.native.rollout.rollout import SamplerOptions
 from worldgen.rendering.render import render_scene
 
 RENDERED = "rendered"
@@ -37,8 +38,8 @@ class ModelOptions:
 
     model: folder of a saved pipeline, "" or "shipped" for the shipped model. clips: number of scenes. seed: another set
     of scenes each. start: "sketch" (the first frames are rendered and given as context) or "noise" (every frame is
-    generated). steps: of the sampler, 0 for the model's own. batch: clips generated together. threads: of the CPU, 0 for
-    torch's own choice. cache: folder where generated clips are kept for every measure, "" for none.
+    generated). steps: of the sampler, 0 for the model's own. batch: clips generated together. threads: of the CPU, 0
+    for torch's own choice. cache: folder where generated clips are kept for every measure, "" for none.
     """
 
     model: str = ""

@@ -22,7 +22,7 @@ def run(args: argparse.Namespace) -> int:
     """Measure and report."""
     from worldgen.api.measures.measure_attributes import AttributesOptions, measure_attributes
     from worldgen.cli.eval import eval_clips
-    from worldgen.cli.progress import progress
+    from worldgen.cli.terminal import progress
 
     record = measure_attributes(eval_clips.options_from(args, AttributesOptions), progress=progress)
     rows = {name: row | record["controls"].get(name, {}) for name, row in record["rows"].items()}

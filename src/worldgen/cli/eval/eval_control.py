@@ -1,5 +1,6 @@
-"""Does a clip move as commanded? An instrument that never saw a generator (optical flow on the known camera, and a small
-network trained on rendered clips) recovers speed and yaw rate from the pixels; they are compared with the commands.
+"""Does a clip move as commanded? An instrument that never saw a generator (optical flow on the known camera, and a
+small network trained on rendered clips) recovers speed and yaw rate from the pixels; they are compared with the
+commands.
 
 Context frames do not count. The control pairs each clip with another clip's commands: its rank correlations must be
 about 0."""
@@ -28,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     """Measure and report."""
     from worldgen.api.measures.measure_control import ControlOptions, measure_control
     from worldgen.cli.eval import eval_clips
-    from worldgen.cli.progress import progress
+    from worldgen.cli.terminal import progress
 
     record = measure_control(eval_clips.options_from(args, ControlOptions), progress=progress)
     rows = {name: [row] for name, row in (record["rows"] | record["controls"]).items()}

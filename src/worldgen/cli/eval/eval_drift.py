@@ -1,8 +1,8 @@
-"""What does a long rollout lose? The measures of control and attributes, sharpness, brightness and a Fréchet distance in
-windows of time, and the frame at which each leaves its band.
+"""What does a long rollout lose? The measures of control and attributes, sharpness, brightness and a Fréchet distance
+in windows of time, and the frame at which each leaves its band.
 
-The band is what rendered clips of the same scenes and length show. The Fréchet distance is to those rendered frames (and
-with --real to real ones), and may grow to 1.3 times that of the first window."""
+The band is what rendered clips of the same scenes and length show. The Fréchet distance is to those rendered frames
+(and with --real to real ones), and may grow to 1.3 times that of the first window."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     """Measure and report."""
     from worldgen.api.measures.measure_drift import DriftOptions, measure_drift
     from worldgen.cli.eval import eval_clips
-    from worldgen.cli.progress import progress
+    from worldgen.cli.terminal import progress
 
     record = measure_drift(eval_clips.options_from(args, DriftOptions), progress=progress)
     return eval_clips.finish(args, record, lines(record))

@@ -1,8 +1,8 @@
 """How far are clips from real ones? A Fréchet distance with a protocol card: every setting that changes the number, its
 interval, the distance of real clips to other real clips, and an unbiased kernel distance for small sets.
 
-Only the distance in I3D features is called FVD; the weights of I3D are not shipped (docs/guides/distances.md). fd-worldgen is a small
-extractor that ships and runs on a laptop; its distances compare only with each other.
+Only the distance in I3D features is called FVD; the weights of I3D are not shipped (docs/guides/distances.md).
+fd-worldgen is a small extractor that ships and runs on a laptop; its distances compare only with each other.
 
   worldgen eval fvd --reference sets/real --generated outputs/clips
   worldgen eval fvd --reference sets/real --model shipped --clips 128 --out card.json
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     """Measure and report."""
     from worldgen.api.measures.measure_fvd import FvdOptions, measure_fvd
     from worldgen.cli.eval import eval_clips
-    from worldgen.cli.progress import progress
+    from worldgen.cli.terminal import progress
 
     record = measure_fvd(eval_clips.options_from(args, FvdOptions), progress=progress)
     return eval_clips.finish(args, record, lines(record))

@@ -1,9 +1,9 @@
 """Do the pixels show what the labels say? Average precision (IoU 0.5) of a small detector's boxes on the clips against
 the labels of their scenes, relative to the same detector on rendered clips of the same scenes.
 
-The detector was trained on rendered clips only. It judges a group of objects only from the height in pixels at which its
-AP50 there reaches 0.9. Objects that are lower, mostly hidden or flagged are ignored. The control compares each clip with
-the labels of another: it must be near 0."""
+The detector was trained on rendered clips only. It judges a group of objects only from the height in pixels at which
+its AP50 there reaches 0.9. Objects that are lower, mostly hidden or flagged are ignored. The control compares each clip
+with the labels of another: it must be near 0."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     """Measure and report."""
     from worldgen.api.measures.measure_labels import LabelsOptions, measure_labels
     from worldgen.cli.eval import eval_clips
-    from worldgen.cli.progress import progress
+    from worldgen.cli.terminal import progress
     from worldgen.evaluation.measures.label_score import BAR
 
     record = measure_labels(eval_clips.options_from(args, LabelsOptions), progress=progress)

@@ -1,9 +1,9 @@
-"""Does the model copy its training clips? For each generated clip the nearest training clip is found, in pixels (tolerant
-of crops, shifts in time and mirroring) and in features. How near held-out clips come, which cannot be copies, sets the
-threshold.
+"""Does the model copy its training clips? For each generated clip the nearest training clip is found, in pixels
+(tolerant of crops, shifts in time and mirroring) and in features. How near held-out clips come, which cannot be copies,
+sets the threshold.
 
---check validates the measure itself: copies of training clips are planted (exact, cropped, re-encoded, shifted and more),
-and the share found is reported beside the share of held-out clips that raise a false alarm.
+--check validates the measure itself: copies of training clips are planted (exact, cropped, re-encoded, shifted and
+more), and the share found is reported beside the share of held-out clips that raise a false alarm.
 
   worldgen eval memorisation --train sets/mine --held-out sets/mine --model shipped --clips 64 --pictures pairs.png
   worldgen eval memorisation --train sets/mine --held-out sets/mine --check 40 --out check.json"""
@@ -30,9 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what the model was trained on; of data sets the train split",
     )
     what.add_argument(
-        "--held-out", nargs="+", required=True, metavar="URL", dest="held_out",
-        help=f'clips of the same kind that it was not trained on: of data sets val and test; "{RENDERED}" for rendered scenes',
-    )  # fmt: skip
+        "--held-out",
+        nargs="+",
+        required=True,
+        metavar="URL",
+        dest="held_out",
+        help="clips of the same kind that it was not trained on; of data sets val and test; "
+        f'"{RENDERED}" for rendered scenes',
+    )
     what.add_argument("--generated", nargs="+", default=[], metavar="URL", help="the clips to judge")
     what.add_argument(
         "--model", default="", metavar="DIR", help='judge clips of a model: "shipped", or a saved pipeline'
@@ -62,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     """Measure and report. Exit code 1 when there are more copies than chance explains."""
     from worldgen.api.measures.measure_memorisation import MemorisationOptions, measure_memorisation
     from worldgen.cli.eval import eval_clips
-    from worldgen.cli.progress import progress
+    from worldgen.cli.terminal import progress
 
     record = measure_memorisation(eval_clips.options_from(args, MemorisationOptions), progress=progress)
     eval_clips.finish(args, record, lines(record) + [f"written to {args.pictures}"] * bool(args.pictures))

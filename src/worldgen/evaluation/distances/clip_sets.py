@@ -1,8 +1,8 @@
-"""Clips to measure, from data sets, folders of videos, and held-out scenes; a set may hold several of them."""
+"""Clips to measure: of data sets, of folders of videos, and of held-out scenes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +21,9 @@ VIDEOS = (".mp4", ".mkv", ".mov", ".avi", ".webm")
 
 @dataclass(frozen=True)
 class ClipChoice:
-    """Which clips of a data set are taken. split: "" for all. tags: only clips with all of them. limit: at most so many,
-    chosen by ``seed`` (0: all).
+    """Which clips of a data set are taken.
+
+    split: "" for all. tags: only clips with all of these. limit: the most clips, chosen by ``seed``; 0 for all.
     """
 
     split: str = ""
@@ -32,13 +33,13 @@ class ClipChoice:
 
 
 class NoClipsError(InputError):
-    """A data set that is there, but holds no accepted clip of the split and tags asked for."""
+    """A data set that exists, but holds no accepted clip of the split and tags."""
 
 
 class ClipSet:
     """Clips of one URL: a data set, or a folder of videos. Iterating decodes one after the other.
 
-    Raises: InputError when there is nothing, or when a folder of videos is asked for a split or tags.
+    Raises: InputError when there is no clip, and for a split or tags of a folder of videos.
     """
 
     def __init__(self, url: str, choice: ClipChoice | None = None):
@@ -63,16 +64,19 @@ class ClipSet:
         return (self.item(number) for number in range(len(self)))
 
     def item(self, number: int) -> ClipItem:
-        """One clip of the set, by its place."""
+        """The clip with this number in the set."""
         if self._data is None:
             file = self._files[number]
             return ClipItem(read_clip(file), Path(file).stem, Path(file).stem)
         row = self._data.row(self._rows[number])  # only the pixels are read: labels and ego motion take as long again
-        clip = decode_mp4(self._data.member(self._rows[number], "mp4"))
+        video = self._data.member(self._rows[number], "mp4")
+        if video is None:
+            raise InputError(f"video of clip {row['key']}", Received("none"), "an mp4 in the data set")
+        clip = decode_mp4(video)
         return ClipItem(Clip(clip.frames, row["fps"]), row["key"], row["drive"], tuple(row["tags"]))
 
 
-def trial_items(trials: list[Trial], clips) -> Iterator[ClipItem]:
+def trial_items(trials: list[Trial], clips: Iterable[Clip]) -> Iterator[ClipItem]:
     """Clips of held-out scenes with their keys and tags, in order."""
     for trial, clip in zip(trials, clips, strict=True):
         scenario = trial.scenario

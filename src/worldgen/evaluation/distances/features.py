@@ -1,4 +1,4 @@
-"""Clips to feature vectors: which frames are looked at, by which network, and sets of features that can be kept."""
+"""Clips to feature vectors: the rule that picks frames, the extractors, and sets of features that can be saved."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ FEATURES_VERSION = 1
 
 @dataclass(frozen=True)
 class FrameRule:
-    """Which frames of a clip count. frames: how many (0: all). fps: their rate, nearest frames are taken (0: the clip's
-    own). skip: seconds at the start that are left out, e.g. reference frames a model was given. position: where the
-    frames are taken from what is left, "start", "centre" or "end".
+    """Which frames of a clip count.
+
+    frames: their number, 0 for all. fps: their rate, met by taking the nearest frames; 0 for the clip's own. skip_s:
+    seconds at the start that are left out, such as the context frames of a model. position: where in the rest the
+    frames are taken, "start", "centre" or "end".
     """
 
     frames: int = 16
@@ -38,10 +40,12 @@ class FrameRule:
             raise InputError("position of the frames", self.position, "start, centre or end")
 
     def take(self, clip: Clip, name: str = "clip") -> Clip:
-        """The frames that count. Raises InputError when the clip is too short or too slow for the rule."""
+        """The frames that count. Raises: InputError when the clip is too short or too slow for the rule."""
         fps = self.fps or clip.fps
         if fps > clip.fps * 1.001:
-            raise InputError(f"frames per second of {name}", clip.fps, f"at least {fps:g}; frames are never made up")
+            raise InputError(
+                f"frames per second of {name}", clip.fps, f"at least {fps:g}; frames are never interpolated"
+            )
         first = self.skip_s * clip.fps
         count = int((len(clip) - 1 - first + 0.5) * fps / clip.fps) + 1 if first < len(clip) else 0
         index = np.rint(first + np.arange(max(count, 0)) * clip.fps / fps - 1e-9).astype(int)
@@ -61,9 +65,9 @@ class FrameRule:
 class Extractor:
     """A network that turns clips into vectors.
 
-    name: one of ``EXTRACTORS``. hash: of its weights. size: D. resize: mode of ``resize.MODES``. frames: (least, most)
-    it takes in one piece, most 0 for any. side: width and height of its pictures. network: ``(B, 3, T, h, w)`` in
-    [-1, 1] to ``(B, D)``.
+    name: one of ``EXTRACTORS``. hash: of its weights. size: D. resize: mode of ``resize.MODES``. frames: the least and
+    the most frames that it takes at once, most 0 for any. side: width and height of its pictures. network: ``(B, 3, T,
+    h, w)`` in [-1, 1] to ``(B, D)``.
     """
 
     name: str
@@ -92,16 +96,16 @@ class Extractor:
 
 
 def _starts(frames: int, window: int) -> list[int]:
-    """Starts of as few windows as cover all frames, evenly spread."""
+    """Starts of the fewest windows that cover all frames, evenly spread."""
     count = -(-frames // window)
     return [round(i * (frames - window) / (count - 1)) for i in range(count)]
 
 
 def load_extractor(name: str, *, weights: str = "", resize: str = "", device: str = "cpu") -> Extractor:
-    """An extractor by name. weights: file or folder, needed by all but fd-worldgen, which ships. resize: by default area
-    for fd-worldgen and squash for the others.
+    """An extractor by name. weights: file or folder, needed by all but fd-worldgen, which ships. resize: by default
+    area for fd-worldgen and squash for the others.
 
-    Raises InputError when the weights are missing or are not that network's: none is put in place of another.
+    Raises: InputError when the weights are missing or belong to another network; no extractor replaces another.
     """
     if name not in EXTRACTORS:
         raise InputError("extractor", name, "one of " + ", ".join(EXTRACTORS))
@@ -140,10 +144,10 @@ def _small(weights: str, resize: str, device: str) -> Extractor:
 
 @dataclass(eq=False)
 class FeatureSet:
-    """Features of a set of clips with what is known of each.
+    """Features of a set of clips, with the key, drive and tags of each.
 
-    features: ``(N, D)`` float64. keys, drives, tags: one entry per clip. made_by: extractor and frame rule, as JSON, which
-    two sets must share to be compared.
+    features: ``(N, D)`` float64. keys, drives, tags: one entry per clip. made_by: extractor and frame rule, as JSON,
+    which two sets must share to be compared.
     """
 
     features: np.ndarray
@@ -156,10 +160,15 @@ class FeatureSet:
         return len(self.features)
 
     def rows(self, index: np.ndarray | list[int]) -> FeatureSet:
-        """A part of the set."""
-        index = [int(i) for i in index]
-        keys, drives, tags = ([each[i] for i in index] for each in (self.keys, self.drives, self.tags))
-        return FeatureSet(self.features[index], keys, drives, tags, self.made_by)
+        """Some of the clips."""
+        picked = [int(i) for i in index]
+        return FeatureSet(
+            self.features[picked],
+            [self.keys[i] for i in picked],
+            [self.drives[i] for i in picked],
+            [self.tags[i] for i in picked],
+            self.made_by,
+        )
 
     def tagged(self, tag: str) -> FeatureSet:
         """The clips that have a tag."""
@@ -177,7 +186,7 @@ class FeatureSet:
 
     @classmethod
     def load(cls, path: str | Path) -> FeatureSet:
-        """Read what :meth:`save` wrote. Raises InputError for any other file."""
+        """Read what :meth:`save` wrote. Raises: InputError for any other file."""
         from safetensors import SafetensorError, safe_open
 
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import Dinov2Model, VideoMAEModel
@@ -11,22 +12,25 @@ from transformers import Dinov2Model, VideoMAEModel
 from worldgen.core.errors import InputError, Received
 from worldgen.models.weights import refuse_pickles, weights_hash
 
-CLASSES = {"videomae": VideoMAEModel, "dinov2": Dinov2Model}
+CLASSES: dict[str, Any] = {"videomae": VideoMAEModel, "dinov2": Dinov2Model}
 WITH_HEADS = {
     "videomae": ("VideoMAEForVideoClassification", "VideoMAEForPreTraining"),
     "dinov2": ("Dinov2ForImageClassification",),
 }
-"""Classes whose files hold the same backbone and a head, which is left aside."""
+"""Classes whose files hold the same backbone and a head, which is not used."""
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of ImageNet, which both families are trained with."""
+"""Mean and standard deviation of ImageNet colours, with which both families are trained."""
 
 
 class FrameFeatures(torch.nn.Module):
-    """One vector per clip. kind: "videomae" (mean over all patches in space and time) or "dinov2" (mean over frames of the
-    class token, so it knows nothing of the order of frames). folder: a saved model, safetensors only.
+    """One vector per clip. kind: "videomae" (mean over all patches in space and time) or "dinov2" (mean over frames of
+    the class token, so the order of frames does not matter). folder: a saved model, safetensors only.
 
-    Raises InputError for pickles, a model of another class, and missing, extra or misshapen tensors.
+    Raises: InputError for pickles, a model of another class, and missing, extra or misshapen tensors.
     """
+
+    mean: torch.Tensor
+    std: torch.Tensor
 
     def __init__(self, kind: str, folder: str | Path):
         super().__init__()
@@ -59,6 +63,7 @@ class FrameFeatures(torch.nn.Module):
 
     @property
     def size(self) -> int:
+        """Length of a feature vector."""
         return self.network.config.hidden_size
 
     @property
@@ -68,12 +73,12 @@ class FrameFeatures(torch.nn.Module):
 
     @property
     def side_px(self) -> int:
-        """Height and width of the pictures it takes."""
+        """Height and width of its input pictures."""
         return self.network.config.image_size
 
     @torch.inference_mode()
     def forward(self, video: torch.Tensor) -> torch.Tensor:
-        """``(B, 3, T, H, W)`` in [-1, 1] to ``(B, D)``."""
+        """Features ``(B, D)`` of video ``(B, 3, T, H, W)`` in [-1, 1]."""
         x = ((video + 1) / 2 - self.mean) / self.std
         x = x.transpose(1, 2)  # (B, T, 3, H, W)
         if self.kind == "videomae":

@@ -1,4 +1,4 @@
-"""Fréchet distance between two sets of features, from moments that are gathered in a stream and merge exactly."""
+"""Fréchet distance between two sets of features, from moments that are computed in a stream and merged."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ MOMENTS_VERSION = 1
 class Moments:
     """Count, mean and scatter of feature vectors, float64.
 
-    count: vectors seen. mean: ``(D,)``. scatter: ``(D, D)`` sum of outer products of deviations from the mean. Batches
-    and workers are merged by the pairwise update of Chan, Golub and LeVeque, "Updating Formulae and a Pairwise
-    Algorithm for Computing Sample Variances" (1979), eq. 2.1, which loses nothing to cancellation.
+    count: number of vectors. mean: ``(D,)``. scatter: ``(D, D)`` sum of outer products of deviations from the mean.
+    Batches are merged by the pairwise update of Chan, Golub and LeVeque, "Updating Formulae and a Pairwise Algorithm
+    for Computing Sample Variances" (1979), eq. 2.1, which avoids cancellation.
     """
 
     count: int
@@ -42,6 +42,7 @@ class Moments:
 
     @property
     def size(self) -> int:
+        """Length D of the vectors."""
         return len(self.mean)
 
     @property
@@ -52,7 +53,8 @@ class Moments:
         return self.scatter / (self.count - 1)
 
     def update(self, features: np.ndarray) -> Moments:
-        """Add ``(N, D)`` features in place; returns itself. Raises: InputError for another size or values not finite."""
+        """Add ``(N, D)`` features in place; returns itself. Raises: InputError for another size and for non-finite
+        values."""
         more = Moments.of(features)
         merged = merge(self, more)
         self.count, self.mean, self.scatter = merged.count, merged.mean, merged.scatter
@@ -88,7 +90,7 @@ class Moments:
 
 
 def merge(first: Moments, *others: Moments) -> Moments:
-    """The moments of all vectors together, as if one worker had seen them. Raises: InputError for unequal sizes."""
+    """The moments of all vectors together. Raises: InputError for unequal sizes."""
     total = first
     for more in others:
         if more.size != total.size:
@@ -107,7 +109,7 @@ def frechet_distance(one: Moments, two: Moments) -> float:
     """Squared Fréchet distance of the Gaussians with these moments: |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)).
 
     The trace of the root is taken as the sum of the square roots of the eigenvalues of the symmetric matrix
-    ``C1^(1/2) C2 C1^(1/2)``, so nothing becomes complex and singular covariances need no jitter.
+    ``C1^(1/2) C2 C1^(1/2)``, so no value becomes complex, and singular covariances need no jitter.
 
     Source: Dowson and Landau, "The Fréchet distance between multivariate normal distributions" (1982), eq. 16.
     Raises: InputError for unequal sizes or fewer than two vectors.
@@ -118,13 +120,13 @@ def frechet_distance(one: Moments, two: Moments) -> float:
 
 
 def gaussian_distance(mean1: np.ndarray, cov1: np.ndarray, mean2: np.ndarray, cov2: np.ndarray) -> float:
-    """The same from means ``(D,)`` and covariances ``(D, D)``, positive semi-definite, float64."""
+    """Squared Fréchet distance from means ``(D,)`` and covariances ``(D, D)``, positive semi-definite, float64."""
     root = symmetric_root(cov1)
     inner = root @ cov2 @ root
     eigenvalues = np.linalg.eigvalsh((inner + inner.T) / 2)
     trace_root = np.sqrt(np.clip(eigenvalues, 0, None)).sum()
     step = mean1 - mean2
-    # Equal sets come out at rounding error, of either sign.
+    # For equal sets the sum is a rounding error of either sign.
     return max(0.0, float(step @ step + np.trace(cov1) + np.trace(cov2) - 2 * trace_root))
 
 
@@ -137,8 +139,8 @@ def symmetric_root(matrix: np.ndarray) -> np.ndarray:
 def distance_of(one: np.ndarray, two: np.ndarray) -> float:
     """Fréchet distance of two sets of features ``(N, D)`` and ``(M, D)``.
 
-    For N + M below D this works in the space the vectors span, which changes nothing but the time: outside it both
-    covariances are zero.
+    For N + M below D it is computed in the space that the vectors span, which is faster and exact, because both
+    covariances are zero outside it.
     """
     one, two = _checked(one), _checked(two)
     if one.shape[1] != two.shape[1]:
@@ -157,8 +159,8 @@ def resampled(
     """Distances of ``draws`` resamples with replacement of both sets, ``(draws,)`` float64.
 
     groups: per set None, or ``(N,)`` labels (drives): clips of one drive resemble each other, so whole drives are
-    drawn. Resampling repeats vectors, so these distances lie above the distance itself by about its bias at this
-    size; :func:`spread_interval` takes that out.
+    drawn. Resampling repeats vectors, so these distances exceed the distance itself by about its bias at this size;
+    :func:`spread_interval` corrects for that.
     """
     distances = np.empty(draws)
     for i in range(draws):
@@ -177,10 +179,10 @@ def _resample(count: int, groups: np.ndarray | None, rng: np.random.Generator) -
 
 
 def spread_interval(value: float, draws: np.ndarray, count: int) -> Interval:
-    """The 95 % percentile interval of resampled distances, moved so that their mean lies at ``value``.
+    """The 95 % percentile interval of resampled distances, shifted so that their mean is ``value``.
 
-    It says how far the number would move with other clips of the same count, not how far it lies above the distance
-    of endless sets; :func:`bias_curve` estimates that. count: clips of the smaller set.
+    It is the range of the value over draws of as many clips. It does not include the bias against infinite sets, which
+    :func:`bias_curve` estimates. count: clips of the smaller set.
     """
     low, high = np.percentile(draws, [2.5, 97.5]) - draws.mean() + value
     return Interval(value, float(low), float(high), count)
@@ -188,7 +190,7 @@ def spread_interval(value: float, draws: np.ndarray, count: int) -> Interval:
 
 @dataclass(frozen=True)
 class BiasCurve:
-    """Mean distance of random subsets over their size, and what a line through them in 1/N says at infinite size.
+    """Mean distance of random subsets by size, and the extrapolation to infinite size by a line in 1/N.
 
     sizes: clips per set. values: mean distance at each. at_infinity: the intercept.
     Source: Chong and Forsyth, "Effectively unbiased FID and Inception Score" (2020), section 4.
@@ -202,7 +204,7 @@ class BiasCurve:
 def bias_curve(
     one: np.ndarray, two: np.ndarray, rng: np.random.Generator, *, sizes: tuple[int, ...] = (), repeats: int = 8
 ) -> BiasCurve:
-    """How the distance falls with the number of clips. sizes: by default five from N/5 to N of the smaller set."""
+    """The distance as a function of the number of clips. sizes: by default five from N/5 to N of the smaller set."""
     full = min(len(one), len(two))
     sizes = sizes or tuple(sorted({max(2, full * k // 5) for k in range(1, 6)}))
     if max(sizes) > full or min(sizes) < 2:

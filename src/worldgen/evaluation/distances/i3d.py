@@ -7,7 +7,7 @@ PyTorch ports that published FVD numbers use (``Mixed_3b.b1a.conv3d.weight``), s
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -18,14 +18,15 @@ from worldgen.core.errors import InputError, Received
 
 NUM_CLASSES = 400
 NUM_PARAMETERS = 12_697_264
-"""With batch normalisation's scale and shift and the 400-class layer; counted, and held by a test."""
+"""Number of parameters, with scale and shift of batch normalisation and the 400-class layer; a test counts them."""
 MIN_FRAMES = 9
-"""Three halvings of time, rounded up, must leave the two steps that the last pooling takes."""
+"""Three halvings of time, rounded up, must leave the two steps that the last pooling needs."""
 PORT_EPSILON = 1e-5
 """Added to variances by the ports that published FVD numbers use; the first PyTorch port has 1e-3."""
 
 TORCHSCRIPT_SHA256 = "bec6519f66ea534e953026b4ae2c65553c17bf105611c746d904657e5860a5e2"
-"""``i3d_torchscript.pt`` of StyleGAN-V's FVD, 51,235,320 bytes. TorchScript is a program: only this file is opened."""
+"""``i3d_torchscript.pt`` of StyleGAN-V's FVD, 51,235,320 bytes. TorchScript can run code, so only this file is
+opened."""
 WHERE = (
     "i3d_torchscript.pt of https://github.com/universome/fvd-comparison, "
     "or a Kinetics-400 state dict as .safetensors (docs/guides/distances.md)"
@@ -54,12 +55,12 @@ STAGES = (
     "MaxPool3d_4a_3x3", "Mixed_4b", "Mixed_4c", "Mixed_4d", "Mixed_4e", "Mixed_4f", "MaxPool3d_5a_2x2", "Mixed_5b",
     "Mixed_5c",
 )  # fmt: skip
-"""In the order they are applied."""
+"""The stages in the order in which they are applied."""
 
 
 def same_padding(size: tuple[int, ...], kernel: tuple[int, ...], stride: tuple[int, ...]) -> list[int]:
-    """Padding as TensorFlow's SAME does it, for ``torch.nn.functional.pad``: the output is ceil(size / stride), and an
-    odd pixel goes to the end. Time, height, width in; pairs from width to time out."""
+    """Padding of TensorFlow's SAME mode, for ``torch.nn.functional.pad``: the output has ceil(size / stride) elements,
+    and an odd one is added at the end. Sizes are (time, height, width); the pairs returned go from width to time."""
     pads: list[int] = []
     for extent, k, s in zip(size, kernel, stride, strict=True):
         total = max((-(-extent // s) - 1) * s + k - extent, 0)
@@ -68,7 +69,8 @@ def same_padding(size: tuple[int, ...], kernel: tuple[int, ...], stride: tuple[i
 
 
 class Unit3D(nn.Module):
-    """Convolution with SAME padding, batch normalisation, rectifier; the last layer has a bias instead of the two."""
+    """Convolution with SAME padding, batch norm and ReLU; the last layer (epsilon None) has a bias instead of the
+    two."""
 
     def __init__(self, inputs: int, outputs: int, kernel: tuple[int, int, int] = (1, 1, 1), *,
                  stride: tuple[int, int, int] = (1, 1, 1), epsilon: float | None = PORT_EPSILON):  # fmt: skip
@@ -77,27 +79,28 @@ class Unit3D(nn.Module):
         self.bn = None if epsilon is None else nn.BatchNorm3d(outputs, eps=epsilon, momentum=0.001)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """``(B, C, T, H, W)`` to ``(B, C', T', H', W')``."""
+        """Features ``(B, C', T', H', W')`` of ``(B, C, T, H, W)``."""
         x = self.conv3d(F.pad(x, same_padding(tuple(x.shape[2:]), self.conv3d.kernel_size, self.conv3d.stride)))
         return x if self.bn is None else F.relu(self.bn(x))
 
 
 class SamePool(nn.Module):
-    """Largest value with SAME padding. What comes in is never negative, so padding with zeros is as good as none."""
+    """Maximum pooling with SAME padding. Its inputs are never negative, so padding with zeros does not change the
+    maximum."""
 
     def __init__(self, kernel: tuple[int, int, int], stride: tuple[int, int, int]):
         super().__init__()
         self.kernel, self.stride = kernel, stride
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """``(B, C, T, H, W)`` to ``(B, C, T', H', W')``."""
+        """Features ``(B, C, T', H', W')`` of ``(B, C, T, H, W)``."""
         return F.max_pool3d(
             F.pad(x, same_padding(tuple(x.shape[2:]), self.kernel, self.stride)), self.kernel, self.stride
         )
 
 
 class Mixed(nn.Module):
-    """An Inception block: four branches side by side."""
+    """An Inception block of four parallel branches."""
 
     def __init__(self, inputs: int, widths: tuple[int, int, int, int, int, int], epsilon: float):
         super().__init__()
@@ -111,7 +114,7 @@ class Mixed(nn.Module):
         self.b3b = Unit3D(inputs, c3b, epsilon=epsilon)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """``(B, C, T, H, W)`` to ``(B, C', T, H, W)``."""
+        """Features ``(B, C', T, H, W)`` of ``(B, C, T, H, W)``."""
         return torch.cat([self.b0(x), self.b1b(self.b1a(x)), self.b2b(self.b2a(x)), self.b3b(self.b3a(x))], 1)
 
 
@@ -129,8 +132,8 @@ class I3D(nn.Module):
             self.add_module(name, Mixed(inputs, widths, epsilon))
         self.logits = Unit3D(1024, NUM_CLASSES, epsilon=None)
 
-    def stages(self, video: torch.Tensor):
-        """Name and output of each stage in turn, for ``(B, 3, T, H, W)`` in [-1, 1]."""
+    def stages(self, video: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:
+        """Name and output of each stage, for ``(B, 3, T, H, W)`` in [-1, 1]."""
         x = video
         for name in STAGES:
             x = getattr(self, name)(x)

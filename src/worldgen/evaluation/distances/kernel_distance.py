@@ -1,4 +1,4 @@
-"""Kernel distance between two sets of features: unbiased at any number of clips, so small sets can be compared."""
+"""Kernel distance between two sets of features: unbiased for any number of clips, so small sets can be compared."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def kernel_distance(one: np.ndarray, two: np.ndarray) -> float:
 def kernel_interval(one: np.ndarray, two: np.ndarray) -> Interval:
     """The kernel distance with a 95 % interval from leaving out one clip at a time.
 
-    The bootstrap would repeat clips, and a clip beside its own copy breaks what makes the estimate unbiased.
+    The bootstrap would repeat clips, and pairs of equal clips would make the estimate biased.
     Source: Efron and Stein, "The jackknife estimate of variance" (1981), for two samples.
     """
     sums, n, m = _sums(one, two), len(one), len(two)

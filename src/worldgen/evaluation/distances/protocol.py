@@ -1,9 +1,10 @@
-"""The protocol card: a distance with everything that changes it, how sure it is, and what real clips score themselves."""
+"""The protocol card: a distance, every setting that changes it, its interval, and the distance between real clips."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -20,16 +21,17 @@ CARD_VERSION = 1
 NAMES = {"i3d": "FVD", "videomae": "FD-VideoMAE", "dinov2": "FD-DINOv2", "fd-worldgen": "fd-worldgen"}
 """Only the distance in I3D features is called FVD."""
 SAME = ("extractor", "extractor_hash", "resize", "rule", "fps", "input_px")
-"""What two sets of features must share."""
+"""Settings that two sets of features must share."""
 FLOOR_SPLITS = 8
 SLICE_LEAST = 12
-"""Clips of a tag, on both sides, below which a slice is not shown."""
+"""Least clips of a tag, on both sides, for a slice to be shown."""
 FEW_DRIVES = 8
 
 
 @dataclass(frozen=True)
 class UncertaintyOptions:
-    """How much is computed around the number. draws: bootstrap resamples. seed: of splits and resamples. slices."""
+    """What is computed beside the distance. draws: bootstrap resamples. seed: of splits and resamples. slices: by
+    tag."""
 
     draws: int = 200
     seed: int = 0
@@ -38,8 +40,10 @@ class UncertaintyOptions:
 
 @dataclass(frozen=True)
 class RealFloor:
-    """What real clips score against other real clips. clips: in each half. mean, sd: over random splits. generated: the
-    generated clips against as many real ones, so that the two can be compared. by_drive: whether halves share no drive.
+    """The distance of real clips to other real clips, below which no generated set is expected to come.
+
+    clips: in each half. mean, sd: over random splits. generated: distance of the generated clips to as many real ones,
+    comparable with ``mean``. by_drive: whether the halves share no drive.
     """
 
     clips: int
@@ -51,7 +55,7 @@ class RealFloor:
 
 @dataclass(frozen=True)
 class Card:
-    """One result. interval: how far the value would move with other clips of the same count. kernel: unbiased."""
+    """One result. interval: of the value over draws of as many clips. kernel: the unbiased kernel distance."""
 
     name: str
     value: float
@@ -66,21 +70,29 @@ class Card:
     slices: dict = field(default_factory=dict)
 
     def to_json(self) -> dict:
-        """All of it, with nothing that is not a number written as null."""
+        """The whole card as JSON; a value that is not a number becomes null."""
         record = {
-            "card_version": CARD_VERSION, "worldgen": worldgen.__version__, "name": self.name, "value": _number(self.value),
+            "card_version": CARD_VERSION,
+            "worldgen": worldgen.__version__,
+            "name": self.name,
+            "value": _number(self.value),
             "interval_95": [_number(self.interval.low), _number(self.interval.high)],
             "kernel_distance": {
-                "value": _number(self.kernel.value), "interval_95": [_number(self.kernel.low), _number(self.kernel.high)]
+                "value": _number(self.kernel.value),
+                "interval_95": [_number(self.kernel.low), _number(self.kernel.high)],
             },
-            "reference": self.reference, "generated": self.generated, "protocol": self.protocol,
+            "reference": self.reference,
+            "generated": self.generated,
+            "protocol": self.protocol,
             "floor": None if self.floor is None else {k: _number(v) for k, v in asdict(self.floor).items()},
-            "bias": self.bias, "warnings": list(self.warnings), "slices": self.slices,
-        }  # fmt: skip
+            "bias": self.bias,
+            "warnings": list(self.warnings),
+            "slices": self.slices,
+        }
         return record
 
     def line(self) -> str:
-        """The card as one line of text, to be quoted with the number."""
+        """The card as one line of text, to be quoted together with the number."""
         p, rule = self.protocol, self.protocol["rule"]
         skipped = f", first {rule['skip_s']:g} s excluded" if rule["skip_s"] else ", no frames excluded"
         floor = "no real-vs-real floor"
@@ -92,52 +104,73 @@ class Card:
         warned = f"; {len(self.warnings)} warning{'s' * (len(self.warnings) != 1)}" if self.warnings else ""
         return (
             f"{self.name} {_short(self.value)} [{_short(self.interval.low)}, {_short(self.interval.high)}] "
-            f"(N = {self.generated['clips']} against {self.reference['clips']}; {p['frames']} frames at {p['fps']:g} fps"
-            f"{skipped}; {p['resize']} to {p['input_px'][0]}x{p['input_px'][1]}; {p['extractor']} {p['extractor_hash'][:12]}; "
-            f"{floor}; kernel distance {_short(self.kernel.value)} [{_short(self.kernel.low)}, {_short(self.kernel.high)}]{warned})"
+            f"(N = {self.generated['clips']} against {self.reference['clips']}; "
+            f"{p['frames']} frames at {p['fps']:g} fps"
+            f"{skipped}; {p['resize']} to {p['input_px'][0]}x{p['input_px'][1]}; "
+            f"{p['extractor']} {p['extractor_hash'][:12]}; "
+            f"{floor}; kernel distance {_short(self.kernel.value)} "
+            f"[{_short(self.kernel.low)}, {_short(self.kernel.high)}]{warned})"
         )
 
 
-def compare(reference: FeatureSet, generated: FeatureSet, careful: UncertaintyOptions | None = None) -> Card:
-    """The card of two sets of features. Raises InputError when they were not made alike or hold fewer than two clips."""
-    careful = careful or UncertaintyOptions()
-    _made_alike(reference, generated)
+def compare(reference: FeatureSet, generated: FeatureSet, uncertainty: UncertaintyOptions | None = None) -> Card:
+    """The card of two sets of features.
+
+    Raises: InputError when they were not extracted in the same way, and for fewer than two clips in a set.
+    """
+    uncertainty = uncertainty or UncertaintyOptions()
+    _require_same_extraction(reference, generated)
     if min(len(reference), len(generated)) < 2:
         raise InputError("clips to compare", (len(reference), len(generated)), "at least 2 in each set")
-    rng = numpy_rng("fréchet card", careful.seed)
+    rng = numpy_rng("fréchet card", uncertainty.seed)
     one, two = reference.features, generated.features
     value = distance_of(one, two)
     smaller = min(len(one), len(two))
     groups = tuple(_groups(each) for each in (reference, generated))
-    draws = resampled(one, two, rng, draws=careful.draws, groups=groups) if careful.draws > 1 else None
+    draws = resampled(one, two, rng, draws=uncertainty.draws, groups=groups) if uncertainty.draws > 1 else None
     interval = Interval(value, math.nan, math.nan, smaller) if draws is None else spread_interval(value, draws, smaller)
     floor = real_floor(reference, generated, rng)
     curve = bias_curve(one, two, rng) if smaller >= 10 else None
     made = reference.made_by
     return Card(
-        name=NAMES[made["extractor"]], value=value, interval=interval, kernel=kernel_interval(one, two),
-        reference=_counts(reference), generated=_counts(generated),
+        name=NAMES[made["extractor"]],
+        value=value,
+        interval=interval,
+        kernel=kernel_interval(one, two),
+        reference=_counts(reference),
+        generated=_counts(generated),
         protocol={
-            "extractor": made["extractor"], "extractor_hash": made["extractor_hash"], "feature_size": made["feature_size"],
-            "resize": made["resize"], "resize_order": "uint8 frames at source size, resized, then scaled to [-1, 1]",
-            "input_px": made["input_px"], "frames": made["rule"]["frames"] or "all", "fps": made["fps"],
-            "rule": made["rule"], "reference_frames": "excluded" if made["rule"]["skip_s"] else "included",
-            "covariance": "unbiased (N - 1)", "bootstrap_draws": careful.draws, "seed": careful.seed,
+            "extractor": made["extractor"],
+            "extractor_hash": made["extractor_hash"],
+            "feature_size": made["feature_size"],
+            "resize": made["resize"],
+            "resize_order": "uint8 frames at source size, resized, then scaled to [-1, 1]",
+            "input_px": made["input_px"],
+            "frames": made["rule"]["frames"] or "all",
+            "fps": made["fps"],
+            "rule": made["rule"],
+            "reference_frames": "excluded" if made["rule"]["skip_s"] else "included",
+            "covariance": "unbiased (N - 1)",
+            "bootstrap_draws": uncertainty.draws,
+            "seed": uncertainty.seed,
         },
         floor=floor,
-        bias={} if curve is None else {
-            "clips": list(curve.sizes), "mean_distance": [_number(v) for v in curve.values],
+        bias={}
+        if curve is None
+        else {
+            "clips": list(curve.sizes),
+            "mean_distance": [_number(v) for v in curve.values],
             "at_infinity": _number(curve.at_infinity),
         },
         warnings=tuple(_warnings(reference, generated, value, floor)),
-        slices=_slices(reference, generated) if careful.slices else {},
-    )  # fmt: skip
+        slices=_slices(reference, generated) if uncertainty.slices else {},
+    )
 
 
 def real_floor(reference: FeatureSet, generated: FeatureSet, rng: np.random.Generator) -> RealFloor | None:
-    """Real clips split in two at random, again and again, as many in each half as there are generated ones if possible.
+    """Distances between random halves of the real clips, each half with as many clips as are generated if possible.
 
-    Where clips come from few drives the halves share drives only if there is no other way. None below 4 real clips.
+    The halves share no drive where there are at least 4 drives. None for fewer than 4 real clips.
     """
     names = sorted(set(reference.drives))
     by_drive = len(names) >= 4
@@ -171,11 +204,11 @@ def _halves(
 
 
 def _groups(features: FeatureSet) -> np.ndarray | None:
-    """Labels of drives, or None where every clip has its own."""
+    """The drive of each clip; None where every clip has a drive of its own, or all have one."""
     return np.array(features.drives) if 1 < len(set(features.drives)) < len(features) else None
 
 
-def _made_alike(one: FeatureSet, two: FeatureSet) -> None:
+def _require_same_extraction(one: FeatureSet, two: FeatureSet) -> None:
     for name in SAME:
         if one.made_by[name] != two.made_by[name]:
             raise InputError(
@@ -190,18 +223,19 @@ def _counts(features: FeatureSet) -> dict:
     }  # fmt: skip
 
 
-def _warnings(reference: FeatureSet, generated: FeatureSet, value: float, floor: RealFloor | None):
+def _warnings(reference: FeatureSet, generated: FeatureSet, value: float, floor: RealFloor | None) -> Iterator[str]:
     size = reference.made_by["feature_size"]
     smaller = min(len(reference), len(generated))
     if smaller <= size:
         yield (
-            f"{smaller} clips for {size} features: a covariance of so few has rank {smaller - 1} at most, so the distance "
-            "says more about the count than about the clips; compare only at equal counts, and read the kernel distance"
+            f"{smaller} clips for {size} features: a covariance of so few has rank {smaller - 1} at most, "
+            "so the distance "
+            "depends more on the count than on the clips; compare only at equal counts, and read the kernel distance"
         )
     if max(len(reference), len(generated)) > 1.5 * smaller:
-        yield f"{len(generated)} clips against {len(reference)}: the bias belongs to this pair of counts"
+        yield f"{len(generated)} clips against {len(reference)}: the bias depends on this pair of counts"
     if reference.made_by["source_px"] != generated.made_by["source_px"]:
-        yield "clips of different size: what resizing does to each is part of the distance"
+        yield "clips of different size: the effect of resizing is part of the distance"
     for name, each in (("reference", reference), ("generated", generated)):
         drives = len(set(each.drives))
         if drives < FEW_DRIVES and drives < len(each):
@@ -212,11 +246,11 @@ def _warnings(reference: FeatureSet, generated: FeatureSet, value: float, floor:
     if floor is not None and not floor.by_drive and len(set(reference.drives)) < len(reference):
         yield "the halves of the real-vs-real floor share drives, so it is too low"
     if floor is not None and floor.generated <= floor.mean + 2 * floor.sd:
-        yield f"at {floor.clips} clips these cannot be told from real ones by this extractor"
+        yield f"at {floor.clips} clips this extractor cannot distinguish these from real ones"
 
 
 def _slices(reference: FeatureSet, generated: FeatureSet) -> dict:
-    """Per tag, where both sides have enough clips: the unbiased distance first, for slices are small."""
+    """Distances by tag where both sides have enough clips; the unbiased distance is first, because slices are small."""
     slices = {}
     tags = {tag for tags in generated.tags for tag in tags} & {tag for tags in reference.tags for tag in tags}
     for tag in sorted(tags):

@@ -1,4 +1,5 @@
-"""Resize modes by name, each reproducing one public implementation: the same clips score differently under each."""
+"""Resize modes by name. Each reproduces one public implementation; the distance of the same clips differs between
+them."""
 
 from __future__ import annotations
 
@@ -14,13 +15,14 @@ from torch.nn import functional as F
 from worldgen.core.errors import InputError
 
 SIDE_PX = 224
-"""Pictures go to I3D, VideoMAE and DINOv2 as 224x224."""
+"""Width and height of the input of I3D, VideoMAE and DINOv2."""
 
 
 def to_network(frames: np.ndarray, mode: str, size: tuple[int, int] = (SIDE_PX, SIDE_PX)) -> torch.Tensor:
-    """Frames ``(T, H, W, 3)`` uint8 to ``(3, T, h, w)`` float32 in [-1, 1]. mode: one of ``MODES``; size: width, height.
+    """Frames ``(T, H, W, 3)`` uint8 to ``(3, T, h, w)`` float32 in [-1, 1]. mode: one of ``MODES``; size: width,
+    height.
 
-    Raises InputError for another mode.
+    Raises: InputError for another mode.
     """
     if mode not in MODES:
         raise InputError("resize mode", mode, "one of " + ", ".join(MODES))
@@ -33,13 +35,13 @@ def _tensor(frames: np.ndarray) -> torch.Tensor:
 
 
 def squash(frames: np.ndarray, size: tuple[int, int]) -> torch.Tensor:
-    """Bilinear to the size whatever the shape, pixel centres at +0.5, no smoothing first: cd-fvd, TATS, and TensorFlow 2
-    without antialias."""
+    """Bilinear to the size whatever the shape, pixel centres at +0.5, no smoothing first: cd-fvd, TATS, and TensorFlow
+    2 without antialias."""
     return F.interpolate(_tensor(frames), size[::-1], mode="bilinear", align_corners=False)
 
 
 def squash_tf1(frames: np.ndarray, size: tuple[int, int]) -> torch.Tensor:
-    """As the first FVD script does it: ``resize_bilinear`` of TensorFlow 1, where output pixel i looks at input i * scale.
+    """``resize_bilinear`` of TensorFlow 1, as in the first FVD script: output pixel i reads input pixel i * scale.
 
     Without the half-pixel shift the picture moves by up to half an input pixel to the lower right.
     """
@@ -55,7 +57,8 @@ def squash_tf1(frames: np.ndarray, size: tuple[int, int]) -> torch.Tensor:
 
 
 def short_side(frames: np.ndarray, size: tuple[int, int]) -> torch.Tensor:
-    """The shorter side to the size, bilinear without smoothing, then the centre: the ports of VideoGPT and StyleGAN-V."""
+    """The shorter side to the size, bilinear without smoothing, then the centre: the ports of VideoGPT and
+    StyleGAN-V."""
     return _short_side(_tensor(frames), size)
 
 
@@ -63,7 +66,7 @@ def _short_side(x: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     width, height = size
     rows, columns = x.shape[2:]
     scale = max(height / rows, width / columns)
-    # The longer side is rounded up, as there; the shorter one is exact.
+    # The longer side is rounded up, as in these ports; the shorter one is exact.
     target = [
         height if rows * scale <= height + 1e-6 else math.ceil(rows * scale),
         width if columns * scale <= width + 1e-6 else math.ceil(columns * scale),
@@ -76,7 +79,7 @@ def _short_side(x: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
 def magicdrive(frames: np.ndarray, size: tuple[int, int]) -> torch.Tensor:
     """Pillow's bicubic (which smooths) to one row more than the size, the top row cut away, then the short-side mode.
 
-    It is what MagicDrive's evaluation does to 1600x900 pictures: a quarter, 400x225, the lower 224 rows, their centre.
+    MagicDrive's evaluation does this to 1600x900 pictures: a quarter, 400x225, the lower 224 rows, their centre.
     """
     return _bicubic_then_short_side(frames, size, rows=size[1] + 1)
 
@@ -93,7 +96,7 @@ def _bicubic_then_short_side(frames: np.ndarray, size: tuple[int, int], *, rows:
 
 
 def area(frames: np.ndarray, size: tuple[int, int]) -> torch.Tensor:
-    """Means of the pixels that fall into each output pixel (OpenCV's INTER_AREA): what fd-worldgen sees."""
+    """Means of the pixels that fall into each output pixel (OpenCV's INTER_AREA), for fd-worldgen."""
     return _tensor(np.stack([cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in frames]))
 
 

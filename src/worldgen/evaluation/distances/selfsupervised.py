@@ -1,7 +1,7 @@
-"""fd-worldgen: a small video network that learns without labels what tells clips apart and what damage does to them.
+"""fd-worldgen: a small video network that learns without labels what distinguishes clips and how damage changes them.
 
-Its features make a Fréchet distance that runs anywhere. It is not the Fréchet video distance (FVD) of the literature and
-is never called so: numbers compare only with numbers of the same weights.
+Its features give a Fréchet distance that runs anywhere. The distance is not the Fréchet video distance (FVD) of the
+literature and is never called so: its values compare only with values of the same weights.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import itertools
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from torch import nn
 
 from worldgen.core.errors import InputError, Received
 from worldgen.files.shipped import assets_dir
+from worldgen.instruments.feature_pyramid import channels_last
 
 FOLDER = "instruments/fd"
 WEIGHTS_NAME = "model.safetensors"
@@ -25,11 +27,11 @@ WEIGHTS_NAME = "model.safetensors"
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """Shape of the network. frames, height_px, width_px: of its input. widths: channels per stage. features: D.
+    """Sizes of the network. frames, height_px, width_px: of its input. widths: channels per stage. features: D.
 
-    A longer clip is seen as windows of ``frames`` frames, whose features are averaged.
+    A longer clip is read as windows of ``frames`` frames, whose features are averaged.
 
-    taught: names of the corruptions that it was taught to show.
+    taught: names of the corruptions that it was trained to show.
     """
 
     frames: int = 8
@@ -42,10 +44,11 @@ class EncoderConfig:
 
 class ClipEncoder(nn.Module):
     """Video to a feature vector: four stages of fixed random convolutions, over the picture and over time, and a linear
-    map that is learnt (:func:`solve_views`) from how much each says.
+    map that :func:`solve_views` learns.
 
-    All convolutions are two-dimensional with channels last in memory: over height and width with time in the batch, then
-    over time with all places in a row. The same memory serves both, and CPUs do it several times as fast as in 3-D.
+    All convolutions are two-dimensional with channels last in memory: over height and width with time in the batch,
+    then over time with all positions in a row. Both use the same memory layout; CPUs are several times faster this way
+    than with 3-D convolutions.
     """
 
     def __init__(self, config: EncoderConfig):
@@ -58,14 +61,14 @@ class ClipEncoder(nn.Module):
         self.out = nn.Linear(2 * sum(widths), config.features)
 
     def forward(self, video: torch.Tensor) -> torch.Tensor:
-        """``(B, 3, T, H, W)`` in [-1, 1] to ``(B, D)`` features."""
+        """Features ``(B, D)`` of video ``(B, 3, T, H, W)`` in [-1, 1]."""
         return self.out(self.describe(video))
 
     def describe(self, video: torch.Tensor) -> torch.Tensor:
-        """What the convolutions see, ``(B, 2 sum(widths))``: mean and spread of every channel of every stage.
+        """Mean and standard deviation of every channel of every stage, ``(B, 2 sum(widths))``.
 
-        Means say what is there; spreads say how unevenly, in place and time. Early stages see grain and edges, late ones
-        large things and their motion.
+        Means say what is there; standard deviations say how unevenly it is spread over place and time. Early stages
+        respond to grain and edges, late ones to large objects and their motion.
         """
         batch = len(video)
         x = video.transpose(1, 2).flatten(0, 1).contiguous(memory_format=torch.channels_last)  # (B T, 3, H, W)
@@ -82,19 +85,19 @@ class ClipEncoder(nn.Module):
 
 
 def _pool(x: torch.Tensor, batch: int) -> torch.Tensor:
-    """``(B T, C, h, w)`` to the mean and spread of each channel, ``(B, 2 C)``."""
+    """Mean and standard deviation of each channel ``(B, 2 C)`` of maps ``(B T, C, h, w)``."""
     x = x.unflatten(0, (batch, -1)).transpose(1, 2).flatten(2).float()  # (B, C, T h w)
     return torch.cat([x.mean(2), x.std(2)], 1)
 
 
 def _conv(inputs: int, outputs: int, size: tuple[int, int], stride: tuple[int, int]) -> nn.Sequential:
     conv = nn.Conv2d(inputs, outputs, size, stride, (size[0] // 2, size[1] // 2), bias=False)
-    return nn.Sequential(conv, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)).to(memory_format=torch.channels_last)
+    return channels_last(nn.Sequential(conv, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)))
 
 
 @torch.no_grad()
 def settle(encoder: ClipEncoder, video: torch.Tensor) -> None:
-    """Set the statistics of the normalisation layers to those of some clips, so that every channel is in use."""
+    """Set the statistics of the normalisation layers to those of some clips, so that every channel is used."""
     norms = [module for module in encoder.modules() if isinstance(module, nn.BatchNorm2d)]
     for norm in norms:
         norm.reset_running_stats()
@@ -107,22 +110,24 @@ def settle(encoder: ClipEncoder, video: torch.Tensor) -> None:
 def solve_views(
     views: np.ndarray, changes: np.ndarray, size: int, *, shrinkage: float = 0.1
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The linear map under which views of one clip agree, clips differ, and damage shows: matrix and bias.
+    """The linear map under which views of one clip agree, clips differ, and damage is visible: matrix and bias.
 
-    views: ``(N, V, K)`` descriptions of V views of each of N clips. changes: ``(M, K)`` differences that known damage makes
-    to a view. size: D. Returns ``(D, K)`` and ``(D,)`` float64: the D directions with the most variance between clips and
-    damage per variance between views of a clip, scaled so that the latter is 1. It is what the loss of VICReg leads to
-    where the map is linear, without steps or learning rates.
+    views: ``(N, V, K)`` descriptions of V views of each of N clips. changes: ``(M, K)`` differences that known damage
+    makes to a view. size: D. Returns ``(D, K)`` and ``(D,)`` float64: the D directions with the most variance between
+    clips and damage per variance between views of a clip, scaled so that the latter is 1. For a linear map this is the
+    optimum of the loss of VICReg, found without steps or learning rates.
 
     Source: Balestriero and LeCun, "Contrastive and Non-Contrastive Self-Supervised Learning Recover Global and Local
-    Spectral Embedding Methods" (2022), section 4; Fisher's discriminant with clips as classes. Raises InputError for fewer
+    Spectral Embedding Methods" (2022), section 4; Fisher's discriminant with clips as classes.
+
+    Raises: InputError for fewer
     than two clips or views, or more outputs than inputs.
     """
     clips, count, inputs = views.shape
     if clips < 2 or count < 2 or size > inputs:
         raise InputError("views to learn from", (clips, count, inputs), f"two clips, two views, {size} inputs at least")
     spread = views.reshape(-1, inputs).std(0)
-    spread = np.where(spread > 1e-4, spread, np.inf)  # a channel that never changes says nothing
+    spread = np.where(spread > 1e-4, spread, np.inf)  # a channel that never changes carries no information
     middle = views.mean((0, 1))
     standard = (views - middle) / spread
     mean = standard.mean(1)
@@ -150,21 +155,22 @@ def save_encoder(encoder: ClipEncoder, folder: str | Path) -> None:
 
 
 def _coarse(name: str, tensor: torch.Tensor) -> bool:
-    """Whether half precision is enough: not for the solved map, whose rows weigh small differences."""
+    """Whether half precision is enough. It is not for the solved map, whose rows weigh small differences."""
     return tensor.is_floating_point() and not name.startswith("out.")
 
 
 def load_encoder(folder: str | Path | None = None) -> ClipEncoder:
-    """The encoder of a folder, by default the shipped one, in float32 and ready to measure.
+    """The encoder of a folder, by default the shipped one, in float32 and evaluation mode.
 
-    Raises InputError when files are missing or tensors do not fit.
+    Raises: InputError when files are missing or tensors do not fit.
     """
     from worldgen.models.weights import load_exactly
 
     folder = assets_dir() / FOLDER if folder is None else Path(folder)
     try:
         record = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        config = EncoderConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in record.items()})
+        sizes: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
+        config = EncoderConfig(**sizes)
     except (OSError, ValueError, TypeError) as error:
         raise InputError(
             f"extractor {folder}", Received(str(error)), "a folder with config.json and weights"

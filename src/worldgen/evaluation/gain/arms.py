@@ -20,25 +20,28 @@ from worldgen.files.storage import join, read_bytes
 from worldgen.instruments.detector.pictures import Boxes, Pictures, pictures_of
 
 FIRST_ONLY = 1_000_000
-"""Longer than any clip: of every so many frames only the first one is taken."""
+"""More frames than any clip has: only the first frame of a clip is taken."""
 
 
 @dataclass(frozen=True, eq=False)
 class Arm:
-    """What one arm trains on. parts: pictures, and the share of the drawn pictures that come from each. length:
-    optimiser steps as a multiple of the study's."""
+    """The training pictures of one arm.
+
+    parts: pictures, and the share of the training samples drawn from each. length: optimiser steps as a multiple of the
+    study's.
+    """
 
     name: str
     parts: tuple[tuple[Pictures, float], ...]
     length: float = 1.0
 
     def pictures(self) -> tuple[Pictures, np.ndarray]:
-        """All pictures, and the chance of each ``(N,)`` to be drawn."""
+        """All pictures, and the probability ``(N,)`` that each is drawn."""
         shares = [np.full(len(part), share / len(part)) for part, share in self.parts]
         return Pictures.joined([part for part, _ in self.parts]), np.concatenate(shares)
 
     def digest(self) -> str:
-        """Names pictures, boxes and shares."""
+        """Hash of pictures, boxes and shares."""
         state = hashlib.blake2b(digest_size=16)
         for part, share in self.parts:
             state.update(f"{part.digest()} {share:.9g} ".encode())
@@ -57,12 +60,15 @@ class Chosen:
         return [row for _, row in self.clips]
 
     def samples(self) -> Iterator[Sample]:
-        """The clips, decoded one after the other."""
+        """The decoded clips, one after the other."""
         return (data.load(row["key"]) for data, row in self.clips)
 
 
 def chosen(source: PictureSource) -> Chosen:
-    """The clips of a source. Raises: InputError when there is none with labels, or a key that two data sets hold."""
+    """The clips of a source.
+
+    Raises: InputError when none has labels, and when two data sets hold the same key.
+    """
     wanted, unwanted = set(source.with_any), set(source.without)
     clips: dict[str, tuple[DataSet, dict]] = {}
     for url in source.urls:
@@ -74,7 +80,7 @@ def chosen(source: PictureSource) -> Chosen:
             if row["key"] in clips:
                 raise InputError(f"clip {row['key']}", Received(f"in two of {source.url}"), "each clip once")
             clips[row["key"]] = (data, row)
-    # Keys are hashes: their order mixes what was rendered or recorded together.
+    # Keys are hashes, so their order mixes clips that were rendered or recorded together.
     keys = sorted(clips)[source.skip :]
     keys = keys[: source.clips] if source.clips else keys
     if not keys:
@@ -83,7 +89,7 @@ def chosen(source: PictureSource) -> Chosen:
 
 
 def missing(source: PictureSource) -> str:
-    """Why an arm of this source has to wait, or nothing."""
+    """Why an arm of this source has to wait; "" where it need not."""
     if not source.urls:
         return "no data set given yet"
     accepted = any(row["accepted"] for url in source.urls for row in DataSet(url).rows)
@@ -95,7 +101,7 @@ def _text(source: PictureSource) -> str:
 
 
 def load_source(source: PictureSource, study: GainStudy, folder: Path) -> Pictures:
-    """The pictures of a source at the study's size, kept in ``folder`` for the next time."""
+    """The pictures of a source at the study's size. They are kept in ``folder`` for the next call."""
     summary = [hashlib.blake2b(read_bytes(join(url, SUMMARY_NAME)), digest_size=16).hexdigest() for url in source.urls]
     asked = json.dumps([asdict(source), summary, study.width_px, study.height_px, study.min_height_px], sort_keys=True)
     kept = folder / f"pictures-{hashlib.blake2b(asked.encode(), digest_size=8).hexdigest()}.npz"
@@ -110,7 +116,7 @@ def load_source(source: PictureSource, study: GainStudy, folder: Path) -> Pictur
 
 
 def check_apart(study: GainStudy) -> None:
-    """Raise InputError when a clip of the test is also trained on."""
+    """Raise InputError when a clip or a drive of the test is also trained on."""
     test = chosen(study.test).rows
     held_out = {row["drive"] or row["key"] for row in test}
     keys = {row["key"] for row in test}
@@ -123,16 +129,16 @@ def check_apart(study: GainStudy) -> None:
         if shared:
             raise InputError(f"{name} of the study", Received(f"{len(shared)} clips of the test"), "other clips")
         drives = held_out & {row["drive"] for row in rows if row["drive"]}
-        if drives and name != "rare":  # the oracle may come from the drive of the test where there is no other
+        if drives and name != "rare":  # the oracle's pictures may share drives with the test where there are no others
             raise InputError(
                 f"{name} of the study", Received(f"drives of the test: {sorted(drives)[:3]}"), "other drives"
             )
 
 
 def shuffled_boxes(pictures: Pictures, *, seed: int) -> Pictures:
-    """Every picture with the boxes of another picture: labels that are wrong but look like labels."""
+    """Every picture with the boxes of another picture: plausible but wrong labels."""
     order = np.roll(np.arange(len(pictures)), 1)[numpy_rng("shuffled boxes", seed).permutation(len(pictures))]
-    if len(pictures) > 1:  # nobody keeps their own
+    if len(pictures) > 1:  # no picture keeps its own boxes
         same = np.flatnonzero(order == np.arange(len(pictures)))
         for number in same:
             other = (number + 1) % len(pictures)
@@ -146,7 +152,7 @@ def shuffled_boxes(pictures: Pictures, *, seed: int) -> Pictures:
 
 
 def build_arms(study: GainStudy, load: Callable[[PictureSource], Pictures]) -> tuple[dict[str, Arm], dict[str, str]]:
-    """The arms that can run, in order, and for each that cannot the reason."""
+    """The arms that can run, in order, and the reason for each that cannot."""
     real = load(study.real)
     half = (real, 0.5)
     arms: dict[str, Arm] = {}
@@ -169,15 +175,17 @@ def build_arms(study: GainStudy, load: Callable[[PictureSource], Pictures]) -> t
         elif name == "weather":
             arms[name] = Arm(name, (half, (weathered(real, seed=0, kinds=study.painted), 0.5)))
         elif name == GIVEN:
+            assert source is not None
             arms[name] = Arm(name, (half, (load(replace(source, first=0, every=FIRST_ONLY)), 0.5)))
         else:
+            assert source is not None, name
             ratio = float(name.removeprefix("synthetic_")) if name.startswith("synthetic_") else 1.0
             arms[name] = _mixed(name, real, load(source), ratio)
     return arms, waiting
 
 
 def _mixed(name: str, real: Pictures, extra: Pictures, ratio: float) -> Arm:
-    """Real and ``ratio`` times as many others, which are cut to that number where there are more."""
+    """Real pictures and ``ratio`` times as many others; more than that are cut away, whole clips at a time."""
     wanted = max(1, round(len(real) * ratio))
     if len(extra) > wanted:
         clips = int(np.searchsorted(np.cumsum(np.bincount(extra.clip_index)), wanted)) + 1

@@ -1,4 +1,4 @@
-"""What a detector-gain study compares: where its pictures come from, how long every arm trains, how often."""
+"""Config of a detector-gain study: sources of its pictures, its arms, and the length and number of trainings."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ NIGHT_RAIN_FOG = ("night_lit", "night_unlit", "light_rain", "heavy_rain", "fog")
 
 @dataclass(frozen=True)
 class PictureSource:
-    """Pictures of a data set by URL ("": not given), or of several by URLs with commas between.
+    """Pictures of one or several data sets. url: URLs separated by commas, "" where the source is not given.
 
     split: train, val, test, several joined by "+", or "" for all. with_any: only clips with any of these tags. without:
-    no clips with any of these. skip, clips: leave out the first so many of what is left, then take so many (0: all).
-    first, every: number of the first frame taken of a clip, then one of so many. Clips that a gate did not accept are
-    never taken.
+    no clips with any of these. skip: clips left out at the start of the rest. clips: clips taken after that, 0 for all.
+    first: number of the first frame taken of a clip. every: distance in frames between those taken. Clips that a gate
+    rejected are never taken.
     """
 
     url: str = ""
@@ -43,12 +43,12 @@ class PictureSource:
 
     @property
     def urls(self) -> tuple[str, ...]:
-        """Its URLs; none where it is not given."""
+        """The URLs; empty where the source is not given."""
         return tuple(url.strip() for url in self.url.split(",") if url.strip())
 
     @property
     def splits(self) -> set[str]:
-        """The splits that are named; empty for all."""
+        """The named splits; empty for all."""
         return set(self.split.split("+")) - {""}
 
 
@@ -56,15 +56,18 @@ class PictureSource:
 class GainStudy:
     """One study.
 
-    real: what one has. rare: real pictures held back, which only the oracle arm trains on. synthetic, restyled: what a
-    model made ("" while there is none: their arms wait). test: what is judged, never trained on. rare_tags: clips of
-    the test that count as rare. ratios: synthetic pictures per real picture, an arm each. painted: kinds of painted
-    weather. arms: names to run (empty: all). seeds: runs of every arm. base_steps: optimiser steps on real pictures that
-    all arms of a seed share; they go on from the same weights (0: every arm starts at random weights, the same for all
-    arms of a seed). steps: optimiser steps of every arm after that, but of two: "real_short" has half, "real_long" has
-    twice as many. base_learning_rate, learning_rate: of the two parts. detector: the small one of this package ("worldgen", of the sizes in ``model``), or "dfine" or "rtdetr"
-    of transformers, from ``checkpoint`` (a folder) or from scratch. min_height_px: lower objects do not count, after
-    resizing. smallest_gain: AP50 that would matter; a study that cannot see it says so.
+    real: the real training pictures. rare: real pictures held back, on which only the oracle arm trains. synthetic,
+    restyled: generated pictures; their arms wait while the URL is "". test: pictures that are judged and never trained
+    on. rare_tags: tags of the test clips that count as rare. ratios: synthetic pictures per real picture, an arm each.
+    painted: kinds of painted weather. arms: names to run, empty for all. seeds: runs of every arm.
+
+    base_steps: optimiser steps on real pictures that all arms of a seed share before they part; 0: every arm starts at
+    random weights, the same for all arms of a seed. steps: optimiser steps of every arm after that; "real_short" has
+    half, "real_long" twice as many. base_learning_rate, learning_rate: of the two parts.
+
+    detector: "worldgen" for the small detector of this package, of the sizes in ``model``; "dfine" or "rtdetr" for
+    those of transformers, from ``checkpoint`` (a folder) or from random weights. min_height_px: lower objects are
+    ignored, after resizing. smallest_gain: AP50 that would matter; a study that cannot detect it says so.
     """
 
     name: str = "gain"
@@ -126,20 +129,20 @@ GIVEN = "given"
 
 
 def arm_names(study: GainStudy) -> tuple[str, ...]:
-    """All arms in the order they run: the reference first, then what checks the harness, then what is to be shown."""
+    """All arms in the order they run: the reference, the oracle and the controls, then the arms under test."""
     mixed = tuple(f"synthetic_{ratio:g}" for ratio in study.ratios)
     return (REAL, ORACLE, *CONTROLS, *mixed, GIVEN, "restyled", "weather", "real_long", "real_short")
 
 
 ABOUT = {
     REAL: "real pictures only; what every other arm is compared with",
-    "real_short": "real only, half the steps",
-    "real_long": "real only, twice the steps",
+    "real_short": "real pictures only, half the steps",
+    "real_long": "real pictures only, twice the steps",
     "weather": "real, and as many copies with painted weather",
     "duplicated": "control: real, and as many exact copies; no gain is possible",
     "shuffled": "control: real, and as many copies with the boxes of other pictures; must harm",
     ORACLE: "real, and held-back real rare pictures; what perfect synthesis could give",
-    GIVEN: "control: real, and the first frames alone of the synthetic clips, which were drawn and given to the model",
+    GIVEN: "control: real, and only the context frames of the synthetic clips, which were rendered",
     "restyled": "real, and restyled clips, one picture for each real one",
 }
 

@@ -1,4 +1,4 @@
-"""The detectors that a gain study can train, behind one call: pictures in, what it finds in other pictures out."""
+"""The detectors that a gain study can train, behind one call: training pictures in, detections in test pictures out."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from worldgen.instruments.detector.pictures import Pictures, find_in
 from worldgen.instruments.feature_pyramid import channels_last, to_pictures
 
 AUGMENT = AugmentConfig(mirror=0.5, zoom=0.3, max_zoom=1.3, light=0.5, softness=0.0)
-"""The same for every arm: mild, so that an arm's own pictures are what differs."""
+"""The augmentation of every arm; it is mild, so that arms differ by their pictures."""
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingRun:
-    """One training: pictures with their chances to be drawn, optimiser steps, seed. base: weights to go on from."""
+    """One training: pictures with their probabilities ``(N,)``, optimiser steps, seed. base: weights to start from."""
 
     pictures: Pictures
     shares: np.ndarray
@@ -32,12 +32,12 @@ class TrainingRun:
 
 
 def train_and_find(study: GainStudy, fit: TrainingRun, test: Pictures) -> Detections:
-    """Train the study's detector from its start and return everything it finds in the test pictures."""
+    """Train the study's detector and return everything that it finds in the test pictures."""
     return DETECTOR_TRAININGS[study.detector](study, fit, test)
 
 
 def training_of(study: GainStudy, *, steps: int, seed: int) -> DetectorTraining:
-    """How an arm is trained: equal for all arms but for steps and seed."""
+    """Settings of the training of an arm; arms differ only in steps and seed."""
     return DetectorTraining(
         steps=steps, batch=study.batch, learning_rate=study.learning_rate, warmup=max(1, min(100, steps // 10)),
         ema=min(0.998, 1 - 10 / max(steps, 20)), seed=seed, augment=AUGMENT, model=study.model,
@@ -45,7 +45,7 @@ def training_of(study: GainStudy, *, steps: int, seed: int) -> DetectorTraining:
 
 
 def base_training(study: GainStudy, seed: int) -> DetectorTraining:
-    """How the weights are trained that all arms of a seed go on from."""
+    """Settings of the training of the weights from which all arms of a seed start."""
     return replace(
         training_of(study, steps=study.base_steps, seed=stable_hash("base of a study", seed) % 2**31),
         learning_rate=study.base_learning_rate,
@@ -53,7 +53,7 @@ def base_training(study: GainStudy, seed: int) -> DetectorTraining:
 
 
 def train_base(study: GainStudy, pictures: Pictures, seed: int) -> dict[str, torch.Tensor]:
-    """Weights after ``base_steps`` on real pictures only."""
+    """Weights after ``base_steps`` optimiser steps on real pictures only."""
     return train_detector(pictures, base_training(study, seed)).state_dict()
 
 
@@ -64,7 +64,7 @@ def _own(study: GainStudy, fit: TrainingRun, test: Pictures) -> Detections:
 
 
 def _transformer(study: GainStudy, fit: TrainingRun, test: Pictures) -> Detections:
-    """D-FINE or RT-DETRv2 of the transformers library, from its published weights or, without any, from scratch."""
+    """D-FINE or RT-DETRv2 of the transformers library, from a checkpoint or from random weights."""
     from worldgen.instruments.detector.pretrained import TransformerDetector
 
     with torch.random.fork_rng(devices=[]):
@@ -73,7 +73,7 @@ def _transformer(study: GainStudy, fit: TrainingRun, test: Pictures) -> Detectio
     config = training_of(study, steps=fit.steps, seed=fit.seed)
     optimiser = torch.optim.AdamW(detector.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(stable_hash("detector noise", fit.seed) % 2**63)  # its queries are denoised from random ones
+        torch.manual_seed(stable_hash("detector noise", fit.seed) % 2**63)  # its training denoises random queries
         detector.train()
         for step, (x, boxes, groups) in enumerate(_batches(fit, config)):
             loss = detector.loss(x, boxes, groups)
@@ -98,7 +98,7 @@ def _transformer(study: GainStudy, fit: TrainingRun, test: Pictures) -> Detectio
 def _batches(
     fit: TrainingRun, config: DetectorTraining
 ) -> Iterator[tuple[torch.Tensor, list[np.ndarray], list[np.ndarray]]]:
-    """Augmented pictures with the boxes that count; transformers' losses know no regions to ignore."""
+    """Augmented pictures with the boxes that count; the losses of transformers cannot ignore regions."""
     pictures = fit.pictures
     starts = np.searchsorted(pictures.boxes.picture_index, np.arange(len(pictures) + 1))
     chance = fit.shares / fit.shares.sum()

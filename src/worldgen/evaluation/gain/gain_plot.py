@@ -1,4 +1,4 @@
-"""The plot of a gain study: every arm's difference to real-only with its interval, as a PNG."""
+"""The plot of a gain study as a PNG: the difference of every arm to real pictures only, with its interval."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COLOURS = {"gain": (24, 120, 60), "harm": (178, 34, 34), "no gain": (90, 90, 96)
 
 
 def gain_plot(record: dict, measure: str = RARE) -> bytes:
-    """PNG bytes. record: of ``gain_result.summarise``; measure: one of its columns."""
+    """PNG bytes of the plot. record: the result of ``gain_result.summarise``. measure: one of its columns."""
     rows = [(name, row["difference"][measure]) for name, row in record["arms"].items() if name != REAL]
     rows = [(name, row) for name, row in rows if row["value"] is not None]
     ends = [v for _, row in rows for v in (row["low"], row["high"], row["value"]) if v is not None]
@@ -64,7 +64,7 @@ def _cell(row: dict) -> str:
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """Round values between the ends, 4 to 10 of them, 0 included where it lies between."""
+    """4 to 10 round values between the ends, among them 0 where it lies between."""
     for step in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5):
         if (high - low) / step <= 9:
             break

@@ -1,4 +1,4 @@
-"""What a gain study says: differences to real-only with paired intervals, gain recovered, checks, and a plain sentence."""
+"""Result of a gain study: differences to real pictures only with paired intervals, checks, and sentences."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from worldgen.evaluation.measures.average_precision import ALL, Judged
 DRAWS = 200
 MOST_SEEDS = 1000
 RIVALS = ("real_long", "weather", GIVEN)
-"""What made clips must beat too: longer training, painted weather, and the drawn frames that a model was given."""
+"""Arms that generated clips must beat too: longer training, painted weather, and the context frames alone."""
 GAIN, HARM, NO_GAIN = "gain", "harm", "no gain"
 
 
 @dataclass(frozen=True)
 class Measure:
-    """One column of the table: a slice of the test and a group of objects; AP50, or the mean over all overlaps."""
+    """One column of the table: AP50 (or AP over all overlaps) of a group of objects in a slice of the test."""
 
     name: str
     piece: str
@@ -33,8 +33,11 @@ class Measure:
 
 @dataclass(frozen=True, eq=False)
 class Outcomes:
-    """Measures of every run. seeds: arm -> its seeds. values: (arm, measure) -> ``(S, 1 + draws)``; column 0 is the whole
-    test, each other one a draw of its clips, the same for all runs."""
+    """Measures of every run.
+
+    seeds: arm -> its seeds. values: (arm, measure) -> ``(S, 1 + draws)``; column 0 is of the whole test, each other
+    column of a draw of its clips, the same draw for all runs.
+    """
 
     measures: tuple[Measure, ...]
     seeds: dict[str, list[int]]
@@ -46,13 +49,13 @@ class Outcomes:
         return _summary(table[:, 0], drawn_means(table)) | {"seeds": [_number(v) for v in table[:, 0]]}
 
     def difference(self, arm: str, measure: str, *, against: str = REAL) -> dict:
-        """Mean difference to another arm over the seeds that both have, with its paired interval and what it says."""
+        """Mean difference to another arm over the seeds that both have, its paired interval, and the verdict."""
         delta = self._delta(arm, measure, against=against)
         row = _summary(delta[:, 0], drawn_means(delta)) | {"pairs": len(delta)}
         return row | {"says": says(row["low"], row["high"])}
 
     def recovered(self, arm: str, measure: str) -> dict | None:
-        """Share of the oracle's gain that an arm reaches; None unless the oracle's gain is sure."""
+        """Share of the oracle's gain that an arm reaches; None unless the oracle's gain is significant."""
         if ORACLE not in self.seeds or self.difference(ORACLE, measure)["says"] != GAIN:
             return None
         shared = sorted(set(self.seeds[arm]) & set(self.seeds[ORACLE]) & set(self.seeds[REAL]))
@@ -65,7 +68,7 @@ class Outcomes:
         return {"value": _number(part[:, 0].mean() / whole[:, 0].mean()), "low": _number(low), "high": _number(high)}
 
     def deltas(self, arm: str, measure: str) -> np.ndarray:
-        """Difference to real-only of each seed that both have, on the whole test ``(S,)``."""
+        """Difference to real pictures only for each seed that both have, on the whole test ``(S,)``."""
         return self._delta(arm, measure)[:, 0]
 
     def _delta(self, arm: str, measure: str, seeds: Sequence[int] = (), *, against: str = REAL) -> np.ndarray:
@@ -77,10 +80,10 @@ class Outcomes:
 
 
 def drawn_means(table: np.ndarray) -> np.ndarray:
-    """Means over drawn seeds, each on its draw of clips ``(draws,)``; table: ``(S, 1 + draws)``, column 0 is left out.
+    """Means over drawn seeds, each on its draw of clips ``(draws,)``. table: ``(S, 1 + draws)``; column 0 is left out.
 
-    What drawing seeds adds is widened by t / z * sqrt(S / (S - 1)): a percentile interval of a handful of values would
-    otherwise miss the truth three times as often as it says.
+    The spread that drawing seeds adds is widened by t / z * sqrt(S / (S - 1)): a percentile interval of few values
+    would otherwise miss the true value three times as often as it states.
     Source: Hesterberg 2015, arXiv:1411.5279, the expanded percentile interval.
     """
     seeds, columns = table.shape
@@ -102,14 +105,15 @@ def _number(value: float) -> float | None:
 
 
 def says(low: float | None, high: float | None) -> str:
-    """What an interval of a difference says; without one nothing is shown."""
+    """The verdict of an interval of a difference: gain, harm, or no gain; no gain without an interval."""
     if low is None or high is None:
         return NO_GAIN
     return GAIN if low > 0 else HARM if high < 0 else NO_GAIN
 
 
 def measures_of(judged: Judged) -> tuple[Measure, ...]:
-    """AP50 of rare clips first (what the study is about), their AP, groups, then every other slice that has objects."""
+    """AP50 of rare clips first (the subject of the study), their AP, groups, then every other slice that has
+    objects."""
     names = [piece.name for piece in judged.slices]
     wanted = [Measure(RARE, RARE), Measure("rare_ap", RARE, all_overlaps=True)]
     wanted += [Measure("pedestrian", RARE, "pedestrian"), Measure("cyclist", RARE, "cyclist")]
@@ -118,7 +122,7 @@ def measures_of(judged: Judged) -> tuple[Measure, ...]:
 
 
 def outcomes_of(bench: StudyData, runs: Sequence[ArmResult], *, draws: int = DRAWS) -> Outcomes:
-    """Every measure of every run on the whole test and on draws of its clips that all runs share."""
+    """Every measure of every run, on the whole test and on draws of its clips that all runs share."""
     rng = numpy_rng("gain clips", bench.test.num_clips)
     drawn = [rng.integers(bench.test.num_clips, size=bench.test.num_clips) for _ in range(draws)]
     seeds: dict[str, list[int]] = {}
@@ -138,19 +142,19 @@ def outcomes_of(bench: StudyData, runs: Sequence[ArmResult], *, draws: int = DRA
 
 
 def power(values: Sequence[float], seeds: int, smallest: float, *, paired: bool = False) -> dict:
-    """Whether a study of ``seeds`` runs an arm can see ``smallest``, from the spread of some runs.
+    """Whether a study with ``seeds`` runs per arm can detect a gain of ``smallest``, from the spread of some runs.
 
-    values: of real-only runs, or with ``paired`` differences of an arm that cannot gain. Gives the spread (standard
-    deviation over seeds), the least gain seen 4 times in 5, the seeds that ``smallest`` would need, and a note; the
-    choice of test clips comes on top and is in the intervals.
+    values: of real-only runs, or with ``paired`` differences of an arm that cannot gain. Returns the spread (standard
+    deviation over seeds), the least gain that is detected 4 times in 5, the seeds that ``smallest`` would need, and a
+    note. The spread over test clips is not included; the intervals contain it.
     """
     spread = float(np.std(values, ddof=1)) * (1 if paired else math.sqrt(2))
     least = least_gain(spread, seeds)
     needed = next((n for n in range(2, MOST_SEEDS) if least_gain(spread, n) <= smallest), MOST_SEEDS)
     enough = least <= smallest
-    note = f"{seeds} seeds see a gain of {100 * least:.1f} AP50 points 4 times in 5"
+    note = f"{seeds} seeds detect a gain of {100 * least:.1f} AP50 points 4 times in 5"
     if not enough:
-        note += f"; too few to see {100 * smallest:.1f} points, which needs about {needed}"
+        note += f"; too few to detect {100 * smallest:.1f} points, which needs about {needed}"
     return {
         "runs": len(values), "spread": _number(spread), "least_gain": _number(least), "seeds_needed": needed,
         "enough": enough, "note": note,
@@ -158,7 +162,7 @@ def power(values: Sequence[float], seeds: int, smallest: float, *, paired: bool 
 
 
 def least_gain(spread: float, seeds: int) -> float:
-    """Gain that a two-sided 5 % t test over ``seeds`` differences of this spread sees 4 times in 5, approximately.
+    """Gain that a two-sided 5 % t test over ``seeds`` differences of this spread detects 4 times in 5, approximately.
 
     Source: Cohen 1988, section 2.4, with Student's t in place of the normal for few seeds.
     """
@@ -173,11 +177,14 @@ def summarise(bench: StudyData, runs: Sequence[ArmResult], *, draws: int = DRAWS
     for arm in (name for name in bench.arms if name in outcomes.seeds):
         mine = [run.seconds for run in runs if run.arm == arm]
         row = {
-            "about": about_arm(arm), "steps": bench.steps(arm), "runs": len(mine), "seconds_a_run": round(np.mean(mine), 1),
+            "about": about_arm(arm),
+            "steps": bench.steps(arm),
+            "runs": len(mine),
+            "seconds_a_run": round(np.mean(mine), 1),
             "pictures": sum(len(part) for part, _ in bench.arms[arm].parts),
             "clips": sum(part.num_clips for part, _ in bench.arms[arm].parts),
             "scores": {name: outcomes.mean(arm, name) for name in names},
-        }  # fmt: skip
+        }
         if arm != REAL:
             row["difference"] = {name: outcomes.difference(arm, name) for name in names}
             row["recovered"] = outcomes.recovered(arm, RARE)
@@ -189,7 +196,7 @@ def summarise(bench: StudyData, runs: Sequence[ArmResult], *, draws: int = DRAWS
     jobs = bench.jobs()
     done = {(run.arm, run.seed) for run in runs}
     control = outcomes.deltas(CONTROLS[0], RARE) if CONTROLS[0] in outcomes.seeds else ()
-    spread_of = control if len(control) > 1 else outcomes.values[REAL, RARE][:, 0]
+    spread_of = list(control if len(control) > 1 else outcomes.values[REAL, RARE][:, 0])
     record = {
         "study": _study(study), "test_clips": bench.test.num_clips, "test_pictures": len(bench.test),
         "objects": _objects(bench, runs[0], outcomes.measures),
@@ -201,7 +208,7 @@ def summarise(bench: StudyData, runs: Sequence[ArmResult], *, draws: int = DRAWS
 
 
 def _study(study: GainStudy) -> dict:
-    """The study's values; of URLs only the last part, because the rest is one machine's."""
+    """The study's settings; of URLs only the last part, because the rest belongs to one machine."""
     record = asdict(study)
     for name, value in record.items():
         if isinstance(value, dict) and "url" in value:
@@ -215,9 +222,9 @@ def _objects(bench: StudyData, run: ArmResult, measures: Sequence[Measure]) -> d
 
 
 def checks(arms: dict[str, dict]) -> dict[str, dict]:
-    """Whether the harness sees a gain where there is one, none where there is none, and harm where there is harm.
+    """Whether the study finds gain with the oracle, no gain with duplicates, and harm with shuffled labels.
 
-    Wrong labels are judged on all clips: what they cost shows where there was something to lose.
+    Shuffled labels are judged on all clips, because their cost shows only where precision was high before.
     """
     out = {}
     for name, expected in ((ORACLE, GAIN), (CONTROLS[0], NO_GAIN), (CONTROLS[1], HARM)):
@@ -236,7 +243,7 @@ def _points(change: dict) -> str:
 
 
 def sentences(record: dict) -> list[str]:
-    """What was found, in words: one sentence for each arm, then what the harness's own checks say of it."""
+    """The result in sentences: one for each arm, then the outcome of the checks and the power of the study."""
     out = []
     for name, row in record["arms"].items():
         if name == REAL:
@@ -251,16 +258,16 @@ def sentences(record: dict) -> list[str]:
         out.append(f"{text}.")
     failed = [name for name, check in record["checks"].items() if not check["holds"]]
     if failed:
-        out.append(f"The harness fails its own check of {', '.join(failed)}: believe none of the above more than that.")
+        out.append(f"The study fails its own check of {', '.join(failed)}, so the statements above are not reliable.")
     elif len(record["checks"]) == 3:
         on = record["checks"][CONTROLS[1]]["on"]
         out.append(
-            f"The harness sees the oracle's gain, none from duplicates, and harm from shuffled labels (on {on} clips)."
+            f"The study finds the oracle's gain, none from duplicates, and harm from shuffled labels (on {on} clips)."
         )
     common = [
         name for name, row in record["arms"].items() if row.get("difference", {}).get(COMMON, {}).get("says") == HARM
     ]
     if common:
-        out.append(f"On common clips these harm: {', '.join(common)}.")
+        out.append(f"These arms harm on common clips: {', '.join(common)}.")
     out.append(record["power"]["note"][0].upper() + record["power"]["note"][1:] + ".")
     return out

@@ -1,4 +1,4 @@
-"""Does made data help a detector? The study: every arm with every seed, resumable, each run kept as one file."""
+"""The detector-gain study: every arm trained with every seed, resumable, each run kept as one file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RARE, COMMON = "rare", "common"
 
 @dataclass(frozen=True, eq=False)
 class ArmResult:
-    """One arm trained with one seed. found: in the test pictures. seconds: of training and finding."""
+    """One arm trained with one seed. found: detections in the test pictures. seconds: of training and detecting."""
 
     arm: str
     seed: int
@@ -37,8 +37,11 @@ class ArmResult:
 
 @dataclass(frozen=True, eq=False)
 class StudyData:
-    """Everything a study needs in memory: arms that can run, why others wait, the real and the test pictures, where runs
-    are kept, and what was judged already."""
+    """A study in memory.
+
+    arms: those that can run. waiting: arm -> why it cannot run yet. real, test: pictures. folder: where runs are kept.
+    known: runs that were judged already.
+    """
 
     study: GainStudy
     arms: dict[str, Arm]
@@ -49,11 +52,12 @@ class StudyData:
     known: dict[tuple[str, int], Judged] = field(default_factory=dict)
 
     def jobs(self) -> list[tuple[str, int]]:
-        """Arm and seed of every run; all arms with one seed before the next, so that a study cut short is balanced."""
+        """Arm and seed of every run: all arms with one seed, then the next seed, so that a study cut short is
+        balanced."""
         return [(name, seed) for seed in range(self.study.seeds) for name in self.arms]
 
     def path(self, arm: str, seed: int) -> Path:
-        """Where a run is kept: its name changes with anything that would change its result."""
+        """File of a run. Its name changes with every setting that would change the result."""
         what = {
             "pictures": self.arms[arm].digest(), "test": self.test.digest(),
             "training": asdict(training_of(self.study, steps=self.steps(arm), seed=seed)),
@@ -64,7 +68,7 @@ class StudyData:
         return self.folder / f"{arm}-s{seed}-{_name(what)}.npz"
 
     def base_path(self, seed: int) -> Path:
-        """Where the weights are kept that the arms of a seed go on from."""
+        """File of the weights from which the arms of a seed start."""
         what = {"pictures": self.real.digest(), "training": asdict(base_training(self.study, seed))}
         return self.folder / f"base-s{seed}-{_name(what)}.safetensors"
 
@@ -73,7 +77,7 @@ class StudyData:
         return max(1, round(self.study.steps * self.arms[arm].length))
 
     def slices(self) -> tuple[Slice, ...]:
-        """Parts of the test that are reported; "rare" is what the study is about."""
+        """The parts of the test that are reported; "rare" is the subject of the study."""
         low = self.study.min_height_px
         rare = self.study.rare_tags
         parts = [Slice(RARE, rare, low), Slice(ALL, low_px=low)]
@@ -90,15 +94,15 @@ class StudyData:
         return tuple(parts)
 
     def judged(self, run: ArmResult) -> Judged:
-        """A run's boxes against the test, by slice and group."""
+        """A run's detections matched to the test, by slice and group."""
         key = (run.arm, run.seed)
-        if key not in self.known:  # seconds of matching each time
+        if key not in self.known:  # matching takes seconds each time
             self.known[key] = judge(self.test, run.found, slices=self.slices())
         return self.known[key]
 
 
 def prepare(study: GainStudy, folder: str | Path) -> StudyData:
-    """Read all sources (or what was kept of them) and put the arms together.
+    """Read all sources, or what was kept of them, and build the arms.
 
     Raises: InputError when a source is missing or a clip of the test is trained on.
     """
@@ -115,18 +119,19 @@ def run_study(
     bench: StudyData, *, budget_s: float = float("inf"), after_run: Callable[[ArmResult, int, int], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> list[ArmResult]:  # fmt: skip
-    """Every run that is not kept yet, until the next one would not fit in ``budget_s`` seconds; returns all runs.
+    """Every run that is not kept yet, until the next run would not fit in ``budget_s`` seconds; returns all runs.
 
     after_run: called after each new run with it, its number and how many there are in all.
     """
-    start_s, jobs, runs = clock(), bench.jobs(), []
+    start_s, jobs = clock(), bench.jobs()
+    runs: list[ArmResult] = []
     for number, (arm, seed) in enumerate(jobs):
         path = bench.path(arm, seed)
         kept = load_run(path, arm, seed)
         if kept is None:
             expected_s = _expected(bench, arm, runs)
             if clock() - start_s + expected_s >= budget_s:
-                continue  # a shorter arm, or one that is kept, may still fit
+                continue  # a shorter arm may still fit, and kept runs take no time
             kept = _train(bench, arm, seed, clock=clock)
             save_run(path, kept)
             if after_run:
@@ -136,7 +141,7 @@ def run_study(
 
 
 def _expected(bench: StudyData, arm: str, runs: list[ArmResult]) -> float:
-    """Seconds that a run will take, from those of the runs that are done, by steps."""
+    """Expected seconds of a run: the median seconds per step of the finished runs, times its steps."""
     rates = [run.seconds / bench.steps(run.arm) for run in runs]
     return float(np.median(rates)) * bench.steps(arm) if rates else 0.0
 
@@ -150,7 +155,7 @@ def _train(bench: StudyData, arm: str, seed: int, *, clock: Callable[[], float])
 
 
 def _base(bench: StudyData, seed: int, *, clock: Callable[[], float]) -> dict | None:
-    """The weights that all arms of a seed go on from, trained once and kept."""
+    """The weights from which all arms of a seed start, trained once and kept."""
     if not bench.study.base_steps:
         return None
     from safetensors import SafetensorError
@@ -171,7 +176,7 @@ def _base(bench: StudyData, seed: int, *, clock: Callable[[], float]) -> dict | 
 
 
 def base_seconds(bench: StudyData) -> float:
-    """What training the kept base weights took."""
+    """Seconds that the training of the kept base weights took."""
     from safetensors import safe_open
 
     total_s = 0.0
@@ -187,7 +192,7 @@ def _name(what: dict) -> str:
 
 
 def save_run(path: Path, run: ArmResult) -> None:
-    """Keep a run, atomically."""
+    """Write a run, atomically."""
     columns = {each.name: getattr(run.found, each.name) for each in fields(Detections)}
     with atomic_file(str(path)) as file:
         np.savez(file, seconds=np.array(run.seconds), **columns)

@@ -1,4 +1,4 @@
-"""Rain, fog, darkness and snow painted over pictures by a public library: the plain alternative to a world model."""
+"""Rain, fog, darkness and snow painted over pictures by a public library: the simple alternative to a world model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KINDS = ("rain", "fog", "dark", "snow")
 
 
 def weathered(pictures: Pictures, *, seed: int = 0, kinds: tuple[str, ...] = KINDS) -> Pictures:
-    """The same pictures and boxes, each under one of these kinds of painted weather; equal arguments give equal pixels.
+    """The same pictures and boxes, each under one of the kinds of painted weather. Equal arguments give equal pixels.
 
     Uses albumentations (MIT): RandomRain, RandomFog, RandomBrightnessContrast with RandomGamma and ISONoise for
     darkness, RandomSnow. Raises: MissingDependencyError without it.
@@ -30,7 +30,7 @@ def weathered(pictures: Pictures, *, seed: int = 0, kinds: tuple[str, ...] = KIN
 
 
 def _transforms() -> dict[str, Callable[[np.ndarray, int], np.ndarray]]:
-    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network for a newer release
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # otherwise it looks for a newer release over the network
     try:
         import albumentations as library
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""Right or wrong: what the attribute reader sees against what was asked for."""
+"""Accuracy of a clip's attributes: the readings of the attribute reader against what was asked for."""
 
 from __future__ import annotations
 
@@ -14,26 +14,27 @@ from worldgen.instruments.attributes.attribute_reader import ABSENT, GROUPS, PRE
 PLACES = ("first", "middle", "last")
 SHUFFLES = 5
 SHUFFLED_RESAMPLES = 100
-
-
 RAIN = ("light_rain", "heavy_rain")
-NO_TELLING = {"night_lit": ("clear", "overcast")}
-"""Light -> weathers that look the same in it: under the glow of a lit town no stars show, with clouds or without."""
+INDISTINCT = {"night_lit": ("clear", "overcast")}
+"""Light -> weathers that look the same in it: the glow of a lit town hides the stars, with clouds or without."""
 
 
-def same_weather(seen: int, truth: AttributeTruth) -> bool:
-    """Whether a weather read is the one asked for, as far as pictures tell.
+def same_weather(read: int, truth: AttributeTruth) -> bool:
+    """Whether a weather that was read is the one asked for, as far as pictures can show.
 
-    Light and heavy rain count as rain: the wet road, spray and streaks of one pass into the other, and at dusk and night
-    nobody could say which was drawn. Clear and overcast count as one in a lit night.
+    Light and heavy rain count as one: wet road, spray and streaks differ by degree, and at dusk and night they cannot
+    be distinguished. Clear and overcast count as one in a lit night.
     """
-    words = WEATHERS[seen], WEATHERS[truth.weather]
-    alike = NO_TELLING.get(LIGHTS[truth.light], ())
+    words = WEATHERS[read], WEATHERS[truth.weather]
+    alike = INDISTINCT.get(LIGHTS[truth.light], ())
     return words[0] == words[1] or all(w in RAIN for w in words) or all(w in alike for w in words)
 
 
 def weather_belief(reading: Reading, weather: str, light: str | None) -> np.ndarray:
-    """Belief ``(N,)`` of each window in a weather and those that look like it in this light; None: in the light seen."""
+    """Probability ``(N,)`` of a weather, and of those that look like it in this light, in each window.
+
+    light: None for the light that is read from the windows.
+    """
     lit = int(reading.light.mean(0).argmax()) if light is None else LIGHTS.index(light)
     truth = AttributeTruth(WEATHERS.index(weather), lit, np.zeros((0, 0), np.int8))
     return reading.weather[:, [number for number in range(len(WEATHERS)) if same_weather(number, truth)]].sum(1)
@@ -43,7 +44,7 @@ def weather_belief(reading: Reading, weather: str, light: str | None) -> np.ndar
 class Judgement:
     """One clip at some of its frames. right: attribute -> ``(N,)`` float64 1 right, 0 wrong, NaN not judged.
 
-    wanted: presence group -> ``(N,)`` int8 what was to be seen.
+    wanted: presence group -> ``(N,)`` int8 of ``PRESENT``, ``ABSENT``, ``UNJUDGED``.
     """
 
     right: dict[str, np.ndarray]
@@ -51,7 +52,7 @@ class Judgement:
 
 
 def places(frames: int, first: int = 0) -> list[int]:
-    """Middles of the first, middle and last window of a clip whose frames before ``first`` were given to the model."""
+    """Middle frames of the first, middle and last window of a clip with ``first`` context frames."""
     start = min(first + 1, frames - 2)
     return [start, (start + frames - 2) // 2, frames - 2]
 
@@ -60,14 +61,14 @@ def judge(reading: Reading, truth: AttributeTruth) -> Judgement:
     """Compare N windows with the truth of as many frames, which may be another clip's."""
     assert len(reading.weather) == len(truth.present), (len(reading.weather), len(truth.present))
     right = {
-        "weather": np.array([same_weather(int(seen), truth) for seen in reading.weather.argmax(1)], float),
+        "weather": np.array([same_weather(int(read), truth) for read in reading.weather.argmax(1)], float),
         "light": (reading.light.argmax(1) == truth.light).astype(float),
     }
     wanted = {}
     for column, group in enumerate(GROUPS):
         wanted[group] = truth.present[:, column]
-        seen = reading.present[:, column] > 0.5
-        agrees = np.where(wanted[group] == PRESENT, seen, ~seen).astype(float)
+        found = reading.present[:, column] > 0.5
+        agrees = np.where(wanted[group] == PRESENT, found, ~found).astype(float)
         right[group] = np.where(wanted[group] == UNJUDGED, np.nan, agrees)
     return Judgement(right, wanted)
 
@@ -75,8 +76,8 @@ def judge(reading: Reading, truth: AttributeTruth) -> Judgement:
 def share(judgements: list[Judgement], attribute: str, place: int | None = None) -> float:
     """Share right of weather or light; of a group the mean of the shares where it is present and where it is absent.
 
-    With both kinds weighing the same, a reader that always says "no cyclist" is right half the time, not nearly
-    always. place: which of the windows, all by default. NaN where nothing is judged.
+    Both kinds have the same weight, so a reader that always says "no cyclist" is right half the time. place: number of
+    the window, all by default. NaN where nothing is judged.
     """
     pick = slice(None) if place is None else slice(place, place + 1)
     right = np.concatenate([j.right[attribute][pick] for j in judgements])

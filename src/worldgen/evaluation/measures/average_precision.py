@@ -7,6 +7,7 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -16,9 +17,10 @@ from worldgen.instruments.detector.detector import GROUPS, Detections
 from worldgen.instruments.detector.pictures import MIN_HEIGHT_PX, Boxes, Pictures
 
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
-"""Overlaps that a match needs; AP is the mean over them, AP50 the first. Source: cocodataset.org/#detection-eval."""
+"""Overlaps required for a match; AP is the mean over them, AP50 the first. Source: cocodataset.org/#detection-eval."""
 RECALLS = np.linspace(0, 1, 101)
 MAX_DETECTIONS = 100
+"""Per picture and group, by falling score."""
 ALL = "all"
 RESAMPLES = 300
 """Draws per interval; each is a whole precision-recall curve."""
@@ -46,15 +48,15 @@ SLICES = (
 
 HEIGHTS_PX = (8, 12, 16, 24, 32, 48)
 SIZES = tuple(Slice(f"from_{height}px", low_px=float(height)) for height in HEIGHTS_PX)
-"""Objects of at least each height: how small a thing a detector may be trusted with."""
+"""Objects of at least each height, to find the smallest objects that a detector judges reliably."""
 
 
 @dataclass(frozen=True, eq=False)
 class Matches:
-    """Detections of one group against what was wanted, by falling score.
+    """Detections of one group matched to its objects, by falling score.
 
-    hit, counted: ``(10, D)`` bool by threshold: matched an object; neither matched nor excused is a false alarm, and
-    rows that are not counted are excused. picture: ``(D,)``. wanted: ``(N,)`` objects per picture.
+    hit: ``(10, D)`` bool by threshold, whether a detection matched an object. counted: ``(10, D)`` bool, whether it
+    counts; one that counts and is no hit is a false alarm. picture: ``(D,)``. wanted: ``(N,)`` objects per picture.
     """
 
     hit: np.ndarray
@@ -66,9 +68,11 @@ class Matches:
 def matches(pictures: int, boxes: Boxes, found: Detections, group: int, piece: Slice | None = None) -> Matches:
     """Match the detections of one group to the boxes of ``pictures`` pictures, as pycocotools does.
 
-    found.frame_index counts pictures. Ignored boxes are crowd regions: what lies in one is excused, however often.
+    found.frame_index counts pictures. Ignored boxes are crowd regions: any number of detections in one does not count.
     Boxes outside the slice's heights or nearer than its distance are ignored, and so are unmatched detections outside
-    its heights. Raises: MissingDependencyError without pycocotools.
+    its heights.
+
+    Raises: MissingDependencyError without pycocotools.
     """
     piece = piece or Slice(ALL)
     boxes, found = boxes.where(boxes.group == group), found.where(found.group == group)
@@ -89,9 +93,9 @@ def matches(pictures: int, boxes: Boxes, found: Detections, group: int, piece: S
     return Matches(hit[:, order], counted[:, order], picture[order], wanted)
 
 
-def _evaluator(pictures: int, boxes: Boxes, found: Detections, piece: Slice):
-    """A pycocotools evaluator that has matched everything. Heights stand in its field for areas, so that its limits of
-    area become limits of height."""
+def _evaluator(pictures: int, boxes: Boxes, found: Detections, piece: Slice) -> Any:
+    """A pycocotools evaluator that has matched everything. Heights are put in its field for areas, so that its limits
+    of area become limits of height."""
     try:
         from pycocotools.coco import COCO
         from pycocotools.cocoeval import COCOeval
@@ -114,7 +118,7 @@ def _evaluator(pictures: int, boxes: Boxes, found: Detections, piece: Slice):
         for k, (p, box, s) in enumerate(zip(found.frame_index, found.box_px, found.score, strict=True))
     ]  # fmt: skip
     sets = []
-    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints as it goes
+    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
         for rows in (wanted, given):
             coco = COCO()
             coco.dataset = {
@@ -135,10 +139,10 @@ def _xywh(box: np.ndarray) -> list[float]:
 
 
 def average_precision(found: Matches, weight: np.ndarray | None = None, *, overlaps: int = 10) -> np.ndarray:
-    """Average precision at the first ``overlaps`` thresholds ``(overlaps,)``, NaN where nothing was wanted.
+    """Average precision at the first ``overlaps`` thresholds ``(overlaps,)``, NaN where there is no object.
 
-    weight: how often each picture counts ``(N,)``, by default once. Precision made monotone, read at 101 recalls, as
-    pycocotools' ``accumulate`` (a test holds them equal).
+    weight: how often each picture counts ``(N,)``, by default once. Precision is made monotone and read at 101 recalls,
+    as in ``accumulate`` of pycocotools (a test compares the two).
     """
     weight = np.ones(len(found.wanted)) if weight is None else weight
     wanted = float((weight * found.wanted).sum())
@@ -161,7 +165,7 @@ def average_precision(found: Matches, weight: np.ndarray | None = None, *, overl
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """All matches of a detector on a set of pictures, by slice and group; numbers come from it without matching again.
+    """All matches of a detector on a set of pictures, by slice and group; measures need no further matching.
 
     clip_index: ``(N,)`` clip of each picture; tags: of each clip.
     """
@@ -198,7 +202,7 @@ class Judged:
         return float(average_precision(self.table[name, group], weight, overlaps=10 if all_overlaps else 1).mean())
 
     def objects(self, name: str, group: str) -> int:
-        """How many objects were wanted."""
+        """Number of objects of a group in a slice."""
         piece = next(each for each in self.slices if each.name == name)
         weight = self.clip_weight(piece)[self.clip_index]
         groups = GROUPS if group == ALL else (group,)
@@ -236,11 +240,11 @@ def judge(pictures: Pictures, found: Detections, *, slices: Sequence[Slice] = SL
     if len(found) and not 0 <= int(found.frame_index.min()) <= int(found.frame_index.max()) < len(pictures):
         raise InputError("picture number of a detection", int(found.frame_index.max()), f"0 to {len(pictures) - 1}")
     table: dict[tuple[str, str], Matches] = {}
-    made: dict[tuple, Matches] = {}
+    matched: dict[tuple[float, float, float, int], Matches] = {}
     for piece in slices:
         for number, group in enumerate(GROUPS):
             key = (piece.low_px, piece.high_px, piece.far_m, number)  # slices by tags share their matches
-            if key not in made:
-                made[key] = matches(len(pictures), pictures.boxes, found, number, piece)
-            table[piece.name, group] = made[key]
+            if key not in matched:
+                matched[key] = matches(len(pictures), pictures.boxes, found, number, piece)
+            table[piece.name, group] = matched[key]
     return Judged(tuple(slices), table, pictures.clip_index, pictures.tags)

@@ -1,4 +1,4 @@
-"""What is judged: clips with everything that was asked of them, from a model, from the renderer, or from a data set."""
+"""Cases: clips with what was asked of them, from a model, from the renderer, or from a data set."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from worldgen.rendering.labelling import labels_of
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One clip to judge. first: frames that were given to the model; what they show is not its doing.
+    """One clip to judge. first: number of context frames, which are not judged.
 
-    ego, camera, scenario: what was asked, None where nothing was. labels or scene: one of them where it is known what
-    appears.
+    ego, camera, scenario: what was asked for, None where nothing was. labels, scene: one of them where it is known
+    which objects appear.
     """
 
     key: str
@@ -37,19 +37,20 @@ class Case:
 
     @property
     def shows(self) -> bool:
-        """Whether it is known what weather, light and agents the clip should show."""
+        """Whether it is known which weather, light and road users the clip should show."""
         return self.scenario is not None and (self.labels is not None or self.scene is not None)
 
     def truth(self, frames: list[int]) -> AttributeTruth:
-        """What should be seen at these frames; only for cases that say what they show."""
-        assert self.shows, self.key
+        """What these frames should show; only for cases where ``shows`` is true."""
+        assert self.scenario is not None, self.key
         if self.labels is not None:
             return AttributeTruth.of(self.scenario, self.labels, frames)
+        assert self.scene is not None, self.key
         return AttributeTruth.of(self.scenario, labels_of(self.scene, frames=frames))
 
 
 def generated_cases(trials: Iterable[Trial], clips: Iterable[Clip], *, start: str) -> Iterator[Case]:
-    """Clips of trials as cases. start: "sketch" or "noise" as in ``trials.Making``, or "rendered"."""
+    """Clips of trials as cases. start: "sketch" or "noise" as in ``trials.GenerationOptions``, or "rendered"."""
     for trial, clip in zip(trials, clips, strict=True):
         scene, first = trial.scene, num_context_frames(trial.scene, start)
         yield Case(trial.key, clip, scene.ego, scene.camera, trial.scenario, first, None, scene)
@@ -58,8 +59,9 @@ def generated_cases(trials: Iterable[Trial], clips: Iterable[Clip], *, start: st
 def stored_cases(url: str, count: int = 0, *, split: str | None = None) -> Iterator[Case]:
     """Clips of a data set as cases, ``count`` of them spread evenly over it (0: all).
 
-    Drawn frames that a generated clip begins with (its provenance says how many) do not count.
-    Raises: InputError when there is none.
+    The rendered frames with which a generated clip begins (their number is in its provenance) are context frames.
+
+    Raises: InputError when there is no clip.
     """
     rows = DataSet(url).select(split=split)
     total = len(rows.rows)

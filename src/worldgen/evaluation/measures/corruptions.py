@@ -1,4 +1,4 @@
-"""Known damage to clips, by name and strength: a distance worth its name must grow with each."""
+"""Known damage to clips, by name and strength: a useful distance grows with each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BLOCK_SHARE = 0.05
 def corrupt(frames: np.ndarray, name: str, strength: float, rng: np.random.Generator) -> np.ndarray:
     """A damaged copy of ``(T, H, W, 3)`` uint8 frames. name: one of ``CORRUPTIONS``; strength: 0 (none) to 1.
 
-    Raises InputError for another name or strength.
+    Raises: InputError for another name or strength.
     """
     if name not in CORRUPTIONS:
         raise InputError("corruption", name, "one of " + ", ".join(CORRUPTIONS))
@@ -41,7 +41,7 @@ def _noise(frames: np.ndarray, strength: float, rng: np.random.Generator) -> np.
 
 
 def _drift(frames: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
-    """Colours slide away from the first frame, as long rollouts do."""
+    """Colours drift away from those of the first frame, as in long rollouts."""
     slide = np.linspace(0, 1, len(frames), dtype=np.float32)[:, None, None, None]
     direction = rng.uniform(-1, 1, 3).astype(np.float32)
     direction /= max(float(np.abs(direction).max()), 1e-6)
@@ -53,7 +53,7 @@ def _flicker(frames: np.ndarray, strength: float, rng: np.random.Generator) -> n
 
 
 def _shuffle(frames: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
-    """A share of the frames changes places among themselves."""
+    """A share of the frames is permuted."""
     order = np.arange(len(frames))
     moved = rng.permutation(len(frames))[: max(2, round(strength * len(frames)))]
     order[np.sort(moved)] = order[rng.permutation(moved)]
@@ -61,7 +61,7 @@ def _shuffle(frames: np.ndarray, strength: float, rng: np.random.Generator) -> n
 
 
 def _freeze(frames: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
-    """A share of the frames repeats the one before."""
+    """A share of the frames repeats the previous frame."""
     order = np.arange(len(frames))
     for i in range(1, len(frames)):
         if rng.random() < strength:
@@ -98,7 +98,7 @@ def _wobble(frames: np.ndarray, strength: float, rng: np.random.Generator) -> np
 
 
 def _blocks(frames: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
-    """Detail is replaced by squares, as in strong compression."""
+    """Detail is replaced by squares, as strong compression does."""
     height, width = frames.shape[1:3]
     side = max(2.0, BLOCK_SHARE * strength * width)
     small = (max(1, round(width / side)), max(1, round(height / side)))
@@ -123,4 +123,4 @@ CORRUPTIONS: dict[str, Callable[[np.ndarray, float, np.random.Generator], np.nda
     "grey": _grey, "wobble": _wobble, "blocks": _blocks, "reverse": _reverse,
 }  # fmt: skip
 TAUGHT = ("blur", "noise", "drift", "flicker", "shuffle", "freeze", "grey")
-"""The damage whose strength fd-worldgen learns to tell; the rest it has never seen and is measured on all the same."""
+"""Corruptions that fd-worldgen is trained on; it is also measured on the others."""

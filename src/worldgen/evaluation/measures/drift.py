@@ -1,4 +1,4 @@
-"""What a long rollout loses: the measures as a function of time, and the frame at which each leaves its band."""
+"""What a long rollout loses: the measures as functions of time, and the frame at which each leaves its band."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from worldgen.instruments.motion.motion_reader import MotionReader
 from worldgen.rendering.render import render_scene
 
 FRECHET_GROWTH = 1.3
-"""How much farther than in its first window a rollout may get from rendered frames of the same scenes."""
+"""Largest ratio of the Fréchet distance to rendered frames of the same scenes to that of the first window."""
 READ_EVERY = 3
-"""Frames between those that are read for attributes and features."""
+"""Every so many frames one is read for attributes and features."""
 MIN_BAND = {"attribute": 0.02, "speed_ratio": 0.02, "sharpness_ratio": 0.05, "brightness_shift": 0.02}
-"""Least width of a band to either side: the few clips of a run cannot show everything that rendered clips do."""
+"""Least margin of a band on either side: a run has too few clips to show the whole range of rendered clips."""
 
 
 @dataclass(frozen=True, eq=False)
 class Span:
-    """What was read of one clip in one window of time.
+    """What was read from one clip in one window of time.
 
     speed: sums of recovered and commanded speed over frames. errors: mean absolute error of speed (m/s) and yaw rate
-    (rad/s). judgement: of the frames read. sharpness, brightness: of its pictures. features: ``(N, D)``.
+    (rad/s). judgement: of the frames read. sharpness, brightness: means over these frames. features: ``(N, D)``.
     """
 
     speed: tuple[float, float]
@@ -42,20 +42,21 @@ class Span:
 
 
 def spans(case: Case, window: int, motion: MotionReader, attributes: AttributeReader) -> list[Span]:
-    """The windows of a clip, each of ``window`` frames; frames that were given to the model are left out."""
+    """The windows of a clip, each of ``window`` frames, without the context frames."""
+    assert case.ego is not None and case.camera is not None, case.key
     recovered = motion.read(case.clip, case.camera)
     out = []
     for start in range(0, len(case.clip) - window + 1, window):
         begin, stop = max(start, case.first, 1), start + window
         frames = list(range(max(begin, start + 1), stop - 1, READ_EVERY))
-        told, read = case.ego[begin:stop], recovered[begin:stop]
+        commanded, read = case.ego[begin:stop], recovered[begin:stop]
         pictures = case.clip.frames[frames]
         out.append(
             Span(
-                (float(read.speed_mps.sum()), float(told.speed_mps.sum())),
+                (float(read.speed_mps.sum()), float(commanded.speed_mps.sum())),
                 (
-                    float(np.abs(read.speed_mps - told.speed_mps).mean()),
-                    float(np.abs(read.yaw_rate_radps - told.yaw_rate_radps).mean()),
+                    float(np.abs(read.speed_mps - commanded.speed_mps).mean()),
+                    float(np.abs(read.yaw_rate_radps - commanded.yaw_rate_radps).mean()),
                 ),
                 judge(attributes.read(case.clip, frames), case.truth(frames)),
                 float(np.mean([sharpness(p) for p in pictures])),
@@ -67,13 +68,13 @@ def spans(case: Case, window: int, motion: MotionReader, attributes: AttributeRe
 
 
 def sharpness(picture: np.ndarray) -> float:
-    """Mean absolute Laplacian of a picture ``(H, W, 3)`` uint8: detail, which blur takes first."""
+    """Mean absolute Laplacian of a picture ``(H, W, 3)`` uint8, which blur lowers first."""
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
     return float(np.abs(cv2.Laplacian(grey, cv2.CV_32F)).mean())
 
 
 def window_rows(
-    made: list[list[Span]],
+    generated: list[list[Span]],
     rendered: list[list[Span]],
     judged: tuple[str, ...],
     *,
@@ -82,12 +83,12 @@ def window_rows(
 ) -> list[dict[str, Interval]]:
     """For each window, each measure with its interval over clips.
 
-    made, rendered: spans of each clip, of the same scenes; with ``rendered`` twice the band is made. ``frechet`` is
-    the distance to the rendered frames of the same scenes and time, ``frechet_real`` to the real frames in ``real``.
+    generated, rendered: spans of each clip, of the same scenes; ``rendered`` twice gives the band. ``frechet`` is the
+    distance to the rendered frames of the same scenes and time, ``frechet_real`` to the real frames in ``real``.
     """
     out = []
-    for k in range(min(len(spans) for spans in made)):
-        now = [spans[k] for spans in made]
+    for k in range(min(len(spans) for spans in generated)):
+        now = [spans[k] for spans in generated]
         same = [spans[k] for spans in rendered]
         row = {f"{name}_right": share_interval([s.judgement for s in now], name, seed=seed) for name in judged}
         row["speed_ratio"] = ratio_interval([s.speed[0] for s in now], [s.speed[1] for s in now], seed=seed)
@@ -109,10 +110,11 @@ def window_rows(
 
 
 def growth(rows: list[dict[str, Interval]], window: int) -> dict[str, dict[str, float]]:
-    """Each Fréchet distance of the last window over that of the first two: measure -> first frame of the window -> ratio.
+    """Each Fréchet distance of the last window over that of the first two: measure -> first frame of the window ->
+    ratio.
 
-    The first window of a clip that begins from given frames is nearer to them than any that follows; the second
-    shows what the model keeps once it is on its own.
+    The first window of a clip with context frames is nearer to them than any later one; the second window shows what
+    the model keeps without them.
     """
     out: dict[str, dict[str, float]] = {}
     for name in (n for n in rows[0] if n.startswith("frechet")):
@@ -122,8 +124,8 @@ def growth(rows: list[dict[str, Interval]], window: int) -> dict[str, dict[str, 
 
 
 def growth_line(grown: dict[str, dict[str, float]]) -> str:
-    """What :func:`growth` says, in one sentence."""
-    kinds = {"frechet": "to drawn frames of the same scenes", "frechet_real": "to real frames"}
+    """The result of :func:`growth` in one sentence."""
+    kinds = {"frechet": "to rendered frames of the same scenes", "frechet_real": "to real frames"}
     parts = [
         f"{kinds[name]} {ratio:.2f} times that from frame {frame}"
         for name, row in grown.items()
@@ -142,24 +144,25 @@ def real_moments(cases: Iterable[Case], attributes: AttributeReader) -> Moments:
     return total
 
 
-def drawn(case: Case) -> Case:
-    """The case with its scene as the renderer draws it."""
+def rendered_case(case: Case) -> Case:
+    """The case with the rendered clip of its scene."""
+    assert case.scene is not None, case.key
     return replace(case, clip=render_scene(case.scene).clip)
 
 
-def bands(rendered: list[dict[str, Interval]], made: list[dict[str, Interval]]) -> dict[str, tuple[float, float]]:
-    """Measure -> low and high that count as unharmed: the range of the rendered clips' intervals over all windows.
+def bands(rendered: list[dict[str, Interval]], generated: list[dict[str, Interval]]) -> dict[str, tuple[float, float]]:
+    """Measure -> low and high end of its band: the range of the rendered clips' intervals over all windows.
 
-    The Fréchet distance may grow to ``FRECHET_GROWTH`` times that of the first window.
+    The band of a Fréchet distance ends at ``FRECHET_GROWTH`` times the distance of the first generated window.
     """
     out = {}
     for name in rendered[0]:
         if name.startswith("frechet"):
-            out[name] = (0.0, FRECHET_GROWTH * made[0][name].value)
+            out[name] = (0.0, FRECHET_GROWTH * generated[0][name].value)
             continue
         ends = np.array([(r[name].value, r[name].low, r[name].high) for r in rendered], float)
         if not np.isfinite(ends[:, 0]).any():
-            continue  # nothing of the kind appears in any of the clips
+            continue  # the attribute appears in none of the clips
         margin = MIN_BAND.get("attribute" if name.endswith("_right") else name, 0.0)
         low, high = float(np.nanmin(ends)) - margin, float(np.nanmax(ends)) + margin
         if name.endswith("_right"):
@@ -171,9 +174,9 @@ def bands(rendered: list[dict[str, Interval]], made: list[dict[str, Interval]]) 
 
 
 def leaves(rows: list[dict[str, Interval]], band: dict[str, tuple[float, float]], window: int) -> dict[str, int | None]:
-    """Measure -> first frame of the window from which on it is outside its band, twice in a row or at the end.
+    """Measure -> first frame of the window where it leaves its band, for two windows in a row or at the end.
 
-    None: it stays inside. Windows without a value (nothing of the kind appears) are passed over.
+    None: it stays inside. Windows without a value (the attribute does not appear) are skipped.
     """
     out: dict[str, int | None] = {}
     for name, (low, high) in band.items():

@@ -1,4 +1,4 @@
-"""How sure a number is: bootstrap over whole clips, in one place for every measure."""
+"""Confidence intervals by bootstrap over whole clips, for every measure."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Interval:
-    """A value and the range it could have had with other clips. NaN where it is not defined.
+    """A value and its 95 % interval over the choice of clips. NaN where it is not defined.
 
-    low, high: ends of the percentile bootstrap interval. count: clips it rests on.
+    low, high: ends of the percentile bootstrap interval. count: number of clips.
     """
 
     value: float
@@ -28,7 +28,7 @@ class Interval:
     count: int
 
     def to_json(self) -> dict:
-        """Numbers rounded to five digits; what is not defined becomes null."""
+        """Numbers rounded to five digits; undefined ones become null."""
         row = {name: round(getattr(self, name), 5) for name in ("value", "low", "high")}
         return {k: None if not math.isfinite(v) else v for k, v in row.items()} | {"clips": self.count}
 
@@ -41,9 +41,9 @@ def bootstrap(
 ) -> Interval:
     """The value of ``statistic`` on all ``count`` clips, and its 95 % interval.
 
-    statistic: takes clip numbers ``(count,)`` int64, drawn with repetition, and gives a number, NaN where the drawn
-    clips define none; such draws are left out, and when they are half or more there is no interval. Clips are drawn,
-    not frames: frames of one clip are not independent.
+    statistic: of clip numbers ``(count,)`` int64, drawn with repetition; NaN where it is not defined for these clips.
+    Such draws are left out; when they are half or more there is no interval. Clips are drawn instead of frames, because
+    frames of one clip are not independent.
     Source: Efron & Tibshirani 1993, An Introduction to the Bootstrap, ch. 13 (percentile interval).
     """
     if count < 1:
@@ -59,7 +59,7 @@ def bootstrap(
 
 
 def mean_interval(values: Sequence[float] | np.ndarray, *, seed: int = 0) -> Interval:
-    """The mean of one number per clip; clips with NaN are left out and not counted."""
+    """The mean of one number per clip. Clips with NaN are left out and not counted."""
     kept = np.asarray(values, float)
     kept = kept[np.isfinite(kept)]
     return bootstrap(len(kept), lambda index: float(kept[index].mean()), seed=seed)
@@ -68,7 +68,8 @@ def mean_interval(values: Sequence[float] | np.ndarray, *, seed: int = 0) -> Int
 def ratio_interval(
     parts: Sequence[float] | np.ndarray, wholes: Sequence[float] | np.ndarray, *, seed: int = 0
 ) -> Interval:
-    """Sum of ``parts`` over sum of ``wholes``, one of each per clip: a share whose clips may weigh differently."""
+    """Sum of ``parts`` over sum of ``wholes``, one of each per clip: a share in which clips may have different
+    weights."""
     parts, wholes = np.asarray(parts, float), np.asarray(wholes, float)
     assert parts.shape == wholes.shape, (parts.shape, wholes.shape)
     return bootstrap(len(parts), lambda index: _ratio(parts[index].sum(), wholes[index].sum()), seed=seed)
@@ -77,7 +78,7 @@ def ratio_interval(
 def paired_interval(
     first: Sequence[float] | np.ndarray, second: Sequence[float] | np.ndarray, *, seed: int = 0
 ) -> Interval:
-    """Mean of ``second - first`` over the same clips: whether a difference is more than the choice of clips."""
+    """Mean of ``second - first`` over the same clips."""
     first, second = np.asarray(first, float), np.asarray(second, float)
     assert first.shape == second.shape, (first.shape, second.shape)
     return mean_interval(second - first, seed=seed)
@@ -112,9 +113,10 @@ def spearman_interval(x: Sequence[np.ndarray], y: Sequence[np.ndarray], *, seed:
 
 
 def shuffled(count: int, *, seed: int = 0) -> np.ndarray:
-    """A permutation ``(count,)`` that leaves no clip with its own partner: for controls that must fail.
+    """A permutation ``(count,)`` without a fixed point, which pairs each clip with another one: for controls that must
+    fail.
 
-    A single clip has no other; the caller leaves the control out.
+    The caller leaves the control out for a single clip.
     """
     assert count > 1, "one clip cannot be paired with another"
     order = numpy_rng("shuffled", count, seed).permutation(count)

@@ -36,7 +36,8 @@ class LabelScore:
     rendered: Judged | None
 
     def relative(self, name: str, group: str, *, seed: int = 0) -> Interval:
-        """AP50 on generated over AP50 on rendered clips, the interval from drawing scenes; NaN where nothing is judged."""
+        """AP50 on generated over AP50 on rendered clips, the interval from drawing scenes; NaN where nothing is
+        judged."""
         rendered = self.rendered
         if rendered is None or not self.generated.objects(name, group):
             return UNDEFINED
@@ -136,8 +137,8 @@ def _exchanged(
 def heights_judged(accuracy: dict[str, dict], groups: Sequence[str] = GROUPS) -> dict[str, str]:
     """For each group that the detector may judge, the slice of the smallest objects that it judges reliably.
 
-    accuracy: measured on rendered test clips, "ap50_GROUP_SLICE" for the slices of ``SIZES``. A group is judged from the
-    least height on at which, and above which, AP50 reaches the bar. Raises: InputError when no group reaches it.
+    accuracy: measured on rendered test clips, "ap50_GROUP_SLICE" for the slices of ``SIZES``. A group is judged from
+    the least height on at which, and above which, AP50 reaches the bar. Raises: InputError when no group reaches it.
     """
     judged = {}
     for group in groups:

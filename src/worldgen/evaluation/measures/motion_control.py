@@ -1,8 +1,9 @@
-"""Whether a clip moves as it was told: commanded against recovered ego motion."""
+"""Whether a clip moves as commanded: commanded against recovered ego motion."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -19,10 +20,10 @@ from worldgen.evaluation.measures.intervals import (
 
 HORIZON_S = 2.0
 TURNING_RADPS = 0.03
-"""Below, a car drives straight; ranks among such rows are noise of the instrument."""
+"""Yaw rate above which a car turns; below, the order of rows is noise of the instrument."""
 STRAIGHT_RADPS = 0.02
-"""Yaw rates this small, told or recovered, rank as equal: half of all rows are told to go straight, and the order of
-noise among them says nothing."""
+"""Smaller yaw rates, commanded or recovered, rank as equal: half of all rows are commanded to go straight, and the
+order among them is noise."""
 SHUFFLES = 6
 SHUFFLED_RESAMPLES = 100
 MIN_CONTROL_CLIPS = 3
@@ -30,7 +31,7 @@ MIN_CONTROL_CLIPS = 3
 
 @dataclass(frozen=True, eq=False)
 class MotionPair:
-    """One clip: what was commanded, what was recovered, and the first frame that the model made (its row counts)."""
+    """One clip: commanded and recovered motion, and its first generated frame, whose row counts."""
 
     commanded: EgoMotion
     recovered: EgoMotion
@@ -38,11 +39,12 @@ class MotionPair:
 
     def rows(self) -> tuple[np.ndarray, np.ndarray]:
         """Commanded and recovered ``(N, 2)`` speed_mps, yaw_rate_radps of the rows that count."""
-        start = max(1, self.first)  # row 0 is shown by no pair of frames
-        return tuple(np.stack([e.speed_mps, e.yaw_rate_radps], 1)[start:] for e in (self.commanded, self.recovered))  # type: ignore[return-value]
+        start = max(1, self.first)  # no pair of frames shows row 0
+        commanded, recovered = (np.stack([e.speed_mps, e.yaw_rate_radps], 1) for e in (self.commanded, self.recovered))
+        return commanded[start:], recovered[start:]
 
     def errors(self) -> tuple[float, float]:
-        """Distance (m) and heading (rad) between the two paths ``HORIZON_S`` after the last given frame.
+        """Distance (m) and heading (rad) between the two paths ``HORIZON_S`` after the last context frame.
 
         NaN when the clip is shorter.
         """
@@ -59,9 +61,9 @@ def control_rows(drives: list[MotionPair], *, seed: int = 0) -> dict[str, Interv
     """Every number of the measure with its interval over clips, the controls last.
 
     ``*_spearman``: rank correlation over frames, of all rows (yaw rates under ``STRAIGHT_RADPS`` count as equal), and
-    for the yaw rate also of the rows where the car is told to turn. ``*_ratio``: recovered over commanded, of path length and of signed turning. ``*_error``: after
-    ``HORIZON_S``. ``shuffled_*``: the recovered motion against the commands of other clips, mean of several pairings,
-    which must be about 0.
+    for the yaw rate also of the rows where the car is commanded to turn. ``*_ratio``: recovered over commanded, of path
+    length and of signed turning. ``*_error``: after ``HORIZON_S``. ``shuffled_*``: the recovered motion against the
+    commands of other clips, mean of several pairings; it must be about 0.
     """
     pairs = [drive.rows() for drive in drives]
     commanded, recovered = [p[0] for p in pairs], [p[1] for p in pairs]
@@ -73,17 +75,22 @@ def control_rows(drives: list[MotionPair], *, seed: int = 0) -> dict[str, Interv
         "yaw_rate_spearman": _rank([settled(c) for c in commanded], [settled(r) for r in recovered], 1, seed=seed),
         "yaw_rate_spearman_turning": _rank(
             [c[m] for c, m in zip(commanded, turning, strict=True)],
-            [r[m] for r, m in zip(recovered, turning, strict=True)], 1, seed=seed,
+            [r[m] for r, m in zip(recovered, turning, strict=True)],
+            1,
+            seed=seed,
         ),
-        "speed_ratio": ratio_interval([r[:, 0].sum() for r in recovered], [c[:, 0].sum() for c in commanded], seed=seed),
+        "speed_ratio": ratio_interval(
+            [r[:, 0].sum() for r in recovered], [c[:, 0].sum() for c in commanded], seed=seed
+        ),
         "yaw_rate_ratio": ratio_interval(
             [(r[m, 1] * s[m]).sum() for r, s, m in zip(recovered, sign, turning, strict=True)],
-            [np.abs(c[m, 1]).sum() for c, m in zip(commanded, turning, strict=True)], seed=seed,
+            [np.abs(c[m, 1]).sum() for c, m in zip(commanded, turning, strict=True)],
+            seed=seed,
         ),
         "position_error_2s_m": mean_interval(errors[:, 0], seed=seed),
         "heading_error_2s_rad": mean_interval(errors[:, 1], seed=seed),
         **shuffled_rows(drives, seed=seed),
-    }  # fmt: skip
+    }
 
 
 def shuffled_rows(drives: list[MotionPair], *, seed: int = 0) -> dict[str, Interval]:
@@ -119,7 +126,7 @@ def settled(rows: np.ndarray) -> np.ndarray:
 
 
 def slices(drives: list[MotionPair], words: list[str], *, seed: int = 0) -> dict[str, dict[str, Interval]]:
-    """The two rank correlations and the errors apart by a word per clip, such as its weather."""
+    """The numbers of each group of clips with the same word, such as the weather; fewer than 2 clips have none."""
     out = {}
     for word in sorted(set(words)):
         some = [drive for drive, own in zip(drives, words, strict=True) if own == word]
@@ -128,13 +135,13 @@ def slices(drives: list[MotionPair], words: list[str], *, seed: int = 0) -> dict
     return out
 
 
-def sweep_rows(names: list[str], drives: list[MotionPair]) -> list[dict]:
-    """Manoeuvres told to the same start: for each drive what was commanded and what was recovered at its end."""
-    out = []
+def sweep_rows(names: list[str], drives: list[MotionPair]) -> list[dict[str, Any]]:
+    """Manoeuvres commanded from the same start: commanded and recovered pose and speed at the end of each drive."""
+    out: list[dict[str, Any]] = []
     for name, drive in zip(names, drives, strict=True):
         assert name in MANOEUVRES, name
         start = max(1, drive.first) - 1
-        row = {"manoeuvre": name, "classified": classify_manoeuvre(drive.recovered[start:])}
+        row: dict[str, Any] = {"manoeuvre": name, "classified": classify_manoeuvre(drive.recovered[start:])}
         for who, ego in (("commanded", drive.commanded), ("recovered", drive.recovered)):
             x, y, yaw = planar_poses(ego[start:])[-1]
             row[who] = {"x_m": round(float(x), 2), "y_m": round(float(y), 2), "yaw_rad": round(float(yaw), 3)}

@@ -1,4 +1,4 @@
-"""Held-out trials: scenes that no training has seen, and the clips that a model makes of them."""
+"""Held-out trials: scenes outside every training set, and the clips that a model generates of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from worldgen.core.samples import Conditions, Sample
 from worldgen.core.scenario import Scenario
 from worldgen.core.scene import Scene
 from worldgen.core.seeds import numpy_rng, stable_key
-from worldgen.core.start import DEFAULT_START, STARTS
+from worldgen.core.start import DEFAULT_START, STARTS, Start
 from worldgen.data.dataset.sample_files import encode_sample
 from worldgen.data.dataset.shards import ShardWriter, read_shard
 from worldgen.files.storage import join, resolve
@@ -32,17 +32,18 @@ if TYPE_CHECKING:
     from worldgen.models.native.pipeline import WorldPipeline
 
 FIRST_SEED = 2_000_000
-"""Scene seeds from here on belong to evaluation; training sets, of instruments too, stay below."""
+"""Scene seeds from here on belong to evaluation; training sets, also those of instruments, stay below."""
 SEEDS_PER_RUN = 100_000
 TRIES = 4
 CACHE_CRF = 8
-"""Stored clips lose less than what an instrument can see; 18, the default of data sets, is for people."""
+"""Quality of stored clips: the loss is below what an instrument can detect; 18, the default of data sets, suits
+people."""
 SWEEP_SPEED_MPS = 8.0
 
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """One held-out request. scene gives ego motion, layout and labels; text is the prompt; seed is of the noise."""
+    """One held-out request. scene: gives ego motion, layout and labels. text: the prompt. seed: of the noise."""
 
     scenario: Scenario
     scene: Scene
@@ -51,7 +52,7 @@ class Trial:
 
     @property
     def key(self) -> str:
-        """Names scenario, scene, camera, length, words and noise."""
+        """Hash of scenario, scene, camera, length, prompt and seed."""
         scene = self.scene
         camera = json.dumps(scene.camera.to_json(), sort_keys=True)
         return stable_key(
@@ -61,14 +62,14 @@ class Trial:
 
 @dataclass(frozen=True)
 class GenerationOptions:
-    """How clips are made of trials.
+    """How clips are generated of trials.
 
-    start: "sketch" (the first frames are drawn and given as context) or "noise" (the model makes every frame).
-    batch: clips made together, which changes speed but no clip. cache: folder of shards where made clips are kept and
-    looked for ("" for none), by weights, trial, start and sampler options.
+    start: "sketch" (the first frames are rendered and given as context) or "noise" (the model generates every frame).
+    batch: clips generated together, which changes the speed but no clip. cache: folder of shards where generated clips
+    are kept and looked up ("" for none), by weights, trial, start and sampler options.
     """
 
-    start: str = DEFAULT_START
+    start: Start = DEFAULT_START
     batch: int = 1
     cache: str = ""
 
@@ -76,14 +77,15 @@ class GenerationOptions:
         if self.start not in STARTS:
             raise InputError("start of a clip", self.start, "one of " + ", ".join(STARTS))
         if not 1 <= self.batch <= 256:
-            raise InputError("clips made together", self.batch, "1 to 256")
+            raise InputError("clips generated together", self.batch, "1 to 256")
 
 
 def held_out(count: int, *, seed: int = 0, frames: int = 25, fps: float = 8.0) -> list[Trial]:
     """``count`` trials balanced over weather, light, road, event and manoeuvre; equal arguments give equal trials.
 
-    seed: 0 to 999, another set of scenes each. The first trials of a longer list are those of a shorter one.
-    Raises InputError when nothing fits a scenario.
+    seed: 0 to 999, another set of scenes each. A longer list begins with the trials of a shorter one.
+
+    Raises: InputError when no scene fits a scenario.
     """
     if not 1 <= count <= SEEDS_PER_RUN:
         raise InputError("number of trials", count, f"1 to {SEEDS_PER_RUN}")
@@ -112,72 +114,73 @@ def _trial(first: int, index: int, frames: int, fps: float) -> Trial:
 def generate(
     pipeline: WorldPipeline,
     trials: list[Trial],
-    making: GenerationOptions | None = None,
+    how: GenerationOptions | None = None,
     *,
     options: SamplerOptions | None = None,
 ) -> list[Clip]:
-    """The clip of each trial as the model makes it, in order. See :func:`generated`."""
-    return list(generated(pipeline, trials, making, options=options))
+    """The clip that the model generates of each trial, in order. See :func:`generated`."""
+    return list(generated(pipeline, trials, how, options=options))
 
 
 def generated(
     pipeline: WorldPipeline,
     trials: list[Trial],
-    making: GenerationOptions | None = None,
+    how: GenerationOptions | None = None,
     *,
     options: SamplerOptions | None = None,
 ) -> Iterator[Clip]:
-    """Clips of the trials one after the other; with a cache only those that it lacks are made.
+    """The clips that the model generates of the trials, one after the other; clips in the cache are not generated
+    again.
 
-    Raises InputError where the model refuses a condition.
+    Raises: InputError where the model refuses a condition.
     """
-    making = making or GenerationOptions()
-    if not making.cache:
-        for start in range(0, len(trials), making.batch):
-            yield from _make(pipeline, trials[start : start + making.batch], making, options)
+    how = how or GenerationOptions()
+    if not how.cache:
+        for start in range(0, len(trials), how.batch):
+            yield from _generate(pipeline, trials[start : start + how.batch], how, options)
         return
-    keys = cache_keys(pipeline, trials, making, options=options)
-    known = _stored(making.cache)
-    for start in range(0, len(trials), making.batch):
-        span = range(start, min(start + making.batch, len(trials)))
+    keys = cache_keys(pipeline, trials, how, options=options)
+    known = _stored(how.cache)
+    for start in range(0, len(trials), how.batch):
+        span = range(start, min(start + how.batch, len(trials)))
         missing = [i for i in span if keys[i] not in known]
         if missing:
-            clips = _make(pipeline, [trials[i] for i in missing], making, options)
+            clips = _generate(pipeline, [trials[i] for i in missing], how, options)
             for i, clip in zip(missing, clips, strict=True):
-                _store(making.cache, keys[i], trials[i], clip, making.start)
-        for i in span:  # read back even when just made, so that a second run measures the same pixels
-            yield next(read_shard(join(making.cache, f"{keys[i]}.tar"))).clip
+                _store(how.cache, keys[i], trials[i], clip, how.start)
+        for i in span:  # read back even when just generated, so that a second run measures the same pixels
+            yield next(read_shard(join(how.cache, f"{keys[i]}.tar"))).clip
 
 
 def cache_keys(
-    pipeline: WorldPipeline, trials: list[Trial], making: GenerationOptions, *, options: SamplerOptions | None = None
+    pipeline: WorldPipeline, trials: list[Trial], how: GenerationOptions, *, options: SamplerOptions | None = None
 ) -> list[str]:
-    """Names of the stored clips: of weights, rollout method, trial, start and sampler options; not of the batch."""
+    """Names of the stored clips, from weights, rollout method, trial, start and sampler options, but not the batch."""
     from worldgen.models.interface import SamplerOptions
     from worldgen.models.native.loading import pipeline_hash
     from worldgen.models.native.rollout.rollout import METHOD
 
     weights = f"{pipeline_hash(pipeline)}-{METHOD}"
     sampler = json.dumps(asdict(options or SamplerOptions()), sort_keys=True)
-    return [stable_key("generated", weights, t.key, making.start, sampler, prefix="made_") for t in trials]
+    return [stable_key("generated", weights, t.key, how.start, sampler, prefix="made_") for t in trials]
 
 
 def rendered(trials: list[Trial]) -> list[Clip]:
-    """The clip of each trial as the sketch renderer draws it: what a perfect model would make."""
+    """The clip of each trial as the renderer draws it, which is what a perfect model would generate."""
     return [render_scene(trial.scene).clip for trial in trials]
 
 
 def num_context_frames(scene: Scene, start: str) -> int:
-    """Frames of a clip that were drawn and given to the model."""
+    """Number of frames of a clip that were rendered and given to the model."""
     return min(SKETCH_FRAMES, scene.num_frames - 1) if start == "sketch" else 0
 
 
 def sweep_requests(
     count: int, accepts: tuple[str, ...], *, seed: int = 0, frames: int = 25, fps: float = 8.0
 ) -> list[tuple[str, Conditions]]:
-    """Every manoeuvre told to the same drawn start of ``count`` scenes: names and conditions.
+    """Every manoeuvre commanded from the same rendered start of ``count`` scenes: names and conditions.
 
-    The layout is left out, because it would give the motion away; only the commands tell the clips apart.
+    The layout is left out, because it would show the motion; the clips differ only in their commands.
     """
     out = []
     for number in range(count):
@@ -194,7 +197,8 @@ def sweep_requests(
 
 
 def _after_start(base: Conditions, name: str) -> EgoMotion:
-    """The manoeuvre from the last drawn frame on; until then what the drawn frames show."""
+    """The motion of the context frames, then the manoeuvre from the last of them on."""
+    assert base.ego is not None and base.num_frames is not None and base.fps is not None
     given = 0 if base.context is None else len(base.context) - 1
     speed = float(base.ego.speed_mps[given])
     motion = manoeuvre_motion(name, base.num_frames - given, base.fps, speed_mps=speed)
@@ -204,12 +208,11 @@ def _after_start(base: Conditions, name: str) -> EgoMotion:
     )  # fmt: skip
 
 
-def _make(
-    pipeline: WorldPipeline, trials: list[Trial], making: GenerationOptions, options: SamplerOptions | None
+def _generate(
+    pipeline: WorldPipeline, trials: list[Trial], how: GenerationOptions, options: SamplerOptions | None
 ) -> list[Clip]:
     requests = [
-        scene_conditions(t.scene, text=t.text, accepts=pipeline.accepts, seed=t.seed, start=making.start)
-        for t in trials
+        scene_conditions(t.scene, text=t.text, accepts=pipeline.accepts, seed=t.seed, start=how.start) for t in trials
     ]
     return pipeline(requests, options)
 
@@ -223,7 +226,7 @@ def _stored(url: str) -> set[str]:
 
 
 def _store(url: str, key: str, trial: Trial, clip: Clip, start: str) -> None:
-    """One shard per clip, so that whatever is finished stays when a run is stopped."""
+    """Write one shard per clip, so that finished clips are kept when a run is stopped."""
     scene = trial.scene
     sample = Sample(
         key=key, clip=clip, caption=trial.text, drive=key, split="test", ego=scene.ego, camera=scene.camera,

@@ -1,4 +1,4 @@
-"""Judging clips as copies or not, and judging the judge on planted copies."""
+"""Judging clips as copies or not, and validating the judgement on planted copies."""
 
 from __future__ import annotations
 
@@ -25,14 +25,18 @@ from worldgen.evaluation.memorisation.thresholds import (
 
 Shown = Callable[[Iterable[ClipItem]], Iterator[ClipItem]]
 LEVEL = 0.05
-"""So many clips above the threshold, or more, by chance with this probability: then the model copies. A clip half way
-from the nearest held-out clip to a perfect match is a copy by itself."""
+"""The model counts as copying when the number of clips above the threshold is less probable by chance than this. A clip
+half way from the nearest held-out clip to a perfect match is a copy by itself."""
 LISTED = 20
 """Clips whose nearest neighbours a result lists."""
 
 
 class CopyJudge:
-    """Compares clips with a training set. training: sets read anew for each search. features: also in feature space."""
+    """Compares clips with a training set.
+
+    training: sets that are read anew for each search. weights: folder of fd-worldgen weights, "" for the shipped ones.
+    features: whether clips are compared in feature space too.
+    """
 
     def __init__(self, training: list[ClipSet], *, weights: str = "", features: bool = True):
         self.training = training
@@ -40,13 +44,13 @@ class CopyJudge:
         self._pairs: list[tuple[float, ClipItem, NearestClip]] = []
 
     def judge(self, items: list[ClipItem], held_out: list[ClipItem], *, alarm: float, shown: Shown = iter) -> dict:
-        """The verdict on each clip. alarm: share of false alarms that each test may raise."""
+        """The verdict on each clip, as JSON-able values. alarm: share of false alarms that each test may raise."""
         matches, neighbours = self._search([*items, *held_out], shown)
         count = len(items)
         pixels = calibrate(_scores(matches[count:]), alarm)
-        features = None if neighbours is None else calibrate(neighbours.scores[count:], alarm)
+        features = _feature_threshold(neighbours, slice(count, None), alarm)
         copies = _scores(matches[:count]) > pixels.value
-        near = np.zeros(count, bool) if neighbours is None else neighbours.scores[:count] > features.value
+        near = _near_in_features(neighbours, features, len(matches))[:count]
         self._pairs = [(m.score, item, m) for item, m in zip(items, matches, strict=False)]
         rows = [
             {"key": item.key, **match.to_json(), "copy": bool(copies[i])}
@@ -58,17 +62,25 @@ class CopyJudge:
         sure = _scores(matches[:count]) > (1 + pixels.most) / 2
         chance = float(binom.sf(int(copies.sum()) - 1, count, pixels.alarm))
         return {
-            "clips": count, "copying": bool(sure.any() or chance < LEVEL), "sure_copies": int(sure.sum()),
-            "probability_by_chance": round(chance, 4), "copies": int(copies.sum()), "copies_share": round(float(copies.mean()), 4),
-            "interval_95": [round(low, 4), round(high, 4)], "near_in_features": int(near.sum()), **_rules(pixels, features),
-            "scores": _quantiles(_scores(matches[:count])), "nearest": rows[:LISTED], "sentence": _verdict(copies, sure, near, pixels),
+            "clips": count,
+            "copying": bool(sure.any() or chance < LEVEL),
+            "sure_copies": int(sure.sum()),
+            "probability_by_chance": round(chance, 4),
+            "copies": int(copies.sum()),
+            "copies_share": round(float(copies.mean()), 4),
+            "interval_95": [round(low, 4), round(high, 4)],
+            "near_in_features": int(near.sum()),
+            **_rules(pixels, features),
+            "scores": _quantiles(_scores(matches[:count])),
+            "nearest": rows[:LISTED],
+            "sentence": _verdict(copies, sure, near, pixels),
             "warnings": _doubts(pixels, len(held_out), alarm),
-        }  # fmt: skip
+        }
 
     def check(self, held_out: list[ClipItem], each: int, *, alarm: float, seed: int = 0, shown: Shown = iter) -> dict:
         """How many planted copies are found, and how many held-out clips raise a false alarm.
 
-        One half of the held-out clips, at random, sets the thresholds, the other counts false alarms.
+        A random half of the held-out clips sets the thresholds; the other half counts false alarms.
         """
         rng = numpy_rng("planted copies", seed)
         planted = self._plant(each, rng)
@@ -79,7 +91,8 @@ class CopyJudge:
         matches, neighbours = self._search([*queries, *calibrating, *fresh], shown)
         a, b = len(queries), len(queries) + len(calibrating)
         pixels = calibrate(_scores(matches[a:b]), alarm)
-        features = None if neighbours is None else calibrate(neighbours.scores[a:b], alarm)
+        features = _feature_threshold(neighbours, slice(a, b), alarm)
+        close = _near_in_features(neighbours, features, len(matches))
         over = _scores(matches) > pixels.value
         self._pairs = [(m.score, item, m) for item, m in zip(fresh, matches[b:], strict=True)]
         rows, start = {}, 0
@@ -87,7 +100,7 @@ class CopyJudge:
             span = range(start, start + len(items))
             right = [matches[i].key == source for i, (_, source) in zip(span, items, strict=True)]
             found = int(sum(over[i] and same for i, same in zip(span, right, strict=True)))
-            near = 0 if neighbours is None else int((neighbours.scores[list(span)] > features.value).sum())
+            near = int(close[list(span)].sum())
             rows[kind] = _share(found, len(items)) | {
                 "required": kind in REQUIRED, "right_clip": sum(right), "near_in_features": near,
                 "scores": _quantiles(_scores([matches[i] for i in span])),
@@ -97,7 +110,7 @@ class CopyJudge:
         found, planted_count = sum(r["found"] for r in required), sum(r["clips"] for r in required)
         alarms = {"pixels": _share(int(over[b:].sum()), len(fresh))}
         if neighbours is not None:
-            alarms["features"] = _share(int((neighbours.scores[b:] > features.value).sum()), len(fresh))
+            alarms["features"] = _share(int(close[b:].sum()), len(fresh))
         return {
             "planted": rows, "required_found": _share(found, planted_count), "false_alarms": alarms,
             **_rules(pixels, features), "held_out_scores": _quantiles(_scores(matches[b:])),
@@ -109,14 +122,14 @@ class CopyJudge:
         }  # fmt: skip
 
     def worst_pairs(self, count: int) -> list[tuple[float, ClipItem, ClipItem, int]]:
-        """The nearest pairs of the last verdict: score, clip, training clip, shift in frames."""
+        """The nearest pairs of the last verdict: score, clip, training clip, and shift in frames."""
         best = sorted(self._pairs, key=lambda pair: -pair[0])[:count]
         wanted = {match.key for _, _, match in best}
         found = {item.key: item for item in chain.from_iterable(self.training) if item.key in wanted}
         return [(score, item, found[match.key], match.shift) for score, item, match in best]
 
     def _plant(self, each: int, rng: np.random.Generator) -> dict[str, list[tuple[ClipItem, str]]]:
-        """``each`` copies per kind of training clips drawn at random, with the key of the source."""
+        """Kind -> ``each`` copies of training clips drawn at random, with the key of the source."""
         places = [(clips, number) for clips in self.training for number in range(len(clips))]
         wanted = rng.permutation(len(places))[: min(each, len(places))].tolist()
         sources = {i: places[i][0].item(places[i][1]) for i in wanted}
@@ -135,6 +148,17 @@ class CopyJudge:
         rule = FrameRule(0)
         queries = extract(items, self.extractor, rule)
         return matches, feature_neighbours(queries, extract(chain.from_iterable(self.training), self.extractor, rule))
+
+
+def _feature_threshold(neighbours: Neighbours | None, held_out: slice, alarm: float) -> Threshold | None:
+    return None if neighbours is None else calibrate(neighbours.scores[held_out], alarm)
+
+
+def _near_in_features(neighbours: Neighbours | None, threshold: Threshold | None, count: int) -> np.ndarray:
+    """Whether each of ``count`` clips is above the threshold in feature space; none without features."""
+    if neighbours is None or threshold is None:
+        return np.zeros(count, bool)
+    return neighbours.scores > threshold.value
 
 
 def _scores(matches: list[NearestClip]) -> np.ndarray:
@@ -156,8 +180,10 @@ def _rules(pixels: Threshold, features: Threshold | None) -> dict:
 
 def _near(neighbours: Neighbours, index: int, near: bool) -> dict:
     return {
-        "feature_neighbour": neighbours.keys[index], "feature_score": round(float(neighbours.scores[index]), 4), "near_in_features": near
-    }  # fmt: skip
+        "feature_neighbour": neighbours.keys[index],
+        "feature_score": round(float(neighbours.scores[index]), 4),
+        "near_in_features": near,
+    }
 
 
 def _quantiles(scores: np.ndarray) -> dict:
@@ -167,18 +193,20 @@ def _quantiles(scores: np.ndarray) -> dict:
 
 def _verdict(copies: np.ndarray, sure: np.ndarray, near: np.ndarray, pixels: Threshold) -> str:
     return (
-        f"of {len(copies)} clips {int(copies.sum())} are nearer to a training clip in pixels than {pixels.value:.2f}, where chance "
-        f"explains {pixels.alarm * len(copies):.1f}; {int(sure.sum())} are copies beyond doubt; {int(near.sum())} are nearer in features"
+        f"{int(copies.sum())} of {len(copies)} clips match a training clip in pixels with more than "
+        f"{pixels.value:.2f}, where chance "
+        f"explains {pixels.alarm * len(copies):.1f}; {int(sure.sum())} are certain copies; "
+        f"{int(near.sum())} are near in features"
     )
 
 
 def _doubts(pixels: Threshold, held_out: int, alarm: float) -> list[str]:
     doubts = []
     if held_out < FEW_HELD_OUT:
-        doubts.append(f"{held_out} held-out clips say little about what is near by chance")
+        doubts.append(f"{held_out} held-out clips say little about how near clips come by chance")
     if pixels.alarm > alarm + 1e-9:
         doubts.append(
-            f"{held_out} held-out clips cannot promise {alarm:.1%} false alarms; the threshold is their largest score and "
-            f"stands for {pixels.alarm:.1%}"
+            f"{held_out} held-out clips cannot guarantee {alarm:.1%} false alarms; the threshold is their largest score "
+            f"and stands for {pixels.alarm:.1%}"
         )
     return doubts

@@ -1,14 +1,15 @@
-"""Does a generated clip copy a training clip? The nearest training clip in pixels, tolerant of crops, shifts in time and
-mirroring, judged against how near clips come that cannot be copies.
+"""The nearest training clip of a generated clip in pixels, tolerant of crops, shifts in time and mirroring.
 
-Two steps. A coarse one compares smoothed thumbnails of every training clip, in a stream, and keeps the few nearest; a fine
-one slides the generated picture over those at many scales and finds one place that fits all frames.
+The search has two steps. The coarse step compares thumbnails of every training clip, in a stream, and keeps the few
+nearest. The fine step slides the generated picture over those at many scales and finds the one place that fits all
+frames.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import reduce
 
 import cv2
 import numpy as np
@@ -17,16 +18,18 @@ from worldgen.core.errors import InputError
 from worldgen.evaluation.distances.features import ClipItem
 
 COARSE, HALF, FINE = (32, 18), (48, 27), (96, 54)
-"""Width and height of the pictures that are compared: of all clips, and of those that are left, first at half the size."""
+"""Width and height of the compared pictures: in the coarse step, and in the fine step at half and at full size."""
 COARSE_FRAMES, ROUGH_FRAMES, FINE_FRAMES = 4, 3, 5
 LEAST_SHARED = 0.5
-"""Share of the looked-at frames that must lie inside the training clip at a shift in time."""
+"""Share of the compared frames that must lie inside the training clip at a shift in time."""
 DETAIL_PX = 4.0
-"""Standard deviation, in fine pixels, of the blur that is taken away: roads under skies are alike, details are not."""
+"""Standard deviation, in fine pixels, of the blur that is subtracted: road scenes share their coarse shading, not
+details."""
 COARSE_DETAIL_PX = 4.0
-"""The same for the coarse step, in coarse pixels: only the widest shading is taken away, so that places need not be exact."""
+"""The same in the coarse step, in coarse pixels: only the widest shading is subtracted, so positions need not be
+exact."""
 COARSE_CROPS = ((1.0, 1), (0.9, 2), (0.82, 3), (0.73, 3))
-"""Scale of a crop and places per side: how much of the training picture the generated one may show."""
+"""Scale of a crop and positions per side: the parts of the training picture that a generated one may show."""
 FINE_SCALES = tuple(float(s) for s in np.linspace(0.64, 1.0, 13))
 ROUGH_SCALES = (0.68, 0.76, 0.84, 0.92, 1.0)
 FINE_SHIFTS = 2
@@ -39,7 +42,7 @@ BLOCK = 64
 
 @dataclass(frozen=True, eq=False)
 class ThumbnailClip:
-    """A clip as the search sees it. grey: ``(T, 54, 96)`` uint8."""
+    """A clip reduced for the search. grey: ``(T, 54, 96)`` uint8."""
 
     key: str
     drive: str
@@ -47,7 +50,7 @@ class ThumbnailClip:
 
     @classmethod
     def of(cls, item: ClipItem) -> ThumbnailClip:
-        """The small form of a clip."""
+        """The clip in grey at full search size."""
         grey = [
             cv2.resize(cv2.cvtColor(f, cv2.COLOR_RGB2GRAY), FINE, interpolation=cv2.INTER_AREA)
             for f in item.clip.frames
@@ -59,8 +62,8 @@ class ThumbnailClip:
 class NearestClip:
     """The training clip that a clip resembles most. score: mean correlation of details over frames, -1 to 1.
 
-    shift: training frame beside the clip's frame 0. scale, x, y: part of the training picture that is seen, as shares of
-    its width and of the corner's place. mirrored: left and right exchanged.
+    shift: training frame that matches the clip's frame 0. scale, x, y: the part of the training picture that the clip
+    shows, its width and its upper left corner as shares of width and height. mirrored: left and right exchanged.
     """
 
     key: str
@@ -80,7 +83,7 @@ class NearestClip:
 
 @dataclass(eq=False)
 class _Query:
-    """A clip on its search: its patterns, and the nearest training clips so far, best first."""
+    """A clip that is searched for: its patterns, and the nearest training clips so far, best first."""
 
     small: ThumbnailClip
     patterns: np.ndarray
@@ -100,8 +103,10 @@ def nearest(
 ) -> list[NearestClip]:
     """For each query the training clip that it resembles most. The training set is read once, a block at a time.
 
-    keep: clips that the fine step looks at. apart: leave out training clips with the query's own drive, for calibration
-    inside one set. Raises InputError when there is nothing to compare with.
+    keep: training clips that reach the fine step. apart: leave out training clips of the query's own drive, for
+    calibration inside one set.
+
+    Raises: InputError when there is nothing to compare with.
     """
     if not queries:
         raise InputError("clips to search for", 0, "at least one")
@@ -128,7 +133,8 @@ def nearest(
 
 
 def _finest(search: _Query) -> NearestClip:
-    """The best match among the clips that the coarse step kept; those that fit best at half the size go on to full size."""
+    """The best match among the clips that the coarse step kept; the best ones at half size are compared at full
+    size."""
     rough = [(rough_match(search.small, found, mirrored=side), found, side) for _, found, side in search.found]
     rough.sort(key=lambda entry: -entry[0][0])
     fine = [fine_match(search.small, found, mirrored=side, near=shift) for (_, shift), found, side in rough[:FINALISTS]]
@@ -138,7 +144,8 @@ def _finest(search: _Query) -> NearestClip:
 def rough_match(query: ThumbnailClip, training: ThumbnailClip, *, mirrored: bool = False) -> tuple[float, int]:
     """Score and shift in time of a clip over one training clip at half the size: all shifts, few frames and scales.
 
-    What comes nearer grows, so a shift in time looks like a crop; only trying all of both tells them apart.
+    Objects grow as the camera comes nearer, so a shift in time looks like a crop; only trying all of both separates
+    them.
     """
     grey = query.grey[:, :, ::-1] if mirrored else query.grey
     half = [
@@ -153,7 +160,7 @@ def fine_match(
 ) -> NearestClip:
     """The best place, scale and shift in time of a clip over one training clip, at shifts near ``near``.
 
-    near: by default what :func:`rough_match` says.
+    near: by default the shift that :func:`rough_match` finds.
     """
     near = rough_match(query, training, mirrored=mirrored)[1] if near is None else near
     grey = query.grey[:, :, ::-1] if mirrored else query.grey
@@ -167,7 +174,7 @@ def _slide(
 ) -> tuple[float, int, float, float, float]:
     """Best mean correlation over frames, and its shift, scale and corner (shares of width and height)."""
     size = training.shape[2], training.shape[1]
-    frames = _looked_at(len(query), FINE_FRAMES if size == FINE else ROUGH_FRAMES)
+    frames = _compared_frames(len(query), FINE_FRAMES if size == FINE else ROUGH_FRAMES)
     sigma_px = DETAIL_PX * size[0] / FINE[0]
     pairs = {s: [(i, f + s) for i, f in enumerate(frames) if 0 <= f + s < len(training)] for s in shifts}
     pairs = {s: shared for s, shared in pairs.items() if len(shared) >= LEAST_SHARED * len(frames)}
@@ -178,7 +185,7 @@ def _slide(
         templates = [_detail(cv2.resize(query[f], part, interpolation=cv2.INTER_AREA), sigma_px) for f in frames]
         fits = {pair: _fit(templates[pair[0]], views[pair[1]]) for pair in {p for each in pairs.values() for p in each}}
         for shift, shared in pairs.items():
-            mean = sum(fits[pair] for pair in shared) / len(shared)
+            mean = reduce(np.add, (fits[pair] for pair in shared)) / len(shared)
             y, x = np.unravel_index(int(mean.argmax()), mean.shape)
             if mean[y, x] > best[0]:
                 best = (float(mean[y, x]), shift, scale, float(x) / size[0], float(y) / size[1])
@@ -186,25 +193,25 @@ def _slide(
 
 
 def _fit(template: np.ndarray, view: np.ndarray) -> np.ndarray:
-    """Correlation of a part of the clip with a training frame at every place."""
+    """Correlation of a part of a clip's frame with a training frame at every position."""
     fit = cv2.matchTemplate(view, template, cv2.TM_CCOEFF_NORMED)
-    # A flat template has no details to compare; OpenCV calls that a perfect fit.
+    # A flat template has no details to compare; OpenCV returns a perfect fit for it.
     return np.zeros_like(fit) if float(template.std()) < 1e-3 else np.nan_to_num(np.clip(fit, -1, 1))
 
 
 def _detail(grey: np.ndarray, sigma_px: float = DETAIL_PX) -> np.ndarray:
-    """A picture without its coarse light and dark, ``float32``."""
+    """A picture minus its blurred version, float32."""
     picture = grey.astype(np.float32)
     return picture - cv2.GaussianBlur(picture, (0, 0), sigma_px)
 
 
-def _looked_at(count: int, wanted: int) -> list[int]:
+def _compared_frames(count: int, wanted: int) -> list[int]:
     """Frames spread evenly over a clip."""
     return sorted({min(count - 1, int((i + 0.5) * count / wanted)) for i in range(wanted)})
 
 
 def _crops() -> list[tuple[int, int, int, int]]:
-    """Windows of the coarse picture that a generated picture may fill: x, y, width, height."""
+    """The windows of the coarse picture that a generated picture may fill: x, y, width, height."""
     crops = []
     for scale, places in COARSE_CROPS:
         width, height = round(COARSE[0] * scale), round(COARSE[1] * scale)
@@ -218,8 +225,8 @@ def _crops() -> list[tuple[int, int, int, int]]:
 
 
 def _patterns(query: ThumbnailClip, crops: list[tuple[int, int, int, int]]) -> np.ndarray:
-    """Unit vectors ``(2, crops, frames, pixels)``: the query's frames drawn into each window; second half mirrored."""
-    frames = _looked_at(len(query.grey), COARSE_FRAMES)
+    """The query's frames in each window, as unit vectors ``(2, crops, frames, pixels)``; row 1 is mirrored."""
+    frames = _compared_frames(len(query.grey), COARSE_FRAMES)
     patterns = np.zeros((2, len(crops), len(frames), COARSE[1], COARSE[0]), np.float32)
     for number, (x, y, width, height) in enumerate(crops):
         for i, f in enumerate(frames):
@@ -234,7 +241,7 @@ def _patterns(query: ThumbnailClip, crops: list[tuple[int, int, int, int]]) -> n
 def _search(
     block: list[ThumbnailClip], searches: list[_Query], crops: list[tuple[int, int, int, int]], *, apart: bool
 ) -> None:
-    """Compare every query with every clip of a block, coarsely."""
+    """Compare every query with every clip of a block in the coarse step."""
     thumbnails = [
         np.stack([_detail(cv2.resize(g, COARSE, interpolation=cv2.INTER_AREA), COARSE_DETAIL_PX) for g in small.grey])
         for small in block
@@ -245,7 +252,7 @@ def _search(
     flat = pixels.reshape(len(pixels), -1)
     for search in searches:
         query, pattern = search.small, search.patterns
-        frames = np.array(_looked_at(len(query.grey), COARSE_FRAMES))
+        frames = np.array(_compared_frames(len(query.grey), COARSE_FRAMES))
         fits = (pattern.reshape(-1, flat.shape[1]) @ flat.T).reshape(*pattern.shape[:3], -1) / spreads[None, :, None]
         for number, small in enumerate(block):
             if apart and small.drive == query.drive:

@@ -1,4 +1,5 @@
-"""Copies on purpose: training clips changed as a copying model might change them, to see whether the search finds them."""
+"""Planted copies: training clips changed as a copying model might change them, to test whether the search finds
+them."""
 
 from __future__ import annotations
 
@@ -15,11 +16,11 @@ from worldgen.data.video.reading import decode_mp4
 CROP_SCALES = (0.72, 0.95)
 SHIFT_SHARES = (0.1, 0.45)
 REENCODED_CRF = 38
-"""About a tenth of the bytes of a visually lossless clip; blocks are plain to see."""
+"""About a tenth of the bytes of a visually lossless clip; compression blocks are clearly visible."""
 
 
 def plant(clip: Clip, kind: str, rng: np.random.Generator) -> Clip:
-    """A copy of a clip, changed. kind: one of ``KINDS``. Raises InputError for another kind."""
+    """A changed copy of a clip. kind: one of ``KINDS``. Raises: InputError for another kind."""
     if kind not in KINDS:
         raise InputError("kind of copy", kind, "one of " + ", ".join(KINDS))
     return KINDS[kind](clip, rng)
@@ -44,7 +45,7 @@ def _reencoded(clip: Clip, rng: np.random.Generator) -> Clip:
 
 
 def _shifted(clip: Clip, rng: np.random.Generator) -> Clip:
-    """The clip begins later, or ends earlier."""
+    """The clip without its first or its last frames."""
     cut = max(1, round(len(clip) * rng.uniform(*SHIFT_SHARES)))
     return clip[cut:] if rng.random() < 0.5 else clip[: len(clip) - cut]
 
@@ -68,4 +69,4 @@ KINDS: dict[str, Callable[[Clip, np.random.Generator], Clip]] = {
     "relit": _relit, "cropped, shifted and reencoded": _all_at_once,
 }  # fmt: skip
 REQUIRED = ("exact", "cropped", "reencoded", "shifted")
-"""The copies that must be found; the others say how far the search reaches."""
+"""The copies that must be found; the others show the limits of the search."""

@@ -1,7 +1,8 @@
-"""Weather, light and who is there, read from pixels by a small network that never saw a generator."""
+"""Weather, light and presence of road users, read from pixels by a small network trained on rendered clips only."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,27 +20,28 @@ from worldgen.instruments.instrument_files import Instrument, build_network, loa
 
 WIDTH_PX, HEIGHT_PX = 224, 128
 WINDOW = 3
-"""Frames looked at together: rain and snow are told by what moves."""
+"""Frames that the network sees together: rain and snow are recognised by their motion."""
 GROUPS: dict[str, tuple[str, ...]] = {
     "vehicle": ("car", "truck", "bus", "motorcycle"), "pedestrian": ("pedestrian",), "cyclist": ("cyclist", "bicycle"),
     "traffic_light": ("traffic_light",), "traffic_cone": ("traffic_cone",),
 }  # fmt: skip
 """Groups whose presence is read, and their classes."""
 MIN_HEIGHT_PX, MIN_VISIBLE, MIN_AREA_PX = 12.0, 0.4, 40.0
-"""A group is present when one of it is at least this tall, seen to this share, and its seen part this large; absent when
-nothing of it is drawn at all. What is between (specks far away, slivers behind cars) is not judged."""
+"""A group is present when one of its objects is at least this tall, visible to this share, and its visible part this
+large; it is absent when none of its objects is rendered at all. Cases between (distant specks, slivers behind cars) are
+not judged."""
 PRESENT, ABSENT, UNJUDGED = 1, 0, -1
 ATTRIBUTES = ("weather", "light", *GROUPS)
 KIND = {"kind": "attributes"}
 BAR = 0.95
-"""Share right on rendered test clips that an attribute needs before it is judged."""
+"""Share right on rendered test clips that the reader must reach before it judges an attribute."""
 
 
 @dataclass(frozen=True, eq=False)
 class AttributeTruth:
-    """What a clip should show where it is looked at. weather, light: numbers in ``WEATHERS`` and ``LIGHTS``.
+    """What a clip should show at N of its frames. weather, light: numbers in ``WEATHERS`` and ``LIGHTS``.
 
-    present: ``(N, len(GROUPS))`` int8 of ``PRESENT``, ``ABSENT``, ``UNJUDGED`` for each of N frames.
+    present: ``(N, len(GROUPS))`` int8 of ``PRESENT``, ``ABSENT``, ``UNJUDGED``.
     """
 
     weather: int
@@ -55,7 +57,10 @@ class AttributeTruth:
 
 
 def presence(labels: Labels) -> np.ndarray:
-    """``(T, len(GROUPS))`` int8: which groups each frame shows clearly, not at all, or hardly. At ``WIDTH_PX`` size."""
+    """``(T, len(GROUPS))`` int8: whether each group is present, absent or unjudged in each frame.
+
+    Boxes are scaled to ``WIDTH_PX`` x ``HEIGHT_PX`` first.
+    """
     scale = WIDTH_PX / labels.width_px, HEIGHT_PX / labels.height_px
     width = (labels.box_px[:, 2] - labels.box_px[:, 0]) * scale[0]
     height = (labels.box_px[:, 3] - labels.box_px[:, 1]) * scale[1]
@@ -74,7 +79,7 @@ def presence(labels: Labels) -> np.ndarray:
 
 @dataclass(frozen=True)
 class AttributeConfig:
-    """Channels at strides 4, 8 and 16, and of the last layer."""
+    """Sizes of the reader. widths: channels at strides 4, 8 and 16. features: channels of the last layer."""
 
     widths: tuple[int, ...] = (24, 48, 96)
     features: int = 96
@@ -125,16 +130,17 @@ class AttributeNetwork(nn.Module):
         self.spots = nn.Sequential(*_layer(second, second), nn.Conv2d(second, len(GROUPS), 1))
 
     def features(self, x: Tensor) -> Tensor:
-        """What the picture as a whole looks like, ``(N, features)``."""
+        """Features of the whole picture ``(N, features)`` of windows ``(N, 5, H, W)``."""
         return self._look(*self._maps(x))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Windows ``(N, 5, H, W)`` in about [-1, 1] to logits of weather, light and presence of each group."""
+        """Logits of weather ``(N, W)``, light ``(N, L)`` and presence of each group ``(N, G)`` of windows ``(N, 5, H,
+        W)`` in about [-1, 1]."""
         fine, coarse = self._maps(x)
         whole = self.whole(self._look(fine, coarse))
         up = nn.functional.interpolate(self.up(coarse), size=fine.shape[2:], mode="nearest")
         spots = self.spots(fine + up).flatten(2)
-        # A soft maximum over cells: gradients reach more than the single best one.
+        # A soft maximum over cells, so that gradients reach more cells than the best one.
         present = torch.logsumexp(4 * spots, -1) / 4
         return whole[:, : len(WEATHERS)], whole[:, len(WEATHERS) :], present
 
@@ -149,7 +155,8 @@ class AttributeNetwork(nn.Module):
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """What the reader sees in N windows: probabilities ``(N, classes)`` of weather and light, ``(N, groups)`` of presence."""
+    """What the reader says of N windows: probabilities ``(N, W)`` of weather, ``(N, L)`` of light, ``(N, G)`` of
+    presence."""
 
     weather: np.ndarray
     light: np.ndarray
@@ -158,9 +165,9 @@ class Reading:
 
 @dataclass(frozen=True, eq=False)
 class AttributeReader:
-    """The network with its weights. judged: the attributes that pass their bar; no other may be judged.
+    """The network with its weights. judged: the attributes whose accuracy reaches the bar; no other may be judged.
 
-    presence: the detector that tells who is there, or None: then the network's own reading counts.
+    presence: the detector that reads presence of road users; None where the network's own reading counts.
     """
 
     network: AttributeNetwork
@@ -172,21 +179,23 @@ class AttributeReader:
     def load(cls, folder: str | Path = "attributes", *, check: bool = True) -> AttributeReader:
         """The shipped reader, or one from a folder.
 
-        Raises: InputError when it is damaged or, with ``check``, when it reads nothing well enough to judge.
+        Raises: InputError when it is damaged and, with ``check``, when it reads no attribute well enough to judge.
         """
         instrument = load_instrument(folder)
         measured = instrument.record.get("presence") or {}
         presence = PresenceReader.load(measured["thresholds"]) if measured else None
         if presence is not None and presence.hash != measured["detector_hash"]:
             presence = None
-        lost = tuple(measured["thresholds"]) if measured and presence is None else ()  # measured with another detector
+        lost = (
+            tuple(measured["thresholds"]) if measured and presence is None else ()
+        )  # their accuracy was measured with another detector
         judged = tuple(a for a in ATTRIBUTES if not check or (a not in lost and instrument.passes(a, BAR)))
         if not judged:
             instrument.require(dict.fromkeys(ATTRIBUTES, BAR))
         return cls(network_of(instrument), instrument, judged, presence)
 
     def read(self, clip: Clip, frames: list[int]) -> Reading:
-        """Read the windows whose middle is at each of ``frames``; at the ends of the clip windows are moved inside."""
+        """Read the windows around each of ``frames``; windows at the ends of the clip are moved inside."""
         with torch.no_grad():
             out = self.network(torch.from_numpy(np.stack(list(windows(clip.frames, frames)))))
         weather, light, present = out[0].softmax(-1).numpy(), out[1].softmax(-1).numpy(), out[2].sigmoid().numpy()
@@ -200,7 +209,7 @@ class AttributeReader:
             return self.network.features(torch.from_numpy(np.stack(list(windows(clip.frames, frames))))).numpy()
 
 
-def windows(frames: np.ndarray, middles: list[int]):
+def windows(frames: np.ndarray, middles: list[int]) -> Iterator[np.ndarray]:
     """Network inputs ``(5, HEIGHT_PX, WIDTH_PX)`` float32 of the windows around each of ``middles``.
 
     Raises: InputError for clips shorter than a window.
@@ -222,10 +231,10 @@ def window_input(frames: np.ndarray) -> np.ndarray:
 
 
 def network_of(instrument: Instrument) -> AttributeNetwork:
-    """The network an instrument describes, filled with its weights, for reading."""
+    """The network that an instrument describes, with its weights, in evaluation mode."""
     return build_network(instrument, AttributeNetwork, AttributeConfig, says=KIND).requires_grad_(False)
 
 
 def config_record(config: AttributeConfig) -> dict:
-    """What ``config.json`` holds."""
+    """The content of ``config.json``."""
     return {**KIND, **asdict(config)}

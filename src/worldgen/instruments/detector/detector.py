@@ -129,9 +129,9 @@ def find(detector: Detector, frames: np.ndarray, *, threshold: float = 0.05) -> 
 def _merged(proposed: FoundBoxes, *, overlap: float = 0.6) -> FoundBoxes:
     """One row for each object, from the proposals of all its cells by falling score.
 
-    Proposals of one group that overlap a better one are the same object. Their boxes are averaged by score, because each
-    cell errs a little otherwise. Cells are not reduced to peaks before: two people who stand closer than two cells would
-    become one.
+    Proposals of one group that overlap a better one are the same object. Their boxes are averaged by score, because
+    each cell errs a little otherwise. Cells are not reduced to peaks before: two people who stand closer than two cells
+    would become one.
     """
     group, box, score = proposed
     same = (box_iou(box, box) > overlap) & (group[:, None] == group[None])

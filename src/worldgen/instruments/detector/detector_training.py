@@ -1,4 +1,4 @@
-"""Training the detector: targets, loss, a loop whose every step is a function of (seed, step), resumable."""
+"""Training of the detector: targets, loss, and a resumable loop whose every step depends on (seed, step) alone."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ from worldgen.instruments.feature_pyramid import (
 from worldgen.models.weights import read_tensors
 
 CORE = 0.54
-"""Share of a box that counts as its middle. Source: TTFNet, section 4.1."""
+"""Share of a box that the Gaussian of its centre covers. Source: TTFNet, section 4.1."""
 
 
 @dataclass(frozen=True)
 class DetectorTraining:
-    """How long and how to train: AdamW, linear warm-up then cosine to zero, exponential moving average of weights.
+    """Settings of the training: AdamW, linear warm-up then cosine to zero, exponential moving average of weights.
 
-    hold: share of the steps after the warm-up that keep the full rate before it falls, in [0, 1): until then ``steps``
-    may still be changed without changing what was done. spread: least width of the bumps of the heat map, in cells (see
-    :func:`targets_of`). crops: share of the steps that see columns of pictures as wide as the pictures are high, placed
-    where objects are, in place of whole pictures: cheaper, and less of it is empty.
+    hold: share of the steps after the warm-up that keep the full learning rate before it falls, in [0, 1). Until it
+    falls, ``steps`` can be changed without changing the steps already done. spread: least sigma of the Gaussians of the
+    heat map, in cells (see :func:`targets_of`). crops: share of the steps that see square crops around objects in place
+    of whole pictures; they cost less, and less of them is empty.
     """
 
     steps: int = 3000
@@ -69,8 +69,12 @@ class DetectorTraining:
 
 @dataclass(frozen=True, eq=False)
 class Targets:
-    """What the network should say: heat ``(B, 3, h, w)``, weight of negative cells ``(B, 3, h, w)`` 0 or 1, and per
-    supervised cell its place ``(n,)`` in the flattened ``(B, h, w)``, box ``(n, 4)`` and weight ``(n,)``."""
+    """Training targets of a batch.
+
+    heat: ``(B, 3, h, w)`` in [0, 1]. counted: ``(B, 3, h, w)``, 1 where a cell counts as negative, 0 where it is
+    ignored. cell, box, weight: of each cell with a box its place ``(n,)`` in the flattened ``(B, h, w)``, the box ``(n,
+    4)`` in pixels and the weight ``(n,)``.
+    """
 
     heat: Tensor
     counted: Tensor
@@ -83,11 +87,12 @@ class Targets:
 def targets_of(
     boxes: list[np.ndarray], groups: list[np.ndarray], ignore: list[np.ndarray], shape: tuple, *, spread: float = 0.0
 ) -> Targets:
-    """Targets of a batch; boxes in pixels of the picture, shape: (B, h, w) of the cells.
+    """Targets of a batch. boxes: in pixels of the picture. shape: (B, h, w) of the cells.
 
-    spread: 0, or the least sigma of a bump in cells, with bumps measured from the true centre and reaching at least the
-    cells beside it. With 0 a box narrower than 15 px marks one column of cells alone: a network that puts the centre a
-    pixel over a cell's edge is then punished as for a false alarm far away, and stays unsure of narrow things (people).
+    spread: 0, or the least sigma of a Gaussian in cells; Gaussians are then centred at the true centre and reach at
+    least the neighbouring cells. With 0 a box narrower than 15 px marks a single column of cells: a network that puts
+    the centre one pixel over a cell's edge is then penalised like a distant false alarm, and its scores of narrow
+    objects (people) stay low.
     """
     count, rows, columns = shape
     heat = np.zeros((count, len(GROUPS), rows, columns), np.float32)
@@ -97,7 +102,7 @@ def targets_of(
     objects = 0
     for b in range(count):
         area = np.prod(boxes[b][:, 2:] - boxes[b][:, :2], axis=1)
-        for k in np.argsort(-area, kind="stable"):  # small ones last: they claim cells from large ones
+        for k in np.argsort(-area, kind="stable"):  # small objects last: they take cells from large ones
             box, group = boxes[b][k], groups[b][k]
             if ignore[b][k]:
                 low = np.floor(box[:2] / STRIDE_PX).astype(int).clip(0)
@@ -105,12 +110,12 @@ def targets_of(
                 counted[b, group, low[1] : high[1], low[0] : high[0]] = 0
                 continue
             objects += 1
-            window, blob = _blob(box, rows, columns, spread)
-            np.maximum(heat[b, group][window], blob, out=heat[b, group][window])
-            claim = blob > 0.1
+            window, bump = _gaussian(box, rows, columns, spread)
+            np.maximum(heat[b, group][window], bump, out=heat[b, group][window])
+            claim = bump > 0.1
             target[b][window][claim] = box
             # An object's cells share its weight, which grows as the logarithm of its area (TTFNet, equation 6).
-            weight[b][window][claim] = blob[claim] * (math.log2(max(area[k], 4.0)) / blob[claim].sum())
+            weight[b][window][claim] = bump[claim] * (math.log2(max(area[k], 4.0)) / bump[claim].sum())
     cell = np.flatnonzero(weight > 0)
     return Targets(
         torch.from_numpy(heat), torch.from_numpy(counted), torch.from_numpy(cell),
@@ -118,8 +123,8 @@ def targets_of(
     )  # fmt: skip
 
 
-def _blob(box: np.ndarray, rows: int, columns: int, spread: float) -> tuple[tuple[slice, slice], np.ndarray]:
-    """A Gaussian bump over the middle of a box, 1 at its centre's cell, and the window of cells it covers."""
+def _gaussian(box: np.ndarray, rows: int, columns: int, spread: float) -> tuple[tuple[slice, slice], np.ndarray]:
+    """The window of cells that the Gaussian of a box covers, and its values there: 1 in the cell of the centre."""
     centre = (box[:2] + box[2:]) / 2 / STRIDE_PX
     x, y = min(int(centre[0]), columns - 1), min(int(centre[1]), rows - 1)
     half = np.maximum((box[2:] - box[:2]) / 2 * CORE / STRIDE_PX, 0.0)
@@ -167,7 +172,8 @@ def generalised_iou(first: Tensor, second: Tensor) -> Tensor:
 
 
 def batch_of(pictures: Pictures, config: DetectorTraining, step: int, shares: np.ndarray) -> tuple[Tensor, Targets]:
-    """The pictures and targets of one step, drawn from (seed, step) alone. shares: ``(N,)`` sums to 1."""
+    """The pictures and targets of one step, drawn from (seed, step) alone. shares: probability of each picture
+    ``(N,)``."""
     rng = numpy_rng("detector batch", config.seed, step)
     cropped = config.crops > 0 and rng.random() < config.crops
     starts = np.searchsorted(pictures.boxes.picture_index, np.arange(len(pictures) + 1))
@@ -192,8 +198,10 @@ def batch_of(pictures: Pictures, config: DetectorTraining, step: int, shares: np
 def _column(
     frame: np.ndarray, box: np.ndarray, interest: np.ndarray, *, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A square of a wide picture with the middle of one of its boxes ``(n, 4)`` in it, drawn by ``interest`` ``(n,)``
-    (all 0: anywhere), the boxes cut to it, and what is left of each ``(n,)``."""
+    """A square crop of a wide picture, its boxes ``(n, 4)`` clipped to it, and the share of each that is left ``(n,)``.
+
+    The crop holds the centre of a box drawn with weights ``interest`` ``(n,)``; it is anywhere where these are all 0.
+    """
     width = min(frame.shape[:2])
     low, high = 0.0, frame.shape[1] - width
     if interest.sum() > 0:
@@ -209,7 +217,7 @@ def _column(
 
 
 def learning_rate(config: DetectorTraining, step: int) -> float:
-    """Linear warm-up, the full rate for the share ``hold`` of the rest, then half a cosine to zero at the last step."""
+    """Linear warm-up, the full rate for the share ``hold`` of the remaining steps, then half a cosine to zero."""
     if step < config.warmup:
         return config.learning_rate * (step + 1) / config.warmup
     part = (step - config.warmup) / max(config.steps - config.warmup, 1)
@@ -219,7 +227,7 @@ def learning_rate(config: DetectorTraining, step: int) -> float:
 
 @dataclass(eq=False)
 class TrainingState:
-    """A detector in training: network, moving average, optimiser, steps done."""
+    """A detector in training: network, moving average of its weights, optimiser, and number of steps done."""
 
     network: Detector
     average: Detector
@@ -228,9 +236,10 @@ class TrainingState:
 
 
 def initial_state(config: DetectorTraining, start: dict[str, Tensor] | None = None) -> TrainingState:
-    """Random weights from the seed, or those of ``start`` (a state dict); norms and biases are not decayed.
+    """Random weights from the seed, or those of ``start`` (a state dict). Norms and biases get no weight decay.
 
-    Residual blocks that the start does not have (a shallower detector's) begin as the identity: same answers, more depth.
+    Residual blocks that a shallower start lacks begin as the identity, so that the deeper network gives the same
+    outputs.
     Raises: RuntimeError for a start of other widths.
     """
     with torch.random.fork_rng(devices=[]):
@@ -241,6 +250,7 @@ def initial_state(config: DetectorTraining, start: dict[str, Tensor] | None = No
         for name, module in network.named_modules():
             own = {f"{name}.{key}" for key in module.state_dict()}
             if isinstance(module, ResidualConv) and not own & set(start):
+                assert isinstance(module.second.norm, nn.BatchNorm2d)
                 nn.init.zeros_(module.second.norm.weight)
                 start = {**start, **{key: known[key] for key in own}}
         network.load_state_dict(start)
@@ -256,12 +266,12 @@ def initial_state(config: DetectorTraining, start: dict[str, Tensor] | None = No
 def train_detector(
     pictures: Pictures, config: DetectorTraining, *, shares: np.ndarray | None = None,
     start: dict[str, Tensor] | None = None, folder: str | Path | None = None,
-    report: Callable[[int, dict[str, float]], None] | None = None,
+    after_step: Callable[[int, dict[str, float]], None] | None = None,
 ) -> Detector:  # fmt: skip
     """Train from random weights, or from those of ``start``; returns the moving average, not folded.
 
-    shares: probability of each picture ``(N,)``, by default equal. folder: keeps the state every 200 steps, and a run
-    that was stopped goes on from it to the same result. report: called after each step with losses.
+    shares: probability of each picture ``(N,)``, by default equal. folder: where the state is kept every 200 steps; a
+    run that was stopped continues from it to the same result. after_step: called after each step with its losses.
     """
     shares = np.full(len(pictures), 1 / len(pictures)) if shares is None else shares / shares.sum()
     state = initial_state(config, start)
@@ -270,8 +280,8 @@ def train_detector(
     state.network.train()
     while state.step < config.steps:
         losses = train_step(state, *batch_of(pictures, config, state.step, shares), config=config)
-        if report:
-            report(state.step, losses)
+        if after_step:
+            after_step(state.step, losses)
         if folder is not None and (state.step % 200 == 0 or state.step == config.steps):
             keep(state, Path(folder))
     return state.average
@@ -302,7 +312,7 @@ def train_step(state: TrainingState, x: Tensor, targets: Targets, *, config: Det
 
 
 def keep(state: TrainingState, folder: Path) -> None:
-    """Write the whole state atomically as one safetensors file."""
+    """Write the whole state as one safetensors file, atomically."""
     from safetensors.torch import save
 
     tensors = {f"network.{name}": tensor for name, tensor in state.network.state_dict().items()}
@@ -315,7 +325,7 @@ def keep(state: TrainingState, folder: Path) -> None:
 
 
 def restore(state: TrainingState, folder: Path) -> None:
-    """Go on from a kept state, if the folder has one."""
+    """Load the state that the folder keeps, if it has one."""
     from safetensors import safe_open
 
     path = folder / "state.safetensors"

@@ -1,4 +1,4 @@
-"""Labelled pictures as a detector is trained and judged on them: frames with the boxes of road users."""
+"""Labelled pictures on which a detector is trained and judged: frames with the boxes of road users."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from worldgen.files.storage import atomic_file, read_bytes
 from worldgen.instruments.detector.detector import GROUP_OF_CLASS, Detections, Detector, detect
 
 MIN_HEIGHT_PX, MIN_WIDTH_PX, MIN_VISIBLE = 8.0, 3.0, 0.3
-"""A smaller or more hidden object is neither wanted nor punished when a detector is judged."""
+"""Smaller or less visible objects are ignored when a detector is judged: neither required nor counted as errors."""
 
 
 @dataclass(frozen=True, eq=False)
 class Boxes:
-    """Road users in a row of pictures, as columns of equal length M, sorted by picture.
+    """Road users in a sequence of pictures, as columns of equal length M, sorted by picture.
 
     picture_index: ``(M,)`` int64. group: ``(M,)`` int64 into ``GROUPS``. box_px: ``(M, 4)`` float32. ignore: ``(M,)``
-    bool, neither wanted nor punished. distance_m: ``(M,)`` float32, NaN where unknown.
+    bool, neither required nor counted as errors. distance_m: ``(M,)`` float32, NaN where unknown.
     """
 
     picture_index: np.ndarray
@@ -50,15 +50,15 @@ class Boxes:
 
     @classmethod
     def joined(cls, parts: Sequence[Boxes]) -> Boxes:
-        """One after the other; picture numbers stay."""
+        """The parts one after the other, with their picture numbers unchanged."""
         return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
 
 def boxes_of(labels: Labels, *, min_height_px: float = MIN_HEIGHT_PX) -> Boxes:
     """The road users of a clip's labels; ``picture_index`` is the frame's number.
 
-    Objects that are flagged, that show nothing, that are lower than ``min_height_px`` or narrower than 3 pixels, or of
-    which less than 0.3 is seen, are to be ignored. Where the visible fraction is unknown to an annotator it is 1.
+    Objects that are flagged, lower than ``min_height_px``, narrower than 3 pixels or less than 0.3 visible are ignored.
+    The visible fraction counts as 1 where an annotator does not know it.
     """
     group = GROUP_OF_CLASS[labels.class_id]
     size = labels.box_px[:, 2:] - labels.box_px[:, :2]
@@ -118,14 +118,14 @@ class Pictures:
         )  # fmt: skip
 
     def save(self, path: str) -> None:
-        """Write everything as one ``.npz``, atomically; reading it is much faster than decoding clips again."""
+        """Write everything as one ``.npz``, atomically. Reading it is much faster than decoding the clips again."""
         columns = {field.name: getattr(self.boxes, field.name) for field in fields(Boxes)}
         with atomic_file(path) as file:
             np.savez(file, frames=self.frames, clip_index=self.clip_index, tags=json.dumps(self.tags), **columns)
 
     @classmethod
     def load(cls, path: str) -> Pictures:
-        """The inverse of :meth:`save`. Raises: InputError for a file that is none of these."""
+        """The inverse of :meth:`save`. Raises: InputError for any other file."""
         try:
             with np.load(io.BytesIO(read_bytes(path)), allow_pickle=False) as kept:
                 tags = tuple(tuple(words) for words in json.loads(str(kept["tags"])))
@@ -135,7 +135,7 @@ class Pictures:
             raise InputError(f"pictures {path}", Received(str(error)), "a file that Pictures.save wrote") from error
 
     def digest(self) -> str:
-        """32 hexadecimal digits that name the content."""
+        """Hash of the content, 32 hexadecimal digits."""
         state = hashlib.blake2b(digest_size=16)
         for array in (self.frames, *(getattr(self.boxes, field.name) for field in fields(Boxes))):
             state.update(np.ascontiguousarray(array).data)
@@ -148,11 +148,15 @@ def pictures_of(
 ) -> Pictures:  # fmt: skip
     """Every ``every``-th frame of labelled samples, from frame ``first`` on, with its boxes.
 
-    size: width and height to resize to (area averaging); clips must otherwise have one size. min_height_px: after
-    resizing. Clips that are too short to have a frame ``first`` are left out. Raises: InputError for a sample without
-    labels, clips of several sizes, or no clip at all.
+    size: width and height to resize to; without it all clips must have one size. min_height_px: after resizing. Clips
+    that have no frame ``first`` are left out.
+
+    Raises: InputError for a sample without labels, clips of several sizes, or no clip at all.
     """
-    frames, boxes, index, tags = [], [], [], []
+    frames: list[np.ndarray] = []
+    boxes: list[Boxes] = []
+    index: list[np.ndarray] = []
+    tags: list[tuple[str, ...]] = []
     start = 0
     for sample in samples:
         if sample.labels is None:
@@ -179,7 +183,7 @@ def pictures_of(
 
 
 def resize(frames: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, tuple[float, float]]:
-    """Frames ``(T, H, W, 3)`` at another width and height, and the factors that boxes grow by."""
+    """Frames ``(T, H, W, 3)`` at another width and height, and the factors (x, y) by which boxes are scaled."""
     scale = (size[0] / frames.shape[2], size[1] / frames.shape[1])
     if scale == (1.0, 1.0):
         return frames, scale
@@ -208,5 +212,5 @@ def clip_pictures(clips: Sequence[Clip], labels: Sequence[Labels], tags: Sequenc
 
 
 def find_in(detector: Detector, pictures: Pictures, *, threshold: float = 0.05) -> Detections:
-    """Everything a detector sees in the pictures; ``frame_index`` is the number of the picture."""
+    """Everything that a detector finds in the pictures; ``frame_index`` is the number of the picture."""
     return detect(detector, Clip(pictures.frames, 1.0), threshold=threshold)

@@ -1,4 +1,4 @@
-"""Optical flow between two frames, laid out on the geometry of the known camera: what the motion reader looks at."""
+"""Input of the motion reader: optical flow between two frames, with the geometry of the known camera at each cell."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ CHANNELS = (
     "flow_right", "flow_down", "ray_right", "ground_slope", "speed_if_ground", "yaw_rate_if_far", "texture",
     "mismatch", "brightness",
 )  # fmt: skip
-"""Of each cell: flow in focal lengths per second, direction of its ray, what speed the flow means if the cell is flat
-ground and what yaw rate if it is far away, how much there is to match and how badly it matched."""
+"""Channels of each cell: flow in focal lengths per second; direction of its ray; the ego speed that the flow implies if
+the cell is flat ground; the yaw rate that it implies if the cell is far away; texture to match; and error of the
+match."""
 
 NEAREST_SLOPE = 0.02
 """Rays flatter than this meet the ground tens of metres away, where a fraction of a pixel is many m/s."""
@@ -33,7 +34,7 @@ def pair_features(clip: Clip, camera: Camera) -> np.ndarray:
     """
     camera = camera.resized(WIDTH_PX, HEIGHT_PX)
     grey = [_grey(frame) for frame in clip.frames]
-    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)  # type: ignore[attr-defined]  # not in the stub
     rows = [_one(before, after, search.calc(before, after, None), camera, clip.fps) for before, after in pairwise(grey)]
     return np.stack(rows) if rows else np.zeros((0, len(CHANNELS), ROWS, COLUMNS), np.float32)
 

@@ -1,4 +1,4 @@
-"""Ego motion read back from pixels by an instrument that never saw a generator."""
+"""Ego motion recovered from pixels by a small network trained on rendered clips only."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ from worldgen.instruments.motion.motion_features import CHANNELS, pair_features
 
 KIND = {"kind": "motion"}
 BARS = {"speed_spearman": 0.95, "yaw_rate_spearman_turning": 0.95}
-"""On rendered test clips; below, the reader judges nothing. Over all rows the rank correlation of the yaw rate cannot
-be high even for a perfect clip: half of them are told to go straight, and small corrections are near the noise."""
+"""Accuracy on rendered test clips that the reader must reach before it judges. The rank correlation of the yaw rate
+over all rows has no bar: half of the rows are commanded to go straight, so it cannot be high even for a perfect
+clip."""
 SPEED_SCALE_MPS, YAW_SCALE_RADPS = 10.0, 0.1
 
 
 @dataclass(frozen=True)
 class MotionConfig:
-    """Sizes of the reader: channels of its convolutions and of its last layer, weighted means it takes."""
+    """Sizes of the reader. width: channels of its convolutions. heads: weighted means. hidden: channels of its last
+    layer."""
 
     width: int = 16
     heads: int = 8
@@ -38,10 +40,11 @@ class MotionConfig:
 
 
 class MotionNetwork(nn.Module):
-    """Flow on the camera's geometry to speed and yaw rate.
+    """Flow features of a pair of frames to speed and yaw rate.
 
-    Convolutions see which cells can be trusted; weighted means of the geometric estimates under learned weights, and
-    means of what the convolutions saw, go to a small last layer. A mean needs no learning to be right for flat ground.
+    Convolutions estimate how reliable each cell is. Means of the geometric estimates under learned weights, and means
+    of the convolutions' features, go to a small last layer. For flat ground a plain mean of the estimates is already
+    right.
     """
 
     def __init__(self, config: MotionConfig):
@@ -61,45 +64,51 @@ class MotionNetwork(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """``(N, C, h, w)`` to ``(N, 2)``: speed in tens of m/s, yaw rate in tenths of rad/s."""
-        seen = self.body(features)
+        maps = self.body(features)
         coarse = nn.functional.avg_pool2d(features, 2)
-        weights = self.weigh(seen).flatten(2).softmax(-1)  # (N, 2 heads, cells)
+        weights = self.weigh(maps).flatten(2).softmax(-1)  # (N, 2 heads, cells)
         speed = torch.sinh(coarse[:, CHANNELS.index("speed_if_ground")]).flatten(1)
         turn = coarse[:, CHANNELS.index("yaw_rate_if_far")].flatten(1) / YAW_SCALE_RADPS
         pooled = [
             (weights[:, : self.heads] * speed[:, None]).sum(-1),
             (weights[:, self.heads :] * turn[:, None].clamp(-15, 15)).sum(-1),
-            (weights * self.values(seen).flatten(2)).sum(-1),
+            (weights * self.values(maps).flatten(2)).sum(-1),
             torch.asinh((weights[:, : self.heads] * turn[:, None]).sum(-1)),
             torch.asinh((weights[:, self.heads :] * speed[:, None]).sum(-1)),
-            seen.mean((2, 3)), seen.amax((2, 3)),
+            maps.mean((2, 3)), maps.amax((2, 3)),
         ]  # fmt: skip
         return self.last(torch.cat(pooled, 1))
 
 
 @dataclass(frozen=True, eq=False)
 class MotionReader:
-    """The network with its weights, ready to read clips; it has passed its bar."""
+    """The network with its weights, ready to read clips."""
 
     network: MotionNetwork
     instrument: Instrument
 
     @classmethod
     def load(cls, folder: str | Path = "motion", *, check: bool = True) -> MotionReader:
-        """The shipped reader, or one from a folder. Raises InputError when it is damaged or, with ``check``, under its bar."""
+        """The shipped reader, or one from a folder.
+
+        Raises: InputError when it is damaged and, with ``check``, when its accuracy is below the bars.
+        """
         instrument = load_instrument(folder)
         if check:
             instrument.require(BARS)
         return cls(network_of(instrument), instrument)
 
     def read(self, clip: Clip, camera: Camera) -> EgoMotion:
-        """Ego motion of every frame; row 0, which no pair of frames shows, repeats row 1. Speeds are at least 0."""
+        """Ego motion of every frame. Row 0, which no pair of frames shows, repeats row 1. Speeds are at least 0.
+
+        Raises: InputError for fewer than 2 frames.
+        """
         if len(clip) < 2:
             raise InputError("frames to read motion from", len(clip), "at least 2")
         return self.read_features(pair_features(clip, camera), clip.fps)
 
     def read_features(self, features: np.ndarray, fps: float) -> EgoMotion:
-        """The same from :func:`~worldgen.instruments.motion.motion_features.pair_features`."""
+        """Ego motion from :func:`~worldgen.instruments.motion.motion_features.pair_features`."""
         with torch.no_grad():
             rows = self.network(torch.from_numpy(features)).numpy().astype(np.float64)
         speed = np.clip(rows[:, 0] * SPEED_SCALE_MPS, 0, 60)
@@ -108,10 +117,10 @@ class MotionReader:
 
 
 def network_of(instrument: Instrument) -> MotionNetwork:
-    """The network an instrument describes, filled with its weights, for reading."""
+    """The network that an instrument describes, with its weights, in evaluation mode."""
     return build_network(instrument, MotionNetwork, MotionConfig, says=KIND).requires_grad_(False)
 
 
 def config_record(config: MotionConfig) -> dict:
-    """What ``config.json`` holds."""
+    """The content of ``config.json``."""
     return {**KIND, **asdict(config)}

@@ -1,8 +1,8 @@
 """A network that tells of any box in a clip what is in it and how well it fits: the judge of labels.
 
-A detector must find objects by itself. The verifier is asked about boxes that labels claim, so it can judge small objects
-and all nine classes. It also finds objects that nobody asked about. Its input is pixels alone; it knows nothing of the
-scene they were generated for.
+A detector must find objects by itself. The verifier is asked about boxes that labels claim, so it can judge small
+objects and all nine classes. It also finds objects that nobody asked about. Its input is pixels alone; it knows nothing
+of the scene they were generated for.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ WIDTH_PX = 224
 """Clips are resized to this width, the width of the training clips."""
 CELLS = 7
 REACH = 1.7
-"""Side of the region that is read, over the side of the box. What stands beside an object tells how well its box fits."""
+"""Side of the region that is read, over the side of the box. What stands beside an object tells how well its box
+fits."""
 LEAST_PX = 5.0
 """The region of a box with a shorter side is read as if the side were this long; else all points lie in one cell."""
 SHAPES = 6
@@ -73,8 +74,8 @@ class BoxLogits(NamedTuple):
 
 
 class BoxAnswers(NamedTuple):
-    """What is in each of N boxes. classes: probabilities ``(N, 10)`` float32, the last for nothing. fit: ``(N,)`` float32
-    in [0, 1], the estimated intersection over union of the box with the object it is meant for."""
+    """What is in each of N boxes. classes: probabilities ``(N, 10)`` float32, the last for nothing. fit: ``(N,)``
+    float32 in [0, 1], the estimated intersection over union of the box with the object it is meant for."""
 
     classes: np.ndarray
     fit: np.ndarray
@@ -196,7 +197,8 @@ def peaks(heat: Tensor, sides_px: Tensor, size_px: tuple[int, int], scale: float
 
 
 def to_pairs(frames: np.ndarray, previous: np.ndarray) -> Tensor:
-    """uint8 frames and their previous frames ``(B, H, W, 3)`` to network input ``(B, 6, H', W')``, padded to 16 pixels."""
+    """uint8 frames and their previous frames ``(B, H, W, 3)`` to network input ``(B, 6, H', W')``, padded to 16
+    pixels."""
     now = to_pictures(frames)
     return torch.cat([now, to_pictures(previous) - now], 1)
 
@@ -230,7 +232,8 @@ def save_verifier(verifier: Verifier, folder: str | Path) -> str:
 
 
 def load_verifier(folder: str | Path | None = None) -> Verifier:
-    """A verifier ready to judge. Raises: InputError for a missing folder, another version or weights that do not fit."""
+    """A verifier ready to judge. Raises: InputError for a missing folder, another version or weights that do not
+    fit."""
     instrument = stored_instrument(verifier_folder(folder))
     verifier = build_network(instrument, Verifier, VerifierConfig, says={"classes": list(CLASSES)})
     return channels_last(verifier)
