@@ -1,4 +1,5 @@
-"""The rules of ARCHITECTURE.md, held by reading the source: imports point one way, third parties stay in their place."""
+"""The rules of ARCHITECTURE.md, held by reading the source: imports point one way, third parties stay in their
+place."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ LEVELS = (
     {"api"},
     {"cli"},
 )
-"""Rooms from the lowest to the highest. A module belongs to the longest name that begins its own; rooms of a level are siblings."""
+"""Rooms from the lowest to the highest. A module belongs to the longest name that begins its own; rooms of a level are
+siblings."""
 LEVEL = {room: number for number, rooms in enumerate(LEVELS) for room in rooms}
 ROOT_MODULES = {"__init__", "__main__"}
 
@@ -31,7 +33,12 @@ CONFINED = {
     "yaml": ("files/config_files.py",),
     "ray": ("generation/campaign/cluster.py",),
     "accelerate": ("training/",),
-    "transformers": ("models/", "training/", "instruments/detector/pretrained.py", "evaluation/distances/frame_features.py"),
+    "transformers": (
+        "models/",
+        "training/",
+        "instruments/detector/pretrained.py",
+        "evaluation/distances/frame_features.py",
+    ),
     "peft": ("models/", "training/"),
     "pyarrow": ("data/dataset/index.py", "data/ingest/logs/table.py", "data/export/"),
     "diffusers": ("models/", "training/"),

@@ -1,4 +1,5 @@
-"""What was recorded before is made again, bit for bit on the recording machine, else within a tolerance (``tests/golden``)."""
+"""What was recorded before is made again, bit for bit on the recording machine, else within a tolerance
+(``tests/golden``)."""
 
 from __future__ import annotations
 
@@ -63,7 +64,9 @@ def test_a_changed_pixel_a_changed_loss_and_a_changed_label_are_seen(known):
     pictures = record.recorded_thumbnails()["prompt"]
     darker = pictures.copy()
     darker[3] = darker[3] * 0.5
-    assert record.picture_differences("prompt", pictures, darker) and not record.picture_differences("prompt", pictures, pictures)
+    assert record.picture_differences("prompt", pictures, darker) and not record.picture_differences(
+        "prompt", pictures, pictures
+    )
     losses = known.traces["losses"]["world"]
     assert record.loss_differences("world", losses, [*losses[:-1], losses[-1] * 1.2], False)
     assert record.loss_differences("world", losses, [*losses[:-1], losses[-1] + 1e-7], True)

@@ -31,9 +31,13 @@ def test_the_page_copies_what_the_files_say(tmp_path):
     page = _page(
         tmp_path,
         {
-            "gain_controlled": {"sentences": ["Synthetic clips: no gain."], "arms": {"oracle": {"difference": _interval(0.123)}}},
+            "gain_controlled": {
+                "sentences": ["Synthetic clips: no gain."],
+                "arms": {"oracle": {"difference": _interval(0.123)}},
+            },
             "fvd": {
-                "line": "fd-worldgen 12.34 [10, 14]", "command": "worldgen eval fvd", "value": 12.34, "warnings": ["few clips"],
+                "line": "fd-worldgen 12.34 [10, 14]", "command": "worldgen eval fvd", "value": 12.34,
+                "warnings": ["few clips"],
                 "cost": {"seconds": 60.0, "cpu_seconds": 50.0, "peak_memory_mb": 700},
                 "slices": {"night": {"generated_clips": 20, "kernel_distance": 1.5, "interval_95": [1.0, 2.0]}},
             },
@@ -45,7 +49,8 @@ def test_the_page_copies_what_the_files_say(tmp_path):
         },
     )  # fmt: skip
     for text in (
-        "Synthetic clips: no gain.", "| arms.oracle.difference | 0.123 |", "fd-worldgen 12.34 [10, 14]", "Warning: few clips.",
+        "Synthetic clips: no gain.", "| arms.oracle.difference | 0.123 |", "fd-worldgen 12.34 [10, 14]",
+        "Warning: few clips.",
         "| night | 20 | 1.5 | 1 to 2 |", "60.0 s, 50.0 s of processor, 700 MB", "| all.speed_spearman | 0.9 |",
         "not defined", "| exact | 12 of 12 |", "| false alarms, pixels | 1 of 36 |", "`worldgen eval fvd`",
     ):  # fmt: skip
@@ -57,7 +62,8 @@ def test_a_detector_study_is_a_table_of_its_arms(tmp_path):
     arm = {"about": "words", "pictures": 10, "steps": 5, "runs": 5, "scores": {"rare": _interval(0.25)}}
     better = arm | {"difference": {"rare": {"value": 0.05, "low": 0.01, "high": 0.09}}, "recovered": _interval(0.5)}
     record = {
-        "measure": "gain", "objects": {"rare": 7}, "test_clips": 3, "test_pictures": 6, "arms": {"real": arm, "made": better},
+        "measure": "gain", "objects": {"rare": 7}, "test_clips": 3, "test_pictures": 6,
+        "arms": {"real": arm, "made": better},
         "sentences": ["made: gain."],
     }  # fmt: skip
     page = _page(tmp_path, {"gain_told": record})

@@ -3,9 +3,10 @@
     python tests/golden/record.py            # compare with what is recorded
     python tests/golden/record.py --write    # record anew; say in the commit what changed and why
 
-Everything goes through the command line, so the traces do not depend on how modules and classes are named. Arithmetic differs
-between processors in its last bits, and a rollout makes the difference grow; so each trace names the machine it was made on, and
-on others pictures and losses are compared within a tolerance (:data:`PICTURE_TOLERANCE`, :data:`LOSS_TOLERANCE`).
+Everything goes through the command line, so the traces do not depend on how modules and classes are named. Arithmetic
+differs between processors in its last bits, and a rollout makes the difference grow; so each trace names the machine it
+was made on, and on others pictures and losses are compared within a tolerance (:data:`PICTURE_TOLERANCE`,
+:data:`LOSS_TOLERANCE`).
 """
 
 from __future__ import annotations
@@ -51,14 +52,27 @@ TINY = [
     "device=cpu", "seed=3", "steps=20", "batch=2", "save_every=20", "validate_every=0", "data.num_frames=3",
     "data.width_px=64", "data.height_px=32", "optim.warmup=2", "optim.lr=0.003", "optim.ema_decay=0.9",
 ]  # fmt: skip
-OWN_PASTS = ["flow.pure_noise=0.5", "flow.generated_history=0.5", "flow.from_noise=0.5", "flow.erased=0.3", "flow.object_weight=4"]
+GENERATED_HISTORIES = [
+    "flow.pure_noise=0.5",
+    "flow.generated_history=0.5",
+    "flow.from_noise=0.5",
+    "flow.erased=0.3",
+    "flow.object_weight=4",
+]
 TASKS: dict[str, list[str]] = {
     "codec": ["task=codec", "data.exposure=0.2"],
     "world": ["task=world", "init.codec={runs}/codec/model", "data.flip=0.0"],
-    "world, own pasts": ["task=world", "init.pipeline={runs}/world/model", *OWN_PASTS],
-    "world, rollouts": ["task=world", "init.pipeline={runs}/world/model", "flow.rollout_history=0.7", "flow.from_noise=0.4", "flow.huber=0.3"],
-    "student": ["task=student", "init.pipeline={runs}/world/model", "flow.generated_history=0.3", "student.teacher_steps=4"],
-    "adversarial": ["task=adversarial", "init.pipeline={runs}/world/model", *OWN_PASTS, "adversarial.warmup=5", "optim.lr=0.0002"],
+    "world, generated histories": ["task=world", "init.pipeline={runs}/world/model", *GENERATED_HISTORIES],
+    "world, rollouts": [
+        "task=world", "init.pipeline={runs}/world/model", "flow.rollout_history=0.7", "flow.from_noise=0.4",
+        "flow.huber=0.3",
+    ],
+    "student": [
+        "task=student", "init.pipeline={runs}/world/model", "flow.generated_history=0.3", "student.teacher_steps=4",
+    ],
+    "adversarial": [
+        "task=adversarial", "init.pipeline={runs}/world/model", *GENERATED_HISTORIES, "adversarial.warmup=5", "optim.lr=0.0002",
+    ],
 }  # fmt: skip
 """Each runs for 20 steps; ``{runs}`` is the folder of the runs before it."""
 
@@ -129,7 +143,8 @@ def record_losses(folder: Path) -> dict[str, list[float]]:
     """The loss of each of 20 steps of every training task."""
     data = folder / "data"
     worldgen(
-        "scenes", "render", "--count", "8", "--grid", "weather,light", "--frames", "6", "--size", "64x32", "--seed", "11",
+        "scenes", "render", "--count", "8", "--grid", "weather,light", "--frames", "6", "--size", "64x32",
+        "--seed", "11",
         "--workers", "1", "--out", str(data), "--json",
     )  # fmt: skip
     losses = {}
@@ -148,7 +163,9 @@ def record_set(folder: Path) -> dict[str, str]:
     recipe = folder / "recipe.yaml"
     folder.mkdir(parents=True)
     recipe.write_text(RECIPE)
-    with contextlib.suppress(RuntimeError):  # exit 1: a cell may miss its quota, and its clips are compared all the same
+    with contextlib.suppress(
+        RuntimeError
+    ):  # exit 1: a cell may miss its quota, and its clips are compared all the same
         worldgen("generate", "--config", str(recipe), "--json", f"output={folder / 'set'}")
     found = {}
     for tar in sorted((folder / "set").rglob("*.tar")):
@@ -210,7 +227,8 @@ def differences(traces: dict, pictures: dict[str, np.ndarray]) -> list[str]:
 
 
 def sample_differences(name: str, known: dict, now: dict, same_machine: bool) -> list[str]:
-    """Labels, ego motion and shape of a request are equal everywhere, frames bit for bit on the recording machine only."""
+    """Labels, ego motion and shape of a request are equal everywhere, frames bit for bit on the recording machine
+    only."""
     fields = ["shape", "labels.json", "ego.csv", *(["frames"] if same_machine else [])]
     return [f"sample {name!r}: {field}" for field in fields if known[field] != now[field]]
 
