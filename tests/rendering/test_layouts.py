@@ -1,4 +1,4 @@
-"""Layout maps: shares of cells, any resolution, consistent with the picture's own classes."""
+"""Layouts: shares of cells, at any resolution, consistent with the rendered classes and depth."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import pytest
 from tests.rendering.small_scenes import agent, plain_scene
 from worldgen.core.errors import InputError
 from worldgen.core.labels import CLASSES
-from worldgen.core.layout_channels import MOTION_CHANNELS, MOTION_RANGE_MPS
+from worldgen.core.layout_channels import DEPTH_SCALE_M, MOTION_CHANNELS, MOTION_RANGE_MPS
 from worldgen.core.scenario import AgentRequest, Scenario
 from worldgen.rendering.drawing.ground import SEMANTICS
 from worldgen.rendering.drawing.raster import RasterScene
-from worldgen.rendering.layouts import LAYOUT_CHANNELS, depth_from_inverse, inverse_depth_value, layout_maps
+from worldgen.rendering.layouts import LAYOUT_CHANNELS, layout_maps
 from worldgen.rendering.render import render_scene
 from worldgen.simulation.simulate import simulate
 
@@ -42,12 +42,12 @@ def test_low_resolution_is_the_area_average_of_high_resolution(scene) -> None:
     np.testing.assert_allclose(coarse, averaged, atol=1e-3)  # halves
 
 
-def test_small_things_leave_a_fraction(scene) -> None:
+def test_small_objects_leave_a_fraction(scene) -> None:
     cone = layout_maps(scene, 16, 28)[0, LAYOUT_CHANNELS.index("traffic_cone")]
     assert 0.0 < cone.max() < 0.5
 
 
-def test_silhouettes_agree_with_the_picture(scene) -> None:
+def test_silhouettes_agree_with_the_rendered_classes(scene) -> None:
     semantic = render_scene(scene).semantic
     maps = layout_maps(scene, 128, 224)
     for name in ("car", "pedestrian"):
@@ -63,11 +63,11 @@ def test_road_is_ahead_and_marks_lie_on_it(scene) -> None:
     assert marks.max() > 0.5 and (marks <= drivable + 1e-6).all()
 
 
-def test_inverse_depth_round_trip_and_order(scene) -> None:
-    depth = np.array([0.5, 3.0, 10.0, 80.0, 999.0])
-    np.testing.assert_allclose(depth_from_inverse(inverse_depth_value(depth)), depth, rtol=1e-6)
-    assert inverse_depth_value(np.array([1000.0]))[0] == 0.0 and depth_from_inverse(np.array([0.0]))[0] == 1000.0
-    ground = layout_maps(scene, 128, 224)[0, 12]
+def test_inverse_depth_is_that_of_the_rendered_depth(scene) -> None:
+    ground = layout_maps(scene, 128, 224)[0, LAYOUT_CHANNELS.index("inverse_depth")]
+    depth = render_scene(scene, frames=[0]).depth[0]
+    rows = [75, 90, 127]
+    np.testing.assert_allclose(ground[rows, 20], DEPTH_SCALE_M / (DEPTH_SCALE_M + depth[rows, 20]), rtol=0.01)
     assert ground[0, 5] == 0.0 and ground[127, 20] > ground[90, 20] > ground[75, 20] > 0
 
 
@@ -100,4 +100,4 @@ def test_motion_is_the_velocity_of_what_is_seen_along_the_ego_axes():
         inner = track == mover.track_id
         assert np.median(forward[2][inner]) == pytest.approx(expected[0], abs=0.01)
         assert np.median(left[2][inner]) == pytest.approx(expected[1], abs=0.01)
-    assert np.quantile(abs(forward[2][track == 0]), 0.98) < 1e-4  # the rest shares its cells with things
+    assert np.quantile(abs(forward[2][track == 0]), 0.98) < 1e-4  # the rest shares its cells with objects

@@ -24,24 +24,6 @@ IMAGE_ROWS = 128
 """Layouts are averages of images with about this many rows, so that small objects leave a fraction in small cells."""
 
 
-def inverse_depth_value(depth_m: np.ndarray) -> np.ndarray:
-    """Depth in metres to the layout's inverse depth in [0, 1]: 10 / (10 + depth).
-
-    1 at the camera, 0.5 at 10 m, 0 for the sky.
-    """
-    depth_m = np.asarray(depth_m)
-    return np.where(depth_m >= FAR_M, 0.0, DEPTH_SCALE_M / (DEPTH_SCALE_M + depth_m))
-
-
-def depth_from_inverse(value: np.ndarray) -> np.ndarray:
-    """Depth in metres from the layout's inverse depth, the inverse of :func:`inverse_depth_value`.
-
-    0 becomes ``FAR_M``.
-    """
-    value = np.asarray(value)
-    return np.minimum(DEPTH_SCALE_M / np.maximum(value, DEPTH_SCALE_M / (DEPTH_SCALE_M + FAR_M)) - DEPTH_SCALE_M, FAR_M)
-
-
 def layout_maps(scene: Scene, height: int, width: int, *, frames: Sequence[int] | None = None) -> np.ndarray:
     """The layout of a scene, ``(T, K, height, width)`` float16 in [0, 1], channels as in ``LAYOUT_CHANNELS``.
 

@@ -46,7 +46,7 @@ def upright(pixels: np.ndarray, frame: av.VideoFrame) -> np.ndarray:
     """
     if "DISPLAYMATRIX" not in frame.side_data:
         return pixels
-    matrix = frame.side_data["DISPLAYMATRIX"]
+    matrix = frame.side_data["DISPLAYMATRIX"]  # type: ignore[typeddict-item]  # PyAV's stub lacks this key
     a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5] / 65536.0
     if abs(a) < 1e-3 and abs(d) < 1e-3 and abs(b) > 1e-3 and abs(c) > 1e-3:
         pixels, a, d = pixels.swapaxes(0, 1), c, b

@@ -66,25 +66,6 @@ def read_clip(
     return Clip(_gather(path, scan, indices, frame_of), float(rate))
 
 
-def read_frames(
-    path: Source,
-    indices: Sequence[int] | np.ndarray,
-    *,
-    size: tuple[int, int] | None = None,
-    fit: str = "crop",
-    native_fps: float | None = None,
-) -> np.ndarray:
-    """The frames with these numbers, ``(len(indices), H, W, 3)`` uint8 RGB; numbers may repeat and come in any order.
-
-    size, fit, native_fps: see :func:`read_clip`.
-
-    Raises:
-        InputError: a file that cannot be read, or a number outside the video.
-    """
-    scan = scan_video(path, native_fps)
-    return _gather(path, scan, np.asarray(indices), framing((scan.info.width_px, scan.info.height_px), size, fit=fit))
-
-
 def decode_mp4(data: bytes) -> Clip:
     """Every frame of a video file held in memory, at its own constant rate.
 

@@ -102,7 +102,7 @@ class MeshBuilder:
     def add(
         self, vertices: np.ndarray, faces: Sequence[Sequence[int]], paint: Paint, *, inside: np.ndarray | None = None
     ) -> None:
-        """Add faces over ``vertices`` ``(V, 3)`` or ``(T, V, 3)`` m, facing away from ``inside`` (default: the mean)."""
+        """Add faces over ``vertices`` ``(V, 3)`` or ``(T, V, 3)`` m, facing away from ``inside`` (default: mean)."""
         block = np.asarray(vertices, float)
         block = block[None] if block.ndim == 2 else block
         centre = block[0].mean(0) if inside is None else np.asarray(inside, float)

@@ -13,7 +13,7 @@ from worldgen.data.video.images import natural_order
 
 
 def coco_files(folder: Path) -> list[Path]:
-    """The COCO files of a folder: ``annotations/*.json``, ``*.coco.json`` and ``_annotations*.json``, except empty ones."""
+    """The COCO files of a folder: ``annotations/*.json``, ``*.coco.json`` and ``_annotations*.json``, if not empty."""
     files = sorted(
         [*folder.glob("annotations/*.json"), *folder.glob("*.coco.json"), *folder.glob("_annotations*.json")]
     )

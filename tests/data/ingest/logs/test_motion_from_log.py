@@ -8,11 +8,13 @@ import pytest
 from worldgen.core.ego import EgoMotion, planar_poses
 from worldgen.core.errors import InputError
 from worldgen.data.ingest.frame_grid import resample
-from worldgen.data.ingest.logs.clocks import clock_notes, frame_times_from_log
+from worldgen.data.ingest.logs.clocks import clock_notes
 from worldgen.data.ingest.logs.ego_log import EgoLog, EgoLogConfig
 from worldgen.data.ingest.logs.motion_from_log import motion_from_log
 
 FRAMES_S = np.arange(101) / 10  # ten seconds at 10 fps
+
+
 RATE, SPEED = 0.3, 6.0
 
 
@@ -136,76 +138,8 @@ def test_gaps_and_ends_of_the_log_are_not_used():
     assert "log gap of 3.05 s at 2.95 s" in notes
 
 
-def test_a_gap_between_two_ticks_still_parts_them():
-    times_s = np.concatenate([np.arange(0, 5.02, 0.01), np.arange(5.08, 10, 0.01)])
-    log = log_of(times_s, speed=np.ones(len(times_s)), yaw_rate=np.zeros(len(times_s)))
-    motion = motion_from_log(log, EgoLogConfig(max_gap_s=0.05), FRAMES_S)
-    spans = resample(FRAMES_S, 10.0, motion).spans
-    assert [stop for _, stop in spans][:1] == [51]
-    assert all(not start < 51 < stop for start, stop in spans)
-
-
 def test_valid_span_limits_what_is_known():
     log = log_of([0, 5, 10], speed=[1, 1, 1])
     config = EgoLogConfig(assume_yaw_rate_radps=0.0, valid_s=(2.0, 4.0), max_gap_s=6)
     motion = motion_from_log(log, config, FRAMES_S)
     assert resample(FRAMES_S, 10.0, motion).spans == ((20, 41),)
-
-
-def test_clock_offset_first_row_and_clocks_that_never_meet():
-    epoch = 1.7e9 + np.arange(0, 11.0)
-    log = log_of(epoch, speed=np.ones(11), yaw_rate=np.zeros(11))
-    with pytest.raises(InputError, match=r"clocks that meet: set ego\.clock_offset_s"):
-        clock_notes(log, motion_from_log(log, EgoLogConfig(), FRAMES_S), FRAMES_S)
-    shifted = motion_from_log(log, EgoLogConfig(clock="first_row", clock_offset_s=0.25), FRAMES_S)
-    assert (shifted.times_s[0], shifted.times_s[-1]) == (0.25, 10.25)
-
-
-def test_drift_between_one_row_per_frame_and_the_video_is_reported():
-    times_s = FRAMES_S * 1.02
-    log = log_of(times_s, speed=np.ones(101), yaw_rate=np.zeros(101))
-    notes = clock_notes(log, motion_from_log(log, EgoLogConfig(), FRAMES_S), FRAMES_S)
-    assert any("+2.00 % against the video's: ego.frame_times: log" in note for note in notes)
-
-
-def test_resample_takes_the_nearest_frame_once():
-    grid = resample(np.arange(0, 2, 1 / 30), 8.0, None)
-    np.testing.assert_array_equal(grid.frame_index[:5], [0, 4, 7, 11, 15])
-    assert grid.error_s == pytest.approx(1 / 60)
-    assert grid.spans == ((0, 16),)
-
-
-def test_a_hole_in_a_variable_rate_video_parts_the_spans():
-    times_s = np.concatenate([np.arange(0, 1.01, 0.1), np.arange(2.0, 3.01, 0.1)])
-    grid = resample(times_s, 10.0, None)
-    assert grid.spans == ((0, 11), (20, 31))
-    assert (grid.frame_index[11:20] == -1).all()
-
-
-def test_a_source_slower_than_the_target_gives_no_run():
-    grid = resample(np.arange(0, 10.0), 8.0, None)
-    assert max(stop - start for start, stop in grid.spans) == 1
-
-
-def test_frame_times_from_the_log():
-    log = log_of([10.0, 10.1, 10.1, 10.4], speed=np.ones(4))
-    times_s = frame_times_from_log(log, 4)
-    np.testing.assert_allclose(times_s, [0, 0.1, 0.1, 0.4], atol=2e-6)
-    assert (np.diff(times_s) > 0).all()
-    with pytest.raises(InputError, match=r"4 rows; expected one row for each of the 5 frames"):
-        frame_times_from_log(log, 5)
-
-
-def test_frame_times_follow_the_frame_column():
-    rows = np.array([0.0, 0.1, 0.3])
-    log = EgoLog("drive.csv", rows, {"speed": np.ones(3)}, {}, (), rows, np.array([0.0, 1.0, 2.0]))
-    np.testing.assert_allclose(frame_times_from_log(log, 3), rows)
-    gone = EgoLog("drive.csv", rows, {"speed": np.ones(3)}, {}, (), rows, np.array([0.0, 1.0, 3.0]))
-    with pytest.raises(InputError, match="for frames 0 to 3"):
-        frame_times_from_log(gone, 3)
-
-
-def test_kitti_poses_need_one_row_per_frame():
-    log = EgoLog("poses.txt", None, {"matrix": np.tile(np.eye(4), (5, 1, 1))}, {"matrix": "3x4 rows"})
-    with pytest.raises(InputError, match="5 rows; expected 101"):
-        motion_from_log(log, EgoLogConfig(format="kitti_poses"), FRAMES_S)
