@@ -4,16 +4,18 @@
   worldgen train --config configs/train/finetune_lora.yaml data.urls=[data/fleet] output=runs/fleet
   worldgen train --config configs/train/world.yaml data.urls=[data/mine] init.codec=runs/codec/model --overfit-one
   worldgen train --config configs/train/world.yaml data.urls=[data/mine] init.codec=runs/codec/model --prepare-only
-  accelerate launch --multi_gpu --num_processes 2 -m worldgen train --config configs/train/world.yaml \
+  accelerate launch --multi_gpu --num_processes 2 -m worldgen train --config configs/train/world.yaml \\
       data.urls=[data/mine]
 
 (--multi_gpu also starts several processes on CPUs.)
 
 The output folder holds checkpoints/, metrics.jsonl, config.yaml, run.json, sheets/ and, at the end, model/ or adapter/.
-Before step 1 a run prepares: it pretrains a text encoder, encodes the clips, generates histories by rollouts, each
-where the config asks for it. --prepare-only stops there; the same command without it goes on, and prepares nothing
-again. Exit codes: 0 finished, 1 the run failed its own rules (loss not finite, adapter without effect, set-up broken),
-2 bad input, 130 interrupted with its state saved.
+
+Before step 1, a run prepares: it pretrains a text encoder, encodes the clips and generates histories by rollouts, each
+where the config asks for it. --prepare-only stops there. The same command without it goes on and prepares nothing again.
+
+Exit codes: 0 finished, 1 the run failed its own rules (loss not finite, adapter without effect, set-up broken), 2 bad
+input, 130 interrupted with its state saved.
 """
 
 from __future__ import annotations

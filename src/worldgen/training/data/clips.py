@@ -93,7 +93,7 @@ class Clips:
     def name(self, places: list[ClipPlace]) -> str:
         """A key for the content and order of clips; it changes with the clips, their captions and their cuts."""
         rows = [[self.row(place)[column] for column in _NAMING] for place in places]
-        return stable_key("clips", rows)  # type: ignore[arg-type]  # rows nest once more
+        return stable_key("clips", rows)
 
 
 def evenly_spaced(items: Sequence[Item], count: int) -> list[Item]:

@@ -53,7 +53,7 @@ class CacheKey:
 
     @property
     def name(self) -> str:
-        return stable_key("latents", CACHE_VERSION, sorted(self.to_json().items()))  # type: ignore[arg-type]  # pairs nest
+        return stable_key("latents", CACHE_VERSION, sorted(self.to_json().items()))
 
     def to_json(self) -> dict:
         """The key as ``cache.json`` holds it."""

@@ -181,5 +181,6 @@ class _HistoryGenerator:
             histories = []
             while rollout.position < frames:
                 rollout.generate(1, latents.shape[2:])
+                assert rollout.reprojected is not None
                 histories.append(rollout.reprojected)
         return torch.cat(histories, 2).transpose(1, 2).float().cpu().numpy().astype(np.float16)
