@@ -49,7 +49,8 @@ def test_training_takes_a_dict_and_overrides_and_goes_on(fleet, tmp_path):
 
 def test_training_stops_on_request(fleet, tmp_path):
     config = {"task": "codec", "output": str(tmp_path / "run"), "data": {"urls": [str(fleet.url)]}}
-    outcome = worldgen.train(config, [*TINY, "steps=50"], stop=lambda: True)
+    stop = (tmp_path / "run" / "metrics.jsonl").exists  # it is there once the steps begin
+    outcome = worldgen.train(config, [*TINY, "steps=50"], stop=stop)
     assert not outcome.finished and outcome.step < 50
 
 

@@ -47,6 +47,7 @@ def train(
     Raises:
         InputError: a config, data set or model that cannot be used.
         TrainingError: a run that fails its own rules, such as a loss that is not a number.
+        KeyboardInterrupt: ``stop`` ended the run before its first step; a preparation that is not finished is of no use.
     """
     # Loader processes are forked after the tokenizer was used; its threads would warn about it.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
