@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from worldgen.api.datasets import ingest, open_dataset
+    from worldgen.api.generate_set import generate
     from worldgen.api.generated_sample import GeneratedSample
     from worldgen.api.measures import evaluate
     from worldgen.api.model import Model, load, sample
-    from worldgen.api.runs import generate, train
+    from worldgen.api.train_model import train
     from worldgen.api.words_to_scenes import parse, render, simulate
     from worldgen.core.camera import Camera
     from worldgen.core.clip import Clip
@@ -79,7 +80,7 @@ _MODULES = {
     "Scenario": "worldgen.core.scenario",
     "Scene": "worldgen.core.scene",
     "evaluate": "worldgen.api.measures",
-    "generate": "worldgen.api.runs",
+    "generate": "worldgen.api.generate_set",
     "ingest": "worldgen.api.datasets",
     "load": "worldgen.api.model",
     "open_dataset": "worldgen.api.datasets",
@@ -87,7 +88,7 @@ _MODULES = {
     "render": "worldgen.api.words_to_scenes",
     "sample": "worldgen.api.model",
     "simulate": "worldgen.api.words_to_scenes",
-    "train": "worldgen.api.runs",
+    "train": "worldgen.api.train_model",
 }
 """Public name -> the module that defines it."""
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 import worldgen
-from worldgen.api.runs import resolved_recipe
+from worldgen.api.generate_set import resolved_recipe
 from worldgen.cli.main import main
 from worldgen.generation.campaign.recipe import CellGroup, Recipe
 from worldgen.training.train_config import TrainConfig

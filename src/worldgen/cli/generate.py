@@ -26,7 +26,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from worldgen.generation.campaign.campaign import Status
     from worldgen.generation.campaign.recipe import Recipe
-    from worldgen.generation.campaign.runner import Runner, WorkerFactory
 
 ACTIONS = ("run", "plan")
 EXIT_SHORT = 1
@@ -81,34 +80,19 @@ def run(args: argparse.Namespace) -> int:
 
 def _recipe(args: argparse.Namespace) -> tuple[Recipe, str]:
     """The resolved recipe and its YAML text."""
+    from worldgen.api.generate_set import resolved_recipe
     from worldgen.core.errors import InputError
-    from worldgen.files.config_files import config_yaml, load_config
-    from worldgen.generation.campaign.recipe import Recipe
-    from worldgen.generation.quality.gate import GateConfig
+    from worldgen.files.config_files import config_yaml
 
     if not args.config:
         raise InputError("no recipe", None, "--config FILE, as in --config configs/generate/weather_grid.yaml")
     overrides = [word for word in args.words if "=" in word] + args.overrides
-    recipe = load_config(Recipe, args.config, overrides)
-    if recipe.gate_from:
-        recipe = recipe.with_gate(load_config(GateConfig, [recipe.gate_from]))
-    if args.scale != 1.0:
-        recipe = recipe.scaled(args.scale)
-    recipe = recipe.with_instruments()
+    recipe = resolved_recipe(args.config, overrides, scale=args.scale)
     return recipe, config_yaml(recipe)
 
 
-def _maker(recipe: Recipe) -> WorkerFactory:
-    from functools import partial
-
-    from worldgen.generation.campaign.worker import SampleWorker
-    from worldgen.models.native.loading import quiet_libraries
-
-    quiet_libraries()
-    return partial(SampleWorker.load, recipe)
-
-
 def _plan(args: argparse.Namespace, recipe: Recipe) -> int:
+    from worldgen.api.generate_set import worker_factory
     from worldgen.cli.terminal import log_line
     from worldgen.core.errors import InputError
     from worldgen.generation.campaign.estimate import calibrate, plan
@@ -116,7 +100,7 @@ def _plan(args: argparse.Namespace, recipe: Recipe) -> int:
     if not 1 <= args.clips <= 10_000:
         raise InputError("--clips", args.clips, "1 to 10000")
     log_line(f"generating {args.clips} clips to measure time and acceptance")
-    made = plan(recipe, calibrate(recipe, _maker(recipe), args.clips), args.workers)
+    made = plan(recipe, calibrate(recipe, worker_factory(recipe), args.clips), args.workers)
     if args.json:
         print(json.dumps(made))
         return 0
@@ -148,10 +132,11 @@ def _hours(hours: float) -> str:
 
 
 def _run(args: argparse.Namespace, recipe: Recipe, config: str) -> int:
+    from worldgen.api.generate_set import campaign_runner
     from worldgen.cli.terminal import log_line
     from worldgen.generation.campaign.campaign import Campaign
 
-    runner = _runner(args, recipe)
+    runner = campaign_runner(recipe, workers=args.workers, ray=args.ray)
     try:
         work = Campaign(recipe, runner, log_line, config, page=not args.no_report)
         for _ in _shown(work.steps(), work.grid.quota):
@@ -167,17 +152,6 @@ def _run(args: argparse.Namespace, recipe: Recipe, config: str) -> int:
         if work.shown:
             print(f"report: {work.shown}")
     return 0 if report["met"] else EXIT_SHORT
-
-
-def _runner(args: argparse.Namespace, recipe: Recipe) -> Runner:
-    from worldgen.generation.campaign.runner import InProcessRunner, ProcessRunner
-
-    make = _maker(recipe)
-    if args.ray:
-        from worldgen.generation.campaign.cluster import RayRunner
-
-        return RayRunner(make, address=args.ray, workers=args.workers)
-    return InProcessRunner(make) if args.workers == 1 else ProcessRunner(make, args.workers)
 
 
 def summary(url: str, report: dict) -> list[str]:

@@ -9,7 +9,6 @@ that exist with the same content are skipped, so the same command continues an i
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -76,20 +75,10 @@ def _is_override(word: str) -> bool:
 
 def _write(plan: IngestPlan, out: str) -> dict:
     """Write the shards under a progress bar, then the index; returns the data set's summary."""
+    from worldgen.api.datasets import write_dataset
     from worldgen.cli.terminal import progress
-    from worldgen.data.dataset.index import build_index
-    from worldgen.data.ingest.ingest_writing import write_ingest
-    from worldgen.files.config_files import config_yaml
-    from worldgen.files.storage import join, write_bytes
 
-    def single_samples() -> Iterator[None]:
-        for _, count in write_ingest(plan, out):
-            yield from (None for _ in range(count))
-
-    for _ in progress(single_samples(), plan.num_windows, "ingest samples"):
-        pass
-    write_bytes(join(out, "config.yaml"), config_yaml(plan.config).encode())
-    return build_index(out)
+    return write_dataset(plan, out, progress=progress)
 
 
 def _show(record: dict, *, as_json: bool) -> None:

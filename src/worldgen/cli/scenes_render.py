@@ -114,7 +114,7 @@ def _many(args: argparse.Namespace, shape: ClipShape) -> int:
     import json
     import time
 
-    from worldgen.cli.progress import progress
+    from worldgen.cli.terminal import progress
     from worldgen.data.dataset.index import build_index
     from worldgen.generation.rendered.rendered_shards import render_jobs, rendered_shards
     from worldgen.generation.rendered.scenario_grid import prompted_grid

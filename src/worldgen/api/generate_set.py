@@ -1,61 +1,21 @@
-"""Long runs: ``train`` and ``generate``. Called again with the same output, both continue a run that was stopped."""
+"""A data set by quota: ``generate``, and the parts of it that the command shares."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from worldgen.api.arguments import ConfigValues, number, whole, words
 from worldgen.core.errors import InputError
-from worldgen.core.progress import LogLine, ProgressReporter, no_log, no_progress
+from worldgen.core.progress import LogLine, no_log
 from worldgen.files.config_files import config_yaml, read_config
 from worldgen.generation.campaign.recipe import Recipe
-from worldgen.generation.campaign.runner import InProcessRunner, ProcessRunner, Runner
+from worldgen.generation.campaign.runner import InProcessRunner, ProcessRunner, Runner, WorkerFactory
 from worldgen.generation.quality.gate import GateConfig
-from worldgen.training.launch import Launch
-from worldgen.training.loop.trainer import TrainingOutcome
-from worldgen.training.train_config import TrainConfig
 
 MAX_WORKERS = 256
-
-
-def train(
-    config: TrainConfig | ConfigValues,
-    overrides: Sequence[str] = (),
-    *,
-    log: LogLine = no_log,
-    progress: ProgressReporter = no_progress,
-    stop: Callable[[], bool] = lambda: False,
-) -> TrainingOutcome:
-    """Train or fine-tune a world model or its codec, as ``worldgen train`` does.
-
-    The folder ``output`` of the config holds checkpoints, metrics.jsonl, config.yaml, run.json, sheets and, at the end,
-    ``model/`` or ``adapter/``. A run that is in that folder already is continued exactly.
-
-    Args:
-        config: a YAML file or several, a dict of values, or a ``TrainConfig``.
-        overrides: ``key=value`` words on top, as in ``["steps=20", "data.urls=[data/fleet]"]``.
-        log: receives each line that the run has to say, as in ``log=print``.
-        progress: shows how far a preparation is.
-        stop: asked after every step; True ends the run with its state saved.
-
-    Returns:
-        Whether the run finished, its last step, and a line in words.
-
-    Raises:
-        InputError: a config, data set or model that cannot be used.
-        TrainingError: a run that fails its own rules, such as a loss that is not a number.
-        KeyboardInterrupt: ``stop`` ended the run before its first step; a preparation that is not finished is of no use.
-    """
-    # Loader processes are forked after the tokenizer was used; its threads would warn about it.
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    resolved = read_config(TrainConfig, config, overrides)
-    from worldgen.training.run import train as run
-
-    launch = Launch("worldgen.train(...)", config_yaml(resolved), log, progress, stop)
-    return run(resolved, launch=launch)
 
 
 def generate(
@@ -116,17 +76,22 @@ def resolved_recipe(recipe: Recipe | ConfigValues, overrides: Sequence[str] = ()
     return resolved.with_instruments()
 
 
-def campaign_runner(recipe: Recipe, *, workers: int = 1, ray: str = "") -> Runner:
-    """What does the jobs of a recipe: this process, ``workers`` processes, or the Ray cluster at address ``ray``."""
+def worker_factory(recipe: Recipe) -> WorkerFactory:
+    """What a process of a campaign calls to load its model, instruments and gate; libraries load quietly."""
     # The tokenizer's threads would warn when worker processes start.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from worldgen.generation.campaign.worker import SampleWorker
     from worldgen.models.native.loading import quiet_libraries
 
     quiet_libraries()
-    make = partial(SampleWorker.load, recipe)
+    return partial(SampleWorker.load, recipe)
+
+
+def campaign_runner(recipe: Recipe, *, workers: int = 1, ray: str = "") -> Runner:
+    """What does the jobs of a recipe: this process, ``workers`` processes, or the Ray cluster at address ``ray``."""
+    load_worker = worker_factory(recipe)
     if ray:
         from worldgen.generation.campaign.cluster import RayRunner
 
-        return RayRunner(make, address=ray, workers=workers)
-    return InProcessRunner(make) if workers == 1 else ProcessRunner(make, workers)
+        return RayRunner(load_worker, address=ray, workers=workers)
+    return InProcessRunner(load_worker) if workers == 1 else ProcessRunner(load_worker, workers)
