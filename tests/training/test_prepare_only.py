@@ -14,7 +14,7 @@ from worldgen.cli.terminal import progress
 
 SMALL = [
     "device=cpu", "steps=2", "batch=2", "save_every=2", "validate_every=0", "optim.warmup=1", "data.width_px=32",
-    "data.height_px=32", "data.num_frames=3",
+    "data.height_px=32", "data.num_frames=3", "data.max_clips=2",
 ]  # fmt: skip
 STARTS = {
     "codec": ["task=codec"],
@@ -64,7 +64,7 @@ def test_an_interrupted_preparation_exits_130_and_goes_on(tmp_path, command, cap
 
     def interrupted(items, total=None, desc=""):
         for count, item in enumerate(progress(items, total, desc), 1):
-            if desc == "encode clips" and count == 3:
+            if desc == "encode clips" and count == 2:
                 os.kill(os.getpid(), signal.SIGINT)
             yield item
 
@@ -72,10 +72,10 @@ def test_an_interrupted_preparation_exits_130_and_goes_on(tmp_path, command, cap
         patch.setattr("worldgen.cli.train.progress", interrupted)
         assert main(words) == 130
     said = capsys.readouterr().err
-    assert "encode clips: stopped after 3 of 8; the same command goes on from there" in said and "Traceback" not in said
+    assert "encode clips: stopped after 2 of 4; the same command goes on from there" in said and "Traceback" not in said
     assert main(words) == 0
     said = capsys.readouterr().err
-    assert "3 clips were encoded before" in said and "is pretrained on" not in said
+    assert "2 clips were encoded before" in said and "is pretrained on" not in said
 
 
 def test_text_pretraining_of_another_config_is_not_taken_over(tmp_path, command, capsys):

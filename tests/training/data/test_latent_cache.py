@@ -98,7 +98,7 @@ def test_cache_is_made_once_and_by_loader_processes_alike(encode, dataset, tmp_p
 
 @pytest.mark.parametrize("fault", ["flipped bit", "cut", "missing", "no json"])
 def test_damaged_cache_is_made_anew(encode, dataset, fault):
-    cache, _ = encode(dataset)
+    cache, _ = encode(dataset, max_clips=2)
     path = cache.folder / "latents.npy"
     content = path.read_bytes()
     if fault == "flipped bit":
@@ -109,7 +109,7 @@ def test_damaged_cache_is_made_anew(encode, dataset, fault):
         path.unlink()
     else:
         (cache.folder / "cache.json").write_text("{")
-    _, lines = encode(dataset)
+    _, lines = encode(dataset, max_clips=2)
     assert "encoded again" in lines[0]
     assert path.read_bytes() == content
 
@@ -135,9 +135,9 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(encode, dataset, tmp_path):
 
 
 def test_another_codec_or_other_clips_are_another_cache(encode, dataset, tmp_path):
-    one, _ = encode(dataset)
-    two, _ = encode(dataset, seed=6)
-    three, _ = encode(write_dataset(tmp_path / "more", range(3, 9)))
+    one, _ = encode(dataset, max_clips=1)
+    two, _ = encode(dataset, max_clips=1, seed=6)
+    three, _ = encode(write_dataset(tmp_path / "more", range(3, 6)), max_clips=1)
     assert len({one.folder, two.folder, three.folder}) == 3
 
 
@@ -179,14 +179,14 @@ def test_rendered_clips_get_the_layout_of_their_scene_as_the_training_picture_se
     assert np.array_equal(mirrored[:, LEFT_CHANNELS], 1.0 - maps[:, LEFT_CHANNELS])
 
 
-def test_pasts_are_kept_for_each_stride_and_side(encode, dataset):
-    cache, _ = encode(dataset, flip=0.5, num_frames=2, strides=(1, 2))
+def test_histories_are_kept_for_each_stride_and_side(encode, dataset):
+    cache, _ = encode(dataset, flip=0.5, num_frames=2, strides=(1, 2), max_clips=2)
     for mirrored in (False, True):
         one, two = (cache.reprojected(0, slice(0, 5, s), mirrored=mirrored) for s in (1, 2))
         assert one.shape[1] == cache.latents(0, slice(0, 1)).shape[1] + 1
         assert not one[0].any() and one[1:].any((1, 2, 3)).all()  # only the first frame has none
         assert not two[0].any() and two[1:].any((1, 2, 3)).all()
-    other, _ = encode(dataset, num_frames=2, strides=(1, 2))
+    other, _ = encode(dataset, num_frames=2, strides=(1, 2), max_clips=2)
     assert np.array_equal(
         other.reprojected(0, slice(0, 5, 1)), cache.reprojected(0, slice(0, 5, 1))
     )  # the same every time

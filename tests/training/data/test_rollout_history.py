@@ -13,7 +13,7 @@ from accelerate.state import AcceleratorState
 from tests.training.conftest import made_sample
 from tests.training.data.test_latent_cache import rendered_set  # noqa: F401 - a fixture
 from tests.training.loop.test_trainer import StopAfter, curve, same_state
-from tests.training.tasks.test_tasks import config, run
+from tests.training.tasks.test_tasks import config, latents_of, run
 from worldgen.core.errors import InputError
 from worldgen.data.dataset.index import build_index
 from worldgen.data.dataset.shards import ShardWriter
@@ -124,7 +124,7 @@ def test_stopped_in_the_middle_it_goes_on_and_ends_the_same(roll, dataset):
 
 
 def test_training_on_rollouts_resumes_exactly_and_learns_from_other_pasts(tmp_path, dataset, pipeline_folder):
-    data = DataConfig(urls=(dataset,), width_px=32, height_px=32, num_frames=3)
+    data = DataConfig(urls=(dataset,), width_px=32, height_px=32, num_frames=3, cache=latents_of(dataset))
     changes = dict(data=data, init=InitConfig(pipeline=str(pipeline_folder)))
     whole = config("world", tmp_path / "whole", dataset, flow=FlowOptions(rollout_history=0.7), **changes)
     run(whole)
