@@ -1,4 +1,4 @@
-"""Reconstruction of the codec on held-out clips, one row a source, beside a public codec at equal stride.
+"""Reconstruction of the codec on held-out clips, one row per source, beside a public codec of equal stride.
 
     python benchmarks/codec.py DATA_SET... [--reference DIR] [--out benchmarks/results/codec.json]
 
@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.torch import load_file
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import nn
 
 from worldgen.core.clip import Clip
@@ -29,11 +28,11 @@ from worldgen.models.native.pixels import clips_from_video, video_from_clips
 from worldgen.models.weights import weights_hash
 
 FIT_CLIPS = 100
-"""Training clips of each data set that the bare transforms are fitted to."""
+"""Training clips of each data set to which the plain transforms are fitted."""
 
 
 class PooledBlock(nn.Module):
-    """Residual block of the TAESD family: three 3x3 convolutions, in the middle of the net after a normed 1x1 branch."""
+    """Residual block of the TAESD family: three 3x3 convolutions, with ``pooled`` after a normalised 1x1 branch."""
 
     def __init__(self, width: int, pooled: bool):
         super().__init__()
@@ -43,7 +42,10 @@ class PooledBlock(nn.Module):
         if pooled:
             wide = 4 * width
             self.pool = nn.Sequential(
-                nn.Conv2d(width, wide, 1, bias=False), nn.GroupNorm(4, wide), relu(), nn.Conv2d(wide, width, 1, bias=False)
+                nn.Conv2d(width, wide, 1, bias=False),
+                nn.GroupNorm(4, wide),
+                relu(),
+                nn.Conv2d(wide, width, 1, bias=False),
             )
 
     def forward(self, x):
@@ -57,7 +59,7 @@ class SoftClamp(nn.Module):
 
 
 def reference_codec(folder: Path) -> tuple[nn.Module, nn.Module]:
-    """Encoder and decoder whose layers are numbered as the keys of the files are."""
+    """Encoder and decoder whose layers have the numbers of the keys in the files."""
     width, channels = 64, 32
     down = lambda: nn.Conv2d(width, width, 3, stride=2, padding=1, bias=False)  # noqa: E731
     plain = lambda: nn.Conv2d(width, width, 3, padding=1, bias=False)  # noqa: E731
@@ -68,15 +70,30 @@ def reference_codec(folder: Path) -> tuple[nn.Module, nn.Module]:
     )  # fmt: skip
     up = lambda: nn.Upsample(scale_factor=2)  # noqa: E731
     decoder = nn.Sequential(
-        SoftClamp(), nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(), *blocks(3, True), up(), plain(), *blocks(3), up(),
-        plain(), *blocks(3), up(), plain(), *blocks(1), nn.Conv2d(width, 3, 3, padding=1),
-    )  # fmt: skip
+        SoftClamp(),
+        nn.Conv2d(channels, width, 3, padding=1),
+        nn.ReLU(),
+        *blocks(3, True),
+        up(),
+        plain(),
+        *blocks(3),
+        up(),
+        plain(),
+        *blocks(3),
+        up(),
+        plain(),
+        *blocks(1),
+        nn.Conv2d(width, 3, 3, padding=1),
+    )
     encoder.load_state_dict(load_file(folder / "taef2_encoder.safetensors"))
     decoder.load_state_dict(load_file(folder / "taef2_decoder.safetensors"))
     return encoder.eval(), decoder.eval()
 
 
 def quality(clip: Clip, rebuilt: Clip) -> dict[str, float]:
+    """PSNR in dB and SSIM, means over frames. It needs scikit-image, which worldgen does not install."""
+    from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
     pairs = list(zip(clip.frames, rebuilt.frames, strict=True))
     settings = {"channel_axis": -1, "gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
     return {
@@ -87,7 +104,8 @@ def quality(clip: Clip, rebuilt: Clip) -> dict[str, float]:
 
 @torch.no_grad()
 def transforms(urls: list[str], channels: list[int]) -> dict[str, PatchCodec]:
-    """Codecs without a trained decoder, of several widths, fitted to the training clips of the data sets."""
+    """Codecs without a trained decoder, with several numbers of channels, fitted to the training clips of the data
+    sets."""
     total, outer, count = 0.0, 0.0, 0
     for url in urls:
         data = DataSet(url)
@@ -99,12 +117,12 @@ def transforms(urls: list[str], channels: list[int]) -> dict[str, PatchCodec]:
             rows = patches_of(video_from_clips([frames])[0].movedim(1, 0)).double()
             total, outer, count = total + rows.sum(0), outer + rows.T @ rows, count + len(rows)
     mean = total / count
-    made = {}
+    fitted = {}
     for number in channels:
         codec = PatchCodec(number, width=8)
         codec.fit(mean, outer / count - torch.outer(mean, mean))
-        made[f"transform_{number}"] = codec
-    return made
+        fitted[f"transform_{number}"] = codec
+    return fitted
 
 
 @torch.no_grad()
@@ -113,14 +131,18 @@ def main() -> None:
     parser.add_argument("data", nargs="+")
     parser.add_argument("--codec", default="")
     parser.add_argument("--reference", default="")
-    parser.add_argument("--transforms", type=int, nargs="*", default=[], metavar="C", help="bare transforms of C channels too")
-    parser.add_argument("--fit", nargs="*", default=[], metavar="DATA_SET", help="data sets the bare transforms are fitted to")
-    parser.add_argument("--clips", type=int, default=6, help="clips a source, spread evenly")
+    parser.add_argument(
+        "--transforms", type=int, nargs="*", default=[], metavar="C", help="also plain transforms of C channels"
+    )
+    parser.add_argument(
+        "--fit", nargs="*", default=[], metavar="DATA_SET", help="data sets to which the plain transforms are fitted"
+    )
+    parser.add_argument("--clips", type=int, default=6, help="clips per source, spread evenly")
     parser.add_argument("--out", default="benchmarks/results/codec.json")
     args = parser.parse_args()
     codec = load_codec(args.codec or assets_dir() / "model")
     reference = reference_codec(Path(args.reference)) if args.reference else None
-    bare = transforms(args.fit or args.data, args.transforms)
+    plain = transforms(args.fit or args.data, args.transforms)
     rows = defaultdict(list)
     encode_s = decode_s = 0.0
     frames = 0
@@ -147,13 +169,15 @@ def main() -> None:
                 encode_s += middle - start
                 frames += len(clip)
                 record = quality(clip, clips_from_video(rebuilt, clip.fps)[0])
-                for label, other in bare.items():
+                for label, other in plain.items():
                     again = clips_from_video(decode_video(other, encode_video(other, video)), clip.fps)[0]
                     record |= {f"{label}_{k}": v for k, v in quality(clip, again).items()}
                 if reference is not None:
                     batch = video[0].movedim(0, 1) / 2 + 0.5
                     there = (reference[1](reference[0](batch)) * 2 - 1).movedim(0, 1)[None]
-                    record |= {f"reference_{k}": v for k, v in quality(clip, clips_from_video(there, clip.fps)[0]).items()}
+                    record |= {
+                        f"reference_{k}": v for k, v in quality(clip, clips_from_video(there, clip.fps)[0]).items()
+                    }
                 rows[name, split].append(record)
     table = [
         {"source": name, "split": split, "clips": len(records)}

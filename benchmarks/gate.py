@@ -1,11 +1,11 @@
-"""How many clean clips the gate refuses, and how many faults it catches, on clips that nothing was set on.
+"""Share of clean clips that the gate rejects, and of faults that it catches, on clips not used for its calibration.
 
   worldgen scenes render --count 64 --seed 970000 --out held_out
   python benchmarks/gate.py held_out [--training scenes] [--out benchmarks/results/gate.json]
 
-Clips are rendered, so their labels are true; every fault is made on purpose (generation/quality/faults.py says how large).
-"rejected_or_repaired" counts clips that were refused, and clips whose wrong labels, and no others, were left out.
-"thinned": the wrong label is gone, but its object is left without one; that is not counted as caught.
+Clips are rendered, so their labels are true. Faults are planted (generation/quality/faults.py has their sizes).
+"rejected_or_repaired" counts clips that were rejected, and clips whose wrong labels, and no others, were removed.
+"thinned": the wrong label is removed, but its object has no label then; that does not count as caught.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from worldgen.files.config_files import load_config
 from worldgen.files.storage import write_bytes
 from worldgen.generation.quality.examination import describe_instruments, examine, results
 from worldgen.generation.quality.gate import Gate, GateConfig
-from worldgen.generation.quality.scorecard import Scorer, ScorerConfig
+from worldgen.generation.quality.scorer import Scorer, ScorerConfig
 
 SAVE_EVERY = 10
-"""Clips; a run that is stopped leaves what it has measured, marked as not complete."""
+"""Clips between two writes of the result; a run that is stopped leaves a result marked as not complete."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clips")
     parser.add_argument("--gate", default="configs/gate/default.yaml")
-    parser.add_argument("--training", default="", help="shards the model was trained on, for near copies")
+    parser.add_argument("--training", default="", help="data set on which the model was trained, for near copies")
     parser.add_argument("--describe", default="training", help="description of the training clips")
     parser.add_argument("--limit", type=int, default=216)
     parser.add_argument("--out", default="benchmarks/results/gate.json")

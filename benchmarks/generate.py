@@ -1,10 +1,11 @@
-"""What a worker of ``worldgen generate`` spends its time on, how many accepted clips come out, and whether memory stays flat.
+"""Time of each part of a worker of ``worldgen generate``, its accepted clips per hour, and its memory over time.
 
     python benchmarks/generate.py [--config configs/generate/night_rain_pedestrians.yaml] [--attempts 16]
                                   [--memory-attempts 500] [--out benchmarks/results/generate.json]
 
-The first part makes clips with the model of the recipe in one process with one thread, as each of several workers does. The
-second runs hundreds of attempts with the same scenes but a tiny model and short clips, and watches the resident memory.
+The first part generates clips with the model of the recipe in one process with one thread, as each of several workers
+does. The second part runs hundreds of attempts with the same scenes but a tiny model and short clips, and records
+resident memory.
 """
 
 from __future__ import annotations
@@ -41,44 +42,52 @@ def resident_mb() -> float:
 
 
 def jobs(recipe: Recipe, folder: str, attempts: int):
-    """Jobs that go round the cells."""
+    """Jobs of one cell after the other."""
     cells = grid_of(recipe).cells
     for number in range(attempts // recipe.work.attempts):
         yield Job(cells[number % len(cells)], number // len(cells), recipe.work.attempts, folder)
 
 
 def throughput(recipe: Recipe, attempts: int) -> Iterator[dict]:
-    """What is known after each job."""
+    """The measurements after each job."""
     start_s = time.perf_counter()
     worker = SampleWorker.load(recipe)
     load_s = time.perf_counter() - start_s
-    seconds, reasons, made, accepted, candidates = Counter(), Counter(), 0, 0, 0
+    seconds, reasons, attempted, accepted, candidates = Counter(), Counter(), 0, 0, 0
     cpu_start_s = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         for job in jobs(recipe, folder, attempts):
             record = worker.run(job)
             seconds.update(record.seconds)
-            made += len(record.tries)
+            attempted += len(record.tries)
             accepted += sum(t.accepted for t in record.tries)
             candidates += sum(t.candidates for t in record.tries)
             reasons.update(r for t in record.tries if not t.accepted for r in t.reasons)
             cpu_s, whole = time.process_time() - cpu_start_s, seconds["all"]
             yield {
-                "recipe": recipe.name, "weights_hash": worker.equipment.weights_hash, "instruments": recipe.instruments,
-                "clip": dataclasses.asdict(recipe.clip), "threads": recipe.model.threads, "attempts": made,
-                "candidates": candidates, "accepted": accepted, "reasons": dict(reasons),
-                "seconds": {name: round(value, 3) for name, value in seconds.items()}, "load_s": round(load_s, 2),
-                "seconds_per_attempt": round(whole / made, 3), "cpu_seconds_per_attempt": round(cpu_s / made, 3),
+                "recipe": recipe.name,
+                "weights_hash": worker.equipment.weights_hash,
+                "instruments": recipe.instruments,
+                "clip": dataclasses.asdict(recipe.clip),
+                "threads": recipe.model.threads,
+                "attempts": attempted,
+                "candidates": candidates,
+                "accepted": accepted,
+                "reasons": dict(reasons),
+                "seconds": {name: round(value, 3) for name, value in seconds.items()},
+                "load_s": round(load_s, 2),
+                "seconds_per_attempt": round(whole / attempted, 3),
+                "cpu_seconds_per_attempt": round(cpu_s / attempted, 3),
                 "seconds_per_clip": {name: round(value / candidates, 3) for name, value in seconds.items()},
                 "cpu_share_of_wall_clock": round(cpu_s / whole, 3),
                 "overhead_share": round(1 - seconds["model"] / whole, 4),
                 "overhead_share_without_instruments": round(1 - (seconds["model"] + seconds["score"]) / whole, 4),
                 "accepted_per_cpu_hour": round(3600 * accepted / cpu_s, 2),
-            }  # fmt: skip
+            }
 
 
 class NoScorer:
-    """Instruments that cost nothing: memory is watched, not quality."""
+    """A scorer that takes no time, because this part measures memory only."""
 
     def score(self, clip, *, scene, labels, ego, text="", previous=None):
         from worldgen.generation.quality.scorecard import Scorecard
@@ -87,7 +96,7 @@ class NoScorer:
 
 
 def memory(recipe: Recipe, attempts: int) -> Iterator[dict]:
-    """What is known after each job."""
+    """The measurements after each job."""
     from worldgen.generation.quality.gate import Gate
 
     small = dataclasses.replace(
@@ -106,7 +115,8 @@ def memory(recipe: Recipe, attempts: int) -> Iterator[dict]:
 
 
 def growth(marks: list[dict]) -> dict:
-    """Mean resident memory of the second quarter of the attempts, when all is loaded, and of the last."""
+    """Mean resident memory of the second quarter of the attempts, after all models are loaded, and of the last
+    quarter."""
     half, quarter = len(marks) // 2, max(len(marks) // 4, 1)
     second, last = (
         statistics.mean(m["resident_mb"] for m in part) for part in (marks[quarter:half] or marks, marks[-quarter:])
@@ -143,7 +153,7 @@ def main() -> None:
     for name, (measure, attempts) in parts.items():
         total = attempts // recipe.work.attempts
         for number, part in enumerate(progress(measure(recipe, attempts), total=total, desc=name), 1):
-            # Written after each job: a run that is stopped leaves what it has measured, marked as not complete.
+            # Written after each job: a run that is stopped leaves a result marked as not complete.
             result[name] = {"complete": number == total, "attempts_asked_for": attempts, **part}
             write_bytes(args.out, (json.dumps(result, indent=2) + "\n").encode())
     print(json.dumps(result))

@@ -1,10 +1,11 @@
-"""Kill a run of ``worldgen generate`` again and again at random times, let it end, and compare with one that was left alone.
+"""Kill a run of ``worldgen generate`` many times at random moments, let it end, and compare it with an uninterrupted
+run.
 
     python benchmarks/generate_kills.py [--kills 30] [--out benchmarks/results/generate_kills.json]
 
-Each session is a process of its own, forked from this one so that libraries load once, and ends by SIGKILL. The model is the
-real pipeline at tiny size; a clip's score is a hash of its pixels, so a single changed bit anywhere would change what is
-accepted, and with it the whole data set.
+Each session is a process, forked from this one so that libraries load once, and ends by SIGKILL. The model is the real
+pipeline at tiny size. A clip's score is a hash of its pixels, so a single changed bit would change which clips are
+accepted, and with them the whole data set.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ RECIPE = Recipe(
 
 
 class PixelScorer:
-    """A number in [0, 1) that any changed bit of the clip changes."""
+    """A score in [0, 1) that any changed bit of the clip changes."""
 
     def score(self, clip: Clip, *, scene, labels, ego, text="", previous=None) -> Scorecard:
         digest = hashlib.blake2b(clip.frames.tobytes(), digest_size=4).digest()
@@ -61,24 +62,26 @@ def worker(recipe: Recipe) -> SampleWorker:
     pipeline = build_pipeline("tiny", words=["a car in fog"])
     pipeline.set_progress_bar_config(disable=True)
     generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():  # fresh weights begin at zero, and would make every clip alike
+    with torch.no_grad():  # initial weights are zero and would give equal clips
         for parameter in pipeline.transformer.parameters():
             parameter.add_(0.05 * torch.randn(parameter.shape, generator=generator))
-    return SampleWorker(recipe, LoadedModels(pipeline, PixelScorer(), Gate(recipe.gate), "tiny", pipeline_hash(pipeline)))
+    return SampleWorker(
+        recipe, LoadedModels(pipeline, PixelScorer(), Gate(recipe.gate), "tiny", pipeline_hash(pipeline))
+    )
 
 
 def session(folder: Path, ready: SampleWorker) -> int:
-    """Start a run in a process of its own, with a worker that is loaded already; returns its id."""
+    """Start a run in a forked process, with a worker that is already loaded; returns the process id."""
     pid = os.fork()
     if pid:
         return pid
     try:
         recipe = dataclasses.replace(RECIPE, output=str(folder))
-        with (folder.parent / "said.txt").open("a") as said:
+        with (folder.parent / "log.txt").open("a") as log:
             run = Campaign(
                 recipe,
                 InProcessRunner(lambda: dataclasses.replace(ready, recipe=recipe)),
-                lambda line: print(line, file=said, flush=True),
+                lambda line: print(line, file=log, flush=True),
             )
             for _ in run.steps():
                 pass
@@ -89,7 +92,7 @@ def session(folder: Path, ready: SampleWorker) -> int:
 
 
 def published(folder: Path) -> dict[str, str]:
-    """Digest of every shard, of the index and of its summary."""
+    """File name -> digest, of every shard, of the index and of its summary."""
     names = [p for p in sorted(folder.iterdir()) if p.suffix == ".tar" or p.name in ("index.parquet", "dataset.json")]
     return {path.name: hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest() for path in names}
 
@@ -99,11 +102,11 @@ def jobs_done(folder: Path) -> int:
 
 
 def measure(kills: int, seed: int, base: Path) -> dict:
-    alone, harassed = base / "alone", base / "killed" / "set"
+    alone, killed = base / "alone", base / "killed" / "set"
     alone.mkdir(parents=True)
-    harassed.mkdir(parents=True)
+    killed.mkdir(parents=True)
     ready = worker(RECIPE)
-    for cell in grid_of(RECIPE).cells:  # what is loaded at first use is loaded before the forks
+    for cell in grid_of(RECIPE).cells:  # load what is loaded at first use before the forks
         ready.run(Job(cell, 10_000, 1, str(base / "warm")))
     start_s = time.monotonic()
     _, status = os.waitpid(session(alone / "set", ready), 0)
@@ -112,14 +115,14 @@ def measure(kills: int, seed: int, base: Path) -> dict:
     rng = random.Random(seed)
     record, complete_before = [], 0
     for number in range(kills):
-        if (harassed / "generate.json").exists():
-            # The set is complete; go on killing, on a fresh folder, until all kills are spent.
+        if (killed / "generate.json").exists():
+            # The set is complete; the remaining kills go to a new folder.
             complete_before += 1
-            assert published(harassed) == published(alone / "set")
-            harassed = base / "killed" / f"set{complete_before}"
-            harassed.mkdir()
+            assert published(killed) == published(alone / "set")
+            killed = base / "killed" / f"set{complete_before}"
+            killed.mkdir()
         delay_s = rng.uniform(0.0, 4 * whole_s / kills)
-        pid = session(harassed, ready)
+        pid = session(killed, ready)
         time.sleep(delay_s)
         os.kill(pid, signal.SIGKILL)
         _, status = os.waitpid(pid, 0)
@@ -127,23 +130,29 @@ def measure(kills: int, seed: int, base: Path) -> dict:
             {
                 "kill": number,
                 "after_s": round(delay_s, 3),
-                "jobs_done": jobs_done(harassed),
+                "jobs_done": jobs_done(killed),
                 "was_running": os.WIFSIGNALED(status),
             }
         )
-    _, status = os.waitpid(session(harassed, ready), 0)
+    _, status = os.waitpid(session(killed, ready), 0)
     assert status == 0, status
-    first, second = published(alone / "set"), published(harassed)
-    said = (base / "killed" / "said.txt").read_text().splitlines()
-    summary = json.loads((harassed / "dataset.json").read_text())
+    first, second = published(alone / "set"), published(killed)
+    log = (base / "killed" / "log.txt").read_text().splitlines()
+    summary = json.loads((killed / "dataset.json").read_text())
     return {
-        "kills": kills, "kills_of_a_running_process": sum(each["was_running"] for each in record), "seed": seed,
+        "kills": kills,
+        "kills_of_a_running_process": sum(each["was_running"] for each in record),
+        "seed": seed,
         "kills_after_progress": sum(b["jobs_done"] != a["jobs_done"] for a, b in itertools.pairwise(record)),
-        "uninterrupted_s": round(whole_s, 2), "files_compared": len(first), "identical": first == second,
-        "sets_completed_on_the_way": complete_before, "locks_taken_over": sum("took over" in line for line in said),
-        "shards_made_again": sum("again" in line for line in said), **{name: summary[name] for name in ("num_samples", "num_accepted")},
+        "uninterrupted_s": round(whole_s, 2),
+        "files_compared": len(first),
+        "identical": first == second,
+        "sets_completed_on_the_way": complete_before,
+        "locks_taken_over": sum("took over" in line for line in log),
+        "shards_made_again": sum("again" in line for line in log),
+        **{name: summary[name] for name in ("num_samples", "num_accepted")},
         "sessions": record,
-    }  # fmt: skip
+    }
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
-"""What a finished run of ``worldgen generate`` came to: quota, acceptance by reason and cell, minutes per accepted clip.
+"""Result of a finished run of ``worldgen generate``: quota, acceptance by reason and cell, minutes per accepted clip.
 
 pipelines/night_rain_pedestrians.sh OUT 0.1
-python benchmarks/generate_set.py OUT/set [--out benchmarks/results/night_rain_pedestrians.json] [--sheet docs/night_rain_pedestrians.jpg]
+python benchmarks/generate_set.py OUT/set [--out benchmarks/results/night_rain_pedestrians.json]
+    [--sheet docs/night_rain_pedestrians.jpg]
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ SHOWN, COLUMNS = 8, 6
 
 
 def summary(url: str) -> dict:
-    """The run's own record without what belongs to the machine's folders, and what the index says of it.
+    """The record of the run without paths of this machine, and counts from the index.
 
     Raises: SystemExit for a folder without a finished run.
     """
@@ -37,17 +38,28 @@ def summary(url: str) -> dict:
     clips = sum(cell["candidates"] for cell in run["cells"])
     judged = [row for row in rows if row["accepted"] and (row.get("score_label_agreement") or 0) > 0]
     return {
-        "recipe": run["recipe"]["name"], "recipe_hash": run["recipe_hash"], "worldgen": run["worldgen"],
-        "weights_hash": run["weights_hash"], "instruments": run["recipe"].get("instruments", {}),
-        "machine": {"processor": platform.machine(), "cores": os.cpu_count()}, "quota": run["quota"],
-        "accepted": run["accepted"], "met": run["met"], "attempts": run["attempts"], "clips_made": clips,
+        "recipe": run["recipe"]["name"],
+        "recipe_hash": run["recipe_hash"],
+        "worldgen": run["worldgen"],
+        "weights_hash": run["weights_hash"],
+        "instruments": run["recipe"].get("instruments", {}),
+        "machine": {"processor": platform.machine(), "cores": os.cpu_count()},
+        "quota": run["quota"],
+        "accepted": run["accepted"],
+        "met": run["met"],
+        "attempts": run["attempts"],
+        "clips_made": clips,
         "acceptance_of_attempts": round(run["accepted"] / max(run["attempts"], 1), 4),
         "reasons": dict(sorted(run["reasons"].items(), key=lambda each: -each[1])),
-        "minutes_per_accepted": run["minutes_per_accepted"], "worker_minutes": round(seconds.get("all", 0.0) / 60, 3),
-        "worker_seconds": seconds, "overhead_share": round(1 - seconds.get("model", 0.0) / max(seconds.get("all", 0.0), 1e-9), 4),
-        "accepted_with_judged_labels": len(judged), "samples": len(rows), "faults": run["faults"],
+        "minutes_per_accepted": run["minutes_per_accepted"],
+        "worker_minutes": round(seconds.get("all", 0.0) / 60, 3),
+        "worker_seconds": seconds,
+        "overhead_share": round(1 - seconds.get("model", 0.0) / max(seconds.get("all", 0.0), 1e-9), 4),
+        "accepted_with_judged_labels": len(judged),
+        "samples": len(rows),
+        "faults": run["faults"],
         "cells": [{name: cell[name] for name in CELL} for cell in run["cells"]],
-    }  # fmt: skip
+    }
 
 
 def main() -> None:
@@ -65,7 +77,7 @@ def main() -> None:
 
 
 def write_sheet(url: str, path: str) -> None:
-    """The first accepted clips, not chosen, without boxes: whether they show what was ordered is for the eye."""
+    """A picture of the first accepted clips, in the order of the index, without boxes, to be judged by eye."""
     data = DataSet(url)
     samples = [data.load(i) for i in [i for i, row in enumerate(data.rows) if row["accepted"]][:SHOWN]]
     clips, captions = [s.clip for s in samples], [s.caption for s in samples]

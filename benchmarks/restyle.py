@@ -1,11 +1,11 @@
-"""Agreement of labels after restyling, and how far the look has changed, against the strength.
+"""Agreement of labels after restyling, and the change of appearance, by strength.
 
   worldgen scenes render --prompt "by day" --count 24 --grid road --seed 960000 --out day
   python benchmarks/restyle.py day --to "night, rain" [--sheets sheets]
 
-Per strength: the agreement of labels with the restyled clip over that with the original (1: nothing lost), the belief of
-the attribute reader in the new light and weather, and the share that the gate accepts; means with 95 % bootstrap
-intervals over clips. The same seed at every strength, so clips differ in strength alone.
+Per strength: the agreement of labels with the restyled clip over that with the original (1: nothing lost), the
+probability of the new light and weather by the attribute reader, and the share that the gate accepts; means with 95 %
+bootstrap intervals over clips. The seed is the same at every strength, so clips differ in strength alone.
 """
 
 from __future__ import annotations
@@ -71,17 +71,23 @@ def main() -> None:
             write_sheet(Path(args.sheets) / f"restyle_{number}.jpg", sample, [take.clip for take in made], strengths)
         cpu_s = (time.process_time() - start_s) / (len(rows) * len(strengths))
         record = {
-            "to": args.to, "clips": len(rows), "clips_asked_for": len(samples), "complete": len(rows) == len(samples),
-            "instruments": dict(describe_instruments(restyler.scorer)), "weights_hash": restyler.sampler.weights_hash,
-            "start": config.model.start, "cpu_seconds_per_rollout": round(cpu_s, 2), "strengths": curve(rows, strengths),
-        }  # fmt: skip
-        # Written after each clip: a run that is stopped leaves what it has measured.
+            "to": args.to,
+            "clips": len(rows),
+            "clips_asked_for": len(samples),
+            "complete": len(rows) == len(samples),
+            "instruments": dict(describe_instruments(restyler.scorer)),
+            "weights_hash": restyler.sampler.weights_hash,
+            "start": config.model.start,
+            "cpu_seconds_per_rollout": round(cpu_s, 2),
+            "strengths": curve(rows, strengths),
+        }
+        # Written after each clip: a run that is stopped leaves the result so far.
         write_bytes(args.out, (json.dumps(record, indent=1) + "\n").encode())
     print(json.dumps(record, indent=1))
 
 
 def curve(rows: list[list[dict]], strengths: list[float]) -> dict:
-    """Strength -> what was measured at it, over all clips."""
+    """Strength -> means over all clips."""
     return {
         f"{strength:g}": {name: interval([row[i][name] for row in rows]) for name in ("kept", "accepted", *MEASURES)}
         | {"reasons": counted([reason for row in rows for reason in row[i]["reasons"]])}

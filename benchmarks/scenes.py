@@ -1,6 +1,6 @@
-"""Speed of simulation, rendering, layout and labels on one core, and the two sheets people judge pictures by.
+"""Speed of simulation, rendering, layout and labels on one core, and two contact sheets for judging pictures by eye.
 
-    python benchmarks/scenes.py [--out benchmarks/results/scenes.json] [--sheets docs]
+python benchmarks/scenes.py [--out benchmarks/results/scenes.json] [--sheets docs]
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def simulation(count: int) -> dict:
 
 
 def pictures(count: int) -> dict:
-    """Frames a second over scenes of all kinds, set-up of each clip included."""
+    """Frames per second over scenes of all kinds, with the set-up of each clip."""
     scenes = [simulate(balanced_scenario(index, 1), index, num_frames=FRAMES) for index in range(count)]
     out = {}
     for name, function in (
@@ -77,7 +77,7 @@ def weather_sheet() -> np.ndarray:
 
 
 def nearest_frame(scene) -> int:
-    """When the event's first agent is nearest and still ahead; for agents without a class."""
+    """The frame where the event's first agent is nearest and still ahead; for agents without a class."""
     agent = next(a for a in scene.agents if a.track_id == scene.events[0].track_ids[0])
     step = agent.poses[:, :2] - scene.ego_poses[:, :2]
     yaw = scene.ego_poses[:, 2]

@@ -1,6 +1,6 @@
-"""Speed and memory of the shipped model on this machine, beside its own matrix-product peak in the same run.
+"""Speed and memory of the shipped model, beside the matrix-product peak of the machine in the same run.
 
-    python benchmarks/speed.py [--out benchmarks/results/speed.json]
+python benchmarks/speed.py [--out benchmarks/results/speed.json]
 """
 
 from __future__ import annotations
@@ -23,18 +23,19 @@ from torch.utils.flop_counter import FlopCounterMode
 from worldgen.core.layout_channels import LAYOUT_CHANNELS
 from worldgen.core.manoeuvres import manoeuvre_motion
 from worldgen.files.shipped import assets_dir
+from worldgen.models.interface import SamplerOptions
 from worldgen.models.native.conditions import ClipConditions, batch_conditions
 from worldgen.models.native.loading import load_pipeline
 from worldgen.models.native.losses.flow import Examples, FlowOptions, world_loss
 from worldgen.models.native.rollout.noise import seeded_noise
-from worldgen.models.native.rollout.rollout import Rollout, SamplerOptions
+from worldgen.models.native.rollout.rollout import Rollout
 from worldgen.models.native.text import text_states
 
 FPS, HEIGHT, WIDTH, PROMPT = 8.0, 128, 224, "pedestrian at night in rain"
 
 
 def timed(function, repeats: int = 5) -> float:
-    """Best seconds of ``repeats`` calls after one to warm up: what the machine can do undisturbed."""
+    """Least seconds of ``repeats`` calls after a warm-up call, which other load on the machine disturbs least."""
     function()
     best = float("inf")
     for _ in range(repeats):
@@ -67,20 +68,20 @@ def network(pipeline, peak: float) -> dict:
     transformer = pipeline.transformer
     conditions = condition_batch(pipeline, batch, frames)
     shape = (batch, transformer.config.latent_channels, frames, HEIGHT // 8, WIDTH // 8)
-    latents, past = torch.randn(shape), torch.zeros(batch, shape[1] + 1, *shape[2:])
+    latents, history = torch.randn(shape), torch.zeros(batch, shape[1] + 1, *shape[2:])
     t = torch.full((batch, frames), 0.5)
     text = text_states(pipeline.text_encoder, conditions).detach()
 
     @torch.no_grad()
     def forward():
-        transformer(latents, t, past, conditions, text)
+        transformer(latents, t, history, conditions, text)
 
     parameters = [*transformer.parameters(), *pipeline.text_encoder.parameters()]
     optimiser = torch.optim.AdamW(parameters, 0.0)
     generator = torch.Generator().manual_seed(0)
 
     def step():
-        examples = Examples(latents, past, conditions)
+        examples = Examples(latents, history, conditions)
         loss, _ = world_loss(pipeline.networks, examples, generator, options=FlowOptions())
         optimiser.zero_grad()
         loss.backward()
@@ -97,27 +98,26 @@ def network(pipeline, peak: float) -> dict:
 
 @torch.no_grad()
 def rollout(pipeline, frames: int, steps: int) -> dict:
-    """Seconds a frame over a long rollout, decoded pictures included, and around two places of it: medians of 20 frames."""
+    """Seconds per frame of a long rollout with decoding, overall and around two positions (medians of 20 frames)."""
     transformer = pipeline.transformer
     conditions = condition_batch(pipeline, 1, frames)
     text = text_states(pipeline.text_encoder, conditions)
     shape = (transformer.config.latent_channels, HEIGHT // 8, WIDTH // 8)
     late, early = (
-        Rollout(
-            pipeline.networks, conditions, text, noise=seeded_noise([0]), options=SamplerOptions(steps=steps)
-        ) for _ in range(2)
+        Rollout(pipeline.networks, conditions, text, noise=seeded_noise([0]), options=SamplerOptions(steps=steps))
+        for _ in range(2)
     )
 
-    def make(run: Rollout) -> float:
+    def frame_seconds(run: Rollout) -> float:
         start = time.perf_counter()
         run.generate(1, shape)
         return time.perf_counter() - start
 
-    seconds = [make(late) for _ in range(frames - 20)]
+    seconds = [frame_seconds(late) for _ in range(frames - 20)]
     for _ in range(40):
-        make(early)
-    # By turns, since machines are not equally fast all the time.
-    pairs = [(make(early), make(late)) for _ in range(20)]
+        frame_seconds(early)
+    # In turns, because the speed of a machine varies over time.
+    pairs = [(frame_seconds(early), frame_seconds(late)) for _ in range(20)]
     seconds += [pair[1] for pair in pairs]
     noise = torch.randn(1, shape[0], 1, *shape[1:])
     late.position -= 1
@@ -154,11 +154,17 @@ def main() -> None:
     pipeline = load_pipeline(assets_dir() / "model")
     peaks = {str(d).removeprefix("torch."): round(matrix_peak(d), 1) for d in (torch.float32, torch.bfloat16)}
     result = {
-        "what": "speed of the shipped model", "machine": platform.machine(), "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(), "torch": torch.__version__, "matrix_peak_gflops": peaks,
-        "help_s": help_s, "sample_25_frames_cold": sample, **network(pipeline, peaks["float32"]),  # whose precision it has
+        "what": "speed of the shipped model",
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "matrix_peak_gflops": peaks,
+        "help_s": help_s,
+        "sample_25_frames_cold": sample,
+        **network(pipeline, peaks["float32"]),  # the model's precision
         "rollout": rollout(pipeline, args.frames, SamplerOptions().steps),
-    }  # fmt: skip
+    }
     Path(args.out).write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
 

@@ -1,4 +1,4 @@
-"""Write eval/RESULTS.md from eval/results/*.json; every number on the page is copied from one of them.
+"""Write eval/RESULTS.md from eval/results/*.json. Every number on the page is copied from one of them.
 
 python eval/make_results.py [--results eval/results] [--out eval/RESULTS.md]
 """
@@ -19,7 +19,7 @@ DEPTH = 3
 
 
 def is_interval(value: object) -> bool:
-    """Whether a value is a number with its interval."""
+    """Whether a value is an interval: a dictionary with value, low and high."""
     return isinstance(value, dict) and {"value", "low", "high"} <= value.keys()
 
 
@@ -41,23 +41,29 @@ def number(value: object) -> str:
 
 
 def cost_line(record: dict) -> str:
-    """What a result cost, or nothing."""
+    """Time and memory that a result took, "" where it does not say."""
     cost = record.get("cost") or {}
     parts = [
-        f"{cost[name]:,} {unit}" for name, unit in (("seconds", "s"), ("cpu_seconds", "s of processor"), ("peak_memory_mb", "MB at most"))
+        f"{cost[name]:,} {unit}"
+        for name, unit in (
+            ("seconds", "s"),
+            ("cpu_seconds", "s of processor time"),
+            ("peak_memory_mb", "MB of memory at most"),
+        )
         if name in cost
-    ]  # fmt: skip
+    ]
     return "Cost: " + ", ".join(parts) + "." if parts else ""
 
 
 def planted_table(record: dict) -> list[str]:
-    """Planted copies found, and false alarms."""
+    """A table of planted copies found, and of false alarms."""
     lines = ["| planted copies | found | 95 % | scores |", "| --- | --- | --- | --- |"]
     for kind, row in record["planted"].items():
         low, high = row["interval_95"]
         scores = row["scores"]
         lines.append(
-            f"| {kind}{'' if row['required'] else ' (not required)'} | {row['found']} of {row['clips']} | {low:.2f} to {high:.2f} "
+            f"| {kind}{'' if row['required'] else ' (not required)'} | {row['found']} of {row['clips']} | {low:.2f} "
+            f"to {high:.2f} "
             f"| {scores['least']:.2f} to {scores['most']:.2f} |"
         )
     for name, row in record["false_alarms"].items():
@@ -67,13 +73,15 @@ def planted_table(record: dict) -> list[str]:
 
 
 def gain_tables(record: dict) -> list[str]:
-    """Arms of a detector study: AP50 on rare clips, then differences to real-only in points with their intervals."""
+    """Tables of a detector study: AP50 of each arm on rare clips, and differences to real pictures only in points."""
     columns = [name for name in record["objects"] if record["objects"][name]]
     about = [f"{name}: {record['objects'][name]}" for name in columns if name != "rare_ap"]
     lines = [
-        f"Test: {record['test_clips']} clips, {record['test_pictures']} pictures. Objects: {', '.join(about)}.", "",
-        "| arm | trains on | pictures | steps | seeds | AP50 rare | share of the oracle's gain |", "| --- | --- | --- | --- | --- | --- | --- |",
-    ]  # fmt: skip
+        f"Test: {record['test_clips']} clips, {record['test_pictures']} pictures. Objects: {', '.join(about)}.",
+        "",
+        "| arm | trains on | pictures | steps | seeds | AP50 rare | share of the oracle's gain |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
     for name, row in record["arms"].items():
         share = row.get("recovered")
         text = "" if not share else f"{number(share['value'])} [{number(share['low'])}, {number(share['high'])}]"
@@ -97,7 +105,7 @@ def points(change: dict) -> str:
 
 
 def section(path: Path) -> list[str]:
-    """One result: what it says, its numbers, its warnings, what made it and what that cost."""
+    """The section of one result: sentences, numbers, warnings, command and cost."""
     record = json.loads(path.read_text(encoding="utf-8"))
     lines = [f"## {path.stem.replace('_', ' ')}", ""]
     lines += [f"{record[name]}" for name in SENTENCES if isinstance(record.get(name), str)]
@@ -124,9 +132,11 @@ def section(path: Path) -> list[str]:
     if isinstance(record.get("slices"), dict) and record["slices"] and "value" in record:
         lines += ["", "| slice | clips | kernel distance | 95 % |", "| --- | --- | --- | --- |"]
         lines += [
-            f"| {tag} | {row['generated_clips']} | {number(row['kernel_distance'])} | {number(row['interval_95'][0])} to "
-            f"{number(row['interval_95'][1])} |" for tag, row in record["slices"].items()
-        ]  # fmt: skip
+            f"| {tag} | {row['generated_clips']} | {number(row['kernel_distance'])} | "
+            f"{number(row['interval_95'][0])} to "
+            f"{number(row['interval_95'][1])} |"
+            for tag, row in record["slices"].items()
+        ]
     lines += ["", *(f"- Warning: {text}." for text in record.get("warnings", ()))] if record.get("warnings") else []
     picture = path.with_suffix(".png")
     if picture.is_file():
@@ -137,7 +147,7 @@ def section(path: Path) -> list[str]:
 
 
 def rank(path: Path) -> tuple[int, str]:
-    """Where a result stands on the page."""
+    """Sort key of a result on the page."""
     kind = next((i for i, name in enumerate(ORDER) if path.stem.startswith(name)), len(ORDER))
     return kind, path.stem
 
@@ -150,9 +160,16 @@ def main() -> None:
     args = parser.parse_args()
     paths = sorted(args.results.glob("*.json"), key=rank)
     lines = [
-        "# Results", "", "Made by `eval/make_results.py` from `results/*.json`; do not edit. What each number means, and what would",
-        "prove it wrong, is in [PROTOCOL.md](PROTOCOL.md). `eval/run_all.sh` makes all of them again.", "",
-    ]  # fmt: skip
+        "# Results",
+        "",
+        "`eval/make_results.py` writes this page from `results/*.json`; do not edit it. [PROTOCOL.md](PROTOCOL.md) "
+        "says what",
+        "each number means and which result would refute its claim. `eval/run_all.sh` measures all of them again.",
+        "",
+        "Sentences are printed as they were recorded. In results from before 0.2.0 *made* means generated, *drawn* "
+        "means rendered.",
+        "",
+    ]
     for path in paths:
         lines += section(path)
     args.out.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything in RESULTS.md: data, every measure of the shipped model, both detector studies, and the page.
+# All results of RESULTS.md: data, every measure of the shipped model, both detector studies, and the page.
 # Hardware: two CPU cores. Time: about two and a half hours for the defaults, half of it the detector studies.
 # Usage: eval/run_all.sh [MODEL-DIR]     DATA=data REAL=URL CLIPS=64 CACHE=outputs/eval-cache I3D=FILE SKIP_GAIN=1
 set -euo pipefail
@@ -16,11 +16,11 @@ mkdir -p "$out"
 
 worldgen scenes render --count 720 --grid weather,light --seed 100000 --out "$scenes"
 
-# The measures themselves: does the distance see damage, does the search find planted copies.
+# Validation of the measures: the distance under known damage, the search on planted copies.
 python pipelines/check_fd.py "$scenes" ${real:+--real "$real"}
 worldgen eval memorisation --train "$scenes" --held-out "$scenes" --check 20 --limit 200 --out "$out/memorisation_check.json"
 
-# The model's clips.
+# Measures of the model's clips.
 worldgen eval fvd --reference "$scenes" --model "$model" --clips "$clips" --cache "$cache" --out "$out/fvd.json"
 worldgen eval fvd --reference "$scenes" --generated rendered --clips "$clips" --out "$out/fvd_rendered.json"
 if [ -n "$real" ]; then

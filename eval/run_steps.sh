@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What fewer sampler steps cost: the measures of the shipped model at 1, 2, 4 and 16 steps on the same held-out scenes.
+# Effect of the number of sampler steps: the measures of the shipped model at 1, 2, 4 and 16 steps on the same held-out scenes.
 # Hardware: two CPU cores. Time: about 20 minutes for the defaults.
 # Usage: eval/run_steps.sh [MODEL-DIR]     CLIPS=24 STEPS="1 2 4 16" CACHE=outputs/eval-cache
 set -euo pipefail

@@ -1,11 +1,12 @@
-"""Set the thresholds of the gate on clean and deliberately spoilt rendered clips.
+"""Set the thresholds of the gate on clean rendered clips and on clips with planted faults.
 
   worldgen scenes render --count 216 --seed 900000 --out calibration
   python pipelines/calibrate_gate.py calibration --training scenes --out configs/gate/default.yaml
 
-Several sets may be named; --split val --split test leaves out what instruments were trained on. Writes the thresholds
+Several sets may be named; --split val --split test leaves out the training clips of instruments. Writes the thresholds
 as YAML, their evidence to benchmarks/results/gate_calibration.json, and the description of the training clips into
-assets/instruments/training. About 4 s a clip on one core. benchmarks/gate.py measures the result on other clips.
+assets/instruments/training. It takes about 4 s per clip on one core. benchmarks/gate.py measures the result on other
+clips.
 """
 
 from __future__ import annotations
@@ -27,24 +28,27 @@ from worldgen.generation.quality.calibration import Allowance, calibrate
 from worldgen.generation.quality.examination import describe_instruments, examine, results, values_of_faults
 from worldgen.generation.quality.gate import Gate, GateConfig
 from worldgen.generation.quality.novelty import TrainingClips
-from worldgen.generation.quality.scorecard import Scorer, ScorerConfig
+from worldgen.generation.quality.scorer import Scorer, ScorerConfig
 from worldgen.generation.quality.tuning import tune
 
-HEADER = """# Purpose: thresholds of the gate for clips of 224 px and wider, set on rendered clips. Do not edit: calibrate anew.
-# Hardware: one core.
-# Time: about 4 s per clip of the calibration set.
-# Expected: what share of other clean clips is refused, and of each fault caught, is in benchmarks/results/gate.json.
-# Run: worldgen generate --config configs/generate/weather_grid.yaml gate_from=configs/gate/default.yaml output=data/set
-# Made by: python pipelines/calibrate_gate.py, {clips} clips; refused on these: {refused}.
+HEADER = """# Purpose: thresholds of the gate for clips of 224 px and wider, set on rendered clips. Do not edit:
+calibrate anew. # Hardware: one core. # Time: about 4 s per clip of the calibration set. # Expected: what share of other
+clean clips is refused, and of each fault caught, is in benchmarks/results/gate.json. # Run: worldgen generate --config
+configs/generate/weather_grid.yaml gate_from=configs/gate/default.yaml output=data/set # Made by: python
+pipelines/calibrate_gate.py, {clips} clips; refused on these: {refused}.
 """
 MIN_OTHER, MAX_OTHER = 0.2, 0.9
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("clean", nargs="+", help="rendered shards that no instrument was trained on")
-    parser.add_argument("--training", action="append", default=[], help="shards the model was trained on (train split)")
-    parser.add_argument("--copies-of", default="", help="instead: shards of training clips that are described already")
+    parser.add_argument("clean", nargs="+", help="rendered data sets on which no instrument was trained")
+    parser.add_argument(
+        "--training", action="append", default=[], help="data sets on which the model was trained (train split)"
+    )
+    parser.add_argument(
+        "--copies-of", default="", help="instead: data set of training clips that are described already"
+    )
     parser.add_argument("--out", default="configs/gate/default.yaml")
     parser.add_argument("--evidence", default="benchmarks/results/gate_calibration.json")
     parser.add_argument(
@@ -87,7 +91,7 @@ def main() -> None:
 
 
 def describe_training(urls: list[str], folder: Path) -> list:
-    """Describe the train split of the shards; returns some of these clips, to be copied."""
+    """Describe the train split of the data sets; returns some of these clips, to be planted as copies."""
     clips, kept = [], []
     for url in urls:
         data = DataSet(url).select("train")
@@ -102,11 +106,12 @@ def describe_training(urls: list[str], folder: Path) -> list:
 
 
 def object_other(examined: list) -> float:
-    """Evidence of another object above which dropping a track is no repair: what tracks that show nothing do not reach."""
+    """Evidence of another object above which removing a track is no repair: 9 in 10 tracks without an object stay
+    below."""
     others = [
         track.other
-        for one in examined for spoilt in one.spoilt if spoilt.kind == "added"
-        for track in spoilt.card.tracks if track.track_id == spoilt.fault.track
+        for one in examined for faulty in one.faulty if faulty.kind == "added"
+        for track in faulty.card.tracks if track.track_id == faulty.fault.track
     ]  # fmt: skip
     return round(float(np.clip(np.quantile(others, 0.9), MIN_OTHER, MAX_OTHER)), 3) if others else MIN_OTHER
 

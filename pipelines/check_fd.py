@@ -1,9 +1,10 @@
-"""What is fd-worldgen good for? Its distance under known damage of growing strength, and between kinds of clips.
+"""Validation of fd-worldgen: its distance under known damage of growing strength, and between kinds of clips.
 
-    python pipelines/check_fd.py DATASET [--real DATASET] [--clips N] [--weights DIR] [--out assets/instruments/fd/accuracy.json]
+    python pipelines/check_fd.py DATASET [--real DATASET] [--clips N] [--weights DIR]
+        [--out assets/instruments/fd/accuracy.json]
 
-DATASET: rendered clips; only val and test splits are used, which pipelines/train_fd.py never sees. Damage that it was not
-taught is measured like the rest. N is small, so distances are compared only with each other.
+DATASET: rendered clips; only the val and test splits are used, which pipelines/train_fd.py does not read. Kinds of
+damage on which it was not trained are measured too. N is small, so distances are compared only with each other.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ def features(extractor: Extractor, clips: list[Clip]) -> np.ndarray:
 
 
 def damage_table(extractor: Extractor, clips: list[Clip], rng: np.random.Generator) -> dict:
-    """Distance of damaged clips of one half to clean ones of the other half, so that no clip meets itself."""
+    """Distance of damaged clips of one half to clean clips of the other half, so that no clip is compared with
+    itself."""
     half = len(clips) // 2
     clean, other = features(extractor, clips[:half]), clips[half:]
     untouched = distance_of(clean, features(extractor, other))
@@ -65,7 +67,7 @@ def damage_table(extractor: Extractor, clips: list[Clip], rng: np.random.Generat
 
 
 def kinds_table(extractor: Extractor, clips: list[Clip], tags: list[tuple[str, ...]]) -> dict:
-    """Kernel distance between clips of two kinds, and of one kind with itself (halves): kinds must be farther apart."""
+    """Kernel distance between two kinds of clips, and between halves of one kind, which must be smaller."""
     all_features = features(extractor, clips)
     kinds = {"day": ("day", "overcast"), "night": ("night_lit", "night_unlit"), "fog": ("fog",), "snow": ("snow",)}
     rows = {k: [i for i, t in enumerate(tags) if set(t) & set(words)] for k, words in kinds.items()}
@@ -85,8 +87,8 @@ def kinds_table(extractor: Extractor, clips: list[Clip], tags: list[tuple[str, .
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", metavar="DATASET")
-    parser.add_argument("--real", default="", help="real clips, to see that they are far from rendered ones")
-    parser.add_argument("--clips", type=int, default=0, help="at most so many (default: all of val and test)")
+    parser.add_argument("--real", default="", help="real clips, whose distance to rendered ones is measured")
+    parser.add_argument("--clips", type=int, default=0, help="at most N clips (default: all of val and test)")
     parser.add_argument("--weights", default="")
     parser.add_argument("--out", default="assets/instruments/fd/accuracy.json")
     parser.add_argument("--seed", type=int, default=0)

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Purpose:  ingest every source of a folder of shared clips (shippable, simulator, research, camvid), check the data sets
-#           and make a page of each to look at.
+#           and write a page that shows each.
 # Run:      pipelines/ingest_shared.sh SHARED/data OUT
 # Hardware: any; one core, under 1 GB of memory, 200 MB of disk.
-# Time:     about 10 minutes on a free core; interrupted, it continues where it stopped.
+# Time:     about 10 minutes on a free core; after an interruption it continues.
 # Expected: OUT/{shippable,simulator,research,camvid} validate clean (169, 461, 340 and 639 samples);
 #           OUT/view/NAME/index.html shows them.
 set -euo pipefail

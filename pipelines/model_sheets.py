@@ -1,12 +1,13 @@
-"""Sheets of what the shipped model makes: its best and its worst held-out clips, and real drives that it goes on with.
+"""Contact sheets of the shipped model: its best and its worst held-out clips, and real drives that it continues.
 
   python pipelines/model_sheets.py [--clips 32] [--cache outputs/eval-cache] [--real URL --real-out DIR]
 
-Best and worst are by mean squared error against the drawn clip of the same scene, over the frames the model made; of each
-kind at most one clip per road and light, so that a sheet does not show the same thing five times. Real clips are continued
-as ``worldgen sample --context`` does it: from eight frames, without a layout, by one manoeuvre after the other, from the speed
-at which the frames seem to be driven (logs are in m/s, and the cameras of these clips are not known well enough to say what
-a metre is in their pictures). They are kept in DIR, for ``worldgen eval control --data DIR``. Writes docs/samples_{good,bad,real}.jpg and eval/results/samples.json.
+Best and worst are by mean squared error against the rendered clip of the same scene, over the generated frames. A sheet
+has at most one clip per road and light, so that it shows different scenes. Real clips are continued as ``worldgen
+sample --context`` does: from eight frames, without a layout, each with the next of the manoeuvres, from the speed
+recovered from the frames (the cameras of these clips are not known well enough to use the speeds of the logs). They are
+kept in DIR, for ``worldgen eval control --data DIR``. Writes docs/samples_{good,bad,real}.jpg and
+eval/results/samples.json.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="shipped")
     parser.add_argument("--clips", type=int, default=32)
-    parser.add_argument("--start", default=GenerationOptions.start, choices=STARTS, help="how made clips begin")
+    parser.add_argument("--start", default=GenerationOptions.start, choices=STARTS, help="how generated clips begin")
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--cache", default="")
     parser.add_argument("--real", default="", help="data set of real clips")
@@ -50,22 +51,28 @@ def main() -> None:
     quiet_libraries()
     pipeline = load_pipeline(args.model)
     trials = held_out(args.clips)
-    making = GenerationOptions(start=args.start, batch=args.batch, cache=args.cache)
-    clips = list(progress(generated(pipeline, trials, making), total=len(trials), desc="clips"))
-    drawn = rendered(trials)
+    how = GenerationOptions(start=args.start, batch=args.batch, cache=args.cache)
+    clips = list(progress(generated(pipeline, trials, how), total=len(trials), desc="clips"))
+    truth = rendered(trials)
     scores = [
-        _psnr(made, true, num_context_frames(t.scene, making.start)) for t, made, true in zip(trials, clips, drawn, strict=True)
+        _psnr(found, true, num_context_frames(t.scene, how.start))
+        for t, found, true in zip(trials, clips, truth, strict=True)
     ]
     order = np.argsort(scores)[::-1].tolist()
     shown = {"good": _varied(order, trials), "bad": _varied(order[::-1], trials)}
     for name, chosen in shown.items():
-        rows = [(trials[i].text, drawn[i], clips[i]) for i in chosen]
-        begun = "every frame" if making.start == "noise" else "from two drawn frames"
-        _write(rows, Path(args.docs) / f"samples_{name}.jpg", first="as drawn", second=f"the model's, {begun}")
+        rows = [(trials[i].text, truth[i], clips[i]) for i in chosen]
+        start = "every frame" if how.start == "noise" else "from two rendered frames"
+        _write(rows, Path(args.docs) / f"samples_{name}.jpg", first="rendered", second=f"generated, {start}")
     record = {
-        "clips": len(trials), "start": making.start, "psnr_db": {"median": _round(np.median(scores)), "best": _round(max(scores)), "worst": _round(min(scores))},
-        "shown": {name: [{"trial": trials[i].key, "psnr_db": _round(scores[i])} for i in chosen] for name, chosen in shown.items()},
-    }  # fmt: skip
+        "clips": len(trials),
+        "start": how.start,
+        "psnr_db": {"median": _round(np.median(scores)), "best": _round(max(scores)), "worst": _round(min(scores))},
+        "shown": {
+            name: [{"trial": trials[i].key, "psnr_db": _round(scores[i])} for i in chosen]
+            for name, chosen in shown.items()
+        },
+    }
     if args.real:
         record["real"] = _continue_real(pipeline, args)
     Path(args.out).write_text(json.dumps(record, indent=1) + "\n", "utf-8")
@@ -73,7 +80,7 @@ def main() -> None:
 
 
 def _continue_real(pipeline, args: argparse.Namespace) -> dict:
-    """Real clips, gone on with from their first frames by one manoeuvre after the other."""
+    """Continue real clips from their first frames, each with the next of the manoeuvres."""
     data = DataSet(args.real)
     drives: dict[str, list[int]] = {}
     for i, row in enumerate(data.rows):
@@ -83,26 +90,28 @@ def _continue_real(pipeline, args: argparse.Namespace) -> dict:
         for of_drive in drives.values()
         for n in of_drive[:: max(1, len(of_drive) // args.per_drive)][: args.per_drive]
     ]
-    rows, made = [], []
+    rows, continued = [], []
     for turn, number in enumerate(progress(numbers, total=len(numbers), desc="real")):
         sample = data.load(number)
-        real, told = sample.clip, MANOEUVRES[turn % len(MANOEUVRES)]
+        real, manoeuvre = sample.clip, MANOEUVRES[turn % len(MANOEUVRES)]
         motion = recovered_motion(real[:CONTEXT], sample.camera)
-        ego = manoeuvre_from(told, motion, given=CONTEXT, frames=len(real), fps=real.fps)
+        ego = manoeuvre_from(manoeuvre, motion, given=CONTEXT, frames=len(real), fps=real.fps)
         request = Conditions(
             num_frames=len(real), fps=real.fps, context=real[:CONTEXT], ego=ego, camera=sample.camera,
             text=(sample.caption or None) if "text" in pipeline.accepts else None, seed=number,
         )  # fmt: skip
         clip = pipeline([request])[0]
-        rows.append((f"{sample.drive}, at {motion[0]:.0f} m/s, told: {told}", real, clip))
-        made.append(
+        rows.append((f"{sample.drive}, at {motion[0]:.0f} m/s, commanded: {manoeuvre}", real, clip))
+        continued.append(
             dataclasses.replace(
                 sample, clip=clip, ego=ego, labels=None, provenance={"tool": "model_sheets", "drawn_frames": CONTEXT}
             )
         )
-    _write(rows[:: max(1, len(rows) // ROWS)][:ROWS], Path(args.docs) / "samples_real.jpg", first="as recorded", second=f"the model's, from {CONTEXT} recorded frames")
+    shown = rows[:: max(1, len(rows) // ROWS)][:ROWS]
+    second = f"generated, from {CONTEXT} recorded frames"
+    _write(shown, Path(args.docs) / "samples_real.jpg", first="recorded", second=second)
     if args.real_out:
-        _keep(made, args.real_out)
+        _keep(continued, args.real_out)
     return {"data": Path(args.real).name, "drives": sorted(drives), "clips": len(rows), "context_frames": CONTEXT}
 
 
@@ -124,8 +133,8 @@ def _varied(order: list[int], trials) -> list[int]:
     return chosen[:ROWS]
 
 
-def _psnr(made: Clip, true: Clip, given: int) -> float:
-    error = np.square(made.frames[given:].astype(np.float32) - true.frames[given:]).mean()
+def _psnr(found: Clip, true: Clip, context: int) -> float:
+    error = np.square(found.frames[context:].astype(np.float32) - true.frames[context:]).mean()
     return float(10 * np.log10(255**2 / max(error, 1e-6)))
 
 

@@ -3,9 +3,10 @@
     python pipelines/publish_model.py RUN... [--codec-run DIR_OR_JSON] [--average 2] [--out assets/model]
     python pipelines/publish_model.py --card-only [--out assets/model]
 
-RUN: folders of ``worldgen train``, in order; the last one holds the model. ``--average N``: its transformer's weights are the mean
-of those of the last N runs, each of which went on from the one before (Wortsman et al. 2022, arXiv:2203.05482). Every number of the card comes from
-``training.json`` beside it, from ``benchmarks/results/*.json`` and from ``eval/results/*.json``.
+RUN: folders of ``worldgen train``, in order; the last one holds the model. ``--average N``: the transformer's weights
+are the mean of those of the last N runs, each of which started from the one before (Wortsman et al. 2022,
+arXiv:2203.05482). Every number of the card comes from ``training.json`` beside it, from ``benchmarks/results/*.json``
+and from ``eval/results/*.json``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 from model_card import card
 
@@ -22,7 +24,7 @@ LIMIT_MB = 32.0
 
 
 def run_record(run: Path) -> dict:
-    """What a run was and how its validation went, from the files every run writes."""
+    """Settings and validation curve of a run, from the files that every run writes."""
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     train = [line for line in lines if line["kind"] == "train"]
     return {
@@ -41,8 +43,8 @@ def settings(run: Path) -> dict:
     return OmegaConf.to_container(OmegaConf.load(run / "config.yaml"))
 
 
-def _portable(value):
-    """Paths cut to their last part: a record speaks of the run, not of the machine."""
+def _portable(value: Any) -> Any:
+    """The value with paths cut to their last part, because the rest belongs to one machine."""
     if isinstance(value, dict):
         return {k: _portable(v) for k, v in value.items()}
     if isinstance(value, list):
@@ -53,6 +55,7 @@ def _portable(value):
 
 
 def data_record(urls: list[str]) -> list[dict]:
+    """Clips, hours, splits, licences and sources of each training data set."""
     from collections import Counter
 
     from worldgen.data.dataset.index import DataSet
@@ -70,7 +73,7 @@ def data_record(urls: list[str]) -> list[dict]:
 
 
 def publish(models: list[Path], runs: list[Path], codec_run: str, out: Path, notes: list[str]) -> None:
-    """Write the last of ``models`` to ``out``, its transformer the mean of those of all of them."""
+    """Write the last of ``models`` to ``out``, with the mean transformer of all of them, and ``training.json``."""
     import torch
 
     import worldgen
@@ -84,7 +87,7 @@ def publish(models: list[Path], runs: list[Path], codec_run: str, out: Path, not
     pipeline.save_pretrained(out)
     for file in (out / "model_index.json", *out.glob("*/config.json")):
         config = json.loads(file.read_text())
-        config.pop("_name_or_path", None)  # where it lay on the machine that trained it
+        config.pop("_name_or_path", None)  # a folder of the machine that trained it
         file.write_text(json.dumps(config, indent=2) + "\n")
     for file in out.rglob("*.safetensors"):
         file.chmod(0o644)
@@ -98,12 +101,21 @@ def publish(models: list[Path], runs: list[Path], codec_run: str, out: Path, not
         path = Path(codec_run)
         codec = json.loads(path.read_text()) if path.is_file() else run_record(path)
     record = {
-        "worldgen": worldgen.__version__, "torch": torch.__version__, "weights_mb": round(size_mb, 2),
-        "weights_hash": pipeline_hash(shipped), "trained_hash": trained_hash,
+        "worldgen": worldgen.__version__,
+        "torch": torch.__version__,
+        "weights_mb": round(size_mb, 2),
+        "weights_hash": pipeline_hash(shipped),
+        "trained_hash": trained_hash,
         "parameters": {name: sum(p.numel() for p in getattr(shipped, name).parameters()) for name in NETWORKS},
-        "accepts": list(shipped.accepts), "size_px": list(shipped.size_px), "fps": shipped.transformer.config.fps,
-        "data": data_record(list(urls)), "notes": notes, "codec_run": codec, "averaged_runs": len(models), "runs": [run_record(run) for run in runs],
-    }  # fmt: skip
+        "accepts": list(shipped.accepts),
+        "size_px": list(shipped.size_px),
+        "fps": shipped.transformer.config.fps,
+        "data": data_record(list(urls)),
+        "notes": notes,
+        "codec_run": codec,
+        "averaged_runs": len(models),
+        "runs": [run_record(run) for run in runs],
+    }
     (out / "training.json").write_text(json.dumps(record, indent=2) + "\n")
 
 
@@ -115,10 +127,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="*", type=Path)
     parser.add_argument("--codec-run", default="")
-    parser.add_argument("--model", type=Path, help="a pipeline that is not the last run's; without runs, none trained it")
-    parser.add_argument("--average", type=int, default=1, metavar="N", help="of the last so many runs (default 1)")
+    parser.add_argument(
+        "--model", type=Path, help="a pipeline in place of the last run's; without RUN, an untrained one"
+    )
+    parser.add_argument(
+        "--average", type=int, default=1, metavar="N", help="average the transformers of the last N runs (default 1)"
+    )
     parser.add_argument("--out", type=Path, default=REPOSITORY / "assets" / "model")
-    parser.add_argument("--note", action="append", default=[], help="how these runs differ from the recipe")
+    parser.add_argument(
+        "--note", action="append", default=[], help="a difference between these runs and the recipe; may be repeated"
+    )
     parser.add_argument("--card-only", action="store_true")
     args = parser.parse_args()
     if not args.card_only:

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Purpose:  make one of the ready sets of configs/generate, with a page to look at, and export what was accepted as COCO.
+# Purpose:  generate one of the ready sets of configs/generate, with a report page, and export the accepted clips as COCO.
 # Run:      pipelines/ready_set.sh NAME OUT [SCALE] [options of worldgen generate ...]
-#           Interrupted, the same command goes on where it was.
+#           After an interruption the same command continues.
 # Hardware: any CPU; WORKERS is the number of processes (default: one per core).
-# Time:     worldgen generate plan --config configs/generate/NAME.yaml says how long.
+# Time:     worldgen generate plan --config configs/generate/NAME.yaml estimates it.
 # Expected: OUT/set with shards, index.parquet and generate.json; OUT/set/report/index.html shows counts, reasons and clips;
 #           OUT/coco with pictures and annotations.
 set -euo pipefail
@@ -17,7 +17,7 @@ shift $(($# < 3 ? $# : 3))
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 workers=${WORKERS:-$(python -c "import os; print(os.cpu_count() or 1)")}
 
-# Exit code 1 is a cell that stopped short of its quota and said so; what was accepted is good.
+# Exit code 1 means that a cell did not reach its quota; the accepted clips are valid.
 code=0
 worldgen generate --config "$root/configs/generate/$name.yaml" --scale "$scale" --workers "$workers" \
   "output=$out/set" "$@" || code=$?

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Purpose:  labelled clips by day to the same clips at night in rain, labels kept, and their COCO export.
+# Purpose:  restyle labelled clips by day to night and rain, keep their labels, and export them as COCO.
 # Run:      pipelines/restyle_day_to_night_rain.sh OUT [SCALE] [INPUT]
 #           INPUT: a data set of worldgen, or pictures labelled in the layout of COCO, KITTI or YOLO; by default 200
-#           clips by day are drawn from scenes. SCALE 0.02 takes 4. Interrupted, the same command goes on where it was.
+#           clips by day are rendered. SCALE 0.02 takes 4. After an interruption the same command continues.
 # Hardware: any CPU. Time: one to five rollouts per clip; minutes at SCALE 0.02.
 # Expected: OUT/set with shards, index.parquet, restyle.json and report/index.html; OUT/coco with pictures and annotations.
 set -euo pipefail
@@ -19,7 +19,7 @@ if [ -z "$input" ]; then
   input=$out/day
   worldgen scenes render --prompt "by day" --count "$count" --grid road,manoeuvre --seed 500000 --out "$input"
 fi
-# Exit code 1 means that no clip was accepted; the page then says why.
+# Exit code 1 means that no clip was accepted; the report says why.
 code=0
 worldgen restyle "$input" --to "night, rain" --out "$out/set" --limit "$count" \
   --config "$root/configs/restyle/default.yaml" || code=$?

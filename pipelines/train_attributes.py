@@ -6,7 +6,7 @@ Purpose: the instrument of `worldgen eval attributes`. Hardware: one CPU core. T
     worldgen scenes render --count 480 --seed 1000000 --grid weather,light,road,manoeuvre --out turns
     python pipelines/train_attributes.py scenes turns --out assets/instruments/attributes
 
-Expected: at least 0.95 for every attribute in accuracy.json; what is below is not judged.
+Expected: at least 0.95 for every attribute in accuracy.json; an attribute below that is not judged.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", nargs="+", help="data sets of rendered clips")
     parser.add_argument("--out", default="assets/instruments/attributes")
-    parser.add_argument("--detector", default="", help="the detector that tells presence (default: the shipped one)")
+    parser.add_argument("--detector", default="", help="the detector that reads presence (default: the shipped one)")
     parser.add_argument("--steps", type=int, default=AttributeTraining.steps)
     parser.add_argument("--rate", type=float, default=AttributeTraining.learning_rate, help="peak learning rate")
-    parser.add_argument("--resume", default="", metavar="DIR", help="go on from the weights in this folder")
+    parser.add_argument("--resume", default="", metavar="DIR", help="start from the weights in this folder")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--measure-only", action="store_true", help="record the accuracy of the weights that are there")
+    parser.add_argument("--measure-only", action="store_true", help="record the accuracy of existing weights")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    # What the weights were trained with is not for a measurement to say.
+    # A measurement keeps the record of how the weights were trained.
     trained = earlier(args.out) if args.measure_only else {"steps": args.steps}
     if not args.measure_only:
         train(args)
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def earlier(folder: str) -> dict:
-    """The number of steps that the accuracy stored in ``folder`` names; {} where there is none yet."""
+    """The number of training steps in the stored accuracy of ``folder``; {} where there is none yet."""
     path = Path(folder) / ACCURACY_NAME
     record = json.loads(path.read_text()) if path.is_file() else {}
     return {"steps": record["steps"]} if "steps" in record else {}

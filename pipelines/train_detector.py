@@ -1,11 +1,11 @@
-"""Train the detector that reads road users back from pixels, and measure it on clips it has not seen.
+"""Train the detector of road users, and measure it on held-out clips.
 
   python pipelines/train_detector.py SHARDS ... --out assets/instruments/detector --state runs/detector [--steps 2000]
 
-SHARDS: as written by ``worldgen scenes render --count 720``; more sets may follow. Trains on the train splits and measures
-on test and val of the first (of the first N with --measured N; add more held-out clips with --held-out URL ...), and
-once more on those of the first alone. A run that was stopped goes on where it was.
-``pipelines/train_detector.sh`` has the commands that made the shipped weights.
+SHARDS: as written by ``worldgen scenes render --count 720``; more sets may follow. It trains on the train splits. It
+measures on test and val of the first set (of the first N with --measured N; --held-out URL ... adds held-out clips),
+and on those of the first set alone. A run that was stopped continues. ``pipelines/train_detector.sh`` has the commands
+behind the shipped weights.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from worldgen.instruments.detector.pictures import MIN_HEIGHT_PX, Pictures, find
 from worldgen.instruments.instrument_files import save_accuracy, stored_instrument
 
 RARE = {1: 1.0, 2: 4.0}
-"""Group number -> how much more often a picture with it is drawn: cyclists are in few pictures."""
+"""Group -> weight added to a picture that shows it, because few pictures show cyclists."""
 
 
 def load(url: str, splits: tuple[str, ...], *, every: int) -> Pictures:
@@ -49,7 +49,7 @@ def shares(pictures: Pictures) -> np.ndarray:
 
 
 def joined(args: argparse.Namespace) -> Pictures:
-    """The training pictures of all data sets, each at its own step through its frames; kept beside the state."""
+    """The training pictures of all data sets, each with its own step between frames; they are kept beside the state."""
     kept = args.state / "pictures.npz"
     args.state.mkdir(parents=True, exist_ok=True)
     if kept.exists():
@@ -80,7 +80,9 @@ def train(args: argparse.Namespace) -> None:
             used = round(time.process_time())
             print(f"step {step} {means} {time.monotonic() - start_s:.0f} s, {used} s of CPU", flush=True)
 
-    detector = train_detector(pictures, config, shares=shares(pictures), start=start, folder=args.state, after_step=report)
+    detector = train_detector(
+        pictures, config, shares=shares(pictures), start=start, folder=args.state, after_step=report
+    )
     args.out.mkdir(parents=True, exist_ok=True)
     save_detector(detector, args.out)
 

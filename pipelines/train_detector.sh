@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Purpose:  train the detector that ships with worldgen, from nothing: render, three trainings, accuracy on held-out clips.
+# Purpose:  train the shipped detector from random weights: render, three trainings, accuracy on held-out clips.
 # Run:      pipelines/train_detector.sh DATA WORK
 #           DATA has the five rendered sets of pipelines/train_default.sh (rendered, left, right, pedestrians, cyclists);
-#           WORK is a folder for more clips and for states (a run that was stopped goes on where it was).
+#           WORK is a folder for more clips and for states (a run that was stopped continues).
 # Hardware: one CPU core, 4 GB of memory.
 # Time:     about an hour of CPU: 7 minutes of rendering, 11 + 10 + 17 of training, the rest reading and measuring.
 # Expected: assets/instruments/detector with weights and accuracy.json.
@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 data=$1 work=$2
 
-# People and riders as the balanced set has too few of them: in groups, striding, running, fallen, seen from the side.
+# More people and riders, of which the balanced set has few: in groups, walking, running, fallen, seen from the side.
 render() {
     worldgen scenes render --grid weather,light --frames 6 --fps 2 --shard-size 48 --count "$1" --seed "$2" --out "$work/data/$3" --prompt "$4"
 }
@@ -27,7 +27,7 @@ render 40 931000 held_pedestrians "pedestrians"
 train() { python pipelines/train_detector.py "${@:2}" --out "$work/$1" --state "$work/states/$1" --only train; }
 first=("$data"/{rendered,pedestrians,cyclists,left,right} "$work"/data/{crossing,riding})
 second=("${first[@]}" "$work"/data/{side,walker,child,fall,oncoming})
-# The first detector learnt from the balanced set alone; the others go on from it.
+# The first detector learns from the balanced set alone; each other one starts from the previous one.
 train base "$data/rendered" --steps 6000
 people=(--ema 0.998 --spread 0.6 --crops 0.75 --zoom 0.5 0.85 1.7)
 train first "${first[@]}" --train-every 4 2 2 4 4 1 1 --start "$work/base" --seed 1 --steps 6200 --hold 0.9999 "${people[@]}"

@@ -1,10 +1,11 @@
-"""Make fd-worldgen, the feature network of 'worldgen eval fvd --extractor fd-worldgen', without labels.
+"""Train fd-worldgen, the feature network of 'worldgen eval fvd --extractor fd-worldgen', without labels.
 
     python pipelines/train_fd.py DATASET... --out assets/instruments/fd [--limit N] [--seed 0]
 
-DATASET: folders of shards; only their train split is used, N clips of each (default 160). Convolutions are random and stay
-so; the map from them to features is solved so that views of a clip agree, clips differ and known damage shows. Under a minute
-on one core. Writes the weights, config.json and training.json; pipelines/check_fd.py measures what they are good for.
+DATASET: folders of shards; only their train split is used, N clips of each (default 160). The convolutions are random
+and fixed; the linear map from them to features is solved so that views of a clip agree, clips differ and known damage
+is visible. It takes under a minute on one core. It writes the weights, config.json and training.json;
+pipelines/check_fd.py validates them.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ from worldgen.evaluation.distances.selfsupervised import ClipEncoder, EncoderCon
 from worldgen.evaluation.measures.corruptions import TAUGHT, corrupt
 
 STORED = (112, 64)
-"""Width and height that clips are kept at: a little more than the network sees, for crops."""
+"""Width and height of the stored clips, a little more than the network's input, for crops."""
 VIEWS = 3
 DAMAGED = 3
 """Damaged views of each clip."""
 LEAST_CROP = 0.86
 BATCH = 32
 SETTLING = 96
-"""Views that the normalisation layers are set by."""
+"""Views from which the statistics of the normalisation layers are computed."""
 
 
 def load_clips(urls: list[str], limit: int) -> list[np.ndarray]:
@@ -47,7 +48,8 @@ def load_clips(urls: list[str], limit: int) -> list[np.ndarray]:
 
 
 def view(clip: np.ndarray, config: EncoderConfig, rng: np.random.Generator) -> np.ndarray:
-    """A part of a clip in time and a crop of it, at the network's size; looks are left alone, for they matter."""
+    """A random span and crop of a clip, at the network's size; colours are unchanged, because features must show
+    them."""
     start = rng.integers(0, len(clip) - config.frames + 1)
     scale = rng.uniform(LEAST_CROP, 1.0)
     w, h = round(STORED[0] * scale), round(STORED[1] * scale)

@@ -6,7 +6,7 @@ Purpose: the instrument of `worldgen eval control`. Hardware: one CPU core. Time
     worldgen scenes render --count 480 --seed 1000000 --grid weather,light,road,manoeuvre --out turns
     python pipelines/train_motion.py scenes turns --out assets/instruments/motion
 
-Expected: rank correlations of at least 0.95 in accuracy.json; below, the reader is refused.
+Expected: rank correlations of at least 0.95 in accuracy.json; a reader below that is refused.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--out", default="assets/instruments/motion")
     parser.add_argument("--steps", type=int, default=MotionTraining.steps)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--measure-only", action="store_true", help="record the accuracy of the weights that are there")
+    parser.add_argument("--measure-only", action="store_true", help="record the accuracy of existing weights")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     cv2.setNumThreads(args.threads)

@@ -2,9 +2,9 @@
 
   python pipelines/train_verifier.py SHARDS ... --out assets/instruments/verifier [--minutes 12]
 
-SHARDS: as written by ``worldgen scenes render --count 720``; more sets may follow, the first is measured on. Begins with the
-map of the shipped detector, trains on the train splits and measures on val and test, one thread. Minutes are of processor
-time, reading the clips not counted.
+SHARDS: as written by ``worldgen scenes render --count 720``; more sets may follow. It starts from the pyramid of the
+shipped detector, trains on the train splits with one thread, and measures on val and test of the first set. Minutes are
+processor time without reading the clips.
 """
 
 from __future__ import annotations
@@ -27,17 +27,18 @@ from worldgen.data.dataset.index import DataSet
 from worldgen.data.view.page import spread
 from worldgen.instruments.augmentation import AugmentConfig
 from worldgen.instruments.detector.detector import Detector, DetectorConfig
+from worldgen.instruments.feature_pyramid import channels_last
 from worldgen.instruments.instrument_files import stored_instrument
 from worldgen.instruments.verifier.verifier import NONE, Verifier, from_detector, load_verifier, save_verifier
 
 AUGMENT = AugmentConfig(zoom=0.25, max_zoom=1.25, light=0.4, softness=0.35)
 HIGHEST_RATE = 1.5e-3
 DISTANCES = (0.35, 0.5, 0.75, 1.0)
-"""Of boxes beside their object when the verifier is measured, in box sizes."""
+"""Shifts, in box sizes, of the boxes on which the fit is measured."""
 
 
 def shipped_detector() -> Detector:
-    """The detector with its norms as it was trained, to go on from."""
+    """The shipped detector with its norms not folded, to start from."""
     from worldgen.files.shipped import assets_dir
 
     stored = stored_instrument(assets_dir() / "instruments" / "detector")
@@ -57,7 +58,7 @@ def train(scenes: Scenes, minutes: float, batch: int, out: Path) -> tuple[Verifi
     torch.manual_seed(0)
     draw = BoxDraw(scenes)
     print(f"{len(scenes.now)} frames, boxes", dict(zip(CLASSES, draw.counts.tolist(), strict=True)), flush=True)
-    verifier = from_detector(shipped_detector()).to(memory_format=torch.channels_last).train()
+    verifier = channels_last(from_detector(shipped_detector())).train()
     mean = copy.deepcopy(verifier).requires_grad_(False)
     fresh = [p for n, p in verifier.named_parameters() if n.split(".")[0] in ("point", "box", "answer", "heat", "stem")]
     known = {id(p) for p in fresh}
@@ -87,7 +88,7 @@ def train(scenes: Scenes, minutes: float, batch: int, out: Path) -> tuple[Verifi
 
 
 def measure(verifier: Verifier, url: str, split: str, limit: int) -> dict:
-    """Accuracy by class on true boxes, and how well fit separates boxes from the same boxes at some distance."""
+    """Accuracy by class on true boxes, and how well the fit separates true boxes from shifted ones."""
     data = DataSet(url).select(split)
     counts = np.zeros((len(CLASSES), NONE + 1), int)
     fits, beside = [], {distance: [] for distance in DISTANCES}
@@ -111,12 +112,15 @@ def measure(verifier: Verifier, url: str, split: str, limit: int) -> dict:
     threshold = float(np.quantile(fits, 0.05))
     right = {name: [int(counts[i, i]), int(counts[i].sum())] for i, name in enumerate(CLASSES)}
     return {
-        "boxes": int(counts.sum()), "right_by_class": right, "right": round(float(np.trace(counts[:, :NONE]) / counts.sum()), 4),
+        "boxes": int(counts.sum()),
+        "right_by_class": right,
+        "right": round(float(np.trace(counts[:, :NONE]) / counts.sum()), 4),
         "called_nothing": round(float(counts[:, NONE].sum() / counts.sum()), 4),
         "fit_below_5_percent_of_true_at_distance": {
-            f"{distance:g}": round(float(np.mean(np.array(values) < threshold)), 4) for distance, values in beside.items()
+            f"{distance:g}": round(float(np.mean(np.array(values) < threshold)), 4)
+            for distance, values in beside.items()
         },
-    }  # fmt: skip
+    }
 
 
 def main() -> None:

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Purpose:  ordinary driving in every weather and light, 360 accepted clips, and their COCO export.
+# Purpose:  360 accepted clips of ordinary driving in every weather and light, and their COCO export.
 # Run:      pipelines/weather_grid.sh OUT [SCALE] [options of worldgen generate ...]
-#           SCALE 0.02 makes a small one; interrupted, the same command goes on where it was.
+#           SCALE 0.02 generates a small set. After an interruption the same command continues.
 # Hardware: any CPU; WORKERS is the number of processes (default: one per core).
-# Time:     worldgen generate plan --config configs/generate/weather_grid.yaml says how long.
-# Expected: OUT/set with shards, index.parquet and generate.json; OUT/set/report/index.html to look at; OUT/coco.
+# Time:     worldgen generate plan --config configs/generate/weather_grid.yaml estimates it.
+# Expected: OUT/set with shards, index.parquet and generate.json; OUT/set/report/index.html; OUT/coco.
 set -euo pipefail
 exec "$(dirname "${BASH_SOURCE[0]}")/ready_set.sh" weather_grid "$@"

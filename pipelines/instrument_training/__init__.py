@@ -1,1 +1,2 @@
-"""Training of the shipped instruments and the measurement of their accuracy; only the recipes in ``pipelines`` use it."""
+"""Training of the shipped instruments and the measurement of their accuracy; only the recipes in ``pipelines`` use
+it."""

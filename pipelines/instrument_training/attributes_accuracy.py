@@ -1,4 +1,4 @@
-"""How well the attribute reader reads rendered clips it was not trained on."""
+"""Accuracy of the attribute reader on held-out rendered clips."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ def accuracy_record(
     """Accuracy of the weights in a folder on val and test clips together, for ``accuracy.json``.
 
     Presence is read with the detector where there is one (the shipped one by default): its thresholds are set on the
-    val clips and its accuracy is of the test clips alone. Presence is balanced (see
+    val clips, and its accuracy is measured on the test clips alone. Presence is balanced (see
     :func:`~worldgen.evaluation.measures.attributes_score.share`); ``plain`` is the plain share.
     """
     instrument = stored_instrument(folder)
     network, presence = network_of(instrument), PresenceReader.load(folder=detector)
-    clips = [_look(sample, AttributeReader(network, instrument, ATTRIBUTES), presence, True) for sample in val]
+    clips = [_read(sample, AttributeReader(network, instrument, ATTRIBUTES), presence, True) for sample in val]
     if presence is not None:
         presence = replace(presence, thresholds=_thresholds(clips))
     reader = AttributeReader(network, instrument, ATTRIBUTES, presence)
-    clips += [_look(sample, reader, presence, False) for sample in test]
+    clips += [_read(sample, reader, presence, False) for sample in test]
     mistakes = Counter(word for clip in clips for word in clip.mistakes())
     accuracy = {}
     for name in ATTRIBUTES:
@@ -68,8 +68,8 @@ def accuracy_record(
 
 
 @dataclass(frozen=True, eq=False)
-class _Looked:
-    """A clip as it was read. scores: ``(3, groups)`` of the detector, or None."""
+class _ReadClip:
+    """The reading of a clip. scores: ``(3, groups)`` of the detector, None without it and for test clips."""
 
     reading: Reading
     truth: AttributeTruth
@@ -78,22 +78,22 @@ class _Looked:
 
     def mistakes(self) -> list[str]:
         names = WEATHERS[self.truth.weather], LIGHTS[self.truth.light]
-        seen = [int(k) for k in self.reading.weather.argmax(1) if not same_weather(int(k), self.truth)]
-        return [f"{names[0]} read as {WEATHERS[k]}, {names[1]}" for k in seen]
+        wrong = [int(k) for k in self.reading.weather.argmax(1) if not same_weather(int(k), self.truth)]
+        return [f"{names[0]} read as {WEATHERS[k]}, {names[1]}" for k in wrong]
 
 
-def _look(sample: Sample, reader: AttributeReader, presence: PresenceReader | None, val: bool) -> _Looked:
+def _read(sample: Sample, reader: AttributeReader, presence: PresenceReader | None, val: bool) -> _ReadClip:
     frames = places(len(sample.clip))
     truth = AttributeTruth.of(sample.scenario, sample.labels, frames)
     scores = presence.scores(sample.clip, frames) if presence is not None and val else None
-    return _Looked(reader.read(sample.clip, frames), truth, val, scores)
+    return _ReadClip(reader.read(sample.clip, frames), truth, val, scores)
 
 
-def _thresholds(clips: list[_Looked]) -> dict[str, float]:
-    """The best score of each of the detector's groups on clips that were looked at with it."""
+def _thresholds(clips: list[_ReadClip]) -> dict[str, float]:
+    """The best threshold of each of the detector's groups on the val clips."""
     out = {}
     for column, group in enumerate(DETECTED):
-        scores = np.concatenate([c.scores[:, column] for c in clips])
+        scores = np.concatenate([c.scores[:, column] for c in clips if c.scores is not None])
         truth = np.concatenate([c.truth.present[:, list(GROUPS).index(group)] for c in clips])
         out[group] = best_threshold(scores[truth == PRESENT], scores[truth == ABSENT])
     return out

@@ -1,4 +1,4 @@
-"""Training of the attribute reader on rendered ground truth, and its accuracy there."""
+"""Training of the attribute reader on rendered ground truth."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ from worldgen.instruments.attributes.attribute_reader import (
     AttributeTruth,
     window_input,
 )
+from worldgen.instruments.feature_pyramid import channels_last
 
 from .degrade import degraded
 
 PRESENCE_WEIGHT = 0.5
-"""Weather is the hard part, and where there is a detector it tells presence."""
+"""Weight of the presence loss: weather is harder, and a detector can read presence instead."""
 
 
 @dataclass(frozen=True)
 class AttributeTraining:
-    """How the reader is trained. windows: kept of each clip. degrade: share of windows that are made worse."""
+    """Settings of the training. windows: number kept of each clip. degrade: share of windows that are degraded."""
 
     steps: int = 1000
     batch: int = 32
@@ -41,7 +42,8 @@ class AttributeTraining:
 
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """Windows ``(N, WINDOW, H, W, 3)`` uint8 with weather and light ``(N,)`` int64 and presence ``(N, groups)`` int8."""
+    """Windows ``(N, WINDOW, H, W, 3)`` uint8 with weather and light ``(N,)`` int64 and presence ``(N, groups)``
+    int8."""
 
     frames: np.ndarray
     weather: np.ndarray
@@ -66,12 +68,12 @@ def train_attributes(
     data: Windows, training: AttributeTraining, *, config: AttributeConfig | None = None, weights: dict | None = None,
     after_step: Callable[[int, float, dict], None] = lambda step, loss, weights: None,
 ) -> AttributeNetwork:  # fmt: skip
-    """A reader trained on the windows; the average of its last weights is kept.
+    """A reader trained on the windows, with the moving average of its weights.
 
-    weights: to go on from. after_step: called now and then with the step, the loss and the averaged weights.
+    weights: to start from. after_step: called every 50 steps with the step, the loss and the averaged weights.
     """
     torch.manual_seed(training.seed)
-    network = AttributeNetwork(config or AttributeConfig()).to(memory_format=torch.channels_last)  # a third faster
+    network = channels_last(AttributeNetwork(config or AttributeConfig()))  # a third faster
     if weights is not None:
         network.load_state_dict(weights)
     average = {k: v.detach().clone() for k, v in network.state_dict().items()}
@@ -105,12 +107,12 @@ def train_attributes(
 
 
 def learning_rate(peak: float, step: int, steps: int) -> float:
-    """Up over 50 steps, then down along half a cosine."""
+    """Linear warm-up over 50 steps, then half a cosine to zero."""
     return peak * min(1.0, (step + 1) / 50) * 0.5 * (1 + float(np.cos(np.pi * step / steps)))
 
 
 def attribute_loss(out: tuple[torch.Tensor, ...], data: Windows, index: np.ndarray) -> torch.Tensor:
-    """Cross entropies of weather and light, and of presence where it is judged."""
+    """Cross entropies of weather and light, and of presence where it is judged, a scalar."""
     weather, light, present = out
     loss = F.cross_entropy(weather, torch.from_numpy(data.weather[index]), label_smoothing=0.02)
     loss = loss + F.cross_entropy(light, torch.from_numpy(data.light[index]), label_smoothing=0.02)
@@ -121,7 +123,7 @@ def attribute_loss(out: tuple[torch.Tensor, ...], data: Windows, index: np.ndarr
 
 
 def augmented(frames: np.ndarray, rng: np.random.Generator, share: float) -> np.ndarray:
-    """A window as network input: mirrored, shifted and made worse at random."""
+    """A window as network input, mirrored, shifted and degraded at random."""
     if rng.random() < 0.5:
         frames = frames[:, :, ::-1]
     if rng.random() < 0.5:

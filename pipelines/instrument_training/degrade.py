@@ -1,4 +1,5 @@
-"""Rendered frames made worse in the ways that generated and filmed ones are, so that instruments do not depend on crisp edges."""
+"""Degradation of rendered frames towards generated and filmed ones, so that instruments do not depend on crisp
+edges."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ MAX_NOISE = 10.0
 def degraded(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Frames ``(T, H, W, 3)`` uint8 after a random choice of blur, loss of size, noise, JPEG, exposure and tint.
 
-    All frames of a clip get the same strength, and noise of their own.
+    The strength is the same for all frames of a clip; the noise differs between frames.
     """
     out = frames
     if rng.random() < 0.5:
@@ -24,7 +25,7 @@ def degraded(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         small = (max(8, round(width * scale)), max(8, round(height * scale)))
         out = np.stack([cv2.resize(cv2.resize(f, small, interpolation=cv2.INTER_AREA), (width, height)) for f in out])
     if rng.random() < 0.5:
-        # Exposure stays within a third of a stop: how bright a scene is tells dusk from dawn.
+        # Exposure stays within a third of a stop, because brightness distinguishes dusk from dawn.
         gain = np.exp(rng.normal(0, 0.1)) * np.exp(rng.normal(0, 0.03, 3))
         out = np.clip(out * gain + rng.normal(0, 3), 0, 255).astype(np.uint8)
     if rng.random() < 0.5:

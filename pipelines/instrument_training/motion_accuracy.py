@@ -1,4 +1,4 @@
-"""How well the motion reader recovers ego motion of rendered clips it was not trained on, and of real ones."""
+"""Accuracy of the motion reader on held-out rendered clips and on real clips."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from worldgen.instruments.motion.motion_reader import BARS, MotionReader, networ
 
 
 def accuracy_record(folder: str | Path, samples: Iterable[Sample], real: Iterable[Sample] = ()) -> dict:
-    """Accuracy of the weights in a folder for ``accuracy.json``: the numbers of ``worldgen eval control`` on rendered
-    clips, which are the most that it can show of a model, apart by weather and light, and on real clips by source."""
+    """Accuracy of the weights in a folder, for ``accuracy.json``.
+
+    It has the numbers of ``worldgen eval control`` on rendered clips, which are the ceiling of that measure, also by
+    weather and by light, and on real clips by source.
+    """
     instrument = stored_instrument(folder)
     reader = MotionReader(network_of(instrument), instrument)
     drives, weathers, lights = [], [], []
@@ -29,14 +32,15 @@ def accuracy_record(folder: str | Path, samples: Iterable[Sample], real: Iterabl
         "by_weather": {word: _json(rows) for word, rows in slices(drives, weathers).items()},
         "by_light": {word: _json(rows) for word, rows in slices(drives, lights).items()},
     }  # fmt: skip
-    seen, sources = [], []
+    real_drives, sources = [], []
     for sample in real:
         if sample.ego is not None and sample.camera is not None:
-            seen.append(MotionPair(sample.ego, reader.read(sample.clip, sample.camera)))
+            real_drives.append(MotionPair(sample.ego, reader.read(sample.clip, sample.camera)))
             sources.append(str(sample.provenance.get("source", sample.key.split("_")[0])))
-    if seen:
+    if real_drives:
         record["real"] = {
-            source: {"clips": sources.count(source), **_json(rows)} for source, rows in slices(seen, sources).items()
+            source: {"clips": sources.count(source), **_json(rows)}
+            for source, rows in slices(real_drives, sources).items()
         }
     return record
 

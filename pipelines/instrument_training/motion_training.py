@@ -20,8 +20,8 @@ from .degrade import degraded
 
 @dataclass(frozen=True)
 class MotionTraining:
-    """How the reader is trained. frames: used of each clip, from a random start. degrade: share of clips that are made
-    worse first."""
+    """Settings of the training. frames: number used of each clip, from a random start. degrade: share of clips that are
+    degraded first."""
 
     steps: int = 1500
     frames: int = 7
@@ -34,7 +34,7 @@ class MotionTraining:
 @dataclass(frozen=True, eq=False)
 class Pairs:
     """Pairs of frames as features ``(N, C, h, w)`` float16, with speed and yaw rate ``(N, 2)`` float32 in the
-    network's units; clip: ``(N,)`` number of the clip a pair is of."""
+    network's units. clip: ``(N,)`` number of each pair's clip."""
 
     features: np.ndarray
     motion: np.ndarray
@@ -65,9 +65,9 @@ def train_motion(
     pairs: Pairs, training: MotionTraining, *, config: MotionConfig | None = None,
     after_step: Callable[[int, float, dict], None] = lambda step, loss, weights: None,
 ) -> MotionNetwork:  # fmt: skip
-    """A reader trained on the pairs, half of them mirrored; the average of its last weights is kept.
+    """A reader trained on the pairs, half of them mirrored, with the moving average of its weights.
 
-    after_step: called now and then with the step, the loss and the averaged weights.
+    after_step: called every 100 steps with the step, the loss and the averaged weights.
     """
     torch.manual_seed(training.seed)
     network = MotionNetwork(config or MotionConfig())
@@ -97,15 +97,15 @@ def train_motion(
 
 
 def balance(network: MotionNetwork, pairs: Pairs, *, batch: int = 256) -> None:
-    """Scale the last layer so that speed and turning are right in sum over the training pairs.
+    """Scale the last layer so that the sums of speed and of turning over the training pairs are right.
 
-    A loss on relative errors would rather be too low than too high where it cannot see, which would look like a model
-    that drives too slowly.
+    A loss on relative errors favours low estimates where the pixels say little; that would look like a model that
+    drives too slowly.
     """
-    given = []
+    parts = []
     for start in range(0, len(pairs.motion), batch):
-        given.append(network(torch.from_numpy(pairs.features[start : start + batch].astype(np.float32))))
-    out, wanted = torch.cat(given), torch.from_numpy(pairs.motion)
+        parts.append(network(torch.from_numpy(pairs.features[start : start + batch].astype(np.float32))))
+    out, wanted = torch.cat(parts), torch.from_numpy(pairs.motion)
     sign = torch.stack([torch.ones(len(wanted)), wanted[:, 1].sign()], 1)
     scale = (wanted * sign).sum(0) / (out * sign).sum(0).clamp_min(1e-3)
     last = network.last[-1]
@@ -113,10 +113,10 @@ def balance(network: MotionNetwork, pairs: Pairs, *, batch: int = 256) -> None:
     last.bias.mul_(scale)
 
 
-def motion_loss(given: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    """Smooth L1 on both, speeds on a scale where one m/s weighs more when slow, so that slow clips are not rounding."""
+def motion_loss(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """Smooth L1 of speed and yaw rate, in which an error weighs more where the true value is small, a scalar."""
     scale = torch.stack([0.5 + 0.5 * wanted[:, 0].abs(), 0.5 + 0.5 * wanted[:, 1].abs()], 1)
-    return torch.nn.functional.smooth_l1_loss(given / scale, wanted / scale, beta=0.1)
+    return torch.nn.functional.smooth_l1_loss(found / scale, wanted / scale, beta=0.1)
 
 
 def _batch(pairs: Pairs, rng: np.random.Generator, size: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -125,10 +125,10 @@ def _batch(pairs: Pairs, rng: np.random.Generator, size: int) -> tuple[torch.Ten
     flip = rng.random(size) < 0.5
     features[flip] = mirrored(features[flip])
     motion[flip, 1] *= -1
-    # Whole cells are struck out now and then: lamps, cars and rain will be missing or in the way.
-    strike = rng.random((size, 1, features.shape[2] // 4, features.shape[3] // 4)) < 0.05
-    strike = strike.repeat(4, 2).repeat(4, 3)
+    # Some cells are erased: in other clips lamps, cars and rain are missing or hide the road.
+    erased = rng.random((size, 1, features.shape[2] // 4, features.shape[3] // 4)) < 0.05
+    erased = erased.repeat(4, 2).repeat(4, 3)
     for name in ("flow_right", "flow_down", "speed_if_ground", "yaw_rate_if_far"):
         channel = CHANNELS.index(name)
-        features[:, channel : channel + 1][strike] = 0
+        features[:, channel : channel + 1][erased] = 0
     return torch.from_numpy(features), torch.from_numpy(motion)

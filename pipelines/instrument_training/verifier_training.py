@@ -1,4 +1,4 @@
-"""Training the verifier: true boxes, boxes that are wrong in every way labels go wrong, and what it takes for objects itself."""
+"""Training of the verifier on true boxes, on boxes with the errors that labels have, and on its own proposals."""
 
 from __future__ import annotations
 
@@ -22,17 +22,19 @@ from worldgen.instruments.verifier.verifier import KIND_OF_CLASS, NONE, Verifier
 
 MASKED = -100
 SAME, OTHER = 0.5, 0.35
-"""Overlap with an object from which a box shows it, and below which it does not; in between nobody is asked."""
+"""A box shows an object from the first overlap on, and shows nothing below the second; between them it is not
+judged."""
 MIN_HEIGHT_PX, MIN_WIDTH_PX, MIN_VISIBLE = 8.0, 3.0, 0.35
-"""Of objects that are asked about; less is neither wanted nor punished."""
+"""Smaller or less visible objects are ignored."""
 ASKED, PROPOSED = 26, 6
-"""Boxes per picture: drawn, and from the network's own heat."""
+"""Boxes per picture: drawn at random, and proposed by the network's own heat map."""
 LATE_FRAMES = (4, 9)
+"""Range of the delay of a box that is taken from another frame."""
 
 
 @dataclass(frozen=True, eq=False)
 class Scenes:
-    """Frames with the one before, and the labels of their clips. place: clip and frame number of each."""
+    """Frames with their previous frames, and the labels of their clips. place: clip and frame number of each."""
 
     now: list[np.ndarray] = field(default_factory=list)
     before: list[np.ndarray] = field(default_factory=list)
@@ -41,7 +43,7 @@ class Scenes:
 
     @classmethod
     def of(cls, samples: Iterable[Sample], every: int) -> Scenes:
-        """Every so many frames of the clips, each clip beginning at another."""
+        """Every ``every``-th frame of the clips, with a start that differs from clip to clip."""
         out = cls()
         for number, sample in enumerate(samples):
             assert sample.labels is not None, sample.key
@@ -55,7 +57,7 @@ class Scenes:
 
 @dataclass(frozen=True, eq=False)
 class BoxTruth:
-    """What one picture shows. good: rows that are asked about."""
+    """The objects of one picture. good: the rows that are not ignored."""
 
     box: np.ndarray
     class_id: np.ndarray
@@ -64,7 +66,7 @@ class BoxTruth:
 
 
 def truth_of(labels: Labels, frame: int) -> BoxTruth:
-    """The objects of a frame of which anything is seen."""
+    """The visible objects of a frame."""
     there = labels.at(frame)
     there = there.where(
         (there.visible_fraction > 0.02) & ((there.box_px[:, 2:] - there.box_px[:, :2]).min(1, initial=9) > 0.5)
@@ -80,7 +82,7 @@ def truth_of(labels: Labels, frame: int) -> BoxTruth:
 
 
 class BoxDraw:
-    """Pictures with boxes to ask about, drawn by what is rare."""
+    """Draws pictures and boxes to ask about; rare classes are drawn more often."""
 
     def __init__(self, scenes: Scenes):
         self.scenes = scenes
@@ -93,7 +95,8 @@ class BoxDraw:
         self.filled = [i for i, t in enumerate(self.truths) if t.good.any()]
 
     def boxes(self, number: int, rng: np.random.Generator) -> np.ndarray:
-        """Boxes to ask about in a picture, ``(ASKED, 4)``: true, shaken, shifted, late, from elsewhere, anywhere."""
+        """Boxes to ask about in a picture ``(ASKED, 4)``: nearly true, shifted, delayed, from other pictures, or
+        anywhere."""
         truth, (clip, frame) = self.truths[number], self.scenes.place[number]
         height, width = self.scenes.now[number].shape[:2]
         good = np.flatnonzero(truth.good)
@@ -131,16 +134,16 @@ class BoxDraw:
     ) -> np.ndarray:
         box = truth.box[row].astype(float)
         size = box[2:] - box[:2]
-        if kind < 0.42:  # as a careful hand or a moving object has it
+        if kind < 0.42:  # the small errors of an annotator
             return box + rng.normal(0, 0.05, 4) * np.tile(size, 2)
-        if kind < 0.72:  # off by a part of itself
+        if kind < 0.72:  # shifted by a part of its size
             angle, far = rng.uniform(0, 2 * np.pi), rng.uniform(0.2, 1.6)
             return (
                 box
                 + np.tile(far * size * [np.cos(angle), np.sin(angle)], 2)
                 + rng.normal(0, 0.06, 4) * np.tile(size, 2)
             )
-        if kind < 0.84:  # all off by the same
+        if kind < 0.84:  # all boxes shifted alike
             return box + np.tile(common, 2)
         labels = self.scenes.labels[at[0]]
         then = at[1] - int(rng.integers(*LATE_FRAMES)) * int(rng.choice((-1, 1)))
@@ -149,7 +152,8 @@ class BoxDraw:
 
 
 def answers(truth: BoxTruth, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What is right for boxes ``(K, 4)``: class (``MASKED`` where nobody can say), fit, and whether the fit counts."""
+    """Right answers for boxes ``(K, 4)``: class (``MASKED`` where it is not judged), fit, and whether the fit
+    counts."""
     count = len(boxes)
     if not len(truth.box):
         return np.full(count, NONE), np.zeros(count, np.float32), np.ones(count, bool)
@@ -157,13 +161,13 @@ def answers(truth: BoxTruth, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray,
     best = overlap.argmax(1)
     fit = overlap[np.arange(count), best]
     name = np.where(fit >= SAME, truth.class_id[best], np.where(fit < OTHER, NONE, MASKED))
-    unsure = ~truth.good[best] & (fit >= 0.15)  # too small or too hidden to be asked about
+    unsure = ~truth.good[best] & (fit >= 0.15)  # the object is ignored
     return np.where(unsure, MASKED, name), fit.astype(np.float32), ~unsure
 
 
 @dataclass(frozen=True, eq=False)
 class VerifierBatch:
-    """Pictures ``(B, 6, H, W)``, boxes to ask about ``(B, ASKED, 4)``, and what the pictures show."""
+    """Pictures ``(B, 6, H, W)``, boxes to ask about ``(B, ASKED, 4)``, and the objects of the pictures."""
 
     pictures: Tensor
     asked: np.ndarray
@@ -177,7 +181,7 @@ def batch_of(draw: BoxDraw, config: AugmentConfig, *, size: int, seed: int, step
     for number in rng.choice(len(draw.truths), size, p=draw.share):
         truth, boxes, look = draw.truths[number], draw.boxes(number, rng), int(rng.integers(2**31))
         both = np.concatenate([truth.box, boxes])
-        # The same draws for both pictures: the second only tells what moved.
+        # Both frames get the same changes, so that only motion differs between them.
         frame, moved, left = augmented(draw.scenes.now[number], both, config, rng=np.random.default_rng(look))
         earlier, _, _ = augmented(draw.scenes.before[number], both, config, rng=np.random.default_rng(look))
         shown = len(truth.box)
@@ -192,7 +196,7 @@ def batch_of(draw: BoxDraw, config: AugmentConfig, *, size: int, seed: int, step
 
 
 def batch_loss(verifier: Verifier, batch: VerifierBatch) -> tuple[Tensor, dict[str, float]]:
-    """Of classes, fit, heat and sides; and each by itself."""
+    """The total loss, a scalar, and the losses of class, fit, heat and sides."""
     features = verifier(batch.pictures)
     maps = verifier.box_maps(features)
     count, _, rows, columns = maps.heat.shape
@@ -216,7 +220,7 @@ def batch_loss(verifier: Verifier, batch: VerifierBatch) -> tuple[Tensor, dict[s
 
 
 def proposals(heat: Tensor, sides: Tensor) -> np.ndarray:
-    """The hottest places of each picture, ``(B, PROPOSED, 4)``."""
+    """Boxes at the hottest places of each picture, ``(B, PROPOSED, 4)``."""
     size = (heat.shape[3] * STRIDE_PX, heat.shape[2] * STRIDE_PX)
     out = np.zeros((len(heat), PROPOSED, 4), np.float32)
     for i in range(len(heat)):
@@ -227,5 +231,5 @@ def proposals(heat: Tensor, sides: Tensor) -> np.ndarray:
 
 
 def rate(step: int, share: float, *, highest: float, warmup: int = 60) -> float:
-    """Learning rate after a share of the time: a short climb, then half a cosine."""
+    """Learning rate at a share of the training time: linear warm-up, then half a cosine."""
     return highest * min(1.0, (step + 1) / warmup) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(share, 1.0))))

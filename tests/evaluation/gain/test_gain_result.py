@@ -93,7 +93,7 @@ def test_the_record_says_what_is_missing_and_where_from(record):
 def test_sentences_are_plain(record):
     text = " ".join(record["sentences"])
     assert "synthetic_1: gain: +" in text and "shuffled: harm: -" in text and "of the oracle's gain" in text
-    assert "sees the oracle's gain, none from duplicates, and harm" in text
+    assert "finds the oracle's gain, none from duplicates, and harm" in text
     assert "against weather no gain" in text, "made clips must beat painted weather too"
 
 

@@ -85,7 +85,7 @@ def test_growth_is_of_the_last_window_over_each_of_the_first_two():
     grown = growth(rows, 25)
     assert grown == {"frechet": {"0": 3.0, "25": 1.5}, "frechet_real": {"0": 1.0, "25": 0.75}}
     line = growth_line(grown)
-    assert "drawn frames of the same scenes 3.00 times that from frame 0" in line
+    assert "rendered frames of the same scenes 3.00 times that from frame 0" in line
     assert "real frames 0.75 times that from frame 25" in line
 
 

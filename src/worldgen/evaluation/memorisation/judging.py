@@ -206,7 +206,8 @@ def _doubts(pixels: Threshold, held_out: int, alarm: float) -> list[str]:
         doubts.append(f"{held_out} held-out clips say little about how near clips come by chance")
     if pixels.alarm > alarm + 1e-9:
         doubts.append(
-            f"{held_out} held-out clips cannot guarantee {alarm:.1%} false alarms; the threshold is their largest score "
+            f"{held_out} held-out clips cannot guarantee {alarm:.1%} false alarms; the threshold is their largest "
+            "score "
             f"and stands for {pixels.alarm:.1%}"
         )
     return doubts

@@ -1,12 +1,13 @@
-"""What moving the past picture is worth: error of the past against the true frame, by what is known.
+"""Error of the reprojected previous frame against the true frame, by the geometry that is known.
 
-    python benchmarks/past.py DATA_SET [--clips 48] [--real URL] [--out benchmarks/results/past.json]
+    python benchmarks/reprojection.py DATA_SET [--clips 48] [--real URL] [--out benchmarks/results/reprojection.json]
 
-DATA_SET holds rendered clips of this version (their scenes are made again for the layout); one frame ahead. Rows: not moved
-at all, moved over a flat ground and a far wall, moved with the layout's depth and the things' own motion. Errors are mean
-squared differences of latents, over their variance; PSNR is of pictures. ``--real``: clips with a log of their motion; the
-second frame moved to later ones over a flat ground and a far wall, and with the depth that ``models.native.history.geometry`` finds in
-the first two; and the ego motion recovered from such clips against the log.
+DATA_SET holds rendered clips of this version (their scenes are simulated again for the layout). One frame is
+reprojected to the next. Rows: without reprojection; over a flat ground and a far wall; with the depth of the layout and
+the motion of the objects. Errors are mean squared differences of latents over their variance; PSNR is of pictures.
+``--real``: clips with a log of their motion. Their second frame is reprojected to later ones, over a flat ground and a
+far wall and with the depth that ``models.native.history.geometry`` estimates from the first two frames; the ego motion
+recovered from such clips is compared with the log.
 """
 
 from __future__ import annotations
@@ -30,21 +31,21 @@ from worldgen.models.native.pixels import clips_from_video, video_from_clips
 from worldgen.training.data.rendered_layouts import scene_layout
 
 STEPS = 4
-"""Frame pairs looked at of each clip, evenly spread."""
+"""Frame pairs compared in each clip, evenly spread."""
 
 AHEAD = (2, 4, 8, 16)
-"""Frames ahead that are looked at of real clips."""
+"""Distances in frames that are compared in real clips."""
 
 LEAST_SPEED_MPS = 3.0
-"""Slower clips show no depth."""
+"""Slower clips do not show enough parallax."""
 
 
 @torch.no_grad()
 def clip_rows(codec, sample) -> list[dict[str, tuple[float, float]]]:
-    """For some frames of a clip: kind of move -> (latent error over variance, PSNR in dB)."""
+    """For some frames of a clip: kind of reprojection -> (latent error over variance, PSNR in dB)."""
     maps = scene_layout(sample, sample.camera)
-    given = ClipConditions(len(sample.clip), sample.clip.fps, None, sample.ego, sample.camera, maps)
-    conditions = batch_conditions([given], None)
+    clip_conditions = ClipConditions(len(sample.clip), sample.clip.fps, None, sample.ego, sample.camera, maps)
+    conditions = batch_conditions([clip_conditions], None)
     kinds = {
         "still": conditions.without("ego"),
         "ground_and_wall": conditions.without("layout"),
@@ -67,7 +68,7 @@ def clip_rows(codec, sample) -> list[dict[str, tuple[float, float]]]:
 
 @torch.no_grad()
 def real_rows(codec, url: str) -> dict:
-    """How near moved pictures of real clips are to the recording, and what motion they show."""
+    """PSNR of reprojected frames of real clips against the recording, and the ego motion that they show."""
     data, reader = DataSet(url), MotionReader.load()
     kinds = ("ground_and_wall", "depth_from_motion")
     near = {kind: {ahead: [] for ahead in AHEAD} for kind in kinds}
@@ -76,8 +77,8 @@ def real_rows(codec, url: str) -> dict:
         sample = data.load(row["key"])
         if sample.ego is None or sample.ego.speed_mps.mean() < LEAST_SPEED_MPS:
             continue
-        given = ClipConditions(len(sample.clip), sample.clip.fps, None, sample.ego, sample.camera, None)
-        conditions, video = batch_conditions([given], None), video_from_clips([sample.clip])
+        clip_conditions = ClipConditions(len(sample.clip), sample.clip.fps, None, sample.ego, sample.camera, None)
+        conditions, video = batch_conditions([clip_conditions], None), video_from_clips([sample.clip])
         found = ClipGeometry.of(video[:, :, :2], conditions, 1)
         for kind, geometry in zip(kinds, (None, found), strict=True):
             shown = [video[:, :, 0], video[:, :, 1]]
@@ -106,7 +107,7 @@ def main() -> None:
     parser.add_argument("data_set", metavar="DATA_SET")
     parser.add_argument("--clips", type=int, default=48)
     parser.add_argument("--real", default="", help="data set of real clips with logs of their motion")
-    parser.add_argument("--out", default="benchmarks/results/past.json")
+    parser.add_argument("--out", default="benchmarks/results/reprojection.json")
     args = parser.parse_args()
     data = DataSet(args.data_set)
     codec = load_codec("shipped")
