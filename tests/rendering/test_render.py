@@ -202,7 +202,7 @@ def test_cameras_that_look_elsewhere() -> None:
 
 @pytest.mark.parametrize("size", [(0, 10), (10_000, 100), (64, 32, 3), ("a", 32)])
 def test_bad_sizes(size) -> None:
-    with pytest.raises(InputError, match="picture size"):
+    with pytest.raises(InputError, match="image size"):
         render_scene(plain_scene(), size=size)
 
 

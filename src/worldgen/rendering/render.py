@@ -40,7 +40,7 @@ def image_camera(scene: Scene, size: tuple[int, int] | None) -> Camera:
     if size is None:
         size = (scene.camera.width_px, scene.camera.height_px)
     if len(size) != 2 or not all(isinstance(v, (int, np.integer)) and 8 <= v <= MAX_SIDE_PX for v in size):
-        raise InputError("picture size (width, height)", tuple(size), f"two whole numbers from 8 to {MAX_SIDE_PX}")
+        raise InputError("image size (width, height)", tuple(size), f"two whole numbers from 8 to {MAX_SIDE_PX}")
     return (
         scene.camera
         if size == (scene.camera.width_px, scene.camera.height_px)

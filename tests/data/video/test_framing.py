@@ -79,7 +79,7 @@ def test_labels_follow_and_what_leaves_is_flagged():
 
 @pytest.mark.parametrize("size", [(0, 4), (4,), (4.5, 4), (99999, 4), "ab"])
 def test_bad_size(size):
-    with pytest.raises(InputError, match="picture size"):
+    with pytest.raises(InputError, match="image size"):
         framing((10, 10), size)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from worldgen.core.labels import CLASSES, COCO_NAMES, Labels
 from worldgen.core.samples import SPLITS, Sample
 from worldgen.data.export.sample_labels import sample_labels
-from worldgen.data.video.images import write_image
+from worldgen.data.video.image_files import write_image
 
 SUPERCATEGORIES = {
     "car": "vehicle", "truck": "vehicle", "bus": "vehicle", "motorcycle": "vehicle", "bicycle": "vehicle",

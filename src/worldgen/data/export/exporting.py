@@ -15,7 +15,7 @@ from worldgen.data.export.coco import write_coco
 from worldgen.data.export.kitti import write_kitti, write_kitti_tracking
 from worldgen.data.export.sample_labels import sample_labels
 from worldgen.data.export.yolo import write_yolo
-from worldgen.data.video.images import IMAGE_SUFFIXES
+from worldgen.data.video.image_files import IMAGE_SUFFIXES
 
 FORMATS: dict[str, Callable[[Iterable[Sample], Path, str], dict[str, int]]] = {
     "coco": write_coco, "kitti": write_kitti, "kitti_tracking": write_kitti_tracking, "yolo": write_yolo,

@@ -13,7 +13,7 @@ from worldgen.core.camera import Camera
 from worldgen.core.labels import CLASSES, KITTI_NAMES, Labels
 from worldgen.core.samples import SPLITS, Sample
 from worldgen.data.export.sample_labels import sample_labels
-from worldgen.data.video.images import write_image
+from worldgen.data.video.image_files import write_image
 
 UNKNOWN_3D = (-10.0, (-1.0, -1.0, -1.0), (-1000.0, -1000.0, -1000.0), -10.0)
 """alpha, dimensions, location, rotation_y of an object whose 3-D box is not known, as in KITTI's DontCare rows."""

@@ -7,7 +7,6 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from worldgen.core.clip import Clip
@@ -15,6 +14,7 @@ from worldgen.core.ego import EgoMotion, planar_poses
 from worldgen.core.labels import Labels
 from worldgen.data.export.coco import coco_video
 from worldgen.data.video.encoding import Mp4Writer
+from worldgen.data.video.image_files import write_image
 from worldgen.data.view.sheet import contact_sheet
 
 SHEET_FRAMES = 8
@@ -54,9 +54,7 @@ class SampleFolder:
         (self.folder / "labels.json").write_text(json.dumps(record) + "\n")
         write_ego_csv(self.folder / "ego.csv", ego)
         sheet = _labelled_sheet(Clip(np.stack(self._pictures), self.fps), self._shown, caption, labels)
-        ok, png = cv2.imencode(".png", sheet[..., ::-1])
-        assert ok, sheet.shape
-        (self.folder / "sheet.png").write_bytes(png.tobytes())
+        write_image(self.folder / "sheet.png", sheet)
         (self.folder / "meta.json").write_text(json.dumps(meta, indent=2, sort_keys=True) + "\n")
 
 

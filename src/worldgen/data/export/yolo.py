@@ -11,7 +11,7 @@ import numpy as np
 from worldgen.core.labels import CLASSES, Labels
 from worldgen.core.samples import SPLITS, Sample
 from worldgen.data.export.sample_labels import sample_labels
-from worldgen.data.video.images import write_image
+from worldgen.data.video.image_files import write_image
 
 
 def yolo_lines(labels: Labels) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 from worldgen.core.errors import InputError, Received
 from worldgen.data.ingest.logs.ego_log import read_times
 from worldgen.data.ingest.sources import ClipSource
-from worldgen.data.video.images import read_image
+from worldgen.data.video.image_files import read_image
 from worldgen.data.video.probing import JITTER, VideoInfo, probe
 from worldgen.data.video.reading import iter_frames
 

@@ -18,7 +18,7 @@ from worldgen.data.ingest.annotations import CocoImage, coco_file_names, read_co
 from worldgen.data.ingest.captions import is_caption_file
 from worldgen.data.ingest.logs.table import SUFFIXES
 from worldgen.data.ingest.source_config import SourceConfig
-from worldgen.data.video.images import READ_SUFFIXES, image_files, natural_order
+from worldgen.data.video.image_files import READ_SUFFIXES, image_files, natural_order
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".hevc", ".mov", ".webm", ".h264", ".h265", ".265", ".264")
 

@@ -97,7 +97,7 @@ def framing(source: tuple[int, int], size: tuple[int, int] | None, *, fit: str =
     if size is None:
         size = source
     if len(size) != 2 or not all(isinstance(v, (int, np.integer)) and 1 <= v <= MAX_SIDE_PX for v in size):
-        raise InputError("picture size", tuple(size), f"(width, height), each 1 to {MAX_SIDE_PX} pixels")
+        raise InputError("image size", tuple(size), f"(width, height), each 1 to {MAX_SIDE_PX} pixels")
     (source_w, source_h), (width, height) = source, size
     crop_w, crop_h = source_w, source_h
     if fit == "crop":

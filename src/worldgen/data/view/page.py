@@ -16,7 +16,7 @@ from worldgen.core.progress import ProgressReporter, no_progress
 from worldgen.core.samples import SPLITS, Sample
 from worldgen.data.dataset.index import DataSet
 from worldgen.data.dataset.sample_files import decode_sample
-from worldgen.data.video.images import encode_image
+from worldgen.data.video.image_files import encode_image
 from worldgen.data.view.page_templates import page_environment
 from worldgen.data.view.sheet import CLASS_COLOURS, contact_sheet
 from worldgen.files.storage import join, write_bytes

@@ -132,7 +132,8 @@ def pickup(builder: MeshBuilder, size_m: Size, rng: np.random.Generator) -> None
     f, sill, belt = length / 2, 0.42, height * 0.60
     stations = [
         (-f, sill, belt, width * 0.49), (-f * 0.02, sill, belt, width * 0.5),
-        (f * 0.36, sill, belt * 0.99, width * 0.5), (f - 0.15, sill, belt * 0.90, width * 0.49), (f, sill + 0.05, belt * 0.80, width * 0.46),
+        (f * 0.36, sill, belt * 0.99, width * 0.5), (f - 0.15, sill, belt * 0.90, width * 0.49),
+        (f, sill + 0.05, belt * 0.80, width * 0.46),
     ]  # fmt: skip
     builder.part().loft(stations, body)
     builder.quad(

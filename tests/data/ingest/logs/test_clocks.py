@@ -20,7 +20,7 @@ def log_of(times_s, **series):
 def test_clock_offset_first_row_and_clocks_that_never_meet():
     epoch = 1.7e9 + np.arange(0, 11.0)
     log = log_of(epoch, speed=np.ones(11), yaw_rate=np.zeros(11))
-    with pytest.raises(InputError, match=r"clocks that meet: set ego\.clock_offset_s"):
+    with pytest.raises(InputError, match=r"log and video that overlap in time: set ego\.clock_offset_s"):
         clock_notes(log, motion_from_log(log, EgoLogConfig(), FRAMES_S), FRAMES_S)
     shifted = motion_from_log(log, EgoLogConfig(clock="first_row", clock_offset_s=0.25), FRAMES_S)
     assert (shifted.times_s[0], shifted.times_s[-1]) == (0.25, 10.25)

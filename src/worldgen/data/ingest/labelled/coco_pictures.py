@@ -9,7 +9,7 @@ from worldgen.core.errors import InputError
 from worldgen.core.samples import SPLITS
 from worldgen.data.ingest.annotations import read_coco
 from worldgen.data.ingest.labelled.picture_set import LabelledDrive, PictureSet, Row, drive_of, drives_of
-from worldgen.data.video.images import natural_order
+from worldgen.data.video.image_files import natural_order
 
 
 def coco_files(folder: Path) -> list[Path]:

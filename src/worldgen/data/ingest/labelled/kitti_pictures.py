@@ -8,7 +8,7 @@ from pathlib import Path
 from worldgen.core.errors import InputError
 from worldgen.core.labels import CLASSES
 from worldgen.data.ingest.labelled.picture_set import LabelledDrive, PictureSet, Row, drives_of, text_rows, whole_number
-from worldgen.data.video.images import image_files
+from worldgen.data.video.image_files import image_files
 
 KITTI_NAMES = {
     "Car": "car", "Van": "car", "Truck": "truck", "Pedestrian": "pedestrian", "Person": "pedestrian",

@@ -18,7 +18,7 @@ from worldgen.data.ingest.labelled.coco_pictures import coco_drives, coco_files
 from worldgen.data.ingest.labelled.kitti_pictures import kitti_drives, kitti_tracking_drives
 from worldgen.data.ingest.labelled.picture_set import LabelledDrive, PictureSet
 from worldgen.data.ingest.labelled.yolo_pictures import yolo_drives
-from worldgen.data.video.images import read_image
+from worldgen.data.video.image_files import read_image
 
 FORMATS = ("coco", "kitti_tracking", "kitti", "yolo")
 

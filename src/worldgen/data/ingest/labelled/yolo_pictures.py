@@ -10,7 +10,7 @@ from pathlib import Path
 from worldgen.core.errors import InputError, Received
 from worldgen.core.samples import SPLITS
 from worldgen.data.ingest.labelled.picture_set import LabelledDrive, PictureSet, Row, drive_of, drives_of, text_rows
-from worldgen.data.video.images import image_files
+from worldgen.data.video.image_files import image_files
 
 
 def yolo_drives(folder: Path, config: PictureSet) -> Iterator[LabelledDrive]:

@@ -16,19 +16,19 @@ READ_SUFFIXES = (".jpg", ".jpeg", ".png")
 JPEG_QUALITY = 95
 
 
-def encode_image(picture: np.ndarray, suffix: str) -> bytes:
+def encode_image(image: np.ndarray, suffix: str) -> bytes:
     """An image ``(H, W, 3)`` uint8 RGB as the bytes of a ``.png`` (lossless) or ``.jpg`` (quality 95, 4:4:4) file."""
     sampling = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
     options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY, *sampling] if suffix == ".jpg" else []
-    done, data = cv2.imencode(suffix, np.ascontiguousarray(picture[..., ::-1]), options)
-    assert done, f"{suffix} encoding failed for {picture.shape}"
+    done, data = cv2.imencode(suffix, np.ascontiguousarray(image[..., ::-1]), options)
+    assert done, f"{suffix} encoding failed for {image.shape}"
     return data.tobytes()
 
 
-def write_image(path: Path, picture: np.ndarray) -> None:
+def write_image(path: Path, image: np.ndarray) -> None:
     """Write an image ``(H, W, 3)`` uint8 RGB, and its folder. The suffix, of ``IMAGE_SUFFIXES``, chooses the format."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(encode_image(picture, path.suffix))
+    path.write_bytes(encode_image(image, path.suffix))
 
 
 def read_image(path: Path) -> np.ndarray:
