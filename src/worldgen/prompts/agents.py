@@ -16,8 +16,11 @@ PLURAL_COUNT = 3
 EMPTY_KINDS = ("car", "van", "truck", "bus", "motorcycle")
 """Kinds of which an empty road has none."""
 CROSSING_KINDS = ("pedestrian", "child", "animal")
+"""Kinds that cross the road when a single one has no place."""
 ON_ROAD_KINDS = ("pedestrian", "child", "animal", "cargo", "traffic_cone", "cyclist")
+"""Kinds for which "on the road" is a place."""
 FOLLOWED = LexiconEntry("p_ahead", (WordMeaning("place", "ahead"),))
+"""Reading of "behind" in "we slow down behind a bus"."""
 BEFORE_NOUN = frozenset(("p_parked", "p_oncoming", "crossing_verb", "p_crossing"))
 """Names of place units that may stand before their noun, as in "parked cars"."""
 

@@ -33,6 +33,7 @@ HEAD_FIRST = frozenset(("of", "on", "by", "riding"))
 SHORT_WORD = re.compile(r"[^aeiou]*[aeiou][^aeiouwxy]")
 """Words of one short syllable double their last letter: run, running."""
 MARKED_WORD = re.compile(r"(?P<base>[^()\[\]]+)(?:(?P<open>[(\[])(?P<endings>[a-z ]+)[)\]])?")
+"""Alternatives separated by slashes, and the endings in brackets."""
 WORD_WITH_MARK = re.compile(r"[^\s(\[]+(?:[(\[][a-z ]+[)\]])?")
 
 
@@ -72,16 +73,17 @@ def spell_out(phrase: str) -> list[str]:
     """
     if "(" not in phrase and "[" not in phrase and "/" not in phrase:
         return [phrase]
-    words = WORD_WITH_MARK.findall(phrase)
+    words = WORD_WITH_MARK.findall(phrase) if " " in phrase else [phrase]
     if " ".join(words) != phrase:
         raise ValueError(f"phrase {phrase!r}: a mark is not closed, or there is a double space")
-    return [" ".join(row) for row in product(*(_forms(word, phrase) for word in words))]
+    forms = [[word] if word.isalpha() else _forms(word, phrase) for word in words]
+    return [" ".join(row) for row in product(*forms)] if len(forms) > 1 else forms[0]
 
 
 def _forms(word: str, phrase: str) -> list[str]:
     match = MARKED_WORD.fullmatch(word)
     endings = (match["endings"] or "").split() if match else []
-    if match is None or not set(endings) <= set(IRREGULAR_FORMS):
+    if match is None or not all(ending in IRREGULAR_FORMS for ending in endings):
         raise ValueError(f"phrase {phrase!r}: {word!r} is no word with endings {', '.join(IRREGULAR_FORMS)}")
     bases = match["base"].split("/")
     return [f for base in bases for f in ([] if match["open"] == "[" else [base]) + [inflect(base, e) for e in endings]]

@@ -6,6 +6,7 @@ from worldgen.prompts.patterns import PatternMatch
 from worldgen.prompts.tokens import Unit
 
 CONTENT = ("weather", "light", "road", "kind", "traffic")
+"""Fields that can be negated."""
 
 
 def _content(unit: Unit, found_at: dict[int, PatternMatch]) -> str | None:

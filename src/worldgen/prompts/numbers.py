@@ -12,6 +12,7 @@ SECONDS = {
     "s": 1, "sec": 1, "secs": 1, "second": 1, "seconds": 1, "seconds_long": 1, "second_long": 1,
     "minute": 60, "minutes": 60, "min": 60, "mins": 60, "hour": 3600, "hours": 3600, "ms": 0.001, "milliseconds": 0.001,
 }  # fmt: skip
+"""Unit name of a time unit -> its seconds."""
 HOURS = ((5.0, "night"), (7.5, "dawn"), (17.0, "day"), (19.0, "low_sun"), (20.5, "dusk"), (24.0, "night"))
 """(hour of the day, light until then), at a temperate latitude around the equinox."""
 RANGE_WORDS = frozenset(("to", "or"))
@@ -23,6 +24,7 @@ BOUND_WORDS = {
     ("less", "than"): -1,
     ("fewer", "than"): -1,
 }
+"""Words before a number -> what is added to it."""
 
 
 def light_at(hour: float) -> str:

@@ -15,14 +15,18 @@ LIGHT_GROUPS = {
 WEATHER_ORDER = ("heavy_rain", "snow", "fog", "light_rain", "overcast", "clear")
 """Of several weathers the first of this list is kept: the one that changes the picture most."""
 ROAD_ORDER = ("construction", "intersection", "highway", "suburban", "rural", "urban")
+"""Of several roads the first of this list is kept."""
 MANOEUVRE_ORDER = ("turn_left", "turn_right", "lane_left", "lane_right", "stop", "brake", "accelerate", "keep")
+"""Of several manoeuvres the first of this list is kept."""
 OPPOSITES: dict[str, tuple[set[str], ...]] = {
     "manoeuvre": (
         {"turn_left", "turn_right"}, {"lane_left", "lane_right"}, {"accelerate", "brake"}, {"accelerate", "stop"},
     ),
     "road": ({"urban", "rural"},),
 }  # fmt: skip
+"""Field -> values that contradict each other."""
 RULED_OUT_TOGETHER = {"rain": {"light_rain", "heavy_rain", "rain"}, "night": {"night", "night_lit", "night_unlit"}}
+"""Value that is ruled out -> all values that are ruled out with it."""
 
 Context = dict[str, tuple[str, str]]
 """Field -> the value that events and the manoeuvre bring with them when the prompt does not say one, and why."""

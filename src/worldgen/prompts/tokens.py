@@ -11,9 +11,11 @@ from worldgen.prompts.tables import load_vocabulary
 
 WORD = re.compile(r"\d{1,2}:\d{2}|\d+(?:\.\d+)?|[^\W\d_]+(?:['\u2019][^\W\d_]+)?|\S")
 NUMBER_SUFFIXES = frozenset(("s", "sec", "secs", "am", "pm", "min", "mins", "ms"))
+"""Words that stay separate from digits before them, as in "6s"; "4k" is one word."""
 TRAFFIC_NOUNS = frozenset(("light", "lights", "signal", "signals", "cone", "cones"))
 """Before these, "traffic" is part of a noun: "no traffic light" says nothing about traffic."""
 BREAKS = frozenset(".;:/|\n()!?")
+"""Characters that end a clause."""
 
 
 @dataclass

@@ -20,6 +20,7 @@ SIZE_M = {
 """Length, width, height in metres, typical of European streets; riders included for two-wheelers."""
 
 PARKED_BICYCLE_M = (1.75, 0.45, 1.05)
+"""Length, width, height of a bicycle without a rider."""
 
 KIND_VARIANTS = {
     "car": (("sedan", 0.28), ("hatchback", 0.3), ("suv", 0.24), ("estate", 0.12), ("pickup", 0.06)),
@@ -29,12 +30,14 @@ KIND_VARIANTS = {
     "traffic_cone": (("cone", 1.0),), "animal": (("deer", 0.6), ("dog", 0.4)),
     "cargo": (("cargo_box", 0.6), ("tyre", 0.4)),
 }  # fmt: skip
+"""Agent kind -> (variant, share on the road)."""
 
 LABELS = {
     "car": "car", "van": "car", "truck": "truck", "bus": "bus", "motorcycle": "motorcycle", "bicycle": "bicycle",
     "cyclist": "cyclist", "pedestrian": "pedestrian", "child": "pedestrian", "traffic_light": "traffic_light",
     "traffic_cone": "traffic_cone", "animal": None, "cargo": None,
 }  # fmt: skip
+"""Agent kind -> class of its label, None for kinds without a class."""
 
 MOTOR_KINDS = ("car", "van", "truck", "bus", "motorcycle")
 WALKING_KINDS = ("pedestrian", "child")

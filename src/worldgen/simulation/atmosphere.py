@@ -17,6 +17,7 @@ AMBIENT = {
     "dawn": (0.35, 0.55), "day": (0.95, 1.0), "low_sun": (0.75, 0.9), "dusk": (0.18, 0.32),
     "night_lit": (0.03, 0.06), "night_unlit": (0.006, 0.015),
 }  # fmt: skip
+"""Range of the share of daylight, before clouds and fog dim it."""
 CLOUD_COVER = {
     "clear": (0.0, 0.25), "overcast": (0.85, 1.0), "light_rain": (0.8, 1.0), "heavy_rain": (0.95, 1.0),
     "fog": (0.7, 1.0), "snow": (0.9, 1.0),

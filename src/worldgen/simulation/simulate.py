@@ -29,6 +29,7 @@ from worldgen.simulation.traffic.driving import TrafficRun, drive, traffic_track
 from worldgen.simulation.traffic.ego_path import free_plan, nominal_run, plan_ego, plan_given
 
 WEATHER_SPEED = {"light_rain": 0.93, "heavy_rain": 0.82, "fog": 0.72, "snow": 0.65}
+"""Factor on the entry speed."""
 
 
 def draw_speed(rng: np.random.Generator, scenario: Scenario, events: list[Event]) -> float:
@@ -46,8 +47,10 @@ def draw_speed(rng: np.random.Generator, scenario: Scenario, events: list[Event]
     return float(speed)
 
 
-MAX_ATTEMPTS = 60
+MAX_ATTEMPTS, MAX_EVENT_FREE_ATTEMPTS = 60, 12
+"""Attempts at a scene, with and without events."""
 MIN_EVENT_CLIP_S = 2.0
+"""Shortest clip in which an event can play."""
 
 
 @dataclass(eq=False)
@@ -92,7 +95,7 @@ def simulate(
         attempt = _attempt(request, events, number)
         if best is None or len(attempt.faults) < len(best.faults):
             best = attempt
-        if not best.faults or (number >= 11 and not events):
+        if not best.faults or (number + 1 >= MAX_EVENT_FREE_ATTEMPTS and not events):
             break
     assert best is not None
     wrong = [fault for fault in best.faults if fault.split(":")[0] in scenario.events]

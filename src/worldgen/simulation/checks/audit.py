@@ -17,8 +17,11 @@ from worldgen.simulation.events import Event, PlayedEvent
 TTC_MARGIN_M = 0.5
 """Time to collision counts passing within this lateral distance as a collision."""
 MIN_EVENT_HEIGHT_PX = 8.5
+"""Height that the first main track of an event must reach, in a picture 224 pixels wide."""
 MIN_EVENT_VISIBLE = 0.25
+"""Share of the clip in which the first main track of an event must be visible."""
 MIN_REQUEST_VISIBLE = 0.3
+"""Share of the clip in which a requested agent must be visible."""
 
 
 @dataclass(frozen=True, eq=False)

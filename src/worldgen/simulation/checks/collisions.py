@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 TTC_HORIZON_S = 10.0
+"""Later collisions count as none."""
 
 
 def boxes_overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 from worldgen.core.camera import Camera
 
 REFERENCE_WIDTH_PX = 224
+"""Heights are given for a picture of this width, so that they do not depend on the camera's resolution."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,7 @@ NIGHTS = ("night_unlit", "night_lit")
 STRAIGHT_ON = ("keep", "accelerate", "brake", "stop")
 NOT_TURNING = (*STRAIGHT_ON, "lane_left", "lane_right")
 REACTION_S = 0.25
+"""Time between the first movement of an actor and the driver noticing it."""
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,10 @@ from worldgen.simulation.road.road_needs import RoadNeeds
 from worldgen.simulation.road.road_plan import CrossSection, Junction, RoadPlan
 
 TURN_RADIUS_M = {"turn_left": 9.5, "turn_right": 7.5}
+"""Radius of the circular part of a turn."""
 
 TURN_RAMP_M = 4.0
+"""Length over which the curvature of a turn builds up and fades."""
 
 
 def draw_junction(rng: np.random.Generator, plan: RoadPlan, needs: RoadNeeds) -> Junction:

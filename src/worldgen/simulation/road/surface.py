@@ -11,6 +11,7 @@ from worldgen.simulation.road.curve import Curve
 from worldgen.simulation.road.road_plan import Closure, CrossSection, Junction, RoadPlan
 
 GROUND_REACH_M = 110.0
+"""Distance to which the ground extends on both sides of the road."""
 KERB_M = 0.18
 
 
@@ -165,6 +166,7 @@ def _marks_on_ground(plan: RoadPlan) -> list[Patch]:
 ARROW_M = np.array(
     [[0.0, -0.08], [2.6, -0.08], [2.6, -0.32], [4.4, 0.0], [2.6, 0.32], [2.6, 0.08], [0.0, 0.08]]
 )  # fmt: skip
+"""Outline of a straight arrow on a lane: metres along and across."""
 
 
 def _cross_distance_m(plan: RoadPlan, junction: Junction) -> float:

@@ -14,6 +14,7 @@ from worldgen.simulation.street.pedestrians import bystanders, cross
 GREEN, RED = 1, 3
 """Indices into ``core.scene.SIGNAL_STATES``."""
 SIGNAL_HEIGHT_M = 2.4
+"""Height of the lower edge of a traffic light."""
 
 
 def furnish_street(builder: SceneBuilder) -> None:

@@ -19,6 +19,7 @@ WALK_MPS = {
 }
 """Walking and riding speeds: adults walk at about 1.3 m/s; city cyclists ride at about 5 m/s."""
 RUN_MPS = {"pedestrian": (2.2, 3.4), "child": (2.2, 3.2), "animal": (3.5, 6.5), "cyclist": (3.5, 6.0)}
+"""Running speeds of people and animals, and sprinting speeds of cyclists."""
 
 
 def walk_along(

@@ -14,6 +14,7 @@ SPACING_M = {
     "highway": (26.0, 70.0), "urban": (14.0, 55.0), "suburban": (25.0, 90.0), "rural": (40.0, 140.0),
     "intersection": (14.0, 50.0), "construction": (16.0, 60.0),
 }  # fmt: skip
+"""Range of the mean distance between vehicles of a lane, by kind of road."""
 
 
 KIND_SHARE = {
@@ -21,6 +22,7 @@ KIND_SHARE = {
     "urban": (("car", 0.72), ("van", 0.12), ("truck", 0.05), ("bus", 0.05), ("motorcycle", 0.06)),
     "rural": (("car", 0.76), ("van", 0.1), ("truck", 0.09), ("motorcycle", 0.05)),
 }  # fmt: skip
+"""Kind of street -> (vehicle kind, share of the traffic)."""
 
 
 @dataclass(eq=False)

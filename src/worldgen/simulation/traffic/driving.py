@@ -15,6 +15,7 @@ from worldgen.simulation.traffic.idm import FREE_GAP_M, idm_acceleration, mobil_
 from worldgen.simulation.traffic.obstacles import EGO_HEADWAY_S, EgoPerception, Obstacles, brake_for
 
 LANE_CHANGE_S = 3.2
+"""Duration of a lane change at 8 m/s and above."""
 
 
 @dataclass(eq=False)

@@ -17,9 +17,11 @@ URGENT_JERK_MPS3 = 9.8
 URGENT_BRAKING_MPS2 = 3.0
 """From this deceleration on, the jerk limit is ``URGENT_JERK_MPS3``."""
 MAX_LATERAL_MPS2 = 2.5
+"""Lateral acceleration that limits the speed in bends."""
 ACCELERATE_MPS2 = 1.9
 BRAKE_MPS2 = 2.5
 CAP_BRAKING_MPS2 = 1.6
+"""Deceleration before bends."""
 
 
 @dataclass(eq=False)

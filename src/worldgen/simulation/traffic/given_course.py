@@ -17,8 +17,10 @@ MAX_GIVEN_SPEED_MPS = 60.0
 MAX_GIVEN_LATERAL_MPS2 = 15.0
 """Above the grip of tyres (about 10 m/s2), with a margin for noise in logs."""
 JUNCTION_TURN_RAD = math.radians(50)
+"""A given motion that turns by more within ``JUNCTION_LENGTH_M`` turns at a junction."""
 JUNCTION_LENGTH_M = 70.0
 SMOOTH_M = 14.0
+"""Length of the moving average over the heading of the road."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 FREE_GAP_M = 1e6
+"""Gap to the leader of a vehicle without a leader."""
 
 
 def desired_gap_m(

@@ -17,6 +17,7 @@ REACTION_S = 0.35
 
 
 EGO_HEADWAY_S = 0.9
+"""Time headway that the ego keeps to vehicles ahead."""
 
 
 @dataclass(eq=False)
