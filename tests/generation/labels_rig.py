@@ -7,7 +7,7 @@ import numpy as np
 from worldgen.core.clip import Clip
 from worldgen.core.labels import CLASSES, Labels
 from worldgen.instruments.detector.detector import Detections
-from worldgen.instruments.verifier.verifier import NONE
+from worldgen.instruments.verifier.verifier import NONE, BoxAnswers
 
 FRAMES, WIDTH, HEIGHT = 12, 224, 128
 COLOURS = {"car": (200, 30, 30), "pedestrian": (30, 200, 30), "bus": (30, 30, 200), "cyclist": (200, 200, 30)}
@@ -69,7 +69,7 @@ class ColourVerifier:
                 logits[CLASSES.index(list(COLOURS)[best])] = 5.0
             answers.append(np.exp(logits) / np.exp(logits).sum())
             fits.append(np.clip(overlaps[best], 0.01, 0.99))
-        return np.array(answers, np.float32).reshape(-1, NONE + 1), np.array(fits, np.float32)
+        return BoxAnswers(np.array(answers, np.float32).reshape(-1, NONE + 1), np.array(fits, np.float32))
 
 
 def detections(tracks: tuple[int, ...] = (1, 2, 3), score: float = 0.9) -> Detections:

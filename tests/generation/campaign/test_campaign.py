@@ -17,7 +17,7 @@ from worldgen.generation.campaign.recipe import CellGroup
 from worldgen.generation.campaign.runner import InProcessRunner, JobOutcome, ProcessRunner
 from worldgen.generation.campaign.worker import SampleWorker
 from worldgen.generation.quality.gate import Bound, GateConfig
-from worldgen.generation.quality.scorecard import ScorerConfig
+from worldgen.generation.quality.scorer import ScorerConfig
 
 pytestmark = pytest.mark.usefixtures("quick_scenes")
 

@@ -186,9 +186,13 @@ def test_on_ray_with_a_worker_killed_in_its_work_the_bytes_are_the_same(tmp_path
     path = os.pathsep.join([str(repository), *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(
         [sys.executable, "-c", RAY, str(tmp_path / "ray"), str(tmp_path / "marker")],
-        cwd=repository, env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "RAY_worker_niceness": "0"}, timeout=900, check=False,
-        capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=repository,
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "RAY_worker_niceness": "0"},
+        timeout=900,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     assert '"died"' in (tmp_path / "ray" / "ledger.json").read_text()
     go(rig.recipe(tmp_path / "here"))

@@ -118,11 +118,13 @@ def test_outcomes_are_told_apart():
     gate, before = Gate(GateConfig(object_low=0.3)), labels()
     tracks = tuple(TrackScore(i, "car", 5, 0.1 if i == 2 else 0.9, 0.9, 0.0) for i in (1, 2, 3))
     card = Scorecard({}, tracks=tracks)
-    spoilt = {
-        "added": FaultyCard("added", card, FaultyLabels(before, 2, before)), "swapped": FaultyCard("swapped", card, FaultyLabels(before, 2, before)),
-        "wrong": FaultyCard("added", card, FaultyLabels(before, 3, before)), "deleted": FaultyCard("deleted", card, FaultyLabels(before, 2, before)),
-    }  # fmt: skip
-    found = {name: outcome(each, gate.decide(each.card, before)) for name, each in spoilt.items()}
+    faulty = {
+        "added": FaultyCard("added", card, FaultyLabels(before, 2, before)),
+        "swapped": FaultyCard("swapped", card, FaultyLabels(before, 2, before)),
+        "wrong": FaultyCard("added", card, FaultyLabels(before, 3, before)),
+        "deleted": FaultyCard("deleted", card, FaultyLabels(before, 2, before)),
+    }
+    found = {name: outcome(each, gate.decide(each.card, before)) for name, each in faulty.items()}
     assert found == {"added": "repaired", "swapped": "thinned", "wrong": "missed", "deleted": "missed"}
     strict = Gate(GateConfig(bounds={"blank": Bound(high=0.0)}))
     bad = FaultyCard("blank", Scorecard({"blank": 0.5}), None)

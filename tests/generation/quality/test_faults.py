@@ -1,4 +1,4 @@
-"""Disks that fill, networks that fail, models that give no numbers: recorded, tried again with a limit, never accepted."""
+"""Full disks, failing networks, models with values that are not finite: recorded, retried, never accepted."""
 
 from __future__ import annotations
 

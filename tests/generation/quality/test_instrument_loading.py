@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from worldgen.core.errors import InputError
-from worldgen.generation.quality.instrument_loading import fingerprints, load_instrument, unless_below_bar
+from worldgen.generation.quality.instrument_loading import fingerprints, load_instrument
 from worldgen.instruments.instrument_files import Instrument, UnderBarError
 
 
@@ -21,9 +21,9 @@ def reader(value: float):
 
 
 def test_an_instrument_under_its_bar_is_left_out_with_the_reason(tmp_path):
-    found, why = load_instrument(str(tmp_path), unless_below_bar(reader(0.97)))
+    found, why = load_instrument(str(tmp_path), reader(0.97))
     assert found is not None and why == ""
-    found, why = load_instrument(str(tmp_path), unless_below_bar(reader(0.9)))
+    found, why = load_instrument(str(tmp_path), reader(0.9))
     assert found is None and "received 0.9; expected at least 0.95" in why
     with pytest.raises(UnderBarError):
         reader(0.9)("")
@@ -34,7 +34,7 @@ def test_no_other_error_is_taken_for_it(tmp_path):
         raise InputError("weights", "half a file", "a whole one; a damaged instrument judges nothing")
 
     with pytest.raises(InputError, match="half a file"):
-        load_instrument(str(tmp_path), unless_below_bar(broken))
+        load_instrument(str(tmp_path), broken)
 
 
 def test_names_follow_the_content(tmp_path):

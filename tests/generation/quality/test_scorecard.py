@@ -19,16 +19,8 @@ from worldgen.generation.quality import appearance
 from worldgen.generation.quality.faults import PICTURE_FAULTS
 from worldgen.generation.quality.flicker import flicker
 from worldgen.generation.quality.novelty import TrainingClips, describe
-from worldgen.generation.quality.scorecard import (
-    MEASURES,
-    InstrumentReadings,
-    Measurements,
-    Scorecard,
-    Scorer,
-    ScorerConfig,
-    _confirmed,
-    triplets,
-)
+from worldgen.generation.quality.scorecard import MEASURES, Measurements, Scorecard
+from worldgen.generation.quality.scorer import InstrumentReadings, Scorer, ScorerConfig, confirmed_detections, triplets
 from worldgen.generation.quality.track_scores import judged_rows, unlabelled
 from worldgen.instruments.attributes.attribute_reader import Reading
 from worldgen.rendering.labelling import labels_of
@@ -141,9 +133,9 @@ def sky(text: str, weather: dict[str, float], light: dict[str, float], scene=Non
 def test_only_what_the_words_name_is_asked_of_the_sky():
     night = {"night_lit": 0.9, "day": 0.1}
     fog = sky("fog", {"fog": 0.8, "clear": 0.2}, night)
-    assert fog.values == {"weather": 0.8} and fog.missing["light"] == "nothing was asked for"
+    assert fog.values == {"weather": 0.8} and fog.missing["light"] == "not part of the request"
     dark = sky("night", {"heavy_rain": 1.0}, night)
-    assert dark.values == {"light": 0.9} and dark.missing["weather"] == "nothing was asked for"
+    assert dark.values == {"light": 0.9} and dark.missing["weather"] == "not part of the request"
     assert sky("fog at night", {"fog": 0.8}, night).values == {"weather": 0.8, "light": 0.9}
     assert sky("", {"fog": 0.8}, night).values == {}
     # Under a lit town's glow nobody sees whether there are clouds, whoever names the light.
@@ -201,8 +193,8 @@ def test_what_only_the_detector_sees_counts_little():
     verified = rig.ColourVerifier(rig.clip())
     true, empty = rig.detections(), rig.detections()
     empty = dataclasses.replace(empty, box_px=empty.box_px * 0 + np.array([90, 5, 110, 25], np.float32))
-    assert _confirmed(verified, true).score == pytest.approx(np.sqrt(0.9 * 0.99), abs=0.02)
-    assert _confirmed(verified, empty).score.max() < 0.3
+    assert confirmed_detections(verified, true).score == pytest.approx(np.sqrt(0.9 * 0.99), abs=0.02)
+    assert confirmed_detections(verified, empty).score.max() < 0.3
 
 
 def test_objects_without_a_label_are_found_once_they_last():

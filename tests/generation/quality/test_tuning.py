@@ -12,7 +12,7 @@ from worldgen.generation.quality.faults import FaultyLabels
 from worldgen.generation.quality.gate import GateConfig
 from worldgen.generation.quality.scorecard import Scorecard
 from worldgen.generation.quality.track_scores import TrackScore
-from worldgen.generation.quality.tuning import _config, _knobs, _Table, caught, marks, tune
+from worldgen.generation.quality.tuning import config_at, threshold_grid, ScorecardTable, caught, threshold_values, tune
 
 
 def card(rng, *, unlabelled: float, wrong: float, other: float = 0.0, agreement: float = 0.9) -> Scorecard:
@@ -31,17 +31,17 @@ def examined() -> list[ExaminedClip]:
     for number in range(200):
         clean = card(rng, unlabelled=float(rng.beta(2, 5)), wrong=float(rng.normal(-0.5, 0.1)))
         fault = FaultyLabels(truth, 1, truth)
-        spoilt = (
+        faulty = (
             FaultyCard("deleted", card(rng, unlabelled=float(rng.beta(5, 3)), wrong=-0.5), fault),
             FaultyCard("swapped_near", card(rng, unlabelled=0.1, wrong=float(rng.normal(0.6, 0.1))), fault),
             FaultyCard("added", card(rng, unlabelled=0.1, wrong=-0.5, agreement=0.02), fault),
         )
-        out.append(ExaminedClip(str(number), (), clean, spoilt))
+        out.append(ExaminedClip(str(number), (), clean, faulty))
     return out
 
 
 def test_more_faults_are_caught_for_the_same_false_rejections(examined):
-    clean, faults = [e.clean for e in examined], [s for e in examined for s in e.spoilt]
+    clean, faults = [e.clean for e in examined], [s for e in examined for s in e.faulty]
     before = calibrate(clean, values_of_faults(examined), Allowance(0.03), GateConfig(object_other=0.5))
     after = tune(before, examined, Allowance(0.03))
     assert false_rejections(after, clean) <= 0.03
@@ -58,16 +58,19 @@ def test_more_faults_are_caught_for_the_same_false_rejections(examined):
 
 
 def test_the_quick_count_is_that_of_the_gate(examined):
-    clean, faults = [e.clean for e in examined], [s for e in examined for s in e.spoilt]
+    clean, faults = [e.clean for e in examined], [s for e in examined for s in e.faulty]
     kept = GateConfig()
-    knobs = _knobs(clean)
-    good, bad = _Table.of(clean, [None] * len(clean), kept), _Table.of([s.card for s in faults], faults, kept)
+    grid = threshold_grid(clean)
+    good, bad = (
+        ScorecardTable.of(clean, [None] * len(clean), kept),
+        ScorecardTable.of([s.card for s in faults], faults, kept),
+    )
     rng = np.random.default_rng(3)
     for _ in range(25):
-        knob = {name: float(rng.choice(values)) for name, values in knobs.items()}
-        config = _config(kept, knob)
-        assert bad.caught(knob) == caught(config, faults)
-        assert good.touched(knob) == round(false_rejections(config, clean) * len(clean))
+        point = {name: float(rng.choice(values)) for name, values in grid.items()}
+        config = config_at(kept, point)
+        assert bad.caught(point) == caught(config, faults)
+        assert good.touched(point) == round(false_rejections(config, clean) * len(clean))
 
 
 def test_nothing_is_tuned_without_faults(examined):
@@ -76,11 +79,11 @@ def test_nothing_is_tuned_without_faults(examined):
     assert tune(config, bare, Allowance(0.03)) == config
 
 
-def test_marks_leave_the_share_outside_that_they_say():
+def test_thresholds_leave_the_share_outside_that_they_say():
     values = np.arange(1000) / 1000
-    high, low = marks(values, low=False), marks(values, low=True)
+    high, low = threshold_values(values, low=False), threshold_values(values, low=True)
     assert high[0] == 0.999 and high == sorted(high, reverse=True) and low == sorted(low) and low[0] == 0
     assert (values > high[-1]).mean() == pytest.approx(0.12, abs=2e-3) and (values < low[-1]).mean() == pytest.approx(
         0.12
     )
-    assert marks([], low=True) == []
+    assert threshold_values([], low=True) == []

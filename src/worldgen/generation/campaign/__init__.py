@@ -1,1 +1,1 @@
-"""Runs of recipes: a recipe comes in, jobs of attempts fill its cells, a data set of accepted and refused clips goes out."""
+"""Runs of recipes: a recipe comes in, jobs of attempts fill its cells, a data set with its quarantine goes out."""

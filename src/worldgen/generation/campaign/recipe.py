@@ -13,7 +13,7 @@ from worldgen.core.seeds import stable_key
 from worldgen.core.start import DEFAULT_START, Start
 from worldgen.generation.quality.gate import GateConfig
 from worldgen.generation.quality.instrument_loading import fingerprints
-from worldgen.generation.quality.scorecard import ScorerConfig
+from worldgen.generation.quality.scorer import ScorerConfig
 from worldgen.models.interface import SamplerOptions
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}")

@@ -28,7 +28,8 @@ from worldgen.generation.campaign.cell_attempt import CellAttempt, simulate_atte
 from worldgen.generation.campaign.job import AttemptRecord, EncodedSample, Job, JobRecord, digest_of, write_record
 from worldgen.generation.campaign.recipe import Recipe
 from worldgen.generation.quality.gate import Gate, Verdict
-from worldgen.generation.quality.scorecard import Scorecard, Scorer
+from worldgen.generation.quality.scorecard import Scorecard
+from worldgen.generation.quality.scorer import Scorer
 from worldgen.models.interface import SamplerOptions
 from worldgen.rendering.labelling import labels_of
 from worldgen.rendering.scene_conditions import scene_conditions
@@ -137,7 +138,7 @@ class SampleWorker:
         if job.weights_hash and job.weights_hash != self.models.weights_hash:
             raise InputError(
                 f"weights for {job.url}", self.models.weights_hash,
-                f"{job.weights_hash}, which made the clips that are there; or another output",
+                f"{job.weights_hash}, with which the clips in it were generated; or another output",
             )  # fmt: skip
         self.seconds, self.faults = defaultdict(float), []
         start_s = time.perf_counter()

@@ -1,4 +1,4 @@
-"""What can be said of a clip's pixels without knowing the scene: detail, trend of colour, blank and frozen frames."""
+"""Measures of frames alone, or against reference frames: detail, trend of colour, blank and frozen frames."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ import numpy as np
 from worldgen.core.clip import Clip
 
 WIDTH_PX = 224
-"""Detail and flicker depend on the size of the picture, so clips are brought to one width before they are measured."""
+"""Detail and flicker depend on the size of the frames, so clips are resized to one width before they are measured."""
 LEAST_DETAIL = 0.3
-"""Grey levels; dense fog has little more, and is not divided by less."""
+"""Smallest detail that another is divided by, in grey levels; dense fog has little more."""
 LEAST_FLICKER = 0.01
+"""Smallest flicker of the rendered scene that another is divided by."""
 BLANK_CONTRAST = 1.5
-"""Standard deviation of grey levels below which a frame shows nothing; unlit nights of the renderer keep above 3."""
+"""Standard deviation of grey levels below which a frame is blank; rendered unlit nights have more than 3."""
 FROZEN_CHANGE = 0.05
-"""Mean change of grey levels below which a frame repeats the one before."""
+"""Mean change of grey levels below which a frame repeats the previous frame."""
 MOVING_MPS = 2.0
+"""Speed from which the ego counts as moving."""
 
 
 def measured_frames(clip: Clip) -> np.ndarray | None:
@@ -42,7 +44,7 @@ def detail(grey: np.ndarray) -> float:
 
 
 def detail_ratio(frames: np.ndarray, reference: np.ndarray, *, parts: int) -> float:
-    """Fine detail over that of the reference, of the part where it is least: clips that go soft do so over time.
+    """Fine detail over that of the reference, in the part where it is least, because clips lose detail over time.
 
     frames, reference: ``(T, H, W, 3)`` uint8, the same moments, cut into ``parts`` of equal length.
     """
@@ -51,9 +53,10 @@ def detail_ratio(frames: np.ndarray, reference: np.ndarray, *, parts: int) -> fl
 
 
 def drift(frames: np.ndarray, reference: np.ndarray, *, times_s: np.ndarray) -> float:
-    """Largest trend of mean colour or contrast that the reference does not have, CIELAB units (0 to 100) per second.
+    """Largest trend of mean colour or contrast that the reference does not have, in CIELAB units per second.
 
-    frames, reference: ``(T, H, W, 3)`` uint8 RGB of the same moments ``times_s`` ``(T,)``. Slopes of least-squares lines.
+    frames, reference: ``(T, H, W, 3)`` uint8 RGB of the same moments ``times_s`` ``(T,)``. Slopes of least-squares
+    lines.
     """
     apart = _moments(frames) - _moments(reference)
     return float(np.abs(np.polyfit(times_s - times_s.mean(), apart, 1)[0]).max())
@@ -66,12 +69,13 @@ def _moments(frames: np.ndarray) -> np.ndarray:
 
 
 def blank_share(grey: np.ndarray) -> float:
-    """Share of frames without contrast."""
+    """Share of frames ``(T, H, W)`` uint8 without contrast."""
     return float(np.mean(grey.reshape(len(grey), -1).std(1) < BLANK_CONTRAST))
 
 
 def frozen_share(grey: np.ndarray, speed_mps: np.ndarray | None) -> float | None:
-    """Share of frames that repeat the one before while the car moves; None when it never does, or nobody knows.
+    """Share of frames that repeat the previous frame while the ego moves; None when it never does or its speed is
+    unknown.
 
     speed_mps: ``(T,)``, row i arrives at frame i.
     """

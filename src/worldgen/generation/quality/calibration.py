@@ -1,4 +1,4 @@
-"""Calibration: thresholds that pass nearly all clean clips, as lenient as the faults they must catch allow."""
+"""Calibration of the gate: thresholds that pass nearly all clean clips, as lenient as its faults allow."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ BETTER_LOW = (
     "wrong_class",
 )
 LABEL_MEASURES = ("label_agreement", "label_fit", "unlabelled", "wrong_class")
-"""Get a larger part of the false rejections that are allowed: wrong labels are the poison."""
+"""They get a larger part of the allowed false rejections, because wrong labels do the most harm."""
 LABEL_SHARE, OTHER_SHARE = 3.0, 1.0
 CAUGHT = 0.975
-"""Share of its own fault that lies beyond the point towards which a bound moves out."""
+"""Share of the clips with a fault that lie beyond the point towards which the bound of its measure moves out."""
 MARGIN = 0.5
-"""How much further from the median, over its distance, a bound lies that no deliberate fault speaks for: of few clips the
-most extreme one is surpassed by many new ones."""
+"""A bound without a deliberate fault lies further out by this share of its distance from the median, because new
+clips exceed the most extreme one of a few."""
 STEPS = 24
 LEAST_CARDS = 20
 
 
 @dataclass(frozen=True)
 class Allowance:
-    """How much may go wrong. false_rejection: share of clean clips refused, aimed at on the calibration clips; somewhat
-    less than is promised, because new clips are a little different.
+    """Allowed errors. false_rejection: share of clean calibration clips that may be refused, somewhat less than
+    promised, because new clips differ a little.
     """
 
     false_rejection: float = 0.03
@@ -47,11 +47,11 @@ def calibrate(
     clean: Sequence[Scorecard], faulty: Mapping[str, Sequence[float]], allowance: Allowance | None = None,
     base: GateConfig | None = None,
 ) -> GateConfig:  # fmt: skip
-    """Thresholds from scorecards of clean clips and, per measure, values of clips with the fault it should notice.
+    """Thresholds from scorecards of clean clips and, per measure, its values for clips with the fault it should notice.
 
-    Each measure may refuse the same small share of the clean clips (measures of labels three times as much); that share
-    is as large as the allowance for all together admits. Where the faults lie further out than that, the bound moves half
-    way out to them: new clips are a little different, and stricter would be of no use to anybody.
+    Each measure may refuse the same small share of the clean clips, measures of labels three times as much. That share
+    is as large as the allowance for all measures together admits. Where the faults lie further out than the bound, it
+    moves half way out to them: new clips differ a little, and a stricter bound would catch no more faults.
 
     Raises: InputError for fewer than ``LEAST_CARDS`` clean clips.
     """
@@ -76,32 +76,32 @@ def calibrate(
 def thresholds(
     clean: Sequence[Scorecard], faulty: Mapping[str, Sequence[float]], share: float, base: GateConfig
 ) -> GateConfig:
-    """The config when each measure alone may refuse about ``share`` of the clean clips."""
+    """The gate with which each measure alone refuses about ``share`` of the clean clips."""
     bounds = {}
     for name in (*BETTER_HIGH, *BETTER_LOW):
         values = np.array([card.values[name] for card in clean if name in card.values])
         if len(values) < LEAST_CARDS:
             continue
         own = min(share * (LABEL_SHARE if name in LABEL_MEASURES else OTHER_SHARE), 0.5)
-        spoilt = np.asarray(faulty.get(name, ()), float)
+        fault_values = np.asarray(faulty.get(name, ()), float)
         if name in BETTER_HIGH:
             limit = _quantile(values, own)
-            if len(spoilt):
-                limit = min(limit, (limit + float(np.quantile(spoilt, CAUGHT))) / 2)
+            if len(fault_values):
+                limit = min(limit, (limit + float(np.quantile(fault_values, CAUGHT))) / 2)
             elif name not in LABEL_MEASURES:
-                limit -= MARGIN * min(float(np.median(values)) - limit, abs(limit))  # beliefs stay above 0
+                limit -= MARGIN * min(float(np.median(values)) - limit, abs(limit))  # probabilities stay above 0
             bounds[name] = Bound(low=_rounded(limit, -1))
         else:
             limit = _quantile(values, 1 - own)
-            if len(spoilt):
-                limit = max(limit, (limit + float(np.quantile(spoilt, 1 - CAUGHT))) / 2)
+            if len(fault_values):
+                limit = max(limit, (limit + float(np.quantile(fault_values, 1 - CAUGHT))) / 2)
             elif name not in LABEL_MEASURES:
                 limit += MARGIN * (limit - float(np.median(values)))
             bounds[name] = Bound(high=_rounded(limit, 1))
     tracks = [track for card in clean for track in card.tracks]
     config = replace(base, bounds={**bounds, **base.bounds})
     if len(tracks) >= LEAST_CARDS:
-        # Tracks outnumber clips; one wrong verdict on a track costs at most one clip.
+        # There are more tracks than clips, and one wrong verdict on a track costs at most one clip.
         own = min(share * LABEL_SHARE * len(clean) / len(tracks), 0.5)
         config = replace(
             config, object_low=_rounded(_quantile(np.array([t.agreement for t in tracks]), own), -1),
@@ -111,20 +111,20 @@ def thresholds(
 
 
 def false_rejections(config: GateConfig, clean: Sequence[Scorecard]) -> float:
-    """Share of clean clips that the gate refuses, or whose labels it would thin out."""
+    """Share of clean clips that the gate refuses, or of whose labels it drops some."""
     gate = Gate(config)
     return float(np.mean([not gate.passes_whole(card) for card in clean]))
 
 
 def _quantile(values: np.ndarray, share: float) -> float:
-    """A value of the sample itself, so that a share of 0 refuses nothing that was seen."""
+    """A quantile that is one of the values, so that a share of 0 refuses none of them."""
     ordered = np.sort(values)
     place = share * (len(ordered) - 1)
     return float(ordered[int(np.floor(place) if share <= 0.5 else np.ceil(place))])
 
 
 def _rounded(value: float, direction: int) -> float:
-    """Four digits, outwards: the clip that a limit was taken from stays inside it."""
+    """Rounded outwards to four digits, so that the clip of the limit stays inside. direction: -1 down, 1 up."""
     if value == 0:
         return 0.0
     scale = 10.0 ** (3 - int(np.floor(np.log10(abs(value)))))

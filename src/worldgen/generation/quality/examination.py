@@ -1,8 +1,10 @@
-"""An examination of the gate: one clean clip and all the ways it can be spoilt, measured by the same instruments."""
+"""An examination of the gate: clean clips and the same clips with deliberate faults, scored by the same instruments."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -17,27 +19,28 @@ from worldgen.generation.quality.faults import (
     PICTURE_FAULTS,
     FaultyLabels,
     added,
-    can_be_spoilt,
+    has_judged_track,
     nearly_copied,
 )  # fmt: skip
 from worldgen.generation.quality.gate import Gate, Verdict
 from worldgen.generation.quality.instrument_loading import fingerprints
-from worldgen.generation.quality.scorecard import Measurements, Scorecard, Scorer
+from worldgen.generation.quality.scorecard import Measurements, Scorecard
+from worldgen.generation.quality.scorer import Scorer
 from worldgen.simulation.remake import remake_scene
 
 FAULTS = (*LABEL_FAULTS, "added", "other_scene", *PICTURE_FAULTS, "copied")
 LABEL_KINDS = (*LABEL_FAULTS, "added", "other_scene")
 PICTURE_VALUES = ("blank", "frozen", "flicker", "sharpness", "drift", "novelty")
-"""Measures that depend on the picture and its own scene alone."""
+"""Measures that depend on the frames and their own scene alone."""
 LABEL_VALUES = ("label_agreement", "label_fit", "wrong_class", "unlabelled", "presence")
 """Measures that depend on the labels."""
-GUESTS = 8
-"""Clips tried for a track that fits nowhere in this one."""
+MAX_DONORS = 8
+"""Other clips that are tried for a track to add."""
 
 
 @dataclass(frozen=True, eq=False)
 class FaultyCard:
-    """A clip with one fault. fault: what is wrong with its labels, None where the picture is at fault."""
+    """The scorecard of a clip with one fault. fault: of its labels, None where the frames are at fault."""
 
     kind: str
     card: Scorecard
@@ -46,49 +49,52 @@ class FaultyCard:
 
 @dataclass(frozen=True, eq=False)
 class ExaminedClip:
-    """Scorecards of a clean clip and of its spoilt versions. tags: of the clip."""
+    """Scorecards of a clean clip and of its faulty versions. tags: of the clip."""
 
     key: str
     tags: tuple[str, ...]
     clean: Scorecard
-    spoilt: tuple[FaultyCard, ...] = field(default=())
+    faulty: tuple[FaultyCard, ...] = field(default=())
 
 
 def examine(
     scorer: Scorer, samples: Sequence[Sample], *, training: Sequence[Sample] = (), seed: int = 0, pictures: int = 1
 ) -> Iterable[ExaminedClip]:
-    """Score clips with a scene, clean and with faults: every fault of labels once, ``pictures`` kinds of picture fault.
+    """Score clips with a scene, clean and with faults: each fault of labels once, and ``pictures`` faults of the
+    frames.
 
-    training: clips the model was trained on, for near copies. Faults depend on seed and key alone, the second clip of
-    "added" and "other_scene" on the order of the samples too. Raises: InputError for clips that this version would make
-    otherwise.
+    training: clips that the model was trained on, for near copies. Faults depend on seed and key alone; the second clip
+    of "added" and "other_scene" also depends on the order of the samples.
+
+    Raises: InputError for clips whose scene this version would simulate differently.
     """
     for number, sample in enumerate(samples):
         scene = remake_scene(sample)
         assert scene is not None and sample.labels is not None, sample.key
-        asked = {"scene": scene, "labels": sample.labels, "ego": sample.ego, "text": sample.caption}
-        clean = scorer.score(sample.clip, **asked)
+        score = functools.partial(scorer.score, scene=scene, labels=sample.labels, ego=sample.ego, text=sample.caption)
+        clean = score(sample.clip)
         rng = numpy_rng("gate examination", seed, sample.key)
-        spoilt = list(_label_faults(scorer, sample, clean, samples, number, rng=rng))
+        faulty = list(_label_faults(scorer, sample, clean, samples, number, rng=rng))
         other = samples[(number + 1 + int(rng.integers(max(len(samples) - 1, 1)))) % len(samples)]
-        if other is not sample and other.labels is not None and can_be_spoilt(other.labels):
-            spoilt.append(_other_scene(scorer, sample, other, clean))
+        if other is not sample and other.labels is not None and has_judged_track(other.labels):
+            faulty.append(_other_scene(scorer, sample, other, clean))
         kinds = list(PICTURE_FAULTS)
         for turn in range(pictures):
             kind = kinds[(number * pictures + turn) % len(kinds)]
-            spoilt.append(FaultyCard(kind, scorer.score(PICTURE_FAULTS[kind](sample.clip, rng), **asked), None))
+            faulty.append(FaultyCard(kind, score(PICTURE_FAULTS[kind](sample.clip, rng)), None))
         if training and scorer.training is not None:
             copy = nearly_copied(training[number % len(training)].clip, rng)
             out = Measurements(dict(clean.values), dict(clean.unmeasured), clean.tracks)
             out.values["novelty"] = scorer.training.novelty(copy)
-            spoilt.append(FaultyCard("copied", out.card(), None))
-        yield ExaminedClip(sample.key, sample.tags, clean, tuple(spoilt))
+            faulty.append(FaultyCard("copied", out.card(), None))
+        yield ExaminedClip(sample.key, sample.tags, clean, tuple(faulty))
 
 
 def _other_scene(scorer: Scorer, sample: Sample, other: Sample, clean: Scorecard) -> FaultyCard:
-    """Labels, motion, weather and light of another clip. What the picture is compared with stays its own scene: without
-    that the gate has less to go by, and drawing the other scene takes longer than all the rest."""
+    """Labels, motion, weather and light of another clip. The measures of the frames stay those of their own scene: the
+    fault is then harder to find, and rendering the other scene would take longer than all the rest."""
     scene = remake_scene(other)
+    assert other.labels is not None and sample.labels is not None
     kept = {name: value for name, value in clean.values.items() if name in PICTURE_VALUES}
     out = Measurements(kept)
     readings = scorer.read(sample.clip, scene.camera if scene else None)
@@ -105,20 +111,22 @@ def _label_faults(
     *,
     rng: np.random.Generator,
 ) -> Iterable[FaultyCard]:
-    """The picture stays as it is, so what was seen of it is not looked at again."""
+    """Every fault of the labels. The frames are the same, so they are read once."""
     labels = sample.labels
     assert labels is not None
-    if not can_be_spoilt(labels):
+    if not has_judged_track(labels):
         return
     readings = scorer.read(sample.clip, None)
-    faults: dict[str, FaultyLabels | None] = {kind: spoil(labels, rng) for kind, spoil in LABEL_FAULTS.items()}
-    for guest in range(1, min(GUESTS, len(samples) - 1) + 1):
-        other = samples[(number + guest) % len(samples)]
-        same_size = other.labels is not None and (other.labels.width_px, other.labels.height_px) == (
-            labels.width_px,
-            labels.height_px,
-        )
-        fault = added(labels, other.labels, rng) if same_size and can_be_spoilt(other.labels) else None
+    faults: dict[str, FaultyLabels | None] = {kind: make(labels, rng) for kind, make in LABEL_FAULTS.items()}
+    for step in range(1, min(MAX_DONORS, len(samples) - 1) + 1):
+        donor = samples[(number + step) % len(samples)].labels
+        if (
+            donor is None
+            or (donor.width_px, donor.height_px) != (labels.width_px, labels.height_px)
+            or not has_judged_track(donor)
+        ):
+            continue
+        fault = added(labels, donor, rng)
         if fault is not None:
             faults["added"] = fault
             break
@@ -131,31 +139,31 @@ def _label_faults(
 
 
 def values_of_faults(examined: Iterable[ExaminedClip]) -> dict[str, list[float]]:
-    """Per measure its values on clips with the fault it should notice, for :func:`calibrate`."""
+    """Measure -> its values for clips with the fault that it should notice, as :func:`calibrate` takes them."""
     out: dict[str, list[float]] = {}
     for one in examined:
-        for spoilt in one.spoilt:
-            name = MEASURE_OF_FAULT.get(spoilt.kind)
-            if name is not None and name in spoilt.card.values:
-                out.setdefault(name, []).append(spoilt.card.values[name])
+        for faulty in one.faulty:
+            name = MEASURE_OF_FAULT.get(faulty.kind)
+            if name is not None and name in faulty.card.values:
+                out.setdefault(name, []).append(faulty.card.values[name])
     return out
 
 
-def outcome(spoilt: FaultyCard, verdict: Verdict) -> str:
-    """What the gate made of a fault: "rejected", "repaired" (the wrong labels are gone and nothing else is),
-    "thinned" (the wrong labels are gone but leave an object without a label, or right labels went too), or "missed"."""
+def outcome(faulty: FaultyCard, verdict: Verdict) -> str:
+    """What the gate did with a fault: "rejected", "repaired" (exactly the wrong labels were dropped), "thinned"
+    (dropping them left an object without a label, or dropped right labels too), or "missed"."""
     if not verdict.accepted:
         return "rejected"
-    if spoilt.fault is None or spoilt.fault.track is None or spoilt.kind == "deleted":
+    if faulty.fault is None or faulty.fault.track is None or faulty.kind == "deleted":
         return "missed"
     dropped = {track.track_id for track in verdict.dropped}
-    if spoilt.fault.track not in dropped:
+    if faulty.fault.track not in dropped:
         return "missed"
-    return "repaired" if spoilt.kind == "added" and dropped == {spoilt.fault.track} else "thinned"
+    return "repaired" if faulty.kind == "added" and dropped == {faulty.fault.track} else "thinned"
 
 
 def results(gate: Gate, examined: Sequence[ExaminedClip]) -> dict:
-    """Rates with 95 % intervals: clean clips refused or thinned out, and faults by kind with what became of them."""
+    """Rates with 95 % intervals: clean clips refused or with labels dropped, and the outcomes of faults by kind."""
     verdicts = [gate.decide(one.clean, None) for one in examined]
     refused = sum(not verdict.accepted for verdict in verdicts)
     whole = sum(gate.passes_whole(one.clean) for one in examined)
@@ -170,9 +178,9 @@ def results(gate: Gate, examined: Sequence[ExaminedClip]) -> dict:
     }  # fmt: skip
     by_kind: dict[str, list[tuple[str, Verdict]]] = {}
     for one in examined:
-        for spoilt in one.spoilt:
-            verdict = gate.decide(spoilt.card, spoilt.fault.labels if spoilt.fault is not None else None)
-            by_kind.setdefault(spoilt.kind, []).append((outcome(spoilt, verdict), verdict))
+        for faulty in one.faulty:
+            verdict = gate.decide(faulty.card, faulty.fault.labels if faulty.fault is not None else None)
+            by_kind.setdefault(faulty.kind, []).append((outcome(faulty, verdict), verdict))
     for kind in FAULTS:
         if kind not in by_kind:
             continue
@@ -195,13 +203,10 @@ def _share(hits: int, count: int) -> dict:
 
 
 def _counts(words: Iterable[str]) -> dict[str, int]:
-    out: dict[str, int] = {}
-    for word in words:
-        out[word] = out.get(word, 0) + 1
-    return dict(sorted(out.items(), key=lambda each: (-each[1], each[0])))
+    return dict(sorted(Counter(words).items(), key=lambda each: (-each[1], each[0])))
 
 
 def describe_instruments(scorer: Scorer) -> Mapping[str, str]:
-    """Which instruments measured, named by content as in recipes, and why others did not."""
+    """Instrument -> its content hash, or the reason why it did not measure."""
     names = fingerprints(dataclasses.asdict(scorer.config))
     return {what: scorer.absent.get(what) or names[what] or "none" for what in names}

@@ -1,4 +1,4 @@
-"""The gate: thresholds on a scorecard decide what enters a data set, with a reason for everything that does not."""
+"""The gate: thresholds on scorecards decide which clips enter a data set, with a reason for each refused clip."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from worldgen.generation.quality.track_scores import TrackScore
 
 @dataclass(frozen=True)
 class Bound:
-    """The range a measure must lie in; None is open."""
+    """The range that a measure must lie in. None: no limit."""
 
     low: float | None = None
     high: float | None = None
@@ -28,17 +28,18 @@ class Bound:
             raise InputError("bound of a measure", (self.low, self.high), "low at most high")
 
     def holds(self, value: float) -> bool:
+        """Whether a value lies in the range, its ends included."""
         return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
 
 
 @dataclass(frozen=True)
 class GateConfig:
-    """Thresholds, normally those of ``configs/gate/*.yaml``, which ``pipelines/calibrate_gate.py`` writes.
+    """Thresholds, normally those of ``configs/gate/*.yaml``, written by ``pipelines/calibrate_gate.py``.
 
-    bounds: measure -> range. required: measures without which a clip is refused (as "MEASURE not measured").
-    objects: what happens to a labelled track that the picture does not show: "drop" its labels or "reject" the clip.
-    object_low, object_fit: agreement and fit below which a track counts as not shown. object_other: evidence of another
-    object from which a track that is not shown refuses the clip, because dropping its label would leave an object without.
+    bounds: measure -> range. required: measures without which a clip is refused (as "MEASURE not measured"). objects:
+    what happens to a labelled track that the picture does not show: "drop" its labels or "reject" the clip. object_low,
+    object_fit: agreement and fit below which a track counts as not shown. object_other: evidence of another object from
+    which a track that is not shown refuses the clip, because dropping its label would leave an object without.
     max_dropped: largest share of the judged tracks that may be dropped.
     """
 
@@ -58,18 +59,18 @@ class GateConfig:
                 raise InputError(f"gate {name}", getattr(self, name), "0 to 1")
 
     def over(self, base: GateConfig) -> GateConfig:
-        """A calibrated gate, changed where this one says something else than a gate that says nothing."""
-        plain = GateConfig()
+        """A calibrated gate with the changes of this one, that is, all values of this one that are not the default."""
+        default = GateConfig()
         own = {f.name: getattr(self, f.name) for f in fields(self)}
-        changes = {name: value for name, value in own.items() if value != getattr(plain, name)}
+        changes = {name: value for name, value in own.items() if value != getattr(default, name)}
         return replace(base, **changes | {"bounds": {**base.bounds, **self.bounds}})
 
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """What the gate says. reasons: measures at fault, () when accepted. details: reason -> what was received and expected.
+    """The decision of the gate. reasons: measures at fault, () when accepted. details: reason -> received and expected.
 
-    labels: as they may be stored, without the dropped tracks; None when there were none. dropped: the tracks left out.
+    labels: as they may be stored, without the dropped tracks; None when there were none. dropped: those tracks.
     """
 
     accepted: bool
@@ -81,21 +82,29 @@ class Verdict:
     def to_json(self) -> dict:
         """For ``KEY.json``, beside the scorecard: accepted, reasons, details and dropped tracks."""
         return {
-            "accepted": self.accepted, "reasons": list(self.reasons), "details": dict(self.details),
+            "accepted": self.accepted,
+            "reasons": list(self.reasons),
+            "details": dict(self.details),
             "dropped": [
-                {"track_id": t.track_id, "class": t.class_name, "agreement": round(t.agreement, 4), "fit": round(t.fit, 4)} for t in self.dropped
+                {
+                    "track_id": t.track_id,
+                    "class": t.class_name,
+                    "agreement": round(t.agreement, 4),
+                    "fit": round(t.fit, 4),
+                }
+                for t in self.dropped
             ],
-        }  # fmt: skip
+        }
 
 
 @dataclass(frozen=True)
 class Gate:
-    """Judges scorecards by one config."""
+    """Decides on scorecards by one config."""
 
     config: GateConfig
 
     def decide(self, scorecard: Scorecard, labels: Labels | None) -> Verdict:
-        """Accept or refuse, and say why. ``labels`` are those the scorecard was made with."""
+        """Accept or refuse a clip. labels: those that the scorecard was measured with."""
         details: dict[str, str] = {}
         for name in self.config.required:
             if name not in scorecard.values:
@@ -113,7 +122,7 @@ class Gate:
         return Verdict(not reasons, reasons, kept, details, missing if kept is not labels else ())
 
     def passes_whole(self, scorecard: Scorecard) -> bool:
-        """Whether a clip is accepted with all its labels."""
+        """Whether a clip is accepted and keeps all its labels."""
         return not any(self._not_shown(track) for track in scorecard.tracks) and self.decide(scorecard, None).accepted
 
     def _not_shown(self, track: TrackScore) -> bool:

@@ -1,4 +1,4 @@
-"""Instruments by name: loaded, or left out with the reason; and named by what they are made of."""
+"""Loads instruments by name or folder, says why one is left out, and hashes their contents."""
 
 from __future__ import annotations
 
@@ -14,38 +14,32 @@ from worldgen.instruments.instrument_files import UnderBarError
 Instrument = TypeVar("Instrument")
 
 
-def unless_below_bar(load: Callable[[str], Instrument]) -> Callable[[str], Instrument | str]:
-    """A loader whose instrument, when it is below its bar, is left out with the reason."""
+def load_instrument(name: str, load: Callable[[str], Instrument | None]) -> tuple[Instrument | None, str]:
+    """An instrument and "", or None and the reason: left out by name "", not shipped, or its accuracy below its bar.
 
-    def loader(folder: str) -> Instrument | str:
-        try:
-            return load(folder)
-        except UnderBarError as error:
-            return str(error)
+    name: of a folder under ``assets/instruments``, or a folder. load: loads it from a folder, None when that has no
+    file.
 
-    return loader
-
-
-def load_instrument(name: str, loader: Callable[[str], Instrument | str | None]) -> tuple[Instrument | None, str]:
-    """An instrument by name or folder, or None and why there is none.
-
-    Raises: InputError for a folder that is not there; and what the loader raises for a damaged one.
+    Raises: InputError for a folder that is not there, and what ``load`` raises for a damaged instrument.
     """
     if not name:
         return None, "left out by the config"
     folder = _folder(name)
     if folder is None:
         return None, "not shipped"
-    found = loader(str(folder))
-    return (None, found) if isinstance(found, str) else (found, "" if found is not None else "nothing in its folder")
+    try:
+        found = load(str(folder))
+    except UnderBarError as error:
+        return None, str(error)
+    return found, "" if found is not None else "nothing in its folder"
 
 
 def fingerprints(names: Mapping[str, str]) -> dict[str, str]:
-    """Names by content: what an instrument does -> 32 digits over its weights, config and recorded accuracy, all of which
-    change what it says; "" where there is none.
+    """Content hashes of instruments, 32 hexadecimal digits over weights, config and recorded accuracy; "" for none.
 
-    names: what an instrument does -> name or folder, as in ``ScorerConfig``. Raises: InputError for a folder that is not
-    there or cannot be read.
+    names: what an instrument does -> its name or folder, as in ``ScorerConfig``.
+
+    Raises: InputError for a folder that is not there or cannot be read.
     """
     return {what: _fingerprint(_folder(name)) if name else "" for what, name in names.items()}
 
@@ -64,7 +58,7 @@ def _fingerprint(folder: Path | None) -> str:
 
 
 def _folder(name: str) -> Path | None:
-    """The folder of an instrument; None for a name that does not ship. Raises: InputError for a folder that is not there."""
+    """The folder of an instrument; None for a name that does not ship. Raises: InputError for a missing folder."""
     folder = Path(name) if "/" in name or "\\" in name else assets_dir() / "instruments" / name
     if folder.is_dir():
         return folder

@@ -1,4 +1,4 @@
-"""Novelty: how far a clip is from everything the model was trained on, so that a copy is not sold as a new clip."""
+"""Novelty: the distance of a clip from the training clips of the model, which is small for copies of them."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def describe(clip: Clip) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class TrainingClips:
-    """What is remembered of the training clips.
+    """Descriptors of the training clips.
 
     mean ``(1296,)`` and basis ``(1296, 32)``: principal components of their descriptions. descriptors ``(n, 32)``: each
-    clip in these. scale ``(1,)``: the median distance of a training clip to its nearest neighbour among the others.
-    All float32; stored as float16.
+    clip in these components. scale ``(1,)``: the median distance of a training clip to its nearest neighbour among the
+    others. All float32; stored as float16.
     """
 
     mean: np.ndarray
@@ -44,7 +44,7 @@ class TrainingClips:
         return len(self.descriptors)
 
     def novelty(self, clip: Clip) -> float:
-        """Distance to the nearest training clip; 1 is as far as training clips are from one another."""
+        """Distance to the nearest training clip; 1 is the median distance of training clips from one another."""
         point = (describe(clip) - self.mean) @ self.basis
         return float(np.sqrt(np.square(self.descriptors - point).sum(1)).min() / self.scale[0])
 
@@ -56,7 +56,7 @@ class TrainingClips:
             raise InputError("training clips to describe", len(rows), "at least three")
         mean = rows.mean(0)
         _, _, directions = np.linalg.svd(rows - mean, full_matrices=False)
-        # What is stored is what later clips are measured in, rounding included.
+        # Rounded as it is stored, so that later clips are measured in the same components.
         stored = lambda x: x.astype(np.float16).astype(np.float32)  # noqa: E731
         mean, basis = stored(mean), stored(directions[:DIMENSIONS].T)
         points = stored((rows - mean) @ basis)
@@ -73,7 +73,7 @@ class TrainingClips:
 
         from worldgen.files.storage import write_bytes
 
-        # safetensors writes memory as it lies, so a transposed array would come back scrambled.
+        # safetensors writes the memory of an array, so a transposed array would be read in another order.
         arrays = {
             name: np.ascontiguousarray(getattr(self, name), np.float16 if name != "scale" else np.float32)
             for name in ARRAYS

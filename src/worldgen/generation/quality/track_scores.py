@@ -1,4 +1,4 @@
-"""Labels against pixels, track by track: is it there, is it what the label says, does the box fit, and what has no label."""
+"""Compares labels with frames, track by track: presence, class, fit of the box, and objects without a label."""
 
 from __future__ import annotations
 
@@ -8,38 +8,38 @@ import numpy as np
 
 from worldgen.core.labels import CLASSES, Labels
 from worldgen.instruments.detector.detector import Detections, box_iou
-from worldgen.instruments.verifier.verifier import NONE
+from worldgen.instruments.verifier.verifier import NONE, BoxAnswers
 
 MEASURED_AT_PX = 224
-"""Width of the picture that the sizes below are meant for; they grow with wider ones."""
+"""Width of the frames for which the sizes below hold; they scale with the width."""
 MIN_HEIGHT_PX, MIN_WIDTH_PX, MIN_VISIBLE = 10.0, 4.0, 0.4
-"""Smaller or more hidden objects are labelled but not judged: their few pixels fit anything."""
+"""Smaller or less visible objects are labelled but not judged: their few pixels fit any label."""
 MIN_ROWS = 3
-"""Frames a track must be judged in."""
+"""Smallest number of such frames in a judged track."""
 COVERED = 0.2
 """Overlap with any label, or share of a detection inside one, from which the label explains the detection."""
 INSIDE = 0.6
 LINK = 0.3
-"""Overlap of boxes in neighbouring frames that makes them one object."""
+"""Overlap from which boxes in neighbouring frames belong to one object."""
 WEAK_EVIDENCE = 0.35
-"""Agreement or fit of a track below which its object is looked for in the neighbourhood."""
+"""Agreement or fit of a track below which its object is searched near the label."""
 ALTERNATIVE_FRAMES = 4
 PLACES = np.array([(x, y) for x in (-1.4, -0.9, -0.45, 0, 0.45, 0.9, 1.4) for y in (-1.2, -0.6, 0, 0.6, 1.2) if x or y])
-"""Where an object may be instead of in its box, in box sizes."""
+"""Offsets from a label, in box sizes, at which its object is searched."""
 DOUBLE = 0.5
-"""Overlap from which what two instruments found is one object."""
+"""Overlap from which detections of two instruments are one object."""
 COLUMNS = ("frame_index", "group", "box_px", "score")
 STEADY_FRAMES = 5
-"""An object without a label counts as much as its fifth best frame: flickers of the detector do not last."""
+"""An object without a label counts with the score of its fifth best frame, because false detections do not last."""
 
 
 @dataclass(frozen=True)
 class TrackScore:
-    """How far the picture shows one labelled track. frames: number judged. The rest is evidence from 0 to 1.
+    """How far the frames show one labelled track. frames: number judged. The rest is evidence from 0 to 1.
 
-    agreement: that what is in the box is of the labelled class. fit: overlap of the box with what it is meant for.
-    other: that an object of another class is there, or that a detector finds one that only this label explains; without
-    the label that object would have none.
+    agreement: that the object in the box is of the labelled class. fit: overlap of the box with its object. other: that
+    an object of another class is there, or that a detector finds an object that only this label explains and that would
+    have no label without it.
     """
 
     track_id: int
@@ -51,22 +51,22 @@ class TrackScore:
 
 
 def judged_rows(labels: Labels) -> np.ndarray:
-    """Rows ``(N,)`` bool of objects large and plain enough to be judged, in tracks with enough of them."""
+    """Rows ``(N,)`` bool of objects that are large and visible enough to be judged, in tracks with enough of them."""
     scale = labels.width_px / MEASURED_AT_PX
     size = labels.box_px[:, 2:] - labels.box_px[:, :2]
-    plain = (
+    clear = (
         ~labels.ignore & (labels.visible_fraction >= MIN_VISIBLE)
         & (size[:, 1] >= MIN_HEIGHT_PX * scale) & (size[:, 0] >= MIN_WIDTH_PX * scale)
     )  # fmt: skip
-    tracks, counts = np.unique(labels.track_id[plain], return_counts=True)
-    return plain & np.isin(labels.track_id, tracks[counts >= min(MIN_ROWS, labels.num_frames)])
+    tracks, counts = np.unique(labels.track_id[clear], return_counts=True)
+    return clear & np.isin(labels.track_id, tracks[counts >= min(MIN_ROWS, labels.num_frames)])
 
 
 @dataclass(frozen=True)
 class AlternativePlaces:
-    """Places around a track that may be mislabelled where its object could be instead.
+    """Places near a track of weak evidence where its object may be instead.
 
-    frame_index ``(n,)`` and box_px ``(n, 4)``: boxes to ask about. place: ``(n,)`` which of the places each belongs to.
+    frame_index ``(n,)`` and box_px ``(n, 4)``: boxes to verify. place: ``(n,)`` index into ``PLACES`` of each.
     """
 
     track_id: int
@@ -76,7 +76,7 @@ class AlternativePlaces:
 
 
 def alternative_places(labels: Labels, rows: np.ndarray, tracks: tuple[TrackScore, ...]) -> list[AlternativePlaces]:
-    """Places to look at for the tracks of which little is seen; those that another label explains are left out."""
+    """Places to search for the objects of tracks with weak evidence, without those that another label explains."""
     out = []
     for track in tracks:
         if min(track.agreement, track.fit) >= WEAK_EVIDENCE:
@@ -103,53 +103,57 @@ def alternative_places(labels: Labels, rows: np.ndarray, tracks: tuple[TrackScor
     return out
 
 
-def evidence_nearby(doubt: AlternativePlaces, class_id: int, answers: tuple[np.ndarray, np.ndarray]) -> float:
-    """How surely the object of a doubted track is somewhere near its label: belief times fit at the best place, 0 to 1."""
-    value = answers[0][:, class_id] * answers[1]
-    sums = np.bincount(doubt.place, value, len(PLACES))
-    counts = np.bincount(doubt.place, minlength=len(PLACES))
+def evidence_nearby(places: AlternativePlaces, class_id: int, answers: BoxAnswers) -> float:
+    """Evidence from 0 to 1 that an object of a class is at the best of the places: its probability times the fit."""
+    value = answers.classes[:, class_id] * answers.fit
+    sums = np.bincount(places.place, value, len(PLACES))
+    counts = np.bincount(places.place, minlength=len(PLACES))
     return float(np.max(np.where(counts >= 2, sums / np.maximum(counts, 1), 0.0)))
 
 
 def score_tracks(
-    labels: Labels, rows: np.ndarray, answers: tuple[np.ndarray, np.ndarray], only: dict[int, float]
+    labels: Labels, rows: np.ndarray, answers: BoxAnswers, explained: dict[int, float]
 ) -> tuple[TrackScore, ...]:
     """Scores of the tracks with judged rows, by track number.
 
-    rows: ``(N,)`` bool, those that were asked about. answers: probabilities ``(n, 10)`` and fit ``(n,)`` of these.
-    only: track -> evidence of the strongest detection that no other label explains.
+    rows: ``(N,)`` bool, n of them true, those that were verified. answers: of the verifier for these n boxes.
+    explained: track -> evidence of the strongest detection that only this track explains.
     """
-    probability, fit = answers
     out = []
     for track in np.unique(labels.track_id[rows]):
         mine = labels.track_id[rows] == track
-        belief = probability[mine].mean(0)
-        number = int(labels.class_id[rows][mine][0])
-        others = np.delete(belief[:NONE], number)
-        evidence = max(float(others.max()), only.get(int(track), 0.0))
+        classes = answers.classes[mine].mean(0)
+        class_id = int(labels.class_id[rows][mine][0])
+        other = max(float(np.delete(classes[:NONE], class_id).max()), explained.get(int(track), 0.0))
         out.append(
             TrackScore(
-                int(track), CLASSES[number], int(mine.sum()), float(belief[number]), float(fit[mine].mean()), evidence
+                int(track),
+                CLASSES[class_id],
+                int(mine.sum()),
+                float(classes[class_id]),
+                float(answers.fit[mine].mean()),
+                other,
             )
         )
     return tuple(out)
 
 
 def wrong_class(labels: Labels, rows: np.ndarray, probability: np.ndarray) -> float:
-    """Over judged tracks the largest belief in another class less the belief in the labelled one, -1 to 1.
+    """Over judged tracks, the largest probability of another class less that of the labelled one, -1 to 1.
 
-    A track that can hardly be seen is believed to be nothing at all and does not count against its class.
+    probability: ``(n, 10)`` for the n true rows. A track that is hardly visible has a high probability of being
+    nothing, which does not count as another class.
     """
     worst = -1.0
     for track in np.unique(labels.track_id[rows]):
         mine = labels.track_id[rows] == track
-        belief, number = probability[mine].mean(0), int(labels.class_id[rows][mine][0])
-        worst = max(worst, float(np.delete(belief[:NONE], number).max() - belief[number]))
+        classes, class_id = probability[mine].mean(0), int(labels.class_id[rows][mine][0])
+        worst = max(worst, float(np.delete(classes[:NONE], class_id).max() - classes[class_id]))
     return worst
 
 
 def merged(first: Detections, second: Detections) -> Detections:
-    """What two instruments found, by frame and falling score; of boxes that are the same object the surer one."""
+    """Detections of two instruments by frame and falling score; of boxes of the same object the one with more score."""
     columns = [np.concatenate([getattr(d, name) for d in (first, second)]) for name in COLUMNS]
     frame, _, _, score = columns
     order = np.lexsort((-score, frame))
@@ -165,7 +169,7 @@ def merged(first: Detections, second: Detections) -> Detections:
 
 
 def unlabelled(detections: Detections, labels: Labels) -> tuple[float, dict[int, float]]:
-    """Evidence of the strongest object without a label; and per track that of the strongest it alone explains."""
+    """Evidence of the strongest object without a label, and track -> that of the strongest that it alone explains."""
     covered_by = _explained(detections, labels)
     free = np.array([not tracks for tracks in covered_by], bool)
     strongest = _steadiest(detections.where(free)) if len(free) else 0.0
@@ -177,7 +181,7 @@ def unlabelled(detections: Detections, labels: Labels) -> tuple[float, dict[int,
 
 
 def _explained(detections: Detections, labels: Labels) -> list[set[int]]:
-    """For each detection the tracks whose label (whole or visible box, ignored ones too) is where it is."""
+    """For each detection, the tracks whose visible or whole box covers it, ignored labels too."""
     out: list[set[int]] = []
     for frame in np.unique(detections.frame_index):
         found = detections.box_px[detections.frame_index == frame]
@@ -197,7 +201,7 @@ def _explained(detections: Detections, labels: Labels) -> list[set[int]]:
 
 
 def _steadiest(detections: Detections) -> float:
-    """Link detections of neighbouring frames to chains; the best chain's ``STEADY_FRAMES``-th best score."""
+    """Links detections of neighbouring frames to chains; the ``STEADY_FRAMES``-th best score of the best chain."""
     chains: list[dict] = []
     for frame in np.unique(detections.frame_index):
         rows = np.flatnonzero(detections.frame_index == frame)

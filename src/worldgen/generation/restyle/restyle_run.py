@@ -1,4 +1,4 @@
-"""A restyling run: clips in, shards of accepted and refused clips out, going on where a stopped run was."""
+"""A restyling run: writes shards of accepted and refused clips, and resumes where a stopped run was."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class RestyleProgress:
 
 @dataclass(eq=False)
 class RestyleRun:
-    """Restyles samples into ``url``; the same call after a stop redoes at most one job.
+    """Restyles samples into ``url``. The same call after a stop repeats at most one job.
 
-    samples: makes the samples anew, in the same order every time. source: what they are, in words, kept with the run. log:
-    takes a line for the user. page: whether to write the report's page too. shown: where that page is. instruments:
-    those of the config, named by content.
+    samples: reads the samples, in the same order at every call. source: name of their origin, kept with the run. log:
+    takes a line for the user. page: whether to write the report's page. report: the outcome, as in ``restyle.json``.
+    shown: where the page is, "" without one. instruments: content hashes of those in the config.
     """
 
     config: RestyleConfig
@@ -57,28 +57,29 @@ class RestyleRun:
     instruments: dict[str, str] = field(default_factory=dict)
 
     def steps(self, load: Callable[[RestyleConfig], Restyler] = Restyler.load) -> Iterator[RestyleProgress]:
-        """Work, yielding after each clip; ``report`` holds the outcome at the end.
+        """Do the work and yield after each clip; ``report`` holds the outcome at the end.
 
-        Raises: InputError when another run works here or used other settings, when there is nothing to restyle, and for
-        clips that the model cannot take.
+        Raises: InputError when another run works in the folder or used other settings, when there is nothing to
+        restyle, and for clips that the model does not accept.
         """
         with locked(self.url, self.log) as lock:
             self._begin()
             sweep(*(join(self.url, part) for part in ("", JOBS, REPORT_FOLDER, f"{REPORT_FOLDER}/clips")))
             restyler: Restyler | None = None
-            start_s, done, accepted, jobs = time.monotonic(), 0, 0, []
+            start_s, done, accepted = time.monotonic(), 0, 0
+            jobs: list[dict] = []
             for number, batch in enumerate(_batches(self._wanted(), self.config.shard_size)):
                 record = self._finished(number, batch)
                 if record is None:
                     restyler = restyler or load(self.config)
                     _refuse_other_weights(restyler.sampler.weights_hash, jobs, self.url)
-                    made = []
+                    clips = []
                     for sample in batch:
-                        made.append(_attempt(restyler, sample))
+                        clips.append(_restyled_clip(restyler, sample))
                         lock.check()
-                        done, accepted = done + 1, accepted + made[-1].accepted
+                        done, accepted = done + 1, accepted + clips[-1].accepted
                         yield RestyleProgress(done, accepted)
-                    record = self._write(number, made, restyler.sampler.weights_hash)
+                    record = self._write(number, clips, restyler.sampler.weights_hash)
                 else:
                     _refuse_other_weights(record["weights_hash"], jobs, self.url)
                     done, accepted = done + len(record["clips"]), accepted + sum(c["accepted"] for c in record["clips"])
@@ -95,7 +96,7 @@ class RestyleRun:
         return islice(self.samples(), self.config.limit) if self.config.limit else self.samples()
 
     def _begin(self) -> None:
-        """Refuse to mix two settings in one folder."""
+        """Refuse other settings than those that the folder was begun with."""
         self.instruments = fingerprints(dataclasses.asdict(self.config.scorer))
         now = {"source": self.source, "config": dataclasses.asdict(self.config), "instruments": self.instruments}
         where = join(self.url, CONFIG_NAME)
@@ -116,9 +117,9 @@ class RestyleRun:
             )
 
     def _finished(self, number: int, batch: Sequence[Sample]) -> dict | None:
-        """The record of a job that is done; None for one that is not, or whose shards are gone.
+        """The record of a finished job; None for one that is not finished, or whose shards are gone.
 
-        Raises: InputError when it was done for other clips than come now.
+        Raises: InputError when it was done for other clips than those of the batch.
         """
         where = join(self.url, f"{JOBS}/{number:05d}.json")
         fs, path = resolve(where)
@@ -132,17 +133,17 @@ class RestyleRun:
         shards = (resolve(join(self.url, name))[1] for name in record["shards"])
         return record if all(fs.exists(shard) for shard in shards) else None
 
-    def _write(self, number: int, made: Sequence[RestyledClip], weights_hash: str) -> dict:
-        """Shards first, then the record that marks them as whole."""
+    def _write(self, number: int, restyled: Sequence[RestyledClip], weights_hash: str) -> dict:
+        """Write the shards of a job, then the record that marks them as complete."""
         shards = []
         for prefix, flag in (("accepted", True), ("quarantine", False)):
-            chosen = [one.sample for one in made if one.sample is not None and one.accepted is flag]
+            chosen = [one.sample for one in restyled if one.sample is not None and one.accepted is flag]
             if chosen:
                 with ShardWriter(self.url, f"{prefix}-{number:05d}") as writer:
                     for sample in chosen:
                         writer.write(sample)
                 shards.append(f"{prefix}-{number:05d}.tar")
-        clips = [one.to_json() for one in made]
+        clips = [one.to_json() for one in restyled]
         record = {"number": number, "weights_hash": weights_hash, "shards": shards, "clips": clips}
         write_bytes(join(self.url, f"{JOBS}/{number:05d}.json"), canonical_json(record, "record of a job"))
         return record
@@ -166,17 +167,17 @@ class RestyleRun:
 
 
 def _refuse_other_weights(weights_hash: str, jobs: list[dict], url: str) -> None:
-    """One set is made by one model. Raises: InputError when the jobs before were done with other weights."""
+    """Refuse to mix models in a set. Raises: InputError when earlier jobs were done with other weights."""
     if jobs and jobs[0]["weights_hash"] != weights_hash:
         raise InputError(
             f"weights for {url}", weights_hash,
-            f"{jobs[0]['weights_hash']}, which made the clips that are there; or another output",
+            f"{jobs[0]['weights_hash']}, with which the clips in it were generated; or another output",
         )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
 class RestyledClip:
-    """One clip's outcome. sample: None when there is none, and then failure says why. seconds: by part of the work."""
+    """The outcome of a clip. sample: None without one, for the reason in ``failure``. seconds: by part of the work."""
 
     key: str
     sample: Sample | None
@@ -194,17 +195,17 @@ class RestyledClip:
         }  # fmt: skip
 
 
-def _attempt(restyler: Restyler, sample: Sample) -> RestyledClip:
+def _restyled_clip(restyler: Restyler, sample: Sample) -> RestyledClip:
     try:
-        made, seconds = restyler.restyle(sample)
+        restyled, seconds = restyler.restyle(sample)
     except FloatingPointError as error:
         return RestyledClip(sample.key, None, False, ("not a number",), 0.0, {}, str(error))
     except (AssertionError, ArithmeticError, cv2.error) as error:
-        # The same clip would break the same instrument for ever; a set must not hang on one clip.
+        # A retry would give the same clip and the same error, and one clip must not stop a set.
         return RestyledClip(sample.key, None, False, ("not judged",), 0.0, {}, f"{type(error).__name__} {error}")
-    card = made.scorecard
+    card = restyled.scorecard
     return RestyledClip(
-        sample.key, made, bool(card["accepted"]), tuple(card["reasons"]), float(card["strength"]), seconds
+        sample.key, restyled, bool(card["accepted"]), tuple(card["reasons"]), float(card["strength"]), seconds
     )
 
 

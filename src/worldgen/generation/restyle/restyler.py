@@ -1,4 +1,4 @@
-"""Restyling of labelled clips: the same drive under other weather or light, as strongly as its labels stay true."""
+"""Restyles labelled clips: the same drive in other weather or light, changed only as far as its labels stay right."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from worldgen.core.seeds import numpy_rng, stable_hash, stable_key
 from worldgen.data.video.framing import framing
 from worldgen.generation.campaign.recipe import ModelConfig
 from worldgen.generation.quality.gate import Gate, GateConfig, Verdict
-from worldgen.generation.quality.scorecard import Scorecard, Scorer, ScorerConfig
+from worldgen.generation.quality.scorecard import Scorecard
+from worldgen.generation.quality.scorer import Scorer, ScorerConfig
 from worldgen.generation.sample.sampler import Sampler
 from worldgen.models.native.rollout.repaint import restyle_clips
 from worldgen.prompts import describe, parse
@@ -29,7 +30,7 @@ from worldgen.rendering.scene_conditions import scene_conditions
 from worldgen.simulation.remake import remake_scene, restyled_scene
 
 LOST = "labels lost"
-"""Reason of a clip whose labels agree with it clearly less than with the clip it was made from."""
+"""Reason for a clip whose labels agree with it clearly less than with the original clip."""
 MULTIPLE_PX = 16
 
 
@@ -37,11 +38,12 @@ MULTIPLE_PX = 16
 class RestyleConfig:
     """How clips are restyled.
 
-    to: weather and light in words, as in "night, rain". strength: how much noise the clip's own latents get, above 0 to
-    1; 0 takes per clip the first of ``strengths`` (falling) that the gate accepts and that keeps at least the share
-    ``keep`` of the agreement that the labels had with the original. model.start: "sketch" draws the first frames in the
-    new look where the scene is known, "noise" leaves all to the model. gate_from: a calibrated gate, whose values
-    ``gate`` may change. limit: clips at most (0: all). shard_size: clips per job and shard.
+    to: weather and light in words, as in "night, rain". strength: noise level that the clip's latents are set to, above
+    0, at most 1. The default 0 takes, for each clip, the first of the falling ``strengths`` that the gate accepts and
+    at which the labels keep at least the share ``keep`` of their agreement with the original. model.start: "sketch"
+    renders the first frames in the new look where the scene is known, "noise" generates all frames. gate_from: a
+    calibrated gate, whose values ``gate`` may change. limit: largest number of clips (0: all). shard_size: clips per
+    job and shard.
     """
 
     to: str = ""
@@ -76,7 +78,7 @@ class RestyleConfig:
 
 @dataclass(frozen=True)
 class TargetLook:
-    """What shall change; None stays as it is."""
+    """The requested weather and light; None stays as it is."""
 
     weather: str | None
     light: str | None
@@ -87,7 +89,7 @@ class TargetLook:
 
 
 def parse_look(words: str) -> TargetLook:
-    """Weather and light from words. Raises: InputError for anything else in them, and when neither is named."""
+    """Weather and light from words. Raises: InputError for words of another kind, and when neither is named."""
     parsed = parse(words)
     said = {understood.field: understood for understood in parsed.understood}
     foreign = [u.text for u in parsed.understood if u.field not in ("weather", "light")]
@@ -105,7 +107,7 @@ def parse_look(words: str) -> TargetLook:
 
 @dataclass(frozen=True, eq=False)
 class RestyledCandidate:
-    """One clip at one strength, judged. agreement: of its labels, over that with the original; None where not measured."""
+    """A clip restyled at one strength. agreement: of its labels, over that with the original; None if not measured."""
 
     strength: float
     clip: Clip
@@ -115,13 +117,13 @@ class RestyledCandidate:
 
     @property
     def rank(self) -> tuple:
-        """Better takes are larger: fewer faults first, then better labels."""
+        """Larger for better candidates: accepted ones, then fewer reasons, then better agreement of labels."""
         return self.verdict.accepted, -len(self.verdict.reasons), self.agreement or 0.0
 
 
 @dataclass(frozen=True, eq=False)
 class RestyleTask:
-    """A sample and what it shall become. scene, labels: of the new look; the boxes are those of the original."""
+    """A sample and its new look. scene, labels: in the new look, with the boxes of the original. text: the prompt."""
 
     sample: Sample
     scene: Scene | None
@@ -142,7 +144,7 @@ class Restyler:
 
     @classmethod
     def load(cls, config: RestyleConfig) -> Restyler:
-        """Load what the config names. Raises: InputError for words that name no look and for what is not there."""
+        """Load what the config names. Raises: InputError for words that name no look and for missing files."""
         look = parse_look(config.to)
         cv2.setNumThreads(1)
         model = config.model
@@ -152,7 +154,7 @@ class Restyler:
     def restyle(self, sample: Sample) -> tuple[Sample, dict[str, float]]:
         """The restyled sample with its scorecard, and seconds by part of the work.
 
-        Raises: InputError for a clip that the model cannot take; FloatingPointError when the model makes no numbers.
+        Raises: InputError for a clip that the model does not accept; FloatingPointError for values that are not finite.
         """
         seconds: dict[str, float] = {}
         start_s = time.perf_counter()
@@ -173,7 +175,7 @@ class Restyler:
         return self._sample(task, best, tried), seconds
 
     def task(self, sample: Sample) -> RestyleTask:
-        """What a sample shall become: scene in the new look where it has one, labels, words, conditions."""
+        """The scene of a sample in the new look, where it has one, with labels, prompt and conditions."""
         accepts = self.sampler.pipeline.accepts
         old = remake_scene(sample)
         if old is None:
@@ -196,7 +198,7 @@ class Restyler:
         return stable_hash("restyle noise", sample.key, self.config.seed)
 
     def _agreement(self, task: RestyleTask) -> float | None:
-        """Agreement of the labels with the original picture."""
+        """Agreement of the labels with the original clip, None without labels or where it is not measured."""
         if task.labels is None:
             return None
         card = self.scorer.score(task.sample.clip, scene=None, labels=task.labels, ego=None)
@@ -235,22 +237,34 @@ class Restyler:
         if candidate.agreement is not None:
             scorecard["agreement_kept"] = candidate.agreement
         return dataclasses.replace(
-            old, key=stable_key("restyle", old.key, self.look.words, self.config.seed, prefix="restyle_"), clip=candidate.clip,
-            caption=task.text, labels=candidate.verdict.labels, tags=tags, scorecard=scorecard,
-            scenario=scene.scenario if scene is not None else old.scenario, conditions_used=task.conditions.given,
+            old,
+            key=stable_key("restyle", old.key, self.look.words, self.config.seed, prefix="restyle_"),
+            clip=candidate.clip,
+            caption=task.text,
+            labels=candidate.verdict.labels,
+            tags=tags,
+            scorecard=scorecard,
+            scenario=scene.scenario if scene is not None else old.scenario,
+            conditions_used=task.conditions.given,
             provenance={
-                "tool": "worldgen restyle", "version": worldgen.__version__, "source": old.key, "to": self.look.words,
+                "tool": "worldgen restyle",
+                "version": worldgen.__version__,
+                "source": old.key,
+                "to": self.look.words,
                 "source_provenance": {k: v for k, v in old.provenance.items() if isinstance(v, (str, int, float))},
-                "strength": candidate.strength, "tried": tried, "restyle_seed": self.config.seed, "model": self.sampler.name,
+                "strength": candidate.strength,
+                "tried": tried,
+                "restyle_seed": self.config.seed,
+                "model": self.sampler.name,
                 "weights_hash": self.sampler.weights_hash,
             },
-        )  # fmt: skip
+        )
 
 
 def kept_labels(labels: Labels | None, scene: Scene) -> Labels:
-    """The labels under the new look: the same boxes; what the new weather hides is flagged to be ignored.
+    """Labels in the new look: the same boxes, with the ``ignore`` flag for objects that the new weather hides.
 
-    Without labels they are measured from the scene.
+    labels: of the original; None takes those of the scene.
     """
     if labels is None:
         return labels_of(scene)
@@ -259,7 +273,11 @@ def kept_labels(labels: Labels | None, scene: Scene) -> Labels:
 
 
 def fitted(sample: Sample, size_px: tuple[int, int]) -> Sample:
-    """A sample whose pictures the model can take: as it is, or cut and resized to the model's size with its labels."""
+    """A sample of a size that the model accepts: unchanged, or cropped and resized to ``size_px`` with its labels.
+
+    size_px: width and height of the model's training clips. Raises: InputError for a camera of another size than its
+    clip.
+    """
     clip = sample.clip
     if clip.width_px % MULTIPLE_PX == 0 and clip.height_px % MULTIPLE_PX == 0 and clip.width_px <= 2 * size_px[0]:
         camera = sample.camera
