@@ -24,12 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "view": "write a page with clips, captions, boxes and plots; for generated sets also quotas, scores and cost",
         "export": "write pictures and labels as COCO, KITTI or YOLO",
     }
-    made = {}
+    parsers = {}
     for name, line in help_lines.items():
-        made[name] = commands.add_parser(name, help=line, description=f"{line[0].upper()}{line[1:]}.")
-        made[name].add_argument("url", metavar="URL", help="folder of shards: a path or any fsspec URL")
-        made[name].add_argument("--json", action="store_true", help="print one JSON object")
-    view, export = made["view"], made["export"]
+        parsers[name] = commands.add_parser(name, help=line, description=f"{line[0].upper()}{line[1:]}.")
+        parsers[name].add_argument("url", metavar="URL", help="folder of shards: a path or any fsspec URL")
+        parsers[name].add_argument("--json", action="store_true", help="print one JSON object")
+    view, export = parsers["view"], parsers["export"]
     for command in (view, export):
         command.add_argument("--out", metavar="FOLDER", required=True, help="new folder to write")
         command.add_argument("--overwrite", action="store_true", help="replace a folder that worldgen wrote")

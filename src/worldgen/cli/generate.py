@@ -100,16 +100,16 @@ def _plan(args: argparse.Namespace, recipe: Recipe) -> int:
     if not 1 <= args.clips <= 10_000:
         raise InputError("--clips", args.clips, "1 to 10000")
     log_line(f"generating {args.clips} clips to measure time and acceptance")
-    made = plan(recipe, calibrate(recipe, worker_factory(recipe), args.clips), args.workers)
+    estimate = plan(recipe, calibrate(recipe, worker_factory(recipe), args.clips), args.workers)
     if args.json:
-        print(json.dumps(made))
+        print(json.dumps(estimate))
         return 0
-    measured = made["calibration"]
-    for cell in made["cells"]:
+    measured = estimate["calibration"]
+    for cell in estimate["cells"]:
         print(f"{cell['count']:6d}  {cell['label']}")
-    for label in made["left_out"]:
+    for label in estimate["left_out"]:
         print(f"     -  {label} (its event or road does not allow it)")
-    print(f"{made['quota']:6d}  clips of {made['clip_s']:.1f} s in {len(made['cells'])} cells")
+    print(f"{estimate['quota']:6d}  clips of {estimate['clip_s']:.1f} s in {len(estimate['cells'])} cells")
     reasons = ", ".join(f"{name} {count}" for name, count in sorted(measured["reasons"].items(), key=lambda r: -r[1]))
     print(
         f"calibration: {measured['accepted']} of {measured['attempts']} accepted"
@@ -117,7 +117,7 @@ def _plan(args: argparse.Namespace, recipe: Recipe) -> int:
         f"and {measured['bytes_per_attempt'] / 1e3:.0f} kB per attempt"
     )
     for name in ("expected", "at_best", "at_worst"):
-        e = made[name]
+        e = estimate[name]
         cost = f", cost {e['cost']:.2f}" if recipe.cost_per_hour else ""
         print(
             f"{name.replace('_', ' '):9s} acceptance {e['acceptance']:.0%}: {e['attempts']} attempts, "

@@ -109,7 +109,7 @@ def _models(extra: list[str]) -> list[dict[str, object]]:
 
 
 def _model(folder: Path) -> dict[str, object]:
-    """What a model folder says about itself, without loading its weights."""
+    """Facts that a model folder states, without loading its weights."""
     import json
 
     accepts: list[str] = []

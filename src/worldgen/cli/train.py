@@ -12,7 +12,7 @@
 The output folder holds checkpoints/, metrics.jsonl, config.yaml, run.json, sheets/ and, at the end, model/ or adapter/.
 
 Before step 1, a run prepares: it pretrains a text encoder, encodes the clips and generates histories by rollouts, each
-where the config asks for it. --prepare-only stops there. The same command without it goes on and prepares nothing again.
+where the config asks for it. --prepare-only stops there. The same command without it continues from there.
 
 Exit codes: 0 finished, 1 the run failed its own rules (loss not finite, adapter without effect, set-up broken), 2 bad
 input, 130 interrupted with its state saved.

@@ -45,7 +45,7 @@ class Retry:
                 line = " ".join(f"{what}: {_words(error)}".split())
                 self.faults.append(line)
                 if number == self.retries:
-                    raise InputError(f"{line} ({number + 1} tries; the same command goes on from here)") from error
+                    raise InputError(f"{line} ({number + 1} tries; the same command continues from here)") from error
                 self.sleep(min(self.wait_s * 2**number, MAX_WAIT_S))
         raise AssertionError("unreachable")
 
