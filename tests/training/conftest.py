@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import importlib
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +46,14 @@ def write_dataset(folder: Path, numbers: range, *, held_out: int = 2) -> str:
             writer.write(made_sample(number, "val" if number - numbers.start < held_out else "train"))
     build_index(str(folder))
     return str(folder)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_collections() -> None:
+    """Keep the millions of objects of imported libraries out of garbage collections: every run ends with a full one."""
+    importlib.import_module("worldgen.training.run")
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
