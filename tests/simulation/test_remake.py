@@ -1,4 +1,4 @@
-"""Scenes made again from what a clip's record says, and the same scenes under another sky."""
+"""Scenes simulated again from the record of a clip, and the same scenes under other weather and light."""
 
 from __future__ import annotations
 

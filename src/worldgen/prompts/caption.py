@@ -31,18 +31,18 @@ def describe(scenario: Scenario, rng: np.random.Generator) -> str:
     ``construction`` road), so that no words can say it.
     """
     templates = load_phrases().templates
-    wanted = _merged(scenario)
-    needed = {f for f in FIELDS if getattr(wanted, f) != getattr(Scenario, f)}
+    target = _merged(scenario)
+    needed = {f for f in FIELDS if getattr(target, f) != getattr(Scenario, f)}
     for _ in range(TRIES):
         said = needed | {f for f in FIELDS if rng.random() < 0.45}
         template = templates[int(rng.integers(len(templates)))]
-        text = _Writer(wanted, rng, said).write(template)
-        missing = _difference(text, wanted)
+        text = _Writer(target, rng, said).write(template)
+        missing = _difference(text, target)
         if missing is None:
             return text
         needed |= missing & set(FIELDS)
-    text = _Writer(wanted, rng, set(FIELDS)).plain()
-    if _difference(text, wanted) is not None:
+    text = _Writer(target, rng, set(FIELDS)).plain()
+    if _difference(text, target) is not None:
         raise InputError("scenario", text, "requests that do not contradict each other")
     return text
 
@@ -76,15 +76,15 @@ def _merged(scenario: Scenario) -> Scenario:
     )
 
 
-def _difference(text: str, wanted: Scenario) -> set[str] | None:
-    """Fields in which the text is read differently, or None when it is read as wanted without a word left over."""
+def _difference(text: str, target: Scenario) -> set[str] | None:
+    """Fields in which the text is read differently; None when it is read as ``target``, with every word understood."""
     try:
         parsed = parse(text)
     except InputError:
         return set()
-    if parsed.scenario == wanted and not parsed.not_understood:
+    if parsed.scenario == target and not parsed.not_understood:
         return None
-    return {f for f in Scenario.__dataclass_fields__ if getattr(parsed.scenario, f) != getattr(wanted, f)}
+    return {f for f in Scenario.__dataclass_fields__ if getattr(parsed.scenario, f) != getattr(target, f)}
 
 
 def _listed(items: list[str]) -> str:

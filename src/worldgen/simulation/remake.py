@@ -19,7 +19,7 @@ MOTION_TOLERANCE = 1e-4
 
 
 def remake_scene(sample: Sample, *, instead: str = "") -> Scene | None:
-    """The scene a sample was made from; None for clips without one (real clips, and those with unknown motion).
+    """The scene of a sample, simulated again; None for clips without one (real clips, and those with unknown motion).
 
     instead: what a user may do without the scene, named in the error.
     Raises: InputError when the simulated ego motion differs from that of the clip.

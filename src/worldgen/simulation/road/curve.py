@@ -1,4 +1,4 @@
-"""A line on the ground with length along it and offset across it."""
+"""A line on the ground with Frenet coordinates: length along it and lateral offset."""
 
 from __future__ import annotations
 

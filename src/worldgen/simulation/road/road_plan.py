@@ -151,13 +151,13 @@ class RoadPlan:
 
     @property
     def present_junction(self) -> Junction:
-        """The junction, for callers that asked for a road with one."""
+        """The junction, for callers that have requested a road with one."""
         assert self.junction is not None, self.kind
         return self.junction
 
     @property
     def present_closure(self) -> Closure:
-        """The closed lane, for callers that asked for a road with one."""
+        """The closed lane, for callers that have requested a road with one."""
         assert self.closure is not None, self.kind
         return self.closure
 

@@ -28,7 +28,7 @@ MAX_DRIVEN_TURN_RAD = 0.16
 
 
 def draw_section(rng: np.random.Generator, base: str, road_features: frozenset[str]) -> CrossSection:
-    """A cross-section that suits the kind of road and has what is wanted."""
+    """A random cross-section of a kind of road, with the requested features."""
     pick = rng.random(4)
     if base == "highway":
         lanes = 2 + int(pick[0] < 0.55) + int(pick[1] < 0.15)
@@ -104,7 +104,7 @@ def draw_curvature(rng: np.random.Generator, s_m: np.ndarray, needs: RoadNeeds) 
 
 
 def ego_lane(rng: np.random.Generator, section: CrossSection, needs: RoadNeeds) -> int:
-    """The forward lane to start in, so that the manoeuvre and the wanted lanes fit."""
+    """The forward lane in which the ego starts, so that manoeuvre and requested lanes fit."""
     lanes = list(range(section.forward))
     if needs.manoeuvre in ("lane_left", "turn_right") or "left_lane" in needs.road_features:
         lanes = [k for k in lanes if k >= 1] or lanes
@@ -118,7 +118,10 @@ def ego_lane(rng: np.random.Generator, section: CrossSection, needs: RoadNeeds) 
 
 
 def draw_plan(rng: np.random.Generator, needs: RoadNeeds) -> RoadPlan:
-    """A road that offers what is needed, its origin under the ego at the start."""
+    """A random road with what the scene needs. The ego starts at the origin.
+
+    Raises InputError for a manoeuvre or features that the kind of road cannot have.
+    """
     if needs.road == "highway" and needs.manoeuvre.startswith("turn"):
         raise InputError(
             "ego manoeuvre on a highway", needs.manoeuvre, "keep, accelerate, brake, stop, lane_left or lane_right"
@@ -169,7 +172,7 @@ def _with_features(rng: np.random.Generator, plan: RoadPlan, needs: RoadNeeds) -
 
 
 def draw_driveways(rng: np.random.Generator, plan: RoadPlan, needs: RoadNeeds) -> tuple[tuple[float, int], ...]:
-    """Driveways of houses, away from the junction; the first on the right is reached within the clip if wanted."""
+    """Driveways of houses, away from the junction; the first, on the right, is reached within the clip if requested."""
     out = []
     if "driveway" in needs.road_features:
         out.append((float(max(rng.uniform(0.7, 0.95) * needs.distance_m, 9.0) + EGO_FRONT_M + 1.0), -1))
@@ -193,7 +196,7 @@ def crest_height(rng: np.random.Generator, s_m: np.ndarray, distance_m: float) -
 
 
 def draw_closure(rng: np.random.Generator, plan: RoadPlan, needs: RoadNeeds) -> Closure:
-    """The lane, shoulder or kerb side that the works have taken, beside the ego's way."""
+    """The lane, or the strip beside the road, that the road works close."""
     section, lane = plan.section, plan.ego_lane
     shift = {"lane_left": -1, "lane_right": 1}.get(needs.manoeuvre, 0)
     final = lane + shift

@@ -45,19 +45,19 @@ class EgoPlan:
         """Acceleration (m/s2) that the driver chooses on an empty road at position ``s_m`` and speed ``v``."""
         name = self.manoeuvre
         if name == "stop":
-            wanted = -self.stop_mps2 if v > 0 else 0.0
+            desired = -self.stop_mps2 if v > 0 else 0.0
         elif name == "brake":
             # The deceleration fades so that half the entry speed is reached without undershoot.
             over = v - 0.5 * self.speed_mps
-            wanted = -min(BRAKE_MPS2, math.sqrt(max(0.0, 2 * 0.5 * COMFORT_JERK_MPS3 * over)))
+            desired = -min(BRAKE_MPS2, math.sqrt(max(0.0, 2 * 0.5 * COMFORT_JERK_MPS3 * over)))
         elif name == "accelerate":
-            wanted = ACCELERATE_MPS2 if v < 45.0 else 0.0
+            desired = ACCELERATE_MPS2 if v < 45.0 else 0.0
         else:
-            wanted = min(max((self.speed_mps - v) / 1.2, -1.0), 1.0)
+            desired = min(max((self.speed_mps - v) / 1.2, -1.0), 1.0)
         step = float(self.path.s_m[1] - self.path.s_m[0])
         ahead = s_m + 0.45 * v - self.path.s_m[0]
         cap = self.cap_mps[min(max(int(ahead / step), 0), len(self.cap_mps) - 1)]
-        return min(wanted, max((cap - v) / 0.6, -3.0))
+        return min(desired, max((cap - v) / 0.6, -3.0))
 
 
 class EgoDriver:
@@ -78,15 +78,15 @@ class EgoDriver:
             self.s_m, speed = float(self.plan.fixed[0][self.step_index]), float(self.plan.fixed[1][self.step_index])
             self.a, self.v = (speed - self.v) / self.dt_s, speed
             return
-        wanted = min(self.plan.desired_mps2(self.s_m, self.v), obstacle_mps2)
-        wanted = max(wanted, -0.92 * 9.81 * self.plan.grip)
+        desired = min(self.plan.desired_mps2(self.s_m, self.v), obstacle_mps2)
+        desired = max(desired, -0.92 * 9.81 * self.plan.grip)
         self.urgent = obstacle_mps2 < -URGENT_BRAKING_MPS2 or (self.urgent and self.a < -1.0)
         jerk = URGENT_JERK_MPS3 if self.urgent else COMFORT_JERK_MPS3
-        if wanted < 0:
+        if desired < 0:
             # With constant jerk J the brake can be released in time to stand still only while a^2 <= 2 J v.
-            wanted = max(wanted, -math.sqrt(2 * 0.75 * jerk * max(self.v, 0.0)))
+            desired = max(desired, -math.sqrt(2 * 0.75 * jerk * max(self.v, 0.0)))
         change = jerk * self.dt_s
-        a = min(max(wanted, self.a - change), self.a + change)
+        a = min(max(desired, self.a - change), self.a + change)
         v = max(0.0, self.v + a * self.dt_s)
         self.a = (v - self.v) / self.dt_s
         self.s_m += 0.5 * (self.v + v) * self.dt_s

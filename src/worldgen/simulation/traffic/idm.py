@@ -37,9 +37,9 @@ def idm_acceleration(
     braking: np.ndarray | float = 2.0,
 ) -> np.ndarray:
     """Acceleration (m/s2) of each driver (equation 3): ``a (1 - (v/v0)^4 - (s*/s)^2)``; any matching shapes."""
-    wanted = desired_gap_m(speed, closing, headway_s, acceleration=acceleration, braking=braking)
+    desired_gap = desired_gap_m(speed, closing, headway_s, acceleration=acceleration, braking=braking)
     free = (speed / np.maximum(desired_speed, 0.1)) ** 4
-    return acceleration * (1 - free - (wanted / np.maximum(gap_m, 0.1)) ** 2)
+    return acceleration * (1 - free - (desired_gap / np.maximum(gap_m, 0.1)) ** 2)
 
 
 MOBIL_POLITENESS = 0.2
