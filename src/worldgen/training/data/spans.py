@@ -51,20 +51,24 @@ def mirrored_sample(sample: Sample) -> Sample:
 
 
 @torch.no_grad()
-def clip_histories(codec, sample: Sample, maps: np.ndarray | None, *, stride: int, device: torch.device) -> np.ndarray:
-    """The past ``(T, C + 1, h, w)`` float16 of every frame of a clip, worn as in a rollout; the same every time."""
+def clip_histories(
+    codec: PatchCodec, sample: Sample, maps: np.ndarray | None, *, stride: int, device: torch.device
+) -> np.ndarray:
+    """History ``(T, C + 1, h, w)`` float16 of every frame of a clip, degraded as in a rollout; the same every time."""
     rng = numpy_rng("worn past", sample.key, stride)
     share = rng.uniform(*FRESH_SHARE)
 
-    def stain(picture: torch.Tensor) -> torch.Tensor:
-        gain, offset = rng.normal(1.0, GAIN_STD, (1, 3, 1, 1)), rng.normal(0.0, OFFSET_STD, (1, 3, 1, 1))
-        as_tensor = lambda x: torch.from_numpy(x).to(picture)  # noqa: E731
-        return (picture * as_tensor(gain) + as_tensor(offset)).clamp(-1, 1)
+    def discolour(picture: torch.Tensor) -> torch.Tensor:
+        gain, offset = (
+            torch.from_numpy(rng.normal(mean, std, (1, 3, 1, 1))).to(picture)
+            for mean, std in ((1.0, GAIN_STD), (0.0, OFFSET_STD))
+        )
+        return (picture * gain + offset).clamp(-1, 1)
 
     clip = ClipConditions(len(sample.clip), sample.clip.fps, None, sample.ego, sample.camera, maps)
     conditions = batch_conditions([clip], None).to(device)
     pictures = video_from_clips([sample.clip])[0].movedim(1, 0).to(device)
     histories = degraded_histories(
-        codec, pictures, conditions, stride=stride, fresh=lambda: bool(rng.random() < share), discolour=stain
+        codec, pictures, conditions, stride=stride, fresh=lambda: bool(rng.random() < share), discolour=discolour
     )
     return histories.float().cpu().numpy().astype(np.float16)
