@@ -14,17 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from diffusers.loaders import PeftAdapterMixin
 from torch import nn
 
 from worldgen.core.errors import InputError, Received
-
-
-class PeftModel(nn.Module, PeftAdapterMixin):
-    """A network that takes adapters of peft, such as the transformers of diffusers; for annotations only."""
-
-    peft_config: dict
-
+from worldgen.models.native.transformer import WorldTransformer
 
 ADAPTER_VERSION = 1
 WEIGHTS_NAME = "pytorch_lora_weights.safetensors"
@@ -66,7 +59,7 @@ def check_targets(transformer: nn.Module, targets: Sequence[str]) -> list[str]:
 
 
 def attach_lora(
-    transformer: PeftModel, targets: Sequence[str], *, rank: int, alpha: float, dropout: float = 0.0
+    transformer: WorldTransformer, targets: Sequence[str], *, rank: int, alpha: float, dropout: float = 0.0
 ) -> list[str]:
     """Add fresh low-rank adapters to a transformer, which leave its output unchanged, and freeze everything else.
 
@@ -83,7 +76,7 @@ def attach_lora(
     return names
 
 
-def save_adapter(transformer: PeftModel, folder: str | Path, *, notes: dict | None = None) -> None:
+def save_adapter(transformer: WorldTransformer, folder: str | Path, *, notes: dict | None = None) -> None:
     """Write the active adapter into an existing folder. notes: JSON-able facts for people."""
     folder = Path(folder)
     transformer.save_lora_adapter(folder, weight_name=WEIGHTS_NAME)
@@ -94,7 +87,9 @@ def save_adapter(transformer: PeftModel, folder: str | Path, *, notes: dict | No
     (folder / "adapter.json").write_text(json.dumps(record, indent=1) + "\n")
 
 
-def load_adapter(transformer: PeftModel, folder: str | Path, *, scale: float = 1.0, any_base: bool = False) -> None:
+def load_adapter(
+    transformer: WorldTransformer, folder: str | Path, *, scale: float = 1.0, any_base: bool = False
+) -> None:
     """Add a saved adapter to ``transformer``; its effect is multiplied by ``scale``.
 
     any_base: accept an adapter that was trained on other weights.
@@ -159,7 +154,7 @@ def _check_tensors(transformer: nn.Module, tensors: dict[str, torch.Tensor], fol
 
 
 @contextmanager
-def adapters_off(transformer: PeftModel) -> Iterator[None]:
+def adapters_off(transformer: WorldTransformer) -> Iterator[None]:
     """Switch the adapters of the transformer off inside the block."""
     transformer.disable_adapters()
     try:
