@@ -31,11 +31,12 @@ from worldgen.generation.quality.novelty import TrainingClips
 from worldgen.generation.quality.scorer import Scorer, ScorerConfig
 from worldgen.generation.quality.tuning import tune
 
-HEADER = """# Purpose: thresholds of the gate for clips of 224 px and wider, set on rendered clips. Do not edit:
-calibrate anew. # Hardware: one core. # Time: about 4 s per clip of the calibration set. # Expected: what share of other
-clean clips is refused, and of each fault caught, is in benchmarks/results/gate.json. # Run: worldgen generate --config
-configs/generate/weather_grid.yaml gate_from=configs/gate/default.yaml output=data/set # Made by: python
-pipelines/calibrate_gate.py, {clips} clips; refused on these: {refused}.
+HEADER = """# Purpose: thresholds of the gate for clips from 224 px of width. Written by a calibration; do not edit.
+# Hardware: one core.
+# Time: about 4 s for each clip of the calibration set.
+# Expected: benchmarks/results/gate.json says which share of other clean clips is refused, and of each fault caught.
+# Run: worldgen generate --config configs/generate/weather_grid.yaml gate_from=configs/gate/default.yaml output=data/set
+# Written by: python pipelines/calibrate_gate.py, {clips} clips; refused of these: {refused}.
 """
 MIN_OTHER, MAX_OTHER = 0.2, 0.9
 
