@@ -66,7 +66,7 @@ def throughput(recipe: Recipe, attempts: int) -> Iterator[dict]:
             cpu_s, whole = time.process_time() - cpu_start_s, seconds["all"]
             yield {
                 "recipe": recipe.name,
-                "weights_hash": worker.equipment.weights_hash,
+                "weights_hash": worker.models.weights_hash,
                 "instruments": recipe.instruments,
                 "clip": dataclasses.asdict(recipe.clip),
                 "threads": recipe.model.threads,

@@ -75,7 +75,7 @@ def real_rows(codec, url: str) -> dict:
     drives = {kind: [] for kind in kinds}
     for row in data.rows:
         sample = data.load(row["key"])
-        if sample.ego is None or sample.ego.speed_mps.mean() < LEAST_SPEED_MPS:
+        if sample.ego is None or sample.camera is None or sample.ego.speed_mps.mean() < LEAST_SPEED_MPS:
             continue
         clip_conditions = ClipConditions(len(sample.clip), sample.clip.fps, None, sample.ego, sample.camera, None)
         conditions, video = batch_conditions([clip_conditions], None), video_from_clips([sample.clip])

@@ -61,14 +61,19 @@ def main() -> None:
     for number, sample in enumerate(progress(samples, desc="restyle")):
         task = restyler.task(sample)
         before = restyler._agreement(task)
-        made = [restyler._take(task, strength, before, {}) for strength in strengths]
+        candidates = [restyler._candidate(task, strength, before, {}) for strength in strengths]
         rows.append([
-            {"kept": take.agreement, "accepted": float(take.verdict.accepted), "reasons": list(take.verdict.reasons)}
-            | {name: take.card.values.get(name) for name in MEASURES}
-            for take in made
+            {"kept": each.agreement, "accepted": float(each.verdict.accepted), "reasons": list(each.verdict.reasons)}
+            | {name: each.card.values.get(name) for name in MEASURES}
+            for each in candidates
         ])  # fmt: skip
         if args.sheets and number < 4:
-            write_sheet(Path(args.sheets) / f"restyle_{number}.jpg", sample, [take.clip for take in made], strengths)
+            write_sheet(
+                Path(args.sheets) / f"restyle_{number}.jpg",
+                sample,
+                [each.clip for each in candidates],
+                strengths,
+            )
         cpu_s = (time.process_time() - start_s) / (len(rows) * len(strengths))
         record = {
             "to": args.to,

@@ -132,7 +132,11 @@ def _similarity(found: list[Clip], truth: list[Clip]) -> dict:
 
 def _control(cases: list[Case], motion: MotionReader, attributes: AttributeReader) -> dict:
     """Recovered against commanded motion, and the share of correct weather and light at the last frame."""
-    control = control_rows([MotionPair(case.ego, motion.read(case.clip, case.camera), case.first) for case in cases])
+    drives = []
+    for case in cases:
+        assert case.ego is not None and case.camera is not None, case.key
+        drives.append(MotionPair(case.ego, motion.read(case.clip, case.camera), case.first))
+    control = control_rows(drives)
     last = []
     for case in cases:
         at = places(len(case.clip), case.first)

@@ -16,6 +16,8 @@ ORDER = ("fvd", "memorisation", "control", "attributes", "labels", "drift", "gai
 SENTENCES = ("sentence", "line", "verdict", "conclusion")
 MOST_ROWS = 40
 DEPTH = 3
+ROW_NAMES = {"made": "generated", "drawn": "rendered"}
+"""Key in the results -> its name in a table."""
 
 
 def is_interval(value: object) -> bool:
@@ -26,7 +28,7 @@ def is_interval(value: object) -> bool:
 def intervals(record: dict, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, dict]]:
     """Names and intervals found in a record, nested names joined with a full stop."""
     for name, value in record.items():
-        full = f"{prefix}{name}"
+        full = f"{prefix}{ROW_NAMES.get(name, name)}"
         if is_interval(value):
             yield full, value
         elif isinstance(value, dict) and depth < DEPTH:
@@ -165,9 +167,6 @@ def main() -> None:
         "`eval/make_results.py` writes this page from `results/*.json`; do not edit it. [PROTOCOL.md](PROTOCOL.md) "
         "says what",
         "each number means and which result would refute its claim. `eval/run_all.sh` measures all of them again.",
-        "",
-        "Sentences are printed as they were recorded. In results from before 0.2.0 *made* means generated, *drawn* "
-        "means rendered.",
         "",
     ]
     for path in paths:

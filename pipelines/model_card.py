@@ -14,6 +14,8 @@ TITLES = {
     "labels": "Do its labels agree with the pixels?",
 }
 """Measure -> heading of its section."""
+COLUMNS = {"made": "generated", "drawn": "rendered"}
+"""Key of a column in the results -> its heading."""
 
 
 def read_results(folder: Path) -> dict[str, dict]:
@@ -245,9 +247,9 @@ def _head(result: dict) -> list[str]:
 
 
 def _control(measures: dict[str, dict], name: str) -> list[str]:
-    result, drawn = measures[name], measures.get(f"{name}_rendered", {"rows": {}})
+    result, rendered = measures[name], measures.get(f"{name}_rendered", {"rows": {}})
     lines = ["| measure | the model | the same scenes rendered |", "| --- | --- | --- |"]
-    lines += [f"| {row} | {cell(value)} | {cell(drawn['rows'].get(row))} |" for row, value in result["rows"].items()]
+    lines += [f"| {row} | {cell(value)} | {cell(rendered['rows'].get(row))} |" for row, value in result["rows"].items()]
     for row, value in result["controls"].items():
         fails = "must be far larger than above" if row.endswith("_m") else "must be about 0"
         lines.append(f"| {row} ({fails}) | {cell(value)} | |")
@@ -260,7 +262,7 @@ def _nested(measures: dict[str, dict], name: str) -> list[str]:
     columns = [c for c in next(iter(result["rows"].values()))]
     controls = result.get("controls", {})
     extra = list(next(iter(controls.values()), {}))
-    head = ["what", *columns, *(f"{c} (must fail)" for c in extra)]
+    head = ["what", *(COLUMNS.get(c, c) for c in columns), *(f"{c} (must fail)" for c in extra)]
     lines = ["| " + " | ".join(head) + " |", "| --- " * len(head) + "|"]
     for row, values in result["rows"].items():
         cells = [cell(values.get(c)) for c in columns] + [cell(controls.get(row, {}).get(c)) for c in extra]

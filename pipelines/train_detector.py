@@ -122,7 +122,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--start", type=Path, help="go on from the weights of this folder (default: random)")
+    parser.add_argument("--start", type=Path, help="start from the weights of this folder (default: random)")
     parser.add_argument(
         "--depths", type=int, nargs=3, default=DetectorConfig().depths, help="residual blocks by stride"
     )

@@ -84,6 +84,7 @@ class _ReadClip:
 
 def _read(sample: Sample, reader: AttributeReader, presence: PresenceReader | None, val: bool) -> _ReadClip:
     frames = places(len(sample.clip))
+    assert sample.scenario is not None and sample.labels is not None, sample.key
     truth = AttributeTruth.of(sample.scenario, sample.labels, frames)
     scores = presence.scores(sample.clip, frames) if presence is not None and val else None
     return _ReadClip(reader.read(sample.clip, frames), truth, val, scores)

@@ -55,6 +55,7 @@ class Windows:
         """``per_clip`` windows spread evenly over each clip; samples need scenario and labels."""
         frames, weather, light, present = [], [], [], []
         for sample in samples:
+            assert sample.scenario is not None and sample.labels is not None, sample.key
             truth = AttributeTruth.of(sample.scenario, sample.labels)
             for middle in np.linspace(1, len(sample.clip) - WINDOW + 1, per_clip).round().astype(int):
                 frames.append(sample.clip.frames[middle - 1 : middle + 2])

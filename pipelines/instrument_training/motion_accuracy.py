@@ -23,6 +23,7 @@ def accuracy_record(folder: str | Path, samples: Iterable[Sample], real: Iterabl
     reader = MotionReader(network_of(instrument), instrument)
     drives, weathers, lights = [], [], []
     for sample in samples:
+        assert sample.ego is not None and sample.camera is not None and sample.scenario is not None, sample.key
         drives.append(MotionPair(sample.ego, reader.read(sample.clip, sample.camera)))
         weathers.append(sample.scenario.weather)
         lights.append(sample.scenario.light)

@@ -45,6 +45,7 @@ class Pairs:
         """Pairs of neighbouring frames of all samples, which need ego motion and camera."""
         features, motion, clip = [], [], []
         for number, sample in enumerate(samples):
+            assert sample.ego is not None and sample.camera is not None, sample.key
             rng = numpy_rng("degrade for motion", training.seed, sample.key)
             start = int(rng.integers(max(1, len(sample.clip) - training.frames + 1)))
             stop = min(start + training.frames, len(sample.clip))

@@ -30,7 +30,7 @@ TINY = DetectorConfig(widths=(8, 12, 16, 16), depths=(1, 1, 1), neck=12)
 STILL = AugmentConfig(mirror=0, zoom=0, light=0, softness=0)
 
 
-def drawn_pictures(count=6, size=64):
+def block_pictures(count=6, size=64):
     """Bright blocks on grey: wide ones are vehicles, tall ones pedestrians."""
     rng = np.random.default_rng(3)
     frames = np.full((count, size, size, 3), 90, np.uint8)
@@ -66,7 +66,7 @@ def test_overlap_of_known_boxes():
 def test_a_box_written_into_the_outputs_comes_back():
     """Heat at one cell and its distances to the sides give the box, whatever the network."""
 
-    class Told(Detector):
+    class Fixed(Detector):
         def forward(self, pictures):
             rows, columns = pictures.shape[2] // 4, pictures.shape[3] // 4
             heat = torch.full((1, 3, rows, columns), -9.0)
@@ -76,7 +76,7 @@ def test_a_box_written_into_the_outputs_comes_back():
             sides[0, :, 3, 5] = torch.tensor([centre[0] - 10, centre[1] - 4, 31 - centre[0], 25 - centre[1]])
             return heat, sides
 
-    ((group, box, score),) = find(Told(TINY), np.zeros((1, 60, 50, 3), np.uint8))
+    ((group, box, score),) = find(Fixed(TINY), np.zeros((1, 60, 50, 3), np.uint8))
     np.testing.assert_allclose(box, [[10, 4, 31, 25]], atol=1e-4)
     assert GROUPS[group[0]] == "pedestrian" and score[0] == pytest.approx(torch.sigmoid(torch.tensor(4.0)).item())
 
@@ -104,7 +104,7 @@ def test_frames_are_judged_one_by_one():
 
 
 class Answers(torch.nn.Module):
-    """Says what it was made with, whatever the picture: boxes by cell (column, row) with their scores, all pedestrians."""
+    """Gives the same boxes for every picture: by cell (column, row) with their scores, all pedestrians."""
 
     def __init__(self, boxes: dict[tuple[int, int], tuple[list[float], float]], rows: int = 16, columns: int = 16):
         super().__init__()
@@ -122,8 +122,8 @@ class Answers(torch.nn.Module):
 def test_two_people_side_by_side_are_two_and_cells_of_one_are_averaged():
     left, right = [18.0, 10.0, 24.0, 40.0], [22.5, 10.0, 28.5, 40.0]  # centres in cells beside each other
     near = [18.0, 10.0, 25.0, 42.0]
-    told = Answers({(5, 6): (left, 0.9), (6, 6): (right, 0.6), (5, 7): (near, 0.3)})
-    ((group, box, score),) = find(told, np.zeros((1, 64, 64, 3), np.uint8))
+    network = Answers({(5, 6): (left, 0.9), (6, 6): (right, 0.6), (5, 7): (near, 0.3)})
+    ((group, box, score),) = find(network, np.zeros((1, 64, 64, 3), np.uint8))
     assert group.tolist() == [1, 1] and score == pytest.approx([0.9, 0.6])
     np.testing.assert_allclose(box[0], np.average([left, near], axis=0, weights=[0.9, 0.3]), atol=1e-4)
     np.testing.assert_allclose(box[1], right, atol=1e-4)
@@ -181,7 +181,7 @@ def test_a_deeper_detector_starts_with_the_answers_of_a_shallow_one():
 
 
 def test_crops_hold_an_object_and_its_box_moves_along():
-    pictures = drawn_pictures()
+    pictures = block_pictures()
     config = training.DetectorTraining(steps=1, batch=4, augment=STILL, crops=1.0)
     for step in range(6):
         x, targets = training.batch_of(pictures, config, step, np.full(len(pictures), 1 / len(pictures)))
@@ -193,7 +193,7 @@ def test_crops_hold_an_object_and_its_box_moves_along():
     frame[2:6, 11:14] = 255
     box = np.array([[11, 2, 14, 6]], np.float32)
     for seed in range(20):
-        seen, moved, left = training._column(frame, box, np.ones(1), rng=np.random.default_rng(seed))
+        seen, moved, left = training.object_crop(frame, box, np.ones(1), rng=np.random.default_rng(seed))
         xs = np.flatnonzero(seen[3, :, 0])
         assert [moved[0, 0], moved[0, 2]] == [xs[0], xs[-1] + 1] and left[0] == pytest.approx(len(xs) / 3)
 
@@ -224,7 +224,7 @@ def test_augmentation_moves_boxes_with_the_pixels():
 
 
 def test_training_learns_a_few_pictures_and_stops_and_goes_on_the_same(tmp_path):
-    pictures = drawn_pictures()
+    pictures = block_pictures()
     config = training.DetectorTraining(
         steps=160, batch=6, learning_rate=6e-3, warmup=10, ema=0.9, augment=STILL, model=TINY
     )

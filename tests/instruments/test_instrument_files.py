@@ -106,7 +106,7 @@ def written(folder, **changes):
 
 def test_a_network_is_built_as_it_was_stored(tmp_path):
     instrument = written(tmp_path)
-    network = build_network(instrument, Stack, TwoSizes, says={"kind": "stack"})
+    network = build_network(instrument, Stack, TwoSizes, required={"kind": "stack"})
     assert [layer.out_features for layer in network.layers] == [2, 5] and not network.training
     assert all(torch.equal(tensor, instrument.tensors[name]) for name, tensor in network.state_dict().items())
 
@@ -128,7 +128,7 @@ def test_a_network_is_built_as_it_was_stored(tmp_path):
 )
 def test_what_does_not_describe_the_network_is_refused(tmp_path, changes, text):
     with pytest.raises(InputError, match=text):
-        build_network(written(tmp_path, **changes), Stack, TwoSizes, says={"kind": "stack"})
+        build_network(written(tmp_path, **changes), Stack, TwoSizes, required={"kind": "stack"})
 
 
 def test_one_instrument_is_not_taken_for_another(tmp_path):

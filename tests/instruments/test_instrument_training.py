@@ -1,4 +1,4 @@
-"""Training of the two readers: they learn what is there to learn from a handful of made-up clips."""
+"""Training of the two readers: they learn from a few synthetic clips."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_pairs_name_their_clip_and_scale_their_motion():
 
 
 def tinted(number: int) -> Sample:
-    """Light is told by brightness."""
+    """Clips whose brightness gives the light."""
     sample = driven(number)
     shade = (sample.clip.frames * (0.15 + 0.17 * (number % 6))).astype(np.uint8)
     return Sample(

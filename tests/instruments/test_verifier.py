@@ -49,7 +49,7 @@ def verifier() -> Verifier:
     return Verifier(SMALL).eval()
 
 
-def test_it_sees_what_its_detector_saw_until_something_moves():
+def test_it_starts_with_the_output_of_its_detector_until_something_moves():
     torch.manual_seed(1)
     detector = Detector(DetectorConfig(SMALL.widths, SMALL.depths, SMALL.neck)).eval()
     verifier = from_detector(detector, SMALL).eval()
@@ -107,7 +107,7 @@ def test_weights_survive_saving_and_damage_is_refused(verifier, tmp_path):
         VerifierConfig(hidden=1)
 
 
-def test_the_one_that_ships_knows_plain_boxes_of_drawn_clips():
+def test_the_shipped_one_knows_plain_boxes_of_rendered_clips():
     loaded = load_verifier()
     assert sum(p.numel() for p in loaded.parameters()) < 1_000_000
     accuracy = json.loads((verifier_folder() / "accuracy.json").read_text())

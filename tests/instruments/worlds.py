@@ -12,7 +12,7 @@ WALL_M = 400.0
 
 
 def plane_clip(ego: EgoMotion, camera: Camera) -> Clip:
-    """What a camera sees that moves over the plane as told."""
+    """The clip of a camera that moves over the plane with this ego motion."""
     rays = camera.rays()
     frames = []
     for x_m, y_m, yaw in planar_poses(ego):

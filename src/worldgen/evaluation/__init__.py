@@ -1,0 +1,1 @@
+"""Measures of clips; clips with what was asked of them enter, numbers with confidence intervals leave."""

@@ -99,20 +99,20 @@ def stored_instrument(folder: str | Path) -> Instrument:
 
 
 def build_network(
-    instrument: Instrument, make: Callable[[Sizes], Network], sizes: type[Sizes], *, says: dict[str, Any]
+    instrument: Instrument, make: Callable[[Sizes], Network], sizes: type[Sizes], *, required: dict[str, Any]
 ) -> Network:
     """The network that an instrument describes, filled with its weights, in evaluation mode.
 
     make: its class. sizes: the dataclass of its sizes; every field is a whole number or a tuple of them, and
-    ``config.json`` has it under the same name. says: other entries that ``config.json`` must have, such as the classes
-    that it was trained on.
+    ``config.json`` has it under the same name. required: other entries that ``config.json`` must have, such as the
+    classes that it was trained on.
 
     Raises: InputError for the config of another instrument, sizes that are missing or no numbers, and weights that do
     not fit.
     """
-    for name, wanted in says.items():
-        if instrument.config.get(name) != wanted:
-            expected = ", ".join(wanted) if isinstance(wanted, list) else str(wanted)
+    for name, value in required.items():
+        if instrument.config.get(name) != value:
+            expected = ", ".join(value) if isinstance(value, list) else str(value)
             raise InputError(f"{name} of instrument {instrument.name}", instrument.config.get(name), expected)
     values = {}
     for field in fields(cast("type[DataclassInstance]", sizes)):

@@ -60,8 +60,13 @@ def test_the_command_names_what_was_changed_and_no_folder_of_this_machine():
     again = build_parser("eval").parse_args(shlex.split(command)[1:])
     assert again.config == ["a.yaml"]
     assert again.overrides == [
-        "real.url=real", "steps=2", "synthetic.url=made", "arms=[real,oracle]", "model={widths: [8,8], neck: 8}", "urls=[b,d]",
-    ]  # fmt: skip
+        "real.url=real",
+        "steps=2",
+        "synthetic.url=made",
+        "arms=[real,oracle]",
+        "model={widths: [8,8], neck: 8}",
+        "urls=[b,d]",
+    ]
 
 
 def test_user_errors_are_one_line(data, tmp_path, capsys):  # noqa: F811

@@ -41,7 +41,8 @@ def test_equals_the_reference_implementation(rng):
 
 
 def test_equals_the_reference_where_covariances_are_singular(rng):
-    """Fewer clips than features, the usual case of I3D; roots of products are delicate there, so the bound is looser."""
+    """Fewer clips than features, the usual case of I3D; roots of products are delicate there, so the bound is
+    looser."""
     one, two = _features(rng, 30, 48), _features(rng, 40, 48, shift=0.5)
     assert distance_of(one, two) == pytest.approx(_reference(one, two), rel=1e-4)
 

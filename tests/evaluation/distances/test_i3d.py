@@ -47,7 +47,8 @@ def test_parameters_are_counted(meta):
 
 
 def test_operations_are_those_published(meta):
-    """278.981 GFLOPs at 79 frames of 224x224, stated by OpenVINO's model zoo for the converted TensorFlow checkpoint."""
+    """278.981 GFLOPs at 79 frames of 224x224, stated by OpenVINO's model zoo for the converted TensorFlow
+    checkpoint."""
     products = 0
 
     def count(module, inputs, output):
@@ -125,7 +126,8 @@ def test_weights_that_do_not_fit_are_refused(tmp_path):
 
 @pytest.mark.parametrize("name", ["i3d.pt", "i3d_torchscript.pt", "weights.pkl"])
 def test_programs_of_unknown_origin_are_not_opened(tmp_path, monkeypatch, name):
-    """TorchScript and pickles can run anything, so another file than the known one is refused before it is read as one."""
+    """TorchScript and pickles can run anything, so another file than the known one is refused before it is read as
+    one."""
     (tmp_path / name).write_bytes(b"not the known file")
     monkeypatch.setattr(torch.jit, "load", lambda *_, **__: pytest.fail("opened"))
     with pytest.raises(InputError) as error:

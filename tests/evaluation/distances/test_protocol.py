@@ -69,9 +69,9 @@ def test_the_floor_is_what_real_clips_score_at_the_same_count(rng):
     assert few.clips == 20  # half of what there is
 
 
-def test_clips_as_good_as_real_are_told_so(rng):
+def test_clips_as_good_as_real_raise_a_warning(rng):
     card = compare(_set(rng, 300), _set(rng, 100, name="b"), QUICK)
-    assert any("cannot be told from real" in w for w in card.warnings)
+    assert any("cannot distinguish these from real" in w for w in card.warnings)
 
 
 def test_too_few_clips_for_the_features_are_named(rng):
@@ -91,7 +91,7 @@ def test_too_few_clips_for_the_features_are_named(rng):
         ({"name": "a"}, "same key on both sides"),
     ],
 )
-def test_what_makes_a_number_doubtful_is_said(rng, changes, word):
+def test_what_makes_a_number_unreliable_raises_a_warning(rng, changes, word):
     made = _set(rng, 80, shift=1.0, **({"name": "b"} | changes))
     assert any(word in w for w in compare(_set(rng, 80), made, QUICK).warnings), word
 

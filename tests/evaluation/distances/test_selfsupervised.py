@@ -90,7 +90,8 @@ def test_settling_makes_every_channel_average():
 
 
 def _views(rng, clips=200, count=4):
-    """Descriptions with five inputs: 0 tells clips apart, 1 is different in every view, 2 shows damage only, 3 and 4 mix."""
+    """Descriptions with five inputs: 0 tells clips apart, 1 is different in every view, 2 shows damage only, 3 and 4
+    mix."""
     views = np.zeros((clips, count, 5))
     views[..., 0] = rng.normal(size=(clips, 1)) * 3 + rng.normal(size=(clips, count)) * 0.1
     views[..., 1] = rng.normal(size=(clips, count)) * 5

@@ -102,7 +102,10 @@ def test_the_plot_is_a_picture_with_every_arm(record):
     assert image.format == "PNG" and image.height > 4 * 40
 
 
-@pytest.mark.parametrize(("ends", "word"), [((0.01, 0.2), "gain"), ((-0.3, -0.1), "harm"), ((-0.1, 0.1), "no gain"), ((None, None), "no gain")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("ends", "word"),
+    [((0.01, 0.2), "gain"), ((-0.3, -0.1), "harm"), ((-0.1, 0.1), "no gain"), ((None, None), "no gain")],
+)
 def test_what_an_interval_says(ends, word):
     assert says(*ends) == word
 

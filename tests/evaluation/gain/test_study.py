@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.instruments.test_detector import TINY, drawn_pictures
+from tests.instruments.test_detector import TINY, block_pictures
 from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError
 from worldgen.core.labels import CLASSES, COLUMNS, Labels
@@ -94,7 +94,7 @@ def test_arms_hold_what_they_say(study, tmp_path):
 
 
 def test_shuffled_boxes_are_of_other_pictures_and_none_is_lost():
-    pictures = drawn_pictures(7)
+    pictures = block_pictures(7)
     wrong = shuffled_boxes(pictures, seed=1)
     assert sorted(map(tuple, wrong.boxes.box_px)) == sorted(map(tuple, pictures.boxes.box_px))
     for p in range(7):

@@ -94,6 +94,6 @@ def test_only_what_looks_the_same_counts_as_one(asked, light, seen, same):
     assert same_weather(WEATHERS.index(seen), truth) is same
 
 
-def test_places_are_inside_and_after_the_given_frames():
+def test_places_are_inside_and_after_the_context_frames():
     assert places(25) == [1, 12, 23] and places(25, 2) == [3, 13, 23]
     assert places(6, 4) == [4, 4, 4]

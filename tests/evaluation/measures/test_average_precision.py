@@ -100,7 +100,7 @@ def test_the_curve_equals_that_of_pycocotools(seed):
     judged = ap.judge(pictures, found, slices=(ap.Slice("all"),))
     for number, group in enumerate(ap.GROUPS):
         boxes = pictures.boxes.where(pictures.boxes.group == number)
-        theirs = ap._evaluator(len(pictures), boxes, found.where(found.group == number), ap.Slice("all"))
+        theirs = ap.matched_evaluator(len(pictures), boxes, found.where(found.group == number), ap.Slice("all"))
         with contextlib.redirect_stdout(io.StringIO()):
             theirs.accumulate()
         expected = theirs.eval["precision"][:, :, 0, 0, 0].mean(1)

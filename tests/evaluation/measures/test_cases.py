@@ -24,7 +24,7 @@ def clip(trial):
     return rendered([trial])[0]
 
 
-def test_given_frames_do_not_count_and_the_scene_tells_the_truth(trial, clip):
+def test_context_frames_do_not_count_and_the_scene_has_the_truth(trial, clip):
     (case,) = generated_cases([trial], [clip], start="sketch")
     assert case.first == 2 and case.shows
     (free,) = generated_cases([trial], [clip], start="noise")

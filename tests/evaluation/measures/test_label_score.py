@@ -51,7 +51,7 @@ def case(key, at, *, frames=4, first=0, shown=True):
     return Case(key, Clip(pixels, 8.0), None, None, None, first, Labels(frames, 96, 64, "scene", **columns))
 
 
-def test_true_labels_score_one_wrong_ones_nothing_and_given_frames_do_not_count(monkeypatch):
+def test_true_labels_score_one_wrong_ones_zero_and_context_frames_do_not_count(monkeypatch):
     monkeypatch.setattr(label_score, "find_in", see)
     score = score_labels(Eye(), [case("a", 5, first=2), case("b", 30), case("c", 60, frames=6)])
     assert score.generated.value("all", "vehicle") == 1.0 and score.generated.objects("all", "vehicle") == 2 + 4 + 6

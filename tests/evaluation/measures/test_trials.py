@@ -30,7 +30,7 @@ def few():
 
 
 class Fake:
-    """Stands where a pipeline would: paints the seed, and counts its calls."""
+    """A pipeline whose clips have the grey of their seed, and which counts its calls."""
 
     accepts = ("text", "ego", "layout", "context")
 
@@ -96,14 +96,14 @@ def test_batches_keep_the_order(few, fake):
 
 
 def test_the_cache_makes_each_clip_once_and_goes_on_after_a_stop(few, fake, tmp_path):
-    making = GenerationOptions(cache=str(tmp_path / "made"))
-    steps = generated(fake, few, making)
+    how = GenerationOptions(cache=str(tmp_path / "made"))
+    steps = generated(fake, few, how)
     next(steps)
     steps.close()  # stopped after the first clip
     assert fake.calls == [1]
-    first = generate(fake, few, GenerationOptions(batch=2, cache=making.cache))
+    first = generate(fake, few, GenerationOptions(batch=2, cache=how.cache))
     assert fake.calls == [1, 1, 1]  # the two that were missing, one in each batch
-    again = generate(fake, few, making)
+    again = generate(fake, few, how)
     assert fake.calls == [1, 1, 1]
     for a, b in zip(first, again, strict=True):
         assert np.array_equal(a.frames, b.frames)

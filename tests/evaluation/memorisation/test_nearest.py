@@ -13,7 +13,7 @@ from worldgen.evaluation.memorisation.thresholds import calibrate, feature_neigh
 
 
 def street(seed, count=12):
-    """A street of its own: buildings, a road and posts that come nearer, and a moving thing."""
+    """A street that depends on the seed: buildings, a road, posts that come nearer, and a moving object."""
     rng = np.random.default_rng(seed)
     height, width = 96, 168
     still = np.zeros((height, width, 3), np.uint8)
@@ -131,7 +131,7 @@ def test_the_threshold_keeps_its_promise(rng):
         passed.append((scores[-10:] > threshold.value).mean())
     assert np.mean(passed) == pytest.approx(np.mean(promised), abs=0.012) and np.mean(promised) <= 0.05
     few = calibrate(rng.normal(size=9), 0.01)
-    assert few.alarm == pytest.approx(0.1) and few.value == few.most  # nine clips cannot promise one in a hundred
+    assert few.alarm == pytest.approx(0.1) and few.value == few.most  # nine clips cannot guarantee one in a hundred
     for bad in ((np.zeros(1), 0.05), (np.zeros(5), 0.0)):
         with pytest.raises(InputError):
             calibrate(*bad)

@@ -1,0 +1,1 @@
+"""Distances between sets of clips; clips enter, a Fréchet distance with its protocol card leaves."""

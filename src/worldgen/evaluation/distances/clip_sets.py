@@ -68,7 +68,7 @@ class ClipSet:
         if self._data is None:
             file = self._files[number]
             return ClipItem(read_clip(file), Path(file).stem, Path(file).stem)
-        row = self._data.row(self._rows[number])  # only the pixels are read: labels and ego motion take as long again
+        row = self._data.row(self._rows[number])  # only the pixels are read, which halves the time
         video = self._data.member(self._rows[number], "mp4")
         if video is None:
             raise InputError(f"video of clip {row['key']}", Received("none"), "an mp4 in the data set")

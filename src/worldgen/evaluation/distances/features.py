@@ -249,7 +249,7 @@ def _batches(items: Iterable[ClipItem], size: int) -> Iterator[list[ClipItem]]:
 
 
 def join(sets: list[FeatureSet]) -> FeatureSet:
-    """Sets made alike, as one. Raises InputError when extractor, frames or rate differ."""
+    """Several sets as one. Raises: InputError when extractor, frames or rate differ."""
     first = sets[0]
     for other in sets[1:]:
         differing = [k for k, v in first.made_by.items() if k != "source_px" and other.made_by[k] != v]

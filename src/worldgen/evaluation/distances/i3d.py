@@ -153,7 +153,7 @@ def load_i3d(path: str | Path) -> tuple[Callable[[torch.Tensor], torch.Tensor], 
 
     path: the one known TorchScript file (by its hash), or a ``.safetensors`` state dict with exactly this network's
     tensors; its metadata may give ``bn_epsilon``. Raises InputError when the file is absent, another TorchScript file,
-    a pickle, or has missing, extra or misshapen tensors. Weights are never made up or taken from another network.
+    a pickle, or has missing, extra or misshapen tensors. No other weights are used in their place.
     """
     if not str(path):
         raise InputError("weights of i3d", Received("none"), f"--weights FILE: {WHERE}")

@@ -131,25 +131,25 @@ def compare(reference: FeatureSet, generated: FeatureSet, uncertainty: Uncertain
     interval = Interval(value, math.nan, math.nan, smaller) if draws is None else spread_interval(value, draws, smaller)
     floor = real_floor(reference, generated, rng)
     curve = bias_curve(one, two, rng) if smaller >= 10 else None
-    made = reference.made_by
+    settings = reference.made_by
     return Card(
-        name=NAMES[made["extractor"]],
+        name=NAMES[settings["extractor"]],
         value=value,
         interval=interval,
         kernel=kernel_interval(one, two),
         reference=_counts(reference),
         generated=_counts(generated),
         protocol={
-            "extractor": made["extractor"],
-            "extractor_hash": made["extractor_hash"],
-            "feature_size": made["feature_size"],
-            "resize": made["resize"],
+            "extractor": settings["extractor"],
+            "extractor_hash": settings["extractor_hash"],
+            "feature_size": settings["feature_size"],
+            "resize": settings["resize"],
             "resize_order": "uint8 frames at source size, resized, then scaled to [-1, 1]",
-            "input_px": made["input_px"],
-            "frames": made["rule"]["frames"] or "all",
-            "fps": made["fps"],
-            "rule": made["rule"],
-            "reference_frames": "excluded" if made["rule"]["skip_s"] else "included",
+            "input_px": settings["input_px"],
+            "frames": settings["rule"]["frames"] or "all",
+            "fps": settings["fps"],
+            "rule": settings["rule"],
+            "reference_frames": "excluded" if settings["rule"]["skip_s"] else "included",
             "covariance": "unbiased (N - 1)",
             "bootstrap_draws": uncertainty.draws,
             "seed": uncertainty.seed,

@@ -76,7 +76,7 @@ def matches(pictures: int, boxes: Boxes, found: Detections, group: int, piece: S
     """
     piece = piece or Slice(ALL)
     boxes, found = boxes.where(boxes.group == group), found.where(found.group == group)
-    judged = _evaluator(pictures, boxes, found, piece)
+    judged = matched_evaluator(pictures, boxes, found, piece)
     wanted = np.zeros(pictures, np.int64)
     parts = []
     for entry in judged.evalImgs:
@@ -93,7 +93,7 @@ def matches(pictures: int, boxes: Boxes, found: Detections, group: int, piece: S
     return Matches(hit[:, order], counted[:, order], picture[order], wanted)
 
 
-def _evaluator(pictures: int, boxes: Boxes, found: Detections, piece: Slice) -> Any:
+def matched_evaluator(pictures: int, boxes: Boxes, found: Detections, piece: Slice) -> Any:
     """A pycocotools evaluator that has matched everything. Heights are put in its field for areas, so that its limits
     of area become limits of height."""
     try:
@@ -112,14 +112,14 @@ def _evaluator(pictures: int, boxes: Boxes, found: Detections, piece: Slice) -> 
          "iscrowd": int(c)}
         for k, (p, box, c) in enumerate(zip(boxes.picture_index, boxes.box_px, crowd, strict=True))
     ]  # fmt: skip
-    given = [
+    detected = [
         {"id": k + 1, "image_id": int(p), "category_id": 1, "bbox": _xywh(box), "area": float(box[3] - box[1]),
          "score": float(s), "iscrowd": 0}
         for k, (p, box, s) in enumerate(zip(found.frame_index, found.box_px, found.score, strict=True))
     ]  # fmt: skip
     sets = []
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
-        for rows in (wanted, given):
+        for rows in (wanted, detected):
             coco = COCO()
             coco.dataset = {
                 "images": [{"id": p} for p in range(pictures)], "categories": [{"id": 1}], "annotations": rows,

@@ -199,12 +199,12 @@ def sweep_requests(
 def _after_start(base: Conditions, name: str) -> EgoMotion:
     """The motion of the context frames, then the manoeuvre from the last of them on."""
     assert base.ego is not None and base.num_frames is not None and base.fps is not None
-    given = 0 if base.context is None else len(base.context) - 1
-    speed = float(base.ego.speed_mps[given])
-    motion = manoeuvre_motion(name, base.num_frames - given, base.fps, speed_mps=speed)
+    first = 0 if base.context is None else len(base.context) - 1
+    speed = float(base.ego.speed_mps[first])
+    motion = manoeuvre_motion(name, base.num_frames - first, base.fps, speed_mps=speed)
     return EgoMotion(
-        np.concatenate([base.ego.speed_mps[:given], motion.speed_mps]),
-        np.concatenate([base.ego.yaw_rate_radps[:given], motion.yaw_rate_radps]), base.fps,
+        np.concatenate([base.ego.speed_mps[:first], motion.speed_mps]),
+        np.concatenate([base.ego.yaw_rate_radps[:first], motion.yaw_rate_radps]), base.fps,
     )  # fmt: skip
 
 

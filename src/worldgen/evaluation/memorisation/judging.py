@@ -74,7 +74,7 @@ class CopyJudge:
             "scores": _quantiles(_scores(matches[:count])),
             "nearest": rows[:LISTED],
             "sentence": _verdict(copies, sure, near, pixels),
-            "warnings": _doubts(pixels, len(held_out), alarm),
+            "warnings": _warnings(pixels, len(held_out), alarm),
         }
 
     def check(self, held_out: list[ClipItem], each: int, *, alarm: float, seed: int = 0, shown: Shown = iter) -> dict:
@@ -118,7 +118,7 @@ class CopyJudge:
                 f"{found} of {planted_count} required copies found, {alarms['pixels']['found']} false alarms among "
                 f"{len(fresh)} fresh held-out clips; threshold {pixels.value:.2f} from {len(calibrating)} others"
             ),
-            "warnings": _doubts(pixels, len(calibrating), alarm),
+            "warnings": _warnings(pixels, len(calibrating), alarm),
         }  # fmt: skip
 
     def worst_pairs(self, count: int) -> list[tuple[float, ClipItem, ClipItem, int]]:
@@ -200,14 +200,14 @@ def _verdict(copies: np.ndarray, sure: np.ndarray, near: np.ndarray, pixels: Thr
     )
 
 
-def _doubts(pixels: Threshold, held_out: int, alarm: float) -> list[str]:
-    doubts = []
+def _warnings(pixels: Threshold, held_out: int, alarm: float) -> list[str]:
+    warnings = []
     if held_out < FEW_HELD_OUT:
-        doubts.append(f"{held_out} held-out clips say little about how near clips come by chance")
+        warnings.append(f"{held_out} held-out clips say little about how near clips come by chance")
     if pixels.alarm > alarm + 1e-9:
-        doubts.append(
+        warnings.append(
             f"{held_out} held-out clips cannot guarantee {alarm:.1%} false alarms; the threshold is their largest "
             "score "
             f"and stands for {pixels.alarm:.1%}"
         )
-    return doubts
+    return warnings

@@ -1,0 +1,2 @@
+"""The attribute reader; windows of three frames enter, probabilities of weather, light and presence of road users
+leave."""

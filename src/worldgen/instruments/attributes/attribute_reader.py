@@ -64,15 +64,15 @@ def presence(labels: Labels) -> np.ndarray:
     scale = WIDTH_PX / labels.width_px, HEIGHT_PX / labels.height_px
     width = (labels.box_px[:, 2] - labels.box_px[:, 0]) * scale[0]
     height = (labels.box_px[:, 3] - labels.box_px[:, 1]) * scale[1]
-    seen = (height > 0) & (width > 0)
+    shown = (height > 0) & (width > 0)
     clear = (
-        seen & ~labels.ignore & (height >= MIN_HEIGHT_PX) & (labels.visible_fraction >= MIN_VISIBLE)
+        shown & ~labels.ignore & (height >= MIN_HEIGHT_PX) & (labels.visible_fraction >= MIN_VISIBLE)
         & (width * height * labels.visible_fraction >= MIN_AREA_PX)
     )  # fmt: skip
     out = np.full((labels.num_frames, len(GROUPS)), ABSENT, np.int8)
     for column, classes in enumerate(GROUPS.values()):
         member = np.isin(labels.class_id, [CLASSES.index(name) for name in classes])
-        out[labels.frame_index[member & seen], column] = UNJUDGED
+        out[labels.frame_index[member & shown], column] = UNJUDGED
         out[labels.frame_index[member & clear], column] = PRESENT
     return out
 
@@ -155,7 +155,7 @@ class AttributeNetwork(nn.Module):
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """What the reader says of N windows: probabilities ``(N, W)`` of weather, ``(N, L)`` of light, ``(N, G)`` of
+    """Readings of N windows: probabilities ``(N, W)`` of weather, ``(N, L)`` of light, ``(N, G)`` of
     presence."""
 
     weather: np.ndarray
@@ -232,7 +232,7 @@ def window_input(frames: np.ndarray) -> np.ndarray:
 
 def network_of(instrument: Instrument) -> AttributeNetwork:
     """The network that an instrument describes, with its weights, in evaluation mode."""
-    return build_network(instrument, AttributeNetwork, AttributeConfig, says=KIND).requires_grad_(False)
+    return build_network(instrument, AttributeNetwork, AttributeConfig, required=KIND).requires_grad_(False)
 
 
 def config_record(config: AttributeConfig) -> dict:

@@ -189,5 +189,5 @@ def load_detector(folder: str | Path | None = None) -> Detector:
     Raises: InputError for a missing folder, another version or weights that do not fit.
     """
     instrument = stored_instrument(folder if folder is not None else assets_dir() / "instruments" / "detector")
-    detector = build_network(instrument, Detector, DetectorConfig, says={"groups": list(GROUPS)})
+    detector = build_network(instrument, Detector, DetectorConfig, required={"groups": list(GROUPS)})
     return channels_last(detector).folded()

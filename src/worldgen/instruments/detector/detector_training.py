@@ -183,7 +183,7 @@ def batch_of(pictures: Pictures, config: DetectorTraining, step: int, shares: np
         group, unwanted = pictures.boxes.group[rows], pictures.boxes.ignore[rows]
         frame, box, left = augmented(pictures.frames[number], pictures.boxes.box_px[rows], config.augment, rng=rng)
         if cropped:
-            frame, box, part = _column(frame, box, np.where(unwanted, 0.0, 1.0 + 3.0 * (group > 0)), rng=rng)
+            frame, box, part = object_crop(frame, box, np.where(unwanted, 0.0, 1.0 + 3.0 * (group > 0)), rng=rng)
             left = left * part
         shown = (box[:, 2:] - box[:, :2]).min(1, initial=np.inf) > 0.5
         frames.append(frame)
@@ -195,7 +195,7 @@ def batch_of(pictures: Pictures, config: DetectorTraining, step: int, shares: np
     return x, targets_of(boxes, groups, ignore, shape, spread=config.spread)
 
 
-def _column(
+def object_crop(
     frame: np.ndarray, box: np.ndarray, interest: np.ndarray, *, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A square crop of a wide picture, its boxes ``(n, 4)`` clipped to it, and the share of each that is left ``(n,)``.

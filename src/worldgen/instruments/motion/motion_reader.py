@@ -118,7 +118,7 @@ class MotionReader:
 
 def network_of(instrument: Instrument) -> MotionNetwork:
     """The network that an instrument describes, with its weights, in evaluation mode."""
-    return build_network(instrument, MotionNetwork, MotionConfig, says=KIND).requires_grad_(False)
+    return build_network(instrument, MotionNetwork, MotionConfig, required=KIND).requires_grad_(False)
 
 
 def config_record(config: MotionConfig) -> dict:

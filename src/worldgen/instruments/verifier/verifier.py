@@ -1,7 +1,7 @@
 """A network that tells of any box in a clip what is in it and how well it fits: the judge of labels.
 
 A detector must find objects by itself. The verifier is asked about boxes that labels claim, so it can judge small
-objects and all nine classes. It also finds objects that nobody asked about. Its input is pixels alone; it knows nothing
+objects and all nine classes. It also finds objects without being asked. Its input is pixels alone; it knows nothing
 of the scene they were generated for.
 """
 
@@ -235,5 +235,5 @@ def load_verifier(folder: str | Path | None = None) -> Verifier:
     """A verifier ready to judge. Raises: InputError for a missing folder, another version or weights that do not
     fit."""
     instrument = stored_instrument(verifier_folder(folder))
-    verifier = build_network(instrument, Verifier, VerifierConfig, says={"classes": list(CLASSES)})
+    verifier = build_network(instrument, Verifier, VerifierConfig, required={"classes": list(CLASSES)})
     return channels_last(verifier)
