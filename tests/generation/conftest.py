@@ -1,4 +1,4 @@
-"""What the tests of this folder share."""
+"""Fixtures of the tests of this folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from worldgen.generation.campaign import worker
 
 @pytest.fixture
 def quick_scenes(monkeypatch):
-    """Scenes and their labels are made once per test run, whatever is killed and repeated."""
+    """Scenes and their labels are computed once per test run, also when jobs are repeated."""
     simulate_attempt, labels_of = worker.simulate_attempt, worker.labels_of
 
     def cached(recipe, cell, attempt):

@@ -1,4 +1,4 @@
-"""A small recipe with a real tiny model and simple instruments, for the tests of this folder and their processes."""
+"""A small recipe with a tiny model and simple instruments, for the tests of this folder and their processes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def recipe(output: Path | str, **changes) -> Recipe:
 
 
 class PixelScorer:
-    """A number in [0, 1) that any changed bit of the clip changes: what is accepted depends on every pixel."""
+    """A score in [0, 1) that depends on every bit of the clip, so that acceptance does too."""
 
     def score(self, clip, *, scene, labels, ego, text="", previous=None) -> Scorecard:
         digest = hashlib.blake2b(clip.frames.tobytes(), digest_size=4).digest()
@@ -41,7 +41,7 @@ class PixelScorer:
 
 
 class NoiseModel:
-    """Frames of noise from the seed, at no cost: for tests that are not about the model."""
+    """Frames of noise from the seed, for tests that are not about the model."""
 
     accepts = ("text", "ego")
 
@@ -55,8 +55,8 @@ class NoiseModel:
 
 
 @dataclass
-class Poisoned:
-    """A model that answers with an error, as a rollout does that has come to non-finite latents, for some seeds.
+class FailingModel:
+    """A model that raises the error of a rollout with non-finite latents for some seeds.
 
     times: how often for each of these seeds (None: always).
     """
@@ -102,8 +102,8 @@ def tiny_worker(r: Recipe, words: str = "") -> SampleWorker:
     return SampleWorker(r, loaded_models(pipeline, name="tiny", weights_hash=pipeline_hash(pipeline), gate=r.gate))
 
 
-class Suicidal:
-    """A worker whose process is killed in the middle of its first job, once for each marker file it can make."""
+class KilledOnce:
+    """A worker whose process is killed in its first job, unless the marker file exists."""
 
     def __init__(self, worker: SampleWorker, marker: Path):
         self.worker, self.marker = worker, marker
@@ -115,12 +115,12 @@ class Suicidal:
         return self.worker.run(job)
 
 
-def suicidal_worker(r: Recipe, marker: str) -> Suicidal:
-    return Suicidal(noise_worker(r), Path(marker))
+def killed_worker(r: Recipe, marker: str) -> KilledOnce:
+    return KilledOnce(noise_worker(r), Path(marker))
 
 
 def files_of(folder: Path | str) -> dict[str, bytes]:
-    """What is published: shards, index and summary."""
+    """The published files: shards, index and summary."""
     return {
         path.name: path.read_bytes()
         for path in sorted(Path(folder).iterdir())

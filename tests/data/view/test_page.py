@@ -1,4 +1,4 @@
-"""The viewing page: self-contained, complete, and safe whatever the captions say."""
+"""The viewing page: self-contained, complete, and safe with any caption."""
 
 from __future__ import annotations
 

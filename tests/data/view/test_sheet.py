@@ -1,4 +1,4 @@
-"""Pictures for people: boxes where they belong, text that fits."""
+"""Contact sheets: boxes around their objects, text that fits."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_boxes_are_drawn_around_their_objects():
     assert not near(shown, CLASS_COLOURS["truck"]).any()  # hidden: no area
 
 
-def test_ignored_objects_are_quiet():
+def test_ignored_objects_have_a_grey_broken_box():
     from dataclasses import replace
 
     labels = make_labels().at(0)

@@ -1,4 +1,4 @@
-"""A run: quotas, quarantine, the same bytes whoever does the work, and what is refused."""
+"""A run: quotas, quarantine, the same bytes with every runner, and refusals."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def go(recipe, runner=None, make=rig.noise_worker) -> dict:
 
 
 class Shuffled:
-    """A runner that keeps several jobs and finishes the one submitted last first, as a busy cluster may."""
+    """A runner that holds several jobs and finishes the last submitted one first, as a cluster may."""
 
     capacity = 3
 
@@ -68,12 +68,12 @@ def test_the_data_set_has_its_quota_and_keeps_what_was_refused(tmp_path):
     assert not (tmp_path / "out" / "lock.json").exists()
 
 
-def test_order_of_work_and_other_cells_leave_no_trace(tmp_path):
+def test_order_of_work_and_other_cells_do_not_change_samples(tmp_path):
     go(rig.recipe(tmp_path / "a"))
     recipe = rig.recipe(tmp_path / "b")
     go(recipe, Shuffled(partial(rig.noise_worker, recipe)))
     assert rig.files_of(tmp_path / "a") == rig.files_of(tmp_path / "b")
-    # The second cell alone gives the samples that it gave beside the first, byte for byte.
+    # The second cell alone gives the same samples as beside the first, byte for byte.
     alone = rig.recipe(tmp_path / "c", cells=rig.CELLS[1:])
     go(alone)
     both, one = DataSet(str(tmp_path / "a")), DataSet(str(tmp_path / "c"))
@@ -82,7 +82,7 @@ def test_order_of_work_and_other_cells_leave_no_trace(tmp_path):
 
 
 @pytest.mark.slow
-def test_three_processes_make_the_same_bytes(tmp_path):
+def test_three_processes_give_the_same_bytes(tmp_path):
     go(rig.recipe(tmp_path / "one"), make=rig.tiny_worker)
     recipe = rig.recipe(tmp_path / "three")
     go(recipe, ProcessRunner(partial(rig.tiny_worker, recipe), 3))
@@ -107,7 +107,7 @@ def test_more_clips_later_keep_the_old_and_their_jobs(tmp_path):
     assert report["accepted"] == 10 and len(data.select(accepted=True)) == 10
     assert all(data.members(key) == members for key, members in before.items())
     assert all((out / "jobs" / name).stat().st_mtime_ns == stamp for name, stamp in stamps.items())
-    # And fewer again: shards of the longer set must not stay behind.
+    # A smaller set again: the shards of the larger one must be removed.
     go(rig.recipe(out))
     assert len(DataSet(str(out)).select(accepted=True)) == 5
     go(rig.recipe(tmp_path / "fresh"))
@@ -122,7 +122,7 @@ def test_a_finished_set_needs_no_work_and_no_jobs(tmp_path):
     assert go(recipe, make=len) == report  # nothing is loaded either
 
 
-def test_a_cell_that_never_will_stops_and_says_why(tmp_path):
+def test_a_cell_that_accepts_nothing_stops_with_a_reason(tmp_path):
     gate = GateConfig(bounds={"sharpness": Bound(low=1.0)})
     work = dataclasses.replace(rig.RECIPE.work, min_acceptance=0.5)
     report = go(rig.recipe(tmp_path / "out", gate=gate, work=work))
@@ -222,7 +222,7 @@ def test_a_lock_keeps_a_second_run_out(tmp_path):
     assert first.report["met"]
 
 
-def test_scenes_that_cannot_be_played_are_counted_not_hidden(tmp_path, monkeypatch):
+def test_attempts_without_a_scene_are_counted(tmp_path, monkeypatch):
     from worldgen.generation.campaign import worker
 
     staged = worker.simulate_attempt

@@ -36,8 +36,8 @@ def test_a_small_cell_stops_at_its_limit():
 
 
 @pytest.mark.parametrize("accepted_every", [1, 2, 5])
-def test_jobs_asked_for_are_enough_and_not_many_too_many(accepted_every):
-    """Play a cell that accepts every n-th clip, jobs in rounds as asked for."""
+def test_the_needed_jobs_suffice_and_are_not_many_too_many(accepted_every):
+    """Simulate a cell that accepts every n-th clip, with jobs in rounds as needed."""
     flags: list[bool] = []
     count = 40
     while (now := cell_status(flags, count, WORK)).state == "open":

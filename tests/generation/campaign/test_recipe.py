@@ -1,4 +1,4 @@
-"""Recipes: what they refuse, how cells are made of them, and what seeds depend on."""
+"""Recipes: refused values, the cells that they expand to, and what seeds depend on."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_each_is_a_cell_per_word_and_what_events_forbid_is_left_out():
         ({"weather": ("fog", "fog")}, "each cell once"),
     ],
 )
-def test_what_cannot_be_made_is_refused_by_name(group, words):
+def test_impossible_cells_are_refused_by_name(group, words):
     with pytest.raises(InputError, match=words):
         grid_of(rig.recipe("x", cells=[CellGroup(**group)]))
 
@@ -100,7 +100,7 @@ def test_scaled_counts_are_at_least_one(night):
         night.scaled(0)
 
 
-def test_a_calibrated_gate_gives_what_the_recipe_does_not_say(night):
+def test_a_calibrated_gate_gives_the_values_that_the_recipe_does_not_set(night):
     base = GateConfig(bounds={"sharpness": Bound(low=0.9), "flicker": Bound(high=2.0)}, max_dropped=0.25)
     merged = night.with_gate(base).gate
     assert merged.bounds["sharpness"].low == 0.2 and merged.bounds["flicker"].high == 2.0
@@ -110,7 +110,7 @@ def test_a_calibrated_gate_gives_what_the_recipe_does_not_say(night):
     assert own.bounds == {"sharpness": Bound(low=0.9), "flicker": Bound(high=3.0)}
 
 
-def test_a_take_fits_its_cell_and_ranges(night):
+def test_an_attempt_fits_its_cell_and_ranges(night):
     for cell in grid_of(night).cells:
         for attempt in range(4):
             drawn = draw_attempt(night, cell, attempt)

@@ -1,4 +1,4 @@
-"""Killed at any moment, the same command ends with the same data set."""
+"""After a kill at any moment, the same command ends with the same data set."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from worldgen.generation.campaign.runner import InProcessRunner, ProcessRunner
 
 
 class Killed(BaseException):
-    """What a kill looks like from inside: nothing catches it, nothing is tidied up."""
+    """A kill as code sees it: no handler catches it and nothing is cleaned up."""
 
 
 def go(recipe, runner=None) -> tuple[dict, list[str]]:
@@ -35,7 +35,7 @@ def go(recipe, runner=None) -> tuple[dict, list[str]]:
 
 @pytest.fixture
 def kill_at(monkeypatch):
-    """Stops everything at the n-th write to disk: before the file has its name, or just after."""
+    """Kills at the n-th write to disk: before the file has its name, or just after."""
     replace = os.replace
 
     def arm(number: int, *, after: bool) -> None:
@@ -59,7 +59,7 @@ def kill_at(monkeypatch):
 def test_killed_at_every_write_it_ends_with_the_same_bytes(tmp_path, kill_at, monkeypatch):
     from worldgen.files import lock
 
-    monkeypatch.setattr(lock.Lock, "release", lambda self: self._stop.set())  # the dead tidy nothing up
+    monkeypatch.setattr(lock.Lock, "release", lambda self: self._stop.set())  # a killed process releases nothing
     monkeypatch.setattr(lock.Holder, "is_dead", lambda self: True)
     monkeypatch.setattr(lock, "BEAT_S", 3600.0)  # on a busy machine the heartbeat would die in place of the run
     replace = os.replace
@@ -87,7 +87,7 @@ def test_killed_at_every_write_it_ends_with_the_same_bytes(tmp_path, kill_at, mo
 
 
 @pytest.mark.usefixtures("quick_scenes")
-def test_finished_shards_are_never_made_again(tmp_path):
+def test_finished_shards_are_not_generated_again(tmp_path):
     recipe = rig.recipe(tmp_path / "out")
     run = Campaign(recipe, InProcessRunner(partial(rig.noise_worker, recipe)), print)
     steps = run.steps()
@@ -105,7 +105,7 @@ def test_finished_shards_are_never_made_again(tmp_path):
 
 @pytest.mark.usefixtures("quick_scenes")
 @pytest.mark.parametrize("harm", ["gone", "cut", "changed", "no record", "half a record"])
-def test_a_damaged_shard_is_made_again(tmp_path, harm):
+def test_a_damaged_shard_is_generated_again(tmp_path, harm):
     recipe = rig.recipe(tmp_path / "out")
     go(recipe)
     wanted = rig.files_of(tmp_path / "out")
@@ -156,7 +156,7 @@ def test_nothing_is_published_without_the_lock(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_a_worker_killed_in_its_work_is_replaced(tmp_path):
     recipe = rig.recipe(tmp_path / "a")
-    report, said = go(recipe, ProcessRunner(partial(rig.suicidal_worker, recipe, str(tmp_path / "marker")), 2))
+    report, said = go(recipe, ProcessRunner(partial(rig.killed_worker, recipe, str(tmp_path / "marker")), 2))
     assert report["met"] and any("SIGKILL" in line for line in said)
     go(rig.recipe(tmp_path / "b"))
     assert rig.files_of(tmp_path / "a") == rig.files_of(tmp_path / "b")
@@ -172,7 +172,7 @@ from worldgen.generation.campaign.cluster import RayRunner
 from worldgen.generation.campaign.campaign import Run
 
 recipe = rig.recipe(sys.argv[1])
-runner = RayRunner(partial(rig.suicidal_worker, recipe, sys.argv[2]), workers=2)
+runner = RayRunner(partial(rig.killed_worker, recipe, sys.argv[2]), workers=2)
 run = Run(recipe, runner, print)
 list(run.steps())
 runner.close()
@@ -215,8 +215,8 @@ print("done", flush=True)
 
 
 @pytest.mark.slow
-def test_a_process_that_is_killed_leaves_a_folder_that_goes_on(tmp_path, repository):
-    """The real thing; benchmarks/generate_kills.py does it thirty times."""
+def test_a_killed_process_leaves_a_folder_that_resumes(tmp_path, repository):
+    """A process killed by a signal; benchmarks/generate_kills.py does it thirty times."""
 
     def start() -> subprocess.Popen:
         command = [sys.executable, "-c", RUN, str(tmp_path / "out")]

@@ -1,4 +1,4 @@
-"""Calibration: clean clips pass, faults do not, and no bound is stricter than the faults ask for."""
+"""Calibration: clean clips pass, faults do not, and no bound is stricter than the faults need."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_labels_that_stand_still_are_never_late():
     assert late(still, numpy_rng("still")) is None
 
 
-def test_a_guest_overlaps_nobody():
+def test_an_added_track_overlaps_no_label():
     before = labels()
     assert added(before, before, numpy_rng("guest")) is None  # everywhere it fits, somebody is
     alone = before.where(before.track_id == 1)
@@ -114,7 +114,7 @@ def test_a_guest_overlaps_nobody():
     assert fault.track == 2 and set(fault.labels.track_id) == {1, 2} and judged_rows(fault.labels).any()
 
 
-def test_outcomes_are_told_apart():
+def test_outcomes_are_distinguished():
     gate, before = Gate(GateConfig(object_low=0.3)), labels()
     tracks = tuple(TrackScore(i, "car", 5, 0.1 if i == 2 else 0.9, 0.9, 0.0) for i in (1, 2, 3))
     card = Scorecard({}, tracks=tracks)

@@ -38,7 +38,7 @@ def ledger(folder) -> list[dict]:
 
 
 class FaultyFileSystem(MemoryFileSystem):
-    """Memory behind a bad line: reads and writes fail while ``failures`` lasts, then work."""
+    """Memory behind an unreliable network: the next ``failures`` reads and writes fail, later ones work."""
 
     protocol = "faulty"
     store: dict = {}  # noqa: RUF012
@@ -78,7 +78,7 @@ def faulty():
     FaultyFileSystem.every = 0
 
 
-def test_a_line_that_fails_now_and_then_costs_nothing_but_time(tmp_path, faulty):
+def test_a_network_that_fails_now_and_then_only_costs_time(tmp_path, faulty):
     go(rig.recipe(tmp_path / "whole"))
     faulty.every = 7
     report, said = go(rig.recipe("faulty://set/out"))
@@ -90,7 +90,7 @@ def test_a_line_that_fails_now_and_then_costs_nothing_but_time(tmp_path, faulty)
     assert len(DataSet("faulty://set/out").select(accepted=True)) == 5
 
 
-def test_a_line_that_stays_dead_stops_the_run_and_the_next_goes_on(tmp_path, faulty):
+def test_a_network_that_stays_down_stops_the_run_and_the_next_run_resumes(tmp_path, faulty):
     recipe = rig.recipe("faulty://dead/out")
     run = Campaign(recipe, InProcessRunner(partial(rig.noise_worker, recipe)), print)
     steps = run.steps()
@@ -127,25 +127,25 @@ def test_a_full_disk_stops_the_run_without_harm(tmp_path, monkeypatch):
     assert report["met"] and rig.files_of(tmp_path / "out") == rig.files_of(tmp_path / "whole")
 
 
-def poison(recipe, times, attempts, candidates=(0,)) -> SampleWorker:
+def failing_worker(recipe, times, attempts, candidates=(0,)) -> SampleWorker:
     """A worker whose model fails at some attempts of the first cell."""
     worker = rig.noise_worker(recipe)
     cell = grid_of(recipe).cells[0]
     drawn_attempts = [draw_attempt(recipe, cell, attempt) for attempt in attempts]
     seeds = {drawn.noise_seed(candidate) for drawn in drawn_attempts for candidate in candidates}
-    worker.models = dataclasses.replace(worker.models, model=rig.Poisoned(rig.NoiseModel(), seeds, times))
+    worker.models = dataclasses.replace(worker.models, model=rig.FailingModel(rig.NoiseModel(), seeds, times))
     return worker
 
 
-def test_a_passing_fault_of_the_model_leaves_no_trace_in_the_data(tmp_path):
+def test_a_passing_fault_of_the_model_does_not_change_the_data(tmp_path):
     go(rig.recipe(tmp_path / "whole"))
-    report, said = go(rig.recipe(tmp_path / "out"), lambda r: poison(r, 1, [0, 3]))
+    report, said = go(rig.recipe(tmp_path / "out"), lambda r: failing_worker(r, 1, [0, 3]))
     assert report["met"] and any("non-finite" in line for line in said)
     assert rig.files_of(tmp_path / "out") == rig.files_of(tmp_path / "whole")
 
 
-def test_a_clip_that_is_never_a_number_is_counted_and_its_neighbours_live(tmp_path):
-    report, _ = go(rig.recipe(tmp_path / "out"), lambda r: poison(r, None, [0, 3]))
+def test_a_clip_that_is_never_finite_is_counted_and_its_batch_survives(tmp_path):
+    report, _ = go(rig.recipe(tmp_path / "out"), lambda r: failing_worker(r, None, [0, 3]))
     data = DataSet(str(tmp_path / "out"))
     assert report["met"] and report["reasons"]["not a number"] == report["cells"][0]["without_clip"] >= 1
     assert len(data.select(accepted=True)) == 5
@@ -156,8 +156,8 @@ def test_a_clip_that_is_never_a_number_is_counted_and_its_neighbours_live(tmp_pa
     assert not [entry for entry in ledger(tmp_path / "out") if "try 4" in entry["what"]]
 
 
-def test_other_noise_is_tried_for_a_clip_that_is_no_number(tmp_path):
-    report, _ = go(rig.recipe(tmp_path / "out", candidates=2), lambda r: poison(r, None, [0]))
+def test_other_noise_is_tried_for_a_clip_that_is_not_finite(tmp_path):
+    report, _ = go(rig.recipe(tmp_path / "out", candidates=2), lambda r: failing_worker(r, None, [0]))
     assert report["met"] and "not a number" not in report["reasons"]
     clips = {
         s.provenance["attempt"]: s.provenance["candidate"] for s in DataSet(str(tmp_path / "out")) if "clear" in s.tags
@@ -184,7 +184,7 @@ def test_a_clip_that_breaks_an_instrument_is_counted_and_never_accepted(tmp_path
     assert all(row["score_sharpness"] <= 0.55 for row in data.rows)
 
 
-def test_a_defect_is_not_taken_for_bad_luck(tmp_path):
+def test_a_defect_stops_the_run(tmp_path):
     def broken(recipe):
         worker = rig.noise_worker(recipe)
         worker.models = dataclasses.replace(worker.models, scorer=None)

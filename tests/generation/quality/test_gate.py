@@ -1,4 +1,4 @@
-"""The gate: what is inside passes, what is outside is named, and labels of what is not shown do not get through."""
+"""The gate: values inside the limits pass, reasons name those outside, and labels of objects not shown are dropped."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_what_is_required_must_be_measured():
     )  # not required: recorded only
 
 
-def test_a_label_that_shows_nothing_is_dropped_and_recorded():
+def test_a_label_without_its_object_is_dropped_and_recorded():
     gate, before = Gate(GateConfig(object_low=0.3, object_other=0.4)), labels()
     verdict = gate.decide(card(track(1), track(2, agreement=0.1), track(3)), before)
     assert verdict.accepted and [t.track_id for t in verdict.dropped] == [2]
@@ -79,12 +79,12 @@ def test_reject_refuses_where_drop_would_repair():
     "values",
     [{"bounds": {"beauty": Bound(low=0)}}, {"required": ("charm",)}, {"object_low": 2.0}, {"max_dropped": -0.1}],
 )
-def test_configs_without_sense_are_refused(values):
+def test_invalid_configs_are_refused(values):
     with pytest.raises(InputError):
         GateConfig(**values)
 
 
-def test_bounds_without_sense_are_refused():
+def test_invalid_bounds_are_refused():
     with pytest.raises(InputError):
         Bound()
     with pytest.raises(InputError):

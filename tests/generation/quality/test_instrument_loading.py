@@ -1,4 +1,4 @@
-"""Instruments by name: left out with the reason when they may not judge, refused when they are damaged."""
+"""Instruments by name: left out with the reason when below their bar, refused when they are damaged."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from worldgen.instruments.instrument_files import Instrument, UnderBarError
 
 
 def reader(value: float):
-    """A loader whose instrument was measured to be right this often."""
+    """A loader whose instrument has this accuracy."""
 
     def load(folder: str) -> Instrument:
         found = Instrument("motion", {}, {}, "0", {"speed": {"value": value}}, {})
@@ -29,7 +29,7 @@ def test_an_instrument_under_its_bar_is_left_out_with_the_reason(tmp_path):
         reader(0.9)("")
 
 
-def test_no_other_error_is_taken_for_it(tmp_path):
+def test_other_errors_are_raised(tmp_path):
     def broken(folder: str) -> Instrument:
         raise InputError("weights", "half a file", "a whole one; a damaged instrument judges nothing")
 

@@ -1,4 +1,4 @@
-"""Tuning: the allowance goes where it catches most, and is never exceeded."""
+"""Tuning: the allowance is used where it catches most faults, and is never exceeded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from worldgen.generation.quality.faults import FaultyLabels
 from worldgen.generation.quality.gate import GateConfig
 from worldgen.generation.quality.scorecard import Scorecard
 from worldgen.generation.quality.track_scores import TrackScore
-from worldgen.generation.quality.tuning import config_at, threshold_grid, ScorecardTable, caught, threshold_values, tune
+from worldgen.generation.quality.tuning import ScorecardTable, caught, config_at, threshold_grid, threshold_values, tune
 
 
 def card(rng, *, unlabelled: float, wrong: float, other: float = 0.0, agreement: float = 0.9) -> Scorecard:
@@ -26,7 +26,7 @@ def card(rng, *, unlabelled: float, wrong: float, other: float = 0.0, agreement:
 
 @pytest.fixture(scope="module")
 def examined() -> list[ExaminedClip]:
-    """Objects without a label are hard to tell, wrong classes are easy, added boxes can be left out."""
+    """Clips in which missing labels are hard to find, wrong classes are easy, and added boxes can be dropped."""
     rng, truth, out = np.random.default_rng(0), labels(), []
     for number in range(200):
         clean = card(rng, unlabelled=float(rng.beta(2, 5)), wrong=float(rng.normal(-0.5, 0.1)))
@@ -50,7 +50,7 @@ def test_more_faults_are_caught_for_the_same_false_rejections(examined):
         kind: caught(after, [s for s in faults if s.kind == kind]) for kind in ("deleted", "swapped_near", "added")
     }
     assert by_kind["swapped_near"] > 190 and by_kind["added"] > 190
-    # What is left of the allowance goes to the hard one: about its share beyond the 97th percentile of the clean.
+    # The rest of the allowance goes to the hard fault: about its share beyond the 97th percentile of clean clips.
     limit = np.quantile([c.values["unlabelled"] for c in clean], 0.97)
     possible = sum(s.card.values["unlabelled"] > limit for s in faults if s.kind == "deleted")
     assert by_kind["deleted"] >= possible - 12

@@ -1,4 +1,4 @@
-"""Restyling: looks from words, the strongest strength that keeps labels, and runs that go on where they stopped."""
+"""Restyling: looks from words, the largest strength that keeps labels, and runs that resume after a stop."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def sample(scene) -> Sample:
 
 @dataclasses.dataclass
 class Scores:
-    """Agreement falls with strength, light comes with it: what a real model does, in numbers known in advance."""
+    """Known scores: agreement falls with strength and the requested light grows, as with a real model."""
 
     strengths: list
 
@@ -145,7 +145,7 @@ def test_real_clips_are_brought_to_the_size_of_the_model(sample):
 @pytest.mark.parametrize(
     "values", [{"strength": 2.0}, {"strengths": ()}, {"strengths": (0.2, 0.5)}, {"keep": 1.5}, {"shard_size": 0}]
 )
-def test_settings_without_sense_are_refused(values):
+def test_invalid_settings_are_refused(values):
     with pytest.raises(InputError):
         RestyleConfig(**values)
 
@@ -192,7 +192,7 @@ def test_two_settings_do_not_mix(restyler, sample, tmp_path):
         run(restyler, sample, tmp_path / "set", seed=7)
 
 
-def test_one_set_is_made_by_one_model_and_has_a_report(restyler, sample, tmp_path):
+def test_one_set_has_one_model_and_a_report(restyler, sample, tmp_path):
     assert run(restyler, sample, tmp_path / "set", stop_after=3) is None
     worker = restyler(shard_size=2, keep=0.6)
     other = dataclasses.replace(worker, sampler=FakeSampler(weights_hash="f" * 32))
@@ -220,7 +220,7 @@ def test_a_clip_that_breaks_an_instrument_does_not_stop_the_set(restyler, sample
     assert record["clips"][0]["failure"] == "ArithmeticError no flow"
 
 
-def test_a_run_goes_on_with_the_clips_it_was_begun_with(restyler, sample, tmp_path):
+def test_a_run_resumes_with_the_clips_it_was_begun_with(restyler, sample, tmp_path):
     run(restyler, sample, tmp_path / "set", stop_after=3)
     others = [dataclasses.replace(sample, key=f"k{i}", drive=f"d{i}") for i in (0, 2, 1, 3, 4)]
     worker = restyler(shard_size=2, keep=0.6)
@@ -229,7 +229,7 @@ def test_a_run_goes_on_with_the_clips_it_was_begun_with(restyler, sample, tmp_pa
         list(work.steps(lambda config: worker))
 
 
-def test_a_shard_that_is_gone_is_made_again(restyler, sample, tmp_path):
+def test_a_missing_shard_is_generated_again(restyler, sample, tmp_path):
     assert run(restyler, sample, tmp_path / "set")["accepted"] == 5
     before = shard_bytes(tmp_path / "set")
     (tmp_path / "set/accepted-00001.tar").unlink()
@@ -237,7 +237,7 @@ def test_a_shard_that_is_gone_is_made_again(restyler, sample, tmp_path):
     assert shard_bytes(tmp_path / "set") == before and len(DataSet(str(tmp_path / "set"))) == 5
 
 
-def test_nothing_to_restyle_is_said(restyler, tmp_path):
+def test_nothing_to_restyle_is_an_error(restyler, tmp_path):
     worker = restyler()
     work = RestyleRun(worker.config, str(tmp_path / "set"), list, "no clips", lambda line: None)
     with pytest.raises(InputError, match="clips to restyle"):

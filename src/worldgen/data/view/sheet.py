@@ -28,7 +28,7 @@ MARGIN_PX = 16
 GAP_PX = 6
 SUPERSAMPLE = 2
 TAG_SHARE = 0.35
-"""Objects smaller than this share of their tag's area get a box without a tag, because the tag would hide the object."""
+"""Objects smaller than this share of their tag's area get a box without a tag, which would hide them."""
 
 
 @functools.lru_cache(maxsize=16)
@@ -43,7 +43,8 @@ def draw_labels(frame: np.ndarray, labels: Labels, *, width_px: int | None = Non
 
     frame: ``(H, W, 3)`` uint8 RGB. labels: objects of this frame (``labels.at(i)``), boxes in pixels of ``frame``.
     width_px: width of the result, by default that of the frame and at least 640. Returns ``(H', width_px, 3)`` uint8 of
-    the same aspect ratio. Objects flagged ``ignore`` get a thin broken line and no text; boxes without area are left out.
+    the same aspect ratio. Objects flagged ``ignore`` get a thin broken line and no text; boxes without area are left
+    out.
 
     Raises: InputError when the labels belong to pictures of another size.
     """
@@ -135,7 +136,7 @@ def _tag_size(pen: ImageDraw.ImageDraw, text: str, width_px: int) -> tuple[float
 def _tag_place(
     box: np.ndarray, tag: tuple[float, float], taken: list[Place], others: list[Place], size: tuple[int, int]
 ) -> Place | None:
-    """The first place around a box without another tag, if possible without another object too; None when there is none."""
+    """The first place around a box that covers no tag, preferably no other object either; None when there is none."""
     width, height = tag
     x0, y0, x1, y1 = (float(v) for v in box)
     free = []
@@ -177,9 +178,9 @@ def contact_sheet(
 ) -> np.ndarray:
     """Frames of clips, spread evenly in time, with a caption above each clip, as one picture ``(H, W, 3)`` uint8 RGB.
 
-    captions, labels: one per clip, or empty; labels that are not None are drawn on the frames. frames_per_clip: with the
-    first and the last; shorter clips show fewer. times_s: per clip the time of each frame, for clips from which frames
-    were left out; by default that of the clip. columns: most frames side by side.
+    captions, labels: one per clip, or empty; labels that are not None are drawn on the frames. frames_per_clip: with
+    the first and the last; shorter clips show fewer. times_s: per clip the time of each frame, for clips from which
+    frames were left out; by default that of the clip. columns: most frames side by side.
 
     Raises: InputError when there is no clip or the counts differ.
     """
@@ -241,7 +242,7 @@ def _band(caption: str, cells: list[np.ndarray], columns: int, width: int) -> np
 
 
 def wrap(text: str, width_px: float, font: ImageFont.FreeTypeFont, *, max_lines: int) -> list[str]:
-    """Text broken between words into at most ``max_lines`` lines of ``width_px``; an ellipsis marks what is left out."""
+    """Text in at most ``max_lines`` lines of ``width_px``, broken between words; an ellipsis marks omitted text."""
     lines: list[str] = []
     line = ""
     for word in text.split():

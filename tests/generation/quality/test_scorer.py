@@ -1,4 +1,4 @@
-"""The scorecard: each measure answers to its own fault and to no other, and what cannot be measured is named."""
+"""The scorer: each measure changes with its own fault and no other, and unmeasured ones have a reason."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def scored(clip, scene, **changes):
     return Scorer.load(NOTHING).score(clip, **{"scene": scene, "labels": None, "ego": scene.ego, **changes}).values
 
 
-def test_a_drawn_clip_is_like_its_scene_drawn_again(clip, scene):
+def test_a_rendered_clip_equals_its_scene_rendered_again(clip, scene):
     values = scored(clip, scene)
     assert values["sharpness"] == pytest.approx(1, abs=1e-6) and values["drift"] == pytest.approx(0, abs=1e-6)
     assert values["blank"] == 0 and values["frozen"] == 0 and 0.7 < values["flicker"] < 1.4
@@ -71,7 +71,7 @@ def test_motion_is_not_flicker_and_flicker_is_not_motion():
     assert flicker(boiling) > 4 * flicker(moving)
 
 
-def test_rain_of_noise_does_not_count_as_much_as_pumping(clip):
+def test_pixel_noise_counts_less_than_pumping_brightness(clip):
     grey = appearance.grey_frames(clip.frames)
     rng = np.random.default_rng(0)
     noisy = np.clip(grey + rng.normal(0, 4, grey.shape), 0, 255).astype(np.uint8)
@@ -115,13 +115,13 @@ def test_instruments_that_do_not_ship_are_named_and_wrong_folders_refused(tmp_pa
 
 @dataclasses.dataclass
 class Reader:
-    """Stands for the attribute reader; what it read is given."""
+    """An attribute reader with given readings."""
 
     judged: tuple[str, ...] = ("weather", "light")
 
 
 def sky(text: str, weather: dict[str, float], light: dict[str, float], scene=None) -> Measurements:
-    """What is measured of a clip in which these beliefs were read."""
+    """Measurements of a clip with these probabilities."""
     rows = [
         np.array([[beliefs.get(w, 0.0) for w in words]]) for words, beliefs in ((WEATHERS, weather), (LIGHTS, light))
     ]
@@ -130,7 +130,7 @@ def sky(text: str, weather: dict[str, float], light: dict[str, float], scene=Non
     return out
 
 
-def test_only_what_the_words_name_is_asked_of_the_sky():
+def test_only_the_named_weather_and_light_are_measured():
     night = {"night_lit": 0.9, "day": 0.1}
     fog = sky("fog", {"fog": 0.8, "clear": 0.2}, night)
     assert fog.values == {"weather": 0.8} and fog.missing["light"] == "not part of the request"
@@ -138,7 +138,7 @@ def test_only_what_the_words_name_is_asked_of_the_sky():
     assert dark.values == {"light": 0.9} and dark.missing["weather"] == "not part of the request"
     assert sky("fog at night", {"fog": 0.8}, night).values == {"weather": 0.8, "light": 0.9}
     assert sky("", {"fog": 0.8}, night).values == {}
-    # Under a lit town's glow nobody sees whether there are clouds, whoever names the light.
+    # At night under street lights clear and overcast skies look alike, also when the light is given.
     assert sky("overcast", {"overcast": 0.5, "clear": 0.4}, night).values["weather"] == pytest.approx(0.9)
     assert sky("overcast", {"overcast": 0.5, "clear": 0.4}, {"day": 1.0}).values["weather"] == 0.5
 
@@ -189,7 +189,7 @@ def test_an_object_beside_its_label_is_evidence_against_dropping_it():
     assert track.agreement < 0.05 and track.other < 0.1
 
 
-def test_what_only_the_detector_sees_counts_little():
+def test_objects_that_only_the_detector_finds_count_little():
     verified = rig.ColourVerifier(rig.clip())
     true, empty = rig.detections(), rig.detections()
     empty = dataclasses.replace(empty, box_px=empty.box_px * 0 + np.array([90, 5, 110, 25], np.float32))
@@ -209,7 +209,7 @@ def test_objects_without_a_label_are_found_once_they_last():
     assert judged(without, found).values["unlabelled"] == pytest.approx(0.9)
 
 
-def test_only_plain_objects_are_judged():
+def test_only_clear_objects_are_judged():
     labels = rig.labels()
     assert judged_rows(labels).all()
     assert not judged_rows(dataclasses.replace(labels, ignore=np.ones(len(labels), bool))).any()
