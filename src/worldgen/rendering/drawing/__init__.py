@@ -1,4 +1,1 @@
-"""The software rasteriser: a scene and a camera go in.
-
-images, depth, instance ids and classes of each frame come out.
-"""
+"""The software renderer: a scene and a camera go in; images, depth, instance ids and classes of frames come out."""

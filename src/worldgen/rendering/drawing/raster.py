@@ -54,9 +54,9 @@ class FrameRaster:
     track: np.ndarray
 
     def inverse_depth(self, index: np.ndarray, rays_x: np.ndarray, rays_y: np.ndarray) -> np.ndarray:
-        """Inverse depth in 1/m, float32, of the face numbers ``index`` along rays.
+        """Inverse depth in 1/m, float32 ``(h, w)``, of face numbers along the rays of their pixels.
 
-        rays_x ``(1, w)``, rays_y ``(h, 1)``.
+        index: ``(h, w)`` int32. rays_x: ``(1, w)`` and rays_y: ``(h, 1)`` float32, on the unit-depth plane.
         """
         plane = np.take(self.planes, index, 0)
         value = plane[..., 0] * rays_x

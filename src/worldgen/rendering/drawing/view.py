@@ -15,9 +15,9 @@ SAMPLES = 2
 
 @dataclass(frozen=True, eq=False)
 class Rays:
-    """Rays through pixel centres, float32.
+    """Rays through the pixel centres of an image, float32.
 
-    x ``(1, W)`` and y ``(H, 1)``: on the unit-depth plane; ego: ``(H, W, 3)``, in ego axes.
+    x: ``(1, W)`` and y: ``(H, 1)`` on the unit-depth plane. ego: ``(H, W, 3)`` of unit depth, in ego axes.
     """
 
     x: np.ndarray

@@ -43,8 +43,9 @@ def clock_notes(log: EgoLog, motion: LogMotion, frame_times_s: np.ndarray) -> li
         raise InputError(
             f"ego log {log.name}",
             Received(f"{log_start_s:.3f} to {log_stop_s:.3f} s, video 0 to {video_stop_s:.3f} s"),
-            "log and video that overlap in time: set ego.clock_offset_s, or ego.clock: first_row when the log starts with the video",
-        )  # fmt: skip
+            "log and video that overlap in time: set ego.clock_offset_s, or ego.clock: first_row when the log starts "
+            "with the video",
+        )
     notes = []
     if log.num_duplicates:
         notes.append(f"{log.num_duplicates} log rows with a repeated time stamp dropped")
