@@ -1,4 +1,4 @@
-"""A tiny data set, a trained-enough codec and a pipeline, made once for the tests of this folder."""
+"""A tiny data set, a codec and a pipeline, written once for the tests of this folder."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def codec_folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def pipeline_folder(tmp_path_factory, codec_folder) -> Path:
-    """A pipeline whose transformer already does something: a fresh one is zero everywhere."""
+    """A pipeline with noise on its weights: the output of a fresh transformer is zero everywhere."""
     import torch
 
     from worldgen.training.tasks.initial import new_pipeline

@@ -83,3 +83,15 @@ def test_text_pretraining_of_another_config_is_not_taken_over(tmp_path, command,
     assert main(words) == 0
     assert main([*words, "text_captions=128"]) == 0
     assert "the text encoder is pretrained on 128 captions" in capsys.readouterr().err
+
+
+def test_the_folder_of_another_run_is_refused_before_anything_is_prepared(tmp_path, command, capsys):
+    words = command("world", tmp_path / "run")
+    assert main(words) == 0
+    before = (tmp_path / "run/words.safetensors").read_bytes()
+    capsys.readouterr()
+    assert main([*words, "seed=7", "--prepare-only"]) == 2
+    said = capsys.readouterr().err
+    assert "holds another run: received seed 7; expected seed 0" in said
+    assert not any(words in said for words in PREPARING)
+    assert (tmp_path / "run/words.safetensors").read_bytes() == before

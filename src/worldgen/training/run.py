@@ -21,6 +21,7 @@ from worldgen.core.errors import InputError, MissingDependencyError
 from worldgen.core.progress import no_log, no_progress
 from worldgen.files.lock import locked
 from worldgen.training.launch import Launch, PreparationContext
+from worldgen.training.loop.identity import check_continues
 from worldgen.training.loop.task import Prepared, Task
 from worldgen.training.loop.trainer import Trainer, TrainingOutcome
 from worldgen.training.train_config import TrainConfig, output_folder
@@ -114,6 +115,7 @@ def _started(config: TrainConfig, launch: Launch) -> Iterator[PreparationContext
         quiet = replace(main_launch, log=no_log, progress=no_progress)
         own_launch = main_launch if accelerator.is_main_process else quiet
         try:
+            check_continues(config, items_per_step=config.batch * config.accumulate * accelerator.num_processes)
             yield PreparationContext(accelerator, config.workers, own_launch)
         finally:
             # The order matters: a network that outlives its process group waits for it for ever when it is freed.

@@ -1,4 +1,4 @@
-"""The latent cache: it holds what the codec says, notices damage, and gives rendered clips their layout."""
+"""The latent cache: it holds the codec's latents, notices damage, and gives rendered clips their layouts."""
 
 from __future__ import annotations
 

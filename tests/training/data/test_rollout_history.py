@@ -1,4 +1,4 @@
-"""Pasts of rollouts made before training: they are those of a rollout, are made once, and survive being stopped."""
+"""Histories of rollouts before training: they equal those of a rollout, are generated once, and go on after a stop."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ WHOLE = slice(0, 4)
 
 @pytest.fixture
 def roll(tmp_path, pipeline_folder):
-    """Encodes a data set and rolls its clips out; returns pasts, cache, pipeline and what was reported."""
+    """Encodes a data set and rolls its clips out; returns histories, cache, pipeline and the lines of the log."""
     accelerator = Accelerator(cpu=True)
 
     def run_it(url: str, *, from_noise: float = 0.0, stop=lambda: False, shift: float = 0.0):
@@ -62,13 +62,13 @@ def histories(rollout_history: RolloutHistory, cache: LatentCache) -> np.ndarray
     return np.concatenate([rollout_history.reprojected(i, slice(0, r.num_frames)) for i, r in enumerate(cache.records)])
 
 
-def test_given_frames_keep_their_past_and_the_next_one_follows_from_them(roll, rendered_set):  # noqa: F811
+def test_given_frames_keep_their_history_and_the_next_one_follows_from_them(roll, rendered_set):  # noqa: F811
     rollout_history, cache, pipeline, _ = roll(rendered_set)
     assert cache.has_layout == [True, False]
     for number, given in ((0, 1), (1, CONTEXT_FRAMES)):
-        mine, worn = rollout_history.reprojected(number, WHOLE), cache.reprojected(number, WHOLE)
-        assert np.array_equal(mine[:given], worn[:given])
-        assert not np.allclose(mine[given + 1 :], worn[given + 1 :], atol=1e-2)
+        generated, degraded = rollout_history.reprojected(number, WHOLE), cache.reprojected(number, WHOLE)
+        assert np.array_equal(generated[:given], degraded[:given])
+        assert not np.allclose(generated[given + 1 :], degraded[given + 1 :], atol=1e-2)
     record, layout = cache.records[0], cache.layout(0, WHOLE)
     conditions = batch_conditions([ClipConditions(4, record.fps, None, record.ego, record.camera, layout)], None)
     first = torch.from_numpy(cache.latents(0, slice(0, 1)))
@@ -78,14 +78,14 @@ def test_given_frames_keep_their_past_and_the_next_one_follows_from_them(roll, r
     assert np.allclose(rollout_history.reprojected(0, slice(1, 2))[0], expected[0], atol=2e-3)
 
 
-def test_a_clip_that_begins_from_noise_has_no_past_in_its_first_frame(roll, rendered_set):  # noqa: F811
+def test_a_clip_that_begins_from_noise_has_no_history_in_its_first_frame(roll, rendered_set):  # noqa: F811
     rollout_history, *_ = roll(rendered_set, from_noise=1.0)
     first = rollout_history.reprojected(0, WHOLE)
     assert not first[0].any() and first[1].any()
     assert rollout_history.reprojected(1, WHOLE)[CONTEXT_FRAMES - 1].any()  # without a layout, it is continued
 
 
-def test_clips_that_end_with_what_is_given_keep_their_pasts(roll, tmp_path):
+def test_clips_that_end_with_what_is_given_keep_their_histories(roll, tmp_path):
     with ShardWriter(str(tmp_path / "short"), "shard-0") as writer:
         for number, frames in ((1, CONTEXT_FRAMES), (2, CONTEXT_FRAMES + 1)):
             writer.write(made_sample(number, frames=frames))
@@ -99,13 +99,13 @@ def test_clips_that_end_with_what_is_given_keep_their_pasts(roll, tmp_path):
 
 def test_what_is_there_is_not_made_again_unless_the_network_is_another(roll, dataset):
     rollout_history, cache, _, lines = roll(dataset)
-    made = histories(rollout_history, cache)
+    first = histories(rollout_history, cache)
     assert any("continues 6 clips" in line for line in lines)
     assert not any("continues" in line for line in roll(dataset)[-1])
     other, _, _, lines = roll(dataset, shift=0.1)
     assert any("continues 6 clips" in line for line in lines)
-    assert not np.array_equal(histories(other, cache), made)
-    assert np.array_equal(histories(rollout_history, cache), made)  # nothing of the first network's is overwritten
+    assert not np.array_equal(histories(other, cache), first)
+    assert np.array_equal(histories(rollout_history, cache), first)  # nothing of the first network's is overwritten
 
 
 def test_stopped_in_the_middle_it_goes_on_and_ends_the_same(roll, dataset):
@@ -123,7 +123,7 @@ def test_stopped_in_the_middle_it_goes_on_and_ends_the_same(roll, dataset):
     assert np.array_equal(histories(again, cache), whole)
 
 
-def test_training_on_rollouts_resumes_exactly_and_learns_from_other_pasts(tmp_path, dataset, pipeline_folder):
+def test_training_on_rollouts_resumes_exactly_and_learns_from_other_histories(tmp_path, dataset, pipeline_folder):
     data = DataConfig(urls=(dataset,), width_px=32, height_px=32, num_frames=3, cache=latents_of(dataset))
     changes = dict(data=data, init=InitConfig(pipeline=str(pipeline_folder)))
     whole = config("world", tmp_path / "whole", dataset, flow=FlowOptions(rollout_history=0.7), **changes)

@@ -47,10 +47,10 @@ def test_only_matrices_decay():
     assert plain["params"] == [layer.bias] and plain["weight_decay"] == 0.0
 
 
-def test_parts_may_learn_at_their_own_pace():
-    parts = nn.ModuleDict({"painter": nn.Linear(2, 2), "critic": nn.Linear(2, 2)})
+def test_parts_may_learn_at_their_own_rate():
+    parts = nn.ModuleDict({"network": nn.Linear(2, 2), "critic": nn.Linear(2, 2)})
     groups = parameter_groups(dict(parts.named_parameters()), 0.1, lr_scales={"critic.": 3.0})
-    pace = {id(p): group["lr_scale"] for group in groups for p in group["params"]}
-    assert len(pace) == 4
-    assert {pace[id(p)] for p in parts["critic"].parameters()} == {3.0}
-    assert {pace[id(p)] for p in parts["painter"].parameters()} == {1.0}
+    scale = {id(p): group["lr_scale"] for group in groups for p in group["params"]}
+    assert len(scale) == 4
+    assert {scale[id(p)] for p in parts["critic"].parameters()} == {3.0}
+    assert {scale[id(p)] for p in parts["network"].parameters()} == {1.0}

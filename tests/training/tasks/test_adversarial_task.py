@@ -28,7 +28,7 @@ def adversarial(output, dataset, pipeline_folder, **changes):
     return config("adversarial", output, dataset, **{**values, **changes})
 
 
-def test_it_trains_resumes_exactly_and_saves_the_painter_without_its_critic(tmp_path, dataset, pipeline_folder):
+def test_it_trains_resumes_exactly_and_saves_the_model_without_its_critic(tmp_path, dataset, pipeline_folder):
     whole = adversarial(tmp_path / "whole", dataset, pipeline_folder, validate_every=2)
     run(whole)
     halves = dataclasses.replace(whole, output=str(tmp_path / "halves"))
@@ -36,17 +36,17 @@ def test_it_trains_resumes_exactly_and_saves_the_painter_without_its_critic(tmp_
     run(halves)
     assert curve(tmp_path / "whole") == curve(tmp_path / "halves") and len(curve(tmp_path / "whole")) == 4
     last = "checkpoints/step_00000004"
-    # The critic and the count of its steps are part of it: the strength of its pull goes on where it was.
+    # The critic and the count of its steps belong to the state: the weight of its pull goes on where it was.
     assert same_state(tmp_path / "whole" / last, tmp_path / "halves" / last)
     weights = load_file(tmp_path / "whole" / last / "weights.safetensors")
     assert int(weights["buffer.steps"]) == 4 and any(name.startswith("critic.") for name in weights)
     assert all("gap" in record for record in read_metrics(tmp_path / "whole/metrics.jsonl"))
     assert all(record["t1"] > 0 for record in read_metrics(tmp_path / "whole/metrics.jsonl", "val"))
-    made, before = load_pipeline(tmp_path / "whole/model"), load_pipeline(pipeline_folder)
-    assert made.accepts == before.accepts
-    assert made.transformer.config.reads_noise and not before.transformer.config.reads_noise
-    assert float(made.transformer.noise_stem.weight.detach().abs().max()) > 0
-    assert not torch.equal(made.transformer.head.weight, before.transformer.head.weight)
+    trained, before = load_pipeline(tmp_path / "whole/model"), load_pipeline(pipeline_folder)
+    assert trained.accepts == before.accepts
+    assert trained.transformer.config.reads_noise and not before.transformer.config.reads_noise
+    assert float(trained.transformer.noise_stem.weight.detach().abs().max()) > 0
+    assert not torch.equal(trained.transformer.head.weight, before.transformer.head.weight)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 
 import pytest
 import torch
@@ -43,24 +44,26 @@ def test_a_student_trains_resumes_exactly_and_is_saved(tmp_path, dataset, pipeli
     assert all(r["distance"] > 0 and r["left"] > 0 for r in held_out)
     average = load_file(tmp_path / "whole" / last / "average.safetensors")
     assert not any(name.startswith("teacher.") for name in average)
-    made, teacher = load_pipeline(tmp_path / "whole/model"), load_pipeline(pipeline_folder)
+    student_pipeline, teacher = load_pipeline(tmp_path / "whole/model"), load_pipeline(pipeline_folder)
     # The clips have no layout, but what the teacher honours it passes on, and nothing more.
-    assert made.accepts == teacher.accepts and made.size_px == (32, 32)
-    assert torch.equal(made.transformer.head.weight, average["transformer.head.weight"])
-    assert not torch.equal(made.transformer.head.weight, teacher.transformer.head.weight)
+    assert student_pipeline.accepts == teacher.accepts and student_pipeline.size_px == (32, 32)
+    assert torch.equal(student_pipeline.transformer.head.weight, average["transformer.head.weight"])
+    assert not torch.equal(student_pipeline.transformer.head.weight, teacher.transformer.head.weight)
 
 
 def test_another_teacher_is_another_run(tmp_path, dataset, pipeline_folder):
-    first = student(tmp_path / "run", dataset, pipeline_folder)
+    folder = tmp_path / "teacher"
+    shutil.copytree(pipeline_folder, folder)
+    first = student(tmp_path / "run", dataset, folder)
     run(first, StopAfter(1))
-    other = load_pipeline(pipeline_folder)
+    with pytest.raises(InputError, match=r"init\.pipeline"):
+        run(dataclasses.replace(first, init=InitConfig(pipeline=str(pipeline_folder))))
+    other = load_pipeline(folder)
     with torch.no_grad():
         other.transformer.head.weight.add_(0.1)
-    folder = tmp_path / "teacher"
     other.save_pretrained(folder)
-    changed = dataclasses.replace(first, init=InitConfig(pipeline=str(folder)))
     with pytest.raises(InputError, match="frozen_weights"):
-        run(changed)
+        run(first)
     with pytest.raises(InputError, match=r"student\.teacher_steps 8"):
         run(dataclasses.replace(first, student=StudentOptions(8, 2, {"text": 2.0})))
 

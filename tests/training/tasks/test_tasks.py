@@ -91,7 +91,7 @@ def test_world_trains_from_a_codec_and_resumes_exactly(tmp_path, dataset, codec_
     assert sheet.shape[0] > 4 * 160 and sheet.shape[1] > 3 * 160  # two clips and what the model makes of them
 
 
-def test_words_are_learnt_once_and_kept_with_the_run(tmp_path, dataset, codec_folder):
+def test_text_pretraining_happens_once_and_is_kept_with_the_run(tmp_path, dataset, codec_folder):
     changes = dict(init=InitConfig(codec=str(codec_folder)), text_captions=64, train_text_encoder=False)
     first = config("world", tmp_path / "first", dataset, **changes)
     _, lines = run(first)
@@ -104,9 +104,9 @@ def test_words_are_learnt_once_and_kept_with_the_run(tmp_path, dataset, codec_fo
     _, lines = run(dataclasses.replace(first, output=str(tmp_path / "second")))
     assert not any(line.startswith("captions read right") for line in lines)
     assert same_state(tmp_path / "first/checkpoints/step_00000004", tmp_path / "second/checkpoints/step_00000004")
-    taught = load_file(tmp_path / "second/words.safetensors")
+    kept = load_file(tmp_path / "second/words.safetensors")
     saved = load_pipeline(tmp_path / "second/model").text_encoder.state_dict()
-    assert taught.keys() == saved.keys() and all(torch.equal(t, saved[name]) for name, t in taught.items())
+    assert kept.keys() == saved.keys() and all(torch.equal(t, saved[name]) for name, t in kept.items())
 
 
 def test_overfit_one_reaches_its_loss_on_the_world_model(tmp_path, dataset, codec_folder):

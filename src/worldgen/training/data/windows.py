@@ -1,4 +1,4 @@
-"""Cutting training windows out of clips: where they start, how fast they run, and their mirror image."""
+"""Training windows cut out of clips: start, stride, and mirror image."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class ClipRecord:
 
 @dataclass(frozen=True, eq=False)
 class TrainingWindow:
-    """What a model is shown of one clip: frames start, start + stride, ... and everything known about them.
+    """A part of one clip that a model is trained on: frames start, start + stride, ... and everything known about them.
 
-    mirrored: left and right are exchanged, in the pixels and in all the rest.
+    mirrored: left and right are exchanged, in the pixels and in everything else.
     """
 
     key: str
@@ -80,10 +80,10 @@ def mirror_ego(ego: EgoMotion) -> EgoMotion:
 
 
 def window_ego(ego: EgoMotion, start: int, stride: int, num_frames: int) -> EgoMotion:
-    """Ego motion of every ``stride``-th frame: the mean motion since the frame shown before.
+    """Ego motion of every ``stride``-th frame: the mean motion since the frame before it in the window.
 
-    The mean keeps the angle turned exactly, and the distance up to the curvature inside a step. The first row looks
-    back beyond the window; where the clip starts there, it averages what there is.
+    The mean keeps the angle turned exactly, and the distance up to the curvature inside a step. The first row also
+    averages the rows before the window, as far as the clip has them.
     """
     ends = start + stride * np.arange(num_frames)
     begins = np.maximum(ends - stride + 1, 0)
@@ -100,7 +100,11 @@ def usable_strides(num_frames: int, config: DataConfig) -> list[int]:
 
 
 def cut_window(record: ClipRecord, config: DataConfig, rng: np.random.Generator) -> TrainingWindow:
-    """Draw a window of a clip: stride, start and mirroring, each uniform or as ``config`` says."""
+    """Draw a window of a clip: stride, start and mirroring, each uniform or as ``config`` says.
+
+    Raises:
+        InputError: when the clip is too short for one window.
+    """
     strides = usable_strides(record.num_frames, config)
     if not strides:
         raise InputError(

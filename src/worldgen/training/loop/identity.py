@@ -8,27 +8,49 @@ from pathlib import Path
 
 from worldgen.core.errors import InputError, Received
 from worldgen.models.weights import weights_hash
+from worldgen.training.loop.checkpoints import checkpoints, read_record
 from worldgen.training.loop.task import Task
-from worldgen.training.train_config import MAY_CHANGE, TrainConfig
+from worldgen.training.train_config import MAY_CHANGE, TrainConfig, output_folder
 
 _REPLACED = ("batch", "accumulate")
 """The split of a step may change with the number of processes; ``items_per_step`` may not."""
 
 
-def identity_of(config: TrainConfig, task: Task, *, items_per_step: int) -> dict:
-    """JSON-able facts that a continued run must share with the run it continues."""
+def config_facts(config: TrainConfig, *, items_per_step: int) -> dict:
+    """The part of a run's identity that its config decides, JSON-able."""
     values = dataclasses.asdict(config)
     for name in (*MAY_CHANGE, *_REPLACED):
         del values[name]
     for name in ("student", "adversarial"):
         if config.task != name:
             del values[name]  # of no effect on this run
+    # Tuples become lists, as they will be when read back.
+    return json.loads(json.dumps({"config": values, "items_per_step": items_per_step}))
+
+
+def identity_of(config: TrainConfig, task: Task, *, items_per_step: int) -> dict:
+    """JSON-able facts that a continued run must share with the run it continues."""
     frozen = {name: p for name, p in task.module.named_parameters() if not p.requires_grad}
-    facts = {
-        "config": values, "items_per_step": items_per_step, "data": task.items.data_hash,
-        "frozen_weights": weights_hash(frozen),
-    }  # fmt: skip
-    return json.loads(json.dumps(facts))  # tuples become lists, as they will be when read back
+    facts = config_facts(config, items_per_step=items_per_step)
+    return {**facts, "data": task.items.data_hash, "frozen_weights": weights_hash(frozen)}
+
+
+def check_continues(config: TrainConfig, *, items_per_step: int) -> None:
+    """Compare the config with that of the run in its output folder, before hours of preparation.
+
+    Raises:
+        InputError: when the folder holds another run.
+    """
+    output = output_folder(config)
+    facts = config_facts(config, items_per_step=items_per_step)
+    for _, checkpoint in checkpoints(output / "checkpoints"):
+        try:
+            saved = read_record(checkpoint)["identity"]
+            known = {name: saved[name] for name in facts}
+        except (OSError, ValueError, KeyError):
+            continue  # damaged; the trainer says so
+        compare_identity(known, facts, output)
+        return
 
 
 def compare_identity(saved: dict, current: dict, output: Path) -> None:

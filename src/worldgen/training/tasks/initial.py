@@ -1,4 +1,4 @@
-"""Where the weights of a run start when they do not come from a saved pipeline."""
+"""Fresh weights for runs that do not start from a saved pipeline."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from worldgen.models.native.sizes import SIZES, build_pipeline
 
 
 def new_codec(size: str, seed: int) -> PatchCodec:
-    """A codec with fresh weights that depend on the seed alone."""
+    """A codec with fresh weights that depend on the seed alone.
+
+    Raises:
+        InputError: for a size that is not known.
+    """
     if size not in SIZES:
         raise InputError("size", size, "one of " + ", ".join(SIZES))
     with torch.random.fork_rng(devices=[]):
@@ -23,7 +27,11 @@ def new_codec(size: str, seed: int) -> PatchCodec:
 
 
 def new_pipeline(size: str, seed: int, *, words: Iterable[str], codec: str) -> WorldPipeline:
-    """A pipeline with fresh weights except for the codec, which must have been trained."""
+    """A pipeline with fresh weights around the trained codec in folder ``codec``. words: texts of the vocabulary.
+
+    Raises:
+        InputError: for a size that is not known, and a codec that is missing or does not fit.
+    """
     if size not in SIZES:
         raise InputError("size", size, "one of " + ", ".join(SIZES))
     if not codec:
