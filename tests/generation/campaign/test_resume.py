@@ -169,11 +169,11 @@ from functools import partial
 from pathlib import Path
 from tests.generation import rig
 from worldgen.generation.campaign.cluster import RayRunner
-from worldgen.generation.campaign.campaign import Run
+from worldgen.generation.campaign.campaign import Campaign
 
 recipe = rig.recipe(sys.argv[1])
 runner = RayRunner(partial(rig.killed_worker, recipe, sys.argv[2]), workers=2)
-run = Run(recipe, runner, print)
+run = Campaign(recipe, runner, print)
 list(run.steps())
 runner.close()
 assert run.report["met"] and Path(sys.argv[2]).exists()
@@ -203,11 +203,11 @@ RUN = """
 import sys
 from functools import partial
 from tests.generation import rig
-from worldgen.generation.campaign.campaign import Run
-from worldgen.generation.campaign.runner import HereRunner
+from worldgen.generation.campaign.campaign import Campaign
+from worldgen.generation.campaign.runner import InProcessRunner
 
 recipe = rig.recipe(sys.argv[1])
-run = Run(recipe, HereRunner(partial(rig.noise_worker, recipe)), print)
+run = Campaign(recipe, InProcessRunner(partial(rig.noise_worker, recipe)), print)
 for status in run.steps():
     print("attempts", status.attempts, flush=True)
 print("done", flush=True)

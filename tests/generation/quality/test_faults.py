@@ -97,7 +97,7 @@ def test_a_network_that_stays_down_stops_the_run_and_the_next_run_resumes(tmp_pa
     for _ in range(3):
         next(steps)
     faulty.every = 1
-    with pytest.raises(InputError, match=r"the line broke .*3 tries; the same command goes on"):
+    with pytest.raises(InputError, match=r"the line broke .*3 tries; the same command continues"):
         list(steps)
     faulty.every = 0
     report, _ = go(recipe)

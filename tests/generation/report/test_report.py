@@ -109,7 +109,7 @@ def test_numbers_of_the_run_are_on_the_page(folder):
         "0 of 9",
         "80%",
         "33% of them are not the model",
-        "sharpness 1",
+        "sharpness (1)",
         "gate: at least 1.5",
         "gate: at most 2",
         "1, expected at least 1.5",

@@ -144,7 +144,7 @@ def _label(cell: dict) -> str:
 def _cell_row(cell: dict) -> CellRow:
     state = str(cell.get("state", ""))
     reasons = sorted(cell.get("reasons", {}).items(), key=lambda each: (-each[1], each[0]))
-    words = ", ".join(f"{spaced(name)} {count}" for name, count in reasons[:SHOWN_REASONS])
+    words = ", ".join(f"{spaced(name)} ({count})" for name, count in reasons[:SHOWN_REASONS])
     more = f", {len(reasons) - SHOWN_REASONS} more" if len(reasons) > SHOWN_REASONS else ""
     return CellRow(
         _label(cell), int(cell.get("accepted", 0)), int(cell.get("quota", 0)), STATE_KINDS.get(state, "plain"), state,
