@@ -95,7 +95,7 @@ def measure(verifier: Verifier, url: str, split: str, limit: int) -> dict:
     rng = numpy_rng("verifier measure", split)
     for number in spread(len(data), limit):
         sample = data.load(number)
-        sight = verifier.see(sample.clip)
+        sight = verifier.read(sample.clip)
         for frame in range(0, len(sample.clip), 3):
             truth = truth_of(sample.labels, frame)
             boxes, names = truth.box[truth.good], truth.class_id[truth.good]

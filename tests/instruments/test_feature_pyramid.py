@@ -35,7 +35,7 @@ def test_the_shipped_detector_finds_what_it_found_before(clip):
 
 
 def test_the_shipped_verifier_answers_as_before(clip):
-    sight, asked = load_verifier().see(clip), REFERENCE["detections"]
+    sight, asked = load_verifier().read(clip), REFERENCE["detections"]
     for maps, wanted in zip(sight.features, REFERENCE["features"].values(), strict=True):
         np.testing.assert_allclose(maps[0, :, ::16, ::28].flatten(), wanted, atol=2e-3, rtol=1e-3)
     answers = sight.verify(np.array(asked["frame_index"]), np.array(asked["box_px"]))

@@ -62,7 +62,7 @@ def test_it_starts_with_the_output_of_its_detector_until_something_moves():
 
 
 def test_an_answer_belongs_to_its_box_and_to_nothing_else(verifier):
-    labels, sight = rig.labels(), verifier.see(rig.clip())
+    labels, sight = rig.labels(), verifier.read(rig.clip())
     together = sight.verify(labels.frame_index, labels.box_px)
     order = np.random.default_rng(0).permutation(len(labels))
     shuffled = sight.verify(labels.frame_index[order], labels.box_px[order])
@@ -83,7 +83,7 @@ def test_wider_pictures_are_brought_to_its_width(verifier):
     one = verify(verifier, rig.clip(), labels.frame_index, labels.box_px)
     two = verify(verifier, wide, labels.frame_index, labels.box_px * 2)
     assert np.allclose(one[0], two[0], atol=1e-4) and np.allclose(one[1], two[1], atol=1e-4)
-    found, doubled = verifier.see(rig.clip()).objects(0.0), verifier.see(wide).objects(0.0)
+    found, doubled = verifier.read(rig.clip()).objects(0.0), verifier.read(wide).objects(0.0)
     assert np.allclose(found.box_px * 2, doubled.box_px, atol=0.1) and (found.box_px[:, 2] <= rig.WIDTH).all()
     assert (np.diff(found.frame_index) >= 0).all()
 

@@ -11,7 +11,6 @@ from worldgen.evaluation.measures.intervals import (
     Interval,
     bootstrap,
     mean_interval,
-    paired_interval,
     ratio_interval,
     shuffled,
     spearman,
@@ -53,14 +52,6 @@ def test_clips_are_drawn_not_rows():
     once = spearman_interval(x, y)
     tenfold = spearman_interval([np.repeat(a, 10) for a in x], [np.repeat(b, 10) for b in y])
     assert tenfold.high - tenfold.low == pytest.approx(once.high - once.low, rel=0.1)
-
-
-def test_pairing_removes_what_both_share(rng):
-    shared, effect = rng.normal(0, 10, 60), 0.5
-    first, second = shared, shared + effect + rng.normal(0, 0.1, 60)
-    paired = paired_interval(first, second)
-    assert paired.low > 0 and paired.value == pytest.approx(effect, abs=0.1)
-    assert mean_interval(second).low < mean_interval(first).high  # unpaired, nothing could be said
 
 
 def test_a_ratio_weighs_clips_by_their_size():

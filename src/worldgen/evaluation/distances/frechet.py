@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from worldgen.core.errors import InputError, Received
 from worldgen.evaluation.measures.intervals import Interval
-
-MOMENTS_VERSION = 1
 
 
 @dataclass(eq=False)
@@ -26,11 +22,6 @@ class Moments:
     count: int
     mean: np.ndarray
     scatter: np.ndarray
-
-    @classmethod
-    def empty(cls, size: int) -> Moments:
-        """Moments of no vectors of length ``size``."""
-        return cls(0, np.zeros(size), np.zeros((size, size)))
 
     @classmethod
     def of(cls, features: np.ndarray) -> Moments:
@@ -59,34 +50,6 @@ class Moments:
         merged = merge(self, more)
         self.count, self.mean, self.scatter = merged.count, merged.mean, merged.scatter
         return self
-
-    def save(self, path: str | Path) -> None:
-        """Write a ``.safetensors`` file, atomically."""
-        from safetensors.numpy import save
-
-        from worldgen.files.storage import write_bytes
-
-        tensors = {"count": np.array([self.count], np.int64), "mean": self.mean, "scatter": self.scatter}
-        write_bytes(str(path), save(tensors, {"worldgen_moments": json.dumps(MOMENTS_VERSION)}))
-
-    @classmethod
-    def load(cls, path: str | Path) -> Moments:
-        """Read what :meth:`save` wrote. Raises: InputError for any other file."""
-        from safetensors import SafetensorError
-        from safetensors.numpy import load
-
-        from worldgen.files.storage import read_bytes
-
-        try:
-            tensors = load(read_bytes(str(path)))
-            count, mean, scatter = int(tensors["count"][0]), tensors["mean"], tensors["scatter"]
-        except (SafetensorError, KeyError, IndexError) as error:
-            raise InputError(f"moments {path}", Received(str(error)), "a file that worldgen wrote") from error
-        if mean.ndim != 1 or scatter.shape != (len(mean), len(mean)) or mean.dtype != np.float64 or count < 0:
-            raise InputError(
-                f"moments {path}", Received(f"{mean.shape} and {scatter.shape}"), "(D,) and (D, D) float64"
-            )
-        return cls(count, mean, scatter)
 
 
 def merge(first: Moments, *others: Moments) -> Moments:

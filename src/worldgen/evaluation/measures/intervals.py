@@ -75,15 +75,6 @@ def ratio_interval(
     return bootstrap(len(parts), lambda index: _ratio(parts[index].sum(), wholes[index].sum()), seed=seed)
 
 
-def paired_interval(
-    first: Sequence[float] | np.ndarray, second: Sequence[float] | np.ndarray, *, seed: int = 0
-) -> Interval:
-    """Mean of ``second - first`` over the same clips."""
-    first, second = np.asarray(first, float), np.asarray(second, float)
-    assert first.shape == second.shape, (first.shape, second.shape)
-    return mean_interval(second - first, seed=seed)
-
-
 def spearman(x: np.ndarray, y: np.ndarray) -> float:
     """Rank correlation of two ``(N,)`` arrays, ties sharing their mean rank; NaN for fewer than 3 or constant values.
 

@@ -16,6 +16,7 @@ from worldgen.evaluation.measures.intervals import (
     ratio_interval,
     shuffled,
     spearman,
+    spearman_interval,
 )
 
 HORIZON_S = 2.0
@@ -71,12 +72,13 @@ def control_rows(drives: list[MotionPair], *, seed: int = 0) -> dict[str, Interv
     errors = np.array([drive.errors() for drive in drives]).reshape(-1, 2)
     sign = [np.sign(rows[:, 1]) for rows in commanded]
     return {
-        "speed_spearman": _rank(commanded, recovered, 0, seed=seed),
-        "yaw_rate_spearman": _rank([settled(c) for c in commanded], [settled(r) for r in recovered], 1, seed=seed),
-        "yaw_rate_spearman_turning": _rank(
-            [c[m] for c, m in zip(commanded, turning, strict=True)],
-            [r[m] for r, m in zip(recovered, turning, strict=True)],
-            1,
+        "speed_spearman": spearman_interval([c[:, 0] for c in commanded], [r[:, 0] for r in recovered], seed=seed),
+        "yaw_rate_spearman": spearman_interval(
+            [settled(c)[:, 1] for c in commanded], [settled(r)[:, 1] for r in recovered], seed=seed
+        ),
+        "yaw_rate_spearman_turning": spearman_interval(
+            [c[m, 1] for c, m in zip(commanded, turning, strict=True)],
+            [r[m, 1] for r, m in zip(recovered, turning, strict=True)],
             seed=seed,
         ),
         "speed_ratio": ratio_interval(
@@ -148,12 +150,3 @@ def sweep_rows(names: list[str], drives: list[MotionPair]) -> list[dict[str, Any
             row[who]["speed_mps"] = round(float(ego.speed_mps[-3:].mean()), 2)
         out.append(row)
     return out
-
-
-def _rank(x: list[np.ndarray], y: list[np.ndarray], column: int, *, seed: int) -> Interval:
-    def statistic(index: np.ndarray) -> float:
-        return spearman(
-            np.concatenate([x[i][:, column] for i in index]), np.concatenate([y[i][:, column] for i in index])
-        )
-
-    return bootstrap(len(x), statistic, seed=seed)

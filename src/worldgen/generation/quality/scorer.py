@@ -169,7 +169,7 @@ class Scorer:
         """The readings that need no camera. Those of the last clip are kept for its next labels."""
         detections = reading = None
         frames: tuple[int, ...] = ()
-        verified = None if self.verifier is None else self.verifier.see(clip)
+        verified = None if self.verifier is None else self.verifier.read(clip)
         if self.detector is not None:
             from worldgen.instruments.detector.detector import detect
 

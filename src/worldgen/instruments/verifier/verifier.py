@@ -124,7 +124,7 @@ class Verifier(FeaturePyramid):
         return BoxLogits(answer[..., :-1], answer[..., -1])
 
     @torch.inference_mode()
-    def see(self, clip: Clip) -> VerifiedClip:
+    def read(self, clip: Clip) -> VerifiedClip:
         """Compute the features of a clip once; questions about boxes are then cheap."""
         frames = clip.frames
         scale = WIDTH_PX / clip.width_px
@@ -205,7 +205,7 @@ def to_pairs(frames: np.ndarray, previous: np.ndarray) -> Tensor:
 
 def verify(verifier: Verifier, clip: Clip, frame_index: np.ndarray, box_px: np.ndarray) -> BoxAnswers:
     """What is in each box of a clip that is asked about only once; see :meth:`VerifiedClip.verify`."""
-    return verifier.see(clip).verify(frame_index, box_px)
+    return verifier.read(clip).verify(frame_index, box_px)
 
 
 def from_detector(detector: Detector, config: VerifierConfig | None = None) -> Verifier:
