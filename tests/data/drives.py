@@ -1,4 +1,4 @@
-"""Small drives on disk that the ingest tests share."""
+"""Small drives on disk for the ingest tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from worldgen.data.video.encoding import write_clip
 
 
 def picture(index: int, size: tuple[int, int] = (96, 64)) -> np.ndarray:
-    """A picture whose grey level tells its frame number (4 levels a frame), with a bright left half of the top row."""
+    """An image whose grey level encodes its frame number (4 levels a frame); the left half of its top row is bright."""
     width, height = size
     frame = np.full((height, width, 3), 20 + 4 * (index % 50), np.uint8)
     frame[: height // 4, : width // 2] = 250

@@ -1,4 +1,4 @@
-"""Labels: measured from the instance buffer, checked against pixels counted another way and against projection."""
+"""Labels from the instance buffer, compared with pixels of separate renderings and with projected boxes."""
 
 from __future__ import annotations
 

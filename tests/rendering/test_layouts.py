@@ -39,7 +39,7 @@ def test_channels_and_range(scene) -> None:
 def test_low_resolution_is_the_area_average_of_high_resolution(scene) -> None:
     fine, coarse = layout_maps(scene, 128, 224), layout_maps(scene, 16, 28)
     averaged = fine.astype(np.float32).reshape(3, len(LAYOUT_CHANNELS), 16, 8, 28, 8).mean((3, 5))
-    np.testing.assert_allclose(coarse, averaged, atol=1e-3)  # halves
+    np.testing.assert_allclose(coarse, averaged, atol=1e-3)  # float16
 
 
 def test_small_objects_leave_a_fraction(scene) -> None:

@@ -1,4 +1,4 @@
-"""The geometry pass: clipping, drawing order, depth from planes, crests."""
+"""Rasterisation: clipping, drawing order, depth from planes, and crests of the road."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The index: every sample by its byte range, stale and broken indexes noticed."""
+"""The index: random access by byte range, and the detection of stale and damaged indexes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shards: samples return as they went in, bytes repeat, other readers agree, hostile archives are refused."""
+"""Shards: round trips, reproducible bytes, agreement with other readers, and the refusal of hostile archives."""
 
 from __future__ import annotations
 

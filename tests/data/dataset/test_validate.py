@@ -1,4 +1,4 @@
-"""Validation finds what is wrong, names it, and goes on; a clean data set is clean."""
+"""Validation names every problem of a data set and goes on after it; a valid data set has no problem."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exported labels read back by readers that share no code with the writers."""
+"""Exported labels, read back by readers that share no code with the writers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Video in and out: counts, times, rates, sizes, rotation, and files that are not what they claim."""
+"""Video files: frame counts, times, rates, sizes, rotation, round trips, and damaged files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STEP = 12
 
 
 def numbered(count: int = 20, height: int = 48, width: int = 64) -> np.ndarray:
-    """Frames whose grey level tells their number, with a red corner top left and a green one top right."""
+    """Frames whose grey level encodes their number, with a red corner at the top left and a green one at the top right."""
     frames = np.repeat(np.arange(count, dtype=np.uint8) * STEP, height * width * 3).reshape(count, height, width, 3)
     frames[:, :12, :12] = (255, 0, 0)
     frames[:, :12, -12:] = (0, 255, 0)

@@ -26,6 +26,7 @@ class ShardWriter:
     """Writes one shard, ``url/name.tar``, atomically: the file appears when the ``with`` block ends without an error.
 
     Owners and times in the tar are zero, so equal samples in equal order give equal bytes.
+    Source: WebDataset format (https://github.com/webdataset/webdataset).
 
     Raises:
         InputError: a name with characters other than letters, digits, ``.``, ``_`` and ``-``, or a place that cannot

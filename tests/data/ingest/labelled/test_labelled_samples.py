@@ -1,4 +1,4 @@
-"""Labelled pictures: what the exporters write is read back, and damaged folders are refused with their place."""
+"""Labelled pictures: exports are read back, and the errors of damaged folders name the file and line."""
 
 from __future__ import annotations
 
