@@ -20,7 +20,7 @@ STEP = 12
 
 
 def numbered(count: int = 20, height: int = 48, width: int = 64) -> np.ndarray:
-    """Frames whose grey level encodes their number, with a red corner at the top left and a green one at the top right."""
+    """Frames whose grey level encodes their number, with a red corner top left and a green corner top right."""
     frames = np.repeat(np.arange(count, dtype=np.uint8) * STEP, height * width * 3).reshape(count, height, width, 3)
     frames[:, :12, :12] = (255, 0, 0)
     frames[:, :12, -12:] = (0, 255, 0)
