@@ -1,7 +1,7 @@
 """Count mypy's errors by room and compare them with the recorded counts, which may only fall.
 
-    python .ci/types.py            # exit 1 where a room has more errors than recorded
-    python .ci/types.py --write    # record the counts after mending errors
+python .ci/types.py            # exit 1 where a room has more errors than recorded
+python .ci/types.py --write    # record the counts after mending errors
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ def room_of(line: str) -> str:
 
 
 def main() -> int:
+    """Compare, or record with ``--write``."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--write", action="store_true", help="record today's counts")
     arguments = parser.parse_args()

@@ -51,7 +51,8 @@ def test_the_page_copies_what_the_files_say(tmp_path):
     for text in (
         "Synthetic clips: no gain.", "| arms.oracle.difference | 0.123 |", "fd-worldgen 12.34 [10, 14]",
         "Warning: few clips.",
-        "| night | 20 | 1.5 | 1 to 2 |", "60.0 s, 50.0 s of processor time, 700 MB of memory at most", "| all.speed_spearman | 0.9 |",
+        "| night | 20 | 1.5 | 1 to 2 |", "60.0 s, 50.0 s of processor time, 700 MB of memory at most",
+        "| all.speed_spearman | 0.9 |",
         "not defined", "| exact | 12 of 12 |", "| false alarms, pixels | 1 of 36 |", "`worldgen eval fvd`",
     ):  # fmt: skip
         assert text in page, text

@@ -71,7 +71,8 @@ TASKS: dict[str, list[str]] = {
         "task=student", "init.pipeline={runs}/world/model", "flow.generated_history=0.3", "student.teacher_steps=4",
     ],
     "adversarial": [
-        "task=adversarial", "init.pipeline={runs}/world/model", *GENERATED_HISTORIES, "adversarial.warmup=5", "optim.lr=0.0002",
+        "task=adversarial", "init.pipeline={runs}/world/model", *GENERATED_HISTORIES,
+        "adversarial.warmup=5", "optim.lr=0.0002",
     ],
 }  # fmt: skip
 """Each runs for 20 steps; ``{runs}`` is the folder of the runs before it."""
