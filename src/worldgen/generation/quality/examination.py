@@ -60,11 +60,11 @@ class ExaminedClip:
 def examine(
     scorer: Scorer, samples: Sequence[Sample], *, training: Sequence[Sample] = (), seed: int = 0, pictures: int = 1
 ) -> Iterable[ExaminedClip]:
-    """Score clips with a scene, clean and with faults: each fault of labels once, and ``pictures`` faults of the
-    frames.
+    """Score clips with a scene, clean and with deliberate faults.
 
-    training: clips that the model was trained on, for near copies. Faults depend on seed and key alone; the second clip
-    of "added" and "other_scene" also depends on the order of the samples.
+    Each clip gets every fault of labels once, and ``pictures`` faults of the frames, one kind after another. training:
+    clips that the model was trained on, for near copies. Faults depend on seed and key alone; the second clip of
+    "added" and "other_scene" also depends on the order of the samples.
 
     Raises: InputError for clips whose scene this version would simulate differently.
     """
