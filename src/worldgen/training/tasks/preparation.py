@@ -23,7 +23,7 @@ from worldgen.training.data.rollout_history import RolloutHistory, rollout_histo
 from worldgen.training.data.windows import mirror_text
 from worldgen.training.launch import PreparationContext
 from worldgen.training.tasks.initial import new_pipeline
-from worldgen.training.tasks.text_pretraining import kept_text_encoder, pretrained_text_encoder
+from worldgen.training.tasks.text_pretraining import kept_text_encoder, pretrain_once
 from worldgen.training.train_config import DataConfig, TrainConfig, output_folder
 
 
@@ -122,7 +122,7 @@ def starting_pipeline(config: TrainConfig, captions: list[str], context: Prepara
         words = captions + [mirror_text(caption) for caption in captions]
         pipeline = new_pipeline(config.size, config.seed, words=words, codec=config.init.codec)
         if config.text_captions:
-            pretrained_text_encoder(pipeline.text_encoder, pipeline.tokenizer, config=config, context=context)
+            pretrain_once(pipeline.text_encoder, pipeline.tokenizer, config=config, context=context)
     if config.adapter.kind == "lora":
         check_targets(pipeline.transformer, config.adapter.targets)  # before hours of encoding, not after
     pipeline.to(context.accelerator.device)

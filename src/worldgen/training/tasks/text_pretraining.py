@@ -105,7 +105,7 @@ def pretrain_text_encoder(
     return right
 
 
-def pretrained_text_encoder(
+def pretrain_once(
     encoder: DistilBertModel, tokenizer: PreTrainedTokenizerFast, *, config: TrainConfig, context: PreparationContext
 ) -> None:
     """Give a fresh ``encoder`` the weights of its pretraining: those kept with the run, or made now by the main
