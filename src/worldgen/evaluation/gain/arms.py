@@ -49,7 +49,7 @@ class Arm:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class SourceClips:
     """The clips of a source: data set and index row of each, in the order of their keys."""
 
     clips: tuple[tuple[DataSet, dict], ...]
@@ -64,7 +64,7 @@ class Chosen:
         return (data.load(row["key"]) for data, row in self.clips)
 
 
-def chosen(source: PictureSource) -> Chosen:
+def clips_of_source(source: PictureSource) -> SourceClips:
     """The clips of a source.
 
     Raises: InputError when none has labels, and when two data sets hold the same key.
@@ -85,7 +85,7 @@ def chosen(source: PictureSource) -> Chosen:
     keys = keys[: source.clips] if source.clips else keys
     if not keys:
         raise InputError(f"clips of {source.url}", Received(f"none for {_text(source)}"), "at least one labelled clip")
-    return Chosen(tuple(clips[key] for key in keys))
+    return SourceClips(tuple(clips[key] for key in keys))
 
 
 def missing(source: PictureSource) -> str:
@@ -108,7 +108,7 @@ def load_source(source: PictureSource, study: GainStudy, folder: Path) -> Pictur
     if kept.exists():
         return Pictures.load(str(kept))
     pictures = pictures_of(
-        chosen(source).samples(), first=source.first, every=source.every, size=(study.width_px, study.height_px),
+        clips_of_source(source).samples(), first=source.first, every=source.every, size=(study.width_px, study.height_px),
         min_height_px=study.min_height_px,
     )  # fmt: skip
     pictures.save(str(kept))
@@ -117,14 +117,14 @@ def load_source(source: PictureSource, study: GainStudy, folder: Path) -> Pictur
 
 def check_apart(study: GainStudy) -> None:
     """Raise InputError when a clip or a drive of the test is also trained on."""
-    test = chosen(study.test).rows
+    test = clips_of_source(study.test).rows
     held_out = {row["drive"] or row["key"] for row in test}
     keys = {row["key"] for row in test}
     for name in ("real", "rare", "synthetic", "restyled"):
         source: PictureSource = getattr(study, name)
         if missing(source):
             continue
-        rows = chosen(source).rows
+        rows = clips_of_source(source).rows
         shared = keys & {row["key"] for row in rows}
         if shared:
             raise InputError(f"{name} of the study", Received(f"{len(shared)} clips of the test"), "other clips")
