@@ -45,6 +45,10 @@ def test_every_measure_of_the_command_is_a_function():
         ("control", {"clip": 3}, "did you mean clips?"),
         ("fvd", {"model": "shipped"}, "reference"),
         ("control", {"clips": 0}, "clips: received 0; expected 1 to 10000"),
+        ("control", {"clips": "many"}, "option clips: received 'many'; expected a value of type int"),
+        ("control", {"clips": True}, "option clips: received True; expected a value of type int"),
+        ("fvd", {"reference": [1], "generated": "a"}, "option reference: received [1]; expected several of type str"),
+        ("fvd", {"reference": "nowhere", "generated": "rendered", "clips": 2}, "nowhere"),
     ],
 )
 def test_unknown_measures_and_options_name_the_nearest(measure, options, message):

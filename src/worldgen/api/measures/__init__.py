@@ -11,6 +11,7 @@ import difflib
 import importlib
 from collections.abc import Iterable
 from dataclasses import fields
+from pathlib import PurePath
 from typing import Any
 
 from worldgen.core.errors import InputError
@@ -26,6 +27,17 @@ OPTIONS = {
     "gain": "GainOptions",
 }
 """Measure -> its options in ``measure_NAME``, the module of this package that has the function of the same name."""
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "Start": (str,),
+    "int": (int,),
+    "bool": (bool,),
+    "float": (float, int),
+    "float | None": (float, int, type(None)),
+    "Sequence[str]": (str,),
+}
+"""Annotation of an option -> the types of its values."""
 
 __all__ = ["OPTIONS", "evaluate"]
 
@@ -52,17 +64,35 @@ def evaluate(
         raise InputError("measure", measure, one_of(measure, OPTIONS))
     module = importlib.import_module(f"{__name__}.measure_{measure}")
     options_type = getattr(module, OPTIONS[measure])
-    known = [field.name for field in fields(options_type)]
+    known = {field.name: str(field.type) for field in fields(options_type)}
     for name in options:
         if name not in known:
             raise InputError(f"option of the measure {measure}", name, one_of(name, known))
+    checked = {name: _checked(name, value, known[name]) for name, value in options.items()}
     try:
-        chosen = options_type(**options)
+        chosen = options_type(**checked)
     except TypeError as error:  # an option without a default is missing
         raise InputError(f"options of the measure {measure}: {error}") from error
     report = {"log": log} if measure == "gain" else {"progress": progress}
     result: dict[str, Any] = getattr(module, f"measure_{measure}")(chosen, **report)
     return result
+
+
+def _checked(name: str, value: object, kind: str) -> object:
+    """The value of an option whose annotation is ``kind``; paths become text, and one text in place of several a tuple.
+
+    Raises: InputError for a value of another type.
+    """
+    several = kind.startswith("Sequence")
+    values = list(value) if several and isinstance(value, (list, tuple)) else [value]
+    values = [str(each) if isinstance(each, PurePath) else each for each in values]
+    allowed = _TYPES[kind]
+    if not all(isinstance(each, allowed) and (bool in allowed or not isinstance(each, bool)) for each in values):
+        expected = " or ".join("nothing" if each is type(None) else each.__name__ for each in allowed)
+        raise InputError(
+            f"option {name}", value, f"several of type {expected}" if several else f"a value of type {expected}"
+        )
+    return tuple(values) if several else values[0]
 
 
 def one_of(word: object, known: Iterable[str]) -> str:

@@ -1,11 +1,10 @@
 """Does generated data help a detector? One detector is trained many times, equally long: on real pictures only, and
 with synthetic, restyled, painted or held-back real pictures added. Paired intervals say gain, no gain or harm.
 
-  worldgen eval gain --config configs/eval/gain_controlled.yaml real.url=data/scenes test.url=data/scenes --folder
-  runs/gain
+  worldgen eval gain --config configs/eval/gain_controlled.yaml real.url=DATA test.url=DATA --folder runs/gain
 
 Two controls validate the study: duplicated real pictures must not gain, and shuffled labels must harm. Every run is
-kept in --folder, so a study that was stopped, or gets a new arm, goes on from there. eval/protocols/gain.md gives the
+kept in --folder, so a study that was stopped, or gets a new arm, continues from there. eval/protocols/gain.md gives the
 reasons."""
 
 from __future__ import annotations
