@@ -108,9 +108,12 @@ def load_source(source: PictureSource, study: GainStudy, folder: Path) -> Pictur
     if kept.exists():
         return Pictures.load(str(kept))
     pictures = pictures_of(
-        clips_of_source(source).samples(), first=source.first, every=source.every, size=(study.width_px, study.height_px),
+        clips_of_source(source).samples(),
+        first=source.first,
+        every=source.every,
+        size=(study.width_px, study.height_px),
         min_height_px=study.min_height_px,
-    )  # fmt: skip
+    )
     pictures.save(str(kept))
     return pictures
 
