@@ -40,7 +40,7 @@ def request(**changes) -> SampleRequest:
 
 @pytest.fixture
 def drive(tmp_path):
-    """A clip at 16 frames a second whose brightness tells the frame."""
+    """A clip at 16 frames a second; the brightness of a frame says its number."""
     frames = np.stack([np.full((72, 128, 3), 5 * i, np.uint8) for i in range(40)])
     path = tmp_path / "drive.mp4"
     write_clip(path, Clip(frames, 16.0), crf=0)
@@ -104,25 +104,26 @@ def test_continuing_a_clip_claims_no_labels(drive):
     assert prepared.labels is None and prepared.conditions.given == ("context", "text", "ego")
 
 
-def test_a_clip_without_a_log_goes_on_as_fast_as_it_seems_to_drive(tmp_path):
+def test_a_clip_without_a_log_continues_at_the_speed_recovered_from_its_pixels(tmp_path):
     camera = Camera.from_fov(224, 128, 70.0)
-    told = 9.0
+    commanded_mps = 9.0
     scene = simulate(
         Scenario(road="rural"),
         3,
         fps=FPS,
         num_frames=12,
         camera=camera,
-        ego=manoeuvre_motion("keep", 12, FPS, speed_mps=told),
+        ego=manoeuvre_motion("keep", 12, FPS, speed_mps=commanded_mps),
     )
     write_clip(tmp_path / "drive.mp4", render_scene(scene).clip, crf=10)
     asked = request(context=str(tmp_path / "drive.mp4"), context_frames=8, ego="stop", width_px=224, height_px=128)
     prepared = prepare(asked, ALL)
-    seen = prepared.notes["seen_speed_mps"]
-    assert seen == pytest.approx(told, rel=0.2)
-    assert np.allclose(prepared.conditions.ego.speed_mps[:8], seen) and prepared.conditions.ego.speed_mps[-1] < seen - 4
-    going_on = prepare(dataclasses.replace(asked, ego=""), ALL)
-    assert np.allclose(going_on.conditions.ego.speed_mps, seen)
+    recovered_mps = prepared.notes["seen_speed_mps"]
+    assert recovered_mps == pytest.approx(commanded_mps, rel=0.2)
+    speed_mps = prepared.conditions.ego.speed_mps
+    assert np.allclose(speed_mps[:8], recovered_mps) and speed_mps[-1] < recovered_mps - 4
+    keeping = prepare(dataclasses.replace(asked, ego=""), ALL)
+    assert np.allclose(keeping.conditions.ego.speed_mps, recovered_mps)
     assert prepare(dataclasses.replace(asked, ego=""), ("context", "text")).conditions.ego is None
     one = prepare(dataclasses.replace(asked, context_frames=1, ego="keep"), ALL)
     assert np.allclose(one.conditions.ego.speed_mps, 10.0)  # a single frame shows no motion
