@@ -26,7 +26,8 @@ from worldgen.files.shipped import assets_dir
 from worldgen.models.interface import SamplerOptions
 from worldgen.models.native.conditions import ClipConditions, batch_conditions
 from worldgen.models.native.loading import load_pipeline
-from worldgen.models.native.losses.flow import Examples, FlowOptions, world_loss
+from worldgen.models.native.losses.flow import Examples, world_loss
+from worldgen.models.native.losses.loss_options import FlowOptions
 from worldgen.models.native.rollout.noise import seeded_noise
 from worldgen.models.native.rollout.rollout import Rollout
 from worldgen.models.native.text import text_states

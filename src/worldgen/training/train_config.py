@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from worldgen.core.errors import InputError, Received
-from worldgen.models.native.losses.adversarial import AdversarialOptions
-from worldgen.models.native.losses.distillation import StudentOptions
-from worldgen.models.native.losses.flow import FlowOptions
+from worldgen.models.native.losses.loss_options import AdversarialOptions, FlowOptions, StudentOptions
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from worldgen.models.native.codec import decode_images
 from worldgen.models.native.conditions import ClipConditions, batch_conditions
 from worldgen.models.native.history.reprojection import reproject
 from worldgen.models.native.loading import load_pipeline
-from worldgen.models.native.losses.flow import FlowOptions
+from worldgen.models.native.losses.loss_options import FlowOptions
 from worldgen.models.native.rollout.generated_history import CONTEXT_FRAMES
 from worldgen.training.data.clips import Clips
 from worldgen.training.data.latent_cache import LatentCache

@@ -12,8 +12,7 @@ from tests.training.loop.test_trainer import StopAfter, curve, same_state
 from tests.training.tasks.test_tasks import config, run
 from worldgen.core.errors import InputError
 from worldgen.models.native.loading import load_pipeline
-from worldgen.models.native.losses.adversarial import AdversarialOptions
-from worldgen.models.native.losses.flow import FlowOptions
+from worldgen.models.native.losses.loss_options import AdversarialOptions, FlowOptions
 from worldgen.training.loop.record import read_metrics
 from worldgen.training.train_config import AdapterConfig, InitConfig, OptimConfig
 

@@ -14,8 +14,7 @@ from tests.training.tasks.test_tasks import config, run
 from worldgen.core.errors import InputError
 from worldgen.models.native.adapters import load_adapter
 from worldgen.models.native.loading import load_pipeline
-from worldgen.models.native.losses.distillation import StudentOptions
-from worldgen.models.native.losses.flow import FlowOptions
+from worldgen.models.native.losses.loss_options import FlowOptions, StudentOptions
 from worldgen.training.loop.record import read_metrics
 from worldgen.training.train_config import AdapterConfig, InitConfig, OptimConfig
 

@@ -18,7 +18,8 @@ from worldgen.models.interface import SamplerOptions
 from worldgen.models.native.adapters import adapters_off, save_adapter
 from worldgen.models.native.codec import decode_video
 from worldgen.models.native.history.erasure import with_objects_erased
-from worldgen.models.native.losses.flow import Examples, FlowOptions, validation_losses, world_loss
+from worldgen.models.native.losses.flow import Examples, validation_losses, world_loss
+from worldgen.models.native.losses.loss_options import FlowOptions
 from worldgen.models.native.pipeline import WorldPipeline
 from worldgen.models.native.pixels import clips_from_video
 from worldgen.models.native.rollout.generated_history import with_generated_history

@@ -11,7 +11,8 @@ from worldgen.core.labels import CLASSES
 from worldgen.core.layout_channels import LAYOUT_CHANNELS
 from worldgen.models.native.history.erasure import with_objects_erased
 from worldgen.models.native.history.object_coverage import object_coverage
-from worldgen.models.native.losses.flow import Examples, FlowOptions, world_loss
+from worldgen.models.native.losses.flow import Examples, world_loss
+from worldgen.models.native.losses.loss_options import FlowOptions
 from worldgen.models.native.sizes import LATENT_CHANNELS, build_pipeline
 
 ROWS, COLUMNS = 6, 16

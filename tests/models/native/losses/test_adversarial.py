@@ -9,9 +9,10 @@ import torch
 
 from tests.models.build import conditions, noisy_weights
 from worldgen.core.errors import InputError
-from worldgen.models.native.losses.adversarial import AdversarialOptions, RealAndGenerated, adversarial_loss
+from worldgen.models.native.losses.adversarial import RealAndGenerated, adversarial_loss
 from worldgen.models.native.losses.critic import Critic, CriticConditions
-from worldgen.models.native.losses.flow import Examples, FlowOptions, world_loss
+from worldgen.models.native.losses.flow import Examples, world_loss
+from worldgen.models.native.losses.loss_options import AdversarialOptions, FlowOptions
 from worldgen.models.native.sizes import LATENT_CHANNELS, build_pipeline
 
 BATCH, FRAMES, ROWS, COLUMNS = 2, 3, 4, 6

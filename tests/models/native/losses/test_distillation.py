@@ -16,7 +16,6 @@ from worldgen.core.errors import InputError
 from worldgen.models.interface import SamplerOptions
 from worldgen.models.native.flow_matching import FlowMatching
 from worldgen.models.native.losses.distillation import (
-    StudentOptions,
     noise_levels,
     segments,
     student_distances,
@@ -24,7 +23,8 @@ from worldgen.models.native.losses.distillation import (
     trajectory,
     velocity_of,
 )
-from worldgen.models.native.losses.flow import Examples, FlowOptions, NetworkInputs
+from worldgen.models.native.losses.flow import Examples, NetworkInputs
+from worldgen.models.native.losses.loss_options import FlowOptions, StudentOptions
 from worldgen.models.native.rollout.noise import seeded_noise
 from worldgen.models.native.rollout.rollout import Rollout
 from worldgen.models.native.sizes import LATENT_CHANNELS, build_pipeline

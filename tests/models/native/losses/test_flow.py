@@ -9,13 +9,8 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 from tests.models.build import conditions, noisy_weights
 from worldgen.models.interface import SamplerOptions
 from worldgen.models.native.codec import LATENT_CHANNELS
-from worldgen.models.native.losses.flow import (
-    VALIDATION_TIMES,
-    Examples,
-    FlowOptions,
-    validation_losses,
-    world_loss,
-)  # fmt: skip
+from worldgen.models.native.losses.flow import VALIDATION_TIMES, Examples, validation_losses, world_loss  # fmt: skip
+from worldgen.models.native.losses.loss_options import FlowOptions
 from worldgen.models.native.rollout.rollout import shifted_sigmas
 from worldgen.models.native.sizes import build_pipeline
 

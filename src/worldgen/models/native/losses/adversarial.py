@@ -15,47 +15,15 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from worldgen.core.errors import InputError
 from worldgen.models.native.history.object_coverage import object_coverage
 from worldgen.models.native.losses.critic import Critic, CriticConditions
-from worldgen.models.native.losses.flow import Examples, FlowOptions, Prediction, draws, predict, velocity_loss
+from worldgen.models.native.losses.flow import Examples, Prediction, draws, predict, velocity_loss
+from worldgen.models.native.losses.loss_options import AdversarialOptions, FlowOptions
 from worldgen.models.native.networks import WorldNetworks
 from worldgen.models.native.text import pooled_text
 
 REACH_CELLS = 9
 """Changes that are alike over so many cells each way are left to the flow loss: see :meth:`RealAndGenerated.pull`."""
-
-
-@dataclass(frozen=True)
-class AdversarialOptions:
-    """How strongly the critic acts, and how it is trained.
-
-    weight: of the critic's gradient on generated frames that never pass for real, relative to the flow loss; 1: equal.
-    warmup: steps in which the critic learns alone, and again as many in which its weight rises. slope, nudge: weight
-        of the penalty on how much the critic's verdict changes under noise of ``nudge`` times the mean spread of
-        channels.
-    critic_width: channels of the critic.
-    critic_lr_scale: the critic's learning rate over that of the network, which must not outrun it.
-    """
-
-    weight: float = 0.35
-    warmup: int = 40
-    slope: float = 100.0
-    nudge: float = 0.05
-    critic_width: int = 64
-    critic_lr_scale: float = 2.5
-
-    def __post_init__(self) -> None:
-        least = min(self.weight, self.warmup, self.slope)
-        if least < 0 or min(self.nudge, self.critic_lr_scale) <= 0 or self.critic_width < 4:
-            raise InputError(
-                "adversarial", tuple(vars(self).values()),
-                "weight, warmup, slope >= 0, nudge and critic_lr_scale > 0, critic_width of at least 4",
-            )  # fmt: skip
-
-    def strength(self, step: int) -> float:
-        """Weight of the critic's gradient in a step."""
-        return self.weight * min(1.0, max(0.0, (step - self.warmup) / max(self.warmup, 1)))
 
 
 def adversarial_loss(

@@ -10,17 +10,14 @@ halvings between. Guidance goes into the student's weights as in Meng et al. 202
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from itertools import pairwise
 
 import torch
 
-from worldgen.core.errors import InputError
 from worldgen.models.interface import SamplerOptions
 from worldgen.models.native.conditions import ConditionBatch
 from worldgen.models.native.losses.flow import (
     Examples,
-    FlowOptions,
     NetworkInputs,
     corrupted_history,
     draws,
@@ -28,36 +25,12 @@ from worldgen.models.native.losses.flow import (
     known_frames,
     velocity_loss,
 )
+from worldgen.models.native.losses.loss_options import FlowOptions, StudentOptions
 from worldgen.models.native.networks import WorldNetworks
 from worldgen.models.native.rollout.rollout import guided, shifted_sigmas
 
 Velocity = Callable[[torch.Tensor, float], torch.Tensor]
 """Velocity of noisy latents ``(B, C, F, h, w)`` at a noise level."""
-
-
-@dataclass(frozen=True)
-class StudentOptions:
-    """Steps of teacher and student.
-
-    teacher_steps, guidance: of the teacher (condition -> strength, as in :class:`SamplerOptions`). steps: of the
-    student, which uses no guidance. Each step of the student replaces the same number of the teacher's.
-    """
-
-    teacher_steps: int = 16
-    steps: int = 1
-    guidance: dict[str, float] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        # The ranges and names are those of sampling.
-        SamplerOptions(steps=self.steps)
-        SamplerOptions(steps=self.teacher_steps, guidance=self.guidance)
-        if self.teacher_steps % self.steps:
-            raise InputError("student.teacher_steps", self.teacher_steps, f"a multiple of student.steps ({self.steps})")
-
-    @property
-    def differs(self) -> bool:
-        """Whether teacher and student do not take the same steps already."""
-        return self.teacher_steps > self.steps or any(strength != 1.0 for strength in self.guidance.values())
 
 
 def student_loss(

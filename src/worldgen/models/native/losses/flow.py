@@ -15,47 +15,11 @@ import torch
 from worldgen.models.native.conditions import ConditionBatch
 from worldgen.models.native.flow_matching import FlowMatching
 from worldgen.models.native.history.object_coverage import object_coverage
+from worldgen.models.native.losses.loss_options import FlowOptions
 from worldgen.models.native.networks import WorldNetworks
 
 RandomNumbers = Callable[..., torch.Tensor]
 """Random numbers of a shape given as arguments."""
-
-
-@dataclass(frozen=True)
-class FlowOptions:
-    """How training examples are corrupted.
-
-    known_frames: share of clips whose first frames, any number of them, are given clean (t = 0), as the generated
-        frames of a rollout are.
-    pure_noise: share of clips whose other frames are all at t = 1, where a rollout in one step begins.
-    time_mean, time_std: of the logit-normal time (Esser et al. 2024, arXiv:2403.03206, section 3.1).
-    history_noise: largest standard deviation of noise put on the reprojected frames, in half of the clips, so that
-        the model learns to repair its own errors in rollouts.
-    generated_history: share of clips whose history the model generates itself, in the training step.
-    rollout_history: share of clips whose history comes from rollouts of whole clips, made before training by the
-        network that training begins from (``training.data.rollout_history``).
-    from_noise: share of the clips with a generated history that begin with a generated frame, without any history.
-    erased: share of clips whose history lacks objects that the layout shows (``models.native.history.erasure``).
-    huber: error, in standard deviations, from which on the loss grows linearly (0: squares everywhere).
-    object_weight: weight of a cell full of labelled objects, minus the weight 1 of ground and sky.
-    drop_text, drop_ego, drop_layout, drop_history: share of clips trained without that condition.
-    """
-
-    known_frames: float = 0.3
-    pure_noise: float = 0.0
-    time_mean: float = 0.3
-    time_std: float = 1.2
-    history_noise: float = 0.2
-    generated_history: float = 0.0
-    from_noise: float = 0.0
-    rollout_history: float = 0.0
-    erased: float = 0.0
-    huber: float = 0.0
-    object_weight: float = 0.0
-    drop_text: float = 0.15
-    drop_ego: float = 0.1
-    drop_layout: float = 0.2
-    drop_history: float = 0.15
 
 
 VALIDATION_TIMES = (0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
