@@ -1,7 +1,7 @@
 """Count mypy's errors by room and compare them with the recorded counts, which may only fall.
 
-python .ci/types.py            # exit 1 where a room has more errors than recorded
-python .ci/types.py --write    # record the counts after mending errors
+python .ci/type_errors.py            # exit 1 where a room has more errors than recorded
+python .ci/type_errors.py --write    # record the counts after mending errors
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections import Counter
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-RECORDED = REPOSITORY / ".ci" / "types.json"
+RECORDED = REPOSITORY / ".ci" / "type_errors.json"
 ZERO = ("core", "files", "prompts", "data", "models/interface.py", "generation", "api", "cli")
 """Rooms that must have no error at all."""
 
