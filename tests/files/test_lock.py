@@ -48,8 +48,8 @@ def test_the_lock_of_a_dead_process_is_taken_over_at_once(url):
 def test_a_process_id_that_is_used_again_is_not_the_run(url):
     leave(url, started="1")  # our own id, but a process that started at another time
     if os.path.exists("/proc/self/stat"):
-        with locked(url, lambda line: None):
-            pass
+        with locked(url, lambda line: None) as lock:
+            assert lock.holder().pid == os.getpid()
 
 
 def test_another_machine_is_dead_after_a_long_silence_only(url):
@@ -57,14 +57,14 @@ def test_another_machine_is_dead_after_a_long_silence_only(url):
     with pytest.raises(InputError, match="on elsewhere"), locked(url, print):
         pass
     leave(url, machine="elsewhere", host="elsewhere", time_s=time.time() - module.STALE_S - 1)
-    with locked(url, lambda line: None):
-        pass
+    with locked(url, lambda line: None) as lock:
+        assert lock.holder().pid == os.getpid()
 
 
 def test_a_damaged_lock_is_nobodys(url):
     write_bytes(f"{url}/lock.json", b"{")
-    with locked(url, lambda line: None):
-        pass
+    with locked(url, lambda line: None) as lock:
+        assert lock.holder().pid == os.getpid()
 
 
 def test_the_heart_beats_and_notices_a_takeover(url, monkeypatch):
