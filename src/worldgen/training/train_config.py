@@ -151,6 +151,8 @@ class TrainConfig:
     train_text_encoder: train the text encoder with the transformer.
     text_captions: pretrain a fresh text encoder on so many captions (``training.tasks.text_pretraining``; 0: no
         pretraining).
+    device: auto takes a GPU where there is one. precision: bf16 computes in bfloat16 with float32 weights.
+    compile: compile the networks with ``torch.compile``.
     batch, accumulate: clips (codec: items of pictures) per process and micro-step; ``accumulate`` micro-steps make one
         step.
     steps, max_minutes: the run ends after so many steps or minutes of wall clock (0: no limit), whichever comes first;
@@ -160,6 +162,7 @@ class TrainConfig:
     log_every, validate_every, sheet_every: steps between metrics, validations and contact sheets (0: never, for the
         last two).
     validate_clips: held-out clips of a validation.
+    tensorboard: write the metrics for TensorBoard too; needs the extra of that name.
     overfit_one, overfit_loss, overfit_fraction: train on one fixed batch with fixed noise. The run fails unless the
         loss falls to ``overfit_loss`` or, where that is 0, to ``overfit_fraction`` of its first value.
     """
