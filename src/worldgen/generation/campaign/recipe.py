@@ -24,8 +24,8 @@ Span = tuple[float, float]
 class CellGroup:
     """Cells of the grid that share a count: every combination of the listed words is a cell of its own.
 
-    count: accepted clips wanted in each cell. weather, light, road, event, manoeuvre: lists of words. An entry is a word
-    of the vocabulary; ``a|b``, one of these drawn for every clip; or ``any``, drawn from all words. The list ``[each]``
+    count: accepted clips wanted in each cell. weather, light, road, event, manoeuvre: lists of words. An entry is a
+    word of the vocabulary; ``a|b``, one of these drawn for every clip; or ``any``, drawn from all words. The list ``[each]``
     stands for a cell per word. An event may also be ``none``. agents: other agents in words, e.g. "two pedestrians, no
     trucks".
 
@@ -95,8 +95,8 @@ class ModelConfig:
     """The model and how it samples.
 
     pipeline: "shipped" or a folder. adapter: a LoRA folder, or "". start: the first frames are rendered ("sketch") or
-    generated ("noise"). steps, shift: 0 for the sampler's default. chunk: frames generated together. guidance: condition
-    -> strength of classifier-free guidance. batch: clips generated together. threads: CPU
+    generated ("noise"). steps, shift: 0 for the sampler's default. chunk: frames generated together. guidance:
+    condition -> strength of classifier-free guidance. batch: clips generated together. threads: CPU
     threads of one process; part of the recipe, because sums in another order differ in their last bits. device: ""
     takes the best one available.
     """
@@ -158,7 +158,8 @@ class Recipe:
     """A data set to be generated.
 
     name, version, seed: with the cell and the number of the attempt they give the seed of every clip. output: folder or
-    URL. cells: what is wanted. scorer: which instruments measure the clips. licence: written into every sample. gate_from: a calibrated gate, a file such as ``configs/gate/default.yaml``; ``gate`` then holds the
+    URL. cells: what is wanted. scorer: which instruments measure the clips. licence: written into every sample.
+    gate_from: a calibrated gate, a file such as ``configs/gate/default.yaml``; ``gate`` then holds the
     differences. instruments: content hashes of those in ``scorer``, filled in when a run begins; other instruments are
     refused. candidates: largest number of noise seeds per scene, tried until one clip is accepted. shard_size: samples
     per shard of the finished data set. split: shares of train, val and test. cost_per_hour: price of one worker, for
