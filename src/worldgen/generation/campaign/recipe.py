@@ -25,7 +25,8 @@ class CellGroup:
     """Cells of the grid that share a count: every combination of the listed words is a cell of its own.
 
     count: accepted clips wanted in each cell. weather, light, road, event, manoeuvre: lists of words. An entry is a
-    word of the vocabulary; ``a|b``, one of these drawn for every clip; or ``any``, drawn from all words. The list ``[each]``
+    word of the vocabulary; ``a|b``, one of these drawn for every clip; or ``any``, drawn from all words. The list
+    ``[each]``
     stands for a cell per word. An event may also be ``none``. agents: other agents in words, e.g. "two pedestrians, no
     trucks".
 
