@@ -1,6 +1,6 @@
 """What MkDocs does for this project besides rendering pages.
 
-Three markers in a page are replaced, so that nothing that exists elsewhere is typed twice:
+Four markers in a page are replaced, so that nothing that exists elsewhere is typed twice:
 
 - ``<!-- commands -->``: every command of ``worldgen`` with its help, from the parsers themselves.
 - ``<!-- configs FOLDER -->``: the files of ``configs/FOLDER`` with the comments at their top.
