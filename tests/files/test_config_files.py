@@ -7,6 +7,7 @@ import pytest
 
 from worldgen.core.errors import InputError
 from worldgen.files.config_files import config_yaml, load_config
+from worldgen.training.train_config import TrainConfig
 
 
 @dataclass(frozen=True)
@@ -115,3 +116,17 @@ def test_missing_and_binary_files(tmp_path):
         load_config(RunConfig, [tmp_path / "c.yaml"])
     with pytest.raises(InputError, match="readable"):
         load_config(RunConfig, [tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [("flow.drop_past=0.1", "flow.drop_history"), ("adversarial.critic_pace=2", "adversarial.critic_lr_scale")],
+)
+def test_a_key_from_before_a_rename_is_answered_with_its_new_name(before, now):
+    with pytest.raises(InputError, match=now.replace(".", r"\.")):
+        load_config(TrainConfig, overrides=[before])
+
+
+def test_a_shipped_config_from_before_a_rename_is_answered_with_its_new_name():
+    with pytest.raises(InputError, match="world_generated_history"):
+        load_config(TrainConfig, ["configs/train/world_own_past.yaml"])

@@ -1,4 +1,4 @@
-"""How long work speaks to its caller: lines for a log, and the progress of a loop.
+"""Reports of long work to its caller: lines for a log, and the progress of a loop.
 
 Rooms below the command line print nothing. They take a :class:`LogLine` or a :class:`ProgressReporter` as an argument;
 the command line passes functions that print, a notebook passes others, and the defaults here do nothing.

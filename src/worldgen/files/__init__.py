@@ -1,1 +1,1 @@
-"""Files by path and URL: atomic writes, locks, journals, retries, tar archives, configs. Nothing here knows a clip."""
+"""Files by path and URL: atomic writes, locks, journals, retries, tar archives, configs. No contents."""

@@ -14,6 +14,10 @@ from worldgen.core.errors import InputError, Received
 Config = TypeVar("Config")
 
 
+RENAMED_FILES = {"configs/train/world_own_past.yaml": "configs/train/world_generated_history.yaml"}
+"""Shipped configs: names before 0.2 -> names now."""
+
+
 def load_config(cls: type[Config], files: Sequence[str | Path] = (), overrides: Sequence[str] = ()) -> Config:
     """An instance of the dataclass ``cls``: its defaults, changed by the files and then by the overrides, in order.
 
@@ -131,7 +135,7 @@ def _find(path: str | Path) -> Path:
     if (shipped / inside).is_file():
         return shipped / inside
     known = sorted(str(Path("configs") / file.relative_to(shipped)) for file in shipped.rglob("*.yaml"))
-    near = difflib.get_close_matches(str(path), known, 1)
+    near = [RENAMED_FILES[str(path)]] if str(path) in RENAMED_FILES else difflib.get_close_matches(str(path), known, 1)
     raise InputError(
         "config file", str(path), "an existing YAML file" + (f" (did you mean {near[0]}?)" if near else "")
     )
@@ -159,6 +163,9 @@ def _check_keys(cls: type, values: dict, source: str, prefix: str = "") -> None:
     known = [field.name for field in dataclasses.fields(cls)]
     for key, value in values.items():
         if key not in known:
+            now = getattr(cls, "RENAMED", {}).get(key)
+            if now:
+                raise InputError(f"config key in {source}", f"{prefix}{key}", f"{prefix}{now}, its name since 0.2")
             near = difflib.get_close_matches(str(key), known, 1)
             hint = f" (did you mean {prefix}{near[0]}?)" if near else ""
             raise InputError(f"unknown config key in {source}", f"{prefix}{key}", "one of " + ", ".join(known) + hint)

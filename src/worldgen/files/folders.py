@@ -59,7 +59,7 @@ def _refuse_occupied(target: Path, overwrite: bool) -> None:
             "output folder", Received(f"{target}, which is not empty"), "a new or empty folder, or --overwrite"
         )
     if names and MARKER not in names:
-        # Replacing deletes what is there; a mistyped path must not cost someone a home folder.
+        # Replacing deletes the folder, so a mistyped path must not reach a folder with other files.
         raise InputError("output folder", Received(f"{target}, which worldgen did not write"), "a new or empty folder")
 
 

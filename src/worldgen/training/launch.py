@@ -1,4 +1,4 @@
-"""How a run was started, how it speaks to its user, and with what its preparations work."""
+"""How a run was started, where it reports, and what its preparations need."""
 
 from __future__ import annotations
 

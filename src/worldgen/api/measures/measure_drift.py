@@ -1,4 +1,4 @@
-"""What a long rollout loses: the measures in windows of time, and the frame at which each leaves its band."""
+"""Drift of a long rollout: the measures in windows of time, and the frame at which each leaves its band."""
 
 from __future__ import annotations
 

@@ -152,6 +152,13 @@ class DataSet:
         self.rows = read_rows(self.url)
         self._number = {row["key"]: number for number, row in enumerate(self.rows)}
 
+    def __repr__(self) -> str:
+        return f"DataSet({self.url!r}, {len(self)} samples)"
+
+    def __getitem__(self, which: int | str) -> Sample:
+        """The sample at a place, or the one with a key; the same as :meth:`load`."""
+        return self.load(which)
+
     def __len__(self) -> int:
         return len(self.rows)
 

@@ -62,7 +62,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class GenerationOptions:
-    """How clips are generated of trials.
+    """How clips are generated from trials.
 
     start: "sketch" (the first frames are rendered and given as context) or "noise" (the model generates every frame).
     batch: clips generated together, which changes the speed but no clip. cache: folder of shards where generated clips

@@ -131,11 +131,11 @@ class ModelConfig:
 class WorkConfig:
     """How the work is divided into jobs and when it ends.
 
-    attempts: clips attempted in one job. A job is one shard and the most that a kill can lose. min_acceptance: a cell
-    stops, and says so, once the upper end of the 95 % interval of its acceptance is below this, or after count /
-    min_acceptance attempts. max_attempts: another limit of attempts per cell (0: none). retries: of failed writes, of
-    jobs whose worker dies, and of clips with values that are not finite. retry_wait_s: pause before the first retry of
-    a write, doubled each time.
+    attempts: clips attempted in one job. A job fills one shard. A killed run loses at most the jobs in flight.
+    min_acceptance: a cell stops, and says so, once the upper end of the 95 % interval of its acceptance is below
+    this, or after count / min_acceptance attempts. max_attempts: another limit of attempts per cell (0: none).
+    retries: of failed writes, of jobs whose worker dies, and of clips with values that are not finite.
+    retry_wait_s: pause before the first retry of a write, doubled each time.
     """
 
     attempts: int = 4

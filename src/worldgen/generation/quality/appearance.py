@@ -44,7 +44,7 @@ def detail(grey: np.ndarray) -> float:
 
 
 def detail_ratio(frames: np.ndarray, reference: np.ndarray, *, parts: int) -> float:
-    """Fine detail over that of the reference, in the part where it is least, because clips lose detail over time.
+    """Ratio of fine detail to that of the reference in the worst part of the clip, because clips lose detail over time.
 
     frames, reference: ``(T, H, W, 3)`` uint8, the same moments, cut into ``parts`` of equal length.
     """

@@ -1,4 +1,4 @@
-"""A network that tells of any box in a clip what is in it and how well it fits: the judge of labels.
+"""A network that reads the class of the object in any box of a clip and how well the box fits; it checks labels.
 
 A detector must find objects by itself. The verifier is asked about boxes that labels claim, so it can judge small
 objects and all nine classes. It also finds objects without being asked. Its input is pixels alone; it knows nothing

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from worldgen.core.errors import InputError, Received
+from worldgen.models.native.losses.loss_options import AdversarialOptions, FlowOptions
 from worldgen.models.weights import weights_hash
 from worldgen.training.loop.checkpoints import checkpoints, read_record
 from worldgen.training.loop.task import Task
@@ -59,7 +60,7 @@ def compare_identity(saved: dict, current: dict, output: Path) -> None:
     Raises:
         InputError: when they differ, with the first fields that do.
     """
-    saved_flat, current_flat = _flat(saved), _flat(current)
+    saved_flat, current_flat = _with_new_names(_flat(saved)), _flat(current)
     names = sorted(saved_flat.keys() | current_flat.keys())
     differing = [name for name in names if saved_flat.get(name) != current_flat.get(name)]
     if differing:
@@ -68,6 +69,16 @@ def compare_identity(saved: dict, current: dict, output: Path) -> None:
         raise InputError(
             f"output {output} holds another run", Received(shown), f"{wanted} as in that run, or another output"
         )
+
+
+def _with_new_names(facts: dict[str, object]) -> dict[str, object]:
+    """Facts of a run that was begun before fields of its config were renamed, under today's names."""
+    now = {
+        f"{section}.{before}": f"{section}.{after}"
+        for section, options in (("flow", FlowOptions), ("adversarial", AdversarialOptions))
+        for before, after in options.RENAMED.items()
+    }
+    return {now.get(name, name): value for name, value in facts.items()}
 
 
 def _flat(tree: dict, prefix: str = "") -> dict[str, object]:

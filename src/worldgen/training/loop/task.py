@@ -86,4 +86,4 @@ class Prepared(Protocol):
 
     @property
     def kept(self) -> Mapping[str, Path]:
-        """What of it lies on disk, e.g. "latents" -> where. A later run with the same config finds it there."""
+        """Prepared data on disk: name, such as "latents", -> folder. A later run with the same config uses it."""

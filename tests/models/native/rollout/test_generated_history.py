@@ -68,7 +68,7 @@ def inputs_of(transformer):
 
 @torch.no_grad()
 @pytest.mark.parametrize(("layout", "context"), [(True, 1), (True, 0), (False, CONTEXT_FRAMES)])
-def test_the_network_is_shown_what_sampling_shows_it(pipeline, layout, context):
+def test_every_step_of_a_generated_history_is_shown_what_sampling_shows(pipeline, layout, context):
     """Cache, confidence, keyframe, held colours and, without a layout, geometry: every input of every step is equal."""
     wanted = request(layout=layout, context=context)
     known = pipeline.conditions_of([wanted])
@@ -136,3 +136,42 @@ def test_the_history_is_that_of_a_rollout_with_the_same_noise(pipeline):
     for frame in range(1, FRAMES):
         rollout.generate(1, (channels, ROWS, COLUMNS))
         torch.testing.assert_close(made.reprojected[:, :, frame], rollout.reprojected[:, :, 0], atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_clips_that_begin_from_noise_are_those_that_were_chosen(pipeline):
+    """In a mixed batch each clip has the history it would have alone."""
+    channels = pipeline.transformer.config.latent_channels
+    given = windows(3, conditions(3, FRAMES, rows=ROWS, columns=COLUMNS), channels)
+    invented = torch.tensor([True, False, True])
+    seeds = [4, 5, 6]
+    together = generated_history(pipeline.networks, given, seeded_noise(seeds), context=1, invented=invented)
+    for i, seed in enumerate(seeds):
+        row = torch.arange(3) == i
+        alone = generated_history(
+            pipeline.networks, given.where(row), seeded_noise([seed]), context=1, invented=invented[row]
+        )  # fmt: skip
+        torch.testing.assert_close(together[row], alone, atol=1e-4, rtol=1e-4)
+    assert [bool(together[i, :, 0].any()) for i in range(3)] == [False, True, False]
+
+
+@torch.no_grad()
+def test_rollouts_of_one_model_do_not_share_their_scheduler(pipeline):
+    """Two rollouts that take turns, as those of two threads do, give what each gives alone."""
+    channels = pipeline.transformer.config.latent_channels
+    c = conditions(1, FRAMES, rows=ROWS, columns=COLUMNS)
+    begin = lambda seed, steps: Rollout(  # noqa: E731
+        pipeline.networks, c, pipeline.networks.text_of(c), noise=seeded_noise([seed]),
+        options=SamplerOptions(steps=steps),
+    )  # fmt: skip
+    alone = begin(1, 3)
+    expected = alone.generate(1, (channels, ROWS, COLUMNS))
+    one, other = begin(1, 3), begin(2, 2)
+    hook = pipeline.transformer.register_forward_pre_hook(
+        lambda module, inputs: other.scheduler.set_timesteps(sigmas=[1.0, 0.5], device="cpu")
+    )
+    try:
+        assert torch.equal(one.generate(1, (channels, ROWS, COLUMNS)), expected)
+    finally:
+        hook.remove()
+    assert one.scheduler is not other.scheduler is not pipeline.scheduler

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from worldgen.core.errors import InputError
 from worldgen.models.interface import SamplerOptions
@@ -27,6 +28,15 @@ class FlowOptions:
     object_weight: weight of a cell full of labelled objects, minus the weight 1 of ground and sky.
     drop_text, drop_ego, drop_layout, drop_history: share of clips trained without that condition.
     """
+
+    RENAMED: ClassVar[dict[str, str]] = {
+        "own_past": "generated_history",
+        "rolled": "rollout_history",
+        "past_noise": "history_noise",
+        "drop_past": "drop_history",
+        "thing_weight": "object_weight",
+    }
+    """Names before 0.2 -> names now."""
 
     known_frames: float = 0.3
     pure_noise: float = 0.0
@@ -81,6 +91,9 @@ class AdversarialOptions:
     critic_width: channels of the critic.
     critic_lr_scale: the critic's learning rate over that of the network, which must not outrun it.
     """
+
+    RENAMED: ClassVar[dict[str, str]] = {"critic_pace": "critic_lr_scale"}
+    """Names before 0.2 -> names now."""
 
     weight: float = 0.35
     warmup: int = 40

@@ -6,6 +6,7 @@ network.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -76,6 +77,8 @@ class Rollout:
         options: SamplerOptions, start: PartialNoise | None = None,
     ):  # fmt: skip
         self.networks, self.noise, self.options, self.start = networks, noise, options, start
+        # A scheduler counts its steps, so rollouts of one model in several threads must not share it.
+        self.scheduler = copy.copy(networks.scheduler)
         self.position = 0
         self.video: torch.Tensor | None = None
         self.reprojected: torch.Tensor | None = None
@@ -171,9 +174,9 @@ class Rollout:
         reprojected = reprojected.repeat(self._branches, 1, 1, 1, 1)
         level = 1.0 if self.start is None else self.start.level
         steps = [level * sigma for sigma in shifted_sigmas(self.options)]
-        networks.scheduler.set_timesteps(sigmas=steps, device=latents.device)
-        sigmas = networks.scheduler.sigmas
-        for i, timestep in enumerate(networks.scheduler.timesteps):
+        self.scheduler.set_timesteps(sigmas=steps, device=latents.device)
+        sigmas = self.scheduler.sigmas
+        for i, timestep in enumerate(self.scheduler.timesteps):
             repeated = latents.to(dtype).repeat(self._branches, 1, 1, 1, 1)
             t = sigmas[i].to(latents.device).expand(repeated.shape[0], frames)
             layout = self._layout(conditions, repeated)
@@ -181,7 +184,7 @@ class Rollout:
                 repeated, t, reprojected, conditions, self.text, cache=self.cache, layout=layout
             ).float()
             velocity = guided(velocity, [self.options.guidance[name] for name in self.guided])
-            latents = networks.scheduler.step(velocity, timestep, latents, return_dict=False)[0]  # type: ignore[arg-type]  # FloatTensor
+            latents = self.scheduler.step(velocity, timestep, latents, return_dict=False)[0]  # type: ignore[arg-type]  # FloatTensor
         if self.colour_drift is not None:
             latents = self.colour_drift.hold(latents, self.known.frames(self.position, self.position + frames))
         if not torch.isfinite(latents).all():
