@@ -31,8 +31,9 @@ def labels_of(
     rendering: of this scene with the same ``frames`` and ``size``, if there is one; its instance buffer is used, and
     without it only the geometry is rasterised. frames: frame numbers, default all; ``frame_index`` of the labels counts
     from 0 in them. size: width and height in pixels. The visible box encloses the object's pixels in the instance
-    buffer; the amodal box encloses its projected vertices. visible_fraction is the number of visible pixels over the
-    number of pixels without other objects.
+    buffer; the amodal box encloses its projected vertices. The box of a person is the body, without umbrella or bag;
+    the box of a cyclist encloses rider and bicycle. visible_fraction is the number of visible pixels over the number of
+    pixels without other objects.
 
     Raises:
         InputError: a size out of range, a frame outside the scene, or no frame.
@@ -65,7 +66,7 @@ def labels_of(
 def _instances(raster_scene: RasterScene, frame: int, drawn: DrawnFaces) -> np.ndarray:
     """Track ids ``(H, W)`` at image size, as :func:`worldgen.rendering.render.render_scene` gives them."""
     raster = raster_scene.rasterise(frame, drawn)
-    return raster.track[raster.index[SAMPLES // 2 :: SAMPLES, SAMPLES // 2 :: SAMPLES]]
+    return raster.instance[raster.index[SAMPLES // 2 :: SAMPLES, SAMPLES // 2 :: SAMPLES]]
 
 
 def _unoccluded(raster_scene: RasterScene, frame: int, index: int, drawn: DrawnFaces) -> tuple[int, np.ndarray] | None:
