@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from worldgen.cli.eval import eval_fvd
 from worldgen.cli.main import main
 from worldgen.core.clip import Clip
 from worldgen.data.video.encoding import write_clip
+from worldgen.evaluation.distances.clip_sets import ClipSet
 from worldgen.evaluation.distances.features import EXTRACTORS
 from worldgen.evaluation.distances.resize import MODES
 from worldgen.evaluation.distances.selfsupervised import ClipEncoder, EncoderConfig, save_encoder
@@ -70,6 +72,24 @@ def test_folders_of_videos(capsys, tmp_path, sets, weights):
     assert far["generated"]["clips"] == 10 and far["protocol"]["frames"] == 4 and far["cost"]["peak_memory_mb"] > 10
     code, out, _ = _run(capsys, "--reference", real, "--generated", off, *common)
     assert out.splitlines()[0] == far["line"] and "fd-worldgen" in out and str(tmp_path) not in out
+
+
+def test_folders_below_a_folder_count_and_the_card_names_the_decoder(capsys, tmp_path, sets, weights):
+    """Clips of the same name in two folders are two clips; hidden folders are left out."""
+    real, same, _ = sets
+    for number in range(8):
+        folder = tmp_path / "nested" / f"run{number}" / "out"
+        folder.mkdir(parents=True)
+        (folder / "clip.mp4").write_bytes((Path(same) / f"clip{number:02}.mp4").read_bytes())
+    (tmp_path / "nested" / ".hidden").mkdir()
+    (tmp_path / "nested" / ".hidden" / "clip.mp4").write_bytes(b"no video")
+    nested = ClipSet(str(tmp_path / "nested"))
+    assert len({item.key for item in nested}) == len(nested) == 8 and nested.item(0).key == "run0/out/clip"
+    common = ("--weights", weights, "--frames", 4, "--draws", 0, "--json")
+    code, out, err = _run(capsys, "--reference", real, "--generated", tmp_path / "nested", *common)
+    assert code == 0, err
+    card = json.loads(out)
+    assert card["generated"]["clips"] == 8 and "PyAV" in card["protocol"]["decoder"]
 
 
 def test_kept_features_give_the_same_card(capsys, tmp_path, sets, weights):

@@ -20,6 +20,10 @@ MATRICES = {
 }
 """ITU-T H.273 matrix coefficients -> colour space. Untagged video is BT.601 below 720 rows, else BT.709."""
 
+DECODER = f"PyAV {av.__version__}, libswscale: matrix and range by tags, bilinear chroma, accurate rounding"
+"""How video becomes RGB. OpenCV, decord and torchvision leave libswscale at its defaults, which are darker by about
+one level."""
+
 
 def rgb_pixels(frame: av.VideoFrame, convert: VideoReformatter) -> np.ndarray:
     """A decoded frame as upright RGB ``(H, W, 3)`` uint8, by the colour tags of the stream; deep colour is rounded.
