@@ -12,6 +12,7 @@ import torch
 
 from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError, Received
+from worldgen.data.video.pixel_conversion import DECODER
 from worldgen.evaluation.distances import i3d
 from worldgen.evaluation.distances.resize import MODES, SIDE_PX, to_network
 
@@ -230,7 +231,7 @@ def extract(items: Iterable[ClipItem], extractor: Extractor, rule: FrameRule, *,
     made_by = {
         "extractor": extractor.name, "extractor_hash": extractor.hash, "feature_size": extractor.size,
         "resize": extractor.resize, "input_px": list(extractor.side), "rule": asdict(rule), "fps": rates.pop(),
-        "source_px": sorted(sizes),
+        "source_px": sorted(sizes), "decoder": DECODER,
     }  # fmt: skip
     return FeatureSet(
         np.concatenate(parts), [i.key for i in facts], [i.drive for i in facts], [i.tags for i in facts], made_by
@@ -252,7 +253,7 @@ def join(sets: list[FeatureSet]) -> FeatureSet:
     """Several sets as one. Raises: InputError when extractor, frames or rate differ."""
     first = sets[0]
     for other in sets[1:]:
-        differing = [k for k, v in first.made_by.items() if k != "source_px" and other.made_by[k] != v]
+        differing = [k for k, v in first.made_by.items() if k not in ("source_px", "decoder") and other.made_by[k] != v]
         if differing:
             name = differing[0]
             raise InputError(
