@@ -23,7 +23,7 @@ class Rendering:
     clip: T frames. depth: ``(T, H, W)`` float32 m along the optical axis, at most ``FAR_M`` (sky). instance:
     ``(T, H, W)`` int32 track ids, 0 for none, negative for a thing that the person of this track carries. semantic:
     ``(T, H, W)`` uint8, codes of ``drawing.ground.SEMANTICS``;
-    from ``len(SEMANTICS)`` on the classes of ``core.labels.CLASSES``.
+    from ``len(SEMANTICS)`` on the classes of ``core.labels.LAYOUT_CLASSES``.
     """
 
     clip: Clip

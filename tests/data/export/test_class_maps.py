@@ -93,3 +93,15 @@ def test_a_region_without_a_category_is_only_in_kitti(data, tmp_path):
     assert sorted(line.split()[0] for line in text.splitlines()) == ["DontCare", "person"]
     assert counts["without_category"] == 0
     assert tuple(CLASSES) == CLASS_MAPS["worldgen"].targets
+
+
+def test_animals_have_a_category_where_the_label_set_has_one_or_is_given_one():
+    """COCO has a dog and no deer, so animals are left out of coco80 unless the export names a category."""
+    animal = CLASSES.index("animal")
+    wanted = {"worldgen": "animal", "coco80": None, "kitti": "Misc", "bdd100k": None, "nuscenes": None}
+    assert {name: CLASS_MAPS[name].targets[animal] for name in CLASS_MAPS} == wanted
+    dogs = ExportConfig("coco", classes="coco80", animals="dog").class_map()
+    assert dogs.ids[dogs.number(animal)] == 18 and len(dogs.names) == 80
+    deer = ExportConfig("yolo", classes="bdd100k", animals="deer").class_map()
+    assert deer.names[-1] == "deer" and deer.number(animal) == 10
+    assert ExportConfig("kitti", animals="DontCare").class_map().targets[animal] == "DontCare"

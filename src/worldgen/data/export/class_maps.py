@@ -68,8 +68,9 @@ class ClassMap:
         """The same map with animals as the category ``name``, which is added if it is new; None changes nothing."""
         if name is None:
             return self
-        index = CLASSES.index("animal") if "animal" in CLASSES else None
-        assert index is not None, CLASSES
+        if not _is_category(name):
+            raise InputError("category of animals", name, f"a printable name of 1 to {MAX_NAME_LENGTH} characters")
+        index = CLASSES.index("animal")
         targets = (*self.targets[:index], name, *self.targets[index + 1 :])
         if name in self.names or name == IGNORE:
             return replace(self, targets=targets)

@@ -20,6 +20,7 @@ from worldgen.data.video.image_files import write_image
 SUPERCATEGORIES = {
     "car": "vehicle", "truck": "vehicle", "bus": "vehicle", "motorcycle": "vehicle", "bicycle": "vehicle",
     "cyclist": "person", "pedestrian": "person", "traffic_light": "outdoor", "traffic_cone": "outdoor",
+    "animal": "animal",
 }  # fmt: skip
 
 

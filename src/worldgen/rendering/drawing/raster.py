@@ -82,10 +82,13 @@ class DrawnFaces:
 
 
 class RasterScene:
-    """A scene at one raster size: all faces in one table, and the camera path."""
+    """A scene at one raster size: all faces in one table, and the camera path.
 
-    def __init__(self, scene: Scene, camera: Camera):
-        self.scene, self.camera = scene, camera
+    carried: whether the things that a person carries count as the person in instances, silhouettes and boxes.
+    """
+
+    def __init__(self, scene: Scene, camera: Camera, *, carried: bool = False):
+        self.scene, self.camera, self.carried = scene, camera, carried
         self.pieces: list[Faces] = [
             f for f in (road_faces(scene), static_faces(scene), agent_faces(scene)) if f is not None
         ]
@@ -107,7 +110,7 @@ class RasterScene:
         self.part = np.concatenate([p.part + f for p, f in zip(pieces, part, strict=False)])
         self.group = np.concatenate([p.group + f for p, f in zip(pieces, group, strict=False)])
         self.counts, self.semantic, self.track = joined("counts"), joined("semantic"), joined("track")
-        self.instance = np.where(joined("carried"), -self.track, self.track)
+        self.instance = self.track if self.carried else np.where(joined("carried"), -self.track, self.track)
         self.layer, self.detail, self.two_sided = joined("layer"), joined("detail"), joined("two_sided")
         self.colour, self.gloss, self.lamp = joined("colour"), joined("gloss"), joined("lamp")
         self.texture, self.texture_axes = joined("texture"), joined("texture_axes")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from worldgen.core.labels import CLASSES
+from worldgen.core.labels import LAYOUT_CLASSES
 from worldgen.core.scene import Agent, Scene
 from worldgen.core.seeds import numpy_rng
 from worldgen.rendering.drawing.ground import SEM, SEMANTICS, ground_faces
@@ -116,8 +116,10 @@ def agent_mesh(agent: Agent, *, rain: bool) -> Mesh:
 
 
 def agent_semantic(agent: Agent) -> int:
-    """Code of an agent in the semantic raster."""
-    return len(SEMANTICS) + CLASSES.index(agent.label) if agent.label is not None else SEM["object"]
+    """Code of an agent in the semantic raster; classes without a layout channel are ``object``."""
+    if agent.label in LAYOUT_CLASSES:
+        return len(SEMANTICS) + LAYOUT_CLASSES.index(agent.label)
+    return SEM["object"]
 
 
 def _joined(pieces: list[tuple[Mesh, np.ndarray, int, int, int]], frames: int) -> Faces:
