@@ -134,3 +134,13 @@ def test_the_sources_are_no_output(fleet, tmp_path, monkeypatch, capsys, out):
     before = sorted(tmp_path.rglob("*"))
     assert main(["ingest", "fleet", "--out", out, *SMALL]) == 2
     assert "the input fleet" in capsys.readouterr().err and sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_bad_source_is_listed_and_the_others_are_written(fleet, tmp_path, capsys):
+    (fleet / "b.mp4").write_bytes(b"")
+    assert main(["ingest", str(fleet), "--out", str(tmp_path / "out"), "--json", *SMALL]) == 1
+    record = json.loads(capsys.readouterr().out)
+    assert [bad["source"] for bad in record["bad_sources"]] == ["b.mp4"]
+    assert len(DataSet(str(tmp_path / "out"))) == record["windows"] > 0
+    assert main(["ingest", str(fleet), "--out", str(tmp_path / "no"), *SMALL, "on_bad_source=stop"]) == 2
+    assert not (tmp_path / "no").exists()

@@ -115,3 +115,23 @@ def test_missing_and_binary_files(tmp_path):
         load_config(RunConfig, [tmp_path / "c.yaml"])
     with pytest.raises(InputError, match="readable"):
         load_config(RunConfig, [tmp_path])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["name: !!set {a}", "null: 2", "steps: " + "9" * 5000, "a: " + "[" * 5000, "? [a]\n: 1",
+     "name: !!python/object:os.system x", "steps: 1\n--- 2", "{a: 1, a: 2}", "&a [*a]"],
+)  # fmt: skip
+def test_yaml_that_is_no_config_is_one_line(tmp_path, text):
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError) as error:
+        load_config(RunConfig, [path])
+    assert "\n" not in str(error.value) and len(str(error.value)) < 2000
+
+
+@pytest.mark.parametrize("word", ["name=!!set {a}", "steps=" + "9" * 5000, "name={null: 2}", "optimiser=[]"])
+def test_overrides_that_are_no_values_are_one_line(word):
+    with pytest.raises(InputError) as error:
+        load_config(RunConfig, [], [word])
+    assert "\n" not in str(error.value) and len(str(error.value)) < 2000

@@ -146,3 +146,20 @@ def test_two_rates_are_not_compared(capsys, tmp_path, sets, weights):
         5,
     )
     assert code == 0, err
+
+
+def test_a_broken_clip_is_named_and_can_be_left_out(capsys, tmp_path, sets, weights):
+    folder = tmp_path / "some"
+    folder.mkdir()
+    for path in Path(sets[1]).glob("*.mp4"):
+        (folder / path.name).write_bytes(path.read_bytes())
+    (folder / "clip03.mp4").write_bytes(b"no video")
+    arguments = ("--reference", sets[0], "--generated", folder, "--weights", weights, "--frames", 4, "--draws", 20)
+    code, _, err = _run(capsys, *arguments)
+    assert code == 2 and "clip03.mp4" in err and "--skip-broken" in err and len(err.splitlines()) == 1
+    code, out, err = _run(capsys, *arguments, "--skip-broken", "--json")
+    card = json.loads(out)
+    assert code == 0 and card["generated"]["clips"] == 9, err
+    assert len(card["broken"]) == 1 and "clip03.mp4" in card["broken"][0]
+    code, out, _ = _run(capsys, *arguments, "--skip-broken")
+    assert "left out: clip clip03.mp4" in out

@@ -293,8 +293,9 @@ def read_rows(url: str) -> list[dict]:
         InputError: it is missing or damaged, or lacks columns.
     """
     where, remedy = join(url, INDEX_NAME), f"worldgen data index {url}"
+    content = read_bytes(where)  # outside the block: a network that fails is no damaged file
     try:
-        file = pq.ParquetFile(io.BytesIO(read_bytes(where)))
+        file = pq.ParquetFile(io.BytesIO(content))
         names = list(file.schema_arrow.names)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise InputError(where, Received("no parquet file"), remedy) from error

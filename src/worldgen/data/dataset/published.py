@@ -44,7 +44,8 @@ def shard_is_sound(url: str, name: str) -> bool:
     if not fs.exists(path):
         return False
     try:
-        known = next((shard for shard in read_summary(url).get("shards", ()) if shard.get("name") == name), {})
+        shards = read_summary(url).get("shards", ())
+        known: dict = next((shard for shard in shards if shard.get("name") == name), {})
     except InputError:
         known = {}  # the set is not finished, or its summary is written again
     if known and _difference(where, known.get("size_bytes"), {known.get("digest")}):
