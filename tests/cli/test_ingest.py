@@ -108,7 +108,7 @@ def test_other_settings_in_the_same_folder_are_refused_by_name(fleet, tmp_path, 
     assert main(["ingest", str(fleet), "--out", str(out), *SMALL, "num_frames=4"]) == 2
     error = capsys.readouterr().err
     assert "num_frames of output" in error and "received 4; expected 8" in error and error.count("\n") == 1
-    (out / "ingest-config.json").unlink()  # as version 0.2 left it
+    (out / "ingest-config.json").unlink()  # as an earlier version left it
     assert main(["ingest", str(fleet), "--out", str(out), *SMALL, "crf=30"]) == 2
     assert "crf of output" in capsys.readouterr().err
     assert main(["ingest", str(fleet), "--out", str(out), *SMALL, "verify=headers"]) == 0

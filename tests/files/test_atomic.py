@@ -167,7 +167,7 @@ def test_only_what_the_dead_left_is_removed(tmp_path):
 
 
 def test_what_does_not_say_who_wrote_it_is_removed_after_a_day(tmp_path):
-    (tmp_path / ".run.0a1b2c3d.tmp").mkdir()  # as version 0.2 called it
+    (tmp_path / ".run.0a1b2c3d.tmp").mkdir()  # as an earlier version called it
     (tmp_path / ".run.notes.tmp").write_text("mine")
     sweep_dead(tmp_path)
     sweep_beside(tmp_path / "run")

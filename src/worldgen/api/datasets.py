@@ -95,7 +95,7 @@ def _keep_config(url: str, config: IngestConfig) -> None:
     fs, path = resolve(join(url, SETTINGS_NAME))
     older = resolve(join(url, CONFIG_NAME))[1]
     if not fs.exists(path) and isinstance(fs, LocalFileSystem) and fs.exists(older):
-        # A set of version 0.2, which recorded its config at the end.
+        # A set of an earlier version, which recorded its config at the end.
         before = asdict(read_config(IngestConfig, older))
         refuse_other_settings(url, {name: before[name] for name in settings}, settings)
     keep_settings(url, SETTINGS_NAME, settings)

@@ -25,7 +25,7 @@ from worldgen.files.processes import machine_code, started
 TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<machine>[0-9a-f]{8})-(?P<pid>\d+)-(?P<start>\w*)-[0-9a-f]{8}\.tmp")
 """Names of temporaries."""
 UNSIGNED = ".*.tmp"
-"""Pattern of all names of temporaries, also those of versions before 0.3, which do not say who wrote them."""
+"""Pattern of all names of temporaries, also those of earlier versions, which do not say who wrote them."""
 ABANDONED_S = 86_400.0
 """A temporary of another machine, or one that does not say who wrote it, counts as abandoned after so many seconds."""
 RENAME_EXCHANGE = 2
@@ -183,7 +183,7 @@ def writer_of(target: Path) -> int | None:
 
 
 def _temporaries(target: Path) -> Iterator[Path]:
-    """The temporaries of ``target``: of this version, and of versions before 0.3."""
+    """The temporaries of ``target``: of this version, and of earlier versions."""
     name = re.escape(target.name[:100])
     pattern = re.compile(rf"\.{name}\.([0-9a-f]{{8}}-\d+-\w*-)?[0-9a-f]{{8}}\.tmp")
     with contextlib.suppress(OSError):

@@ -281,7 +281,9 @@ def read_summary(url: str) -> dict:
         if not isinstance(summary.get(name), kind) or isinstance(summary[name], bool):
             raise InputError(f"{name} of {join(url, SUMMARY_NAME)}", summary.get(name), f"worldgen data index {url}")
     for shard in summary["shards"]:
-        if not (isinstance(shard, dict) and isinstance(shard.get("name"), str) and isinstance(shard.get("size_bytes"), int)):
+        if not (
+            isinstance(shard, dict) and isinstance(shard.get("name"), str) and isinstance(shard.get("size_bytes"), int)
+        ):
             raise InputError(f"shards of {join(url, SUMMARY_NAME)}", shard, f"worldgen data index {url}")
     return summary
 

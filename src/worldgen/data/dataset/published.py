@@ -11,7 +11,7 @@ from worldgen.files.storage import content_digest, join, resolve
 def damaged_files(url: str, summary: dict) -> list[str]:
     """What is wrong with the files of a data set, one sentence a file; [] when all are as they were written.
 
-    summary: the content of ``dataset.json`` as its writer knows it. Summaries of versions before 0.3 have no hashes;
+    summary: the content of ``dataset.json`` as its writer knows it. Summaries of earlier versions have no hashes;
     then sizes are compared. Every shard is read once, without decoding.
 
     Raises:
@@ -22,7 +22,8 @@ def damaged_files(url: str, summary: dict) -> list[str]:
         now = read_summary(url)
         if now.get("num_samples") != summary.get("num_samples"):
             found.append(f"{SUMMARY_NAME} counts {now.get('num_samples')} samples of {summary.get('num_samples')}")
-    except InputError:
+    except InputError as error:
+        _raise_unreadable(error)
         now = {}
         found.append(f"{SUMMARY_NAME} is gone or damaged")
     for shard in summary.get("shards", ()):
@@ -52,8 +53,15 @@ def shard_is_sound(url: str, name: str) -> bool:
         return False
     try:
         return sum(1 for _ in scan_shard(where)) > 0
-    except InputError:
+    except InputError as error:
+        _raise_unreadable(error)
         return False
+
+
+def _raise_unreadable(error: InputError) -> None:
+    """Raise ``error`` again when the place cannot be read now, so that nothing is known of the file."""
+    if isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, FileNotFoundError):
+        raise error
 
 
 def _difference(url: str, size_bytes: int | None, digests: set[str | None]) -> str:

@@ -135,7 +135,7 @@ class RestyleRun:
             raise InputError(
                 f"output {self.url}", Received(f"begun when {self.source} held other clips"), "another output for these"
             )
-        known = record.get("digests", {})  # version 0.2 has none
+        known = record.get("digests", {})  # earlier versions have none
         for name in record["shards"]:
             shard = join(self.url, name)
             if not fs.exists(resolve(shard)[1]) or known.get(name) not in (None, content_digest(shard)):
