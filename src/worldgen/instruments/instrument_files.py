@@ -156,4 +156,4 @@ def save_accuracy(folder: str | Path, record: dict) -> None:
 
 
 def _read(path: Path) -> dict:
-    return read_object(path, f"instrument file {path}")
+    return read_object(path, f"instrument file {path}", "an existing JSON object")
