@@ -133,6 +133,8 @@ def decode_record(members: dict[str, bytes]) -> dict:
             raise InputError(f"field {name} of sample {record['key']}", record[name], f"1 to {MAX_COUNT}")
     if isinstance(record["fps"], bool) or not 0 < record["fps"] <= MAX_FPS:
         raise InputError(f"field fps of sample {record['key']}", record["fps"], f"more than 0, at most {MAX_FPS:g}")
+    if not isinstance(record["scorecard"].get("reasons", []), list):
+        raise InputError(f"scorecard of sample {record['key']}", record["scorecard"]["reasons"], "a list of reasons")
     for name in ("tags", "conditions_used"):
         if not all(isinstance(word, str) for word in record[name]):
             raise InputError(f"field {name} of sample {record['key']}", record[name], "a list of words")

@@ -118,9 +118,12 @@ def load_adapter(
         )
     refuse_not_finite(tensors, str(folder))
     _check_tensors(transformer, tensors, folder)
-    transformer.load_lora_adapter(
-        str(folder), prefix=None, weight_name=WEIGHTS_NAME, use_safetensors=True, local_files_only=True
-    )
+    try:
+        transformer.load_lora_adapter(
+            str(folder), prefix=None, weight_name=WEIGHTS_NAME, use_safetensors=True, local_files_only=True
+        )
+    except (TypeError, ValueError, LookupError, AttributeError) as error:  # a config that peft cannot use
+        raise InputError(f"adapter {folder}", Received(str(error)), "a whole adapter") from error
     if scale != 1.0:
         transformer.set_adapters(list(transformer.peft_config), scale)
 
