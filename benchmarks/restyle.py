@@ -5,28 +5,28 @@
 
 Per strength: the agreement of labels with the restyled clip over that with the original (1: nothing lost), the
 probability of the new light and weather by the attribute reader, and the share that the gate accepts; means with 95 %
-bootstrap intervals over clips. The seed is the same at every strength, so clips differ in strength alone.
+intervals over clips. The seed is the same at every strength, so clips differ in strength alone.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import cv2
-import numpy as np
 import torch
 
 from worldgen.cli.terminal import progress
 from worldgen.core.clip import Clip
 from worldgen.core.samples import Sample
-from worldgen.core.seeds import numpy_rng
 from worldgen.data.dataset.index import DataSet
 from worldgen.data.view.page import spread
 from worldgen.data.view.sheet import contact_sheet
+from worldgen.evaluation.measures.intervals import mean_interval
 from worldgen.files.config_files import load_config
 from worldgen.files.storage import write_bytes
 from worldgen.generation.quality.examination import describe_instruments
@@ -34,7 +34,6 @@ from worldgen.generation.quality.gate import GateConfig
 from worldgen.generation.restyle.restyler import RestyleConfig, Restyler
 
 MEASURES = ("label_agreement", "label_fit", "weather", "light", "sharpness", "flicker")
-RESAMPLES = 1000
 
 
 def main() -> None:
@@ -101,19 +100,8 @@ def curve(rows: list[list[dict]], strengths: list[float]) -> dict:
 
 
 def interval(values: list[float | None]) -> dict:
-    """Mean and 95 % bootstrap interval over clips; None where nothing was measured."""
-    known = np.array([value for value in values if value is not None], float)
-    if not len(known):
-        return {"clips": 0, "value": None}
-    rng = numpy_rng("restyle benchmark", len(known))
-    means = known[rng.integers(0, len(known), (RESAMPLES, len(known)))].mean(1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return {
-        "clips": len(known),
-        "value": round(float(known.mean()), 4),
-        "low": round(float(low), 4),
-        "high": round(float(high), 4),
-    }
+    """Mean and 95 % interval over clips; None where nothing was measured."""
+    return mean_interval([math.nan if value is None else value for value in values]).to_json()
 
 
 def counted(words: list[str]) -> dict[str, int]:

@@ -21,7 +21,7 @@ import torch
 from instrument_training.verifier_training import BoxDraw, Scenes, batch_loss, batch_of, rate, truth_of
 
 from worldgen.cli.terminal import progress
-from worldgen.core.labels import CLASSES
+from worldgen.core.labels import LAYOUT_CLASSES
 from worldgen.core.seeds import numpy_rng
 from worldgen.data.dataset.index import DataSet
 from worldgen.data.view.page import spread
@@ -57,7 +57,7 @@ def scenes_of(urls: list[str], every: int, limit: int) -> Scenes:
 def train(scenes: Scenes, minutes: float, batch: int, out: Path) -> tuple[Verifier, int]:
     torch.manual_seed(0)
     draw = BoxDraw(scenes)
-    print(f"{len(scenes.now)} frames, boxes", dict(zip(CLASSES, draw.counts.tolist(), strict=True)), flush=True)
+    print(f"{len(scenes.now)} frames, boxes", dict(zip(LAYOUT_CLASSES, draw.counts.tolist(), strict=True)), flush=True)
     verifier = channels_last(from_detector(shipped_detector())).train()
     mean = copy.deepcopy(verifier).requires_grad_(False)
     fresh = [p for n, p in verifier.named_parameters() if n.split(".")[0] in ("point", "box", "answer", "heat", "stem")]
@@ -90,7 +90,7 @@ def train(scenes: Scenes, minutes: float, batch: int, out: Path) -> tuple[Verifi
 def measure(verifier: Verifier, url: str, split: str, limit: int) -> dict:
     """Accuracy by class on true boxes, and how well the fit separates true boxes from shifted ones."""
     data = DataSet(url).select(split)
-    counts = np.zeros((len(CLASSES), NONE + 1), int)
+    counts = np.zeros((len(LAYOUT_CLASSES), NONE + 1), int)
     fits, beside = [], {distance: [] for distance in DISTANCES}
     rng = numpy_rng("verifier measure", split)
     for number in spread(len(data), limit):
@@ -110,7 +110,7 @@ def measure(verifier: Verifier, url: str, split: str, limit: int) -> dict:
             for distance, values in beside.items():
                 values.extend(sight.verify(at, boxes + distance * np.tile(step, 2).astype(np.float32))[1].tolist())
     threshold = float(np.quantile(fits, 0.05))
-    right = {name: [int(counts[i, i]), int(counts[i].sum())] for i, name in enumerate(CLASSES)}
+    right = {name: [int(counts[i, i]), int(counts[i].sum())] for i, name in enumerate(LAYOUT_CLASSES)}
     return {
         "boxes": int(counts.sum()),
         "right_by_class": right,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from worldgen.core.labels import CLASSES, Labels
+from worldgen.core.labels import LAYOUT_CLASSES, Labels
 from worldgen.core.samples import Sample
 from worldgen.core.seeds import numpy_rng
 from worldgen.instruments.augmentation import AugmentConfig, augmented
@@ -66,8 +66,10 @@ class BoxTruth:
 
 
 def truth_of(labels: Labels, frame: int) -> BoxTruth:
-    """The visible objects of a frame."""
+    """The visible objects of a frame. Animals do not count: the verifier has no name for them."""
     there = labels.at(frame)
+    known = there.class_id < NONE
+    there = replace(there, class_id=np.where(known, there.class_id, NONE - 1), ignore=there.ignore | ~known)
     there = there.where(
         (there.visible_fraction > 0.02) & ((there.box_px[:, 2:] - there.box_px[:, :2]).min(1, initial=9) > 0.5)
     )
@@ -87,7 +89,7 @@ class BoxDraw:
     def __init__(self, scenes: Scenes):
         self.scenes = scenes
         self.truths = [truth_of(scenes.labels[clip], frame) for clip, frame in scenes.place]
-        counts = np.bincount(np.concatenate([t.class_id[t.good] for t in self.truths]), minlength=len(CLASSES))
+        counts = np.bincount(np.concatenate([t.class_id[t.good] for t in self.truths]), minlength=len(LAYOUT_CLASSES))
         self.rarity = 1 / np.sqrt(np.maximum(counts, 1))
         weight = np.array([0.5 * self.rarity.min() + self.rarity[t.class_id[t.good]].sum() ** 0.7 for t in self.truths])
         self.share = weight / weight.sum()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -84,3 +85,11 @@ def test_bad_places_are_one_line(words, capsys, tmp_path, monkeypatch):
 def test_failed_export_leaves_nothing(url, tmp_path, capsys):
     assert main(["data", "export", url, "--format", "coco", "--out", str(tmp_path / "out"), "--split", "test"]) == 2
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("action", [["view"], ["export", "--format", "coco"]])
+@pytest.mark.parametrize("place", ["", "/", "/sub"])
+def test_the_data_set_is_no_output(url, capsys, action, place):
+    before = sorted(os.listdir(url))
+    assert main(["data", action[0], url, *action[1:], "--out", url + place, "--overwrite"]) == 2
+    assert "the input" in capsys.readouterr().err and sorted(os.listdir(url)) == before

@@ -131,3 +131,11 @@ def test_ray_that_is_not_installed_is_named_with_its_extra(recipe, capsys, monke
     monkeypatch.setitem(sys.modules, "ray", None)
     assert main(["generate", "--config", recipe, "--ray", "local", f"output={tmp_path / 'x'}"]) == 2
     assert "worldgen[ray]" in capsys.readouterr().err
+
+
+def test_a_model_that_is_not_there_leaves_no_begun_folder(tmp_path, capsys, repository):
+    recipe = str(repository / "configs/generate/night_rain_pedestrians.yaml")
+    for word in ("model.pipeline=no/model", "model.adapter=no/adapter"):
+        assert main(["generate", "--config", recipe, f"output={tmp_path / 'out'}", word]) == 2
+        assert word.replace("=", " ") in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

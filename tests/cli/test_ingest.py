@@ -98,3 +98,49 @@ def test_an_output_that_is_a_file_is_refused(fleet, tmp_path, capsys):
     assert main(["ingest", str(fleet), "--out", str(tmp_path / "taken"), *SMALL]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
     assert (tmp_path / "taken").read_text() == "mine"
+
+
+def test_other_settings_in_the_same_folder_are_refused_by_name(fleet, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["ingest", str(fleet), "--out", str(out), *SMALL]) == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    capsys.readouterr()
+    assert main(["ingest", str(fleet), "--out", str(out), *SMALL, "num_frames=4"]) == 2
+    error = capsys.readouterr().err
+    assert "num_frames of output" in error and "received 4; expected 8" in error and error.count("\n") == 1
+    (out / "ingest-config.json").unlink()  # as an earlier version left it
+    assert main(["ingest", str(fleet), "--out", str(out), *SMALL, "crf=30"]) == 2
+    assert "crf of output" in capsys.readouterr().err
+    assert main(["ingest", str(fleet), "--out", str(out), *SMALL, "verify=headers"]) == 0
+    assert {path.name: path.read_bytes() for path in out.iterdir() if path.name != "config.yaml"} == {
+        name: data for name, data in before.items() if name != "config.yaml"
+    }
+
+
+def test_a_damaged_shard_is_written_again(fleet, tmp_path):
+    out = tmp_path / "out"
+    assert main(["ingest", str(fleet), "--out", str(out), *SMALL]) == 0
+    [shard] = out.glob("*.tar")
+    whole = shard.read_bytes()
+    for damage in (whole[: len(whole) // 2], bytes([*whole[:3000], whole[3000] ^ 1, *whole[3001:]])):
+        shard.write_bytes(damage)
+        assert main(["ingest", str(fleet), "--out", str(out), *SMALL]) == 0
+        assert shard.read_bytes() == whole
+
+
+@pytest.mark.parametrize("out", ["fleet", "fleet/set", "."])
+def test_the_sources_are_no_output(fleet, tmp_path, monkeypatch, capsys, out):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    assert main(["ingest", "fleet", "--out", out, *SMALL]) == 2
+    assert "the input fleet" in capsys.readouterr().err and sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_bad_source_is_listed_and_the_others_are_written(fleet, tmp_path, capsys):
+    (fleet / "b.mp4").write_bytes(b"")
+    assert main(["ingest", str(fleet), "--out", str(tmp_path / "out"), "--json", *SMALL]) == 1
+    record = json.loads(capsys.readouterr().out)
+    assert [bad["source"] for bad in record["bad_sources"]] == ["b.mp4"]
+    assert len(DataSet(str(tmp_path / "out"))) == record["windows"] > 0
+    assert main(["ingest", str(fleet), "--out", str(tmp_path / "no"), *SMALL, "on_bad_source=stop"]) == 2
+    assert not (tmp_path / "no").exists()

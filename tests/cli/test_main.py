@@ -203,3 +203,29 @@ def test_info_json_states_versions_devices_models(run_worldgen):
 def test_info_refuses_a_folder_that_is_no_model(tmp_path, capsys):
     assert main(["info", "--model", str(tmp_path)]) == 2
     assert "model_index.json" in capsys.readouterr().err
+
+
+def test_arguments_that_are_not_utf8_are_one_line(capsys):
+    assert main(["scenes", "parse", b"\xff\xfe".decode("utf-8", "surrogateescape")]) == 2
+    error = capsys.readouterr().err
+    assert len(error.splitlines()) == 1 and "text in UTF-8" in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["scenes", "render", "--prompt", "rain", "--size", "\u00b2x\u00b3"], "--size"),
+        (["scenes", "render", "--prompt", "rain", "--size", "9" * 20_000], "--size"),
+        (["scenes", "render", "--prompt", "rain", "--count", "0"], "--count"),
+        (["scenes", "render", "--prompt", "xyzzy frobnicate"], "none of these was understood"),
+        (["scenes", "render", "--prompt=-3 cars"], "number of agents"),
+        (["data", "inspect", "github://a/b"], "URL"),
+        (["data", "inspect", "no-such-scheme://a/b"], "URL"),
+    ],
+)
+def test_odd_arguments_are_one_line_and_leave_nothing(capsys, tmp_path, monkeypatch, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert len(error.splitlines()) == 1 and words in error and len(error) < 2000
+    assert not list(tmp_path.iterdir())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 
 import pytest
 
@@ -140,3 +142,20 @@ def test_the_shipped_config_is_the_default_and_words_change_it(url):
     assert (config.to, config.strength, config.limit) == ("fog", 0.4, 7)
     assert config.gate.bounds["sharpness"].low > 0 and config.gate.object_low == 0.22
     assert _config(build_parser("restyle").parse_args([*words, "--strength", "auto"])).strength == 0
+
+
+@pytest.mark.parametrize("spelling", ["SET", "SET/", "SET/sub", "file://SET", "LINK"])
+def test_the_input_is_no_output(config, url, tmp_path, capsys, spelling):
+    (tmp_path / "link").symlink_to(url)
+    before = sorted(os.listdir(url))
+    out = spelling.replace("SET", url).replace("LINK", str(tmp_path / "link"))
+    assert main(["restyle", url, "--to", "fog", "--out", out, "--config", config]) == 2
+    error = capsys.readouterr().err
+    assert "the input" in error and error.count("\n") == 1 and sorted(os.listdir(url)) == before
+
+
+def test_another_data_set_is_no_output(config, url, tmp_path, capsys):
+    shutil.copytree(url, tmp_path / "other")
+    assert main(["restyle", url, "--to", "fog", "--out", str(tmp_path / "other"), "--config", config]) == 2
+    assert "another data set (dataset.json is there)" in capsys.readouterr().err
+    assert sorted(os.listdir(tmp_path / "other")) == sorted(os.listdir(url))

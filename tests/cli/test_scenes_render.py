@@ -92,3 +92,24 @@ def test_refusals_are_one_line(tmp_path, monkeypatch, capsys, arguments, words) 
     error = capsys.readouterr().err
     assert words in error and error.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_other_settings_in_the_same_folder_are_refused_by_name(tmp_path, capsys) -> None:
+    out = ["--count", "2", "--shard-size", "1", "--out", str(tmp_path / "set"), "--size", "64x32"]
+    assert _run(*out, "--frames", "3") == 0
+    assert _run(*out, "--frames", "3", "--seed", "7") == 0  # clips of two seeds may share a folder
+    assert len(DataSet(str(tmp_path / "set"))) == 4
+    capsys.readouterr()
+    for changed, words in ((["--frames", "4"], "frames of output"), (["--frames", "3", "--count", "1"], "count of")):
+        assert _run(*out, *changed) == 2
+        assert words in capsys.readouterr().err
+    [shard, *_] = sorted((tmp_path / "set").glob("*.tar"))
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[:3000])
+    assert _run(*out, "--frames", "3") == 0 and shard.read_bytes() == whole
+
+
+def test_a_data_set_of_another_kind_is_no_output(tmp_path, capsys) -> None:
+    (tmp_path / "dataset.json").write_text("{}")
+    assert _run("--count", "1", "--out", str(tmp_path), *SMALL) == 2
+    assert "another data set (dataset.json is there)" in capsys.readouterr().err

@@ -17,3 +17,11 @@ def test_the_message_is_one_line():
 def test_a_missing_package_names_the_extra():
     error = MissingDependencyError("ray", "ray", "the Ray runner")
     assert "pip install 'worldgen[ray]'" in str(error) and isinstance(error, InputError)
+
+
+def test_received_values_are_cut_to_a_readable_length():
+    for value in ("x" * 20_000, ["y"] * 20_000, Received("z" * 20_000), int("9" * 4000) ** 3):
+        message = str(InputError("field", value, "a short word"))
+        assert len(message) < 500 and message.endswith("; expected a short word")
+    assert str(InputError("field", "x" * 250)) == f"field: received {'x' * 250!r}"
+    assert "\x1b" not in str(InputError("field", Received("\x1b[31m red")))

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from worldgen.core.errors import InputError
-from worldgen.core.labels import CLASSES, COCO_NAMES, COLUMNS, KITTI_NAMES, NUSCENES_NAMES, Labels
+from worldgen.core.labels import (
+    CLASSES,
+    COCO_NAMES,
+    COLUMNS,
+    KITTI_NAMES,
+    LAYOUT_CLASSES,
+    NUSCENES_NAMES,
+    Labels,
+)
 
 
 def _labels(rng, count=30, frames=8):
@@ -90,3 +98,16 @@ def test_bad_records_are_refused(rng):
 def test_every_class_is_mapped_everywhere():
     for table in (COCO_NAMES, KITTI_NAMES, NUSCENES_NAMES):
         assert tuple(table) == CLASSES
+
+
+def test_classes_of_layouts_are_fixed_and_older_records_are_read():
+    """Trained weights read one channel per layout class; labels written before animals had a class hold those."""
+    assert CLASSES[:9] == LAYOUT_CLASSES and CLASSES[9:] == ("animal",)
+    assert LAYOUT_CLASSES == (
+        "car", "truck", "bus", "motorcycle", "bicycle", "cyclist", "pedestrian", "traffic_light", "traffic_cone",
+    )  # fmt: skip
+    record = Labels.empty(3, 64, 48).to_json()
+    assert record["classes"] == list(CLASSES)
+    assert len(Labels.from_json({**record, "classes": list(LAYOUT_CLASSES)})) == 0
+    with pytest.raises(InputError, match="labels classes"):
+        Labels.from_json({**record, "classes": list(CLASSES[:8])})

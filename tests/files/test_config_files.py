@@ -130,3 +130,23 @@ def test_a_key_from_before_a_rename_is_answered_with_its_new_name(before, now):
 def test_a_shipped_config_from_before_a_rename_is_answered_with_its_new_name():
     with pytest.raises(InputError, match="world_generated_history"):
         load_config(TrainConfig, ["configs/train/world_own_past.yaml"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["name: !!set {a}", "null: 2", "steps: " + "9" * 5000, "a: " + "[" * 5000, "? [a]\n: 1",
+     "name: !!python/object:os.system x", "steps: 1\n--- 2", "{a: 1, a: 2}", "&a [*a]"],
+)  # fmt: skip
+def test_yaml_that_is_no_config_is_one_line(tmp_path, text):
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError) as error:
+        load_config(RunConfig, [path])
+    assert "\n" not in str(error.value) and len(str(error.value)) < 2000
+
+
+@pytest.mark.parametrize("word", ["name=!!set {a}", "steps=" + "9" * 5000, "name={null: 2}", "optimiser=[]"])
+def test_overrides_that_are_no_values_are_one_line(word):
+    with pytest.raises(InputError) as error:
+        load_config(RunConfig, [], [word])
+    assert "\n" not in str(error.value) and len(str(error.value)) < 2000

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import errno
 import os
+from functools import partial
 
 import pytest
 
 from worldgen.core.errors import InputError
-from worldgen.files.folders import output_folder
+from worldgen.files import folders
+
+output_folder = partial(folders.output_folder, kind="clip")
 
 
 def _fill(folder, text="new"):
@@ -113,3 +116,79 @@ def test_other_file_systems_by_url():
     memory.rm("/bucket", recursive=True)
     with pytest.raises(InputError, match="fsspec"), output_folder("nosuchprotocol://x"):
         raise AssertionError("must not start")
+
+
+@pytest.mark.parametrize(
+    ("meta", "words"),
+    [
+        ("{}", "did not write"),
+        ("[1]", "did not write"),
+        ("no JSON", "did not write"),
+        ('{"folder": {"written_by": "worldgen", "kind": "page", "files": ["meta.json", "a.txt"]}}', "holds a page"),
+        ('{"folder": {"written_by": "worldgen", "kind": "clip", "files": ["meta.json"]}}', "with 'a.txt'"),
+    ],
+)
+def test_only_what_the_signature_names_is_replaced(tmp_path, meta, words):
+    target = tmp_path / "out"
+    target.mkdir()
+    (target / "meta.json").write_text(meta)
+    (target / "a.txt").write_text("mine")
+    with pytest.raises(InputError, match=words), output_folder(target, overwrite=True):
+        raise AssertionError("must not start")
+    assert sorted(os.listdir(target)) == ["a.txt", "meta.json"]
+
+
+@pytest.mark.parametrize("foreign", ["part/b.txt", "empty/", "link"])
+def test_a_file_added_to_a_folder_is_named_and_kept(tmp_path, foreign):
+    target = tmp_path / "out"
+    with output_folder(target) as folder:
+        _fill(folder)
+    if foreign == "empty/":
+        (target / "empty").mkdir()
+    elif foreign == "link":
+        (target / "link").symlink_to(tmp_path)
+    else:
+        (target / foreign).write_text("mine")
+    with pytest.raises(InputError, match=foreign.strip("/")), output_folder(target, overwrite=True):
+        raise AssertionError("must not start")
+    assert (target / foreign.strip("/")).exists()
+
+
+@pytest.mark.parametrize("moment", ["new", "replaced", "foreign"])
+def test_what_appears_meanwhile_is_kept(tmp_path, moment):
+    target = tmp_path / "out"
+    if moment != "new":
+        with output_folder(target) as folder:
+            _fill(folder, "old")
+    with pytest.raises(InputError), output_folder(target, overwrite=moment != "new") as folder:
+        _fill(folder, "second")
+        if moment == "foreign":
+            (target / "thesis.txt").write_text("years")
+        else:
+            os.rename(target, tmp_path / "aside") if moment == "replaced" else None
+            target.mkdir()
+            (target / "first.txt").write_text("first")
+    assert (target / ("thesis.txt" if moment == "foreign" else "first.txt")).exists()
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_the_current_and_the_home_folder_are_never_replaced(tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(tmp_path)
+    for place in (".", "..", "/", "~", str(home), f"file://{tmp_path}"):
+        with pytest.raises(InputError, match="a folder of its own"), output_folder(place, overwrite=True):
+            raise AssertionError("must not start")
+
+
+def test_a_remote_folder_keeps_foreign_files():
+    import fsspec
+
+    url, memory = "memory://bucket2/clip", fsspec.filesystem("memory")
+    with output_folder(url) as folder:
+        _fill(folder)
+    memory.pipe_file("/bucket2/clip/notes.txt", b"mine")
+    with pytest.raises(InputError, match=r"notes\.txt"), output_folder(url, overwrite=True):
+        raise AssertionError("must not start")
+    memory.rm("/bucket2", recursive=True)

@@ -10,7 +10,7 @@ import pytest
 
 from worldgen.core.errors import InputError
 from worldgen.core.scenario import MAX_AGENTS, AgentRequest, Scenario
-from worldgen.prompts import parse
+from worldgen.prompts import parse, parse_request
 from worldgen.prompts.lexicon import phrase_table
 from worldgen.prompts.spelling import edit_distance
 from worldgen.prompts.tables import load_grammar
@@ -214,3 +214,19 @@ def test_a_lane_closure_makes_a_road_a_work_zone():
     parsed = parse("a worker at a lane closure on the highway")
     assert parsed.scenario.road == "construction"
     assert any("left out: highway" in a.why for a in parsed.assumed)
+
+
+def test_numbers_are_read_whole_or_refused():
+    for text in ("1,000 cars", "10,000 cars", "-3 cars", "\u22123 cars", "minus three cars", "1.000 cars", "9" * 30):
+        with pytest.raises(InputError, match=r"number"):
+            parse(text + " at night")
+    for text, count in (("rain,3 cars", 3), ("2-4 cars", 3), ("rain - 3 cars", 3), ("a fog, 12 cars", 12)):
+        assert [agent.count for agent in parse(text).scenario.agents] == [count]
+    assert "-3" in parse("-3 degrees, snow").not_understood
+
+
+def test_a_request_of_which_nothing_is_understood_is_refused():
+    with pytest.raises(InputError, match="none of these was understood"):
+        parse_request("xyzzy frobnicate")
+    assert parse_request("xyzzy at night").scenario.light.startswith("night")
+    assert parse_request("a street").scenario == Scenario()

@@ -77,6 +77,32 @@ def test_visible_fraction_is_a_pixel_count(simulated) -> None:
     assert len(errors) >= 5 and max(errors) < 0.02
 
 
+def _walkers(rain_mmph: float):
+    """Pedestrians side by side, each alone in view, of many styles, all of them adults of 1.74 m."""
+    air = DAY | {"rain_mmph": rain_mmph}
+    for style in range(24):
+        person = replace(agent(1, "pedestrian", "adult", x=9.0, y=0.8), style=style)
+        yield plain_scene(agents=(person,), air=air)
+
+
+@pytest.mark.parametrize("rain_mmph", [0.0, 8.0])
+def test_the_box_of_a_person_is_the_body(rain_mmph) -> None:
+    """Umbrellas, bags and backpacks are out of the box: its height is that of the body in rain as in dry weather."""
+    ratios, carrying = [], 0
+    for scene in _walkers(rain_mmph):
+        rendering = render_scene(scene, size=(448, 256))
+        labels = labels_of(scene, rendering).at(0)
+        camera = scene.camera.resized(448, 256)
+        foot, head = (camera.project(np.array([9.0, 0.8, z]))[0][1] for z in (0.0, 1.74))
+        for box in (labels.box_px[0], labels.amodal_box_px[0]):
+            ratios.append((box[3] - box[1]) / (foot - head))
+        carrying += bool((rendering.instance[0] == -1).any())
+        assert _iou(labels.box_px[0], _mask_box(rendering.instance[0] == 1)) == pytest.approx(1.0)
+        assert labels.visible_fraction[0] > 0.7  # the own umbrella may hide a part
+    assert 0.98 < np.median(ratios) < 1.02 and min(ratios) > 0.94 and max(ratios) < 1.06
+    assert carrying > 4
+
+
 def test_tracks_are_continuous(simulated) -> None:
     _, _, labels = simulated
     for track in np.unique(labels.track_id):

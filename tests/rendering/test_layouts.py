@@ -7,7 +7,7 @@ import pytest
 
 from tests.rendering.small_scenes import agent, plain_scene
 from worldgen.core.errors import InputError
-from worldgen.core.labels import CLASSES
+from worldgen.core.labels import LAYOUT_CLASSES
 from worldgen.core.layout_channels import DEPTH_SCALE_M, MOTION_CHANNELS, MOTION_RANGE_MPS
 from worldgen.core.scenario import AgentRequest, Scenario
 from worldgen.rendering.drawing.ground import SEMANTICS
@@ -31,7 +31,7 @@ def scene():
 
 def test_channels_and_range(scene) -> None:
     maps = layout_maps(scene, 16, 28)
-    assert LAYOUT_CHANNELS[:3] == ("drivable", "lane_marks", "crossing") and LAYOUT_CHANNELS[3:12] == CLASSES
+    assert LAYOUT_CHANNELS[:3] == ("drivable", "lane_marks", "crossing") and LAYOUT_CHANNELS[3:12] == LAYOUT_CLASSES
     assert maps.shape == (3, len(LAYOUT_CHANNELS), 16, 28) and maps.dtype == np.float16
     assert maps.min() >= 0.0 and maps.max() <= 1.0
 
@@ -51,7 +51,7 @@ def test_silhouettes_agree_with_the_rendered_classes(scene) -> None:
     semantic = render_scene(scene).semantic
     maps = layout_maps(scene, 128, 224)
     for name in ("car", "pedestrian"):
-        seen = semantic == len(SEMANTICS) + CLASSES.index(name)
+        seen = semantic == len(SEMANTICS) + LAYOUT_CLASSES.index(name)
         drawn = maps[:, LAYOUT_CHANNELS.index(name)] > 0.5
         assert (seen & drawn).sum() / (seen | drawn).sum() > 0.8
 

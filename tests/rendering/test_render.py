@@ -47,7 +47,7 @@ def day(cast):
 def test_what_a_rendering_holds(day) -> None:
     assert day.clip.frames.shape == (3, 128, 224, 3) and day.clip.fps == 8.0
     assert day.depth.dtype == np.float32 and day.instance.dtype == np.int32 and day.semantic.dtype == np.uint8
-    assert set(np.unique(day.instance)) == {0, 1, 2}
+    assert set(np.unique(day.instance)) == {-2, 0, 1, 2}  # -2: the backpack of person 2
     assert day.depth.min() > 0 and day.depth.max() == pytest.approx(FAR_M)
     np.testing.assert_array_equal(day.depth > 0.99 * FAR_M, day.semantic == SEM["sky"])
 

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from fsspec.implementations.local import LocalFileSystem
+
 from worldgen.api.arguments import ConfigValues, path_text, wrong_type
-from worldgen.core.progress import ProgressReporter, no_progress
+from worldgen.core.progress import ProgressReporter, no_log, no_progress
 from worldgen.data.dataset.index import DataSet, build_index
 from worldgen.data.ingest.ingest_config import IngestConfig
 from worldgen.data.ingest.ingest_plan import IngestPlan, plan_ingest
-from worldgen.data.ingest.ingest_writing import write_ingest
+from worldgen.data.ingest.ingest_writing import refuse_plan, write_ingest
 from worldgen.files.config_files import config_yaml, read_config
-from worldgen.files.storage import join, write_bytes
+from worldgen.files.lock import locked
+from worldgen.files.output_guard import INGESTED, keep_settings, refuse_other_settings, refuse_output
+from worldgen.files.storage import join, resolve, sweep, write_bytes
+
+CONFIG_NAME, SETTINGS_NAME = "config.yaml", "ingest-config.json"
+FREE_SETTINGS = ("sources", "exclude", "on_bad_source", "verify")
+"""Settings of an ingest that may change between two calls for one data set."""
 
 
 def open_dataset(url: str | Path) -> DataSet:
@@ -55,12 +64,44 @@ def ingest(
     plan = plan_ingest(
         places, read_config(IngestConfig, {} if config is None else config, overrides), progress=progress
     )
-    write_dataset(plan, url, progress=progress)
+    write_dataset(plan, url, inputs=places, progress=progress)
     return DataSet(url)
 
 
-def write_dataset(plan: IngestPlan, url: str, *, progress: ProgressReporter = no_progress) -> dict[str, Any]:
-    """Write the shards of an ingest, its config and its index; returns the summary of the data set."""
+def write_dataset(
+    plan: IngestPlan, url: str, *, inputs: Sequence[str] = (), progress: ProgressReporter = no_progress
+) -> dict[str, Any]:
+    """Write the shards of an ingest, its config and its index; returns the summary of the data set.
+
+    inputs: the files and folders that were read, which the output may not be, contain or lie in.
+
+    Raises: InputError for a plan that cannot be written, an output that is in use for anything else or was begun with
+    other settings, and a place that cannot be written.
+    """
+    refuse_plan(plan)
+    refuse_output(url, INGESTED, inputs)
+    with locked(url, no_log):
+        _keep_config(url, plan.config)
+        sweep(url)
+        return _write_locked(plan, url, progress)
+
+
+def _keep_config(url: str, config: IngestConfig) -> None:
+    """Record the settings on which samples depend, or compare them with those the set was begun with.
+
+    Sources may come and go: their settings are part of the fingerprint of their shards.
+    """
+    settings = {name: value for name, value in asdict(config).items() if name not in FREE_SETTINGS}
+    fs, path = resolve(join(url, SETTINGS_NAME))
+    older = resolve(join(url, CONFIG_NAME))[1]
+    if not fs.exists(path) and isinstance(fs, LocalFileSystem) and fs.exists(older):
+        # A set of an earlier version, which recorded its config at the end.
+        before = asdict(read_config(IngestConfig, older))
+        refuse_other_settings(url, {name: before[name] for name in settings}, settings)
+    keep_settings(url, SETTINGS_NAME, settings)
+
+
+def _write_locked(plan: IngestPlan, url: str, progress: ProgressReporter) -> dict[str, Any]:
 
     def single_samples() -> Iterator[None]:
         for _, count in write_ingest(plan, url):
@@ -68,5 +109,5 @@ def write_dataset(plan: IngestPlan, url: str, *, progress: ProgressReporter = no
 
     for _ in progress(single_samples(), plan.num_windows, "ingest samples"):
         pass
-    write_bytes(join(url, "config.yaml"), config_yaml(plan.config).encode())
+    write_bytes(join(url, CONFIG_NAME), config_yaml(plan.config).encode())
     return build_index(url)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from worldgen.api.arguments import ConfigValues, number, whole, words
 from worldgen.core.errors import InputError
 from worldgen.core.progress import LogLine, no_log
 from worldgen.files.config_files import config_yaml, read_config
+from worldgen.files.json_files import read_object
 from worldgen.generation.campaign.recipe import Recipe
 from worldgen.generation.campaign.runner import InProcessRunner, ProcessRunner, Runner, WorkerFactory
 from worldgen.generation.quality.gate import GateConfig
@@ -87,8 +89,22 @@ def worker_factory(recipe: Recipe) -> WorkerFactory:
     return partial(SampleWorker.load, recipe)
 
 
+def check_model_files(recipe: Recipe) -> None:
+    """Refuse a model or adapter that is not there, before an output folder is begun.
+
+    Raises: InputError.
+    """
+    for name, folder, file in (
+        ("pipeline", recipe.model.pipeline, "model_index.json"), ("adapter", recipe.model.adapter, "adapter.json"),
+    ):  # fmt: skip
+        if folder not in ("", "shipped"):
+            read_object(Path(folder).expanduser() / file, f"model.{name} {folder}", f"a folder with {file}")
+
+
 def campaign_runner(recipe: Recipe, *, workers: int = 1, ray: str = "") -> Runner:
     """What does the jobs of a recipe: this process, ``workers`` processes, or the Ray cluster at address ``ray``."""
+    if not ray:  # a cluster has files of its own
+        check_model_files(recipe)
     load_worker = worker_factory(recipe)
     if ray:
         from worldgen.generation.campaign.cluster import RayRunner

@@ -65,7 +65,7 @@ class GeneratedSample(Sample):
         Raises: InputError when the folder holds files and may not be replaced, or cannot be written.
         """
         url = path_text("folder", folder, "the path of a folder")
-        with output_folder(url, overwrite=overwrite) as partial:
+        with output_folder(url, kind="clip", overwrite=overwrite) as partial:
             self.write(partial)
         return url
 

@@ -18,7 +18,7 @@ from worldgen.generation.rendered.drawn_scenes import (
     ClipShape,
     make_scene,
 )
-from worldgen.prompts import ParsedPrompt
+from worldgen.prompts import ParsedPrompt, parse_request
 from worldgen.prompts import parse as parse_words
 from worldgen.rendering.labelling import labels_of
 from worldgen.rendering.render import render_scene
@@ -128,7 +128,7 @@ def _scenario_of(value: object) -> tuple[Scenario, ParsedPrompt | None]:
         raise wrong_type("scene", value, 'a prompt, as in "pedestrian at night in rain", or a Scenario')
     if not value.strip():
         raise InputError("nothing to render", value, 'a prompt, as in "pedestrian at night in rain"')
-    parsed = parse(value)
+    parsed = parse_request(value)
     return parsed.scenario, parsed
 
 

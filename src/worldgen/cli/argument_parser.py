@@ -50,6 +50,16 @@ class Parser(argparse.ArgumentParser):
         return namespace, extras
 
 
+def size_px(text: str) -> tuple[int, int]:
+    """Width and height in pixels of a word like ``224x128``. Raises: InputError for any other word."""
+    from worldgen.core.errors import InputError
+
+    match = re.fullmatch(r"([0-9]{1,6})[xX]([0-9]{1,6})", text)
+    if match is None:
+        raise InputError("--size", text, "WIDTHxHEIGHT in pixels, as in 224x128")
+    return int(match[1]), int(match[2])
+
+
 def _nearest(word: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(word, known, 1)
     return f" (did you mean {near[0]}?)" if near else ""

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from worldgen.data.export.exporting import ExportConfig
 
 EXAMPLES = """examples:
   worldgen data inspect sets/drive
@@ -47,6 +51,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     export.add_argument("--every", type=int, default=1, metavar="N", help="export each N-th frame (default 1)")
     export.add_argument("--images", choices=("jpg", "png"), help="picture format (default jpg; png for KITTI)")
     export.add_argument("--quarantined", action="store_true", help="also export samples that the gate refused")
+    export.add_argument(
+        "--classes",
+        metavar="MAP",
+        help="categories: worldgen, coco80, kitti, bdd100k, nuscenes, or a JSON file with class -> name, or null to "
+        "leave the class out (default worldgen; kitti for KITTI)",
+    )
+    export.add_argument("--animals", metavar="NAME", help="category of animals, such as dog (default: as in --classes)")
+    export.add_argument(
+        "--min-height",
+        type=float,
+        default=6.0,
+        metavar="PX",
+        help="objects whose visible box is lower than this are ignore regions (default 6)",
+    )
+    export.add_argument(
+        "--min-visible",
+        type=float,
+        default=0.1,
+        metavar="SHARE",
+        help="objects of which a smaller share is visible are ignore regions (default 0.1)",
+    )
+    export.add_argument(
+        "--val",
+        type=float,
+        metavar="SHARE",
+        help="share of the train samples that become val when the set has no val samples; whole drives move (default "
+        "0.1 where there are two drives or more; 0 for none)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -140,6 +172,8 @@ def _validate(args: argparse.Namespace) -> int:
     else:
         for problem in report.problems:
             print(problem)
+        for note in report.notes:
+            print(f"note: {note}")
         looked = f"{report.num_samples:,} samples in {report.num_shards} shards, {report.num_frames:,} frames decoded"
         print(f"{looked}: {f'{len(report.problems)} problems' if report.problems else 'no problems'}")
     return 1 if report.problems else 0
@@ -163,7 +197,7 @@ def _view(args: argparse.Namespace) -> int:
     from worldgen.generation.report.report import write_report
 
     data = DataSet(args.url).select(args.split, args.tag)
-    with output_folder(args.out, overwrite=args.overwrite) as folder:
+    with output_folder(args.out, kind="page", inputs=[args.url], overwrite=args.overwrite) as folder:
         keys = write_report(args.url, folder, limit=args.limit, progress=progress, data=data)
         record = {"command": "data view", "url": args.url, "shown": keys, "page": "index.html", "sheet": "sheet.png"}
         _write_meta(folder, record)
@@ -177,15 +211,26 @@ def _view(args: argparse.Namespace) -> int:
 def _export(args: argparse.Namespace) -> int:
     from worldgen.cli.terminal import progress
     from worldgen.data.dataset.index import DataSet
+    from worldgen.data.export.exported_objects import ObjectLimits
     from worldgen.data.export.exporting import ExportConfig, export_data
     from worldgen.files.folders import output_folder
 
     suffix = None if args.images is None else f".{args.images}"
-    config = ExportConfig(args.format, args.every, suffix, args.split, args.quarantined)
+    config = ExportConfig(
+        args.format, args.every, suffix, args.split, args.quarantined, ObjectLimits(args.min_height, args.min_visible),
+        args.classes, args.animals, args.val,
+    )  # fmt: skip
     data = DataSet(args.url)
-    with output_folder(args.out, overwrite=args.overwrite) as folder:
+    with output_folder(args.out, kind="export", inputs=[args.url], overwrite=args.overwrite) as folder:
         counts = export_data(data, folder, config, progress=progress)
-        record = {"command": "data export", "url": args.url, "format": args.format, "every": args.every, **counts}
+        record = {
+            "command": "data export",
+            "url": args.url,
+            "format": args.format,
+            "every": args.every,
+            **_object_choice(config),
+        }
+        record.update(counts)
         _write_meta(folder, record)
     if args.json:
         _print_json(record)
@@ -197,13 +242,26 @@ def _export(args: argparse.Namespace) -> int:
     notes = {
         "samples_without_labels": "samples without labels left out",
         "samples_quarantined": "quarantined samples left out (--quarantined includes them)",
-        "ignored": "objects too small or hidden to count, marked or left out as the format allows",
+        "invisible": "objects nobody can see left out",
+        "ignored": f"objects lower than {args.min_height:g} px, visible by less than {args.min_visible:g} or otherwise "
+        "flagged: ignore regions, or left out where the format has none",
+        "without_category": "objects of classes without a category left out",
+        "samples_moved_to_val": "samples moved from train to val, whole drives (--val 0 moves none)",
         "without_camera": "samples without a camera: no calibration, no 3-D boxes",
     }
     for name, line in notes.items():
         if counts.get(name):
             print(f"  {counts[name]} {line}")
+    print(f"  licences: {_counts(counts['licences'])}; origins in provenance.jsonl")
     return 0
+
+
+def _object_choice(config: ExportConfig) -> dict:
+    """What decides which objects an export holds."""
+    return {
+        "classes": list(config.class_map().names), "min_height_px": config.limits.min_height_px,
+        "min_visible": config.limits.min_visible,
+    }  # fmt: skip
 
 
 def _write_meta(folder: Path, record: dict) -> None:

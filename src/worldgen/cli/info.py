@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from worldgen.core.errors import InputError, Received
+from worldgen.core.errors import InputError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -110,15 +110,12 @@ def _models(extra: list[str]) -> list[dict[str, object]]:
 
 def _model(folder: Path) -> dict[str, object]:
     """Facts that a model folder states, without loading its weights."""
-    import json
+    from worldgen.files.json_files import read_object
 
     accepts: list[str] = []
     for path in (folder / "model_index.json", *sorted(folder.glob("*/config.json"))):
-        try:
-            stated = json.loads(path.read_text(encoding="utf-8")).get("accepts")
-        except (OSError, ValueError) as error:
-            raise InputError("model folder", Received(f"{path}: {error}"), "readable JSON") from error
-        accepts = accepts or list(stated or ())
+        stated = read_object(path, f"model file {path}").get("accepts")
+        accepts = accepts or [str(name) for name in stated] if isinstance(stated, list) else accepts
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     return {"name": folder.name, "accepts": accepts, "megabytes": round(size / 1e6, 1), "folder": str(folder)}
 

@@ -42,7 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Plan, report, and write unless ``--check`` is given. Returns 0, or 1 when a check finds an unusable source."""
+    """Plan, report, and write unless ``--check`` is given.
+
+    Returns 0, or 1 when a source cannot be used; the others are written.
+    """
     from worldgen.cli.terminal import progress
     from worldgen.core.errors import InputError, Received
     from worldgen.data.ingest.ingest_config import IngestConfig
@@ -62,10 +65,10 @@ def run(args: argparse.Namespace) -> int:
     if args.check:
         _show(record, as_json=args.json)
         return 1 if plan.bad else 0
-    record["data_set"] = _write(plan, args.out)
+    record["data_set"] = _write(plan, args.out, places)
     record["out"] = args.out
     _show(record, as_json=args.json)
-    return 0
+    return 1 if plan.bad else 0
 
 
 def _is_override(word: str) -> bool:
@@ -73,12 +76,12 @@ def _is_override(word: str) -> bool:
     return bool(equals) and all(part.isidentifier() for part in key.split("."))
 
 
-def _write(plan: IngestPlan, out: str) -> dict:
+def _write(plan: IngestPlan, out: str, places: list[str]) -> dict:
     """Write the shards under a progress bar, then the index; returns the data set's summary."""
     from worldgen.api.datasets import write_dataset
     from worldgen.cli.terminal import progress
 
-    return write_dataset(plan, out, progress=progress)
+    return write_dataset(plan, out, inputs=places, progress=progress)
 
 
 def _show(record: dict, *, as_json: bool) -> None:

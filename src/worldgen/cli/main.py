@@ -11,7 +11,8 @@ from types import ModuleType
 import worldgen
 from worldgen.cli.argument_parser import EXIT_USER_ERROR, Parser
 from worldgen.cli.startup import limit_spinning, spare_collections
-from worldgen.core.errors import InputError
+from worldgen.cli.termination import Terminated, terminable
+from worldgen.core.errors import InputError, Received
 from worldgen.files.system_errors import disk_error
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -28,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Name -> module and one-line help. A module has ``add_arguments(parser)`` and ``run(args) -> int``."""
 
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, what a shell reports
+EXIT_TERMINATED = 143  # 128 + SIGTERM
 EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE, what other tools report when the reader of a pipe leaves
 
 
@@ -57,12 +59,15 @@ def _load(module_name: str) -> ModuleType:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command. Returns the exit code: 0 done, 1 the command's own "no", 2 user error, 130 interrupted."""
+    """Run one command. Returns the exit code: 0 done, 1 the command's own "no", 2 user error, 130 interrupted,
+    143 terminated.
+    """
     argv = list(sys.argv[1:] if argv is None else argv)
     limit_spinning()
     try:
         try:
-            code = _run(argv)
+            with terminable():
+                code = _run(argv)
         except OSError as error:
             # A full or read-only disk is the user's to mend wherever it strikes; other OSErrors are defects.
             as_input_error = disk_error(error)
@@ -74,6 +79,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"worldgen: error: {error}", file=sys.stderr)
         return EXIT_USER_ERROR
+    except Terminated:
+        print("\nworldgen: terminated", file=sys.stderr)
+        return EXIT_TERMINATED
     except KeyboardInterrupt:
         print("\nworldgen: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
@@ -84,6 +92,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: list[str]) -> int:
+    for word in argv:
+        if not word.isascii() and any("\ud800" <= letter <= "\udfff" for letter in word):
+            raise InputError("argument", Received(ascii(word)), "text in UTF-8")
     command = next((word for word in argv if not word.startswith("-")), "")
     args = build_parser(command).parse_args(argv)
     spare_collections(args.command)

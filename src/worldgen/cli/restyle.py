@@ -67,7 +67,9 @@ def run(args: argparse.Namespace) -> int:
 
     quiet_libraries()
     parse_look(config.to)  # before anything is written or loaded
-    work = RestyleRun(config, args.out.rstrip("/"), samples, source, log_line, page=not args.no_report)
+    work = RestyleRun(
+        config, args.out.rstrip("/"), samples, source, log_line, page=not args.no_report, inputs=(args.input,)
+    )
     for _ in progress(work.steps(), desc="clips"):
         pass
     report = work.report

@@ -82,6 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Make the clips and say where they are."""
     import json
+    import os
     import sys
     import time
     from pathlib import Path
@@ -107,19 +108,24 @@ def run(args: argparse.Namespace) -> int:
     from worldgen.cli.default_folder import default_folder
     from worldgen.cli.terminal import progress
     from worldgen.files.folders import output_folder
+    from worldgen.files.output_guard import refuse_output
 
     guidance = _guidance(args.guidance)
     model = load(args.model or SHIPPED, adapter=args.adapter, device=args.device, threads=args.threads)
     requests = [_request(args, model.facts, args.seed + i) for i in range(args.num)]
     options = model.options(steps=args.steps, chunk=args.chunk, guidance=guidance)
     base = args.out or default_folder(args.prompt or Path(args.context or args.scenario).stem, args.seed)
+    read = (args.context, args.scenario, args.ego if os.path.exists(args.ego) else "")
+    inputs = [path for path in read if path]
+    if args.num > 1:
+        refuse_output(base, "clip", inputs)
     written = []
     for i, request in enumerate(requests):
         folder = base if args.num == 1 else f"{base}/{i:03d}"
         prepared = model.prepare(request, background if i == 0 else None)
         if not (args.json or i > 0):
             _print_notes(prepared.notes)
-        with output_folder(folder, overwrite=args.overwrite) as partial:
+        with output_folder(folder, kind="clip", inputs=inputs, overwrite=args.overwrite) as partial:
             frames = model.write(partial, request, prepared, options)
             for _ in progress(frames, total=request.frames, desc="frames"):
                 pass
@@ -152,21 +158,13 @@ def _use_scenario(args: argparse.Namespace) -> None:
 def _request(args: argparse.Namespace, facts: ModelFacts, seed: int) -> SampleRequest:
     """The request of the options, built where ``Model.sample`` builds its own, so that both ask for the same clip."""
     from worldgen.api.arguments import sample_request
+    from worldgen.cli.argument_parser import size_px
 
     return sample_request(
         facts, args.prompt, context=args.context or None, ego=args.ego, scenario=args.scenario or None, seed=seed,
-        frames=args.frames, fps=args.fps or None, size=_size(args.size) if args.size else None, start=args.start,
+        frames=args.frames, fps=args.fps or None, size=size_px(args.size) if args.size else None, start=args.start,
         context_frames=args.context_frames or None, context_start_s=args.context_start, speed_mps=args.speed,
     )  # fmt: skip
-
-
-def _size(text: str) -> tuple[int, int]:
-    from worldgen.core.errors import InputError
-
-    width, _, height = text.lower().partition("x")
-    if not (width.isdigit() and height.isdigit()):
-        raise InputError("--size", text, "WIDTHxHEIGHT in pixels, as in 224x128")
-    return int(width), int(height)
 
 
 def _guidance(text: str) -> dict[str, float]:

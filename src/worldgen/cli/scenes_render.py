@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace a clip's folder made by worldgen before")
     many = parser.add_argument_group("many clips, as a data set of shards")
     many.add_argument(
-        "--count", type=int, default=0, metavar="N", help="clips to render; a run that was stopped continues"
+        "--count", type=int, default=None, metavar="N", help="clips to render; a run that was stopped continues"
     )
     many.add_argument(
         "--grid", default="", metavar="AXES", help=f"go through all values of these, comma-separated: {', '.join(AXES)}"
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     from worldgen.generation.rendered.drawn_scenes import MAX_COUNT
 
     shape = _shape(args)
-    if not args.count:
+    if args.count is None:
         if args.grid:
             raise InputError("--grid", args.grid, "--count N beside it: how many clips to render")
         return _one(args, shape)
@@ -62,13 +62,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _shape(args: argparse.Namespace) -> ClipShape:
-    from worldgen.core.errors import InputError
+    from worldgen.cli.argument_parser import size_px
     from worldgen.generation.rendered.drawn_scenes import ClipShape
 
-    width, _, height = args.size.lower().partition("x")
-    if not (width.isdigit() and height.isdigit()):
-        raise InputError("--size", args.size, "WIDTHxHEIGHT in pixels, as in 224x128")
-    return ClipShape(args.frames, float(args.fps), int(width), int(height))
+    width_px, height_px = size_px(args.size)
+    return ClipShape(args.frames, float(args.fps), width_px, height_px)
 
 
 def _one(args: argparse.Namespace, shape: ClipShape) -> int:
@@ -79,15 +77,15 @@ def _one(args: argparse.Namespace, shape: ClipShape) -> int:
     from worldgen.cli.default_folder import default_folder
     from worldgen.core.errors import InputError
     from worldgen.files.folders import output_folder
-    from worldgen.prompts import parse
+    from worldgen.prompts import parse_request
 
     if not args.prompt.strip():
         raise InputError(
             "nothing to render", "", 'a --prompt, as in --prompt "pedestrian at night in rain", or --count N'
         )
-    parse(args.prompt)  # a prompt that cannot be used is refused before a folder is touched
+    parse_request(args.prompt)  # a prompt that cannot be used is refused before a folder is touched
     out = args.out or default_folder(args.prompt, args.seed)
-    with output_folder(out, overwrite=args.overwrite) as folder:
+    with output_folder(out, kind="clip", overwrite=args.overwrite) as folder:
         size = (shape.width_px, shape.height_px)
         sample = render(args.prompt, seed=args.seed, frames=shape.frames, fps=shape.fps, size=size)
         sample.write(folder)
@@ -113,10 +111,11 @@ def _many(args: argparse.Namespace, shape: ClipShape) -> int:
     """A data set: shards, index and summary."""
     import json
     import time
+    from dataclasses import asdict
 
     from worldgen.cli.terminal import progress
     from worldgen.data.dataset.index import build_index
-    from worldgen.generation.rendered.rendered_shards import render_jobs, rendered_shards
+    from worldgen.generation.rendered.rendered_shards import render_jobs, rendered_shards, rendering
     from worldgen.generation.rendered.scenario_grid import prompted_grid
 
     start_s = time.monotonic()
@@ -124,8 +123,10 @@ def _many(args: argparse.Namespace, shape: ClipShape) -> int:
     axes = tuple(word.strip() for word in args.grid.split(",") if word.strip())
     scenarios = prompted_grid(axes, args.prompt, count=args.count, seed=args.seed)
     jobs = render_jobs(scenarios, url, shape, seed=args.seed, shard_size=args.shard_size)
-    shards = list(progress(rendered_shards(jobs, args.workers), total=len(jobs), desc="shards"))
-    samples = build_index(url)["num_samples"]
+    settings = {"prompt": args.prompt, "grid": list(axes), **asdict(shape), "shard_size": args.shard_size}
+    with rendering(url, settings, seed=args.seed, count=args.count):
+        shards = list(progress(rendered_shards(jobs, args.workers), total=len(jobs), desc="shards"))
+        samples = build_index(url)["num_samples"]
     skipped = [reason for shard in shards for reason in shard.skipped]
     seconds = time.monotonic() - start_s
     rendered, kept = sum(shard.rendered for shard in shards), sum(shard.kept for shard in shards)

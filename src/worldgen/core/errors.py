@@ -16,16 +16,39 @@ class InputError(ValueError):
     """
 
     def __init__(self, what: str, received: object = None, expected: str | None = None):
-        message = what
+        message = _cut(str(what), MAX_TEXT)
         if received is not None:
-            message += f": received {received!r}" if not isinstance(received, Received) else f": received {received}"
+            message += f": received {_shown(received)}"
         if expected is not None:
-            message += f"{';' if received is not None else ':'} expected {expected}"
+            message += f"{';' if received is not None else ':'} expected {_cut(expected, MAX_TEXT)}"
         super().__init__(" ".join(message.split()))
+
+
+MAX_RECEIVED, MAX_TEXT = 300, 1500
+"""Characters of a received value, and of each other part, that a message shows; the middle of a longer one is cut."""
 
 
 class Received(str):
     """Text that a message shows without quotes after "received", such as a measurement or a description."""
+
+
+def _shown(received: object) -> str:
+    """A received value as text of readable length."""
+    if isinstance(received, Received):
+        return _cut(received, MAX_RECEIVED)
+    try:
+        return _cut(repr(received), MAX_RECEIVED)
+    except (ValueError, RecursionError):  # an integer of more than 4,300 digits; a value that is nested too deep
+        return f"a {type(received).__name__} that is too large to show"
+
+
+def _cut(text: str, limit: int) -> str:
+    """``text`` with control characters escaped, and its middle left out when it is longer than ``limit``."""
+    if len(text) > limit:
+        text = f"{text[: limit // 2]} ... ({len(text)} characters) ... {text[len(text) - limit // 4 :]}"
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c.isspace() else ascii(c)[1:-1] for c in text)
 
 
 class MissingDependencyError(InputError):

@@ -9,25 +9,29 @@ import numpy as np
 
 from worldgen.core.errors import InputError, Received
 
-CLASSES = (
+LAYOUT_CLASSES = (
     "car", "truck", "bus", "motorcycle", "bicycle", "cyclist", "pedestrian", "traffic_light", "traffic_cone",
 )  # fmt: skip
-"""Classes of labelled objects; ``class_id`` is an index into this."""
+"""Classes with a channel in layouts, which trained weights read, and with an answer of the verifier. Fixed."""
+CLASSES = (*LAYOUT_CLASSES, "animal")
+"""Classes of labelled objects; ``class_id`` is an index into this. Later classes are added at the end."""
 
 COCO_NAMES = {
     "car": "car", "truck": "truck", "bus": "bus", "motorcycle": "motorcycle", "bicycle": "bicycle",
     "cyclist": "person", "pedestrian": "person", "traffic_light": "traffic light", "traffic_cone": None,
+    "animal": None,
 }  # fmt: skip
-"""Class -> name in COCO; None where COCO has none."""
+"""Class -> name in COCO; None where COCO has none. COCO has a dog but no deer, and labels say animal for both."""
 KITTI_NAMES = {
     "car": "Car", "truck": "Truck", "bus": "Misc", "motorcycle": "Misc", "bicycle": "Misc",
     "cyclist": "Cyclist", "pedestrian": "Pedestrian", "traffic_light": "DontCare", "traffic_cone": "Misc",
+    "animal": "Misc",
 }  # fmt: skip
 """Class -> object type in KITTI."""
 NUSCENES_NAMES = {
     "car": "vehicle.car", "truck": "vehicle.truck", "bus": "vehicle.bus.rigid", "motorcycle": "vehicle.motorcycle",
     "bicycle": "vehicle.bicycle", "cyclist": "vehicle.bicycle", "pedestrian": "human.pedestrian.adult",
-    "traffic_light": None, "traffic_cone": "movable_object.trafficcone",
+    "traffic_light": None, "traffic_cone": "movable_object.trafficcone", "animal": "animal",
 }  # fmt: skip
 """Class -> category in nuScenes; None where nuScenes has none."""
 
@@ -143,18 +147,24 @@ class Labels:
         """The labels of a JSON object. Raises: InputError for other versions or classes, missing or wrong columns."""
         if record.get("labels_version") != 1:
             raise InputError("labels_version", record.get("labels_version"), "1")
-        if tuple(record.get("classes", ())) != CLASSES:
+        if tuple(record.get("classes", ())) not in (CLASSES, LAYOUT_CLASSES):  # the latter before animals had a class
             raise InputError("labels classes", record.get("classes"), ", ".join(CLASSES))
         needed = ("num_frames", "width_px", "height_px", "source", *COLUMNS)
         missing = [name for name in needed if name not in record]
         if missing:
             raise InputError("labels fields missing", missing, ", ".join(needed))
+        for name in ("num_frames", "width_px", "height_px"):
+            if not isinstance(record[name], int) or isinstance(record[name], bool) or record[name] < 1:
+                raise InputError(f"labels {name}", record[name], "a whole number from 1")
+        if not isinstance(record["frame_index"], list):
+            raise InputError("labels frame_index", record["frame_index"], "a list of frames")
         count = len(record["frame_index"])
         columns: dict[str, Any] = {}
         for name, (dtype, width) in COLUMNS.items():
             try:
-                values: np.ndarray = np.array(record[name], dtype=dtype)  # None becomes NaN for floats
-            except (TypeError, ValueError) as error:
+                with np.errstate(over="raise", invalid="raise"):
+                    values: np.ndarray = np.array(record[name], dtype=dtype)  # None becomes NaN for floats
+            except (TypeError, ValueError, ArithmeticError) as error:
                 raise InputError(
                     f"labels {name}", Received("rows that are not numbers"), f"{dtype.__name__} rows"
                 ) from error

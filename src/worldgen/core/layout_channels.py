@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from worldgen.core.labels import CLASSES
+from worldgen.core.labels import LAYOUT_CLASSES
 
 LAYOUT_CHANNELS = (
-    "drivable", "lane_marks", "crossing", *CLASSES, "inverse_depth", "instance_edges", "motion_forward", "motion_left",
+    "drivable", "lane_marks", "crossing", *LAYOUT_CLASSES, "inverse_depth", "instance_edges", "motion_forward",
+    "motion_left",
     "base_red", "base_green", "base_blue", "normal_forward", "normal_left", "normal_up",
     "glow_red", "glow_green", "glow_blue", "falling",
 )  # fmt: skip

@@ -6,7 +6,7 @@ import difflib
 from dataclasses import dataclass, field
 
 from worldgen.core.errors import InputError, Received
-from worldgen.core.labels import CLASSES
+from worldgen.core.labels import LAYOUT_CLASSES
 from worldgen.core.manoeuvres import MANOEUVRES
 from worldgen.core.seeds import stable_key
 
@@ -15,9 +15,9 @@ WEATHERS = ("clear", "overcast", "light_rain", "heavy_rain", "fog", "snow")
 LIGHTS = ("dawn", "day", "low_sun", "dusk", "night_lit", "night_unlit")
 ROADS = ("highway", "urban", "suburban", "rural", "intersection", "construction")
 PLACES = ("anywhere", "ahead", "left", "right", "oncoming", "crossing", "parked", "from_behind_parked")
-AGENT_KINDS = (*CLASSES, "van", "animal", "cargo", "child")
-"""All classes of labels, and four more kinds. A van is labelled as car and a child as pedestrian. An animal and cargo
-are drawn but have no class, so they are not labelled."""
+AGENT_KINDS = (*LAYOUT_CLASSES, "van", "animal", "cargo", "child")
+"""Classes of labels, and three more kinds. A van is labelled as car and a child as pedestrian. Cargo is drawn but has
+no class, so it is not labelled."""
 
 MAX_AGENTS = 40
 MAX_DURATION_S = 120.0

@@ -75,11 +75,11 @@ def _built(cls: type[Config], base: Any, sources: Sequence[tuple[str, dict]]) ->
         _check_keys(cls, values, source)
         try:
             merged = OmegaConf.merge(merged, OmegaConf.create(values))
-        except OmegaConfBaseException as error:
+        except (OmegaConfBaseException, OverflowError, RecursionError, TypeError, ValueError) as error:
             raise _wrong_value(cls, source, error) from error
     try:
         built = OmegaConf.to_object(merged)
-    except OmegaConfBaseException as error:
+    except (OmegaConfBaseException, OverflowError) as error:
         raise _wrong_value(cls, "config", error) from error
     assert isinstance(built, cls), (type(built), cls)
     return built
@@ -104,21 +104,32 @@ def _thaw(node: Any) -> None:
                 _thaw(child)
 
 
+YAML_DEFECTS = (ValueError, TypeError, OverflowError, AssertionError, AttributeError, LookupError)
+"""What the YAML library raises for values it knows but cannot build: integers of more than 4,300 digits, dates out of
+range, ``!!set``, keys that cannot be hashed."""
+
+
 def _read_yaml(path: str | Path) -> dict:
     from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
     path = _find(path)
     try:
         values = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
-    except YAMLError as error:
-        raise InputError(f"config file {path}", Received(f"invalid YAML ({error})"), "a YAML mapping") from error
+    except (YAMLError, OmegaConfBaseException) as error:
+        reason = str(error).strip().split("\n    full_key")[0]
+        raise InputError(f"config file {path}", Received(f"invalid YAML ({reason})"), "a YAML mapping") from error
+    except RecursionError as error:
+        raise InputError(f"config file {path}", Received("YAML that is nested too deep"), "a YAML mapping") from error
     except UnicodeDecodeError as error:
         raise InputError(f"config file {path}", Received("bytes that are not text"), "a YAML mapping") from error
     except OSError as error:
         raise InputError(
             f"config file {path}", Received(error.strerror or str(error)), "a readable YAML file"
         ) from error
+    except YAML_DEFECTS as error:
+        raise InputError(f"config file {path}", Received(f"invalid YAML ({error})"), "a YAML mapping") from error
     if not isinstance(values, dict):
         raise InputError(f"config file {path}", Received(type(values).__name__), "a YAML mapping")
     return values
@@ -151,7 +162,7 @@ def _read_override(word: str) -> dict:
         raise InputError("override", word, "key=value or outer.inner=value")
     try:
         values = OmegaConf.to_container(OmegaConf.from_dotlist([word]), resolve=False)
-    except (YAMLError, OmegaConfBaseException) as error:
+    except (YAMLError, OmegaConfBaseException, RecursionError, *YAML_DEFECTS) as error:
         raise InputError("override", word, "a value in YAML syntax") from error
     assert isinstance(values, dict), values
     return values

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-from worldgen.core.errors import InputError, Received
+from worldgen.files.json_files import parse_object
 from worldgen.files.storage import write_bytes
 
 
@@ -61,10 +61,4 @@ def _whole_lines(path: Path) -> list[bytes]:
 
 
 def _record(path: Path, line: bytes) -> dict:
-    try:
-        record = json.loads(line)
-    except ValueError as error:
-        raise InputError(f"line of {path}", Received(repr(line[:80])), "a JSON object") from error
-    if not isinstance(record, dict):
-        raise InputError(f"line of {path}", Received(repr(line[:80])), "a JSON object")
-    return record
+    return parse_object(line, f"line of {path} ({line[:80]!r})")

@@ -17,6 +17,8 @@ from fsspec.implementations.local import LocalFileSystem
 
 from worldgen.core.errors import InputError
 from worldgen.core.progress import LogLine
+from worldgen.files.json_files import parse_object
+from worldgen.files.processes import machine, started
 from worldgen.files.storage import join, read_bytes, resolve, write_bytes
 from worldgen.files.system_errors import reported
 
@@ -46,12 +48,12 @@ class Holder:
     @classmethod
     def here(cls, token: str) -> Holder:
         """This process, now."""
-        return cls(token, socket.gethostname(), _machine(), os.getpid(), _started(os.getpid()), time.time())
+        return cls(token, socket.gethostname(), machine(), os.getpid(), started(os.getpid()), time.time())
 
     def is_dead(self) -> bool:
         """Whether the run has ended: its process here is gone, or its heartbeat elsewhere is older than ``STALE_S``."""
-        if self.machine == _machine():
-            return not _started(self.pid) or (bool(self.started) and _started(self.pid) != self.started)
+        if self.machine == machine():
+            return not started(self.pid) or (bool(self.started) and started(self.pid) != self.started)
         return time.time() - self.time_s > STALE_S
 
 
@@ -115,7 +117,7 @@ class Lock:
                 return None
             data = read_bytes(self.url)
         try:
-            return Holder(**json.loads(data))
+            return Holder(**parse_object(data, self.url))
         except (ValueError, TypeError):
             return Holder("", "an unknown machine", "", 0, "", 0.0)
 
@@ -135,13 +137,13 @@ class Lock:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             # A hard link appears with its content, so no reader ever sees an empty lock.
             temporary = self._temporary(path)
-            temporary.write_bytes(self._data())
             try:
+                temporary.write_bytes(self._data())
                 os.link(temporary, path)
             except FileExistsError:
                 return  # the caller reads whose it is
             finally:
-                os.unlink(temporary)
+                temporary.unlink(missing_ok=True)
 
     def _evict(self, dead: Holder) -> None:
         """Remove the lock of ``dead`` and no other: another run may have removed it and taken the lock meanwhile."""
@@ -187,38 +189,10 @@ def locked(url: str, log: LogLine) -> Iterator[Lock]:
         InputError: when another run holds it.
     """
     lock = Lock(url)
-    line = lock.take()
-    if line:
-        log(line)
-    try:
+    try:  # before it is taken, because a signal may come just after
+        line = lock.take()
+        if line:
+            log(line)
         yield lock
     finally:
         lock.release()
-
-
-def _machine() -> str:
-    """Host, boot and process namespace: within one of these, a process id names a process."""
-    parts = [socket.gethostname()]
-    with contextlib.suppress(OSError):
-        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
-    with contextlib.suppress(OSError):
-        parts.append(os.readlink("/proc/self/ns/pid"))
-    return " ".join(parts)
-
-
-def _started(pid: int) -> str:
-    """Start time of a process in ticks since boot, "running" where the system does not say, "" when it has ended."""
-    stat = Path(f"/proc/{pid}/stat")
-    if Path("/proc/self/stat").exists():
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            return ""
-        return "" if fields[0] in "ZX" else fields[19]
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return ""
-    except PermissionError:
-        pass
-    return "running"

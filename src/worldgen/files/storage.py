@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from worldgen.core.errors import InputError
 from worldgen.files import atomic
+from worldgen.files.digest import BLOCK_BYTES
 from worldgen.files.system_errors import reported
 
 SPOOL_BYTES = 64 << 20
@@ -26,9 +28,11 @@ def resolve(url: str | Path) -> tuple[fsspec.AbstractFileSystem, str]:
     Raises:
         InputError: for an unknown protocol.
     """
+    if "\0" in str(url):
+        raise InputError("URL", str(url), "a path without null characters")
     try:
         return fsspec.core.url_to_fs(str(url))
-    except (ValueError, ImportError) as error:
+    except (ValueError, ImportError, TypeError, LookupError, AttributeError, OSError, RuntimeError) as error:
         raise InputError("URL", str(url), f"a path or a URL that fsspec can open ({error})") from error
 
 
@@ -83,6 +87,20 @@ def read_bytes(url: str | Path, start: int = 0, end: int | None = None) -> bytes
         return fs.cat_file(path, start=start or None, end=end)
 
 
+def content_digest(url: str | Path) -> str:
+    """BLAKE2b of a file's bytes, 32 hexadecimal digits, as :func:`worldgen.files.digest.file_digest` has it.
+
+    Raises:
+        InputError: when the file is missing or may not be read.
+    """
+    fs, path = resolve(url)
+    digest = hashlib.blake2b(digest_size=16)
+    with reported("read", str(url)), fs.open(path, "rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
 def sweep(*urls: str) -> None:
     """Remove what killed writers left in local folders. Remote files are put whole and leave no temporaries.
 
@@ -92,3 +110,11 @@ def sweep(*urls: str) -> None:
         fs, path = resolve(url)
         if isinstance(fs, LocalFileSystem):
             atomic.sweep(Path(path))
+
+
+def sweep_dead(*urls: str) -> None:
+    """Remove from local folders what writers left whose processes have ended; those that live keep theirs."""
+    for url in urls:
+        fs, path = resolve(url)
+        if isinstance(fs, LocalFileSystem):
+            atomic.sweep_dead(Path(path))

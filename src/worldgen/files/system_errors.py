@@ -60,6 +60,10 @@ def reported(action: str, url: str) -> Iterator[None]:
         yield
     except OSError as error:
         words = reason(error)
+        if words is None and "://" in url:  # clients of remote places have errors of their own
+            words = str(error) or type(error).__name__
         if words is None:
             raise
         raise InputError(f"cannot {action} {url}: {words}") from error
+    except NotImplementedError as error:
+        raise InputError(f"cannot {action} {url}: this kind of URL does not allow it") from error

@@ -18,6 +18,9 @@ KINDS = {
 MAX_EXTENSION_BYTES = 1 << 20
 """Size of the largest extended header accepted; valid ones hold a name or a time."""
 
+MAX_DIGITS = 19
+"""Digits of the largest size accepted, about 2**63."""
+
 
 @dataclass(frozen=True)
 class TarEntry:
@@ -66,6 +69,8 @@ def entries(file: BinaryIO, where: str) -> Iterator[TarEntry]:
             ) from error
         start = offset + BLOCK
         name, size = extended.pop("path", info.name), int(extended.pop("size", info.size))
+        if not name.isprintable():  # half surrogates stand for bytes that are not UTF-8
+            raise InputError(f"shard {where}, entry at byte {offset}", Received(ascii(name)), "a name in UTF-8")
         if size < 0 or start + size > end:
             raise InputError(
                 f"shard {where}", Received(f"{name!r} at byte {offset} cut short"),
@@ -93,14 +98,19 @@ def _extension(kind: bytes, data: bytes, where: str) -> dict[str, str]:
     while at < len(data):
         space = data.find(b" ", at)
         digits = data[at:space] if space > 0 else b""
-        if not digits.isdigit() or not 0 < int(digits) <= len(data) - at:
+        if not _is_count(digits) or not 0 < int(digits) <= len(data) - at:
             raise InputError(f"shard {where}", Received("a damaged extended header"), "a tar archive")
         key, _, value = data[space + 1 : at + int(digits) - 1].partition(b"=")
         found[key.decode("utf-8", "surrogateescape")] = value.decode("utf-8", "surrogateescape")
         at += int(digits)
-    if not found.get("size", "0").isdigit():
+    if not _is_count(found.get("size", "0").encode("utf-8", "surrogateescape")):
         raise InputError(f"shard {where}", Received("a damaged extended header"), "a tar archive")
     return {key: found[key] for key in ("path", "size") if key in found}
+
+
+def _is_count(word: bytes) -> bool:
+    """Whether a header field is a number of at most ``MAX_DIGITS`` ASCII digits."""
+    return word.isdigit() and len(word) <= MAX_DIGITS
 
 
 def _refuse(info: tarfile.TarInfo, name: str, where: str) -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from worldgen.core.errors import InputError, Received
+from worldgen.files.json_files import read_object
 from worldgen.files.shipped import assets_dir
 from worldgen.files.storage import write_bytes
 from worldgen.models.weights import account, read_tensors, weights_hash
@@ -155,12 +156,4 @@ def save_accuracy(folder: str | Path, record: dict) -> None:
 
 
 def _read(path: Path) -> dict:
-    try:
-        record = json.loads(path.read_text())
-    except OSError as error:
-        raise InputError("instrument file", str(path), "an existing JSON file") from error
-    except ValueError as error:
-        raise InputError(f"instrument file {path}", Received(str(error)), "JSON") from error
-    if not isinstance(record, dict):
-        raise InputError(f"instrument file {path}", Received(type(record).__name__), "an object")
-    return record
+    return read_object(path, f"instrument file {path}", "an existing JSON object")

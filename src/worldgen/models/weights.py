@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import torch
 from torch import nn
 
 from worldgen.core.errors import InputError, Received
+from worldgen.files.json_files import read_object
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 LISTED = 3
@@ -53,7 +53,10 @@ def read_tensors(folder: Path) -> dict[str, torch.Tensor]:
     files = sorted(folder.glob("*.safetensors"))
     indices = sorted(folder.glob("*.safetensors.index.json"))
     if indices:
-        names = set(json.loads(indices[0].read_text())["weight_map"].values())
+        table = read_object(indices[0]).get("weight_map")
+        if not isinstance(table, dict) or not all(isinstance(name, str) for name in table.values()):
+            raise InputError(f"weight_map of {indices[0]}", table, "an object: tensor name to file name")
+        names = set(table.values())
         absent = sorted(names - {path.name for path in files})
         if absent:
             raise InputError(
@@ -68,9 +71,17 @@ def read_tensors(folder: Path) -> dict[str, torch.Tensor]:
     for path in files:
         try:
             tensors.update(load_file(path))
-        except SafetensorError as error:
+        except (SafetensorError, OSError, ValueError, KeyError) as error:  # KeyError: a type that torch lacks
             raise InputError(f"weights {path}", Received(str(error)), "a whole .safetensors file") from error
+    refuse_not_finite(tensors, str(folder))
     return tensors
+
+
+def refuse_not_finite(tensors: Mapping[str, torch.Tensor], where: str) -> None:
+    """Raise InputError when a tensor holds NaN or infinite values: every frame made with it would be empty."""
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise InputError(f"weights {where}, tensor {name}", Received("NaN or infinite values"), "finite numbers")
 
 
 def account(name: str, wanted: Mapping[str, torch.Tensor], given: Mapping[str, torch.Tensor]) -> None:

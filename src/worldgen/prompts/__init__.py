@@ -2,7 +2,7 @@
 (`describe`). The words are data: `vocabulary.json`, `grammar.json`, `phrases.json`."""
 
 from worldgen.prompts.caption import describe, vocabulary
-from worldgen.prompts.parser import ParsedPrompt, Understood, parse
+from worldgen.prompts.parser import ParsedPrompt, Understood, parse, parse_request
 from worldgen.prompts.statements import Assumption
 
-__all__ = ["Assumption", "ParsedPrompt", "Understood", "describe", "parse", "vocabulary"]
+__all__ = ["Assumption", "ParsedPrompt", "Understood", "describe", "parse", "parse_request", "vocabulary"]

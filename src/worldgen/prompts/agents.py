@@ -119,7 +119,7 @@ class AgentReader:
         count = None
         if self.count is not None:
             number = self.count.number
-            if number is None or number != int(number):
+            if number is None or number != int(number) or number < 0 or "." in self.count.text:
                 raise InputError(
                     f"number of agents of kind {kind}", self.count.text, f"a whole number from 0 to {MAX_AGENTS}"
                 )

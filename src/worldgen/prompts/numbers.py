@@ -6,7 +6,7 @@ import re
 
 from worldgen.core.errors import InputError
 from worldgen.prompts.lexicon import LexiconEntry, WordMeaning
-from worldgen.prompts.tokens import Unit
+from worldgen.prompts.tokens import SIGNS, Unit
 
 SECONDS = {
     "s": 1, "sec": 1, "secs": 1, "second": 1, "seconds": 1, "seconds_long": 1, "second_long": 1,
@@ -41,7 +41,7 @@ def join_numbers(units: list[Unit]) -> tuple[list[Unit], list[str]]:
     out: list[Unit] = []
     i = 0
     while i < len(units):
-        for rule in (_range, _clock, _duration, _bound):
+        for rule in (_negative, _range, _clock, _duration, _bound):
             unit, length = rule(units, i, notes)
             if unit is not None:
                 out.append(unit)
@@ -63,6 +63,15 @@ def _again(units: list[Unit], notes: list[str]) -> tuple[list[Unit], list[str]]:
 def _join(units: list[Unit], entry: LexiconEntry, number: float | None) -> Unit:
     text = " ".join(u.text for u in units)
     return Unit(entry, units[0].start, units[-1].end, text, number=number)
+
+
+def _negative(units: list[Unit], i: int, notes: list[str]) -> tuple[Unit | None, int]:
+    """Minus three, -3: the number below zero, which no count and no duration may be."""
+    number = units[i + 1].number if i + 1 < len(units) and units[i + 1].name == "#" else None
+    if number is None or number < 0 or units[i].name not in ("minus", "negative"):
+        return None, 0
+    text = units[i].text + ("" if units[i].text in SIGNS else " ") + units[i + 1].text
+    return Unit(LexiconEntry("#"), units[i].start, units[i + 1].end, text, number=-number), 2
 
 
 def _range(units: list[Unit], i: int, notes: list[str]) -> tuple[Unit | None, int]:

@@ -52,11 +52,22 @@ class ParsedPrompt:
         }  # fmt: skip
 
 
+def parse_request(prompt: str) -> ParsedPrompt:
+    """As :func:`parse`, for a scene to make: without a word that is understood, it would be the default street.
+
+    Raises InputError as :func:`parse`, and when nothing is understood.
+    """
+    parsed = parse(prompt)
+    if parsed.not_understood and not parsed.understood:
+        raise InputError("prompt", prompt, "words that describe a driving scene; none of these was understood")
+    return parsed
+
+
 def parse(prompt: str) -> ParsedPrompt:
     """The scenario that a prompt describes. Deterministic; every word without effect is reported.
 
-    Raises InputError for an empty or overlong prompt, for contradictions (day and night, sunny and snow, no cars and
-    two cars) and for numbers out of range.
+    Raises InputError for an empty or overlong prompt, for contradictions (day
+    and night, sunny and snow, no cars and two cars) and for numbers out of range.
     """
     _check(prompt)
     units = read_units(prompt, tokenize(prompt))
@@ -106,7 +117,8 @@ class _Reading:
             self.statements.assume("agents" if note in agents.notes else "numbers", what, why)
         scenario = self._scenario(requests)
         assumed = tuple(self.statements.assumed)
-        return ParsedPrompt(self.prompt, scenario, self._understood(), assumed, self._not_understood())
+        understood, missed = self._understood(), self._not_understood()
+        return ParsedPrompt(self.prompt, scenario, understood, assumed, missed)
 
     def _read_found(self) -> None:
         ruled_out: set[str] = set()

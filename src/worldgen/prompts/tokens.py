@@ -6,14 +6,19 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from worldgen.core.errors import InputError
 from worldgen.prompts.lexicon import LexiconEntry, WordMeaning, speller, trie
 from worldgen.prompts.tables import load_vocabulary
 
-WORD = re.compile(r"\d{1,2}:\d{2}|\d+(?:\.\d+)?|[^\W\d_]+(?:['\u2019][^\W\d_]+)?|\S")
+WORD = re.compile(r"\d{1,2}:\d{2}|\d{1,3}(?:,\d{3})+(?![\d.])|\d+(?:\.\d+)?|[^\W\d_]+(?:['\u2019][^\W\d_]+)?|\S")
 NUMBER_SUFFIXES = frozenset(("s", "sec", "secs", "am", "pm", "min", "mins", "ms"))
 """Words that stay separate from digits before them, as in "6s"; "4k" is one word."""
 TRAFFIC_NOUNS = frozenset(("light", "lights", "signal", "signals", "cone", "cones"))
 """Before these, "traffic" is part of a noun: "no traffic light" says nothing about traffic."""
+SIGNS = "-\u2212"
+"""A hyphen, or a minus sign, before a number and not after a word makes the number negative."""
+MAX_DIGITS = 15
+"""Digits of the longest number that is read."""
 BREAKS = frozenset(".;:/|\n()!?")
 """Characters that end a clause."""
 
@@ -64,11 +69,16 @@ def tokenize(text: str) -> list[Token]:
     for match in WORD.finditer(plain.lower()):
         word = match.group().replace("\u2019", "'")
         start, end = match.span()
-        if word in "-\u2013\u2014_":
+        if re.fullmatch(r"\d{1,3}(,\d{3})+", word):
+            tokens.append(Token(word.replace(",", ""), start, end))  # "1,000" is one number
+            continue
+        if word in "-\u2013\u2014\u2212_":
             # A dash with spaces around separates clauses; between digits it is a range; else it joins words.
             around = plain[max(start - 1, 0) : start], plain[end : end + 1]
             if around[0].isdigit() and around[1].isdigit():
                 tokens.append(Token("to", start, end))
+            elif word in SIGNS and not around[0].strip() and around[1].isdigit():
+                tokens.append(Token("minus", start, end))
             elif around[0].isspace() and around[1].isspace():
                 tokens.append(Token(",", start, end))
             continue
@@ -138,6 +148,8 @@ def _single(text: str, token: Token) -> Unit:
     if word in BREAKS or word == ",":
         return Unit(LexiconEntry("," if word == "," else ".", neutral=True), token.start, token.end, piece)
     if re.fullmatch(r"\d+(\.\d+)?", word):
+        if len(word) > MAX_DIGITS:
+            raise InputError("number in the prompt", piece, f"at most {MAX_DIGITS} digits")
         return Unit(LexiconEntry("#"), token.start, token.end, piece, number=float(word))
     if re.fullmatch(r"\d{1,2}:\d{2}", word):
         return Unit(LexiconEntry("clock"), token.start, token.end, piece)

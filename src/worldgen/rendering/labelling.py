@@ -25,21 +25,26 @@ def labels_of(
     *,
     frames: Iterable[int] | None = None,
     size: tuple[int, int] | None = None,
+    carried: bool = False,
 ) -> Labels:
     """Labels of all agents with a class whose amodal box touches the image.
 
     rendering: of this scene with the same ``frames`` and ``size``, if there is one; its instance buffer is used, and
     without it only the geometry is rasterised. frames: frame numbers, default all; ``frame_index`` of the labels counts
     from 0 in them. size: width and height in pixels. The visible box encloses the object's pixels in the instance
-    buffer; the amodal box encloses its projected vertices. visible_fraction is the number of visible pixels over the
-    number of pixels without other objects.
+    buffer; the amodal box encloses its projected vertices. The box of a person is the body, without umbrella or bag;
+    the box of a cyclist encloses rider and bicycle. visible_fraction is the number of visible pixels over the number of
+    pixels without other objects. carried: only without a rendering, umbrella and bag belong to the person, as they do
+    in layouts.
 
     Raises:
         InputError: a size out of range, a frame outside the scene, or no frame.
     """
     wanted = frame_numbers(scene, frames)
     camera = image_camera(scene, size if rendering is None else (rendering.clip.width_px, rendering.clip.height_px))
-    raster_scene = RasterScene(scene, camera.resized(camera.width_px * SAMPLES, camera.height_px * SAMPLES))
+    assert rendering is None or not carried
+    raster_camera = camera.resized(camera.width_px * SAMPLES, camera.height_px * SAMPLES)
+    raster_scene = RasterScene(scene, raster_camera, carried=carried)
     rows: dict[str, list] = {name: [] for name in COLUMNS}
     order = sorted(range(len(scene.agents)), key=lambda i: scene.agents[i].track_id)
     for number, frame in enumerate(wanted):
@@ -65,7 +70,7 @@ def labels_of(
 def _instances(raster_scene: RasterScene, frame: int, drawn: DrawnFaces) -> np.ndarray:
     """Track ids ``(H, W)`` at image size, as :func:`worldgen.rendering.render.render_scene` gives them."""
     raster = raster_scene.rasterise(frame, drawn)
-    return raster.track[raster.index[SAMPLES // 2 :: SAMPLES, SAMPLES // 2 :: SAMPLES]]
+    return raster.instance[raster.index[SAMPLES // 2 :: SAMPLES, SAMPLES // 2 :: SAMPLES]]
 
 
 def _unoccluded(raster_scene: RasterScene, frame: int, index: int, drawn: DrawnFaces) -> tuple[int, np.ndarray] | None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from worldgen.core.camera import Camera
 from worldgen.core.errors import InputError
-from worldgen.core.labels import CLASSES
+from worldgen.core.labels import LAYOUT_CLASSES
 from worldgen.core.layout_channels import DEPTH_SCALE_M, GLOW_RANGE, LAYOUT_CHANNELS, MOTION_RANGE_MPS
 from worldgen.core.scene import Scene
 from worldgen.rendering.drawing.ground import SEM, SEMANTICS
@@ -99,10 +99,10 @@ def _averaged(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def _coverage(semantic: np.ndarray, size: tuple[int, int]) -> list[np.ndarray]:
     """Share of each cell that is drivable, lane marks and crossing, then that each class covers."""
-    present = np.bincount(semantic.ravel(), minlength=len(SEMANTICS) + len(CLASSES)) > 0
+    present = np.bincount(semantic.ravel(), minlength=len(SEMANTICS) + len(LAYOUT_CLASSES)) > 0
     marks, crossing = semantic == SEM["lane_marks"], semantic == SEM["crossing"]
     maps = [_averaged(image, size) for image in ((semantic == SEM["drivable"]) | marks | crossing, marks, crossing)]
-    for code in range(len(SEMANTICS), len(SEMANTICS) + len(CLASSES)):
+    for code in range(len(SEMANTICS), len(SEMANTICS) + len(LAYOUT_CLASSES)):
         maps.append(_averaged(semantic == code, size) if present[code] else np.zeros(size[::-1], np.float32))
     return maps
 

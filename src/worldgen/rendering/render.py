@@ -21,8 +21,9 @@ class Rendering:
     """The images of a scene with their per-pixel ground truth. All arrays come from one face buffer per frame.
 
     clip: T frames. depth: ``(T, H, W)`` float32 m along the optical axis, at most ``FAR_M`` (sky). instance:
-    ``(T, H, W)`` int32 track ids, 0 for none. semantic: ``(T, H, W)`` uint8, codes of ``drawing.ground.SEMANTICS``;
-    from ``len(SEMANTICS)`` on the classes of ``core.labels.CLASSES``.
+    ``(T, H, W)`` int32 track ids, 0 for none, negative for a thing that the person of this track carries. semantic:
+    ``(T, H, W)`` uint8, codes of ``drawing.ground.SEMANTICS``;
+    from ``len(SEMANTICS)`` on the classes of ``core.labels.LAYOUT_CLASSES``.
     """
 
     clip: Clip
@@ -80,6 +81,6 @@ def render_scene(
     for row, frame in enumerate(wanted):
         pixels[row], view = renderer.render(frame)
         depth[row] = view.depth
-        instance[row] = view.raster.track[view.index]
+        instance[row] = view.raster.instance[view.index]
         semantic[row] = view.raster.semantic[view.index]
     return Rendering(Clip(pixels, scene.fps), depth, instance, semantic)

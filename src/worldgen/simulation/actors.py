@@ -35,7 +35,7 @@ KIND_VARIANTS = {
 LABELS = {
     "car": "car", "van": "car", "truck": "truck", "bus": "bus", "motorcycle": "motorcycle", "bicycle": "bicycle",
     "cyclist": "cyclist", "pedestrian": "pedestrian", "child": "pedestrian", "traffic_light": "traffic_light",
-    "traffic_cone": "traffic_cone", "animal": None, "cargo": None,
+    "traffic_cone": "traffic_cone", "animal": "animal", "cargo": None,
 }  # fmt: skip
 """Agent kind -> class of its label, None for kinds without a class."""
 

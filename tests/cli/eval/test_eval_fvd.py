@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from worldgen.cli.eval import eval_fvd
 from worldgen.cli.main import main
 from worldgen.core.clip import Clip
 from worldgen.data.video.encoding import write_clip
+from worldgen.evaluation.distances.clip_sets import ClipSet
 from worldgen.evaluation.distances.features import EXTRACTORS
 from worldgen.evaluation.distances.resize import MODES
 from worldgen.evaluation.distances.selfsupervised import ClipEncoder, EncoderConfig, save_encoder
@@ -72,6 +74,24 @@ def test_folders_of_videos(capsys, tmp_path, sets, weights):
     assert out.splitlines()[0] == far["line"] and "fd-worldgen" in out and str(tmp_path) not in out
 
 
+def test_folders_below_a_folder_count_and_the_card_names_the_decoder(capsys, tmp_path, sets, weights):
+    """Clips of the same name in two folders are two clips; hidden folders are left out."""
+    real, same, _ = sets
+    for number in range(8):
+        folder = tmp_path / "nested" / f"run{number}" / "out"
+        folder.mkdir(parents=True)
+        (folder / "clip.mp4").write_bytes((Path(same) / f"clip{number:02}.mp4").read_bytes())
+    (tmp_path / "nested" / ".hidden").mkdir()
+    (tmp_path / "nested" / ".hidden" / "clip.mp4").write_bytes(b"no video")
+    nested = ClipSet(str(tmp_path / "nested"))
+    assert len({item.key for item in nested}) == len(nested) == 8 and nested.item(0).key == "run0/out/clip"
+    common = ("--weights", weights, "--frames", 4, "--draws", 0, "--json")
+    code, out, err = _run(capsys, "--reference", real, "--generated", tmp_path / "nested", *common)
+    assert code == 0, err
+    card = json.loads(out)
+    assert card["generated"]["clips"] == 8 and "PyAV" in card["protocol"]["decoder"]
+
+
 def test_kept_features_give_the_same_card(capsys, tmp_path, sets, weights):
     """What workers keep can be compared later, in parts."""
     real, _, off = sets
@@ -126,3 +146,20 @@ def test_two_rates_are_not_compared(capsys, tmp_path, sets, weights):
         5,
     )
     assert code == 0, err
+
+
+def test_a_broken_clip_is_named_and_can_be_left_out(capsys, tmp_path, sets, weights):
+    folder = tmp_path / "some"
+    folder.mkdir()
+    for path in Path(sets[1]).glob("*.mp4"):
+        (folder / path.name).write_bytes(path.read_bytes())
+    (folder / "clip03.mp4").write_bytes(b"no video")
+    arguments = ("--reference", sets[0], "--generated", folder, "--weights", weights, "--frames", 4, "--draws", 20)
+    code, _, err = _run(capsys, *arguments)
+    assert code == 2 and "clip03.mp4" in err and "--skip-broken" in err and len(err.splitlines()) == 1
+    code, out, err = _run(capsys, *arguments, "--skip-broken", "--json")
+    card = json.loads(out)
+    assert code == 0 and card["generated"]["clips"] == 9, err
+    assert len(card["broken"]) == 1 and "clip03.mp4" in card["broken"][0]
+    code, out, _ = _run(capsys, *arguments, "--skip-broken")
+    assert "left out: clip clip03.mp4" in out

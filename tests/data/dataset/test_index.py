@@ -8,6 +8,7 @@ import pickle
 
 import fsspec
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -159,3 +160,44 @@ def test_missing_and_broken_indexes(tmp_path):
     (tmp_path / "dataset.json").write_text('{"dataset_version": 7}')
     with pytest.raises(InputError, match="dataset_version"):
         DataSet(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("mp4_offset", None, "column mp4_offset .* row 0: received null"),
+        ("tags", None, "column tags"),
+        ("num_frames", -3, "column num_frames"),
+        ("fps", 0.0, "column fps"),
+        ("fps", float("inf"), "column fps"),
+        ("mp4_size", -1, "mp4_offset and mp4_size"),
+        ("ego_npy_size", None, "ego_npy_offset and ego_npy_size"),
+        ("shard", "../s0.tar", "column shard"),
+    ],
+)
+def test_columns_that_no_shard_can_have_are_refused(tmp_path, column, value, words):
+    """One odd value is enough; an index is rebuilt from its shards."""
+    build(tmp_path)
+    path = tmp_path / "index.parquet"
+    rows = pq.read_table(path).to_pylist()
+    changed = [rows[0] | {column: value}, *rows[1:]]
+    pq.write_table(pa.Table.from_pylist(changed), path)
+    with pytest.raises(InputError, match=words):
+        DataSet(str(tmp_path))
+
+
+def test_sizes_beyond_the_shard_are_refused_before_a_byte_is_read(tmp_path):
+    build(tmp_path)
+    path = tmp_path / "index.parquet"
+    rows = pq.read_table(path).to_pylist()
+    pq.write_table(pa.Table.from_pylist([rows[0] | {"mp4_size": 10**15}, *rows[1:]]), path)
+    with pytest.raises(InputError, match="as the index says"):
+        DataSet(str(tmp_path)).load(0)
+
+
+def test_columns_of_other_programs_are_not_read(tmp_path):
+    build(tmp_path)
+    path = tmp_path / "index.parquet"
+    table = pq.read_table(path).append_column("stamp", pa.array([1, 2, 3, 4]).cast(pa.timestamp("ns")))
+    pq.write_table(table, path)
+    assert "stamp" not in DataSet(str(tmp_path)).rows[0]

@@ -260,7 +260,7 @@ def lying() -> bytes:
     ("extension", "data", "words"),
     [
         ("ego.npy", pickled(), "without pickle"),
-        ("ego.npy", archived(), "not an array"),
+        ("ego.npy", archived(), "no plain array"),
         ("ego.npy", lying(), "plain array"),
         ("ego.npy", b"", "plain array"),
         ("ego.npy", None, "no ego.npy"),
@@ -269,7 +269,7 @@ def lying() -> bytes:
         ("json", None, "no json"),
         ("json", b"[]", "sample_version"),
         ("json", b'{"sample_version": 99}', "sample_version"),
-        ("json", b"\xff\xfe", "no JSON"),
+        ("json", b"\xff\xfe", "not UTF-8"),
         ("labels.json", b"[]", "labels"),
         ("labels.json", b'{"labels_version": 1}', "labels classes"),
         ("labels.json", None, "no labels.json"),

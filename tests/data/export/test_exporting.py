@@ -50,13 +50,14 @@ def test_coco_is_read_back_by_pycocotools(data, tmp_path):
     coco_module = pytest.importorskip("pycocotools.coco")
     counts = export_data(data, tmp_path / "out", ExportConfig("coco", suffix=".png"))
     assert counts == {
-        "samples": 2, "samples_without_labels": 1, "samples_quarantined": 1, "images": 12,
-        "boxes": 2 * len(make_labels()), "ignored": 12,
+        "samples": 2, "samples_without_labels": 1, "samples_quarantined": 1, "images": 12, "boxes": 20, "ignored": 0,
+        "invisible": 12, "without_category": 0, "samples_moved_to_val": 0, "splits": {"train": 1, "val": 1},
+        "licences": {"CC0-1.0": 2},
     }  # fmt: skip
     for split, key in (("train", "k0"), ("val", "k1")):
         with contextlib.redirect_stdout(io.StringIO()):
             coco = coco_module.COCO(str(tmp_path / f"out/annotations/{split}.json"))
-        labels = make_labels()
+        labels = counted(make_labels())
         assert [c["name"] for c in coco.loadCats(coco.getCatIds())] == list(CLASSES)
         for image in coco.loadImgs(coco.getImgIds()):
             here = labels.at(image["frame_id"])
@@ -91,18 +92,19 @@ def test_coco_evaluation_gives_full_marks_to_the_labels_themselves(data, tmp_pat
 
 def test_coco_video_of_one_clip():
     labels = make_labels()
+    shown = counted(labels)
     record = coco_video(labels, fps=10.0, file_name="clip.mp4")
     json.dumps(record, allow_nan=False)
     video = {"id": 1, "name": "clip", "file_name": "clip.mp4", "fps": 10.0, "num_frames": 6, "width": 64, "height": 48}
     assert record["videos"] == [video]
     assert record["images"][2]["file_name"] == "clip/000002.png"
     assert [image["frame_id"] for image in record["images"]] == list(range(6))
-    assert len({a["id"] for a in record["annotations"]}) == len(record["annotations"]) == len(labels)
+    assert len({a["id"] for a in record["annotations"]}) == len(record["annotations"]) == len(shown)
     first = record["annotations"][0]
     assert first["bbox"] == [20.25, 18.5, 20.5, 15.5] and first["area"] == pytest.approx(20.5 * 15.5)
     assert first["box3d_ego"] == pytest.approx([12.0, 0.5, 0.8, 4.4, 1.8, 1.5, 0.1])
-    hidden = [a for a in record["annotations"] if a["track_id"] == 9]
-    assert all(a["iscrowd"] == 1 and a["area"] == 0 and a["amodal_bbox"] == [48, 8, 10, 12] for a in hidden)
+    assert first["amodal_bbox"] == first["bbox"] and first["iscrowd"] == 0
+    assert {a["track_id"] for a in record["annotations"]} == {1, 7}  # track 9 cannot be seen
 
 
 # --- KITTI ---
@@ -151,7 +153,7 @@ def ego_corners(box):
 
 def test_kitti_object_files(data, tmp_path):
     counts = export_data(data, tmp_path / "out", ExportConfig("kitti"))
-    assert (counts["images"], counts["without_camera"], counts["ignored"]) == (12, 0, 12)
+    assert (counts["images"], counts["without_camera"], counts["invisible"]) == (12, 0, 12)
     training = tmp_path / "out/training"
     names = sorted(path.stem for path in (training / "image_2").iterdir())
     assert names == [f"{n:06d}" for n in range(12)]

@@ -112,10 +112,10 @@ def test_a_bad_video_stops_everything_before_a_byte_is_written(fleet, tmp_path, 
     (fleet / "b.mp4").write_bytes(content)
     out = tmp_path / "out"
     with pytest.raises(InputError, match=r"source b\.mp4: .*on_bad_source=skip") as error:
-        ingest(fleet, out)
+        ingest(fleet, out, replace(CONFIG, on_bad_source="stop"))
     assert "\n" not in str(error.value)
     assert not out.exists()
-    plan = plan_ingest([str(fleet)], replace(CONFIG, on_bad_source="skip"))
+    plan = plan_ingest([str(fleet)], CONFIG)
     assert sum(count for _, count in write_ingest(plan, str(out))) == 6
     assert [bad["source"] for bad in ingest_report(plan)["bad_sources"]] == ["b.mp4"]
 
@@ -133,7 +133,7 @@ def test_damage_in_the_middle_is_found_by_decoding(fleet, tmp_path):
 def test_a_wrong_log_stops_everything_too(fleet, tmp_path):
     write_log(fleet / "a.csv", speed_kmh=500)
     with pytest.raises(InputError, match=r"source a\.mp4: ego log a\.csv, line 2, column speed_kmh: .*138\.889 m/s"):
-        ingest(fleet, tmp_path / "out")
+        ingest(fleet, tmp_path / "out", replace(CONFIG, on_bad_source="stop"))
     assert not (tmp_path / "out").exists()
 
 

@@ -148,9 +148,8 @@ def test_nearest_in_features(rng):
 
 
 def test_interval_of_a_share():
-    """Wilson's interval for 0 of 10 ends at z^2 / (n + z^2); for all of 10 it mirrors that."""
-    z2 = 1.959964**2
-    assert share_interval(0, 10) == pytest.approx((0, z2 / (10 + z2)))
-    assert share_interval(10, 10) == pytest.approx((10 / (10 + z2), 1))
+    """The exact interval for 0 of 10 ends at 1 - 0.025^(1 / n); for all of 10 it mirrors that."""
+    assert share_interval(0, 10) == pytest.approx((0, 1 - 0.025**0.1))
+    assert share_interval(10, 10) == pytest.approx((0.025**0.1, 1))
     low, high = share_interval(48, 50)
     assert 0.86 < low < 0.96 < high < 1

@@ -235,3 +235,46 @@ def test_a_killed_process_leaves_a_folder_that_resumes(tmp_path, repository):
     assert process.returncode == 0 and "took over the lock" in output and output.endswith("done\n")
     go(rig.recipe(tmp_path / "whole"))
     assert rig.files_of(tmp_path / "out") == rig.files_of(tmp_path / "whole")
+
+
+@pytest.mark.usefixtures("quick_scenes")
+@pytest.mark.parametrize("harm", ["gone", "changed", "index"])
+def test_a_finished_run_restores_what_was_damaged_from_its_jobs(tmp_path, harm):
+    out, recipe = tmp_path / "out", rig.recipe(tmp_path / "out")
+    go(recipe)
+    wanted = rig.files_of(out)
+    shard = sorted(out.glob("accepted-*.tar"))[-1]
+    if harm == "gone":
+        shard.unlink()
+    else:
+        path = shard if harm == "changed" else out / "index.parquet"
+        data = bytearray(path.read_bytes())
+        data[100] ^= 1
+        path.write_bytes(data)
+    report, said = go(recipe, InProcessRunner(no_worker))
+    assert report["met"] and rig.files_of(out) == wanted
+    assert any(line.startswith("damaged: ") and "published again" in line for line in said)
+    assert go(recipe)[1] == []  # and then it is whole
+
+
+def no_worker():
+    raise AssertionError("nothing is to be generated")
+
+
+@pytest.mark.usefixtures("quick_scenes")
+@pytest.mark.parametrize("jobs", ["all", "one"])
+def test_a_finished_run_says_what_is_gone_for_good(tmp_path, jobs):
+    out, recipe = tmp_path / "out", rig.recipe(tmp_path / "out")
+    go(recipe)
+    shard = sorted(out.glob("accepted-*.tar"))[-1]
+    shard.unlink()
+    for path in sorted((out / "jobs").glob("*.tar"))[: None if jobs == "all" else 1]:
+        path.unlink()
+        if jobs == "all":
+            path.with_suffix(".json").unlink()
+    before = rig.files_of(out)
+    with pytest.raises(InputError, match=f"{shard.name} is gone, and the jobs that could restore it are gone too"):
+        go(recipe, InProcessRunner(no_worker))
+    assert rig.files_of(out) == before
+    (out / "generate.json").unlink()
+    assert go(recipe)[0]["met"] and shard.exists()

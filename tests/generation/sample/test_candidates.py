@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
+
+from worldgen.core.errors import InputError
 from worldgen.core.labels import CLASSES
 from worldgen.core.scene import Scene
-from worldgen.generation.sample.candidates import ENOUGH_FRAMES, MAX_CANDIDATES, best_candidate
+from worldgen.generation.quality.track_scores import judged_rows
+from worldgen.generation.rendered.drawn_scenes import ClipShape, make_scene
+from worldgen.generation.sample.candidates import ENOUGH_FRAMES, MAX_CANDIDATES, best_candidate, request_scene
+from worldgen.generation.sample.request import SampleRequest, prepare
 from worldgen.prompts import parse
 from worldgen.rendering.labelling import labels_of
 from worldgen.simulation.simulate import simulate
@@ -57,3 +64,38 @@ def test_without_anything_asked_for_the_scene_is_that_of_the_seed():
     scenario, make, made = maker("a highway in fog")
     scene, number = best_candidate(scenario, 5, make=make)
     assert (scene.seed, number, made) == (5, 0, [5])
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_an_animal_that_is_asked_for_is_in_the_picture_and_has_a_label(seed):
+    scenario = parse("a deer crosses the road").scenario
+    scene, _ = request_scene(scenario, seed, fps=8.0, num_frames=25, size_px=(224, 128))
+    labels = labels_of(scene)
+    deer = labels.where((labels.class_id == CLASSES.index("animal")) & ~labels.ignore)
+    assert len(set(deer.frame_index.tolist())) >= 6 and (deer.box_px[:, 3] - deer.box_px[:, 1]).max() > 20
+    assert not judged_rows(labels)[labels.class_id == CLASSES.index("animal")].any()  # no instrument knows animals
+
+
+def test_a_prompt_and_a_seed_are_one_scene_for_drawn_and_generated_clips():
+    prompt = "pedestrian at night in rain"
+    drawn = make_scene(parse(prompt).scenario, 3, ClipShape(9, 8.0, 224, 128))
+    request = SampleRequest(prompt=prompt, seed=3, frames=9, fps=8.0, width_px=224, height_px=128)
+    generated = prepare(request, ("text", "ego", "layout")).scene
+    assert drawn.camera == generated.camera and drawn.seed == generated.seed
+    assert np.array_equal(drawn.ego_poses, generated.ego_poses)
+    pairs = zip(drawn.agents, generated.agents, strict=True)
+    assert all(np.array_equal(one.poses, other.poses) and one.style == other.style for one, other in pairs)
+
+
+def test_seeds_of_other_candidates_that_fit_no_scene_are_passed_over():
+    scenario, make, _ = maker("pedestrian at night in rain")
+
+    def fails_later(seed: int) -> Scene:
+        if seed != 7:
+            raise InputError("event", "jaywalker", "a road that it fits")
+        return make(seed)
+
+    scene, number = best_candidate(scenario, 7, make=fails_later)
+    assert (scene.seed, number) == (7, 0)
+    with pytest.raises(InputError, match="jaywalker"):
+        best_candidate(scenario, 8, make=fails_later)

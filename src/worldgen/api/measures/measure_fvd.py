@@ -32,7 +32,8 @@ class FvdOptions(ModelOptions):
     extractor: fd-worldgen, i3d, videomae or dinov2. weights: file or folder of the extractor. resize: "" for its own.
     frames: of each clip, 0 for all. fps: rate to which all clips are brought, 0 for their own. skip: seconds left out
     at the start; None for the context of a model, 0 otherwise. position: start, centre or end. draws: bootstrap
-    resamples. device: of the extractor. save_features: folder where both sets of features are kept, "" for none.
+    resamples. skip_broken: leave out and list clips that cannot be decoded. device: of the extractor. save_features:
+    folder where both sets of features are kept, "" for none.
     """
 
     reference: Sequence[str]
@@ -52,6 +53,7 @@ class FvdOptions(ModelOptions):
     draws: int = 200
     device: str = "cpu"
     save_features: str = ""
+    skip_broken: bool = False
 
 
 def measure_fvd(options: FvdOptions, *, progress: ProgressReporter = no_progress) -> dict[str, Any]:
@@ -72,9 +74,10 @@ def measure_fvd(options: FvdOptions, *, progress: ProgressReporter = no_progress
     model = LoadedModel.of(options) if options.model else None
     skip_s = _context_seconds(options, model) if options.skip is None else options.skip
     rule = FrameRule(options.frames, options.fps, skip_s, options.position)
-    reference = _features(options, options.reference, extractor, rule, progress)
+    broken: list[str] | None = [] if options.skip_broken else None
+    reference = _features(options, options.reference, extractor, rule, progress, broken=broken)
     if model is None:
-        generated = _features(options, options.generated, extractor, rule, progress, generated=True)
+        generated = _features(options, options.generated, extractor, rule, progress, generated=True, broken=broken)
     else:
         generated = _features_of_model(options, model, extractor, rule, progress)
     if options.save_features:
@@ -85,6 +88,7 @@ def measure_fvd(options: FvdOptions, *, progress: ProgressReporter = no_progress
     record: dict[str, Any] = {"measure": "fvd", "command": command, **card.to_json()}
     if model is not None:
         record["generated"] |= {"model": model.sampler.name, "weights_hash": model.sampler.weights_hash}
+    record["broken"] = broken or []
     record["line"], record["cost"] = card.line(), cost(begun_s)
     return record
 
@@ -92,7 +96,7 @@ def measure_fvd(options: FvdOptions, *, progress: ProgressReporter = no_progress
 def changing_fvd_options(options: FvdOptions) -> list[str]:
     """The options that change the number."""
     names = ["reference", "generated", "split", "limit", "extractor", "weights", "resize", "frames", "fps", "skip"]
-    names += ["position", "draws", "seed", "tag"]
+    names += ["position", "draws", "seed", "tag", "skip_broken"]
     if options.model or RENDERED in (*options.reference, *options.generated):
         names += ["clips", "length"]
     return names + (["model", "start", "steps"] if options.model else [])
@@ -111,6 +115,7 @@ def _features(
     progress: ProgressReporter,
     *,
     generated: bool = False,
+    broken: list[str] | None = None,
 ) -> FeatureSet:
     """The features of all clips behind some URLs, as one set."""
     split = "" if generated else options.split
@@ -127,7 +132,7 @@ def _features(
             items = progress(trial_items(trials, clips), total=len(trials), desc="features")
         else:
             found = ClipSet(url, ClipChoice(split, tuple(options.tag), options.limit, options.seed))
-            items = progress(found, total=len(found), desc="features")
+            items = progress(found.whole(broken), total=len(found), desc="features")
         parts.append(extract(items, extractor, rule, batch=options.batch))
     return join(parts)
 

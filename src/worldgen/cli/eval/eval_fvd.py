@@ -68,6 +68,7 @@ def add_protocol_options(parser: argparse.ArgumentParser) -> None:
     )
     how.add_argument("--draws", type=int, default=200, metavar="N", help="bootstrap resamples (default 200)")
     how.add_argument("--seed", type=int, default=0, help="of held-out scenes, choices and resamples (default 0)")
+    how.add_argument("--skip-broken", action="store_true", help="leave out and list clips that cannot be decoded")
     how.add_argument("--device", default="cpu", help="where the extractor runs (default cpu)")
 
 
@@ -84,6 +85,7 @@ def run(args: argparse.Namespace) -> int:
 def lines(record: dict[str, Any]) -> list[str]:
     """The card as text: the distance, warnings, and the distance of each tag."""
     out = [record["line"], *(f"warning: {warning}" for warning in record["warnings"])]
+    out += [f"left out: {reason}" for reason in record["broken"]]
     if record["slices"]:
         width = max(len(tag) for tag in record["slices"])
         out.append(f"{'tag':{width}}  clips  kernel distance [95 %]")

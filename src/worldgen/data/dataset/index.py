@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
@@ -12,9 +12,10 @@ import pyarrow.parquet as pq
 
 from worldgen.core.errors import InputError, Received
 from worldgen.core.samples import SPLITS, Sample
-from worldgen.data.dataset.sample_files import MEMBERS, canonical_json, decode_record, decode_sample
-from worldgen.data.dataset.shards import scan_shard
-from worldgen.files.storage import join, read_bytes, resolve, write_bytes
+from worldgen.data.dataset.sample_files import MAX_FPS, MEMBERS, canonical_json, decode_record, decode_sample
+from worldgen.data.dataset.shards import SHARD_NAME, scan_shard
+from worldgen.files.json_files import parse_json
+from worldgen.files.storage import content_digest, join, read_bytes, resolve, write_bytes
 from worldgen.files.system_errors import reported
 from worldgen.files.tar import TarEntry
 
@@ -49,7 +50,7 @@ def shard_urls(url: str) -> list[str]:
 def build_index(url: str) -> dict:
     """Scan the shards, write ``index.parquet`` and ``dataset.json`` beside them, and return the content of the latter.
 
-    Only tar headers and ``KEY.json`` files are read.
+    No video is decoded. The summary holds the BLAKE2b of every shard and of the index.
 
     Raises:
         InputError: a damaged shard, or a key in two shards.
@@ -67,8 +68,11 @@ def build_index(url: str) -> dict:
             rows.append(row)
         fs, path = resolve(shard_url)
         shards.append({"name": name, "size_bytes": int(fs.size(path)), "num_samples": len(rows) - count})
+        shards[-1]["digest"] = content_digest(shard_url)
     summary = _summary(rows, shards)
-    write_bytes(join(url, INDEX_NAME), _parquet(rows))
+    index = _parquet(rows)
+    summary["index_digest"] = hashlib.blake2b(index, digest_size=16).hexdigest()
+    write_bytes(join(url, INDEX_NAME), index)
     write_bytes(join(url, SUMMARY_NAME), canonical_json(summary, "data set summary"))
     return summary
 
@@ -111,7 +115,7 @@ def _numbers(scorecard: dict, prefix: str = "") -> Iterator[tuple[str, float]]:
         if isinstance(value, dict):
             yield from _numbers(value, f"{prefix}{name}_")
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            yield f"{prefix}{name}", float(value)
+            yield f"{prefix}{name}", float(value)  # a float holds every integer that the JSON reader lets through
 
 
 def _parquet(rows: list[dict]) -> bytes:
@@ -192,7 +196,7 @@ class DataSet:
             if offset is not None:
                 spans[member] = (offset, offset + size)
         start, end = min(a for a, _ in spans.values()), max(b for _, b in spans.values())
-        data = read_bytes(join(self.url, row["shard"]), start, end)
+        data = self._bytes(row, start, end)
         return {member: data[a - start : b - start] for member, (a, b) in spans.items()}
 
     def member(self, which: int | str, name: str) -> bytes | None:
@@ -203,7 +207,19 @@ class DataSet:
         """
         row = self.row(which)
         offset, size = (row[f"{name.replace('.', '_')}_{part}"] for part in ("offset", "size"))
-        return None if offset is None else read_bytes(join(self.url, row["shard"]), offset, offset + size)
+        return None if offset is None else self._bytes(row, offset, offset + size)
+
+    def _bytes(self, row: dict, start: int, end: int) -> bytes:
+        """Bytes of the shard of a row. Raises: InputError when the shard is shorter than the index says."""
+        where = join(self.url, row["shard"])
+        fs, path = resolve(where)
+        with reported("read", where):
+            size = int(fs.size(path))
+        if end > size:
+            what = f"sample {row['key']} in {where}"
+            expected = f"{end}, as the index says (worldgen data index {self.url})"
+            raise InputError(what, Received(f"{size} bytes"), expected)
+        return read_bytes(where, start, end)
 
     def load(self, which: int | str) -> Sample:
         """Decode one sample by number or key.
@@ -247,6 +263,13 @@ class DataSet:
         return chosen
 
 
+SUMMARY_TYPES: dict[str, type | tuple[type, ...]] = {
+    "num_samples": int, "num_frames": int, "duration_s": (int, float), "splits": dict, "num_accepted": int,
+    "licences": dict, "weights_hashes": list, "shards": list,
+}  # fmt: skip
+"""Fields of ``dataset.json`` -> their JSON types."""
+
+
 def read_summary(url: str) -> dict:
     """The content of ``dataset.json``.
 
@@ -257,13 +280,18 @@ def read_summary(url: str) -> dict:
     with reported("read", url):
         if not fs.exists(path):
             raise InputError(f"data set {url}", Received("no index"), f"one made by: worldgen data index {url}")
-    try:
-        summary = json.loads(read_bytes(join(url, SUMMARY_NAME)))
-    except ValueError as error:
-        raise InputError(join(url, SUMMARY_NAME), Received("no JSON"), f"worldgen data index {url}") from error
+    summary = parse_json(read_bytes(join(url, SUMMARY_NAME)), join(url, SUMMARY_NAME), f"worldgen data index {url}")
     version = summary.get("dataset_version") if isinstance(summary, dict) else None
     if version != DATASET_VERSION:
         raise InputError(f"dataset_version of {url}", version, str(DATASET_VERSION))
+    for name, kind in SUMMARY_TYPES.items():
+        if not isinstance(summary.get(name), kind) or isinstance(summary[name], bool):
+            raise InputError(f"{name} of {join(url, SUMMARY_NAME)}", summary.get(name), f"worldgen data index {url}")
+    for shard in summary["shards"]:
+        if not (
+            isinstance(shard, dict) and isinstance(shard.get("name"), str) and isinstance(shard.get("size_bytes"), int)
+        ):
+            raise InputError(f"shards of {join(url, SUMMARY_NAME)}", shard, f"worldgen data index {url}")
     return summary
 
 
@@ -273,12 +301,56 @@ def read_rows(url: str) -> list[dict]:
     Raises:
         InputError: it is missing or damaged, or lacks columns.
     """
-    where = join(url, INDEX_NAME)
+    where, remedy = join(url, INDEX_NAME), f"worldgen data index {url}"
+    content = read_bytes(where)  # outside the block: a network that fails is no damaged file
     try:
-        table = pq.read_table(io.BytesIO(read_bytes(where)))
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(where, Received("no parquet file"), f"worldgen data index {url}") from error
-    missing = sorted(set(COLUMNS) - set(table.column_names))
+        file = pq.ParquetFile(io.BytesIO(content))
+        names = list(file.schema_arrow.names)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise InputError(where, Received("no parquet file"), remedy) from error
+    missing = sorted(set(COLUMNS) - set(names))
     if missing:
-        raise InputError(f"columns of {where}", Received(f"without {', '.join(missing)}"), f"worldgen data index {url}")
-    return table.to_pylist()
+        raise InputError(f"columns of {where}", Received(f"without {', '.join(missing)}"), remedy)
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
+    if repeated:
+        raise InputError(f"columns of {where}", Received(f"{repeated[0]} twice"), remedy)
+    columns = COLUMNS | {name: pa.float64() for name in names if name.startswith("score_")}
+    try:  # columns of other programs are not read: they may hold values that Python has no type for
+        table = file.read(columns=list(columns))
+        rows = pa.table({name: table.column(name).cast(kind) for name, kind in columns.items()}).to_pylist()
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        raise InputError(f"columns of {where}", Received(f"values that cannot be read ({error})"), remedy) from error
+    _check_rows(rows, url)
+    return rows
+
+
+NEVER_NULL = ("key", "shard", "num_frames", "fps", "width_px", "height_px", "caption", "drive", "split", "tags",
+              "licence", "has_ego", "has_labels", "accepted", "reasons", "mp4_offset", "mp4_size", "json_offset",
+              "json_size")  # fmt: skip
+"""Columns that have a value in every row."""
+
+
+def _check_rows(rows: list[dict], url: str) -> None:
+    """Refuse rows that no shard can have.
+
+    Raises:
+        InputError: naming the row and the column.
+    """
+    where, remedy = join(url, INDEX_NAME), f"worldgen data index {url}"
+    for number, row in enumerate(rows):
+        absent = next((name for name in NEVER_NULL if row[name] is None), None)
+        if absent is not None:
+            raise InputError(f"column {absent} of {where}, row {number}", Received("null"), remedy)
+        wrong = next((name for name in ("num_frames", "width_px", "height_px") if row[name] < 1), None)
+        wrong = wrong or (None if 0 < row["fps"] <= MAX_FPS else "fps")
+        wrong = wrong or next((name for name in ("tags", "reasons") if None in row[name]), None)
+        wrong = wrong or (None if SHARD_NAME.fullmatch(row["shard"]) else "shard")
+        if wrong is not None:
+            raise InputError(f"column {wrong} of {where}, row {number}", row[wrong], remedy)
+        for name in (member.replace(".", "_") for member in MEMBERS):
+            offset, size = row[f"{name}_offset"], row[f"{name}_size"]
+            if offset is None and size is None:
+                continue
+            if offset is None or size is None or offset < 0 or size < 0:
+                what = f"columns {name}_offset and {name}_size of {where}, row {number}"
+                raise InputError(what, (offset, size), remedy)

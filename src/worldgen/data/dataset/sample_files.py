@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import struct
+import tokenize
 
 import numpy as np
 
@@ -16,6 +18,7 @@ from worldgen.core.samples import SAMPLE_VERSION, Sample
 from worldgen.core.scenario import Scenario
 from worldgen.data.video.encoding import encode_mp4
 from worldgen.data.video.reading import decode_mp4
+from worldgen.files.json_files import parse_json, parse_object
 
 MEMBERS = ("mp4", "json", "ego.npy", "labels.json")
 """Extensions of a sample's files, in the order they are stored; the last two may be absent."""
@@ -99,6 +102,10 @@ def decode_sample(members: dict[str, bytes]) -> Sample:
     )  # fmt: skip
 
 
+MAX_COUNT = 2**31 - 1
+"""Largest number of frames, and of pixels of a side, that a record may state."""
+MAX_FPS = 10000.0
+
 RECORD_TYPES: dict[str, type | tuple[type, ...]] = {
     "key": str, "caption": str, "drive": str, "split": str, "tags": list, "licence": str, "fps": (int, float),
     "num_frames": int, "width_px": int, "height_px": int, "camera": (dict, type(None)),
@@ -114,17 +121,32 @@ def decode_record(members: dict[str, bytes]) -> dict:
         InputError: no JSON, another version, or a field of a wrong type, which it names.
     """
     data = _member(members, "json", "without a record")
-    try:
-        record = json.loads(data)
-    except ValueError as error:  # includes bytes that are not UTF-8
-        raise InputError("record of a sample", Received("no JSON"), "KEY.json") from error
+    record = parse_json(data, "record of a sample", "KEY.json")
     if not isinstance(record, dict) or record.get("sample_version") != SAMPLE_VERSION:
         version = record.get("sample_version") if isinstance(record, dict) else None
         raise InputError("sample_version", version, str(SAMPLE_VERSION))
     for name, kind in RECORD_TYPES.items():
         if name not in record or not isinstance(record[name], kind):
             raise InputError(f"field {name} of sample {record.get('key')}", record.get(name), "its own type")
+    for name in ("num_frames", "width_px", "height_px"):
+        if isinstance(record[name], bool) or not 0 < record[name] <= MAX_COUNT:
+            raise InputError(f"field {name} of sample {record['key']}", record[name], f"1 to {MAX_COUNT}")
+    if isinstance(record["fps"], bool) or not 0 < record["fps"] <= MAX_FPS:
+        raise InputError(f"field fps of sample {record['key']}", record["fps"], f"more than 0, at most {MAX_FPS:g}")
+    if not isinstance(record["scorecard"].get("reasons", []), list):
+        raise InputError(f"scorecard of sample {record['key']}", record["scorecard"]["reasons"], "a list of reasons")
+    for name in ("tags", "conditions_used"):
+        if not all(isinstance(word, str) for word in record[name]):
+            raise InputError(f"field {name} of sample {record['key']}", record[name], "a list of words")
     return record
+
+
+NPY_MAGIC = b"\x93NUMPY"
+NPY_ERRORS = (
+    ValueError, EOFError, OSError, MemoryError, OverflowError, TypeError, SyntaxError, RecursionError, KeyError,
+    AttributeError, IndexError, tokenize.TokenError, struct.error,
+)  # fmt: skip
+"""What NumPy raises for a damaged ``.npy`` header: it is parsed as a Python literal, and its shape is allocated."""
 
 
 def decode_ego(data: bytes, fps: float, key: str) -> EgoMotion:
@@ -134,8 +156,10 @@ def decode_ego(data: bytes, fps: float, key: str) -> EgoMotion:
         InputError: no array of numbers, a pickled array, or impossible values. ``key`` names the sample.
     """
     try:
+        if not data.startswith(NPY_MAGIC):
+            raise ValueError("another kind of file")
         rows = np.load(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, EOFError, OSError, MemoryError) as error:  # MemoryError: the header states a wrong shape
+    except NPY_ERRORS as error:
         raise InputError(
             f"ego motion of sample {key}", Received("no plain array"), "a .npy file without pickle"
         ) from error
@@ -150,15 +174,10 @@ def decode_labels(data: bytes, key: str) -> Labels:
     Raises:
         InputError: no JSON, or a field that is missing or wrong. ``key`` names the sample.
     """
-    try:
-        record = json.loads(data)
-    except ValueError as error:
-        raise InputError(f"labels of sample {key}", Received("no JSON"), "KEY.labels.json") from error
-    if not isinstance(record, dict):
-        raise InputError(f"labels of sample {key}", Received(type(record).__name__), "an object")
+    record = parse_object(data, f"labels of sample {key}", "KEY.labels.json, an object")
     try:
         return Labels.from_json(record)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, OverflowError) as error:
         raise InputError(f"labels of sample {key}", Received(f"{error}"), "the fields of labels_version 1") from error
 
 

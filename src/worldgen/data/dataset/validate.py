@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,10 +13,18 @@ from worldgen.core.errors import InputError
 from worldgen.core.labels import Labels
 from worldgen.core.progress import ProgressReporter, no_progress
 from worldgen.core.samples import Sample
-from worldgen.data.dataset.index import COLUMNS, index_row, read_rows, read_summary, shard_urls
+from worldgen.data.dataset.index import (
+    COLUMNS,
+    INDEX_NAME,
+    SUMMARY_NAME,
+    index_row,
+    read_rows,
+    read_summary,
+    shard_urls,
+)
 from worldgen.data.dataset.sample_files import MEMBERS, decode_sample
 from worldgen.data.dataset.shards import read_members, scan_shard
-from worldgen.files.storage import resolve
+from worldgen.files.storage import content_digest, join, resolve
 
 EDGE_PX = 0.5
 """Boxes may exceed the image by this much, by rounding."""
@@ -35,18 +44,22 @@ class Problem:
 
 @dataclass
 class ValidationReport:
-    """The result of a validation: numbers of shards, samples and frames checked, and the problems found."""
+    """The result of a validation: numbers of shards, samples and frames checked, and the problems found.
+
+    notes: what could not be checked, in sentences.
+    """
 
     num_shards: int = 0
     num_samples: int = 0
     num_frames: int = 0
     problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict:
         problems = [{"shard": p.shard, "key": p.key, "what": p.what} for p in self.problems]
         return {
             "valid": not problems, "num_shards": self.num_shards, "num_samples": self.num_samples,
-            "num_frames": self.num_frames, "problems": problems,
+            "num_frames": self.num_frames, "problems": problems, "notes": self.notes,
         }  # fmt: skip
 
 
@@ -195,3 +208,27 @@ def _check_index(url: str, report: ValidationReport, found: _KeysFound) -> None:
         names = [name for name in COLUMNS if there[key][name] != listed[key][name]]
         if names:
             wrong(there[key]["shard"], key, f"the index disagrees on {', '.join(names)}")
+    _check_summary(url, summary, report, found)
+
+
+def _check_summary(url: str, summary: dict, report: ValidationReport, found: _KeysFound) -> None:
+    """Compare counts and hashes in ``dataset.json`` with the files."""
+    bad = {problem.shard for problem in report.problems if problem.shard and not problem.key}
+    counts = Counter(found.shard_of_key.values())
+    shards = {shard["name"]: shard for shard in summary.get("shards", ()) if shard["name"] not in bad}
+    for name, shard in sorted(shards.items()):
+        if shard.get("num_samples") != counts[name]:
+            what = f"{SUMMARY_NAME} counts {shard.get('num_samples')} samples, it has {counts[name]}"
+            report.problems.append(Problem(name, "", what))
+        if shard.get("digest") not in (None, content_digest(join(url, name))):
+            report.problems.append(Problem(name, "", f"holds other bytes than {SUMMARY_NAME} says"))
+    if not report.problems:  # a damaged sample has no frames to count
+        for name, number in (("num_samples", report.num_samples), ("num_frames", report.num_frames)):
+            if summary.get(name) != number:
+                what = f"{SUMMARY_NAME} says {name} {summary.get(name)}, there are {number}"
+                report.problems.append(Problem("", "", what))
+    if summary.get("index_digest") not in (None, content_digest(join(url, INDEX_NAME))):
+        report.problems.append(Problem("", "", f"{INDEX_NAME} holds other bytes than {SUMMARY_NAME} says"))
+    if "index_digest" not in summary or any("digest" not in shard for shard in summary.get("shards", ())):
+        line = f"{SUMMARY_NAME} has no hashes, as an older version wrote it (worldgen data index {url} adds them)"
+        report.notes.append(line)

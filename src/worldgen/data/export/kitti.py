@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from worldgen.core.camera import Camera
-from worldgen.core.labels import CLASSES, KITTI_NAMES, Labels
+from worldgen.core.labels import Labels
 from worldgen.core.samples import SPLITS, Sample
+from worldgen.data.export.class_maps import CLASS_MAPS, IGNORE, ClassMap
 from worldgen.data.export.sample_labels import sample_labels
 from worldgen.data.video.image_files import write_image
 
@@ -25,7 +26,9 @@ TRUNCATION_LEVELS = (0.15, 0.5)
 """Truncated share from which the integer level of the tracking files is 1 and 2: KITTI's easy and hard limits."""
 
 
-def kitti_fields(labels: Labels, row: int, camera: Camera | None) -> tuple[str, float, int, str]:
+def kitti_fields(
+    labels: Labels, row: int, camera: Camera | None, classes: ClassMap = CLASS_MAPS["kitti"]
+) -> tuple[str, float, int, str]:
     """One object as type, truncation (share), occlusion (0 to 3) and the rest of its line from ``alpha`` on.
 
     The rest is: alpha (rad), box (left top right bottom, px), dimensions (height width length, m), location (centre of
@@ -33,19 +36,20 @@ def kitti_fields(labels: Labels, row: int, camera: Camera | None) -> tuple[str, 
     camera frame includes the pitch of the camera, and rotation_y is the angle of the heading in its x-z plane, so the
     box is tilted against the ground by the pitch. Its exact pose in the ego frame follows from ``Tr_velo_to_cam`` of
     the calibration. Objects flagged ``ignore`` are ``DontCare`` regions; camera None leaves the 3-D values unknown.
+    The type is the category that ``classes`` gives, with ``_`` for spaces.
 
     Source: KITTI object development kit, readme, "Data Format Description"
     (https://www.cvlibs.net/datasets/kitti/eval_object.php).
     """
-    ignored = bool(labels.ignore[row])
-    kind = "DontCare" if ignored else KITTI_NAMES[CLASSES[labels.class_id[row]]]
+    target = classes.targets[int(labels.class_id[row])] or IGNORE
+    kind = IGNORE if labels.ignore[row] else target.replace(" ", "_")
     alpha, dimensions, location, rotation = UNKNOWN_3D
     box3d = labels.box3d[row].astype(float)
-    if camera is not None and kind != "DontCare" and np.isfinite(box3d).all():
+    if camera is not None and kind != IGNORE and np.isfinite(box3d).all():
         alpha, dimensions, location, rotation = _in_camera(box3d, camera)
     numbers = (alpha, *labels.box_px[row].tolist(), *dimensions, *location, rotation)
     rest = " ".join(f"{number:.2f}" for number in numbers)
-    if kind == "DontCare":
+    if kind == IGNORE:
         return kind, -1.0, -1, rest
     hidden = float(labels.occlusion[row])
     occlusion = 3 if math.isnan(hidden) else sum(hidden >= level for level in OCCLUSION_LEVELS)
@@ -66,22 +70,22 @@ def _in_camera(
     return alpha, (height, width, length), (float(foot[0]), float(foot[1]), float(foot[2])), rotation
 
 
-def object_lines(labels: Labels, camera: Camera | None) -> list[str]:
+def object_lines(labels: Labels, camera: Camera | None, classes: ClassMap = CLASS_MAPS["kitti"]) -> list[str]:
     """The label lines of one image of the object benchmark; objects without a visible pixel are left out."""
     lines = []
     for row in _visible(labels):
-        kind, truncation, occlusion, rest = kitti_fields(labels, row, camera)
+        kind, truncation, occlusion, rest = kitti_fields(labels, row, camera, classes)
         lines.append(f"{kind} {truncation:.2f} {occlusion} {rest}")
     return lines
 
 
-def tracking_lines(labels: Labels, camera: Camera | None) -> list[str]:
+def tracking_lines(labels: Labels, camera: Camera | None, classes: ClassMap = CLASS_MAPS["kitti"]) -> list[str]:
     """The label lines of one sequence of the tracking benchmark: frame and track first, truncation a level 0 to 2."""
     lines = []
     for row in _visible(labels):
-        kind, truncation, occlusion, rest = kitti_fields(labels, row, camera)
-        level = -1 if kind == "DontCare" else sum(truncation >= level for level in TRUNCATION_LEVELS)
-        track = -1 if kind == "DontCare" else labels.track_id[row]
+        kind, truncation, occlusion, rest = kitti_fields(labels, row, camera, classes)
+        level = -1 if kind == IGNORE else sum(truncation >= level for level in TRUNCATION_LEVELS)
+        track = -1 if kind == IGNORE else labels.track_id[row]
         lines.append(f"{labels.frame_index[row]} {track} {kind} {level} {occlusion} {rest}")
     return lines
 
@@ -116,7 +120,7 @@ class _Report:
 
     def add(self, sample: Sample, lines: list[str], names: list[str]) -> None:
         self.splits.setdefault(sample.split, []).extend(names)
-        dont_care = sum(" DontCare " in f" {line} " for line in lines)
+        dont_care = sum(f" {IGNORE} " in f" {line} " for line in lines)
         self.counts["images"] += len(sample.clip)
         self.counts["boxes"] += len(lines) - dont_care
         self.counts["ignored"] += len(sample_labels(sample)) - len(lines) + dont_care
@@ -129,12 +133,13 @@ class _Report:
                 (folder / f"{split}.txt").write_text("".join(f"{name}\n" for name in self.splits[split]), "ascii")
 
 
-def write_kitti(samples: Iterable[Sample], folder: Path, suffix: str) -> dict[str, int]:
+def write_kitti(samples: Iterable[Sample], folder: Path, suffix: str, classes: ClassMap) -> dict[str, int]:
     """Write the folders of the object benchmark; returns counts.
 
     ``training/{image_2,label_2,calib}/NNNNNN`` hold the images, labels and calibrations, ``ImageSets/SPLIT.txt`` the
     splits. Images are numbered through all samples; a line of ``frames.txt`` holds number, sample key and frame. A
-    sample without a camera has no calibration files and no 3-D fields. samples: labelled ones. suffix: of the images.
+    sample without a camera has no calibration files and no 3-D fields. samples: with the labels to export.
+    suffix: of the images. classes: types of the objects.
 
     Raises:
         InputError: a sample without labels.
@@ -146,7 +151,7 @@ def write_kitti(samples: Iterable[Sample], folder: Path, suffix: str) -> dict[st
         written, names = [], []
         for frame, picture in enumerate(sample.clip.frames):
             name = f"{number:06d}"
-            lines = object_lines(sample_labels(sample).at(frame), sample.camera)
+            lines = object_lines(sample_labels(sample).at(frame), sample.camera, classes)
             write_image(folder / "training" / "image_2" / f"{name}{suffix}", picture)
             (folder / "training" / "label_2" / f"{name}.txt").write_text(
                 "".join(f"{line}\n" for line in lines), "ascii"
@@ -163,12 +168,13 @@ def write_kitti(samples: Iterable[Sample], folder: Path, suffix: str) -> dict[st
     return report.counts
 
 
-def write_kitti_tracking(samples: Iterable[Sample], folder: Path, suffix: str) -> dict[str, int]:
+def write_kitti_tracking(samples: Iterable[Sample], folder: Path, suffix: str, classes: ClassMap) -> dict[str, int]:
     """Write the folders of the tracking benchmark, one sequence per sample; returns counts.
 
     ``training/image_02/SSSS/NNNNNN``, ``training/label_02/SSSS.txt`` and ``training/calib/SSSS.txt`` hold the images,
     labels and calibrations, ``ImageSets/SPLIT.txt`` the splits; a line of ``sequences.txt`` holds sequence and sample
-    key. samples: labelled ones. suffix: of the images.
+    key. samples: with the labels to export.
+    suffix: of the images. classes: types of the objects.
 
     Raises:
         InputError: a sample without labels.
@@ -180,7 +186,7 @@ def write_kitti_tracking(samples: Iterable[Sample], folder: Path, suffix: str) -
         name = f"{number:04d}"
         for frame, picture in enumerate(sample.clip.frames):
             write_image(folder / "training" / "image_02" / name / f"{frame:06d}{suffix}", picture)
-        lines = tracking_lines(sample_labels(sample), sample.camera)
+        lines = tracking_lines(sample_labels(sample), sample.camera, classes)
         (folder / "training" / "label_02" / f"{name}.txt").write_text("".join(f"{line}\n" for line in lines), "ascii")
         if sample.camera is not None:
             (folder / "training" / "calib" / f"{name}.txt").write_text(calibration(sample.camera), "ascii")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 from worldgen.core.errors import InputError, Received
 from worldgen.core.labels import CLASSES, Labels
 from worldgen.core.scenario import check_word
+from worldgen.files.json_files import read_json
 
 CLASS_OF_NAME = {
     **{name: name for name in CLASSES}, "person": "pedestrian", "traffic light": "traffic_light",
@@ -92,7 +92,10 @@ def read_xywh_rows(path: str | Path, config: LabelsConfig, num_frames: int, size
     path = Path(path)
     if not path.is_file():
         raise InputError("labels file", str(path), "a text file with x,y,width,height a line")
-    lines = path.read_text(encoding="utf-8").split("\n")
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise InputError(f"labels file {path.name}", Received("bytes that are not text"), "numbers") from error
     while lines and not lines[-1].strip():
         lines.pop()
     if len(lines) != num_frames:
@@ -122,7 +125,7 @@ def read_coco(path: str | Path, classes: dict[str, str]) -> list[CocoImage]:
     """
     path = Path(path)
     with _coco_errors(path):
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path, f"COCO file {path.name}")
         images, annotations, categories = (content[name] for name in ("images", "annotations", "categories"))
         names = {row["id"]: str(row["name"]) for row in categories}
         boxes: dict[int, list] = {row["id"]: [] for row in images}
@@ -158,7 +161,7 @@ def coco_file_names(path: str | Path) -> list[str]:
     """
     path = Path(path)
     with _coco_errors(path):
-        return [str(row["file_name"]) for row in json.loads(path.read_text(encoding="utf-8"))["images"]]
+        return [str(row["file_name"]) for row in read_json(path, f"COCO file {path.name}")["images"]]
 
 
 @contextlib.contextmanager
@@ -168,7 +171,7 @@ def _coco_errors(path: Path) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(
             f"COCO file {path.name}",
             Received(f"{type(error).__name__} {error}"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from worldgen.core.ego import EgoMotion
 from worldgen.core.errors import InputError, Received
 from worldgen.core.manoeuvres import classify_manoeuvre
 from worldgen.core.seeds import stable_hash
+from worldgen.files.json_files import parse_json, read_json
 
 STANDSTILL_MPS = 0.5
 
@@ -61,10 +61,7 @@ def read_captions(path: str | Path) -> tuple[TimedCaption, ...]:
         raise InputError(f"caption file {path.name}", Received("bytes that are not text"), "UTF-8 text") from error
     if path.suffix.lower() == ".txt":
         return (TimedCaption(" ".join(text.split())),)
-    try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"caption file {path.name}", Received(f"not JSON ({error})"), expected) from error
+    content = parse_json(text, f"caption file {path.name}", expected)
     if isinstance(content, dict) and isinstance(content.get("caption"), str):
         return (TimedCaption(" ".join(content["caption"].split())),)
     rows = content.get("captions") if isinstance(content, dict) else None
@@ -76,7 +73,7 @@ def read_captions(path: str | Path) -> tuple[TimedCaption, ...]:
             timed = TimedCaption(
                 " ".join(row["caption"].split()), float(row.get("start_s", 0.0)), float(row.get("end_s", math.inf))
             )
-        except (TypeError, KeyError, ValueError, AttributeError) as error:
+        except (TypeError, KeyError, ValueError, AttributeError, OverflowError) as error:
             raise InputError(f"caption file {path.name}, entry {number}", row, expected) from error
         if not timed.start_s < timed.end_s:
             raise InputError(
@@ -89,8 +86,8 @@ def read_captions(path: str | Path) -> tuple[TimedCaption, ...]:
 def is_caption_file(path: Path) -> bool:
     """Whether a ``.json`` beside a video holds captions; it may also be an ego log."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (UnicodeDecodeError, json.JSONDecodeError):
+        content = read_json(path)
+    except InputError:
         return False
     return isinstance(content, dict) and ("caption" in content or "captions" in content)
 

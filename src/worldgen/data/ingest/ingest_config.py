@@ -21,7 +21,7 @@ class IngestConfig:
     times of the source frames, so that motion and pixels agree even if the source's rate is no multiple of ``fps``;
     ``ticks``: equally spaced times, which is smoother. min_speed_mps: windows whose known speed stays below are left
     out. samples_per_shard: samples of a drive beyond this number go to further shards. crf: H.264 constant rate factor.
-    on_bad_source: ``stop`` at a source that cannot be read, or ``skip`` and record it. verify: ``decode`` every frame
+    on_bad_source: ``skip`` a source that cannot be read and list it, or ``stop`` at it. verify: ``decode`` every frame
     before anything is written, or trust the ``headers``.
 
     Sources: defaults holds the config of all sources; sources maps a path or pattern relative to the SOURCE folder to
@@ -41,7 +41,7 @@ class IngestConfig:
     min_speed_mps: float = 0.0
     samples_per_shard: int = 256
     crf: int = 18
-    on_bad_source: Literal["stop", "skip"] = "stop"
+    on_bad_source: Literal["stop", "skip"] = "skip"
     verify: Literal["decode", "headers"] = "decode"
     defaults: SourceConfig = field(default_factory=SourceConfig)
     sources: dict[str, SourceConfig] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError, Received
 from worldgen.core.samples import Sample
 from worldgen.core.seeds import stable_key
+from worldgen.data.dataset.published import shard_is_sound
 from worldgen.data.dataset.sample_files import encode_sample
 from worldgen.data.dataset.shards import ShardWriter, scan_shard
 from worldgen.data.ingest.captions import caption_at, manoeuvre_of, template_caption
@@ -20,6 +21,7 @@ from worldgen.data.ingest.ingest_plan import IngestPlan, ShardPlan
 from worldgen.data.ingest.ingest_report import ingest_report
 from worldgen.data.ingest.source_frames import iter_source_frames
 from worldgen.data.ingest.source_plan import SourcePlan, SourceWindow
+from worldgen.files.json_files import parse_object
 from worldgen.files.storage import join, resolve, write_bytes
 
 REPORT_NAME = "ingest.json"
@@ -46,12 +48,7 @@ def write_ingest(plan: IngestPlan, url: str) -> Iterator[tuple[str, int]]:
         InputError: before anything is written, a bad source with ``on_bad_source: stop``, or a plan without windows;
             later, a damaged file or a place that cannot be written.
     """
-    if plan.bad and plan.config.on_bad_source == "stop":
-        name, reason = plan.bad[0]
-        more = f" (and {len(plan.bad) - 1} more, see --check)" if len(plan.bad) > 1 else ""
-        raise InputError(f"source {name}: {reason}{more}; on_bad_source=skip leaves it out")
-    if not plan.shards:
-        raise InputError("ingest", Received("no window to write"), "sources long enough for num_frames (see --check)")
+    refuse_plan(plan)
     done = {shard.name for shard in plan.shards if _is_done(url, shard)}
     for shard in plan.shards:
         if shard.name in done:
@@ -67,16 +64,25 @@ def write_ingest(plan: IngestPlan, url: str) -> Iterator[tuple[str, int]]:
     write_bytes(join(url, REPORT_NAME), json.dumps(ingest_report(plan), indent=1).encode())
 
 
+def refuse_plan(plan: IngestPlan) -> None:
+    """Refuse a plan with a bad source and ``on_bad_source: stop``, or without windows. Raises: InputError."""
+    if plan.bad and plan.config.on_bad_source == "stop":
+        name, reason = plan.bad[0]
+        more = f" (and {len(plan.bad) - 1} more, see --check)" if len(plan.bad) > 1 else ""
+        raise InputError(f"source {name}: {reason}{more}; on_bad_source=skip leaves it out")
+    if not plan.shards:
+        raise InputError("ingest", Received("no window to write"), "sources long enough for num_frames (see --check)")
+
+
 def _is_done(url: str, shard: ShardPlan) -> bool:
-    """Whether a finished shard with this content exists: its first sample holds the fingerprint."""
+    """Whether a finished, undamaged shard with this content exists: its first sample holds the fingerprint."""
     target = join(url, f"{shard.name}.tar")
-    fs, inner = resolve(target)
-    if not fs.exists(inner):
+    if not shard_is_sound(url, f"{shard.name}.tar"):
         return False
     first = next(scan_shard(target), None)
-    return (
-        first is not None and json.loads(first[2] or b"{}").get("provenance", {}).get(FINGERPRINT) == shard.fingerprint
-    )
+    record = {} if first is None else parse_object(first[2] or b"{}", f"record of {first[0]} in {target}")
+    provenance = record.get("provenance")
+    return isinstance(provenance, dict) and provenance.get(FINGERPRINT) == shard.fingerprint
 
 
 def _remove_stale(url: str, drive: str, planned: set[str]) -> None:

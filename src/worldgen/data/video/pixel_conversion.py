@@ -9,16 +9,23 @@ from av.video.reformatter import Colorspace, VideoReformatter
 from worldgen.core.errors import InputError, Received
 from worldgen.data.video.encoding import CONVERSION
 
-MATRICES = {
+SWS_BT2020 = 9
+"""libswscale's number of BT.2020; PyAV before 18 has no name for it."""
+
+MATRICES: dict[int, Colorspace | int] = {
     1: Colorspace.ITU709,
     4: Colorspace.FCC,
     5: Colorspace.ITU601,
     6: Colorspace.ITU601,
     7: Colorspace.SMPTE240M,
-    9: Colorspace.BT2020,
-    10: Colorspace.BT2020,
+    9: SWS_BT2020,
+    10: SWS_BT2020,
 }
 """ITU-T H.273 matrix coefficients -> colour space. Untagged video is BT.601 below 720 rows, else BT.709."""
+
+DECODER = f"PyAV {av.__version__}, libswscale: matrix and range by tags, bilinear chroma, accurate rounding"
+"""How video becomes RGB. OpenCV, decord and torchvision leave libswscale at its defaults, which are darker by about
+one level."""
 
 
 def rgb_pixels(frame: av.VideoFrame, convert: VideoReformatter) -> np.ndarray:

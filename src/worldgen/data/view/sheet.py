@@ -16,7 +16,7 @@ from worldgen.core.labels import CLASSES, Labels
 CLASS_COLOURS: dict[str, tuple[int, int, int]] = {
     "car": (76, 201, 240), "truck": (96, 140, 255), "bus": (179, 136, 255), "motorcycle": (255, 92, 168),
     "bicycle": (166, 226, 46), "cyclist": (48, 224, 160), "pedestrian": (255, 183, 3),
-    "traffic_light": (255, 93, 93), "traffic_cone": (251, 133, 0),
+    "traffic_light": (255, 93, 93), "traffic_cone": (251, 133, 0), "animal": (214, 204, 160),
 }  # fmt: skip
 """Class -> RGB, bright enough to stand out on a road by day and by night. Text on these colours is black."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError, Received
 from worldgen.core.seeds import numpy_rng
-from worldgen.data.dataset.index import DataSet
+from worldgen.data.dataset.index import INDEX_NAME, SUMMARY_NAME, DataSet
 from worldgen.data.video.reading import decode_mp4, read_clip
 from worldgen.evaluation.distances.features import ClipItem
 from worldgen.evaluation.measures.trials import Trial
@@ -37,7 +37,7 @@ class NoClipsError(InputError):
 
 
 class ClipSet:
-    """Clips of one URL: a data set, or a folder of videos. Iterating decodes one after the other.
+    """Clips of one URL: a data set, or a folder of videos, folders below it included. Iterating decodes them in order.
 
     Raises: InputError when there is no clip, and for a split or tags of a folder of videos.
     """
@@ -63,11 +63,29 @@ class ClipSet:
     def __iter__(self) -> Iterator[ClipItem]:
         return (self.item(number) for number in range(len(self)))
 
+    def whole(self, broken: list[str] | None) -> Iterator[ClipItem]:
+        """The clips that can be decoded; the reason of each other one is added to ``broken``.
+
+        Raises: InputError for the first clip that cannot be decoded, when ``broken`` is None.
+        """
+        for number in range(len(self)):
+            try:
+                yield self.item(number)
+            except InputError as error:
+                where = (
+                    Path(self._files[number]).name if self._data is None else self._data.row(self._rows[number])["key"]
+                )
+                reason = f"clip {where} of {self.url}: {error}"
+                if broken is None:
+                    raise InputError(f"{reason}; --skip-broken leaves such clips out") from error
+                broken.append(reason)
+
     def item(self, number: int) -> ClipItem:
         """The clip with this number in the set."""
         if self._data is None:
             file = self._files[number]
-            return ClipItem(read_clip(file), Path(file).stem, Path(file).stem)
+            key = Path(file).relative_to(resolve(self.url)[1]).with_suffix("").as_posix()
+            return ClipItem(read_clip(file), key, key)
         row = self._data.row(self._rows[number])  # only the pixels are read, which halves the time
         video = self._data.member(self._rows[number], "mp4")
         if video is None:
@@ -84,17 +102,18 @@ def trial_items(trials: list[Trial], clips: Iterable[Clip]) -> Iterator[ClipItem
 
 
 def is_folder_of_videos(url: str) -> bool:
-    """Whether a URL is a local folder with video files in it, and not a data set."""
+    """Whether a URL is a local folder with video files in it or in folders below it, and not a data set."""
     return bool(_videos(url))
 
 
 def _videos(url: str) -> list[str]:
     path = resolve(url)[1]
-    if "://" in url or not Path(path).is_dir():
+    folder = Path(path)
+    if "://" in url or not folder.is_dir() or any((folder / name).exists() for name in (INDEX_NAME, SUMMARY_NAME)):
         return []
     with reported("read", url):
-        names = sorted(str(p) for p in Path(path).iterdir() if p.suffix.lower() in VIDEOS and p.is_file())
-    return names
+        found = sorted(each for each in folder.rglob("*") if each.suffix.lower() in VIDEOS and each.is_file())
+    return [str(each) for each in found if not any(p.startswith(".") for p in each.relative_to(folder).parts)]
 
 
 def _chosen(count: int, choice: ClipChoice) -> list[int]:

@@ -12,8 +12,11 @@ import torch
 
 from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError, Received
+from worldgen.data.video.pixel_conversion import DECODER
 from worldgen.evaluation.distances import i3d
 from worldgen.evaluation.distances.resize import MODES, SIDE_PX, to_network
+from worldgen.files.json_files import parse_object
+from worldgen.models.devices import usable_device
 
 EXTRACTORS = ("fd-worldgen", "i3d", "videomae", "dinov2")
 FEATURES_VERSION = 1
@@ -116,7 +119,7 @@ def load_extractor(name: str, *, weights: str = "", resize: str = "", device: st
     if name == "i3d":
         network, digest = i3d.load_i3d(weights)
         if isinstance(network, torch.nn.Module):
-            network = network.to(device)
+            network = network.to(usable_device(device))
         elif device != "cpu":
             raise InputError("device of the TorchScript I3D", device, "cpu, or the weights as .safetensors")
         side = (SIDE_PX, SIDE_PX)
@@ -125,7 +128,7 @@ def load_extractor(name: str, *, weights: str = "", resize: str = "", device: st
         raise InputError(f"weights of {name}", Received("none"), "--weights FOLDER, as save_pretrained writes it")
     from worldgen.evaluation.distances.frame_features import FrameFeatures
 
-    module = FrameFeatures(name, weights).to(device)
+    module = FrameFeatures(name, weights).to(usable_device(device))
     frames = (module.frames, module.frames) if module.frames else (1, 0)
     return Extractor(name, module.hash, module.size, resize or "squash", frames, (module.side_px,) * 2, module, device)
 
@@ -134,7 +137,7 @@ def _small(weights: str, resize: str, device: str) -> Extractor:
     from worldgen.evaluation.distances.selfsupervised import load_encoder
     from worldgen.models.weights import weights_hash
 
-    encoder = load_encoder(weights or None).to(device)
+    encoder = load_encoder(weights or None).to(usable_device(device))
     config = encoder.config
     return Extractor(
         "fd-worldgen", weights_hash(encoder.state_dict()), config.features, resize, (config.frames, config.frames),
@@ -192,9 +195,13 @@ class FeatureSet:
         try:
             with safe_open(str(path), "numpy") as file:
                 metadata, features = file.metadata() or {}, file.get_tensor("features")
-            facts = json.loads(metadata["facts"])
+            facts = parse_object(metadata["facts"], f"features {path}")
         except (SafetensorError, OSError, KeyError, ValueError) as error:
             raise InputError(f"features {path}", Received(str(error)), "a file that worldgen wrote") from error
+        expected = {"keys": list, "drives": list, "tags": list, "made_by": dict}
+        wrong = [name for name, kind in expected.items() if not isinstance(facts.get(name), kind)]
+        if wrong or features.ndim != 2 or any(len(facts[name]) != len(features) for name in ("keys", "drives", "tags")):
+            raise InputError(f"features {path}", Received("facts that do not fit"), "a file that worldgen wrote")
         return cls(features, facts["keys"], facts["drives"], [tuple(t) for t in facts["tags"]], facts["made_by"])
 
 
@@ -230,7 +237,7 @@ def extract(items: Iterable[ClipItem], extractor: Extractor, rule: FrameRule, *,
     made_by = {
         "extractor": extractor.name, "extractor_hash": extractor.hash, "feature_size": extractor.size,
         "resize": extractor.resize, "input_px": list(extractor.side), "rule": asdict(rule), "fps": rates.pop(),
-        "source_px": sorted(sizes),
+        "source_px": sorted(sizes), "decoder": DECODER,
     }  # fmt: skip
     return FeatureSet(
         np.concatenate(parts), [i.key for i in facts], [i.drive for i in facts], [i.tags for i in facts], made_by
@@ -252,7 +259,7 @@ def join(sets: list[FeatureSet]) -> FeatureSet:
     """Several sets as one. Raises: InputError when extractor, frames or rate differ."""
     first = sets[0]
     for other in sets[1:]:
-        differing = [k for k, v in first.made_by.items() if k != "source_px" and other.made_by[k] != v]
+        differing = [k for k, v in first.made_by.items() if k not in ("source_px", "decoder") and other.made_by[k] != v]
         if differing:
             name = differing[0]
             raise InputError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import torch
 from transformers import Dinov2Model, VideoMAEModel
 
 from worldgen.core.errors import InputError, Received
+from worldgen.files.json_files import read_object
 from worldgen.models.weights import refuse_pickles, weights_hash
 
 CLASSES: dict[str, Any] = {"videomae": VideoMAEModel, "dinov2": Dinov2Model}
@@ -36,12 +36,9 @@ class FrameFeatures(torch.nn.Module):
         super().__init__()
         folder = Path(folder).expanduser()
         refuse_pickles(folder)
-        try:
-            architectures = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("architectures") or [
-                ""
-            ]
-        except (OSError, ValueError) as error:
-            raise InputError(f"weights of {kind}", Received(str(error)), "a folder with config.json") from error
+        record = read_object(folder / "config.json", f"weights of {kind}", "a folder with config.json")
+        stated = record.get("architectures")
+        architectures = stated if isinstance(stated, list) and stated else [""]
         cls = CLASSES[kind]
         expected = (cls.__name__, *WITH_HEADS[kind])
         if architectures[0] not in expected:

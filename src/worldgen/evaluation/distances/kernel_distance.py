@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from worldgen.core.errors import InputError, Received
-from worldgen.evaluation.measures.intervals import Interval
+from worldgen.evaluation.measures.intervals import Interval, t95
 
 DEGREE, COEFFICIENT = 3, 1.0
-NORMAL_95 = 1.959964
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +55,7 @@ def kernel_interval(one: np.ndarray, two: np.ndarray) -> Interval:
         for a, b in zip(sums.rows_two, sums.columns_between, strict=True)
     ]
     variance = sum((len(v) - 1) * float(np.var(v)) for v in (without_one, without_two))
-    half = NORMAL_95 * math.sqrt(variance)
+    half = t95(min(n, m)) * math.sqrt(variance)
     return Interval(value, value - half, value + half, min(n, m))
 
 

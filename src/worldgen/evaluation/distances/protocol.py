@@ -143,6 +143,7 @@ def compare(reference: FeatureSet, generated: FeatureSet, uncertainty: Uncertain
             "extractor": settings["extractor"],
             "extractor_hash": settings["extractor_hash"],
             "feature_size": settings["feature_size"],
+            "decoder": settings.get("decoder", "unknown"),
             "resize": settings["resize"],
             "resize_order": "uint8 frames at source size, resized, then scaled to [-1, 1]",
             "input_px": settings["input_px"],

@@ -18,6 +18,7 @@ from scipy import linalg
 from torch import nn
 
 from worldgen.core.errors import InputError, Received
+from worldgen.files.json_files import read_object
 from worldgen.files.shipped import assets_dir
 from worldgen.instruments.feature_pyramid import channels_last
 
@@ -168,10 +169,10 @@ def load_encoder(folder: str | Path | None = None) -> ClipEncoder:
 
     folder = assets_dir() / FOLDER if folder is None else Path(folder)
     try:
-        record = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        record = read_object(folder / "config.json", f"extractor {folder}", "a folder with config.json and weights")
         sizes: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
         config = EncoderConfig(**sizes)
-    except (OSError, ValueError, TypeError) as error:
+    except (ValueError, TypeError) as error:
         raise InputError(
             f"extractor {folder}", Received(str(error)), "a folder with config.json and weights"
         ) from error

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from worldgen.core.scenario import LIGHTS, WEATHERS
-from worldgen.evaluation.measures.intervals import Interval, bootstrap, shuffled
+from worldgen.evaluation.measures.intervals import Interval, bootstrap, hit_interval, shuffled
 from worldgen.instruments.attributes.attribute_reader import ABSENT, GROUPS, PRESENT, UNJUDGED, AttributeTruth, Reading
 
 PLACES = ("first", "middle", "last")
@@ -90,7 +90,15 @@ def share(judgements: list[Judgement], attribute: str, place: int | None = None)
 
 def share_interval(judgements: list[Judgement], attribute: str, place: int | None = None, *, seed: int = 0) -> Interval:
     """:func:`share` with its interval over clips."""
-    return bootstrap(len(judgements), lambda index: share([judgements[i] for i in index], attribute, place), seed=seed)
+    pick = slice(None) if place is None else slice(place, place + 1)
+    right = [j.right[attribute][pick] for j in judgements]
+    if attribute not in GROUPS and all(len(each) == 1 for each in right):
+        return hit_interval([bool(each[0]) for each in right])
+
+    def statistic(index: np.ndarray) -> float:
+        return share([judgements[i] for i in index], attribute, place)
+
+    return bootstrap(len(judgements), statistic, seed=seed, bounds=(0.0, 1.0))
 
 
 def attribute_rows(
@@ -114,7 +122,7 @@ def attribute_rows(
             return float(np.mean([share([way[i] for i in index], attribute) for way in swapped]))
 
         if swapped:
-            rows["shuffled"] = bootstrap(count, control, seed=seed, resamples=SHUFFLED_RESAMPLES)
+            rows["shuffled"] = bootstrap(count, control, seed=seed, resamples=SHUFFLED_RESAMPLES, bounds=(0.0, 1.0))
         out[attribute] = rows
     return out
 

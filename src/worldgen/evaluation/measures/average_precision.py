@@ -216,7 +216,7 @@ class Judged:
         def statistic(drawn: np.ndarray) -> float:
             return self.value(name, group, drawn=drawn, all_overlaps=all_overlaps)
 
-        return bootstrap(len(self.tags), statistic, seed=seed, resamples=RESAMPLES)
+        return bootstrap(len(self.tags), statistic, seed=seed, resamples=RESAMPLES, bounds=(0.0, 1.0))
 
     def to_json(self, *, seed: int = 0) -> dict:
         """Slice -> group -> AP50 with its interval, AP over all overlaps, and objects."""

@@ -91,14 +91,14 @@ def window_rows(
         now = [spans[k] for spans in generated]
         same = [spans[k] for spans in rendered]
         row = {f"{name}_right": share_interval([s.judgement for s in now], name, seed=seed) for name in judged}
-        row["speed_ratio"] = ratio_interval([s.speed[0] for s in now], [s.speed[1] for s in now], seed=seed)
-        row["speed_error_mps"] = mean_interval([s.errors[0] for s in now], seed=seed)
-        row["yaw_rate_error_radps"] = mean_interval([s.errors[1] for s in now], seed=seed)
+        row["speed_ratio"] = ratio_interval([s.speed[0] for s in now], [s.speed[1] for s in now])
+        row["speed_error_mps"] = mean_interval([s.errors[0] for s in now])
+        row["yaw_rate_error_radps"] = mean_interval([s.errors[1] for s in now])
         row["sharpness_ratio"] = mean_interval(
-            [a.sharpness / max(b.sharpness, 1e-6) for a, b in zip(now, same, strict=True)], seed=seed
+            [a.sharpness / max(b.sharpness, 1e-6) for a, b in zip(now, same, strict=True)]
         )
         row["brightness_shift"] = mean_interval(
-            [abs(a.brightness - b.brightness) for a, b in zip(now, same, strict=True)], seed=seed
+            [abs(a.brightness - b.brightness) for a, b in zip(now, same, strict=True)]
         )
         moments = Moments.of(np.concatenate([s.features for s in now]))
         others = {"frechet": Moments.of(np.concatenate([s.features for s in same]))}

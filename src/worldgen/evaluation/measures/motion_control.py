@@ -81,16 +81,13 @@ def control_rows(drives: list[MotionPair], *, seed: int = 0) -> dict[str, Interv
             [r[m, 1] for r, m in zip(recovered, turning, strict=True)],
             seed=seed,
         ),
-        "speed_ratio": ratio_interval(
-            [r[:, 0].sum() for r in recovered], [c[:, 0].sum() for c in commanded], seed=seed
-        ),
+        "speed_ratio": ratio_interval([r[:, 0].sum() for r in recovered], [c[:, 0].sum() for c in commanded]),
         "yaw_rate_ratio": ratio_interval(
             [(r[m, 1] * s[m]).sum() for r, s, m in zip(recovered, sign, turning, strict=True)],
             [np.abs(c[m, 1]).sum() for c, m in zip(commanded, turning, strict=True)],
-            seed=seed,
         ),
-        "position_error_2s_m": mean_interval(errors[:, 0], seed=seed),
-        "heading_error_2s_rad": mean_interval(errors[:, 1], seed=seed),
+        "position_error_2s_m": mean_interval(errors[:, 0]),
+        "heading_error_2s_rad": mean_interval(errors[:, 1]),
         **shuffled_rows(drives, seed=seed),
     }
 
@@ -112,11 +109,13 @@ def shuffled_rows(drives: list[MotionPair], *, seed: int = 0) -> dict[str, Inter
             values = [spearman(x[p[index]].ravel(), y[index].ravel()) for p in partners]
             return float(np.mean(values))
 
-        out[f"shuffled_{name}_spearman"] = bootstrap(count, statistic, seed=seed, resamples=SHUFFLED_RESAMPLES)
+        out[f"shuffled_{name}_spearman"] = bootstrap(
+            count, statistic, seed=seed, resamples=SHUFFLED_RESAMPLES, bounds=(-1.0, 1.0)
+        )
     swapped = [MotionPair(drives[partners[0][i]].commanded, drives[i].recovered, drives[i].first) for i in range(count)]
     if len({len(d.commanded) for d in drives}) == 1:
         errors = np.array([drive.errors() for drive in swapped])
-        out["shuffled_position_error_2s_m"] = mean_interval(errors[:, 0], seed=seed)
+        out["shuffled_position_error_2s_m"] = mean_interval(errors[:, 0])
     return out
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from worldgen.core.errors import InputError
-from worldgen.core.wilson import wilson_interval
 from worldgen.evaluation.distances.features import FeatureSet
+from worldgen.evaluation.measures.intervals import count_interval
 
 FEW_HELD_OUT = 20
 """Fewer held-out clips than this raise a warning."""
@@ -83,7 +83,5 @@ def feature_neighbours(queries: FeatureSet, training: FeatureSet) -> Neighbours:
 
 
 def share_interval(hits: int, count: int) -> tuple[float, float]:
-    """95 % interval of a share. Source: Wilson, "Probable inference" (1927)."""
-    if not count:
-        return math.nan, math.nan
-    return wilson_interval(hits, count)
+    """Exact 95 % interval of a share; NaN for a count of 0."""
+    return count_interval(hits, count)

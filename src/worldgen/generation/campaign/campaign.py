@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import time
 from collections import Counter
@@ -10,16 +11,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import worldgen
-from worldgen.core.errors import InputError
+from worldgen.core.errors import InputError, Received
 from worldgen.core.progress import LogLine
 from worldgen.core.seeds import stable_key
 from worldgen.data.dataset.index import SUMMARY_NAME
+from worldgen.data.dataset.published import damaged_files
 from worldgen.data.dataset.sample_files import canonical_json
+from worldgen.files.json_files import parse_object
 from worldgen.files.lock import Lock, locked
+from worldgen.files.output_guard import GENERATED, refuse_output
 from worldgen.files.retry import Retry
 from worldgen.files.storage import join, read_bytes, resolve, sweep, write_bytes
 from worldgen.generation.campaign.cell import Cell, grid_of
-from worldgen.generation.campaign.job import JOBS, Job, JobRecord, finished_jobs
+from worldgen.generation.campaign.job import JOBS, Job, JobRecord, finished_jobs, verified_samples
 from worldgen.generation.campaign.ledger import Ledger
 from worldgen.generation.campaign.publish import DamagedShardError, JobPart, publish
 from worldgen.generation.campaign.quota import CellStatus, cell_status, jobs_needed
@@ -79,7 +83,9 @@ class _CellJobs:
         """How far the cell is (from 0 to 1, the least goes first) and the number of its next job; None without one."""
         prefix, wanted = self.prefix, jobs_needed(self.status, self.cell.count, self.recipe.work)
         ahead = {number for number in {*self.finished, *self.in_flight} if number >= prefix}
-        if len(ahead) >= wanted:
+        # A damaged job leaves a gap before jobs that are finished: they count only once it is done again.
+        gap = prefix not in ahead
+        if not wanted or (len(ahead) >= wanted and not gap):
             return None
         number = next(n for n in range(prefix, prefix + len(ahead) + 1) if n not in ahead)
         return (prefix + len(ahead)) / (prefix + wanted), number
@@ -127,7 +133,7 @@ class Campaign:
         Raises: InputError when another run works in the folder, when the folder was begun with another recipe, and when
         work fails for a reason that the user can mend; WorkerError for a defect. After both the same command resumes.
         """
-        refuse_foreign(self.url, self.retry)
+        self.retry(f"read {self.url}", lambda: refuse_output(self.url, GENERATED))
         with locked(self.url, self.log) as lock:
             self.ledger = Ledger.open(self.url)
             try:
@@ -158,7 +164,7 @@ class Campaign:
         where, content = join(self.url, RECIPE_NAME), self.recipe.content()
         fs, path = resolve(where)
         if self.retry(f"read {where}", lambda: fs.exists(path)):
-            before = json.loads(self.retry(f"read {where}", lambda: read_bytes(where)))
+            before = parse_object(self.retry(f"read {where}", lambda: read_bytes(where)), where)
             refuse_changes(before.get("content", {}), json.loads(json.dumps(content)), self.url)
         else:
             record = {"recipe": self.recipe.name, "recipe_hash": self.recipe.hash, "content": content}
@@ -176,13 +182,37 @@ class Campaign:
         return stable_key("asked", self.recipe.hash, json.dumps(cells), *limits)
 
     def _is_complete(self) -> bool:
-        """Whether the data set is finished already; then the jobs are not needed any more."""
+        """Whether the data set is finished and undamaged; then the jobs are not needed any more.
+
+        Raises: InputError when a published file is gone or damaged and the jobs cannot restore it.
+        """
         before = read_report(self.url, self.retry)
         fs, path = resolve(join(self.url, SUMMARY_NAME))
         if before.get("asked") != self._asked() or not self.retry("look", lambda: fs.exists(path)):
             return False
+        damage = self.retry("verify", lambda: damaged_files(self.url, before.get("data") or {}))
+        if damage:
+            self._note("damaged", f"{'; '.join(damage)}; published again from the shards of the jobs")
+            self._require_jobs(damage)
+            return False
         self.report = before
         return True
+
+    def _require_jobs(self, damage: list[str]) -> None:
+        """Refuse to publish again while a job's shard is gone: what is still whole would be replaced by less."""
+        self._resume()
+        lost = [cell.label for cell in self.grid.cells if self.cell_jobs[cell.key].next_job() is not None]
+        for part in (part for jobs in self.cell_jobs.values() for part in jobs.parts()):
+            check = functools.partial(verified_samples, join(self.url, JOBS), part.record)
+            if self.retry(f"read shard {part.record.name}", check) is None:
+                lost.append(part.record.name)
+        if lost:
+            more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+            raise InputError(
+                f"data set {self.url}",
+                Received(f"{'; '.join(damage)}, and the jobs that could restore it are gone too ({lost[0]}{more})"),
+                f"the files from a copy; without {REPORT_NAME} the same command generates the missing clips again",
+            )
 
     def _resume(self) -> None:
         """Take over the finished jobs and remove the half-written files of a killed run."""
@@ -347,11 +377,3 @@ def cell_report(jobs: _CellJobs) -> dict:
 def read_report(url: str, retry: Retry | None = None) -> dict:
     """``generate.json`` of a finished run, {} where there is none, ``{"unreadable": ...}`` where it is not JSON."""
     return read_json(url, REPORT_NAME, retry)
-
-
-def refuse_foreign(url: str, retry: Retry) -> None:
-    """Refuse a folder with a data set of another origin, whose index publishing would replace. Raises: InputError."""
-    fs, path = resolve(join(url, SUMMARY_NAME))
-    _, recipe = resolve(join(url, RECIPE_NAME))
-    if retry(f"read {url}", lambda: fs.exists(path) and not fs.exists(recipe)):
-        raise InputError("output of the recipe", url, "a new folder, or one of this recipe; it holds another data set")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from worldgen.core.scene import Scene
 from worldgen.core.seeds import numpy_rng, stable_hash, stable_key
 from worldgen.generation.campaign.cell import Cell, agents_of
 from worldgen.generation.campaign.recipe import Recipe
+from worldgen.generation.sample.candidates import best_candidate
 from worldgen.prompts import describe
 from worldgen.simulation.scene_request import draw_camera
 from worldgen.simulation.simulate import simulate
@@ -83,16 +85,23 @@ def _camera(recipe: Recipe, rng: np.random.Generator) -> Camera:
     )  # fmt: skip
 
 
+def _scene_of(recipe: Recipe, drawn: CellAttempt, seed: int) -> Scene:
+    """A scene of what was drawn for an attempt."""
+    return simulate(
+        drawn.scenario, seed, fps=recipe.clip.fps, num_frames=recipe.clip.frames, camera=drawn.camera,
+        speed_mps=drawn.speed_mps,
+    )  # fmt: skip
+
+
 def simulate_attempt(recipe: Recipe, cell: Cell, attempt: int) -> tuple[CellAttempt, Scene]:
-    """An attempt and its scene. Raises: InputError when none of the draws gave a scene."""
+    """An attempt and its scene, which shows what the cell asks for where one of the scene candidates does.
+
+    The seed of the scene is that of the candidate. Raises: InputError when none of the draws gave a scene.
+    """
     for redraw in range(MAX_SCENE_DRAWS):
         drawn = draw_attempt(recipe, cell, attempt, redraw=redraw)
         try:
-            scene = simulate(
-                drawn.scenario, drawn.seed, fps=recipe.clip.fps, num_frames=recipe.clip.frames, camera=drawn.camera,
-                speed_mps=drawn.speed_mps,
-            )  # fmt: skip
-            return drawn, scene
+            return drawn, best_candidate(drawn.scenario, drawn.seed, make=partial(_scene_of, recipe, drawn))[0]
         except InputError:
             if redraw == MAX_SCENE_DRAWS - 1:
                 raise

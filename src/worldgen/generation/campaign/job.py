@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 
 from worldgen.core.errors import InputError, Received
 from worldgen.data.dataset.sample_files import canonical_json
 from worldgen.data.dataset.shards import read_members
+from worldgen.files.json_files import parse_object
 from worldgen.files.retry import Retry
 from worldgen.files.storage import join, read_bytes, resolve, write_bytes
 from worldgen.files.system_errors import reported
@@ -130,7 +130,7 @@ def finished_jobs(url: str, retry: Retry) -> Iterator[JobRecord]:
         where = join(url, base)
         data = retry(f"read {where}", functools.partial(read_bytes, where))
         try:
-            yield JobRecord.from_json(json.loads(data))
+            yield JobRecord.from_json(parse_object(data, where))
         except (ValueError, InputError) as error:
             retry.faults.append(f"{where} is not a record, so its job is done again: {error}")
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass, field
 
 from worldgen.core.errors import InputError
 from worldgen.data.dataset.sample_files import canonical_json
+from worldgen.files.json_files import parse_json
 from worldgen.files.storage import join, read_bytes, write_bytes
 
 LEDGER_NAME = "ledger.json"
@@ -32,7 +32,7 @@ class Ledger:
         """The ledger of an output folder; an empty one where there is none that can be read."""
         ledger = cls(url)
         try:
-            record = json.loads(read_bytes(join(url, LEDGER_NAME)))
+            record = parse_json(read_bytes(join(url, LEDGER_NAME)), LEDGER_NAME)
         except (OSError, ValueError):  # InputError is a ValueError
             return ledger
         if isinstance(record, dict) and record.get("ledger_version") == LEDGER_VERSION:

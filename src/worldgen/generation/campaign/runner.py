@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Literal, Protocol
 
 from worldgen.core.errors import InputError
+from worldgen.files.storage import sweep_dead
 from worldgen.generation.campaign.job import Job, JobRecord
 
 PARENT_CHECK_S = 0.5
@@ -136,6 +137,7 @@ class ProcessRunner:
 
     def close(self) -> None:
         """End all processes now. Files are written whole or not at all, so none is damaged."""
+        folders = {each.job.url for each in self._processes if each.job is not None}
         for each in self._processes:
             each.pipe.close()
             each.process.terminate()
@@ -145,6 +147,7 @@ class ProcessRunner:
             if each.process.is_alive():
                 each.process.kill()
                 each.process.join()
+        sweep_dead(*folders)  # a process that is ended in the middle of a write leaves a temporary
         self._processes.clear()
         self._queue.clear()
 
@@ -190,7 +193,7 @@ def _serve(make: WorkerFactory, pipe: Connection, parent: int) -> None:
     """The loop of a worker process: load once, then do job after job, as long as the parent lives."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=end_with, args=(parent,), daemon=True).start()
     worker: Worker | None = None
     while True:
         try:
@@ -211,7 +214,7 @@ def _serve(make: WorkerFactory, pipe: Connection, parent: int) -> None:
             return
 
 
-def _end_with(parent: int) -> None:
+def end_with(parent: int) -> None:
     """End this process when its parent is killed, so that it does not go on writing into the folder."""
     while os.getppid() == parent:
         time.sleep(PARENT_CHECK_S)

@@ -285,7 +285,7 @@ class SampleWorker:
                 "cell": cell_attempt.cell.key,
                 "cell_label": cell_attempt.cell.label,
                 "attempt": cell_attempt.attempt,
-                "seed": cell_attempt.seed,
+                "seed": state.scene.seed,
                 "candidate": best.candidate,
                 "candidates_tried": state.candidates,
                 "speed_mps": cell_attempt.speed_mps,

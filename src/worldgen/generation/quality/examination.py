@@ -12,7 +12,7 @@ import numpy as np
 
 from worldgen.core.samples import Sample
 from worldgen.core.seeds import numpy_rng
-from worldgen.core.wilson import wilson_interval
+from worldgen.evaluation.measures.intervals import count_interval
 from worldgen.generation.quality.faults import (
     LABEL_FAULTS,
     MEASURE_OF_FAULT,
@@ -198,7 +198,7 @@ def results(gate: Gate, examined: Sequence[ExaminedClip]) -> dict:
 
 
 def _share(hits: int, count: int) -> dict:
-    low, high = wilson_interval(hits, count)
+    low, high = count_interval(hits, count) if count else (0.0, 1.0)
     return {"value": round(hits / count, 4) if count else None, "low": round(low, 4), "high": round(high, 4)}
 
 

@@ -51,11 +51,14 @@ class TrackScore:
 
 
 def judged_rows(labels: Labels) -> np.ndarray:
-    """Rows ``(N,)`` bool of objects that are large and visible enough to be judged, in tracks with enough of them."""
+    """Rows ``(N,)`` bool of objects that are large and visible enough to be judged, in tracks with enough of them.
+
+    Animals are not judged: no instrument knows them.
+    """
     scale = labels.width_px / MEASURED_AT_PX
     size = labels.box_px[:, 2:] - labels.box_px[:, :2]
     clear = (
-        ~labels.ignore & (labels.visible_fraction >= MIN_VISIBLE)
+        ~labels.ignore & (labels.class_id < NONE) & (labels.visible_fraction >= MIN_VISIBLE)
         & (size[:, 1] >= MIN_HEIGHT_PX * scale) & (size[:, 0] >= MIN_WIDTH_PX * scale)
     )  # fmt: skip
     tracks, counts = np.unique(labels.track_id[clear], return_counts=True)

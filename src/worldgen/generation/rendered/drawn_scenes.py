@@ -17,6 +17,7 @@ from worldgen.core.scenario import Scenario
 from worldgen.core.scene import Scene
 from worldgen.core.seeds import numpy_rng, stable_key
 from worldgen.data.dataset.splits import SplitConfig, split_drives
+from worldgen.generation.sample.candidates import request_scene
 from worldgen.prompts import describe
 from worldgen.rendering.labelling import labels_of
 from worldgen.rendering.render import render_scene
@@ -59,10 +60,16 @@ class ClipShape:
 
 
 def make_scene(scenario: Scenario, seed: int, shape: ClipShape) -> Scene:
-    """The scene of a scenario; the camera has the wanted size, its field of view, height and pitch depend on the seed.
+    """The scene of a scenario, the one that ``worldgen sample`` of the same scenario, seed and shape starts from.
 
     Raises: InputError when an event fits no scene of this seed, or the clip is too short for it.
     """
+    size_px = (shape.width_px, shape.height_px)
+    return request_scene(scenario, seed, fps=shape.fps, num_frames=shape.frames, size_px=size_px)[0]
+
+
+def _varied_scene(scenario: Scenario, seed: int, shape: ClipShape) -> Scene:
+    """The scene of a scenario for a data set: field of view, height and pitch of the camera depend on the seed too."""
     drawn = draw_camera(numpy_rng("camera", scenario.key, seed))
     camera = Camera.from_fov(
         shape.width_px, shape.height_px, drawn.fov_deg, height_m=drawn.height_m, pitch_rad=drawn.pitch_rad
@@ -77,7 +84,7 @@ def make_sample(scenario: Scenario, seed: int, shape: ClipShape) -> Sample:
     """
     for attempt in range(TRIES):
         try:
-            scene = make_scene(scenario, seed + attempt * MAX_COUNT, shape)
+            scene = _varied_scene(scenario, seed + attempt * MAX_COUNT, shape)
             break
         except InputError:
             # An event may not fit the road that one seed draws; another seed is another road.

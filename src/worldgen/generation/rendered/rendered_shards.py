@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 
 from worldgen.core.errors import InputError
+from worldgen.core.progress import no_log
 from worldgen.core.scenario import Scenario
+from worldgen.data.dataset.published import shard_is_sound
 from worldgen.data.dataset.shards import ShardWriter
-from worldgen.files.storage import join, resolve
+from worldgen.files.lock import locked
+from worldgen.files.output_guard import RENDERED, keep_settings, refuse_output
+from worldgen.files.storage import sweep, sweep_dead
+from worldgen.generation.campaign.runner import STOP_S, end_with
 from worldgen.generation.rendered.drawn_scenes import ClipShape, make_sample
+
+SETTINGS_NAME = "scenes-config.json"
+"""Written first: what all clips of a folder share."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +59,29 @@ def render_jobs(
     return [RenderJob(url, f"scenes-s{seed}-{k:05d}", chunk, shape) for k, chunk in enumerate(chunks)]
 
 
+@contextlib.contextmanager
+def rendering(url: str, settings: dict[str, Any], *, seed: int, count: int) -> Iterator[None]:
+    """Hold the output folder of rendered clips for a run.
+
+    settings: what all clips of the folder share. Clips of several seeds may lie in one folder, ``count`` of each.
+
+    Raises: InputError when the folder is in use for anything else or by another run, or was begun with other settings
+    or another count of this seed.
+    """
+    refuse_output(url, RENDERED)
+    with locked(url, no_log):
+        keep_settings(url, SETTINGS_NAME, settings)
+        keep_settings(url, f"scenes-s{seed}.json", {"count": count})
+        sweep(url)
+        yield
+
+
 def render_shard(job: RenderJob) -> RenderedShard:
-    """Render the clips of one shard and write it whole; a shard that is there is left alone.
+    """Render the clips of one shard and write it whole; a shard that is there and sound is left alone.
 
     A scenario whose event fits no scene is left out and its reason kept.
     """
-    filesystem, path = resolve(join(job.url, f"{job.name}.tar"))
-    if filesystem.exists(path):
+    if shard_is_sound(job.url, f"{job.name}.tar"):
         return RenderedShard(job.name, 0, len(job.clips), ())
     cv2.setNumThreads(1)
     skipped: list[str] = []
@@ -75,6 +103,26 @@ def rendered_shards(jobs: list[RenderJob], workers: int) -> Iterator[RenderedSha
         return
     # One thread per process: several would fight over the same cores.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=multiprocessing.get_context("spawn")) as pool:
+    pool = ProcessPoolExecutor(
+        min(workers, len(jobs)), multiprocessing.get_context("spawn"), _begin_worker, (os.getpid(),)
+    )
+    try:
         for future in as_completed([pool.submit(render_shard, job) for job in jobs]):
             yield future.result()
+        pool.shutdown()
+    except BaseException:
+        # Left alone, the pool would first do all jobs that are queued.
+        processes = list((pool._processes or {}).values())
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.join(STOP_S)
+        sweep_dead(*{job.url for job in jobs})
+        raise
+
+
+def _begin_worker(parent: int) -> None:
+    """Let the parent process decide on Ctrl-C, and end with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=end_with, args=(parent,), daemon=True).start()

@@ -11,7 +11,7 @@ from worldgen.core.errors import InputError
 from worldgen.core.manoeuvres import MANOEUVRES
 from worldgen.core.scenario import LIGHTS, ROADS, WEATHERS, Scenario
 from worldgen.core.seeds import numpy_rng
-from worldgen.prompts import parse
+from worldgen.prompts import parse_request
 from worldgen.simulation.events import EVENTS
 
 VALUES: dict[str, tuple[str, ...]] = {
@@ -29,7 +29,7 @@ def prompted_grid(axes: tuple[str, ...], prompt: str, *, count: int, seed: int) 
     """
     if len(set(axes)) < len(axes) or not set(axes) <= set(AXES):
         raise InputError("axes of the grid", ",".join(axes), "some of " + ", ".join(AXES) + ", each once")
-    base = parse(prompt).scenario if prompt.strip() else Scenario()
+    base = parse_request(prompt).scenario if prompt.strip() else Scenario()
     scenarios = grid_scenarios(axes, base, free=not prompt.strip(), count=count, seed=seed)
     if not scenarios:
         raise InputError("axes of the grid", ",".join(axes), "a combination that the prompt's events allow")

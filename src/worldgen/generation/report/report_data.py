@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from worldgen.core.errors import InputError
 from worldgen.core.labels import CLASSES
 from worldgen.data.dataset.index import DataSet
 from worldgen.data.dataset.sample_files import decode_ego, decode_labels, decode_record
 from worldgen.data.view.page import spread
+from worldgen.files.json_files import parse_json
 from worldgen.files.retry import Retry
 from worldgen.files.storage import join, read_bytes, resolve
 from worldgen.generation.campaign.ledger import LEDGER_NAME
@@ -102,8 +103,8 @@ def read_json(url: str, name: str, retry: Retry | None = None) -> dict:
         return {}
     data = retry(f"read {where}", lambda: read_bytes(where))
     try:
-        record = json.loads(data)
-    except ValueError:
+        record = parse_json(data, where)
+    except InputError:
         return {"unreadable": name}
     return record if isinstance(record, dict) else {}
 

@@ -19,8 +19,10 @@ from worldgen.core.samples import Sample
 from worldgen.data.dataset.index import build_index
 from worldgen.data.dataset.sample_files import canonical_json
 from worldgen.data.dataset.shards import ShardWriter
+from worldgen.files.json_files import parse_object
 from worldgen.files.lock import locked
-from worldgen.files.storage import join, read_bytes, resolve, sweep, write_bytes
+from worldgen.files.output_guard import RESTYLED, refuse_output
+from worldgen.files.storage import content_digest, join, read_bytes, resolve, sweep, write_bytes
 from worldgen.generation.quality.instrument_loading import fingerprints
 from worldgen.generation.report.report import REPORT_FOLDER, keep_report
 from worldgen.generation.restyle.restyler import RestyleConfig, Restyler
@@ -44,6 +46,7 @@ class RestyleRun:
     samples: reads the samples, in the same order at every call. source: name of their origin, kept with the run. log:
     takes a line for the user. page: whether to write the report's page. report: the outcome, as in ``restyle.json``.
     shown: where the page is, "" without one. instruments: content hashes of those in the config.
+    inputs: files and folders that ``samples`` reads, which ``url`` may not be, contain or lie in.
     """
 
     config: RestyleConfig
@@ -55,13 +58,15 @@ class RestyleRun:
     report: dict = field(default_factory=dict)
     shown: str = ""
     instruments: dict[str, str] = field(default_factory=dict)
+    inputs: tuple[str, ...] = ()
 
     def steps(self, load: Callable[[RestyleConfig], Restyler] = Restyler.load) -> Iterator[RestyleProgress]:
         """Do the work and yield after each clip; ``report`` holds the outcome at the end.
 
-        Raises: InputError when another run works in the folder or used other settings, when there is nothing to
-        restyle, and for clips that the model does not accept.
+        Raises: InputError when another run works in the folder or used other settings, when it is in use for anything
+        else, when there is nothing to restyle, and for clips that the model does not accept.
         """
+        refuse_output(self.url, RESTYLED, self.inputs)
         with locked(self.url, self.log) as lock:
             self._begin()
             sweep(*(join(self.url, part) for part in ("", JOBS, REPORT_FOLDER, f"{REPORT_FOLDER}/clips")))
@@ -104,7 +109,7 @@ class RestyleRun:
         if not fs.exists(path):
             write_bytes(where, canonical_json(now, "restyle config"))
             return
-        before, now = json.loads(read_bytes(where)), json.loads(json.dumps(now))
+        before, now = parse_object(read_bytes(where), where), json.loads(json.dumps(now))
         changed = sorted(k for k in now["config"] if before.get("config", {}).get(k) != now["config"][k])
         changed += [k for k, name in self.instruments.items() if before.get("instruments", {}).get(k) != name]
         if before.get("source") != now["source"]:
@@ -117,7 +122,7 @@ class RestyleRun:
             )
 
     def _finished(self, number: int, batch: Sequence[Sample]) -> dict | None:
-        """The record of a finished job; None for one that is not finished, or whose shards are gone.
+        """The record of a finished job; None for one that is not finished, or whose shards are gone or damaged.
 
         Raises: InputError when it was done for other clips than those of the batch.
         """
@@ -125,13 +130,18 @@ class RestyleRun:
         fs, path = resolve(where)
         if not fs.exists(path):
             return None
-        record = json.loads(read_bytes(where))
+        record = parse_object(read_bytes(where), where)
         if [clip["source"] for clip in record["clips"]] != [sample.key for sample in batch]:
             raise InputError(
                 f"output {self.url}", Received(f"begun when {self.source} held other clips"), "another output for these"
             )
-        shards = (resolve(join(self.url, name))[1] for name in record["shards"])
-        return record if all(fs.exists(shard) for shard in shards) else None
+        known = record.get("digests", {})  # earlier versions have none
+        for name in record["shards"]:
+            shard = join(self.url, name)
+            if not fs.exists(resolve(shard)[1]) or known.get(name) not in (None, content_digest(shard)):
+                self.log(f"shard {name} is gone or damaged; its clips are restyled again")
+                return None
+        return record
 
     def _write(self, number: int, restyled: Sequence[RestyledClip], weights_hash: str) -> dict:
         """Write the shards of a job, then the record that marks them as complete."""
@@ -144,7 +154,8 @@ class RestyleRun:
                         writer.write(sample)
                 shards.append(f"{prefix}-{number:05d}.tar")
         clips = [one.to_json() for one in restyled]
-        record = {"number": number, "weights_hash": weights_hash, "shards": shards, "clips": clips}
+        digests = {name: content_digest(join(self.url, name)) for name in shards}
+        record = {"number": number, "weights_hash": weights_hash, "shards": shards, "digests": digests, "clips": clips}
         write_bytes(join(self.url, f"{JOBS}/{number:05d}.json"), canonical_json(record, "record of a job"))
         return record
 

@@ -7,13 +7,13 @@ needs neither of them, so the two run side by side.
 from __future__ import annotations
 
 import contextlib
-import json
 import multiprocessing
 import signal
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from worldgen.files.json_files import read_object
 from worldgen.files.shipped import assets_dir
 from worldgen.generation.sample.request import PreparedRequest, SampleRequest, prepare
 
@@ -40,10 +40,10 @@ def stated_facts(model: str) -> ModelFacts | None:
     """
     folder = assets_dir() / "model" if model in ("", SHIPPED) else Path(model)
     try:
-        config = json.loads((folder / "transformer" / "config.json").read_text())
+        config = read_object(folder / "transformer" / "config.json")
         size_px = (int(config["width_px"]), int(config["height_px"]))
         return ModelFacts(size_px, float(config["fps"]), tuple(str(name) for name in config["accepts"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         return None
 
 

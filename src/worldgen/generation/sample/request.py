@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from worldgen.core.camera import Camera
 from worldgen.core.clip import Clip
 from worldgen.core.ego import EgoMotion, ego_from_waypoint_text
 from worldgen.core.errors import InputError, Received
@@ -24,6 +22,7 @@ from worldgen.data.ingest.logs.motion_from_log import motion_from_log
 from worldgen.data.video.framing import framing
 from worldgen.data.video.probing import probe
 from worldgen.data.video.reading import nearest_frames, read_clip
+from worldgen.files.json_files import read_object
 from worldgen.generation.sample.continuation import DEFAULT_SPEED_MPS, manoeuvre_from, recovered_motion
 
 LOG_SUFFIXES = (".csv", ".json", ".parquet", ".txt")
@@ -109,23 +108,21 @@ def prepare(request: SampleRequest, accepts: tuple[str, ...]) -> PreparedRequest
 
 
 def _from_scene(request: SampleRequest, accepts: tuple[str, ...]) -> PreparedRequest:
-    from worldgen.generation.sample.candidates import best_candidate
-    from worldgen.prompts import parse
+    from worldgen.generation.sample.candidates import request_scene
+    from worldgen.prompts import parse_request
     from worldgen.rendering.labelling import labels_of
     from worldgen.rendering.scene_conditions import scene_conditions
-    from worldgen.simulation.simulate import simulate
 
     notes: dict[str, Any] = {}
     scenario = request.scenario
     if scenario is None:
-        parsed = parse(request.prompt)
+        parsed = parse_request(request.prompt)
         scenario = parsed.scenario
         notes = {k: v for k, v in parsed.to_json().items() if k in ("assumed", "not_understood")}
     scenario, ego = _with_ego(scenario, request)
-    camera = Camera.from_fov(request.width_px, request.height_px, 70.0, height_m=1.4, pitch_rad=0.03)
-    scene, notes["take"] = best_candidate(
-        scenario, request.seed,
-        make=lambda seed: simulate(scenario, seed, fps=request.fps, num_frames=request.frames, camera=camera, ego=ego),
+    scene, notes["take"] = request_scene(
+        scenario, request.seed, fps=request.fps, num_frames=request.frames,
+        size_px=(request.width_px, request.height_px), ego=ego,
     )  # fmt: skip
     notes["scene_seed"] = scene.seed
     conditions = scene_conditions(scene, text=request.prompt, accepts=accepts, seed=request.seed, start=request.start)
@@ -220,16 +217,8 @@ def read_scenario(path: str) -> Scenario:
 
     Raises: InputError for a file that is not there, is not JSON or holds no scenario.
     """
-    try:
-        record = json.loads(Path(path).read_text())
-    except FileNotFoundError as error:
-        raise InputError("scenario file", path, "an existing JSON file") from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(
-            f"scenario file {path}", Received(str(error)), "JSON, as printed by worldgen scenes parse --json"
-        ) from error
-    if not isinstance(record, dict):
-        raise InputError(f"scenario file {path}", Received(f"a JSON {type(record).__name__}"), "an object")
+    expected = "a JSON object, as printed by worldgen scenes parse --json"
+    record = read_object(path, f"scenario file {path}", expected)
     return Scenario.from_json(record.get("scenario", record))
 
 

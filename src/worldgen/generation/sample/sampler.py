@@ -19,6 +19,7 @@ from worldgen.data.export.sample_folder import SampleFolder
 from worldgen.files.shipped import assets_dir
 from worldgen.generation.sample.background import SHIPPED, BackgroundPreparation, ModelFacts
 from worldgen.generation.sample.request import PreparedRequest, SampleRequest, prepare
+from worldgen.models.devices import MAX_THREADS, usable_device
 from worldgen.models.interface import SamplerOptions
 from worldgen.models.native.adapters import load_adapter
 from worldgen.models.native.loading import load_pipeline, pipeline_hash
@@ -45,6 +46,8 @@ class Sampler:
 
         Raises: InputError for a model, adapter or device that is not there or does not fit.
         """
+        if isinstance(threads, bool) or not 0 <= threads <= MAX_THREADS:
+            raise InputError("threads", threads, f"0 to {MAX_THREADS}")
         if threads:
             torch.set_num_threads(threads)
         shipped = model in ("", SHIPPED)
@@ -53,7 +56,7 @@ class Sampler:
         if adapter:
             load_adapter(pipeline.transformer, adapter)
         pipeline.set_progress_bar_config(disable=True)
-        pipeline.to(_device(device))
+        pipeline.to(usable_device(device))
         return cls(pipeline, f"worldgen {worldgen.__version__}" if shipped else folder.name, pipeline_hash(pipeline))
 
     @property
@@ -145,14 +148,3 @@ def psnr_db(a: np.ndarray, b: np.ndarray) -> float:
     """Peak signal-to-noise ratio of uint8 pictures of one shape in dB, 99 for equal ones."""
     mse = float(np.mean((a.astype(np.float64) - b.astype(np.float64)) ** 2))
     return 99.0 if mse == 0 else round(10 * float(np.log10(255.0**2 / mse)), 2)
-
-
-def _device(name: str) -> torch.device:
-    if not name:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError("device", name, "a device PyTorch can use here, such as cpu") from error
-    return device

@@ -31,7 +31,7 @@ GROUP_OF_NAME = {
     "car": 0, "truck": 0, "bus": 0, "motorcycle": 0, "bicycle": 2, "cyclist": 2, "pedestrian": 1,
 }  # fmt: skip
 GROUP_OF_CLASS = np.array([GROUP_OF_NAME.get(name, -1) for name in CLASSES])
-"""``(9,)`` int64: class of ``CLASSES`` -> number in ``GROUPS``, -1 for traffic lights and cones."""
+"""``(10,)`` int64: class of ``CLASSES`` -> number in ``GROUPS``, -1 for traffic lights, cones and animals."""
 
 MAX_OBJECTS = 100
 """Objects kept in each picture, by falling score."""

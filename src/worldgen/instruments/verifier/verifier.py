@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError
-from worldgen.core.labels import CLASSES
+from worldgen.core.labels import LAYOUT_CLASSES
 from worldgen.files.shipped import assets_dir
 from worldgen.instruments.detector.detector import Detections, Detector, FoundBoxes, as_detections, box_iou
 from worldgen.instruments.feature_pyramid import (
@@ -32,12 +32,12 @@ from worldgen.instruments.feature_pyramid import (
 )
 from worldgen.instruments.instrument_files import build_network, save_weights, stored_instrument
 
-NONE = len(CLASSES)
-"""Number of the answer "nothing that has a class"."""
+NONE = len(LAYOUT_CLASSES)
+"""Number of the answer "nothing that has a class". The verifier does not know animals."""
 KINDS = ("vehicle", "person", "street object")
 """Kinds that the heat map tells apart: cyclists and motorcyclists are persons, lights and cones are street objects."""
 KIND_OF_CLASS = np.array([0, 0, 0, 0, 1, 1, 1, 2, 2])
-"""``(9,)`` int64: class of ``CLASSES`` -> number in ``KINDS``."""
+"""``(9,)`` int64: class of ``LAYOUT_CLASSES`` -> number in ``KINDS``."""
 WIDTH_PX = 224
 """Clips are resized to this width, the width of the training clips."""
 CELLS = 7
@@ -228,12 +228,12 @@ def verifier_folder(folder: str | Path | None = None) -> Path:
 
 def save_verifier(verifier: Verifier, folder: str | Path) -> str:
     """Write config and float16 weights as an instrument; returns the hash of the weights."""
-    return save_weights(folder, {"classes": list(CLASSES), **asdict(verifier.config)}, verifier.state_dict())
+    return save_weights(folder, {"classes": list(LAYOUT_CLASSES), **asdict(verifier.config)}, verifier.state_dict())
 
 
 def load_verifier(folder: str | Path | None = None) -> Verifier:
     """A verifier ready to judge. Raises: InputError for a missing folder, another version or weights that do not
     fit."""
     instrument = stored_instrument(verifier_folder(folder))
-    verifier = build_network(instrument, Verifier, VerifierConfig, required={"classes": list(CLASSES)})
+    verifier = build_network(instrument, Verifier, VerifierConfig, required={"classes": list(LAYOUT_CLASSES)})
     return channels_last(verifier)

@@ -17,7 +17,9 @@ import torch
 from torch import nn
 
 from worldgen.core.errors import InputError, Received
+from worldgen.files.json_files import read_object
 from worldgen.models.native.transformer import WorldTransformer
+from worldgen.models.weights import refuse_not_finite
 
 ADAPTER_VERSION = 1
 WEIGHTS_NAME = "pytorch_lora_weights.safetensors"
@@ -101,23 +103,27 @@ def load_adapter(
     folder = Path(folder)
     _check_folder(folder)
     try:
-        record = json.loads((folder / "adapter.json").read_text())
+        record = read_object(folder / "adapter.json", f"adapter {folder}", "adapter.json with the facts of an adapter")
         tensors = load_file(folder / WEIGHTS_NAME)
     except (ValueError, SafetensorError) as error:
         raise InputError(f"adapter {folder}", Received(str(error)), "a whole adapter") from error
     if record.get("adapter_version") != ADAPTER_VERSION:
         raise InputError(f"adapter_version of {folder}", record.get("adapter_version"), str(ADAPTER_VERSION))
     own = base_hash(transformer)
-    if record["base_weights"] != own and not any_base:
+    if record.get("base_weights") != own and not any_base:
         raise InputError(
             f"adapter {folder}",
-            Received(f"trained on weights {record['base_weights']}"),
+            Received(f"trained on weights {record.get('base_weights')}"),
             f"{own}, the weights of this model",
         )
+    refuse_not_finite(tensors, str(folder))
     _check_tensors(transformer, tensors, folder)
-    transformer.load_lora_adapter(
-        str(folder), prefix=None, weight_name=WEIGHTS_NAME, use_safetensors=True, local_files_only=True
-    )
+    try:
+        transformer.load_lora_adapter(
+            str(folder), prefix=None, weight_name=WEIGHTS_NAME, use_safetensors=True, local_files_only=True
+        )
+    except (TypeError, ValueError, LookupError, AttributeError) as error:  # a config that peft cannot use
+        raise InputError(f"adapter {folder}", Received(str(error)), "a whole adapter") from error
     if scale != 1.0:
         transformer.set_adapters(list(transformer.peft_config), scale)
 

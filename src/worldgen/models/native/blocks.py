@@ -67,7 +67,7 @@ class FrameEmbedding(nn.Module):
         # rate.
         step = ego[..., :1] / fps[:, None, None]
         ego_features = torch.cat([speed * known, rate * known, step * known, known], -1)
-        dtype = self.camera.weight.dtype
+        dtype = pooled_text.dtype  # not that of the weights, which may be stored in fewer bits than they compute in
         camera_and_rate = torch.cat([camera.float(), fps.float()[:, None].log2() - 3.0], -1)
         per_clip = self.camera(camera_and_rate.to(dtype)) + self.text(pooled_text)
         time = self.time(sinusoidal(t * 1000.0, self.TIME_FEATURES).to(dtype))
@@ -114,6 +114,14 @@ class LayoutStem(nn.Module):
     def forward(self, cells: torch.Tensor) -> torch.Tensor:
         """cells ``(..., K * 64)`` as :func:`cells_of` gives them -> ``(..., D)``."""
         return F.linear(cells, torch.matmul(self.weight, self.waves).flatten(1), self.bias)
+
+
+class PictureStem(nn.Linear):
+    """The codec's linear map, for pictures of the layout. It is a module, so that adapters and hooks act on it."""
+
+    def forward(self, cells: torch.Tensor, offset: bool = True) -> torch.Tensor:
+        """cells ``(..., K)`` -> ``(..., C)``. offset: whether the bias is added; added light has no mean."""
+        return F.linear(cells, self.weight, self.bias if offset else None)
 
 
 def cells_of(layout: torch.Tensor) -> torch.Tensor:

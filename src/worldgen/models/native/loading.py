@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
+import huggingface_hub.errors
 import torch
 from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
 from torch import nn
 from transformers import DistilBertConfig, DistilBertModel, PreTrainedTokenizerFast
 
 from worldgen.core.errors import InputError, Received
+from worldgen.files.json_files import read_object
 from worldgen.files.shipped import assets_dir
 from worldgen.models.native.codec import PatchCodec
 from worldgen.models.native.pipeline import WorldPipeline
 from worldgen.models.native.transformer import WorldTransformer
 from worldgen.models.weights import account, check_component, read_tensors, refuse_pickles, weights_hash
 
+PACKAGES = ("worldgen", "diffusers", "transformers")
+"""Packages that a saved pipeline may name as the home of its parts."""
 NETWORKS = ("transformer", "codec", "text_encoder")
 SHIPPED = "shipped"
 TEXT_ENCODER = DistilBertModel
@@ -36,6 +41,7 @@ def load_pipeline(folder: str | Path) -> WorldPipeline:
     for name in NETWORKS:
         if not (folder / name).is_dir():
             raise InputError(f"pipeline {folder}", Received(f"no folder {name}"), ", ".join(NETWORKS))
+    _refuse_foreign_modules(folder)
     _account(PatchCodec, folder / "codec", "codec")
     _account(WorldTransformer, folder / "transformer", "transformer")
     _account_text_encoder(folder / "text_encoder")
@@ -49,13 +55,29 @@ def load_pipeline(folder: str | Path) -> WorldPipeline:
             tokenizer=PreTrainedTokenizerFast.from_pretrained(folder / "tokenizer", local_files_only=True),
             scheduler=FlowMatchEulerDiscreteScheduler.from_pretrained(folder / "scheduler", local_files_only=True),
         )
-    except (OSError, ValueError) as error:
+    except FOREIGN_ERRORS as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError(f"pipeline {folder}", Received(str(error)), "a folder written by save_pretrained") from error
     for name in NETWORKS:
         check_component(getattr(pipeline, name), folder / name, name)
     for name in NETWORKS:  # files may be in half precision; CPUs compute fastest in float32, and programs cast for GPUs
         getattr(pipeline, name).float()
     return pipeline
+
+
+def _refuse_foreign_modules(folder: Path) -> None:
+    """Refuse a model_index.json that names a module of another package: some versions of diffusers would import it.
+
+    Nothing here imports what the file names; this keeps such a folder from being passed on as a good one.
+    """
+    index = read_object(folder / "model_index.json", f"model_index.json of {folder}", "what save_pretrained writes")
+    for name, entry in index.items():
+        if name.startswith("_") or not isinstance(entry, list) or not entry or entry[0] is None:
+            continue
+        if str(entry[0]).split(".")[0] not in PACKAGES:
+            expected = "a part of " + ", ".join(PACKAGES)
+            raise InputError(f"module of {name} in {folder / 'model_index.json'}", entry[0], expected)
 
 
 def load_codec(folder: str | Path) -> PatchCodec:
@@ -67,7 +89,9 @@ def load_codec(folder: str | Path) -> PatchCodec:
     if not (folder / "config.json").is_file():
         raise InputError(f"codec {folder}", Received("no config.json"), "a folder written by save_pretrained")
     _account(PatchCodec, folder, "codec")
-    return PatchCodec.from_pretrained(folder, local_files_only=True).float().to(memory_format=torch.channels_last)
+    with _described(folder, "codec"):
+        codec = PatchCodec.from_pretrained(folder, local_files_only=True)
+    return codec.float().to(memory_format=torch.channels_last)
 
 
 def pipeline_hash(pipeline: WorldPipeline) -> str:
@@ -78,10 +102,10 @@ def pipeline_hash(pipeline: WorldPipeline) -> str:
 
 def _account_text_encoder(folder: Path) -> None:
     config = _config(folder, "text_encoder")
-    architectures = config.get("architectures") or [None]
-    if architectures[0] != TEXT_ENCODER.__name__:
-        raise InputError(f"class of text_encoder in {folder}", architectures[0], TEXT_ENCODER.__name__)
-    with torch.device("meta"):
+    architectures = config.get("architectures")
+    if not isinstance(architectures, list) or architectures[:1] != [TEXT_ENCODER.__name__]:
+        raise InputError(f"class of text_encoder in {folder}", architectures, TEXT_ENCODER.__name__)
+    with _described(folder, "text_encoder"), torch.device("meta"):
         network = TEXT_ENCODER(DistilBertConfig.from_dict(config))
     account(f"text_encoder in {folder}", network.state_dict(), read_tensors(folder))
 
@@ -91,18 +115,33 @@ def _account(cls: type[WorldTransformer] | type[PatchCodec], folder: Path, name:
     config = _config(folder, name)
     if config.get("_class_name") != cls.__name__:
         raise InputError(f"class of {name} in {folder}", config.get("_class_name"), cls.__name__)
-    with torch.device("meta"):
+    with _described(folder, name), torch.device("meta"):
         network: nn.Module = cls.from_config(config)  # type: ignore[assignment]  # a tuple only where one is asked for
     account(f"{name} in {folder}", network.state_dict(), read_tensors(folder))
 
 
-def _config(folder: Path, name: str) -> dict:
+FOREIGN_ERRORS = (
+    OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError, AssertionError,
+    MemoryError, getattr(huggingface_hub.errors, "StrictDataclassError", ValueError),
+)  # fmt: skip
+"""What the libraries and constructors raise when a saved file holds values of a wrong type or size."""
+
+
+@contextlib.contextmanager
+def _described(folder: Path, name: str) -> Iterator[None]:
+    """Raise InputError when no network can be built from the config in ``folder``."""
     try:
-        return json.loads((folder / "config.json").read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"config of {name} in {folder}", Received(str(error)), "the JSON that save_pretrained writes"
-        ) from error
+        yield
+    except FOREIGN_ERRORS as error:
+        if isinstance(error, InputError):
+            raise
+        reason = f"{type(error).__name__}: {error}"
+        raise InputError(f"config of {name} in {folder}", Received(reason), "values of a network") from error
+
+
+def _config(folder: Path, name: str) -> dict:
+    expected = "the JSON object that save_pretrained writes"
+    return read_object(folder / "config.json", f"config of {name} in {folder}", expected)
 
 
 def quiet_libraries() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -56,6 +58,14 @@ class WorldPipeline(DiffusionPipeline):
             transformer=transformer, codec=codec, text_encoder=text_encoder, tokenizer=tokenizer, scheduler=scheduler
         )
 
+    def save_pretrained(self, save_directory: str | Path, *args: Any, **kwargs: Any) -> None:
+        """As in diffusers, but the tokenizer's class is written by the name that transformers 4 and 5 both know."""
+        super().save_pretrained(save_directory, *args, **kwargs)
+        for name in ("model_index.json", "tokenizer/tokenizer_config.json"):
+            path = Path(save_directory) / name
+            written = path.read_text(encoding="utf-8")
+            path.write_text(written.replace('"TokenizersBackend"', '"PreTrainedTokenizerFast"'), encoding="utf-8")
+
     @property
     def networks(self) -> WorldNetworks:
         """What rollouts and losses need of the pipeline."""
@@ -94,7 +104,7 @@ class WorldPipeline(DiffusionPipeline):
         contexts = [r.context for r in requests if r.context is not None]  # of all requests or of none: check() says so
         grain = None
         if contexts:
-            video = video_from_clips(contexts).to(self.transformer.device)
+            video = video_from_clips(contexts).to(self._execution_device)
             rollout.feed(encode_video(self.codec, video).to(self.transformer.dtype))
             grain = Grain.of(video, rollout.newest)
             yield clips_from_video(rollout.newest, fps)
@@ -145,7 +155,7 @@ class WorldPipeline(DiffusionPipeline):
             )
             for r in requests
         ]  # fmt: skip
-        return batch_conditions(clips, self.tokenizer).to(self.transformer.device)
+        return batch_conditions(clips, self.tokenizer).to(self._execution_device)
 
     def _size_of(self, request: Conditions) -> tuple[int, int]:
         if request.context is not None:

@@ -29,6 +29,7 @@ from worldgen.models.native.blocks import (
     ConvBlock,
     FrameEmbedding,
     LayoutStem,
+    PictureStem,
     Surroundings,
     axis_angles,
     cells_of,
@@ -111,6 +112,7 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type: igno
 
     _supports_gradient_checkpointing = True
     _no_split_modules = ["AttentionBlock", "ConvBlock"]  # type: ignore[assignment]  # noqa: RUF012 - diffusers reads a list
+    _repeated_blocks = ["AttentionBlock", "ConvBlock"]  # type: ignore[assignment]  # noqa: RUF012 - the same
     change_spread: torch.Tensor
     data_spread: torch.Tensor
 
@@ -147,7 +149,7 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type: igno
         self.frame_embedding = FrameEmbedding(frame_width, text_width, CAMERA_FEATURES)
         self.stem = nn.Conv2d(3 * channels + 2, detail_width, 3, padding=1)
         self.layout_stem = LayoutStem(layout_channels, detail_width)
-        self.picture_stem = nn.Linear(PATCH_VALUES, channels)
+        self.picture_stem = PictureStem(PATCH_VALUES, channels)
         self.detail_modulation = nn.Linear(frame_width, ConvBlock.MODULATIONS * detail_width)
         self.modulation = nn.Linear(frame_width, AttentionBlock.MODULATIONS * width)
         self.detail_in = nn.ModuleList(ConvBlock(detail_width) for _ in range(detail_blocks))
@@ -221,6 +223,7 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type: igno
         *,
         cache: TemporalCache | None = None,
         layout: EncodedLayout | None = None,
+        keep: bool = False,
     ) -> torch.Tensor:
         """Velocity ``noise - data`` of the noisy latents, same shape.
 
@@ -233,8 +236,14 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type: igno
             text: ``(B, L, Dt)``, states of ``conditions.text_ids``.
             cache: where given, the frames continue after those in it.
             layout: the result of :meth:`encode_layout` for these conditions, where it is known already.
+            keep: only add the frames to ``cache``, and return the latents as they are: see :meth:`append_to_cache`.
         """
         guess = self.flow.guess(latents, t, reprojected)
+        if keep:
+            assert cache is not None
+            self._hidden(guess, reprojected, conditions, text, cache, layout=layout, keep=True)
+            cache.advance(latents.shape[2])
+            return latents
         hidden = self._hidden(guess, reprojected, conditions, text, cache, layout=layout)
         batch, _, frames, height, width = latents.shape
         y = self.up(hidden.coarse).flatten(0, 1).unflatten(1, (height // 2, width // 2)).movedim(-1, 1)
@@ -264,12 +273,10 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type: igno
     ) -> None:
         """Add final frames (t = 0) to ``cache``; arguments as in :meth:`forward`.
 
-        The head and the blocks behind the attention do not run, which saves half of the work.
+        The head and the blocks behind the attention do not run, which saves half of the work. It goes through
+        :meth:`forward`, so hooks that load weights or cast them apply.
         """
-        self._hidden(
-            self.flow.guess(latents, t, reprojected), reprojected, conditions, text, cache, layout=layout, keep=True
-        )
-        cache.advance(latents.shape[2])
+        self(latents, t, reprojected, conditions, text, cache=cache, layout=layout, keep=True)
 
     def _hidden(
         self, guess: LinearGuess, reprojected: torch.Tensor, conditions: ConditionBatch, text: torch.Tensor,
@@ -322,10 +329,9 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type: igno
             return EncodedLayout((torch.zeros_like(like),) * PICTURES, None)
         frames = like.shape[2]
         known = conditions.layout_known.to(like.dtype).repeat_interleave(frames)[:, None, None, None]
-        weight, bias = self.picture_stem.weight, self.picture_stem.bias
         base, *others = picture_cells(conditions.layout, conditions.camera, like.dtype)
         # The other pictures are added light, so they have no mean to subtract.
-        encoded = F.linear(base, weight, bias), *(F.linear(cells, weight) for cells in others)
+        encoded = self.picture_stem(base), *(self.picture_stem(cells, offset=False) for cells in others)
         spread = self.data_spread.to(like)
         pictures = tuple(
             (known * latents / spread).unflatten(0, (-1, frames)).permute(0, 4, 1, 2, 3).to(like) for latents in encoded

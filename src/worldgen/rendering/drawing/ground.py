@@ -14,7 +14,7 @@ SEMANTICS = (
 )  # fmt: skip
 """Codes of the semantic raster.
 
-The labelled classes follow as ``len(SEMANTICS) + class_id``. "object": without a class.
+The classes of layouts follow as ``len(SEMANTICS) + class_id``. "object": without such a class.
 """
 SEM = {name: code for code, name in enumerate(SEMANTICS)}
 

@@ -44,6 +44,7 @@ class FrameRaster:
     index: ``(h, w)`` int32 face numbers at the size of the raster. faces: ``(N,)``; ``faces[n - FIRST_FACE]`` is the
     face of number n. planes: ``(N + 2, 3)`` float32, inverse depth (1/m) = plane . (x, y, 1) on the unit-depth ray.
     limits: ``(N + 2, 2)`` least and greatest inverse depth. semantic, track: ``(N + 2,)`` class code and track id.
+    instance: ``(N + 2,)`` track id, negative for a thing that the agent of this track carries.
     """
 
     index: np.ndarray
@@ -52,6 +53,7 @@ class FrameRaster:
     limits: np.ndarray
     semantic: np.ndarray
     track: np.ndarray
+    instance: np.ndarray
 
     def inverse_depth(self, index: np.ndarray, rays_x: np.ndarray, rays_y: np.ndarray) -> np.ndarray:
         """Inverse depth in 1/m, float32 ``(h, w)``, of face numbers along the rays of their pixels.
@@ -80,10 +82,13 @@ class DrawnFaces:
 
 
 class RasterScene:
-    """A scene at one raster size: all faces in one table, and the camera path."""
+    """A scene at one raster size: all faces in one table, and the camera path.
 
-    def __init__(self, scene: Scene, camera: Camera):
-        self.scene, self.camera = scene, camera
+    carried: whether the things that a person carries count as the person in instances, silhouettes and boxes.
+    """
+
+    def __init__(self, scene: Scene, camera: Camera, *, carried: bool = False):
+        self.scene, self.camera, self.carried = scene, camera, carried
         self.pieces: list[Faces] = [
             f for f in (road_faces(scene), static_faces(scene), agent_faces(scene)) if f is not None
         ]
@@ -105,6 +110,7 @@ class RasterScene:
         self.part = np.concatenate([p.part + f for p, f in zip(pieces, part, strict=False)])
         self.group = np.concatenate([p.group + f for p, f in zip(pieces, group, strict=False)])
         self.counts, self.semantic, self.track = joined("counts"), joined("semantic"), joined("track")
+        self.instance = self.track if self.carried else np.where(joined("carried"), -self.track, self.track)
         self.layer, self.detail, self.two_sided = joined("layer"), joined("detail"), joined("two_sided")
         self.colour, self.gloss, self.lamp = joined("colour"), joined("gloss"), joined("lamp")
         self.texture, self.texture_axes = joined("texture"), joined("texture_axes")
@@ -119,11 +125,17 @@ class RasterScene:
         self.present = np.ones((self.scene.num_frames, len(self.group_agent)), bool)
         for g in np.flatnonzero(self.group_agent >= 0):
             self.present[:, g] = self.scene.agents[self.group_agent[g]].present
-        self.agent_vertices = {}
+        self.agent_vertices: dict[int, slice | np.ndarray] = {}
         for agent in range(len(self.scene.agents)):
             mine = self.corners[self.of_agent == agent]
             self.agent_vertices[agent] = slice(int(mine.min()), int(mine.max()) + 1)
+            if (self.instance[self.of_agent == agent] < 0).any():
+                self.agent_vertices[agent] = np.unique(self.corners[self._body(agent)])
         self.now = {name: np.concatenate([getattr(p, name)[0] for p in pieces]) for name in MOVING}
+
+    def _body(self, agent: int) -> np.ndarray:
+        """Which faces ``(F,)`` bool are of an agent without the things that it carries."""
+        return (self.of_agent == agent) & (self.instance >= 0)
 
     def at_frame(self, frame: int) -> dict[str, np.ndarray]:
         """The columns ``MOVING`` of all faces in one frame, world m; the arrays are reused by the next call."""
@@ -156,7 +168,8 @@ class RasterScene:
         lead = lambda sky, plain, values: np.concatenate([[sky, plain], values])  # noqa: E731
         semantic = lead(SEM["sky"], SEM["terrain"], self.semantic[drawn.faces]).astype(np.uint8)
         track = lead(0, 0, self.track[drawn.faces]).astype(np.int32)
-        return FrameRaster(index, drawn.faces, *self._planes(frame, drawn), semantic, track)
+        instance = lead(0, 0, self.instance[drawn.faces]).astype(np.int32)
+        return FrameRaster(index, drawn.faces, *self._planes(frame, drawn), semantic, track, instance)
 
     def prepare(self, frame: int) -> DrawnFaces:
         """The faces that may be visible, projected and sorted back to front.
@@ -264,13 +277,16 @@ class RasterScene:
         return planes, np.maximum(limits, 1 / FAR_M).astype(np.float32)
 
     def silhouette(self, drawn: DrawnFaces, agent: int) -> np.ndarray:
-        """The mask ``(h, w)`` bool of one agent without the other objects."""
+        """The mask ``(h, w)`` bool of one agent without the other objects and without what it carries."""
         index = np.zeros((self.camera.height_px, self.camera.width_px), np.int32)
-        self.fill(index, drawn, np.flatnonzero(self.of_agent[drawn.faces] == agent))
+        self.fill(index, drawn, np.flatnonzero(self._body(agent)[drawn.faces]))
         return index > 0
 
     def amodal_box(self, frame: int, agent: int) -> np.ndarray | None:
-        """Box x0 y0 x1 y1 (raster pixels) around all of an agent, hidden or not; None if it is behind the camera."""
+        """Box x0 y0 x1 y1 (raster pixels) around an agent, hidden or not, without what it carries.
+
+        None if it is behind the camera.
+        """
         rotation, camera_position = self.pose(frame)
         points = self.at_frame(frame)["vertices"][self.agent_vertices[agent]]
         points = (points - camera_position.astype(np.float32)) @ rotation.T.astype(np.float32)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from worldgen.core.labels import CLASSES
+from worldgen.core.labels import LAYOUT_CLASSES
 from worldgen.core.scene import Agent, Scene
 from worldgen.core.seeds import numpy_rng
 from worldgen.rendering.drawing.ground import SEM, SEMANTICS, ground_faces
@@ -25,9 +25,9 @@ class Faces:
 
     vertices: ``(T, V, 3)`` float32 world m. corners: ``(F, MAX_CORNERS)`` int32 vertex numbers, the last repeated.
     counts: ``(F,)`` corners of each face. normals: ``(T, F, 3)`` float32. colour: ``(F, 3)`` linear albedo. layer,
-    detail, lamp, texture, two_sided, gloss: ``(F,)``, see :class:`worldgen.rendering.meshes.mesh.Paint`. grain, snow,
-    mirror: ``(F,)``, see :class:`worldgen.rendering.drawing.ground.GroundFaces`. semantic, track: ``(F,)`` class code
-    and track id (0: none). part, group: ``(F,)`` numbers of the convex part and of the object. part_centre:
+    detail, lamp, texture, two_sided, gloss, carried: ``(F,)``, see :class:`worldgen.rendering.meshes.mesh.Paint`.
+    grain, snow, mirror: ``(F,)``, see :class:`worldgen.rendering.drawing.ground.GroundFaces`. semantic, track: ``(F,)``
+    class code and track id (0: none). part, group: ``(F,)`` numbers of the convex part and of the object. part_centre:
     ``(T, P, 3)``, group_centre: ``(T, G, 3)`` world m. group_radius: ``(G,)`` m. group_width: ``(G,)`` m, the second
     largest side. agent: ``(G,)`` index into ``scene.agents``, or -1. texture_axes: ``(F, 4)`` direction x y of the wall
     texture, offset along it (m), height of its foot (m).
@@ -49,6 +49,7 @@ class Faces:
     mirror: np.ndarray
     semantic: np.ndarray
     track: np.ndarray
+    carried: np.ndarray
     part: np.ndarray
     group: np.ndarray
     part_centre: np.ndarray
@@ -115,8 +116,10 @@ def agent_mesh(agent: Agent, *, rain: bool) -> Mesh:
 
 
 def agent_semantic(agent: Agent) -> int:
-    """Code of an agent in the semantic raster."""
-    return len(SEMANTICS) + CLASSES.index(agent.label) if agent.label is not None else SEM["object"]
+    """Code of an agent in the semantic raster; classes without a layout channel are ``object``."""
+    if agent.label in LAYOUT_CLASSES:
+        return len(SEMANTICS) + LAYOUT_CLASSES.index(agent.label)
+    return SEM["object"]
 
 
 def _joined(pieces: list[tuple[Mesh, np.ndarray, int, int, int]], frames: int) -> Faces:
@@ -138,7 +141,7 @@ def _joined(pieces: list[tuple[Mesh, np.ndarray, int, int, int]], frames: int) -
     normals = face_normals(vertices, corners, counts)
     column = {
         name: np.concatenate([getattr(mesh, name) for mesh, *_ in pieces])
-        for name in ("colour", "layer", "detail", "lamp", "texture", "two_sided", "gloss")
+        for name in ("colour", "layer", "detail", "lamp", "texture", "two_sided", "gloss", "carried")
     }
     centre = vertices[:, corners].mean(2)
     weights = np.bincount(part, minlength=first_part[-1]).clip(1)
@@ -211,6 +214,7 @@ def road_faces(scene: Scene) -> Faces:
         texture=zeros, two_sided=zeros.astype(bool), gloss=zeros.astype(np.float32),
         grain=np.array(ground.grain, np.float32), snow=np.array(ground.snow, np.float32),
         mirror=np.array(ground.mirror, np.float32), semantic=np.array(ground.semantic, np.uint8), track=zeros,
+        carried=zeros.astype(bool),
         part=zeros, group=zeros, part_centre=np.zeros((1, 1, 3), np.float32),
         group_centre=np.zeros((1, 1, 3), np.float32), group_radius=np.array([1e6], np.float32),
         group_width=np.array([1e6], np.float32), agent=np.array([-1]), texture_axes=np.zeros((number, 4), np.float32),

@@ -42,7 +42,7 @@ class Paint:
     colour: linear albedo. layer: within a part, higher layers are drawn later (decals over their base). detail: level
     of detail; 0 is always drawn, 1 not on small objects, 2 only on large ones, -1 only on small ones, instead of the
     rest. lamp: one of ``LAMPS``. texture: index of a wall texture, 0 for none. two_sided: visible from both sides.
-    gloss: share of the sky reflected, 0 to 1.
+    gloss: share of the sky reflected, 0 to 1. carried: part of a thing that a person carries, which is not the person.
     """
 
     colour: Colour
@@ -52,6 +52,7 @@ class Paint:
     texture: int = 0
     two_sided: bool = False
     gloss: float = 0.0
+    carried: bool = False
 
     def but(self, colour: Colour | None = None, *, layer: int | None = None, detail: int | None = None) -> Paint:
         """The same paint with another colour, layer or detail."""
@@ -67,8 +68,8 @@ class Mesh:
 
     vertices: ``(T or 1, V, 3)`` float64 m. flat: ``(sum of counts,)`` int32 vertex numbers of all faces, one after the
     other, counter-clockwise seen from outside. counts: ``(F,)`` int32 corners of each face. colour: ``(F, 3)`` float32.
-    layer, detail, lamp, texture, two_sided, gloss: ``(F,)``, see :class:`Paint`. part: ``(F,)`` number of the convex
-    part.
+    layer, detail, lamp, texture, two_sided, gloss, carried: ``(F,)``, see :class:`Paint`. part: ``(F,)`` number of the
+    convex part.
     """
 
     vertices: np.ndarray
@@ -82,6 +83,7 @@ class Mesh:
     two_sided: np.ndarray
     part: np.ndarray
     gloss: np.ndarray
+    carried: np.ndarray
 
 
 @dataclass
@@ -229,6 +231,7 @@ class MeshBuilder:
             two_sided=np.array([p.two_sided for p in paints], bool),
             part=np.array([part for _, part, _ in self.paints], np.int32),
             gloss=np.array([p.gloss for p in paints], np.float32),
+            carried=np.array([p.carried for p in paints], bool),
         )
 
     def _outward(self, vertices: np.ndarray, flat: np.ndarray, counts: np.ndarray) -> np.ndarray:

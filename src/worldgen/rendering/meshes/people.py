@@ -111,12 +111,12 @@ def pedestrian(
 def _belongings(
     builder: MeshBuilder, heights: tuple[float, float], neck: np.ndarray, rng: np.random.Generator, *, rain: bool
 ) -> None:
-    """Add a backpack, a bag, or in rain an umbrella, each with some probability.
+    """Add a backpack, a bag, or in rain an umbrella, each with some probability; they are not part of the person.
 
     heights: of the body, the shoulder (m).
     """
     height, shoulder = heights
-    colour = Paint(draw_colour("top", rng))
+    colour = Paint(draw_colour("top", rng), carried=True)
     draw = rng.random()
     if rain and rng.random() < 0.65:
         canopy = neck + np.array([0.12, 0.0, 0.30 * height])
@@ -126,10 +126,13 @@ def _belongings(
         builder.part().add(
             np.concatenate([rim, apex], 1),
             [(i, (i + 1) % 8, 8) for i in range(8)],
-            Paint(colour.colour, two_sided=True),
+            Paint(colour.colour, two_sided=True, carried=True),
         )
         builder.part().limb(
-            canopy + np.array((0, 0, 0.1)), canopy + np.array((0, 0, -0.75)), (0.03, 0.03, 0.03), DARK.but(detail=1)
+            canopy + np.array((0, 0, 0.1)),
+            canopy + np.array((0, 0, -0.75)),
+            (0.03, 0.03, 0.03),
+            Paint(DARK.colour, detail=1, carried=True),
         )
     elif draw < 0.25:
         back = neck + np.array([-0.10 * height, 0, -0.02 * height])

@@ -10,7 +10,7 @@ from worldgen.rendering.meshes.cars import car, pickup, van
 from worldgen.rendering.meshes.mesh import Mesh, MeshBuilder, Paint, Size
 from worldgen.rendering.meshes.trucks import box_truck, bus, semi_truck
 
-PER_FACE = ("counts", "colour", "layer", "detail", "lamp", "texture", "two_sided", "gloss")
+PER_FACE = ("counts", "colour", "layer", "detail", "lamp", "texture", "two_sided", "gloss", "carried")
 """Columns of a mesh that are joined without renumbering."""
 BUILDERS = {"van": van, "pickup": pickup, "box_truck": box_truck, "semi_truck": semi_truck, "city_bus": bus}
 """Builders of the variants that are not passenger cars."""

@@ -16,7 +16,6 @@ made again.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from worldgen.core.camera import Camera
 from worldgen.core.ego import EgoMotion
 from worldgen.core.seeds import stable_key
 from worldgen.files.digest import file_digest
+from worldgen.files.json_files import read_object
 from worldgen.training.data.rendered_layouts import mirror_layout
 from worldgen.training.data.windows import ClipRecord
 
@@ -70,7 +70,7 @@ class LatentCache:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        facts = json.loads((folder / "cache.json").read_text())
+        facts = read_object(folder / "cache.json")
         self.offsets = [clip["offset"] for clip in facts["clips"]]
         self.has_layout = [clip["has_layout"] for clip in facts["clips"]]
         ego = np.load(folder / "ego.npy", allow_pickle=False)
@@ -121,11 +121,11 @@ def cache_damage(folder: Path, key: CacheKey) -> str | None:
     if not folder.is_dir():
         return ABSENT
     try:
-        facts = json.loads((folder / "cache.json").read_text())
+        facts = read_object(folder / "cache.json")
         if facts["cache_version"] != CACHE_VERSION or facts["key"] != key.to_json():
             return "they were made from something else"
         files = facts["files"].items()
-    except (OSError, ValueError, KeyError) as error:
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
         return f"cache.json: {type(error).__name__}"
     for name, digest in files:
         if not (folder / name).is_file():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from worldgen.core.samples import Sample
 from worldgen.files.atomic import flush, put_folder
 from worldgen.files.digest import file_digest
 from worldgen.files.journal import Journal, read_journal
+from worldgen.files.json_files import read_json
 from worldgen.files.storage import write_json
 from worldgen.models.native.codec import PatchCodec, encode_video
 from worldgen.models.native.pixels import video_from_clips
@@ -133,7 +133,7 @@ class _LatentEncoder:
     def _begun(self, processes: int) -> bool:
         """Whether a stopped run left arrays of the same key, written by the same number of processes."""
         try:
-            return json.loads((self.temporary / "begun.json").read_text()) == self._birth(processes)
+            return read_json(self.temporary / "begun.json") == self._birth(processes)
         except (OSError, ValueError):
             return False
 

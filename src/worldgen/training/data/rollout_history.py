@@ -9,7 +9,6 @@ three that is generated in a training step.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections import defaultdict
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import torch
 from worldgen.core.seeds import stable_hash, stable_key
 from worldgen.files.atomic import flush
 from worldgen.files.journal import Journal, read_journal
+from worldgen.files.json_files import read_json
 from worldgen.files.storage import write_json
 from worldgen.models.interface import SamplerOptions
 from worldgen.models.native.conditions import ClipConditions, batch_conditions
@@ -126,7 +126,7 @@ class _HistoryGenerator:
         """Begin with the histories of the cache, unless a run of the same number of processes did so before."""
         birth = {"processes": self.accelerator.num_processes}
         try:
-            if json.loads((self.folder / "rolled.json").read_text()) == birth:
+            if read_json(self.folder / "rolled.json") == birth:
                 return
         except (OSError, ValueError):
             pass

@@ -8,7 +8,6 @@ randomness is derived from (seed, position), see :mod:`worldgen.training.loop.da
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from torch import nn
 from worldgen.core.errors import InputError, Received
 from worldgen.files.atomic import replace_folder
 from worldgen.files.digest import file_digest
+from worldgen.files.json_files import read_object
 from worldgen.files.storage import write_json
 from worldgen.models.weights import account
 from worldgen.training.loop.schedule import Ema
@@ -118,7 +118,7 @@ def read_record(checkpoint: Path) -> dict:
     Raises:
         InputError: when another version of worldgen wrote it.
     """
-    record = json.loads((checkpoint / "state.json").read_text())
+    record = read_object(checkpoint / "state.json")
     if record.get("state_version") != STATE_VERSION:
         raise InputError(f"state_version of {checkpoint}", record.get("state_version"), str(STATE_VERSION))
     return record
@@ -175,9 +175,9 @@ def _fill_optimizer(live: RunState, tensors: dict[str, torch.Tensor], where: str
 def _damage(checkpoint: Path) -> str | None:
     """How a checkpoint is damaged, or None."""
     try:
-        record = json.loads((checkpoint / "state.json").read_text())
+        record = read_object(checkpoint / "state.json")
         files = record["files"].items()
-    except (OSError, ValueError, KeyError) as error:
+    except (ValueError, KeyError, AttributeError) as error:
         return f"state.json: {type(error).__name__}"
     for name, facts in files:
         path = checkpoint / name

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import io
-import json
 import math
 import platform
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from worldgen.files.journal import Journal, read_journal
+from worldgen.files.json_files import read_object
 from worldgen.files.storage import write_bytes, write_json
 from worldgen.training.launch import Launch
 
@@ -58,7 +58,7 @@ def read_metrics(path: Path, kind: str = "train") -> list[dict]:
 
 def write_run(path: Path, launch: Launch, facts: dict) -> None:
     """run.json: versions, command, machine, and ``facts`` of this run; restarts are appended, not overwritten."""
-    earlier = json.loads(path.read_text())["starts"] if path.is_file() else []
+    earlier = read_object(path).get("starts", []) if path.is_file() else []
     start = {
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "command": launch.command,
@@ -71,7 +71,7 @@ def write_run(path: Path, launch: Launch, facts: dict) -> None:
 
 def finish_run(path: Path, facts: dict) -> None:
     """Add what is known at the end of a run to its run.json."""
-    record = json.loads(path.read_text())
+    record = read_object(path)
     write_json(path, {**record, "finished": facts})
 
 

@@ -9,7 +9,6 @@ classifiers that are not kept.
 from __future__ import annotations
 
 import functools
-import json
 import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,9 +20,11 @@ from safetensors.torch import load_file, save
 from torch import nn
 from transformers import DistilBertModel, PreTrainedTokenizerFast
 
+from worldgen.core.errors import InputError
 from worldgen.core.manoeuvres import MANOEUVRES
 from worldgen.core.scenario import LIGHTS, ROADS, WEATHERS
 from worldgen.core.seeds import numpy_rng, stable_key
+from worldgen.files.json_files import read_object
 from worldgen.files.storage import write_bytes, write_json
 from worldgen.models.native.text import pooled_text
 from worldgen.models.weights import weights_hash
@@ -136,8 +137,8 @@ def _is_kept(path: Path, made_from: str) -> bool:
     if not path.is_file():
         return False
     try:
-        record = json.loads(path.with_suffix(".json").read_text())
-    except (OSError, ValueError):
+        record = read_object(path.with_suffix(".json"))
+    except InputError:
         return False
     return record.get("made_from", made_from) == made_from
 

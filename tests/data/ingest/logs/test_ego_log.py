@@ -111,7 +111,7 @@ def test_a_bad_log_is_one_clear_line(tmp_path, case):
         ('[{"time_s": 0, "time_s": 1, "speed_mps": 1}]', "column time_s: received twice"),
         ('[{"time_s": 0, "speed_mps": true}, {"time_s": 1, "speed_mps": 1}]', "record 1, column speed_mps"),
         ('[{"time_s": 0, "speed_mps": null}, {"time_s": 1, "speed_mps": 1}]', "record 1.*an empty cell"),
-        ("{", "not JSON"),
+        ("{", "no JSON"),
         ("3", "a JSON int"),
     ],
 )
@@ -204,3 +204,32 @@ def test_frame_times_file(tmp_path):
 def test_config_is_checked(bad):
     with pytest.raises(InputError, match="ego." + next(iter(bad))):
         EgoLogConfig(**bad)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        pa.array([0, 1, 2]).cast(pa.timestamp("ns")),
+        pa.array([0, 1, 2]).cast(pa.timestamp("us", "Mars/Olympus")),
+        pa.array([2**62] * 3).cast(pa.timestamp("us")),
+        pa.array([2**31 - 1] * 3, pa.date32()),
+        pa.StringArray.from_buffers(3, pa.py_buffer(np.arange(4, dtype=np.int32)), pa.py_buffer(b"\xff\xfe\xfd")),
+    ],
+)
+def test_parquet_columns_that_are_not_used_may_hold_anything(tmp_path, odd):
+    """Python has no type for nanoseconds, unknown time zones, years beyond 9999 and bytes that are not UTF-8."""
+    columns = {name: pa.array(values) for name, values in ROWS.items()}
+    pq.write_table(pa.table(columns | {"stamp": odd}), tmp_path / "a.parquet")
+    assert "stamp" in read_ego_log(tmp_path / "a.parquet").unused
+    pq.write_table(pa.table(columns | {"speed_kmh": odd}), tmp_path / "b.parquet")
+    try:
+        read_ego_log(tmp_path / "b.parquet")
+    except InputError as error:
+        assert "speed_kmh" in str(error) and "\n" not in str(error)
+
+
+@pytest.mark.parametrize(("text", "words"), [("[" * 10**5, "nested"), ('{"time_s": [' + "9" * 5000 + "]}", "digits")])
+def test_json_that_python_cannot_hold_is_refused(tmp_path, text, words):
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(InputError, match=f"ego log a.json: .*{words}"):
+        read_ego_log(tmp_path / "a.json")

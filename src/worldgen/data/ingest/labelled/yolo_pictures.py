@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from worldgen.core.errors import InputError, Received
 from worldgen.core.samples import SPLITS
 from worldgen.data.ingest.labelled.picture_set import LabelledDrive, PictureSet, Row, drive_of, drives_of, text_rows
 from worldgen.data.video.image_files import image_files
+from worldgen.files.json_files import parse_json
 
 
 def yolo_drives(folder: Path, config: PictureSet) -> Iterator[LabelledDrive]:
@@ -69,6 +69,6 @@ def _yolo_names(path: Path) -> dict[int, str]:
 def _unquoted(word: str) -> str:
     """A YAML scalar without its quotes."""
     try:
-        return str(json.loads(word)) if word.startswith('"') else word.strip("'")
+        return str(parse_json(word, "a name in data.yaml")) if word.startswith('"') else word.strip("'")
     except ValueError:
         return word

@@ -257,13 +257,20 @@ def _front_wheel_rad(
     return -values if config.steering_positive == "right" else values
 
 
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"pose file {path.name}", Received("bytes that are not text"), "lines of numbers") from error
+
+
 def _read_kitti(path: Path) -> EgoLog:
     """KITTI odometry poses: 12 numbers a line, the row-major 3x4 matrix from camera i to camera 0, in metres.
 
     Source: KITTI odometry devkit readme (https://www.cvlibs.net/datasets/kitti/eval_odometry.php).
     """
     matrices = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(_text(path).splitlines(), start=1):
         words = line.split()
         if not words:
             continue

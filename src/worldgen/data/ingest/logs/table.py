@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from worldgen.core.errors import InputError, Received
+from worldgen.files.json_files import parse_json
 
 SUFFIXES = (".csv", ".tsv", ".json", ".parquet")
 
@@ -25,7 +27,7 @@ class Table:
 
     path: Path
     names: tuple[str, ...]
-    cells: dict[str, list]
+    cells: Mapping[str, list]
     row_word: str
     first_row: int
 
@@ -48,7 +50,10 @@ def read_table(path: Path) -> Table:
     if suffix not in readers:
         raise InputError(f"ego log {path.name}", suffix or "no suffix", "one of " + ", ".join(SUFFIXES))
     table = readers[suffix](path)
-    counts = {len(table.cells[name]) for name in set(table.names)}
+    if isinstance(table.cells, ParquetColumns):
+        counts = {table.cells.num_rows}
+    else:
+        counts = {len(table.cells[name]) for name in set(table.names)}
     if not table.names or counts in ({0}, {1}):
         raise InputError(f"ego log {path.name}", Received(f"{max(counts, default=0)} rows"), "at least two rows")
     return table
@@ -63,7 +68,10 @@ def _read_csv(path: Path) -> Table:
         ) from error
     first = text.split("\n", 1)[0]
     delimiter = next((mark for mark in (",", "\t", ";") if mark in first), ",")
-    rows = list(csv.reader(text.splitlines(), delimiter=delimiter))
+    try:
+        rows = list(csv.reader(text.splitlines(), delimiter=delimiter))
+    except csv.Error as error:
+        raise InputError(f"ego log {path.name}", Received(str(error)), "a table with a header line") from error
     while rows and not any(cell.strip() for cell in rows[-1]):
         rows.pop()
     if not rows:
@@ -81,14 +89,15 @@ def _read_csv(path: Path) -> Table:
 
 
 def _read_json(path: Path) -> Table:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_no_repeats)
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(
-            f"ego log {path.name}", Received(f"not JSON ({error})"), "a list of records or an object of columns"
-        ) from error
-    except _RepeatedKey as error:
-        raise InputError(f"ego log {path.name}, column {error}", Received("twice"), "every column once") from error
+    def no_repeats(pairs: list[tuple[str, object]]) -> dict:
+        counts = Counter(name for name, _ in pairs)
+        for name, count in counts.items():
+            if count > 1:  # the parser would silently drop one
+                raise InputError(f"ego log {path.name}, column {name}", Received("twice"), "every column once")
+        return dict(pairs)
+
+    expected = "a list of records or an object of columns"
+    content = parse_json(path.read_bytes(), f"ego log {path.name}", expected, pairs=no_repeats)
     if isinstance(content, list) and content and all(isinstance(row, dict) for row in content):
         names = tuple(content[0])
         for number, row in enumerate(content, start=1):
@@ -103,23 +112,7 @@ def _read_json(path: Path) -> Table:
         if len({len(column) for column in content.values()}) > 1:
             raise InputError(f"ego log {path.name}", Received("columns of different lengths"), "equal lengths")
         return Table(path, tuple(content), content, "row", 1)
-    raise InputError(
-        f"ego log {path.name}",
-        Received(f"a JSON {type(content).__name__}"),
-        "a list of records or an object of columns",
-    )
-
-
-class _RepeatedKey(ValueError):
-    """A key occurs twice in one JSON object; the parser would silently drop one."""
-
-
-def _no_repeats(pairs: list[tuple[str, object]]) -> dict:
-    names = [name for name, _ in pairs]
-    for name in names:
-        if names.count(name) > 1:
-            raise _RepeatedKey(name)
-    return dict(pairs)
+    raise InputError(f"ego log {path.name}", Received(f"a JSON {type(content).__name__}"), expected)
 
 
 def _read_parquet(path: Path) -> Table:
@@ -128,11 +121,51 @@ def _read_parquet(path: Path) -> Table:
 
     try:
         with open(path, "rb") as file:
-            content = pq.read_table(file)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+            schema = pq.read_schema(file)
+            num_rows = pq.ParquetFile(file).metadata.num_rows
+        names = tuple(schema.names)
+    except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: names that are not UTF-8
         raise InputError(f"ego log {path.name}", Received("a file that is not Parquet"), "a Parquet table") from error
-    names = tuple(content.column_names)
-    return Table(path, names, {name: content.column(i).to_pylist() for i, name in enumerate(names)}, "row", 1)
+    return Table(path, names, ParquetColumns(path, names, num_rows), "row", 1)
+
+
+class ParquetColumns(Mapping[str, list]):
+    """Columns of a Parquet file by name; a column is read when it is asked for, so one that is not used may hold
+    anything. Values are as pyarrow gives them, except times, which are numbers in the unit of their column."""
+
+    def __init__(self, path: Path, names: tuple[str, ...], num_rows: int):
+        self.path, self.names, self.num_rows = path, names, num_rows
+        self._read: dict[str, list] = {}
+
+    def __len__(self) -> int:
+        return len(set(self.names))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(self.names))
+
+    def __getitem__(self, name: str) -> list:
+        """The values of a column, one a row.
+
+        Raises:
+            KeyError: no such column.
+            InputError: values that cannot be read: dates out of range, text that is not UTF-8, a damaged file.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        if name not in self.names:
+            raise KeyError(name)
+        if name not in self._read:
+            what = f"ego log {self.path.name}, column {name}"
+            try:
+                with open(self.path, "rb") as file:
+                    column = pq.ParquetFile(file).read(columns=[name]).column(name)
+                if pa.types.is_timestamp(column.type) or pa.types.is_duration(column.type):
+                    column = column.cast(pa.int64())
+                self._read[name] = column.to_pylist()
+            except (pa.ArrowException, OSError, ValueError, OverflowError, KeyError) as error:
+                raise InputError(what, Received(f"values that cannot be read ({error})"), "numbers") from error
+        return self._read[name]
 
 
 def numbers(table: Table, name: str) -> np.ndarray:
@@ -149,7 +182,7 @@ def numbers(table: Table, name: str) -> np.ndarray:
             )
         try:
             values[row] = float(cell)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise InputError(table.where(row, name), cell, "a number") from error
         if not math.isfinite(values[row]):
             raise InputError(table.where(row, name), Received(str(cell)), "a finite number")

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 
-from worldgen.core.labels import CLASSES
+from worldgen.core.labels import LAYOUT_CLASSES
 from worldgen.core.layout_channels import LAYOUT_CHANNELS
 from worldgen.models.native.conditions import ConditionBatch
 
-_FIRST = LAYOUT_CHANNELS.index(CLASSES[0])
+_FIRST = LAYOUT_CHANNELS.index(LAYOUT_CLASSES[0])
 
 
 def object_coverage(conditions: ConditionBatch, size: Sequence[int]) -> torch.Tensor | None:
@@ -28,4 +28,4 @@ def object_coverage(conditions: ConditionBatch, size: Sequence[int]) -> torch.Te
 
 def cover(layout: torch.Tensor) -> torch.Tensor:
     """Share of each cell of layout maps ``(N, K, ...)`` that objects of any class cover, ``(N, 1, ...)`` float32."""
-    return layout[:, _FIRST : _FIRST + len(CLASSES)].float().sum(1, keepdim=True).clamp(max=1)
+    return layout[:, _FIRST : _FIRST + len(LAYOUT_CLASSES)].float().sum(1, keepdim=True).clamp(max=1)

@@ -1,0 +1,1 @@
+"""Inputs that nobody meant: thousands of damaged files through every reader."""
