@@ -53,7 +53,7 @@ def test_accuracy_of_other_weights_is_refused(folder):
 
 def test_without_accuracy_nothing_loads_for_judging(folder):
     (folder / "accuracy.json").unlink()
-    with pytest.raises(InputError, match="existing JSON file"):
+    with pytest.raises(InputError, match="existing JSON object"):
         load_instrument(folder)
 
 

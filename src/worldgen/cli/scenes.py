@@ -44,9 +44,9 @@ def run(args: argparse.Namespace) -> int:
 def _parse(args: argparse.Namespace) -> int:
     import json
 
-    from worldgen.prompts import parse_request
+    from worldgen.prompts import parse
 
-    parsed = parse_request(" ".join(args.prompt))
+    parsed = parse(" ".join(args.prompt))
     if args.json:
         print(json.dumps(parsed.to_json(), indent=2, ensure_ascii=False))
         return 0

@@ -49,8 +49,11 @@ class SampleFolder:
         """Close the clip and write the other files. meta: JSON values (prompt, seed, model, versions, ...)."""
         assert self._writer.num_frames == self.num_frames, (self._writer.num_frames, self.num_frames)
         self._writer.__exit__(None, None, None)
+        unlabelled = labels is None
         labels = labels or Labels.empty(self.num_frames, *self.size_px)
         record = coco_video(labels, file_name="clip.mp4", fps=self.fps)
+        if unlabelled:  # nobody looked, which is not the same as a scene without objects
+            record["info"]["labels_source"] = "none"
         (self.folder / "labels.json").write_text(json.dumps(record) + "\n")
         write_ego_csv(self.folder / "ego.csv", ego)
         sheet = _labelled_sheet(Clip(np.stack(self._pictures), self.fps), self._shown, caption, labels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -58,13 +59,14 @@ class WorldPipeline(DiffusionPipeline):
             transformer=transformer, codec=codec, text_encoder=text_encoder, tokenizer=tokenizer, scheduler=scheduler
         )
 
-    def save_pretrained(self, save_directory: str | Path, *args: Any, **kwargs: Any) -> None:
+    def save_pretrained(self, save_directory: str | PathLike[Any], *args: Any, **kwargs: Any) -> Any:
         """As in diffusers, but the tokenizer's class is written by the name that transformers 4 and 5 both know."""
-        super().save_pretrained(save_directory, *args, **kwargs)
+        saved = super().save_pretrained(save_directory, *args, **kwargs)
         for name in ("model_index.json", "tokenizer/tokenizer_config.json"):
             path = Path(save_directory) / name
             written = path.read_text(encoding="utf-8")
             path.write_text(written.replace('"TokenizersBackend"', '"PreTrainedTokenizerFast"'), encoding="utf-8")
+        return saved
 
     @property
     def networks(self) -> WorldNetworks:

@@ -112,7 +112,7 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type: igno
 
     _supports_gradient_checkpointing = True
     _no_split_modules = ["AttentionBlock", "ConvBlock"]  # type: ignore[assignment]  # noqa: RUF012 - diffusers reads a list
-    _repeated_blocks = ["AttentionBlock", "ConvBlock"]  # type: ignore[assignment]  # noqa: RUF012 - the same
+    _repeated_blocks = ["AttentionBlock", "ConvBlock"]  # noqa: RUF012 - diffusers reads a list
     change_spread: torch.Tensor
     data_spread: torch.Tensor
 

@@ -84,7 +84,7 @@ def test_a_run_that_begins_at_part_noise_takes_the_scaled_levels(pipeline):
     )  # fmt: skip
     rollout.generate(1, (source.shape[1], *source.shape[3:]))
     hook.remove()
-    levels = [float(t[0, 0]) for _, t in seen]
+    levels = [float(t[0, 0]) for _, t in seen if t.any()]  # the frame is cached at t = 0 afterwards
     np.testing.assert_allclose(levels, [0.5 * sigma for sigma in shifted_sigmas(FAST)], rtol=1e-6)
     first = noise(0, 1, (source.shape[1], *source.shape[3:]))
     torch.testing.assert_close(seen[0][0], 0.5 * source[:, :, :1] + 0.5 * first)
