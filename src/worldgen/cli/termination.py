@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
 import time
@@ -17,11 +18,17 @@ class Terminated(KeyboardInterrupt):
     """The process was asked to end. A KeyboardInterrupt, so that all code treats both alike."""
 
 
+RETRY_S = 0.05
+"""Seconds after which a signal that came during an import is sent again."""
+
+
 @contextlib.contextmanager
 def terminable() -> Iterator[None]:
-    """Raise :class:`Terminated` in the block when SIGTERM comes.
+    """Raise :class:`Terminated` in the block when SIGTERM comes, and KeyboardInterrupt when SIGINT comes.
 
-    Nothing changes in a thread and where somebody else handles the signal, such as a process that embeds worldgen.
+    A signal that comes while a library is imported waits until the import has ended: an exception inside the C++ code
+    that some libraries run then would abort the process. Nothing changes in a thread and where somebody else handles
+    SIGTERM, such as a process that embeds worldgen.
     """
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
@@ -31,12 +38,30 @@ def terminable() -> Iterator[None]:
 
     def end(number: int, frame: FrameType | None) -> None:
         nonlocal last_s
-        if time.monotonic() - last_s >= GRACE_S:
+        if _importing(frame):
+            threading.Timer(RETRY_S, os.kill, (os.getpid(), number)).start()
+        elif number == signal.SIGINT:
+            raise KeyboardInterrupt
+        elif time.monotonic() - last_s >= GRACE_S:
             last_s = time.monotonic()
             raise Terminated
 
+    interrupts = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     signal.signal(signal.SIGTERM, end)
+    if interrupts:
+        signal.signal(signal.SIGINT, end)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if interrupts:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _importing(frame: FrameType | None) -> bool:
+    """Whether a frame runs inside an import."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
