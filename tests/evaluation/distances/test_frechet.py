@@ -130,6 +130,22 @@ def test_the_bias_falls_as_one_over_n_and_its_limit_is_the_truth(rng):
     assert shifted.at_infinity == pytest.approx(size * 0.25, rel=0.1)
 
 
+@pytest.mark.parametrize(("size", "count", "step"), [(2, 3, 0.0), (2, 5, 1.0), (2, 30, 0.2), (16, 5, 0.2)])
+def test_the_interval_contains_the_mean_distance_of_as_many_clips(size, count, step):
+    """Percentiles contained it in 85 to 87 % of these experiments for 3 and 5 clips."""
+    rng = np.random.default_rng([size, count])
+
+    def sets() -> tuple[np.ndarray, np.ndarray]:
+        return rng.normal(size=(count, size)), rng.normal(size=(count, size)) * 1.2 + step
+
+    truth, hits, experiments = np.mean([distance_of(*sets()) for _ in range(800)]), 0, 120
+    for _ in range(experiments):
+        pair = sets()
+        interval = spread_interval(distance_of(*pair), resampled(*pair, rng, draws=30), count)
+        hits += interval.low <= truth <= interval.high
+    assert hits / experiments >= 0.93
+
+
 def test_the_interval_covers_the_number_and_narrows(rng):
     one, two = rng.normal(size=(400, 6)), rng.normal(size=(400, 6)) + 1
     value = distance_of(one, two)

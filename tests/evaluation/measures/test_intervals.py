@@ -99,17 +99,31 @@ def test_a_share_of_all_clips_does_not_shrink_to_a_point():
     assert spearman_interval([np.arange(4.0)] * 3, [np.arange(4.0)] * 3).low < 0.5
 
 
+COVERED_BY_T = {
+    "normal": (0.950, 0.950, 0.950, 0.950, 0.950, 0.950),
+    "uniform": (0.925, 0.933, 0.944, 0.949, 0.950, 0.950),
+    "half normal": (0.920, 0.924, 0.932, 0.943, 0.948, 0.949),
+    "exponential": (0.884, 0.882, 0.899, 0.927, 0.941, 0.947),
+}
+"""How often Student's t contains the mean, for ``COUNTS``, from 100,000 experiments.
+
+It is exact for normal values only. Skewed ones have their few large values in few draws: of these draws both the mean
+and the spread are too small, which no interval made of three numbers can know.
+"""
+
+
 @pytest.mark.parametrize("count", COUNTS)
-@pytest.mark.parametrize("kind", ["normal", "uniform", "half normal"])
-def test_means_contain_the_truth(count, kind):
+@pytest.mark.parametrize("kind", COVERED_BY_T)
+def test_means_contain_the_truth_as_often_as_students_t_does(count, kind):
     rng = np.random.default_rng([count, len(kind)])
     draw, truth = {
         "normal": (rng.normal, 0.0),
         "uniform": (rng.random, 0.5),
         "half normal": (lambda size: np.abs(rng.normal(size=size)), math.sqrt(2 / math.pi)),
+        "exponential": (rng.exponential, 1.0),
     }[kind]
-    least = 0.90 if count <= 5 and kind != "normal" else 0.92  # Student's t is exact for normal values only
-    assert _coverage([mean_interval(draw(size=count)) for _ in range(2000)], truth) >= least
+    coverage = _coverage([mean_interval(draw(size=count)) for _ in range(2000)], truth)
+    assert coverage == pytest.approx(COVERED_BY_T[kind][COUNTS.index(count)], abs=0.02)  # 3 standard deviations
 
 
 @pytest.mark.parametrize("count", COUNTS)
@@ -159,6 +173,6 @@ def test_rank_correlations_contain_the_truth(count):
 @pytest.mark.parametrize("count", COUNTS)
 def test_an_unbounded_statistic_contains_the_truth(count):
     rng = np.random.default_rng(count)
-    rows = [rng.normal(2, 1, count) for _ in range(300)]
+    rows = [rng.normal(2, 1, count) for _ in range(500)]
     experiments = [bootstrap(count, lambda i, x=x: x[i].mean(), seed=k, resamples=200) for k, x in enumerate(rows)]
-    assert _coverage(experiments, 2.0) >= 0.90  # ends of 200 draws vary
+    assert _coverage(experiments, 2.0) >= 0.91  # 0.934 to 0.945 in 2,000 experiments; 500 vary by 0.01

@@ -128,7 +128,8 @@ def compare(reference: FeatureSet, generated: FeatureSet, uncertainty: Uncertain
     smaller = min(len(one), len(two))
     groups = tuple(_groups(each) for each in (reference, generated))
     draws = resampled(one, two, rng, draws=uncertainty.draws, groups=groups) if uncertainty.draws > 1 else None
-    interval = Interval(value, math.nan, math.nan, smaller) if draws is None else spread_interval(value, draws, smaller)
+    units = min(len(each) if g is None else len(set(g)) for each, g in zip((reference, generated), groups, strict=True))
+    interval = Interval(value, math.nan, math.nan, smaller) if draws is None else spread_interval(value, draws, units)
     floor = real_floor(reference, generated, rng)
     curve = bias_curve(one, two, rng) if smaller >= 10 else None
     settings = reference.made_by
