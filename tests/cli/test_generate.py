@@ -8,8 +8,10 @@ import sys
 import pytest
 
 from tests.models.build import noisy_weights
+from worldgen.api.generate_set import resolved_recipe, worker_factory
 from worldgen.cli.main import main
 from worldgen.data.dataset.index import DataSet
+from worldgen.generation.campaign.estimate import calibrate
 from worldgen.generation.campaign.worker import SampleWorker
 from worldgen.models.native.sizes import build_pipeline
 
@@ -60,7 +62,9 @@ def test_the_plan_says_cells_time_cost_and_disk(recipe, capsys):
     assert (
         main(["generate", "plan", "--config", recipe, "--clips", "2", "--scale", "10", "--workers", "2", "--json"]) == 0
     )
-    plan = json.loads(capsys.readouterr().out)
+    out, err = capsys.readouterr()
+    assert err.startswith("30 clips wanted, 30 attempts or more: about 1 min on 2 workers") and "on 2 clips" in err
+    plan = json.loads(out)
     assert plan["quota"] == 30 and [cell["count"] for cell in plan["cells"]] == [20, 10]
     expected, worst = plan["expected"], plan["at_worst"]
     assert 30 <= expected["attempts"] <= worst["attempts"]
@@ -70,6 +74,30 @@ def test_the_plan_says_cells_time_cost_and_disk(recipe, capsys):
     assert main(["generate", "plan", "--config", recipe, "--clips", "2"]) == 0
     text = capsys.readouterr().out
     assert "fog x night_lit x rural" in text and "attempts" in text and "MB" in text
+
+
+def test_a_plan_shows_how_far_measuring_is_and_spreads_it_over_the_cells(recipe, monkeypatch):
+    jobs, seen, run = [], [], SampleWorker.run
+
+    def kept(self, job):
+        jobs.append((job.cell.label, job.attempts, len(seen)))
+        return run(self, job)
+
+    def counted(items, /, total=None, desc=""):
+        for item in items:
+            seen.append(total)
+            yield item
+
+    monkeypatch.setattr(SampleWorker, "run", kept)
+    resolved = resolved_recipe(recipe)
+    assert calibrate(resolved, worker_factory(resolved), 3, counted).attempts == 4  # whole batches
+    assert seen == [4] * 4 and [(attempts, before) for _, attempts, before in jobs] == [(2, 0), (2, 2)]
+    assert len({label for label, _, _ in jobs}) == 2
+
+
+def test_a_plan_of_a_model_that_is_not_there_is_refused_before_measuring(recipe, capsys):
+    assert main(["generate", "plan", "--config", recipe, "model.pipeline=nowhere"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_a_cell_that_stops_short_is_exit_code_1(recipe, tmp_path, capsys):

@@ -92,15 +92,23 @@ def _recipe(args: argparse.Namespace) -> tuple[Recipe, str]:
 
 
 def _plan(args: argparse.Namespace, recipe: Recipe) -> int:
-    from worldgen.api.generate_set import worker_factory
-    from worldgen.cli.terminal import log_line
+    from worldgen.api.generate_set import check_model_files, worker_factory
+    from worldgen.cli.terminal import log_line, progress
     from worldgen.core.errors import InputError
-    from worldgen.generation.campaign.estimate import calibrate, plan
+    from worldgen.generation.campaign.estimate import calibrate, plan, rough_cost
 
     if not 1 <= args.clips <= 10_000:
         raise InputError("--clips", args.clips, "1 to 10000")
-    log_line(f"generating {args.clips} clips to measure time and acceptance")
-    estimate = plan(recipe, calibrate(recipe, worker_factory(recipe), args.clips), args.workers)
+    check_model_files(recipe)
+    rough = rough_cost(recipe, args.clips, args.workers)
+    log_line(
+        f"{rough.quota} clips wanted, {rough.attempts} attempts or more: about {_hours(rough.hours)} on "
+        f"{_workers(args.workers)} with the shipped model on a laptop CPU"
+    )
+    log_line(
+        f"measuring time and acceptance on {args.clips} clips, about {max(rough.measuring_s, 1):.0f} s (--clips N)"
+    )
+    estimate = plan(recipe, calibrate(recipe, worker_factory(recipe), args.clips, progress), args.workers)
     if args.json:
         print(json.dumps(estimate))
         return 0
@@ -121,14 +129,18 @@ def _plan(args: argparse.Namespace, recipe: Recipe) -> int:
         cost = f", cost {e['cost']:.2f}" if recipe.cost_per_hour else ""
         print(
             f"{name.replace('_', ' '):9s} acceptance {e['acceptance']:.0%}: {e['attempts']} attempts, "
-            f"{_hours(e['hours'])} on {args.workers} worker{'s' if args.workers > 1 else ''}, "
+            f"{_hours(e['hours'])} on {_workers(args.workers)}, "
             f"{e['disk_bytes'] / 1e6:.0f} MB{cost}"
         )
     return 0
 
 
 def _hours(hours: float) -> str:
-    return f"{hours:.1f} h" if hours >= 2 else f"{hours * 60:.0f} min"
+    return f"{hours:.1f} h" if hours >= 2 else f"{max(hours * 60, 1):.0f} min"
+
+
+def _workers(count: int) -> str:
+    return f"{count} worker{'s' if count > 1 else ''}"
 
 
 def _run(args: argparse.Namespace, recipe: Recipe, config: str) -> int:

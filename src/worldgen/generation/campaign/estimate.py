@@ -5,8 +5,10 @@ from __future__ import annotations
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from worldgen.core.progress import ProgressReporter, no_progress
 from worldgen.core.wilson import wilson_interval
 from worldgen.generation.campaign.cell import CellGrid, grid_of
 from worldgen.generation.campaign.job import Job, JobRecord
@@ -14,6 +16,9 @@ from worldgen.generation.campaign.quota import most_attempts
 from worldgen.generation.campaign.recipe import Recipe
 from worldgen.generation.campaign.runner import WorkerFactory
 
+SECONDS_PER_MEGAPIXEL, LOAD_S = 10.5, 3.0
+"""An attempt with the shipped model and all instruments takes 7.5 s of a core for 25 frames of 224x128 (0.72 million
+pixels); other models, sizes and machines differ, which is why a plan measures."""
 COPIES = 2
 """Every clip is stored in its job's shard and, if it counts, in the data set."""
 
@@ -35,19 +40,28 @@ class Calibration:
         return (self.accepted + 0.5) / (self.attempts + 1)
 
 
-def calibrate(recipe: Recipe, make: WorkerFactory, clips: int) -> Calibration:
-    """Generate about ``clips`` clips of cells spread over the recipe, in a temporary folder."""
+def calibrate(recipe: Recipe, make: WorkerFactory, clips: int, progress: ProgressReporter = no_progress) -> Calibration:
+    """Generate ``clips`` clips, whole batches, of cells spread over the recipe, in a temporary folder.
+
+    progress: shows the number of clips done.
+    """
     grid = grid_of(recipe)
     start_s = time.perf_counter()
     worker = make()
     load_s = time.perf_counter() - start_s
-    attempts = min(recipe.work.attempts, clips)
-    jobs = max(1, round(clips / attempts))
+    attempts = min(recipe.model.batch, recipe.work.attempts, clips)  # the batches of a run: their size decides the time
+    jobs = max(1, -(-clips // attempts))
     records: list[JobRecord] = []
-    with tempfile.TemporaryDirectory(prefix="worldgen-plan-") as folder:
+
+    def single_clips(folder: str) -> Iterator[None]:
         for number in range(jobs):
             cell = grid.cells[number * len(grid.cells) // jobs]
             records.append(worker.run(Job(cell, number, attempts, folder)))
+            yield from (None for _ in range(attempts))
+
+    with tempfile.TemporaryDirectory(prefix="worldgen-plan-") as folder:
+        for _ in progress(single_clips(folder), jobs * attempts, "measure clips"):
+            pass
     tries = [t for record in records for t in record.tries]
     reasons = Counter(reason for t in tries if not t.accepted for reason in t.reasons)
     seconds: dict[str, float] = {}
@@ -57,6 +71,28 @@ def calibrate(recipe: Recipe, make: WorkerFactory, clips: int) -> Calibration:
     return Calibration(
         len(tries), sum(t.accepted for t in tries), seconds, sum(r.size_bytes for r in records), load_s, dict(reasons)
     )
+
+
+@dataclass(frozen=True)
+class RoughCost:
+    """What is known before any clip is generated.
+
+    quota: clips wanted. attempts: when each of them is accepted, in whole jobs. measuring_s: seconds of measuring on
+    some clips. hours: wall clock of the run. Both at ``SECONDS_PER_MEGAPIXEL``.
+    """
+
+    quota: int
+    attempts: int
+    measuring_s: float
+    hours: float
+
+
+def rough_cost(recipe: Recipe, clips: int, workers: int) -> RoughCost:
+    """The cost of a recipe before anything is measured: an order of magnitude for the shipped model on a CPU core."""
+    grid = grid_of(recipe)
+    clip_s = SECONDS_PER_MEGAPIXEL * recipe.clip.frames * recipe.clip.width_px * recipe.clip.height_px / 1e6
+    attempts = _attempts(grid, recipe, 1.0)
+    return RoughCost(grid.quota, attempts, LOAD_S + clips * clip_s, (LOAD_S + attempts * clip_s / workers) / 3600)
 
 
 def plan(recipe: Recipe, calibration: Calibration, workers: int) -> dict:
