@@ -14,6 +14,7 @@ import pytest
 from tests.data.samples import make_sample
 from tests.data.view.html_page import HtmlPage
 from worldgen.core.errors import InputError
+from worldgen.core.scenario import Scenario
 from worldgen.data.dataset.index import DataSet, build_index
 from worldgen.data.dataset.shards import ShardWriter
 from worldgen.generation.report.charts import acceptance_grid, bars, heat_map, histogram, number, scatter
@@ -190,6 +191,34 @@ def test_charts_hold_every_value_once():
         ("b", 1.0, "4 s"), ("a", 0.25, "1 s"),
     ]  # fmt: skip
     assert [number(v) for v in (1234567, 0.5, 12.345, 123.456)] == ["1,234,567", "0.5", "12.3", "123.5"]
+
+
+def test_a_set_that_nobody_judged_speaks_of_clips(tmp_path):
+    """Rendered sets have no gate, so nothing in them was accepted."""
+    with ShardWriter(str(tmp_path / "set"), "s") as writer:
+        for number, weather in enumerate(("fog", "snow")):
+            made = dataclasses.replace(make_sample(f"k{number}"), scenario=Scenario(weather=weather), scorecard={})
+            writer.write(made)
+    build_index(str(tmp_path / "set"))
+    write_report(str(tmp_path / "set"), tmp_path / "page")
+    text = (tmp_path / "page/index.html").read_text("utf-8")
+    assert "Clips by weather and light" in text and "ccepted" not in "".join(HtmlPage(text).texts)
+    assert "<h1>Data set set</h1>" in text and "<title>Data set set - worldgen</title>" in text
+    assert acceptance_grid({("fog", "day"): (2, 3)}, ["fog"], ["day"]).name == "Accepted by weather and light"
+    assert "2 accepted, 1 refused" in histogram(np.ones(2), np.ones(1), name="x").spoken
+
+
+def test_heights_are_of_boxes_with_an_area_and_their_axis_begins_at_0(tmp_path):
+    whole = make_sample("k")
+    cars = whole.labels.where(whole.labels.class_id == 0)
+    cars.box_px[1, 3] = cars.box_px[1, 1]
+    cars.box_px[2, 2] = cars.box_px[2, 0]
+    with ShardWriter(str(tmp_path), "s") as writer:
+        writer.write(dataclasses.replace(whole, labels=cars))
+    build_index(str(tmp_path))
+    assert gather(DataSet(str(tmp_path))).coverage.box_height_px["car"].tolist() == [15.5] * 4
+    chart = histogram(np.array([20.0, 31, 31]), np.zeros(0), name="x", counted="boxes", from_zero=True)
+    assert chart.low == 0 and chart.tallest == "highest column: 2" and chart.spoken == "x: 3 boxes, 20 to 31"
 
 
 def test_charts_of_nothing_are_left_out():

@@ -109,8 +109,9 @@ def write_page(
 ) -> list[str]:
     """Write ``index.html``, ``sheet.png`` and ``clips/KEY.mp4`` into a folder or URL; returns the keys shown.
 
-    sections: which clips to show; by default at most ``limit``, spread evenly over the data set. template: extends
-    ``page.html.j2``, which is the default; values: what it needs besides. progress: shows how many clips are done.
+    title: by default "Data set" and the name of its folder. sections: which clips to show; by default at most
+    ``limit``, spread evenly over the data set. template: extends ``page.html.j2``, which is the default; values: what
+    it needs besides. progress: shows how many clips are done.
 
     Raises: InputError for an empty data set, a limit below 1, damaged samples or a folder that cannot be written.
     """
@@ -131,7 +132,7 @@ def write_page(
             sheet.append(sample)
     write_bytes(join(str(folder), "sheet.png"), sheet_png(sheet))
     page = (template or page_environment().get_template("page.html.j2")).render(
-        title=title or data.url.rstrip("/").rsplit("/", 1)[-1],
+        title=title or f"Data set {data.url.rstrip('/').rsplit('/', 1)[-1]}",
         summary=_summary(data),
         sections=[(section, [cards[number] for number in section.numbers]) for section in sections],
         **(values or {}),

@@ -45,7 +45,10 @@ class HistogramColumn:
 
 @dataclass(frozen=True)
 class Histogram:
-    """Accepted and refused values as stacked columns. limit_px: columns of the gate's limits. low, high: axis ends."""
+    """Accepted and refused values as stacked columns. limit_px: columns of the gate's limits. low, high: axis ends.
+
+    tallest: in words, how many values are in the highest column, which is the scale of the vertical axis.
+    """
 
     name: str
     columns: tuple[HistogramColumn, ...]
@@ -54,6 +57,7 @@ class Histogram:
     high: float
     limits: str
     spoken: str
+    tallest: str
     note: str = ""
     width_px: int = WIDTH_PX
     height_px: int = HISTOGRAM_HEIGHT_PX
@@ -96,8 +100,13 @@ class HeatMap:
 
 @dataclass(frozen=True)
 class AcceptanceGrid:
-    """Accepted and attempted clips for pairs of words: ``rows`` of (word, one ``(accepted, attempted)`` per column)."""
+    """Accepted and attempted clips for pairs of words: ``rows`` of (word, one ``(accepted, attempted)`` per column).
 
+    name: its heading. judged: whether any clip was refused; otherwise only counts are shown.
+    """
+
+    name: str
+    judged: bool
     columns: tuple[str, ...]
     rows: tuple[tuple[str, tuple[tuple[int, int], ...]], ...]
 
@@ -110,17 +119,23 @@ def bars(values: Mapping[str, float], *, unit: str = "") -> tuple[ChartBar, ...]
 
 
 def histogram(
-    accepted: np.ndarray, refused: np.ndarray, *, name: str, limits: Limits = (None, None), note: str = ""
-) -> Histogram | None:
-    """Columns of accepted ``(n,)`` and refused ``(m,)`` values; None without any value. limits: of the gate."""
+    accepted: np.ndarray, refused: np.ndarray, *, name: str, limits: Limits = (None, None), note: str = "",
+    counted: str = "clips", from_zero: bool = False,
+) -> Histogram | None:  # fmt: skip
+    """Columns of accepted ``(n,)`` and refused ``(m,)`` values; None without any value.
+
+    limits: of the gate. counted: what the columns count. from_zero: whether the axis begins at 0, as for sizes.
+    """
     values = np.concatenate([accepted, refused])
     known = [limit for limit in limits if limit is not None]
     if not len(values):
         return None
     low, high = _span(values, known)
+    low = min(low, 0.0) if from_zero else low
     edges = np.linspace(low, high, BINS + 1)
     counts = [np.histogram(np.clip(part, low, high), edges)[0] for part in (accepted, refused)]
-    px_per_clip = (HISTOGRAM_HEIGHT_PX - HISTOGRAM_TOP_PX) / max(int((counts[0] + counts[1]).max()), 1)
+    tallest = int((counts[0] + counts[1]).max())
+    px_per_clip = (HISTOGRAM_HEIGHT_PX - HISTOGRAM_TOP_PX) / max(tallest, 1)
     step_px = WIDTH_PX / BINS
     columns = []
     for i in range(BINS):
@@ -138,9 +153,17 @@ def histogram(
         low,
         high,
         limits_in_words(limits) if len(refused) or known else "",
-        f"{name}: {len(accepted)} accepted, {len(refused)} refused, {number(values.min())} to {number(values.max())}",
+        _spoken(name, accepted, refused, counted),
+        f"highest column: {tallest:,}",
         note,
     )
+
+
+def _spoken(name: str, accepted: np.ndarray, refused: np.ndarray, counted: str) -> str:
+    """A histogram in words. Nothing is called accepted where nothing was refused: there may have been no gate."""
+    values = np.concatenate([accepted, refused])
+    split = f"{len(accepted)} accepted, {len(refused)} refused" if len(refused) else f"{len(accepted)} {counted}"
+    return f"{name}: {split}, {number(values.min())} to {number(values.max())}"
 
 
 def limits_in_words(limits: Limits) -> str:
@@ -191,8 +214,10 @@ def acceptance_grid(
     counts: Mapping[tuple[str, str], tuple[int, int]], rows: Sequence[str], columns: Sequence[str]
 ) -> AcceptanceGrid:
     """Accepted and attempted clips for every (row, column) of words; ``(0, 0)`` where nothing was attempted."""
+    judged = any(accepted < attempted for accepted, attempted in counts.values())
+    name = "Accepted by weather and light" if judged else "Clips by weather and light"
     cells = tuple((row, tuple(counts.get((row, column), (0, 0)) for column in columns)) for row in rows)
-    return AcceptanceGrid(tuple(columns), cells)
+    return AcceptanceGrid(name, judged, tuple(columns), cells)
 
 
 def number(value: float) -> str:

@@ -178,6 +178,8 @@ def _coverage_charts(report: ReportData) -> tuple[ScatterChart | None, HeatMap |
             np.zeros(0),
             name=f"{name} height, px",
             note=f"{len(values):,} boxes, median {np.median(values):.0f} px",
+            counted="boxes",
+            from_zero=True,
         )
         for name, values in heights
     )

@@ -136,7 +136,8 @@ def _coverage(data: DataSet) -> Coverage:
             ego_accepted.append(bool(row["accepted"]))
         if row["has_labels"] and row["accepted"]:
             labels = decode_labels(data.member(row["key"], "labels.json") or b"", row["key"])
-            kept = labels.where(~labels.ignore & (labels.box_px[:, 2] > labels.box_px[:, 0]))
+            has_area = (labels.box_px[:, 2:] > labels.box_px[:, :2]).all(1)
+            kept = labels.where(~labels.ignore & has_area)
             for index, name in enumerate(CLASSES):
                 box = kept.box_px[kept.class_id == index]
                 heights[name].append(box[:, 3] - box[:, 1])
