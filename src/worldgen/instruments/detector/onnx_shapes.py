@@ -1,0 +1,111 @@
+"""Shapes of the inputs and outputs of an ONNX file, read from its bytes without the onnx package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from worldgen.core.errors import InputError, Received
+
+Shape = tuple[int | None, ...]
+"""Sizes of the axes; None where the file leaves one open."""
+
+_GRAPH, _INITIALISER, _INPUT, _OUTPUT = 7, 5, 11, 12
+_NAME, _TYPE, _TENSOR_TYPE, _SHAPE, _DIM, _DIM_VALUE = 1, 2, 1, 2, 1, 1
+
+
+@dataclass(frozen=True)
+class OnnxShapes:
+    """Name of each input and output -> its shape. Stored weights are no inputs, also in old files that list them."""
+
+    inputs: dict[str, Shape]
+    outputs: dict[str, Shape]
+
+
+def onnx_shapes(data: bytes) -> OnnxShapes:
+    """The shapes that an ONNX file declares.
+
+    Source: onnx.proto of https://github.com/onnx/onnx (ModelProto.graph 7, GraphProto.initializer 5, input 11,
+    output 12) and the wire format of protocol buffers.
+
+    Raises:
+        InputError: for bytes that are no ONNX model.
+    """
+    try:
+        graphs = [value for number, value in _fields(memoryview(data)) if number == _GRAPH]
+        if len(graphs) != 1 or not isinstance(graphs[0], memoryview):
+            raise ValueError("no graph")
+        inputs: dict[str, Shape] = {}
+        outputs: dict[str, Shape] = {}
+        stored = set()
+        for number, value in _fields(graphs[0]):
+            if number in (_INPUT, _OUTPUT):
+                name, shape = _value(_message(value))
+                (inputs if number == _INPUT else outputs)[name] = shape
+            elif number == _INITIALISER:
+                stored.add(_text(_first(_message(value), 8)))
+    except (ValueError, IndexError) as error:
+        raise InputError("ONNX file", Received(f"other bytes ({error})"), "a model in the ONNX format") from error
+    return OnnxShapes({name: shape for name, shape in inputs.items() if name not in stored}, outputs)
+
+
+def _value(message: memoryview) -> tuple[str, Shape]:
+    """Name and shape of a ValueInfoProto."""
+    name = _text(_first(message, _NAME))
+    tensor = _first(_message(_first(message, _TYPE)), _TENSOR_TYPE)
+    shape = _first(_message(tensor), _SHAPE)
+    axes: list[int | None] = []
+    for number, dim in _fields(_message(shape)):
+        if number == _DIM:
+            size = _first(_message(dim), _DIM_VALUE)
+            axes.append(size if isinstance(size, int) and size > 0 else None)
+    return name, tuple(axes)
+
+
+def _first(message: memoryview, wanted: int) -> int | memoryview | None:
+    return next((value for number, value in _fields(message) if number == wanted), None)
+
+
+def _message(value: int | memoryview | None) -> memoryview:
+    """A field as a message; absent ones are empty, as in protocol buffers."""
+    if isinstance(value, int):
+        raise ValueError("a number in place of a message")
+    return memoryview(b"") if value is None else value
+
+
+def _text(value: int | memoryview | None) -> str:
+    return bytes(_message(value)).decode("utf-8")
+
+
+def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    """Number and value of each field: an integer, or bytes that may be a message. Fixed-width numbers come as bytes."""
+    place = 0
+    while place < len(message):
+        key, place = _varint(message, place)
+        number, kind = key >> 3, key & 7
+        if kind == 0:
+            value, place = _varint(message, place)
+            yield number, value
+            continue
+        if kind == 2:
+            length, place = _varint(message, place)
+        elif kind in (1, 5):
+            length = 8 if kind == 1 else 4
+        else:
+            raise ValueError(f"field of kind {kind}")
+        if place + length > len(message):
+            raise ValueError("a field that is cut off")
+        yield number, message[place : place + length]
+        place += length
+
+
+def _varint(message: memoryview, place: int) -> tuple[int, int]:
+    """A number of 7 bits a byte, lowest first, and the place behind it."""
+    number = 0
+    for shift in range(0, 70, 7):
+        byte = message[place]
+        place += 1
+        number |= (byte & 127) << shift
+        if byte < 128:
+            return number, place
+    raise ValueError("a number of more than 10 bytes")
