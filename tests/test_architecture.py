@@ -46,6 +46,7 @@ CONFINED = {
     "tqdm": ("cli/",),
     "argparse": ("cli/",),
     "av": ("data/video/",),
+    "embreex": ("rendering/raycast/ray_mesh.py",),
     "jinja2": ("data/view/", "generation/report/"),
 }
 """Third-party package -> where it may be imported, as starts of paths."""

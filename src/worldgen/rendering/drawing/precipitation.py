@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import cv2
 import numpy as np
 
+from worldgen.core.camera import Camera
 from worldgen.core.scene import Scene
 from worldgen.core.seeds import numpy_rng
-from worldgen.rendering.drawing.raster import RasterScene
 
 RAIN_FALL_MPS, SNOW_FALL_MPS = 7.0, 1.3
 EXPOSURE_S = 0.022
 BOX_M = np.array([16.0, 14.0, 8.0])
 """Particles fill a box that moves with the camera; a particle that leaves it enters on the other side."""
+
+
+class PosedCamera(Protocol):
+    """A camera on its way through a scene."""
+
+    scene: Scene
+    camera: Camera
+
+    def pose(self, frame: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rotation ``(3, 3)`` from world to camera axes, and the position ``(3,)`` of the camera in the world (m)."""
+        ...
 
 
 class Precipitation:
@@ -28,15 +41,15 @@ class Precipitation:
         self.wind = rng.normal(0, 1.0, 2)
         self.sway = rng.normal(0, 0.5, (self.rain + self.snow, 2))
 
-    def draw(self, frame: int, raster_scene: RasterScene, shape: tuple[int, int]) -> np.ndarray | None:
+    def draw(self, frame: int, path: PosedCamera, shape: tuple[int, int]) -> np.ndarray | None:
         """Share of each pixel covered by drops or flakes, ``(H, W)`` float32 in [0, 1]; None without precipitation."""
         count = self.rain + self.snow
         if not count:
             return None
         height, width = shape
-        scale = height / raster_scene.camera.height_px
+        scale = height / path.camera.height_px
         time_s = frame / self.scene.fps
-        rotation, camera_position = raster_scene.pose(frame)
+        rotation, camera_position = path.pose(frame)
         snow = self.snow > 0
         velocity = np.concatenate(
             [
@@ -55,8 +68,8 @@ class Precipitation:
         start, end = (here - half) @ rotation.T, (here + half) @ rotation.T
         keep = (np.minimum(start[:, 2], end[:, 2]) > (1.6 if snow else 0.9)) & (here @ rotation[2] < 15)
         start, end = start[keep], end[keep]
-        focal = raster_scene.camera.fx_px * scale
-        centre = np.array([raster_scene.camera.cx_px, raster_scene.camera.cy_px]) * scale
+        focal = path.camera.fx_px * scale
+        centre = np.array([path.camera.cx_px, path.camera.cy_px]) * scale
         p, q = start[:, :2] / start[:, 2:] * focal + centre, end[:, :2] / end[:, 2:] * focal + centre
         layer = np.zeros((height, width), np.uint8)
         depth = start[:, 2]
@@ -147,14 +160,14 @@ class LensDrops:
         return image + (0.8 * share)[..., None] * (0.5 * (seen + soft) - image)
 
 
-def spray(raster_scene: RasterScene, frame: int, shape: tuple[int, int]) -> np.ndarray | None:
+def spray(path: PosedCamera, frame: int, shape: tuple[int, int]) -> np.ndarray | None:
     """Share of each pixel hidden by spray behind moving vehicles, ``(H, W)`` float32 in [0, 1]; None without spray."""
-    scene = raster_scene.scene
+    scene = path.scene
     if scene.atmosphere.wetness < 0.45 or scene.atmosphere.snow_cover > 0.3:
         return None
     height, width = shape
-    scale = height / raster_scene.camera.height_px
-    rotation, camera_position = raster_scene.pose(frame)
+    scale = height / path.camera.height_px
+    rotation, camera_position = path.pose(frame)
     layer = None
     for agent in scene.agents:
         speed = float(agent.speed_mps[frame])
@@ -173,11 +186,11 @@ def spray(raster_scene: RasterScene, frame: int, shape: tuple[int, int]) -> np.n
             seen = rotation @ (at - camera_position)
             if not 2.0 < seen[2] < 70.0:
                 continue
-            u = (seen[0] / seen[2] * raster_scene.camera.fx_px + raster_scene.camera.cx_px) * scale
-            v = (seen[1] / seen[2] * raster_scene.camera.fy_px + raster_scene.camera.cy_px) * scale
+            u = (seen[0] / seen[2] * path.camera.fx_px + path.camera.cx_px) * scale
+            v = (seen[1] / seen[2] * path.camera.fy_px + path.camera.cy_px) * scale
             rx, ry = (
-                (0.75 + 0.2 * k) * agent.size_m[1] / seen[2] * raster_scene.camera.fx_px * scale,
-                (0.45 + 0.12 * k) / seen[2] * raster_scene.camera.fy_px * scale,
+                (0.75 + 0.2 * k) * agent.size_m[1] / seen[2] * path.camera.fx_px * scale,
+                (0.45 + 0.12 * k) / seen[2] * path.camera.fy_px * scale,
             )
             if layer is None:
                 layer = np.zeros((height, width), np.uint8)

@@ -107,6 +107,7 @@ class Shape:
             "glass": np.array([f.glass for f in finishes], np.float32),
             "lamp": np.array([LAMP_CODES[f.lamp] for f in finishes], np.int16),
             "code": np.array([f.code for f in finishes], np.int16),
+            "foliage": np.array([f.foliage for f in finishes], bool),
         }
         object.__setattr__(self, "tables", tables)
 

@@ -1,0 +1,75 @@
+"""The look of the ground at points: grain, patches, worn paint, wet and snow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from worldgen.rendering.drawing.ground import SEM
+from worldgen.rendering.drawing.texture import COARSE_METRES_PER_TEXEL, FINE_METRES_PER_TEXEL, ground_noise
+from worldgen.rendering.raycast.static_world import StaticWorld
+
+SNOW_COLOUR = np.array([0.80, 0.83, 0.88], np.float32)
+WET_DARKENING = 0.42
+WORN_SHARE = 0.55
+"""How much of the paint the most worn places have lost."""
+_ROW = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class GroundLook:
+    """Albedo ``(M, 3)``, reflectance when wet ``(M,)`` and share of lying snow ``(M,)``; float32."""
+
+    albedo: np.ndarray
+    mirror: np.ndarray
+    snow: np.ndarray
+
+
+def sampled(tile: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Values ``(M,)`` of a tile that repeats, at places in texels ``(M,)``, with linear interpolation."""
+    count = len(x)
+    if not count:
+        return np.zeros(0, np.float32)
+    rows = -(-count // _ROW)
+    spread = lambda values: np.resize(values.astype(np.float32), rows * _ROW).reshape(rows, _ROW)  # noqa: E731
+    return cv2.remap(tile, spread(x), spread(y), cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP).ravel()[:count]
+
+
+def ground_look(
+    world: StaticWorld, face: np.ndarray, points: np.ndarray, footprint_m: np.ndarray, *, wetness: float,
+    snow_cover: float,
+) -> GroundLook:  # fmt: skip
+    """The look of the ground at ``points`` ``(M, 3)`` world m of ground faces ``(M,)``.
+
+    footprint_m: ``(M,)`` length of a pixel along the ground; texture finer than it is faded out. wetness, snow_cover:
+    0 to 1.
+    """
+    tables = world.ground
+    fine_tile, coarse_tile = ground_noise()[0][0], ground_noise()[1][0]
+    x, y = points[:, 0], points[:, 1]
+    fine = sampled(fine_tile, x / FINE_METRES_PER_TEXEL, y / FINE_METRES_PER_TEXEL)
+    coarse = sampled(coarse_tile, x / COARSE_METRES_PER_TEXEL, y / COARSE_METRES_PER_TEXEL)
+    broad = sampled(coarse_tile, y / 1.7 + 31.0, x / 1.7)
+    fine *= np.clip(1.6 - footprint_m / 0.5, 0, 1)
+    coarse *= np.clip(1.5 - footprint_m / 8.0, 0, 1)
+    albedo, grain, semantic = tables.albedo[face], tables.grain[face], tables.semantic[face]
+    paved = (semantic == SEM["drivable"]) | (semantic == SEM["sidewalk"])
+    albedo = albedo * np.maximum(1.0 + grain * (fine + 0.45 * coarse + 0.3 * broad), 0.25)[:, None]
+    # Cracks follow the zero line of a smooth noise; mended patches are where another one is high.
+    crack = np.clip(1.0 - np.abs(coarse + 0.15 * fine) / 0.05, 0, 1) * np.clip(1.2 - footprint_m / 0.12, 0, 1)
+    mend = np.clip((broad - 1.35) * 6.0, 0, 1)
+    albedo *= (1.0 - paved * (0.30 * crack * (broad > 0.2) + 0.16 * mend))[:, None]
+    painted = (semantic == SEM["lane_marks"]) | (semantic == SEM["crossing"])
+    worn = np.clip(0.35 + 0.45 * coarse + 0.35 * fine + 0.25 * broad, 0, 1) * WORN_SHARE * painted
+    albedo += worn[:, None] * (0.085 - albedo)
+    mirror = tables.mirror[face] * np.clip(1.0 + 0.25 * coarse + 0.30 * broad, 0.25, 1.5)
+    albedo *= (1 - WET_DARKENING * wetness * np.clip(mirror, 0, 1))[:, None]
+    snow = np.zeros(len(face), np.float32)
+    if snow_cover > 0:
+        cover = 1.7 * snow_cover * tables.snow[face] + 0.22 * coarse + 0.08 * fine - 0.5
+        snow = np.clip(cover * 2.2, 0, 1).astype(np.float32)
+        albedo += snow[:, None] * (SNOW_COLOUR * (1 + 0.05 * coarse[:, None]) - albedo)
+        mirror = mirror * (1 - snow)
+    return GroundLook(albedo.astype(np.float32), mirror.astype(np.float32), snow)
