@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -17,10 +17,12 @@ from worldgen.files.json_files import read_json
 
 CLASS_OF_NAME = {
     **{name: name for name in CLASSES}, "person": "pedestrian", "traffic light": "traffic_light",
-    "motorbike": "motorcycle", "bike": "bicycle", "rider": "cyclist", "bicyclist": "cyclist", "van": "car",
-    "lorry": "truck", "cone": "traffic_cone",
+    "motorbike": "motorcycle", "motor": "motorcycle", "bike": "bicycle", "rider": "cyclist", "bicyclist": "cyclist",
+    "van": "car", "lorry": "truck", "cone": "traffic_cone",
 }  # fmt: skip
 """Class name of other label sets -> class. Other names need an entry in ``labels.classes`` of the config."""
+IMAGE_FIELDS = ("id", "file_name", "width", "height", "license", "flickr_url", "coco_url", "date_captured")
+"""Fields of an image in a COCO file (https://cocodataset.org/#format-data)."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,14 @@ class LabelsConfig:
 
 @dataclass(frozen=True)
 class CocoImage:
-    """One image of a COCO file. boxes: (class index, track id, x0, y0, x1, y1, ignore) per object, in its pixels."""
+    """One image of a COCO file. boxes: (class index, track id, x0, y0, x1, y1, ignore) per object, in its pixels.
+    attributes: what else the file says of the image; the entries of its ``attributes`` stand beside the others."""
 
     file_name: str
     width_px: int
     height_px: int
     boxes: tuple[tuple[float, ...], ...]
+    attributes: dict[str, Any] = field(default_factory=dict)
 
 
 def annotated_labels(rows: Sequence[tuple[float, ...]], num_frames: int, size: tuple[int, int]) -> Labels:
@@ -148,9 +152,29 @@ def read_coco(path: str | Path, classes: dict[str, str]) -> list[CocoImage]:
                 track = int(row.get("track_id", len(found) + 1))
                 found.append((CLASSES.index(target), track, x, y, x + width, y + height, int(row.get("iscrowd", 0))))
         return [
-            CocoImage(row["file_name"], int(row["width"]), int(row["height"]), tuple(boxes[row["id"]]))
+            CocoImage(
+                row["file_name"], int(row["width"]), int(row["height"]), tuple(boxes[row["id"]]), _attributes(row)
+            )
             for row in images
-        ]
+        ]  # fmt: skip
+
+
+def _attributes(row: dict[str, Any]) -> dict[str, Any]:
+    """Entries of an image that COCO does not define. Source of the nested form: files converted from BDD100K."""
+    nested = row.get("attributes")
+    own = {name: value for name, value in row.items() if name not in (*IMAGE_FIELDS, "attributes")}
+    return own | (nested if isinstance(nested, dict) else {})
+
+
+def coco_categories(path: str | Path) -> list[str]:
+    """The names of the categories of a COCO detection file.
+
+    Raises:
+        InputError: a file of another structure.
+    """
+    path = Path(path)
+    with _coco_errors(path):
+        return [str(row["name"]) for row in read_json(path, f"COCO file {path.name}")["categories"]]
 
 
 def coco_file_names(path: str | Path) -> list[str]:
