@@ -15,8 +15,9 @@ from worldgen.files.storage import write_bytes
 from worldgen.generation.campaign.campaign import Campaign
 from worldgen.generation.campaign.recipe import CellGroup
 from worldgen.generation.campaign.runner import InProcessRunner, JobOutcome, ProcessRunner
-from worldgen.generation.campaign.worker import SampleWorker
-from worldgen.generation.quality.gate import Bound, GateConfig
+from worldgen.generation.campaign.worker import AttemptState, SampleWorker, ScoredClip
+from worldgen.generation.quality.gate import Bound, GateConfig, Verdict
+from worldgen.generation.quality.scorecard import Scorecard
 from worldgen.generation.quality.scorer import ScorerConfig
 
 pytestmark = pytest.mark.usefixtures("quick_scenes")
@@ -241,3 +242,19 @@ def test_attempts_without_a_scene_are_counted(tmp_path, monkeypatch):
 
 def _words(group: CellGroup) -> dict:
     return {axis: getattr(group, axis) for axis in ("weather", "light", "road", "manoeuvre")}
+
+
+def test_of_clips_that_fail_alike_the_one_that_shows_more_of_what_was_ordered_is_kept():
+    refused, passed = Verdict(False, ("presence",), None), Verdict(True, (), None)
+    clips = [
+        ScoredClip(number, None, Scorecard({} if value is None else {"presence": value}), verdict)
+        for number, (value, verdict) in enumerate(
+            [(None, refused), (0.4, refused), (0.2, refused), (0.9, Verdict(False, ("blank", "drift"), None))]
+        )
+    ]
+    state = AttemptState(None, None, None, None)
+    for clip in clips:
+        state.offer(clip)
+    assert state.best is clips[1] and not state.accepted
+    state.offer(ScoredClip(4, None, Scorecard({"presence": 0.6}), passed))
+    assert state.best.candidate == 4 and state.accepted

@@ -60,6 +60,33 @@ def test_bounds_move_out_to_the_faults_and_still_catch_them():
     )  # never stricter than the clean clips ask
 
 
+def with_presence(clean: list[Scorecard], values: list[float]) -> list[Scorecard]:
+    return [
+        Scorecard({**one.values, "presence": value}, tracks=one.tracks)
+        for one, value in zip(clean, values, strict=True)
+    ]
+
+
+def test_presence_has_an_allowance_of_its_own():
+    shown = np.random.default_rng(3).uniform(0.8, 1, 300).tolist()
+    clean = cards(300)
+    config = calibrate(with_presence(clean, shown), {})
+    low = config.bounds["presence"].low
+    assert 0.8 < low < 0.83 and np.mean(np.array(shown) < low) <= 0.03  # 3 % of them, whatever the others refuse
+    plain = calibrate(clean, {})
+    assert {name: b for name, b in config.bounds.items() if name != "presence"} == plain.bounds
+    assert config.object_low == plain.object_low and "presence" not in plain.bounds
+
+
+def test_presence_moves_out_to_its_fault_but_never_below_one_half():
+    shown = [0.9] * 60
+    assert calibrate(with_presence(cards(60), shown), {"presence": [0.3] * 40}).bounds["presence"].low == 0.6
+    assert calibrate(with_presence(cards(60), shown), {"presence": [0.0] * 40}).bounds["presence"].low == 0.5
+    assert calibrate(with_presence(cards(60), [0.4] * 60), {}).bounds["presence"].low == 0.5
+    few = with_presence(cards(60)[:10], shown[:10]) + cards(60)[10:]
+    assert "presence" not in calibrate(few, {}).bounds
+
+
 def test_values_set_by_hand_stay():
     config = calibrate(cards(50), {}, base=GateConfig(bounds={"light": Bound(low=0.01)}, object_other=0.7))
     assert config.bounds["light"].low == 0.01 and config.object_other == 0.7

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -55,6 +57,21 @@ def test_dropping_never_leaves_an_object_without_a_label():
     gate = Gate(GateConfig(object_low=0.3, object_other=0.4))
     verdict = gate.decide(card(track(1), track(2, agreement=0.1, other=0.8), track(3)), labels())
     assert verdict.reasons == ("another object shown",)
+
+
+def test_a_track_that_was_ordered_is_never_dropped():
+    gate = Gate(GateConfig(object_low=0.3, object_fit=0.3))
+    ordered = dataclasses.replace(track(2, agreement=0.9, fit=0.2), ordered=True)
+    verdict = gate.decide(card(track(1), ordered, track(3)), labels())
+    assert verdict.reasons == ("ordered object not shown",) and "car 2" in verdict.details["ordered object not shown"]
+    assert gate.decide(card(track(1, agreement=0.1), dataclasses.replace(ordered, fit=0.9)), labels()).reasons == ()
+
+
+def test_presence_has_a_bound_of_its_own():
+    gate = Gate(GateConfig(bounds={"label_agreement": Bound(low=0.2), "presence": Bound(low=0.5)}))
+    assert gate.decide(card(label_agreement=0.8, presence=0.49), None).reasons == ("presence",)
+    assert gate.decide(card(label_agreement=0.8, presence=0.5), None).accepted
+    assert gate.decide(Scorecard({"label_agreement": 0.8}, {"presence": "no object was ordered"}), None).accepted
 
 
 def test_a_box_that_does_not_fit_counts_as_not_shown():

@@ -21,7 +21,8 @@ from worldgen.generation.quality.flicker import flicker
 from worldgen.generation.quality.novelty import TrainingClips, describe
 from worldgen.generation.quality.scorecard import MEASURES, Measurements, Scorecard
 from worldgen.generation.quality.scorer import InstrumentReadings, Scorer, ScorerConfig, confirmed_detections, triplets
-from worldgen.generation.quality.track_scores import judged_rows, unlabelled
+from worldgen.generation.quality.track_scores import TrackScore, judged_rows, unlabelled, with_orders
+from worldgen.generation.sample.subjects import OrderedSubject
 from worldgen.instruments.attributes.attribute_reader import Reading
 from worldgen.rendering.labelling import labels_of
 from worldgen.rendering.render import render_scene
@@ -148,9 +149,10 @@ def test_a_scene_is_asked_for_both_whatever_the_words(scene):
     assert values == {"weather": 0.7, "light": 0.6}
 
 
-def judged(labels, found=None):
+def judged(labels, found=None, *subjects):
     scorer, out = Scorer(NOTHING), Measurements()
-    scorer.compare_labels(InstrumentReadings(detections=found, verified=rig.ColourVerifier(rig.clip())), labels, out)
+    readings = InstrumentReadings(detections=found, verified=rig.ColourVerifier(rig.clip()))
+    scorer.compare_labels(readings, labels, out, subjects=subjects)
     return out.card()
 
 
@@ -173,6 +175,53 @@ def test_true_labels_agree_and_every_fault_shows():
     shifted = judged(dataclasses.replace(labels, box_px=labels.box_px + away, amodal_box_px=labels.box_px + away))
     (track,) = [t for t in shifted.tracks if t.track_id == 2]
     assert track.agreement < 0.05 and track.fit < 0.1 and shifted.values["label_fit"] < clean.values["label_fit"]
+
+
+def test_presence_is_that_of_the_ordered_subject_and_of_no_other():
+    labels, walker = rig.labels(), OrderedSubject("jaywalker", "pedestrian", 1, (2,))
+    assert judged(labels).unmeasured["presence"] == "no object was ordered"
+    clean = judged(labels, None, walker)
+    assert clean.values["presence"] > 0.95 and [t.track_id for t in clean.tracks if t.ordered] == [2]
+
+    away = np.where((labels.track_id == 1)[:, None], [90.0, 30.0] * 2, 0.0).astype(np.float32)
+    others_wrong = dataclasses.replace(labels, box_px=labels.box_px + away)
+    assert judged(others_wrong, None, walker).values["presence"] == clean.values["presence"]
+    assert judged(others_wrong, None, walker, OrderedSubject("car", "car", 1)).values["presence"] < 0.1
+
+    for lost in (
+        labels.where(labels.track_id != 2), dataclasses.replace(labels, ignore=labels.track_id == 2),
+        dataclasses.replace(labels, class_id=np.where(labels.track_id == 2, 0, labels.class_id)),
+        labels.where(labels.track_id == 0),
+    ):  # fmt: skip
+        assert judged(lost, None, walker).values["presence"] == 0  # no label of it can be judged
+
+    unknown = judged(labels, None, OrderedSubject("animal_crossing", "animal", 1, (2,)))
+    assert "does not know" in unknown.unmeasured["presence"] and not any(t.ordered for t in unknown.tracks)
+
+
+def test_the_subjects_are_those_of_the_scene():
+    scenario = Scenario("clear", "day", "urban", "keep", events=("jaywalker",), duration_s=2.5)
+    scene = simulate(scenario, 5, fps=8.0, num_frames=21)
+    scorer, out = Scorer(NOTHING), Measurements()
+    readings = InstrumentReadings(verified=rig.ColourVerifier(rig.clip()))
+    scorer.compare(readings, out, scene=scene, labels=rig.labels(), ego=None)
+    assert out.card().values["presence"] in (0.0, pytest.approx(1, abs=0.05))
+
+
+def scores(*agreements: float, name: str = "pedestrian") -> list[TrackScore]:
+    return [TrackScore(i, name, 5, value, 0.9, 0.0) for i, value in enumerate(agreements, 1)]
+
+
+def test_all_actors_of_an_event_stand_for_it_and_the_clearest_agents_of_a_number():
+    tracks = scores(0.9, 0.2, 0.7)
+    marked, weakest = with_orders(tracks, [OrderedSubject("group_crossing", "pedestrian", 3, (1, 2, 3))])
+    assert weakest == {"group_crossing": 0.2} and all(t.ordered for t in marked)
+    marked, weakest = with_orders(tracks, [OrderedSubject("pedestrian", "pedestrian", 2)])
+    assert weakest == {"pedestrian": 0.7} and [t.ordered for t in marked] == [True, False, True]
+    fewer, weakest = with_orders(tracks[:1], [OrderedSubject("pedestrian", "pedestrian", 2)])
+    assert weakest == {"pedestrian": 0.9} and fewer[0].ordered
+    assert with_orders(scores(0.9, name="car"), [OrderedSubject("pedestrian", "pedestrian", 1)])[1] == {"pedestrian": 0}
+    assert with_orders(tracks, [])[1] == {}
 
 
 def test_an_object_beside_its_label_is_evidence_against_dropping_it():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass
 from functools import partial
@@ -64,11 +63,11 @@ def draw_attempt(recipe: Recipe, cell: Cell, attempt: int, *, redraw: int = 0) -
         weather, light, road, manoeuvre, agents_of(cell.agents), () if event == "none" else (event,),
         max((shape.frames - 1) / shape.fps, 0.1),
     )  # fmt: skip
-    spoken = dataclasses.replace(scenario, duration_s=Scenario.duration_s)  # not in the caption
     span = recipe.ranges.speed_mps
     return CellAttempt(
         cell, attempt, stable_key(*parts, prefix="gen_"), stable_hash(*parts, "seed", redraw), scenario,
-        describe(spoken, rng), None if span is None else float(rng.uniform(*span)), _camera(recipe, rng),
+        describe(scenario, rng, duration=False), None if span is None else float(rng.uniform(*span)),
+        _camera(recipe, rng),
     )  # fmt: skip
 
 
@@ -101,7 +100,7 @@ def simulate_attempt(recipe: Recipe, cell: Cell, attempt: int) -> tuple[CellAtte
     for redraw in range(MAX_SCENE_DRAWS):
         drawn = draw_attempt(recipe, cell, attempt, redraw=redraw)
         try:
-            return drawn, best_candidate(drawn.scenario, drawn.seed, make=partial(_scene_of, recipe, drawn))[0]
+            return drawn, best_candidate(drawn.seed, make=partial(_scene_of, recipe, drawn))[0]
         except InputError:
             if redraw == MAX_SCENE_DRAWS - 1:
                 raise

@@ -76,6 +76,11 @@ class ScoredClip:
     card: Scorecard
     verdict: Verdict
 
+    @property
+    def rank(self) -> tuple[bool, int, float]:
+        """Larger for better clips: accepted ones, then fewer reasons, then more of what was ordered in the picture."""
+        return self.verdict.accepted, -len(self.verdict.reasons), self.card.values.get("presence", 0.0)
+
 
 @dataclass(eq=False)
 class AttemptState:
@@ -97,9 +102,8 @@ class AttemptState:
         return self.best is not None and self.best.verdict.accepted
 
     def offer(self, scored: ScoredClip) -> None:
-        """Keep a clip that is accepted, or has fewer reasons against it than the best one so far."""
-        verdict = scored.verdict
-        if self.best is None or len(verdict.reasons) < len(self.best.verdict.reasons) or verdict.accepted:
+        """Keep a clip that is better than the best one so far."""
+        if self.best is None or scored.rank > self.best.rank:
             self.best = scored
 
 

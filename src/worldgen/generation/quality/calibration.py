@@ -11,7 +11,7 @@ from worldgen.core.errors import InputError
 from worldgen.generation.quality.gate import Bound, Gate, GateConfig
 from worldgen.generation.quality.scorecard import Scorecard
 
-BETTER_HIGH = ("sharpness", "weather", "light", "presence", "label_agreement", "label_fit", "novelty")
+BETTER_HIGH = ("sharpness", "weather", "light", "label_agreement", "label_fit", "novelty")
 BETTER_LOW = (
     "blank",
     "frozen",
@@ -32,15 +32,19 @@ MARGIN = 0.5
 clips exceed the most extreme one of a few."""
 STEPS = 24
 LEAST_CARDS = 20
+SUBJECT_LOW = 0.5
+"""Least bound of presence: what was ordered is more likely in the picture than not."""
 
 
 @dataclass(frozen=True)
 class Allowance:
     """Allowed errors. false_rejection: share of clean calibration clips that may be refused, somewhat less than
-    promised, because new clips differ a little.
+    promised, because new clips differ a little. subject: share of those with an ordered subject that its bound, which
+    is set apart, may refuse besides; ``SUBJECT_LOW`` may refuse more.
     """
 
     false_rejection: float = 0.03
+    subject: float = 0.03
 
 
 def calibrate(
@@ -51,26 +55,39 @@ def calibrate(
 
     Each measure may refuse the same small share of the clean clips, measures of labels three times as much. That share
     is as large as the allowance for all measures together admits. Where the faults lie further out than the bound, it
-    moves half way out to them: new clips differ a little, and a stricter bound would catch no more faults.
+    moves half way out to them: new clips differ a little, and a stricter bound would catch no more faults. Presence has
+    an allowance of its own, so that a clip without what was ordered never passes for the sake of other measures.
 
     Raises: InputError for fewer than ``LEAST_CARDS`` clean clips.
     """
     if len(clean) < LEAST_CARDS:
         raise InputError("clean clips to calibrate on", len(clean), f"at least {LEAST_CARDS}")
-    allowance = allowance or Allowance()
+    allowance, base = allowance or Allowance(), base or GateConfig()
     best: GateConfig | None = None
     low, high = 0.0, allowance.false_rejection
     for _ in range(STEPS):
         share = high if best is None else (low + high) / 2
-        config = thresholds(clean, faulty, share, base or GateConfig())
+        config = thresholds(clean, faulty, share, base)
         if false_rejections(config, clean) <= allowance.false_rejection:
             best, low = config, share
             if share == high:
                 break
         else:
-            best, high = best or thresholds(clean, faulty, 0.0, base or GateConfig()), share
+            best, high = best or thresholds(clean, faulty, 0.0, base), share
     assert best is not None
-    return best
+    return replace(best, bounds={**best.bounds, **subject_bound(clean, faulty, allowance.subject), **base.bounds})
+
+
+def subject_bound(clean: Sequence[Scorecard], faulty: Mapping[str, Sequence[float]], share: float) -> dict[str, Bound]:
+    """The bound of presence, which refuses about ``share`` of the clean clips with an ordered subject; {} for few."""
+    values = np.array([card.values["presence"] for card in clean if "presence" in card.values])
+    if len(values) < LEAST_CARDS:
+        return {}
+    limit = _quantile(values, share)
+    fault_values = np.asarray(faulty.get("presence", ()), float)
+    if len(fault_values):
+        limit = min(limit, (limit + float(np.quantile(fault_values, CAUGHT))) / 2)
+    return {"presence": Bound(low=_rounded(max(limit, SUBJECT_LOW), -1))}
 
 
 def thresholds(

@@ -26,9 +26,11 @@ from worldgen.generation.quality.gate import Gate, Verdict
 from worldgen.generation.quality.instrument_loading import fingerprints
 from worldgen.generation.quality.scorecard import Measurements, Scorecard
 from worldgen.generation.quality.scorer import Scorer
+from worldgen.generation.quality.subject_faults import SUBJECT_FAULTS, absent, halved
+from worldgen.generation.sample.subjects import OrderedSubject, ordered_subjects
 from worldgen.simulation.remake import remake_scene
 
-FAULTS = (*LABEL_FAULTS, "added", "other_scene", *PICTURE_FAULTS, "copied")
+FAULTS = (*LABEL_FAULTS, "added", "other_scene", *SUBJECT_FAULTS, *PICTURE_FAULTS, "copied")
 LABEL_KINDS = (*LABEL_FAULTS, "added", "other_scene")
 PICTURE_VALUES = ("blank", "frozen", "flicker", "sharpness", "drift", "novelty")
 """Measures that depend on the frames and their own scene alone."""
@@ -62,7 +64,8 @@ def examine(
 ) -> Iterable[ExaminedClip]:
     """Score clips with a scene, clean and with deliberate faults.
 
-    Each clip gets every fault of labels once, and ``pictures`` faults of the frames, one kind after another. training:
+    Each clip gets every fault of labels and of its ordered subjects once, and ``pictures`` faults of the frames, one
+    kind after another. Clips in which no ordered subject is large enough to judge are not examined for it. training:
     clips that the model was trained on, for near copies. Faults depend on seed and key alone; the second clip of
     "added" and "other_scene" also depends on the order of the samples.
 
@@ -72,9 +75,15 @@ def examine(
         scene = remake_scene(sample)
         assert scene is not None and sample.labels is not None, sample.key
         score = functools.partial(scorer.score, scene=scene, labels=sample.labels, ego=sample.ego, text=sample.caption)
-        clean = score(sample.clip)
+        clean, subjects = score(sample.clip), ordered_subjects(scene)
+        if clean.values.get("presence") == 0:
+            clean, subjects = _without_presence(clean), ()
         rng = numpy_rng("gate examination", seed, sample.key)
-        faulty = list(_label_faults(scorer, sample, clean, samples, number, rng=rng))
+        faulty = list(_label_faults(scorer, sample, clean, samples, number, subjects=subjects, rng=rng))
+        if "presence" in clean.values:
+            without = absent(sample.clip, scene, subjects)
+            faulty.append(FaultyCard("absent", score(without), None))
+            faulty.append(FaultyCard("halved", score(halved(sample.clip, without, sample.labels, subjects)), None))
         other = samples[(number + 1 + int(rng.integers(max(len(samples) - 1, 1)))) % len(samples)]
         if other is not sample and other.labels is not None and has_judged_track(other.labels):
             faulty.append(_other_scene(scorer, sample, other, clean))
@@ -88,6 +97,13 @@ def examine(
             out.values["novelty"] = scorer.training.novelty(copy)
             faulty.append(FaultyCard("copied", out.card(), None))
         yield ExaminedClip(sample.key, sample.tags, clean, tuple(faulty))
+
+
+def _without_presence(card: Scorecard) -> Scorecard:
+    """A card in which presence is not measured."""
+    values = {name: value for name, value in card.values.items() if name != "presence"}
+    unmeasured = {**card.unmeasured, "presence": "no label of an ordered object is large enough to judge"}
+    return Scorecard(values, unmeasured, tuple(dataclasses.replace(track, ordered=False) for track in card.tracks))
 
 
 def _other_scene(scorer: Scorer, sample: Sample, other: Sample, clean: Scorecard) -> FaultyCard:
@@ -109,6 +125,7 @@ def _label_faults(
     samples: Sequence[Sample],
     number: int,
     *,
+    subjects: tuple[OrderedSubject, ...],
     rng: np.random.Generator,
 ) -> Iterable[FaultyCard]:
     """Every fault of the labels. The frames are the same, so they are read once."""
@@ -134,7 +151,7 @@ def _label_faults(
         if fault is None:
             continue
         out = Measurements({name: value for name, value in clean.values.items() if name not in LABEL_VALUES})
-        scorer.compare_labels(readings, fault.labels, out)
+        scorer.compare_labels(readings, fault.labels, out, subjects=subjects)
         yield FaultyCard(kind, out.card(), fault)
 
 
@@ -190,7 +207,8 @@ def results(gate: Gate, examined: Sequence[ExaminedClip]) -> dict:
             "clips": len(by_kind[kind]), **outcomes, "rejected_or_repaired": _share(caught, len(by_kind[kind])),
             "reasons": _counts(reason for _, verdict in by_kind[kind] for reason in verdict.reasons),
         }  # fmt: skip
-    for name, kinds in (("labels", LABEL_KINDS), ("pictures", (*PICTURE_FAULTS, "copied"))):
+    groups = {"labels": LABEL_KINDS, "subjects": SUBJECT_FAULTS, "pictures": (*PICTURE_FAULTS, "copied")}
+    for name, kinds in groups.items():
         words = [word for kind in kinds for word, _ in by_kind.get(kind, ())]
         caught = sum(word in ("rejected", "repaired") for word in words)
         record[f"all_{name}"] = {"clips": len(words), "rejected_or_repaired": _share(caught, len(words))}

@@ -184,6 +184,7 @@ MEASURE_OF_FAULT = {
     "frozen": "frozen",
     "blank": "blank",
     "copied": "novelty",
+    "absent": "presence",
     "shifted": "label_fit",
     "late": "label_fit",
     "deleted": "unlabelled",

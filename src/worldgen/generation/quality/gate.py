@@ -39,7 +39,8 @@ class GateConfig:
     bounds: measure -> range. required: measures without which a clip is refused (as "MEASURE not measured"). objects:
     what happens to a labelled track that the picture does not show: "drop" its labels or "reject" the clip. object_low,
     object_fit: agreement and fit below which a track counts as not shown. object_other: evidence of another object from
-    which a track that is not shown refuses the clip, because dropping its label would leave an object without.
+    which a track that is not shown refuses the clip, because dropping its label would leave an object without. A track
+    that stands for what the request ordered is never dropped: without it the clip is refused.
     max_dropped: largest share of the judged tracks that may be dropped.
     """
 
@@ -134,6 +135,8 @@ class Gate:
         names = ", ".join(f"{t.class_name} {t.track_id} ({t.agreement:.2f})" for t in missing)
         if self.config.objects == "reject":
             return {"object not shown": names}
+        if any(t.ordered for t in missing):
+            return {"ordered object not shown": names}
         if len(missing) > self.config.max_dropped * judged:
             return {"objects not shown": f"{len(missing)} of {judged}: {names}"}
         other = [t for t in missing if t.other >= self.config.object_other]

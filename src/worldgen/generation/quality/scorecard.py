@@ -16,7 +16,7 @@ MEASURES = {
     "drift": "largest trend of colour or contrast that the rendered scene does not have, CIELAB units per second",
     "weather": "probability of the requested weather and similar ones in that light, read from the frames",
     "light": "probability of the requested light, read from the frames",
-    "presence": "mean probability, read from the frames, that kinds of object are there or not as labelled",
+    "presence": "agreement of the least certain ordered object; 0 when none of its labels is clear enough to judge",
     "control_speed_mps": "mean difference between the recovered and the commanded speed",
     "control_yaw_rate_radps": "mean difference between the recovered and the commanded yaw rate",
     "label_agreement": "mean over judged tracks of the probability that the frames show what the label says",
@@ -56,6 +56,7 @@ class Scorecard:
                 {
                     "track_id": t.track_id, "class": t.class_name, "frames": t.frames,
                     "agreement": round(t.agreement, 4), "fit": round(t.fit, 4), "other": round(t.other, 4),
+                    "ordered": t.ordered,
                 }
                 for t in self.tracks
             ]  # fmt: skip

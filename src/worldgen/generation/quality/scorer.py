@@ -27,8 +27,10 @@ from worldgen.generation.quality.track_scores import (
     merged,
     score_tracks,
     unlabelled,
+    with_orders,
     wrong_class,
-)  # fmt: skip
+)
+from worldgen.generation.sample.subjects import OrderedSubject, ordered_subjects
 from worldgen.rendering.render import render_scene
 
 if TYPE_CHECKING:
@@ -153,7 +155,7 @@ class Scorer:
         target = _Target(scene, labels, ego, text, None)
         self._attributes(readings, target, out)
         self._control(readings, target, out)
-        self.compare_labels(readings, labels, out)
+        self.compare_labels(readings, labels, out, subjects=ordered_subjects(scene) if scene is not None else ())
 
     def read(self, clip: Clip, camera: Camera | None) -> InstrumentReadings:
         """Read a clip with the instruments. camera: of the clip at any size, None when unknown."""
@@ -251,13 +253,19 @@ class Scorer:
         out.values[names[0]] = float(np.abs(recovered.speed_mps - commanded.speed_mps)[1:].mean())
         out.values[names[1]] = float(np.abs(recovered.yaw_rate_radps - commanded.yaw_rate_radps)[1:].mean())
 
-    def compare_labels(self, readings: InstrumentReadings, labels: Labels | None, out: Measurements) -> None:
-        """Add the measures of labels: presence, agreement, fit, and objects without a label."""
+    def compare_labels(
+        self,
+        readings: InstrumentReadings,
+        labels: Labels | None,
+        out: Measurements,
+        *,
+        subjects: tuple[OrderedSubject, ...] = (),
+    ) -> None:
+        """Add the measures of labels: agreement, fit, presence of ordered subjects, and objects without a label."""
         names = ("label_agreement", "label_fit", "wrong_class")
         if labels is None:
             out.skip("no labels", *names, "unlabelled", "presence")
             return
-        self._presence(readings, labels, out)
         explained: dict[int, float] = {}
         if readings.detections is None:
             out.skip(self.absent.get("detector", "no detector"), "unlabelled")
@@ -265,35 +273,27 @@ class Scorer:
             out.values["unlabelled"], explained = unlabelled(readings.detections, labels)
         rows = judged_rows(labels)
         verified = readings.verified
-        if verified is None or not rows.any():
-            absent = self.absent.get("verifier", "no verifier") if verified is None else ""
-            out.skip(absent or "no object is large and visible enough", *names)
+        if verified is None:
+            out.skip(self.absent.get("verifier", "no verifier"), *names, "presence")
             return
-        answers = verified.verify(labels.frame_index[rows], labels.box_px[rows])
-        tracks = score_tracks(labels, rows, answers, explained)
-        for places in alternative_places(labels, rows, tracks):
-            track, class_id = places.track_id, int(labels.class_id[labels.track_id == places.track_id][0])
-            nearby = evidence_nearby(places, class_id, verified.verify(places.frame_index, places.box_px))
-            explained[track] = max(explained.get(track, 0.0), nearby)
-        out.tracks = score_tracks(labels, rows, answers, explained)
-        out.values["wrong_class"] = wrong_class(labels, rows, answers.classes)
-        out.values["label_agreement"] = float(np.mean([score.agreement for score in out.tracks]))
-        out.values["label_fit"] = float(np.mean([score.fit for score in out.tracks]))
-
-    def _presence(self, readings: InstrumentReadings, labels: Labels, out: Measurements) -> None:
-        if readings.reading is None or self.attributes is None:
-            out.skip(self.absent.get("attributes", "too short a clip"), "presence")
-            return
-        from worldgen.instruments.attributes.attribute_reader import ABSENT, GROUPS, PRESENT, presence
-
-        groups = [i for i, name in enumerate(GROUPS) if name in self.attributes.judged]
-        truth = presence(labels)[list(readings.reading_frames)][:, groups]
-        present = readings.reading.present[:, groups]
-        known = (truth == PRESENT) | (truth == ABSENT)
-        if known.any():
-            out.values["presence"] = float(np.where(truth == PRESENT, present, 1 - present)[known].mean())
+        if rows.any():
+            answers = verified.verify(labels.frame_index[rows], labels.box_px[rows])
+            tracks = score_tracks(labels, rows, answers, explained)
+            for places in alternative_places(labels, rows, tracks):
+                track, class_id = places.track_id, int(labels.class_id[labels.track_id == places.track_id][0])
+                nearby = evidence_nearby(places, class_id, verified.verify(places.frame_index, places.box_px))
+                explained[track] = max(explained.get(track, 0.0), nearby)
+            out.tracks = score_tracks(labels, rows, answers, explained)
+            out.values["wrong_class"] = wrong_class(labels, rows, answers.classes)
+            out.values["label_agreement"] = float(np.mean([score.agreement for score in out.tracks]))
+            out.values["label_fit"] = float(np.mean([score.fit for score in out.tracks]))
         else:
-            out.skip("no kind of object that the attribute reader can judge", "presence")
+            out.skip("no object is large and visible enough", *names)
+        out.tracks, shown = with_orders(out.tracks, subjects)
+        if shown:
+            out.values["presence"] = min(shown.values())
+        else:
+            out.skip("no object was ordered" if not subjects else "the verifier does not know the class", "presence")
 
 
 @dataclass(frozen=True, eq=False)

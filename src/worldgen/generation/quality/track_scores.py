@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from worldgen.core.labels import CLASSES, Labels
+from worldgen.core.labels import CLASSES, LAYOUT_CLASSES, Labels
+from worldgen.generation.sample.subjects import OrderedSubject
 from worldgen.instruments.detector.detector import Detections, box_iou
 from worldgen.instruments.verifier.verifier import NONE, BoxAnswers
 
@@ -39,7 +41,7 @@ class TrackScore:
 
     agreement: that the object in the box is of the labelled class. fit: overlap of the box with its object. other: that
     an object of another class is there, or that a detector finds an object that only this label explains and that would
-    have no label without it.
+    have no label without it. ordered: whether it is one of the tracks that stand for a subject of the request.
     """
 
     track_id: int
@@ -48,6 +50,7 @@ class TrackScore:
     agreement: float
     fit: float
     other: float
+    ordered: bool = False
 
 
 def judged_rows(labels: Labels) -> np.ndarray:
@@ -139,6 +142,29 @@ def score_tracks(
             )
         )
     return tuple(out)
+
+
+def with_orders(
+    tracks: Sequence[TrackScore], subjects: Iterable[OrderedSubject]
+) -> tuple[tuple[TrackScore, ...], dict[str, float]]:
+    """The scores with the tracks of ordered subjects marked, and subject -> agreement of the weakest of these tracks.
+
+    All judged actors of an event stand for it. For agents that are ordered by number, the clearest ones up to that
+    number do, because a scene may hold more of them. A subject of which no track is judged has the agreement 0.
+    Subjects of a class that the verifier does not know are left out.
+    """
+    ordered: set[int] = set()
+    weakest: dict[str, float] = {}
+    for subject in subjects:
+        if subject.class_name not in LAYOUT_CLASSES:
+            continue
+        mine = [track for track in tracks if track.class_name == subject.class_name]
+        if subject.track_ids is not None:
+            mine = [track for track in mine if track.track_id in subject.track_ids]
+        mine = sorted(mine, key=lambda track: -track.agreement)[: subject.count]
+        ordered |= {track.track_id for track in mine}
+        weakest[subject.name] = mine[-1].agreement if mine else 0.0
+    return tuple(replace(track, ordered=track.track_id in ordered) for track in tracks), weakest
 
 
 def wrong_class(labels: Labels, rows: np.ndarray, probability: np.ndarray) -> float:

@@ -82,7 +82,8 @@ class ScorecardTable:
     """n scorecards with at most t tracks as arrays, so that thousands of gates can decide on them quickly.
 
     refused: ``(n,)`` bool by the thresholds that stay. values: measure -> ``(n,)``, NaN where not measured. agreement,
-    fit, other: ``(n, t)``, NaN beyond the tracks. wrong: ``(n, t)`` bool, the track whose dropping repairs the fault.
+    fit, other: ``(n, t)``, NaN beyond the tracks. ordered: ``(n, t)`` bool, tracks that are never dropped. wrong: ``(n,
+    t)`` bool, the track whose dropping repairs the fault.
     """
 
     refused: np.ndarray
@@ -90,6 +91,7 @@ class ScorecardTable:
     agreement: np.ndarray
     fit: np.ndarray
     other: np.ndarray
+    ordered: np.ndarray
     wrong: np.ndarray
 
     @classmethod
@@ -97,23 +99,24 @@ class ScorecardTable:
         gate = Gate(dataclasses.replace(kept, object_low=0.0, object_fit=0.0))
         width = max([len(card.tracks) for card in cards] + [1])
         columns = {name: np.full((len(cards), width), np.nan) for name in ("agreement", "fit", "other")}
-        wrong = np.zeros((len(cards), width), bool)
+        ordered, wrong = np.zeros((len(cards), width), bool), np.zeros((len(cards), width), bool)
         for row, (card, faulty) in enumerate(zip(cards, faults, strict=True)):
             for column, track in enumerate(card.tracks):
                 for name, values in columns.items():
                     values[row, column] = getattr(track, name)
+                ordered[row, column] = track.ordered
                 if faulty is not None and faulty.kind == "added" and faulty.fault is not None:
                     wrong[row, column] = track.track_id == faulty.fault.track
         refused = np.array([not gate.decide(card, None).accepted for card in cards])
         measures = {name: np.array([card.values.get(name, np.nan) for card in cards]) for name in (*LOW, *HIGH)}
-        return cls(refused, measures, columns["agreement"], columns["fit"], columns["other"], wrong)
+        return cls(refused, measures, columns["agreement"], columns["fit"], columns["other"], ordered, wrong)
 
     def _decide(self, point: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:
         """Refused cards ``(n,)`` and tracks that count as not shown ``(n, t)``, as :class:`Gate` decides."""
         missing = (self.agreement < point["object_low"]) | (self.fit < point["object_fit"])
         count, judged = missing.sum(1), np.isfinite(self.agreement).sum(1)
         refused = self.refused | (count > point["max_dropped"] * judged)
-        refused |= (missing & (self.other >= point["object_other"])).any(1)
+        refused |= (missing & (self.ordered | (self.other >= point["object_other"]))).any(1)
         for name in LOW:
             refused |= self.values[name] < point[name]
         for name in HIGH:

@@ -13,13 +13,12 @@ import numpy as np
 from worldgen.core.camera import Camera
 from worldgen.core.ego import EgoMotion
 from worldgen.core.errors import InputError
-from worldgen.core.labels import CLASSES, Labels
+from worldgen.core.labels import Labels
 from worldgen.core.scenario import Scenario
 from worldgen.core.scene import Scene
 from worldgen.core.seeds import stable_hash
+from worldgen.generation.sample.subjects import OrderedSubject, ordered_subjects
 from worldgen.rendering.labelling import labels_of
-from worldgen.simulation.actors import LABELS
-from worldgen.simulation.events import EVENTS
 from worldgen.simulation.simulate import simulate
 
 MAX_CANDIDATES = 8
@@ -61,11 +60,11 @@ def request_scene(
     def make(number: int) -> Scene:
         return simulate(scenario, number, fps=fps, num_frames=num_frames, camera=camera, ego=ego)
 
-    return best_candidate(scenario, seed, make=make)
+    return best_candidate(seed, make=make)
 
 
-def best_candidate(scenario: Scenario, seed: int, *, make: Callable[[int], Scene]) -> tuple[Scene, int]:
-    """The chosen scene of ``scenario`` and the number of its candidate, 0 for the scene of ``seed`` itself.
+def best_candidate(seed: int, *, make: Callable[[int], Scene]) -> tuple[Scene, int]:
+    """The chosen scene of ``seed`` and the number of its candidate, 0 for the scene of ``seed`` itself.
 
     make: returns the scene of a seed. Requested agents and the main actors of events are judged; without any,
     candidate 0 is chosen. When no candidate has enough frames, the best one is chosen. Equal seeds give equal choices.
@@ -73,9 +72,6 @@ def best_candidate(scenario: Scenario, seed: int, *, make: Callable[[int], Scene
     Raises:
         InputError: what ``make`` raises for ``seed`` itself.
     """
-    requested = {LABELS.get(request.kind, request.kind) for request in scenario.agents if request.count}
-    wanted = sorted(name for name in requested if name in CLASSES)
-    actors = {name: kind for name in scenario.events if (kind := _main_class(name)) is not None}
     best_score: tuple[int, float] = (-1, 0.0)
     best: tuple[Scene, int] | None = None
     for number in range(MAX_CANDIDATES):
@@ -86,9 +82,10 @@ def best_candidate(scenario: Scenario, seed: int, *, make: Callable[[int], Scene
             if number == 0:
                 raise
             continue
-        if not wanted and not actors:
+        subjects = ordered_subjects(scene)
+        if not subjects:
             return scene, number
-        score = _visibility(scene, wanted, actors)
+        score = _visibility(scene, subjects)
         if score[0] >= ENOUGH_FRAMES:
             return scene, number
         if score > best_score:
@@ -97,30 +94,13 @@ def best_candidate(scenario: Scenario, seed: int, *, make: Callable[[int], Scene
     return best
 
 
-def _main_class(event: str) -> str | None:
-    """Class of the main actor of an event, None where it has no class."""
-    kinds = EVENTS[event].needs_kinds
-    return LABELS[kinds[0]] if kinds else None
-
-
-def _visibility(scene: Scene, wanted: list[str], actors: dict[str, str]) -> tuple[int, float]:
-    """Of the least visible thing asked for: judged frames that show it well, and its summed greatest heights in px.
-
-    wanted: requested classes. actors: event -> class of its main actor.
-    """
+def _visibility(scene: Scene, subjects: tuple[OrderedSubject, ...]) -> tuple[int, float]:
+    """Of the least visible subject: judged frames that show it well, and its summed greatest heights in px."""
     frames = np.linspace(scene.num_frames // 4, scene.num_frames - 1, JUDGED_FRAMES).round().astype(int).tolist()
     labels = labels_of(scene, frames=frames, carried=True)  # seen is what the picture shows of a person
-    width_px = scene.camera.width_px
-    scores = [_shown(labels, _of_class(labels, name), VISIBLE_HEIGHT_SHARE * width_px) for name in wanted]
-    for event in scene.events:
-        if event.name in actors:
-            rows = _of_class(labels, actors[event.name]) & np.isin(labels.track_id, event.track_ids)
-            scores.append(_shown(labels, rows, EVENT_HEIGHT_SHARE * width_px))
-    return min(scores, default=(0, 0.0))
-
-
-def _of_class(labels: Labels, name: str) -> np.ndarray:
-    return labels.class_id == CLASSES.index(name)
+    shares = (VISIBLE_HEIGHT_SHARE if subject.track_ids is None else EVENT_HEIGHT_SHARE for subject in subjects)
+    px = [share * scene.camera.width_px for share in shares]
+    return min(_shown(labels, subject.rows(labels), enough) for subject, enough in zip(subjects, px, strict=True))
 
 
 def _shown(labels: Labels, rows: np.ndarray, enough_px: float) -> tuple[int, float]:
