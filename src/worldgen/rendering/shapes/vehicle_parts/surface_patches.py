@@ -1,0 +1,236 @@
+"""Patches: convex areas of a surface with a finish of their own, and the paint that puts them on per hit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from worldgen.rendering.shapes.solid import LAMP_CODES, Finish, Surface
+
+VIEWS = {
+    "side": (0, 2, 1, 0), "front": (1, 2, 0, 1), "rear": (1, 2, 0, -1), "top": (0, 1, 2, 1), "bottom": (0, 1, 2, -1),
+}  # fmt: skip
+"""View -> axes of u and v, axis of sight, and side of the surface that is seen (0: both)."""
+FACING_SOFT = 0.1
+"""Width of the fade of patches where the surface turns away, in units of the normal."""
+SHARPEST_M = 0.004
+"""Smallest width of an edge."""
+
+
+@dataclass(frozen=True, eq=False)
+class SurfacePatch:
+    """A convex polygon on the surface, seen along an axis.
+
+    view: one of ``VIEWS``. Views from the side see both sides as one, views from the front, rear and top the left and
+    right half as one: u or v is \\|y\\|. edges: ``(K, 3)`` half planes a u + b v + c <= 0 inside. bounds: u and v from
+    and to. shape: area, perimeter and corner term of its area when its edges move out. side: 1 left half only, -1
+    right half only, 0 both. facing: smallest part of the normal along the view. span: from and to along the axis of
+    sight. opacity: share that it covers.
+    """
+
+    view: str
+    edges: np.ndarray
+    bounds: tuple[float, float, float, float]
+    shape: tuple[float, float, float]
+    finish: Finish
+    side: int = 0
+    facing: float = 0.35
+    span: tuple[float, float] = (-np.inf, np.inf)
+    opacity: float = 1.0
+
+    def cover(self, u: np.ndarray, v: np.ndarray, footprint_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Share that the patch covers of footprints at u, v ``(M,)``, and whether their middle lies in it.
+
+        Its sum over the surface is the area of the patch at every footprint, also where the patch is thinner than it.
+        """
+        distance = (self.edges[:, :1] * u + self.edges[:, 1:2] * v + self.edges[:, 2:]).max(0)
+        reach = footprint_m / 2
+        area, perimeter, corners = self.shape
+        depth = min(2 * area / (perimeter + np.sqrt(max(perimeter**2 - 4 * corners * area, 0.0))), 1e6)
+        low = -np.minimum(reach, depth)
+        mean = area * (reach - low) + perimeter * (reach**2 - low**2) / 2 + corners * (reach**3 - low**3) / 3
+        share = np.clip(0.5 - distance / footprint_m, 0, 1) * (area * footprint_m / mean)
+        return np.minimum(share, 1.0), distance <= 0
+
+
+def polygon_patch(
+    view: str,
+    corners: Sequence[Sequence[float]] | np.ndarray,
+    finish: Finish,
+    *,
+    round_m: float = 0.0,
+    side: int = 0,
+    facing: float = 0.35,
+    span: tuple[float, float] = (-np.inf, np.inf),
+    opacity: float = 1.0,
+) -> SurfacePatch:
+    """A patch from the corners (u, v) of a convex polygon in metres. round_m: length cut off at every corner."""
+    points = _hull(np.asarray(corners, float))
+    if round_m > 0:
+        points = _chamfered(points, round_m)
+    way = np.roll(points, -1, 0) - points
+    length = np.hypot(*way.T)
+    outward = np.stack([way[:, 1], -way[:, 0]], 1) / length[:, None]
+    edges = np.concatenate([outward, -(outward * points).sum(1, keepdims=True)], 1)
+    area = 0.5 * np.sum(points[:, 0] * np.roll(points[:, 1], -1) - np.roll(points[:, 0], -1) * points[:, 1])
+    turn = np.arccos(np.clip((outward * np.roll(outward, 1, 0)).sum(1), -1, 1))
+    (u0, v0), (u1, v1) = points.min(0), points.max(0)
+    shape = (float(area), float(length.sum()), float(np.tan(turn / 2).sum()))
+    return SurfacePatch(view, edges, (u0, u1, v0, v1), shape, finish, side, facing, span, opacity)
+
+
+def box_patch(view: str, u: tuple[float, float], v: tuple[float, float], finish: Finish, **options) -> SurfacePatch:
+    """A rectangle from and to along u and v; options as of :func:`polygon_patch`."""
+    return polygon_patch(view, [(u[0], v[0]), (u[1], v[0]), (u[1], v[1]), (u[0], v[1])], finish, **options)
+
+
+def _hull(points: np.ndarray) -> np.ndarray:
+    """The convex hull, counter-clockwise, without corners that lie on its sides."""
+    order = points[np.lexsort((points[:, 1], points[:, 0]))]
+
+    def chain(rows: np.ndarray) -> list[np.ndarray]:
+        kept: list[np.ndarray] = []
+        for row in rows:
+            while len(kept) > 1:
+                (ax, ay), (bx, by) = kept[-1] - kept[-2], row - kept[-2]
+                if ax * by - ay * bx > 1e-7:
+                    break
+                kept.pop()
+            kept.append(row)
+        return kept
+
+    return np.array(chain(order)[:-1] + chain(order[::-1])[:-1])
+
+
+def _chamfered(points: np.ndarray, length_m: float) -> np.ndarray:
+    """The polygon with each corner replaced by two points, ``length_m`` or less along its sides."""
+    cut = []
+    for k, corner in enumerate(points):
+        for other in (points[k - 1], points[(k + 1) % len(points)]):
+            way = other - corner
+            length = np.hypot(*way)
+            cut.append(corner + way * min(length_m / length, 0.45))
+    return np.array(cut)
+
+
+@dataclass(frozen=True, eq=False)
+class WheelFaces:
+    """Where the wheels of a vehicle are and what their rims look like.
+
+    places: ``(W, 2)`` x and radius of the tyre. spokes: number of spokes, 0 for a steel disc with holes. code: of the
+    finish of rims.
+    """
+
+    code: int
+    places: np.ndarray
+    spokes: int = 5
+
+
+class PatchPaint:
+    """Paints patches on the surfaces of a vehicle, later ones over earlier ones, and the spokes of its wheels."""
+
+    def __init__(self, patches: Mapping[int, Sequence[SurfacePatch]], wheels: WheelFaces | None = None):
+        """patches: code of a finish -> patches on it."""
+        self.patches = {
+            code: {view: tuple(p for p in group if p.view == view) for view in VIEWS} for code, group in patches.items()
+        }
+        self.wheels = wheels
+
+    def __call__(
+        self, surface: Surface, points_m: np.ndarray, normals: np.ndarray, code: np.ndarray, footprint_m: np.ndarray
+    ) -> None:
+        """Change ``surface`` in place; see :class:`worldgen.rendering.shapes.solid.SurfacePaint`."""
+        hits = (points_m, normals, footprint_m)
+        for number, groups in self.patches.items():
+            chosen = np.flatnonzero(code == number)
+            if len(chosen):
+                for patches in groups.values():
+                    if patches:
+                        _paint_view(surface, patches, chosen, hits)
+        if self.wheels is not None:
+            chosen = np.flatnonzero(code == self.wheels.code)
+            if len(chosen):
+                _paint_rims(surface, self.wheels, chosen, points_m, footprint_m)
+
+
+def _paint_view(
+    surface: Surface,
+    patches: Sequence[SurfacePatch],
+    chosen: np.ndarray,
+    hits: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> None:
+    """Paint patches of one view on the chosen points. hits: points, normals and footprints of all."""
+    points_m, normals, footprint_m = hits
+    u_axis, v_axis, axis, sign = VIEWS[patches[0].view]
+    facing = normals[chosen, axis] * sign if sign else np.abs(normals[chosen, axis])
+    seen = facing > min(p.facing for p in patches) - FACING_SOFT / 2
+    chosen, facing = chosen[seen], facing[seen]
+    if not len(chosen):
+        return
+    points = points_m[chosen]
+    left = points[:, 1] >= 0
+    u, v, depth = points[:, u_axis], points[:, v_axis], points[:, axis]
+    if u_axis == 1:
+        u = np.abs(u)
+    if v_axis == 1:
+        v = np.abs(v)
+    if axis == 1:
+        depth = np.abs(depth)
+    print_m = np.maximum(footprint_m[chosen], SHARPEST_M)
+    for patch in patches:
+        u0, u1, v0, v1 = patch.bounds
+        margin = print_m / 2
+        near = (u > u0 - margin) & (u < u1 + margin) & (v > v0 - margin) & (v < v1 + margin)
+        near &= (depth >= patch.span[0]) & (depth <= patch.span[1])
+        if patch.side:
+            near &= left == (patch.side > 0)
+        at = np.flatnonzero(near)
+        if not len(at):
+            continue
+        share, inside = patch.cover(u[at], v[at], print_m[at])
+        turned = np.clip((facing[at] - patch.facing) / FACING_SOFT + 0.5, 0, 1)
+        share = (share * turned * patch.opacity).astype(np.float32)
+        rows = chosen[at]
+        _blend(surface, rows, share, patch.finish)
+        if patch.finish.lamp != "none":
+            _set_lamp(surface, rows[inside & (turned > 0.5)], patch.finish.lamp, points_m)
+
+
+def _blend(surface: Surface, rows: np.ndarray, share: np.ndarray, finish: Finish) -> None:
+    """Lay a finish over the surface."""
+    surface.albedo[rows] += share[:, None] * (np.array(finish.colour, np.float32) - surface.albedo[rows])
+    surface.gloss[rows] += share * (np.float32(finish.gloss) - surface.gloss[rows])
+    surface.glass[rows] += share * (np.float32(finish.glass) - surface.glass[rows])
+
+
+def _set_lamp(surface: Surface, rows: np.ndarray, lamp: str, points_m: np.ndarray) -> None:
+    """Set the lamp of rows; a patch of lamp "left" is the right indicator on the right half."""
+    if lamp == "left":
+        surface.lamp[rows] = np.where(points_m[rows, 1] >= 0, LAMP_CODES["left"], LAMP_CODES["right"])
+    else:
+        surface.lamp[rows] = LAMP_CODES[lamp]
+
+
+def _paint_rims(
+    surface: Surface, wheels: WheelFaces, chosen: np.ndarray, points_m: np.ndarray, footprint_m: np.ndarray
+) -> None:
+    """Darken what lies between the spokes of the wheels."""
+    x, z = points_m[chosen, 0], points_m[chosen, 2]
+    nearest = np.abs(x[:, None] - wheels.places[:, 0]).argmin(1)
+    centre, radius = wheels.places[nearest].T
+    r = np.hypot(x - centre, z - radius) / radius
+    angle = np.arctan2(z - radius, x - centre)
+    soft = np.maximum(footprint_m[chosen], SHARPEST_M) / radius
+    if wheels.spokes:
+        wave = np.cos(wheels.spokes * angle + 0.6) - (0.05 + 0.5 * (r - 0.2))
+        hole = wave * r / wheels.spokes  # about the distance to the edge of a spoke, negative between spokes
+        ring = np.minimum(r - 0.19, 0.61 - r)
+    else:
+        hole = 0.05 - np.hypot(((angle / (2 * np.pi) * 10) % 1 - 0.5) * 2 * np.pi * 0.42 / 10, r - 0.42)
+        hole, ring = -hole, np.minimum(r - 0.3, 0.55 - r)
+    dark = np.clip(0.5 - hole / soft, 0, 1) * np.clip(0.5 + ring / soft, 0, 1)
+    dark = dark.astype(np.float32)
+    surface.albedo[chosen] += dark[:, None] * (np.float32(0.012) - surface.albedo[chosen])
+    surface.gloss[chosen] *= 1 - dark
