@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from worldgen.core.camera import Camera
 from worldgen.core.labels import CLASSES, COLUMNS, Labels
 from worldgen.core.scene import Agent, Scene
 from worldgen.rendering.drawing.raster import DrawnFaces, RasterScene
@@ -45,12 +46,12 @@ def labels_of(
     assert rendering is None or not carried
     raster_camera = camera.resized(camera.width_px * SAMPLES, camera.height_px * SAMPLES)
     raster_scene = RasterScene(scene, raster_camera, carried=carried)
-    rows: dict[str, list] = {name: [] for name in COLUMNS}
+    rows = LabelRows(scene, camera)
     order = sorted(range(len(scene.agents)), key=lambda i: scene.agents[i].track_id)
     for number, frame in enumerate(wanted):
         drawn = raster_scene.prepare(frame)
         instance = rendering.instance[number] if rendering is not None else _instances(raster_scene, frame, drawn)
-        boxes = _boxes(instance)
+        boxes = boxes_of(instance)
         for index in order:
             agent = scene.agents[index]
             if agent.label is None or not agent.present[frame]:
@@ -58,13 +59,8 @@ def labels_of(
             unoccluded = _unoccluded(raster_scene, frame, index, drawn)
             if unoccluded is not None:
                 measured = (boxes.get(agent.track_id), *unoccluded)
-                size_px = (camera.width_px, camera.height_px)
-                _append_row(rows, scene, agent, when=(number, frame), measured=measured, size=size_px)
-    columns: dict[str, Any] = {
-        name: np.array(values, COLUMNS[name][0]).reshape((-1,) if COLUMNS[name][1] == 1 else (-1, COLUMNS[name][1]))
-        for name, values in rows.items()
-    }
-    return Labels(len(wanted), camera.width_px, camera.height_px, "scene", **columns)
+                rows.append(agent, when=(number, frame), measured=measured)
+    return rows.labels(len(wanted))
 
 
 def _instances(raster_scene: RasterScene, frame: int, drawn: DrawnFaces) -> np.ndarray:
@@ -91,7 +87,7 @@ def _unoccluded(raster_scene: RasterScene, frame: int, index: int, drawn: DrawnF
     return int(np.count_nonzero(mask[SAMPLES // 2 :: SAMPLES, SAMPLES // 2 :: SAMPLES])), box / SAMPLES
 
 
-def _boxes(instance: np.ndarray) -> dict[int, tuple[np.ndarray, int]]:
+def boxes_of(instance: np.ndarray) -> dict[int, tuple[np.ndarray, int]]:
     """Track id -> (box x0 y0 x1 y1 in pixels, number of pixels), of every visible track."""
     y, x = np.nonzero(instance)
     if not len(y):
@@ -111,46 +107,63 @@ def _boxes(instance: np.ndarray) -> dict[int, tuple[np.ndarray, int]]:
     return {int(i): (box[k], int(count[k])) for k, i in enumerate(ids)}
 
 
-def _append_row(
-    rows: dict[str, list],
-    scene: Scene,
-    agent: Agent,
-    *,
-    when: tuple[int, int],
-    measured: tuple[tuple[np.ndarray, int] | None, int, np.ndarray],
-    size: tuple[int, int],
-) -> None:
-    """Append the label of one agent in one frame.
+class LabelRows:
+    """Collects the labels of agents frame by frame, in the columns of ``Labels``. camera: of the image."""
 
-    when: frame index of the labels and of the scene. measured: visible box with its number of pixels, number of pixels
-    without other objects, and amodal box. size: width and height in pixels.
-    """
-    number, frame = when
-    visible, inside, whole = measured
-    width, height = size
-    assert agent.label is not None, agent.track_id
-    box, pixels = visible if visible is not None else (np.zeros(4), 0)
-    if visible is not None:
-        # Rounding may put a visible pixel just outside the projected outline.
-        whole = np.concatenate([np.minimum(whole[:2], box[:2]), np.maximum(whole[2:], box[2:])])
-    else:
-        corner = np.clip(whole[:2], 0, (width, height))
-        box = np.concatenate([corner, corner])
-    visible_share = min(1.0, pixels / max(inside, 1)) if inside or pixels else 0.0
-    area = max((whole[2] - whole[0]) * (whole[3] - whole[1]), 1e-6)
-    cut = np.clip(whole, 0, (width, height, width, height))
-    truncation = 1.0 - (cut[2] - cut[0]) * (cut[3] - cut[1]) / area
-    rows["frame_index"].append(number)
-    rows["track_id"].append(agent.track_id)
-    rows["class_id"].append(CLASSES.index(agent.label))
-    rows["box_px"].append(box)
-    rows["amodal_box_px"].append(whole)
-    rows["visible_fraction"].append(visible_share)
-    rows["occlusion"].append(1.0 - visible_share)
-    rows["truncation"].append(float(np.clip(truncation, 0, 1)))
-    rows["box3d"].append(ego_box(scene, agent, frame))
-    in_fog = np.hypot(*rows["box3d"][-1][:2]) > scene.atmosphere.visibility_m
-    rows["ignore"].append(bool(whole[3] - whole[1] < MIN_HEIGHT_PX or visible_share < MIN_VISIBLE or in_fog))
+    def __init__(self, scene: Scene, camera: Camera):
+        self.scene, self.size_px = scene, (camera.width_px, camera.height_px)
+        self.rows: dict[str, list] = {name: [] for name in COLUMNS}
+
+    def append(
+        self,
+        agent: Agent,
+        *,
+        when: tuple[int, int],
+        measured: tuple[tuple[np.ndarray, int] | None, int, np.ndarray],
+    ) -> None:
+        """Append the label of one agent in one frame.
+
+        when: frame index of the labels and of the scene. measured: visible box with its number of pixels, number of
+        pixels without other objects, and amodal box.
+        """
+        number, frame = when
+        visible, inside, whole = measured
+        width, height = self.size_px
+        rows, scene = self.rows, self.scene
+        assert agent.label is not None, agent.track_id
+        box, pixels = visible if visible is not None else (np.zeros(4), 0)
+        if visible is not None:
+            # Rounding may put a visible pixel just outside the projected outline.
+            whole = np.concatenate([np.minimum(whole[:2], box[:2]), np.maximum(whole[2:], box[2:])])
+        else:
+            corner = np.clip(whole[:2], 0, (width, height))
+            box = np.concatenate([corner, corner])
+        visible_share = min(1.0, pixels / max(inside, 1)) if inside or pixels else 0.0
+        area = max((whole[2] - whole[0]) * (whole[3] - whole[1]), 1e-6)
+        cut = np.clip(whole, 0, (width, height, width, height))
+        truncation = 1.0 - (cut[2] - cut[0]) * (cut[3] - cut[1]) / area
+        rows["frame_index"].append(number)
+        rows["track_id"].append(agent.track_id)
+        rows["class_id"].append(CLASSES.index(agent.label))
+        rows["box_px"].append(box)
+        rows["amodal_box_px"].append(whole)
+        rows["visible_fraction"].append(visible_share)
+        rows["occlusion"].append(1.0 - visible_share)
+        rows["truncation"].append(float(np.clip(truncation, 0, 1)))
+        rows["box3d"].append(ego_box(scene, agent, frame))
+        in_fog = np.hypot(*rows["box3d"][-1][:2]) > scene.atmosphere.visibility_m
+        rows["ignore"].append(bool(whole[3] - whole[1] < MIN_HEIGHT_PX or visible_share < MIN_VISIBLE or in_fog))
+
+    def labels(self, num_frames: int) -> Labels:
+        """The labels so far, by frame and track, of ``num_frames`` frames."""
+        order = np.lexsort((self.rows["track_id"], self.rows["frame_index"])) if self.rows["track_id"] else []
+        columns: dict[str, Any] = {
+            name: np.array([values[k] for k in order], COLUMNS[name][0]).reshape(
+                (-1,) if COLUMNS[name][1] == 1 else (-1, COLUMNS[name][1])
+            )
+            for name, values in self.rows.items()
+        }
+        return Labels(num_frames, *self.size_px, "scene", **columns)
 
 
 def ego_box(scene: Scene, agent: Agent, frame: int) -> np.ndarray:
