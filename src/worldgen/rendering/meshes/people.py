@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,6 +12,10 @@ from worldgen.rendering.meshes.mesh import Colour, Mesh, MeshBuilder, Paint, Siz
 NIGHT_CLOTH, VEST = srgb("#1c1d22"), srgb("#e8d21c")
 SHOE = Paint(srgb("#141414"), detail=1)
 DARK = Paint(srgb("#151617"))
+HEAD_TOP = 2.51
+"""Height of the crown above the neck, in radii of the head; hair included."""
+FOOT_PITCH = 0.6
+"""Pitch of a foot over the tilt of its shin: toes push off behind, the heel lands in front."""
 
 
 def sagittal(x: np.ndarray | float, y: float, z: np.ndarray | float) -> np.ndarray:
@@ -24,6 +28,13 @@ def reach(start: np.ndarray, angle: np.ndarray | float, length: float) -> np.nda
     """The end of a limb that hangs from ``start`` ``(T, 3)``, swung forward by ``angle`` radians."""
     angle = np.asarray(angle, float)
     return start + length * np.stack(np.broadcast_arrays(np.sin(angle), np.zeros(1), -np.cos(angle)), -1)
+
+
+def turned(offset: np.ndarray, angle: np.ndarray) -> np.ndarray:
+    """An offset ``(3,)`` raised at its front by ``angle`` ``(T,)`` radians about the y axis, ``(T, 3)``."""
+    c, s, angle = np.cos(angle), np.sin(angle), np.asarray(angle, float)
+    x, y, z = offset
+    return np.stack([c * x - s * z, np.full_like(angle, y), s * x + c * z], -1)
 
 
 @dataclass(frozen=True)
@@ -64,32 +75,34 @@ def pedestrian(
     top, legs = outfit.top(rng), outfit.trousers(rng)
     hair = Paint(draw_colour("hair", rng), detail=1)
     coat = rng.random() < 0.35
-    hip, shoulder = 0.49 * height, 0.80 * height
     head = (0.085 if child else 0.068) * height
+    hip, shoulder = 0.49 * height, 0.97 * height - HEAD_TOP * head
+    thigh, shank = 0.2355 * height, 0.2155 * height
     amp = np.clip(np.asarray(speed, float) / 1.4, 0.0, 2.0)
-    bob = -0.02 * height * amp.clip(0, 1) * (1 - np.abs(np.cos(phase)))
     wide = 0.055 * height
     for side in (1, -1):
         swing = 0.50 * side * np.sin(phase) * amp.clip(0, 1.5)
         bend = np.maximum(0.0, -side * np.cos(phase)) * 0.9 * amp.clip(0, 1.4)
-        joint = sagittal(0.0, side * wide, hip + bob)
-        knee = reach(joint, swing, 0.245 * height)
-        ankle = reach(knee, swing - bend, 0.225 * height)
+        joint = sagittal(0.0, side * wide, hip)
+        knee = reach(joint, swing, thigh)
+        ankle = reach(knee, swing - bend, shank)
         builder.part().limb(joint, knee, (0.105 * height, 0.075 * height, 0.10 * height), legs)
         builder.part().limb(knee, ankle, (0.075 * height, 0.052 * height, 0.07 * height), legs)
+        pitch = FOOT_PITCH * (swing - bend)
+        toe = np.array([0.095 * height, 0, -0.018 * height])
         builder.part().limb(
-            ankle + np.array((-0.03, 0, 0.0)),
-            ankle + np.array([0.095 * height, 0, -0.018 * height]),
+            ankle + turned(np.array((-0.03, 0, 0.0)), pitch),
+            ankle + turned(toe, pitch),
             (0.05 * height, 0.04 * height, 0.06 * height),
             SHOE,
         )
     lean = 0.04 * amp.clip(0, 2) * height
-    low = sagittal(0.0, 0.0, hip - (0.16 if coat else 0.02) * height + bob)
-    neck = sagittal(lean * 0.5, 0.0, shoulder + 0.03 * height + bob)
+    low = sagittal(0.0, 0.0, hip - (0.16 if coat else 0.02) * height)
+    neck = sagittal(lean * 0.5, 0.0, shoulder + 0.03 * height)
     builder.part().limb(low, neck, (0.135 * height if coat else 0.12 * height, 0.12 * height, 0.235 * height), top)
     for side in (1, -1):
         swing = -0.55 * side * np.sin(phase) * amp.clip(0, 1.3)
-        joint = sagittal(lean * 0.5, side * 0.125 * height, shoulder + bob)
+        joint = sagittal(lean * 0.5, side * 0.125 * height, shoulder)
         elbow = reach(joint, swing, 0.165 * height)
         hand = reach(elbow, swing + 0.35, 0.15 * height)
         builder.part().limb(joint, elbow, (0.062 * height, 0.052 * height, 0.06 * height), top)
@@ -105,7 +118,13 @@ def pedestrian(
         bands=3,
     )
     _belongings(builder, (height, shoulder), neck, rng, rain=outfit.rain and not child)
-    return builder.build()
+    return _standing(builder.build())
+
+
+def _standing(mesh: Mesh) -> Mesh:
+    """The mesh with its lowest point on the ground in every frame: a body is lower when its legs are spread."""
+    ground = mesh.vertices[..., 2].min(-1)[:, None, None] * np.array([0.0, 0.0, 1.0])
+    return replace(mesh, vertices=mesh.vertices - ground)
 
 
 def _belongings(
@@ -168,11 +187,14 @@ def _wheel(builder: MeshBuilder, x: float, radius: float, thick: float) -> None:
     builder.add(ring, faces, Paint(DARK.colour, two_sided=True), inside=np.array((x, 0, radius)))
 
 
-def _bicycle(builder: MeshBuilder, length: float, colour: Colour) -> tuple[float, float]:
-    """Frame, fork and wheels; returns the heights of the saddle and of the handlebar (m)."""
+def _bicycle(builder: MeshBuilder, length: float, colour: Colour, *, height: float = 0.0) -> tuple[float, float]:
+    """Frame, fork and wheels; returns the heights of the saddle and of the handlebar (m).
+
+    height: of the handlebar, the highest point (m); 0 for one that suits the wheels.
+    """
     r = 0.34 * length / 1.8
     rear, front = -length / 2 + r, length / 2 - r
-    saddle, bar = 2.75 * r, 2.95 * r
+    saddle, bar = 2.75 * r, height - 0.025 if height else 2.95 * r
     for x in (rear, front):
         _wheel(builder, x, r, 0.045)
     tube = Paint(colour)
@@ -202,19 +224,19 @@ def _bicycle(builder: MeshBuilder, length: float, colour: Colour) -> tuple[float
 def bicycle(size_m: Size, rng: np.random.Generator) -> Mesh:
     """A bicycle without a rider."""
     builder = MeshBuilder()
-    _bicycle(builder, size_m[0], draw_colour("top", rng))
+    _bicycle(builder, size_m[0], draw_colour("top", rng), height=size_m[2])
     return builder.build()
 
 
 def _rider(
     builder: MeshBuilder,
     places: tuple[float, float, float, float],
-    height: float,
+    top_m: float,
     rng: np.random.Generator,
     *,
     outfit: Outfit = PLAIN,
 ) -> np.ndarray:
-    """Torso, arms and head of a seated person; returns the centre of the head ``(1, 3)``.
+    """Torso, arms and head of a seated person whose head ends at ``top_m``; returns the centre of the head ``(1, 3)``.
 
     places: x, z of the seat and x, z of the hands (m).
     """
@@ -223,7 +245,8 @@ def _rider(
     top = outfit.top(rng)
     hip = np.array([[seat[0], 0.0, seat[1]]])
     lean = 0.45 * (hands[0] - seat[0])
-    neck = hip + np.array([[lean, 0.0, np.sqrt(max((0.33 * height) ** 2 - lean**2, 0.01))]])
+    height = _stature(top_m - seat[1], lean)
+    neck = hip + np.array([[lean, 0.0, _torso(height, lean)]])
     builder.part().limb(hip - np.array((0, 0, 0.05)), neck, (0.13 * height, 0.12 * height, 0.235 * height), top)
     for side in (1, -1):
         joint = neck + np.array([0, side * 0.115 * height, -0.03 * height])
@@ -236,14 +259,28 @@ def _rider(
     return head
 
 
+def _torso(height: float, lean: float) -> float:
+    """Rise of the neck over the hip of a person of a height who leans forward by ``lean`` (m)."""
+    return float(np.sqrt(max((0.33 * height) ** 2 - lean**2, 0.01)))
+
+
+def _stature(rise: float, lean: float) -> float:
+    """Height (m) of the person whose head ends ``rise`` over the hip when the neck is ``lean`` in front of it (m)."""
+    low, high = 0.5, 3.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _torso(middle, lean) + 0.175 * middle < rise else (low, middle)
+    return low
+
+
 def cyclist(size_m: Size, phase: np.ndarray, rng: np.random.Generator, *, outfit: Outfit = PLAIN) -> Mesh:
     """A bicycle with a pedalling rider. phase: ``(T,)`` crank angle in radians."""
     builder = MeshBuilder()
     length, _, height = size_m
     saddle, bar = _bicycle(builder, length, draw_colour("top", rng))
-    body = height * 0.98
+    body = height * 0.98  # of the legs
     seat_x, crank = -0.20 * length / 1.8, np.array([-0.06 * length, 0.31 * length / 1.8])
-    head = _rider(builder, (seat_x, saddle + 0.02, 0.37 * length / 1.8, bar + 0.03), body, rng, outfit=outfit)
+    head = _rider(builder, (seat_x, saddle + 0.02, 0.37 * length / 1.8, bar + 0.03), height, rng, outfit=outfit)
     legs = outfit.trousers(rng)
     for side in (1, -1):
         angle = np.asarray(phase, float) + (0 if side > 0 else np.pi)
@@ -255,7 +292,7 @@ def cyclist(size_m: Size, phase: np.ndarray, rng: np.random.Generator, *, outfit
         builder.part().limb(foot - np.array((0.05, 0, 0)), foot + np.array((0.16, 0, 0)), (0.06, 0.05, 0.07), SHOE)
     if rng.random() < 0.6:
         builder.part().ball(
-            head + np.array((-0.01, 0, 0.05)),
+            np.array([[head[0, 0] - 0.01, 0.0, height - 0.10]]),
             (0.14, 0.105, 0.10),
             Paint(draw_colour("top", rng)),
             sides=7,
@@ -292,7 +329,7 @@ def motorbike(size_m: Size, rng: np.random.Generator) -> Mesh:
     builder.part().box((length * 0.32 + 0.18, 0, 0.88), (0.04, 0.24, 0.2), Paint(srgb("#d9dee0"), lamp="head"))
     builder.part().box((-length * 0.43 - 0.09, 0, 0.80), (0.03, 0.22, 0.11), Paint(srgb("#7a1212"), lamp="tail"))
     builder.part().box((0.42, 0, 1.08), (0.05, 0.72, 0.05), DARK)
-    head = _rider(builder, (-0.30, 0.92, 0.42, 1.08), height * 1.08, rng)
+    head = _rider(builder, (-0.30, 0.92, 0.42, 1.08), height, rng)
     for side in (1, -1):
         hip, knee, foot = (
             np.array([[-0.28, side * 0.12, 0.92]]),
@@ -302,7 +339,7 @@ def motorbike(size_m: Size, rng: np.random.Generator) -> Mesh:
         builder.part().limb(hip, knee, (0.17, 0.13, 0.15), DARK)
         builder.part().limb(knee, foot, (0.13, 0.10, 0.12), DARK)
     builder.part().ball(
-        head + np.array((0.0, 0, 0.02)),
+        np.array([[head[0, 0], 0.0, height - 0.165]]),
         (0.17, 0.145, 0.165),
         Paint(draw_colour("top", rng), gloss=0.2),
         sides=8,
