@@ -1,12 +1,17 @@
 """Set the thresholds of the gate on clean rendered clips and on clips with planted faults.
 
-  worldgen scenes render --count 216 --seed 900000 --out calibration
+  worldgen scenes render --renderer sketch --count 216 --seed 900000 --out calibration
   python pipelines/calibrate_gate.py calibration --training scenes --out configs/gate/default.yaml
 
-Several sets may be named; --split val --split test leaves out the training clips of instruments. Writes the thresholds
-as YAML, their evidence to benchmarks/results/gate_calibration.json, and the description of the training clips into
-assets/instruments/training. It takes about 4 s per clip on one core. benchmarks/gate.py measures the result on other
-clips.
+  worldgen scenes render --renderer sketch --count 132 --seed 910000 --grid event --out ordered
+  python pipelines/calibrate_gate.py ordered --presence-of configs/gate/default.yaml \\
+    --evidence benchmarks/results/gate_presence_calibration.json
+
+The second form sets the bound of presence of a gate and keeps its other thresholds, on clips in which something was
+ordered. Several sets may be named; --split val --split test leaves out the training clips of instruments. Writes the
+thresholds as YAML, their evidence to benchmarks/results/gate_calibration.json, and the description of the training
+clips into assets/instruments/training. It takes about 4 s per clip on one core. benchmarks/gate.py measures the result
+on other clips.
 """
 
 from __future__ import annotations
@@ -14,6 +19,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -21,14 +27,22 @@ import numpy as np
 import torch
 
 from worldgen.cli.terminal import progress
+from worldgen.core.samples import Sample
 from worldgen.data.dataset.index import DataSet
 from worldgen.data.view.page import spread
-from worldgen.files.config_files import config_yaml
-from worldgen.generation.quality.calibration import Allowance, calibrate
-from worldgen.generation.quality.examination import describe_instruments, examine, results, values_of_faults
+from worldgen.files.config_files import config_yaml, load_config
+from worldgen.generation.quality.calibration import Allowance, calibrate, subject_bound
+from worldgen.generation.quality.examination import (
+    describe_instruments,
+    examine,
+    examine_subjects,
+    results,
+    values_of_faults,
+)
 from worldgen.generation.quality.gate import Gate, GateConfig
 from worldgen.generation.quality.novelty import TrainingClips
 from worldgen.generation.quality.scorer import Scorer, ScorerConfig
+from worldgen.generation.quality.subject_faults import SUBJECT_FAULTS
 from worldgen.generation.quality.tuning import tune
 
 HEADER = """# Purpose: thresholds of the gate for clips from 224 px of width. Written by a calibration; do not edit.
@@ -58,6 +72,7 @@ def main() -> None:
     parser.add_argument(
         "--split", action="append", default=[], choices=("train", "val", "test"), help="only these splits"
     )
+    parser.add_argument("--presence-of", default="", help="only set the bound of presence of this gate, and save it")
     parser.add_argument("--limit", type=int, default=216)
     parser.add_argument("--false-rejection", type=float, default=0.03)
     for name in ("verifier", "detector", "attributes", "motion"):
@@ -65,6 +80,8 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
+    if args.presence_of:
+        return set_presence(args)
     copies = []
     if args.copies_of:
         train = DataSet(args.copies_of).select("train")
@@ -73,9 +90,7 @@ def main() -> None:
         copies = describe_training(args.training, Path(args.describe))
     training = str(Path(args.describe).resolve()) if (Path(args.describe) / "training.safetensors").is_file() else ""
     scorer = Scorer.load(ScorerConfig(args.verifier, args.detector, args.attributes, args.motion, training))
-    sets = [DataSet(url) for url in args.clean]
-    places = [(d, i) for d in sets for i, row in enumerate(d.rows) if not args.split or row["split"] in args.split]
-    samples = [data.load(number) for data, number in (places[i] for i in spread(len(places), args.limit))]
+    samples = list(calibration_samples(args))
     examined = list(progress(examine(scorer, samples, training=copies), total=len(samples), desc="examine"))
     base = GateConfig(object_other=object_other(examined))
     allowance = Allowance(args.false_rejection)
@@ -89,6 +104,36 @@ def main() -> None:
         "spoilt": {name: quantiles(values) for name, values in values_of_faults(examined).items()},
     })  # fmt: skip
     print(json.dumps(measured, indent=1))
+
+
+def calibration_samples(args: argparse.Namespace) -> Iterator[Sample]:
+    sets = [DataSet(url) for url in args.clean]
+    places = [(d, i) for d in sets for i, row in enumerate(d.rows) if not args.split or row["split"] in args.split]
+    return (data.load(number) for data, number in (places[i] for i in spread(len(places), args.limit)))
+
+
+def set_presence(args: argparse.Namespace) -> None:
+    """Set the bound of presence in a gate that was calibrated before; needs the verifier alone."""
+    path = Path(args.presence_of)
+    before = path.read_text("utf-8")
+    config, scorer = load_config(GateConfig, [str(path)]), Scorer.load(ScorerConfig(args.verifier, "", "", "", ""))
+    examined = list(progress(examine_subjects(scorer, calibration_samples(args)), desc="examine"))
+    bound = subject_bound([one.clean for one in examined], values_of_faults(examined), args.false_rejection)
+    config = dataclasses.replace(config, bounds={**config.bounds, **bound})
+    header = "".join(line for line in before.splitlines(keepends=True) if line.startswith("#"))
+    path.write_text(header + config_yaml(config), "utf-8")
+    of_kind = {
+        kind: [f.card.values["presence"] for one in examined for f in one.faulty if f.kind == kind]
+        for kind in SUBJECT_FAULTS
+    }
+    evidence = {
+        "verifier": describe_instruments(scorer)["verifier"], "allowance": args.false_rejection,
+        "presence": dataclasses.asdict(config.bounds["presence"]), "clean": distribution(examined)["presence"],
+        **{kind: quantiles(values) for kind, values in of_kind.items()},
+        "on_calibration_clips": results(Gate(GateConfig(bounds=bound)), examined),
+    }  # fmt: skip
+    Path(args.evidence).write_text(json.dumps(evidence, indent=1) + "\n", "utf-8")
+    print(json.dumps(evidence, indent=1))
 
 
 def describe_training(urls: list[str], folder: Path) -> list:

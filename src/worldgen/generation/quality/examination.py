@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from worldgen.core.clip import Clip
 from worldgen.core.samples import Sample
+from worldgen.core.scene import Scene
 from worldgen.core.seeds import numpy_rng
 from worldgen.evaluation.measures.intervals import count_interval
 from worldgen.generation.quality.faults import (
@@ -72,25 +73,19 @@ def examine(
     Raises: InputError for clips whose scene this version would simulate differently.
     """
     for number, sample in enumerate(samples):
-        scene = remake_scene(sample)
-        assert scene is not None and sample.labels is not None, sample.key
-        score = functools.partial(scorer.score, scene=scene, labels=sample.labels, ego=sample.ego, text=sample.caption)
-        clean, subjects = score(sample.clip), ordered_subjects(scene)
-        if clean.values.get("presence") == 0:
-            clean, subjects = _without_presence(clean), ()
+        scene, clean, subjects = _clean(scorer, sample)
         rng = numpy_rng("gate examination", seed, sample.key)
         faulty = list(_label_faults(scorer, sample, clean, samples, number, subjects=subjects, rng=rng))
-        if "presence" in clean.values:
-            without = absent(sample.clip, scene, subjects)
-            faulty.append(FaultyCard("absent", score(without), None))
-            faulty.append(FaultyCard("halved", score(halved(sample.clip, without, sample.labels, subjects)), None))
+        faulty += _subject_faults(scorer, sample, scene, subjects)
         other = samples[(number + 1 + int(rng.integers(max(len(samples) - 1, 1)))) % len(samples)]
         if other is not sample and other.labels is not None and has_judged_track(other.labels):
             faulty.append(_other_scene(scorer, sample, other, clean))
         kinds = list(PICTURE_FAULTS)
         for turn in range(pictures):
             kind = kinds[(number * pictures + turn) % len(kinds)]
-            faulty.append(FaultyCard(kind, score(PICTURE_FAULTS[kind](sample.clip, rng)), None))
+            faulty.append(
+                FaultyCard(kind, _scored(scorer, sample, scene, PICTURE_FAULTS[kind](sample.clip, rng)), None)
+            )
         if training and scorer.training is not None:
             copy = nearly_copied(training[number % len(training)].clip, rng)
             out = Measurements(dict(clean.values), dict(clean.unmeasured), clean.tracks)
@@ -99,11 +94,38 @@ def examine(
         yield ExaminedClip(sample.key, sample.tags, clean, tuple(faulty))
 
 
-def _without_presence(card: Scorecard) -> Scorecard:
-    """A card in which presence is not measured."""
+def examine_subjects(scorer: Scorer, samples: Iterable[Sample]) -> Iterable[ExaminedClip]:
+    """Like :func:`examine`, with the faults of ordered subjects alone, and without clips that have none to judge."""
+    for sample in samples:
+        scene, clean, subjects = _clean(scorer, sample)
+        if "presence" in clean.values:
+            yield ExaminedClip(sample.key, sample.tags, clean, tuple(_subject_faults(scorer, sample, scene, subjects)))
+
+
+def _scored(scorer: Scorer, sample: Sample, scene: Scene, clip: Clip) -> Scorecard:
+    return scorer.score(clip, scene=scene, labels=sample.labels, ego=sample.ego, text=sample.caption)
+
+
+def _clean(scorer: Scorer, sample: Sample) -> tuple[Scene, Scorecard, tuple[OrderedSubject, ...]]:
+    """The scene of a clip, its scorecard, and its ordered subjects, () when none of their labels can be judged."""
+    scene = remake_scene(sample)
+    assert scene is not None and sample.labels is not None, sample.key
+    card = _scored(scorer, sample, scene, sample.clip)
+    if card.values.get("presence", 0.0) > 0:
+        return scene, card, ordered_subjects(scene)
     values = {name: value for name, value in card.values.items() if name != "presence"}
-    unmeasured = {**card.unmeasured, "presence": "no label of an ordered object is large enough to judge"}
-    return Scorecard(values, unmeasured, tuple(dataclasses.replace(track, ordered=False) for track in card.tracks))
+    unmeasured = {"presence": "no label of an ordered object is large enough to judge", **card.unmeasured}
+    return scene, Scorecard(values, unmeasured, tuple(replace(track, ordered=False) for track in card.tracks)), ()
+
+
+def _subject_faults(
+    scorer: Scorer, sample: Sample, scene: Scene, subjects: tuple[OrderedSubject, ...]
+) -> list[FaultyCard]:
+    if not subjects or sample.labels is None:
+        return []
+    without = absent(sample.clip, scene, subjects)
+    clips = {"absent": without, "halved": halved(sample.clip, without, sample.labels, subjects)}
+    return [FaultyCard(kind, _scored(scorer, sample, scene, clips[kind]), None) for kind in SUBJECT_FAULTS]
 
 
 def _other_scene(scorer: Scorer, sample: Sample, other: Sample, clean: Scorecard) -> FaultyCard:
