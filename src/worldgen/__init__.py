@@ -105,4 +105,4 @@ if not TYPE_CHECKING:  # a type checker reads the imports above; with this funct
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

@@ -165,6 +165,12 @@ def test_short_clips_in_memory_are_used_whole(tiny):
         ({"scenario": "missing.json"}, "missing.json"),
         ({"scenario": 3}, "scenario: received int 3"),
         ({"scenario": {"wether": "fog"}}, "scenario"),
+        ({"prompt": PROMPT, "context_frames": 3}, "context_frames: received given without a context"),
+        ({"prompt": PROMPT, "context_start_s": 0.5}, "context_start_s: received given without a context"),
+        ({"prompt": PROMPT, "speed_mps": 9.0}, "speed in m/s: received 9.0; expected none here"),
+        ({"context": "a.mp4", "scenario": {"weather": "fog"}}, "scenario: received given beside a context"),
+        ({"context": "a.mp4", "start": "noise"}, "start of a clip: received 'noise'; expected none beside a context"),
+        ({"context": "a.mp4", "ego": WAYPOINTS, "speed_mps": 9.0}, "speed in m/s"),
     ],
 )
 def test_wrong_arguments_are_one_clear_line(tiny, arguments, words):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +38,37 @@ def test_every_public_name_is_there_and_documented(name):
     value = getattr(worldgen, name)
     assert inspect.getdoc(value), name
     assert name in dir(worldgen) and vars(worldgen)[name] is value  # kept after its first use
+
+
+def test_only_public_names_are_listed():
+    assert dir(worldgen) == sorted(worldgen.__all__)
+
+
+def test_every_public_name_has_an_entry_on_the_page_of_the_api(repository):
+    page = (repository / "docs/reference/python.md").read_text(encoding="utf-8")
+    entries = {line.rsplit(".", 1)[-1] for line in page.splitlines() if line.startswith("::: ")}
+    assert set(worldgen.__all__) - {"__version__"} <= entries
+
+
+def _messages(path: Path) -> list[str]:
+    """The texts of a module that stand in an expression: docstrings, of values too, are left out."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    docs = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr)}
+    texts = (n for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str))
+    return [text.value for text in texts if id(text) not in docs]
+
+
+def test_messages_below_the_commands_name_an_option_only_beside_the_python_argument():
+    """As in "overwrite (--overwrite)". A command with its options, "worldgen ingest --check", may be named too."""
+    package = Path(worldgen.__file__).parent
+    found = [
+        f"{path.relative_to(package)}: {text}"
+        for path in sorted(package.rglob("*.py"))
+        if path.relative_to(package).parts[0] != "cli"
+        for text in _messages(path)
+        if re.search(r"(?<!\()--[a-z]", re.sub(r"worldgen [\w .{}-]+", "", text)) or "SOURCE" in text.split()
+    ]
+    assert not found
 
 
 def test_functions_say_what_they_take_and_return():

@@ -55,6 +55,7 @@ def test_a_scene_is_drawn_at_another_size_on_request():
         (lambda: worldgen.render(None), "scene: received NoneType"),
         (lambda: worldgen.render("  "), "nothing to render"),
         (lambda: worldgen.render("a car", size=(95, 64)), "even numbers"),
+        (lambda: worldgen.render("a car", size=()), "size: received tuple ()"),
         (lambda: worldgen.render("a car", frames=0), "number of frames"),
         (lambda: worldgen.simulate("a car", fps=float("nan")), "frames per second"),
         (lambda: worldgen.simulate("a car", seed=1.5), "seed"),

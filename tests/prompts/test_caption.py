@@ -132,3 +132,22 @@ def test_vocabulary_covers_captions(captions):
         unknown = set(re.findall(r"[a-z]+", text.lower())) - words
         assert not unknown, (unknown, text)
     assert vocabulary() == sorted(words)
+
+
+@pytest.mark.parametrize("seconds", [Scenario.duration_s, 1.0, 12.0])
+def test_captions_of_clips_say_no_duration(seconds):
+    """A clip of 9 frames was called four seconds long, because its scenario lasts as long by default."""
+    rng = np.random.default_rng(6)
+    texts = [describe(Scenario("fog", "dusk", duration_s=seconds), rng, duration=False) for _ in range(200)]
+    assert not [text for text in texts if re.search(r"second|\blong\b|lasts|duration", text, re.I)]
+    assert all(parse(text).scenario == Scenario("fog", "dusk") for text in texts)
+    assert any("second" in describe(Scenario("fog", "dusk", duration_s=seconds), rng) for _ in range(50))
+
+
+def test_without_a_duration_most_captions_are_the_same():
+    scenario = Scenario("fog", "dusk")
+    pairs = [
+        (describe(scenario, np.random.default_rng(k)), describe(scenario, np.random.default_rng(k), duration=False))
+        for k in range(200)
+    ]
+    assert sum(one == two for one, two in pairs) > 150

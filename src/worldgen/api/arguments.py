@@ -12,6 +12,7 @@ import numpy as np
 from worldgen.core.clip import Clip
 from worldgen.core.ego import EgoMotion
 from worldgen.core.errors import InputError, Received
+from worldgen.core.manoeuvres import MANOEUVRES
 from worldgen.core.scenario import Scenario
 from worldgen.core.start import DEFAULT_START, STARTS, Start
 from worldgen.generation.sample.background import ModelFacts
@@ -124,6 +125,10 @@ def sample_request(
             "nothing to make", "", 'a prompt, a context clip or a scenario, as in "pedestrian at night in rain"'
         )
     start_s = number("start of the context in seconds", context_start_s)
+    _refuse_unused(
+        context=bool(known), scenario=scenario is not None, start=start, ego=ego, speed_mps=speed_mps,
+        from_context={"context_frames": context_frames is not None, "context_start_s": start_s != 0},
+    )  # fmt: skip
     if context_frames is None:
         count = max(1, min(MAX_CONTEXT_FRAMES, frames // 2))
         if isinstance(known, Clip):  # a short clip in memory is used whole; a file that is too short is an error
@@ -138,6 +143,30 @@ def sample_request(
         context=known, context_frames=count, context_start_s=start_s, ego=motion,
         speed_mps=number("speed in m/s", speed_mps), scenario=scenario_of(scenario), start=_start(start),
     )  # fmt: skip
+
+
+def _refuse_unused(
+    *, context: bool, scenario: bool, start: object, ego: object, speed_mps: object, from_context: Mapping[str, bool]
+) -> None:
+    """Refuse arguments that the others leave without effect, because nothing that a user asks for is ignored.
+
+    from_context: name of an argument about the context -> whether it was given.
+    """
+    for name, given in from_context.items():
+        if given and not context:
+            raise InputError(name, Received("given without a context"), "a context clip to take the frames from")
+    if context and scenario:
+        raise InputError(
+            "scenario", Received("given beside a context"), "one of the two: a continued clip has no scene"
+        )
+    if context and start != DEFAULT_START:
+        raise InputError("start of a clip", start, "none beside a context: the clip begins with its frames")
+    named = isinstance(ego, str) and (not ego.strip() or ego.strip() in MANOEUVRES)
+    if speed_mps and not (context and named):
+        raise InputError(
+            "speed in m/s", speed_mps, "none here: it is for a manoeuvre that continues a context clip; a scene, an "
+            "ego log and waypoints have speeds of their own",
+        )  # fmt: skip
 
 
 def _context(value: object, fps: float) -> str | Clip:

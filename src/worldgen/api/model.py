@@ -131,7 +131,7 @@ class Model:
                 y)"), or an ``EgoMotion`` with one row a frame. "" leaves it to the scene; a continued clip keeps
                 driving as it did.
             scenario: used instead of the words to build the scene: a ``Scenario``, its record, or the path of its JSON
-                file.
+                file. Not beside a context, whose road is the real one.
             seed: of the scene and of the sampling noise; the same seed gives the same clip.
             frames: of the whole clip, known frames included.
             fps: frames per second; None takes the model's.
@@ -140,15 +140,15 @@ class Model:
                 frame).
             context_frames: known frames taken of the context; None takes 8, at most half of ``frames``.
             context_start_s: second of the context they start at.
-            speed_mps: speed in m/s a manoeuvre starts at where no scene sets it; 0 recovers it from the context's
-                pixels.
+            speed_mps: speed in m/s at which a manoeuvre continues a context; 0 recovers it from the context's pixels.
             steps: denoising steps per chunk; 0 takes the model's default.
             chunk: frames predicted together.
             guidance: guidance scale of the words, or scales by condition as in ``{"text": 2, "layout": 1.5}``; 1 is
                 off.
 
         Raises:
-            InputError: arguments, words or files that cannot be used, and conditions that the model does not honour.
+            InputError: arguments, words or files that cannot be used, arguments without effect beside the others, and
+                conditions that the model does not honour.
         """
         request = sample_request(
             self.facts, prompt, context=context, ego=ego, scenario=scenario, seed=seed, frames=frames, fps=fps,

@@ -81,8 +81,9 @@ def render(
     scenario, parsed = _scenario_of(prompt_or_scene)
     seed = 0 if seed is None else whole("seed", seed)
     shape = _shape(
-        DEFAULT_FRAMES if frames is None else frames, DEFAULT_FPS if fps is None else fps, size or DEFAULT_SIZE_PX
-    )
+        DEFAULT_FRAMES if frames is None else frames, DEFAULT_FPS if fps is None else fps,
+        DEFAULT_SIZE_PX if size is None else size,
+    )  # fmt: skip
     record = parsed.to_json() if parsed else {"assumed": [], "not_understood": []}
     understood = {name: record[name] for name in ("assumed", "not_understood")}
     scene = make_scene(scenario, seed, shape)

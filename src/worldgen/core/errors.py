@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from worldgen.core.english import with_article
+
 
 class InputError(ValueError):
     """A request that cannot be served: what was wrong, what was received, what was expected.
@@ -39,7 +41,7 @@ def _shown(received: object) -> str:
     try:
         return _cut(repr(received), MAX_RECEIVED)
     except (ValueError, RecursionError):  # an integer of more than 4,300 digits; a value that is nested too deep
-        return f"a {type(received).__name__} that is too large to show"
+        return f"{with_article(type(received).__name__)} that is too large to show"
 
 
 def _cut(text: str, limit: int) -> str:

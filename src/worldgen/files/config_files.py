@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from worldgen.core.english import with_article
 from worldgen.core.errors import InputError, Received
 
 Config = TypeVar("Config")
@@ -56,7 +57,7 @@ def read_config(
     files = [source] if isinstance(source, (str, Path)) else source
     if not isinstance(files, (list, tuple)) or not all(isinstance(file, (str, Path)) for file in files):
         raise InputError(
-            "config", Received(type(source).__name__), f"a YAML file, a dict of values, or a {cls.__name__}"
+            "config", Received(type(source).__name__), f"a YAML file, a dict of values, or {with_article(cls.__name__)}"
         )
     return _built(cls, cls, [*((str(file), _read_yaml(file)) for file in files), *changes])
 
@@ -168,8 +169,30 @@ def _read_override(word: str) -> dict:
     return values
 
 
-def _check_keys(cls: type, values: dict, source: str, prefix: str = "") -> None:
-    """Refuse keys that are no fields of ``cls`` or its nested dataclasses, and values with interpolations."""
+def _key_paths(cls: type, prefix: str = "") -> list[str]:
+    """The dotted names of all values of a config class, those of its sections included; tables are left out."""
+    paths = []
+    for name, hint in typing.get_type_hints(cls).items():
+        if name not in cls.__dataclass_fields__:  # type: ignore[attr-defined]
+            continue
+        inner = _dataclass_of(hint)
+        paths += _key_paths(inner, f"{prefix}{name}.") if inner and not _is_table(hint) else [f"{prefix}{name}"]
+    return paths
+
+
+def _hint(root: type, known: Sequence[str], key: str, prefix: str) -> str:
+    """The key that was probably meant: one of that name in another section, else the nearest name of this one."""
+    near = [path for path in _key_paths(root) if path.rsplit(".", 1)[-1] == key][:1]
+    near = near or [f"{prefix}{name}" for name in difflib.get_close_matches(key, known, 1)]
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def _check_keys(cls: type, values: dict, source: str, prefix: str = "", root: type | None = None) -> None:
+    """Refuse keys that are no fields of ``cls`` or its nested dataclasses, and values with interpolations.
+
+    prefix: names of the sections around, each with a full stop. root: class of the whole config, by default ``cls``.
+    """
+    root = root or cls
     hints = typing.get_type_hints(cls)
     known = [field.name for field in dataclasses.fields(cls)]
     for key, value in values.items():
@@ -177,8 +200,7 @@ def _check_keys(cls: type, values: dict, source: str, prefix: str = "") -> None:
             now = getattr(cls, "RENAMED", {}).get(key)
             if now:
                 raise InputError(f"config key in {source}", f"{prefix}{key}", f"{prefix}{now}, its name since 0.2")
-            near = difflib.get_close_matches(str(key), known, 1)
-            hint = f" (did you mean {prefix}{near[0]}?)" if near else ""
+            hint = _hint(root, known, str(key), prefix)
             raise InputError(f"unknown config key in {source}", f"{prefix}{key}", "one of " + ", ".join(known) + hint)
         if not isinstance(value, dict) and "${" in str(value):
             raise InputError(
@@ -189,9 +211,9 @@ def _check_keys(cls: type, values: dict, source: str, prefix: str = "") -> None:
             continue
         if _is_table(hints[key]):
             for name, entry in value.items():
-                _check_keys(inner, entry if isinstance(entry, dict) else {}, source, f"{prefix}{key}.{name}.")
+                _check_keys(inner, entry if isinstance(entry, dict) else {}, source, f"{prefix}{key}.{name}.", root)
         else:
-            _check_keys(inner, value, source, f"{prefix}{key}.")
+            _check_keys(inner, value, source, f"{prefix}{key}.", root)
 
 
 def _is_table(hint: Any) -> bool:

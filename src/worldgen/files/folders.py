@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from worldgen.core.english import with_article
 from worldgen.core.errors import InputError, Received
 from worldgen.files.atomic import (
     exchange,
@@ -33,6 +34,7 @@ MARKER = "meta.json"
 """Holds the signature of a folder that worldgen wrote."""
 SIGNATURE = "folder"
 NEW = "a new or empty folder"
+OCCUPIED = f"{NEW}, or overwrite (--overwrite)"
 
 
 @contextlib.contextmanager
@@ -100,9 +102,7 @@ def _refuse_occupied(target: Path, kind: str, overwrite: bool) -> int | None:
         if not names:
             return None
         if not overwrite:
-            raise InputError(
-                "output folder", Received(f"{target}, which is not empty"), "a new or empty folder, or --overwrite"
-            )
+            raise InputError("output folder", Received(f"{target}, which is not empty"), OCCUPIED)
         marker = target / MARKER
         record = marker.read_bytes() if marker.is_file() else None
         _refuse_foreign(str(target), kind, record, _files_of(target))
@@ -130,7 +130,9 @@ def _refuse_foreign(where: str, kind: str, record: bytes | None, files: Iterable
         raise InputError("output folder", Received(f"{where}, which worldgen did not write ({lacks})"), NEW)
     if signature["kind"] != kind:
         raise InputError(
-            "output folder", Received(f"{where}, which holds a {signature['kind']}"), f"{NEW} for a {kind}"
+            "output folder",
+            Received(f"{where}, which holds {with_article(str(signature['kind']))}"),
+            f"{NEW} for {with_article(kind)}",
         )
     foreign = next((name for name in sorted(files) if name not in listed), None)
     if foreign is not None:
@@ -197,9 +199,7 @@ def _remote_folder(url: str, kind: str, overwrite: bool) -> Iterator[Path]:
 
     before = occupants()
     if before and not overwrite:
-        raise InputError(
-            "output folder", Received(f"{url}, which is not empty"), "a new or empty folder, or --overwrite"
-        )
+        raise InputError("output folder", Received(f"{url}, which is not empty"), OCCUPIED)
     if before:
         record = filesystem.cat_file(before[MARKER]) if MARKER in before else None
         _refuse_foreign(url, kind, record, before)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 
+from worldgen.core.english import with_article
 from worldgen.core.errors import InputError
 from worldgen.core.scenario import AgentRequest, Scenario
 from worldgen.prompts.agents import EMPTY_KINDS
@@ -21,27 +22,28 @@ TRIES = 12
 """Captions drawn before the most literal form is taken."""
 
 
-def describe(scenario: Scenario, rng: np.random.Generator) -> str:
+def describe(scenario: Scenario, rng: np.random.Generator, *, duration: bool = True) -> str:
     """A caption of the scenario, drawn from templates of several registers: tags, sentences, reports, logs.
 
     Values that differ from what `parse` assumes are always said; the others with a probability of 0.45. Parsing the
-    caption gives the scenario back; agent requests of equal kind and place are summed.
+    caption gives the scenario back; agent requests of equal kind and place are summed. duration: whether the caption
+    may say how long the scenario lasts. It may not where it belongs to a clip, which can be of any length.
 
     Raises InputError when the scenario contradicts itself (no cars and two cars, a lane closure that is not on a
     ``construction`` road), so that no words can say it.
     """
     templates = load_phrases().templates
-    target = _merged(scenario)
+    target = _merged(scenario if duration else replace(scenario, duration_s=Scenario.duration_s))
     needed = {f for f in FIELDS if getattr(target, f) != getattr(Scenario, f)}
     for _ in range(TRIES):
         said = needed | {f for f in FIELDS if rng.random() < 0.45}
         template = templates[int(rng.integers(len(templates)))]
-        text = _Writer(target, rng, said).write(template)
+        text = _Writer(target, rng, said, duration=duration).write(template)
         missing = _difference(text, target)
         if missing is None:
             return text
         needed |= missing & set(FIELDS)
-    text = _Writer(target, rng, set(FIELDS)).plain()
+    text = _Writer(target, rng, set(FIELDS), duration=duration).plain()
     if _difference(text, target) is not None:
         raise InputError("scenario", text, "requests that do not contradict each other")
     return text
@@ -91,23 +93,19 @@ def _listed(items: list[str]) -> str:
     return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1]
 
 
-def _article(phrase: str) -> str:
-    sounds_like_vowel = phrase[0].lower() in "aeiou" and not phrase.lower().startswith(("unicorn", "unique", "one"))
-    return ("an " if sounds_like_vowel or (phrase.startswith(("SUV", "HGV")) and phrase[0] in "HS") else "a ") + phrase
-
-
 class _Writer:
     """Writes one caption."""
 
-    def __init__(self, scenario: Scenario, rng: np.random.Generator, said: set[str]):
-        self.scenario, self.rng, self.said = scenario, rng, said
+    def __init__(self, scenario: Scenario, rng: np.random.Generator, said: set[str], *, duration: bool):
+        self.scenario, self.rng, self.said, self.duration = scenario, rng, said, duration
         self.phrases = phrases = load_phrases()
         self.tags = {
             "weather": phrases.weather_tag, "light": phrases.light_tag, "road": phrases.road_tag,
             "manoeuvre": phrases.ego_tag,
         }  # fmt: skip
         self.numbers = {number: word for word, number in load_vocabulary().number.items()}
-        self.duration_said = scenario.duration_s != Scenario.duration_s or rng.random() < 0.15
+        # Drawn in any case, so that most captions are those that clips had when they could say a duration.
+        self.duration_said = (scenario.duration_s != Scenario.duration_s or rng.random() < 0.15) and duration
 
     def pick(self, choices: Sequence[str]) -> str:
         return choices[int(self.rng.integers(len(choices)))]
@@ -135,7 +133,7 @@ class _Writer:
         rows = [self.tags[field][getattr(s, field)][0] for field in FIELDS]
         rows += [self._agent(a, literal=True) for a in s.agents]
         rows += [self.phrases.event_tag[e][0] for e in s.events]
-        return "; ".join([*rows, self._seconds()])
+        return "; ".join([*rows, *([self._seconds()] if self.duration else [])])
 
     def _seconds(self) -> str:
         seconds = self.scenario.duration_s
@@ -163,7 +161,7 @@ class _Writer:
         if agent.count == 0:
             return f"no {head} {after if agent.place != 'anywhere' else ''}".strip()
         if agent.count == 1:
-            return f"{_article(head)} {after}".strip()
+            return f"{with_article(head)} {after}".strip()
         number = self.numbers[agent.count] if agent.count <= 12 and self.rng.random() < 0.7 else str(agent.count)
         return f"{number} {head} {after}".strip()
 

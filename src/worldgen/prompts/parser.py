@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from worldgen.core.english import with_article
 from worldgen.core.errors import InputError, Received
 from worldgen.core.scenario import AgentRequest, Scenario
 from worldgen.prompts.agents import AgentReader
@@ -81,7 +82,7 @@ def parse(prompt: str) -> ParsedPrompt:
 
 def _check(prompt: str) -> None:
     if not isinstance(prompt, str):
-        raise InputError("prompt", Received(f"a {type(prompt).__name__}"), "text")
+        raise InputError("prompt", Received(with_article(type(prompt).__name__)), "text")
     if not prompt.strip():
         raise InputError("prompt", prompt[:20], "words that describe a driving scene")
     if len(prompt) > MAX_PROMPT_CHARACTERS:

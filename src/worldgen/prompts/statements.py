@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+from worldgen.core.english import with_article
 from worldgen.core.errors import InputError
 
 FIELDS = ("weather", "light", "road", "manoeuvre")
@@ -134,7 +135,8 @@ class Statements:
         lit = "night_unlit" if road in ("rural", "highway") else "night_lit"
         if lit in self.ruled_out["light"]:
             lit = "night_lit" if lit == "night_unlit" else "night_unlit"
-        reason = f"at night a {road} scene {'has no' if lit == 'night_unlit' else 'has'} street lamps unless said"
+        lamps = "has no street lamps" if lit == "night_unlit" else "has street lamps"
+        reason = f"at night {with_article(road)} scene {lamps} unless said"
         self.assume("light", lit, f"{why}; {reason}" if why else reason)
         return lit
 

@@ -96,7 +96,7 @@ def test_bad_values_are_refused_in_one_line(tmp_path, text, words):
 def test_scaled_counts_are_at_least_one(night):
     assert [group.count for group in night.scaled(0.5).cells] == [2, 1]
     assert {group.count for group in night.scaled(0.001).cells} == {1}
-    with pytest.raises(InputError, match="--scale"):
+    with pytest.raises(InputError, match="scale: received 0"):
         night.scaled(0)
 
 

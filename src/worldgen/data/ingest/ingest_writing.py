@@ -68,10 +68,12 @@ def refuse_plan(plan: IngestPlan) -> None:
     """Refuse a plan with a bad source and ``on_bad_source: stop``, or without windows. Raises: InputError."""
     if plan.bad and plan.config.on_bad_source == "stop":
         name, reason = plan.bad[0]
-        more = f" (and {len(plan.bad) - 1} more, see --check)" if len(plan.bad) > 1 else ""
+        more = f" (and {len(plan.bad) - 1} more, see worldgen ingest --check)" if len(plan.bad) > 1 else ""
         raise InputError(f"source {name}: {reason}{more}; on_bad_source=skip leaves it out")
     if not plan.shards:
-        raise InputError("ingest", Received("no window to write"), "sources long enough for num_frames (see --check)")
+        raise InputError(
+            "ingest", Received("no window to write"), "sources long enough for num_frames (see worldgen ingest --check)"
+        )
 
 
 def _is_done(url: str, shard: ShardPlan) -> bool:

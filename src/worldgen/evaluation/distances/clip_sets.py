@@ -77,7 +77,7 @@ class ClipSet:
                 )
                 reason = f"clip {where} of {self.url}: {error}"
                 if broken is None:
-                    raise InputError(f"{reason}; --skip-broken leaves such clips out") from error
+                    raise InputError(f"{reason}; skip_broken (--skip-broken) leaves such clips out") from error
                 broken.append(reason)
 
     def item(self, number: int) -> ClipItem:

@@ -125,7 +125,9 @@ def load_extractor(name: str, *, weights: str = "", resize: str = "", device: st
         side = (SIDE_PX, SIDE_PX)
         return Extractor(name, digest, i3d.NUM_CLASSES, resize or "squash", (i3d.MIN_FRAMES, 0), side, network, device)
     if not weights:
-        raise InputError(f"weights of {name}", Received("none"), "--weights FOLDER, as save_pretrained writes it")
+        raise InputError(
+            f"weights of {name}", Received("none"), "weights (--weights FOLDER), as save_pretrained writes them"
+        )
     from worldgen.evaluation.distances.frame_features import FrameFeatures
 
     module = FrameFeatures(name, weights).to(usable_device(device))
@@ -227,7 +229,9 @@ def extract(items: Iterable[ClipItem], extractor: Extractor, rule: FrameRule, *,
         rates |= {round(clip.fps, 3) for clip in clips}
         sizes |= {f"{item.clip.width_px}x{item.clip.height_px}" for item in chunk}
         if len(rates) > 1:
-            raise InputError("frames per second of the clips", sorted(rates), "one rate, or --fps to bring them to one")
+            raise InputError(
+                "frames per second of the clips", sorted(rates), "one rate, or fps (--fps) to bring them to one"
+            )
         for length in sorted({len(clip) for clip in clips}):
             same = [i for i, clip in enumerate(clips) if len(clip) == length]
             parts.append(extractor([clips[i] for i in same]))

@@ -156,7 +156,7 @@ def load_i3d(path: str | Path) -> tuple[Callable[[torch.Tensor], torch.Tensor], 
     a pickle, or has missing, extra or misshapen tensors. No other weights are used in their place.
     """
     if not str(path):
-        raise InputError("weights of i3d", Received("none"), f"--weights FILE: {WHERE}")
+        raise InputError("weights of i3d", Received("none"), f"weights (--weights FILE): {WHERE}")
     path = Path(path).expanduser()
     if not path.is_file():
         raise InputError("weights of i3d", str(path), f"an existing file: {WHERE}")

@@ -25,7 +25,7 @@ class RayRunner:
         try:
             import ray
         except ImportError as error:
-            raise MissingDependencyError("ray", "ray", "--ray") from error
+            raise MissingDependencyError("ray", "ray", "a Ray cluster") from error
         self._ray = ray
         self._own = not ray.is_initialized()
         if self._own:

@@ -201,7 +201,7 @@ class Recipe:
     def scaled(self, scale: float) -> Recipe:
         """The recipe with all counts multiplied, at least 1 per cell."""
         if not 0 < scale <= 1e6:
-            raise InputError("--scale", scale, "a number above 0")
+            raise InputError("scale", scale, "a number above 0")
         cells = [dataclasses.replace(c, count=max(1, round(c.count * scale))) for c in self.cells]
         return dataclasses.replace(self, cells=cells)
 

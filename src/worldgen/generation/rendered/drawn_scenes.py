@@ -95,7 +95,8 @@ def make_sample(scenario: Scenario, seed: int, shape: ClipShape) -> Sample:
         "scene clip", scenario.key, seed, shape.frames, shape.fps, shape.width_px, shape.height_px, prefix="scene_"
     )
     return Sample(
-        key=key, clip=rendering.clip, caption=describe(scenario, numpy_rng("caption", scenario.key, seed)), drive=key,
+        key=key, clip=rendering.clip, drive=key,
+        caption=describe(scenario, numpy_rng("caption", scenario.key, seed), duration=False),
         split=split_drives([key], SplitConfig(fractions=(0.9, 0.05, 0.05)))[key], ego=scene.ego, camera=scene.camera,
         labels=labels_of(scene, rendering), scenario=scenario,
         tags=(scenario.weather, scenario.light, scenario.road, *scenario.events), licence="CC0-1.0",

@@ -188,7 +188,7 @@ class Restyler:
             )  # fmt: skip
             return RestyleTask(sample, None, sample.labels, text, conditions)
         scene = restyled_scene(old, weather=self.look.weather, light=self.look.light, seed=self.config.seed)
-        text = describe(scene.scenario, numpy_rng("restyle text", sample.key, self.config.seed))
+        text = describe(scene.scenario, numpy_rng("restyle text", sample.key, self.config.seed), duration=False)
         conditions = scene_conditions(
             scene, text=text, accepts=accepts, seed=self._seed(sample), start=self.config.model.start
         )

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from worldgen.core.english import with_article
 from worldgen.core.errors import InputError
 from worldgen.instruments.detector.detector import FoundBoxes
 from worldgen.models.weights import refuse_pickles
@@ -93,7 +94,9 @@ def _loaded(family: str, checkpoint: str, names: dict[int, str]) -> nn.Module:
             ignore_mismatched_sizes=True, local_files_only=True, use_safetensors=True,
         )  # fmt: skip
     except OSError as error:
-        raise InputError("checkpoint of the detector", checkpoint, f"a folder with a {cls.__name__}") from error
+        raise InputError(
+            "checkpoint of the detector", checkpoint, f"a folder with {with_article(cls.__name__)}"
+        ) from error
 
 
 def _fresh(family: str, names: dict[int, str], sizes: DetectorSizes | None) -> nn.Module:

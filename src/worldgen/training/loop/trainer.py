@@ -81,7 +81,10 @@ class Trainer:
         """
         done_before = self._start()
         if done_before and self.product.is_dir():
-            line = f"already finished: {self.progress.step} steps in {self.output}; raise steps or max_minutes to go on"
+            line = (
+                f"already finished: {self.progress.step} steps, {self.task.product} in {self.product}; "
+                "raise steps or max_minutes to go on"
+            )
             return TrainingOutcome(True, self.progress.step, line)
         batches = self._batches()
         timer = StepTimer(self.config, self.launch.log, per_step=self.split.per_step, start_step=self.progress.step)
@@ -219,6 +222,15 @@ class Trainer:
     def _do_what_is_due(self) -> None:
         """Validation, sheets and checkpoints, each every so many steps and at the end."""
         step, config, done = self.progress.step, self.config, self._done()
+        if done:
+            after = [
+                name
+                for name, every in (("validation", config.validate_every), ("contact sheet", config.sheet_every))
+                if every
+            ]
+            self.launch.log(
+                f"step {step}: the last one; now {', '.join([*after, 'checkpoint'])} and {self.task.product}"
+            )
         if config.validate_every and (step % config.validate_every == 0 or done):
             self._validate()
         if config.sheet_every and (step % config.sheet_every == 0 or done):

@@ -23,7 +23,7 @@ from worldgen.rendering.shapes.vehicle_parts.vehicle_finishes import (
     TAIL_CORE,
     TRIM,
 )
-from worldgen.rendering.shapes.vehicle_parts.vehicle_profiles import Panels, Rectangle, VehicleProfile
+from worldgen.rendering.shapes.vehicle_parts.vehicle_profiles import CarProfile, Panels, Rectangle
 
 GAP_HALF_M = 0.006
 PLATE_HALF_M = (0.26, 0.055)
@@ -31,7 +31,7 @@ LAMP_FACING = 0.12
 """Lamps wrap round the corners of the body."""
 
 
-def car_patches(profile: VehicleProfile, body: LoftedBody) -> list[SurfacePatch]:
+def car_patches(profile: CarProfile, body: LoftedBody) -> list[SurfacePatch]:
     """The patches of a car or van, from the underside up."""
     panels = profile.panels
     return [
@@ -40,7 +40,7 @@ def car_patches(profile: VehicleProfile, body: LoftedBody) -> list[SurfacePatch]
     ]  # fmt: skip
 
 
-def _plastic(profile: VehicleProfile, body: LoftedBody) -> list[SurfacePatch]:
+def _plastic(profile: CarProfile, body: LoftedBody) -> list[SurfacePatch]:
     """Dark underside, sills, and plastic around the arches."""
     panels, wheels = profile.panels, profile.wheels
     low, high, flank = body.x[0], body.x[-1], float(body.half_width.max())
@@ -140,7 +140,7 @@ def _tail_lamp(area: Rectangle, span: tuple[float, float]) -> list[SurfacePatch]
     return made
 
 
-def _doors(profile: VehicleProfile, body: LoftedBody) -> list[SurfacePatch]:
+def _doors(profile: CarProfile, body: LoftedBody) -> list[SurfacePatch]:
     """Gaps around the doors and bonnet, handles, filler cap."""
     doors = profile.panels.doors
     if not doors:

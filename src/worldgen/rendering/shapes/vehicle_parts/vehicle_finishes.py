@@ -29,6 +29,18 @@ PLATE = Finish((0.50, 0.50, 0.46), gloss=0.2)
 TYRE = Finish((0.024, 0.024, 0.025), gloss=0.03)
 RIM = Finish((0.36, 0.37, 0.39), gloss=0.7, code=RIM_CODE)
 STEEL_RIM = Finish((0.22, 0.225, 0.23), gloss=0.4, code=RIM_CODE)
+BUS_GLASS = GLASS.but(lamp="window")
+DISPLAY = Finish((0.05, 0.03, 0.01), gloss=0.5, lamp="warm")
+WHITE = Finish((0.60, 0.60, 0.58), gloss=0.8)
+GREY = Finish((0.20, 0.205, 0.21), gloss=0.5)
 SEAT = Finish((0.024, 0.024, 0.027))
 SKIN = Finish((0.30, 0.18, 0.13))
 SHIRT = Finish((0.06, 0.07, 0.10))
+
+FINISHES = {
+    "body": BODY, "glass": GLASS, "privacy": PRIVACY, "black": BLACK, "trim": TRIM, "gap": GAP, "chrome": CHROME,
+    "steel": STEEL, "housing": HOUSING, "head": HEAD, "tail": TAIL, "tail_core": TAIL_CORE, "reflector": REFLECTOR,
+    "amber": AMBER, "clear_amber": CLEAR_AMBER, "reverse": REVERSE, "plate": PLATE, "bus_glass": BUS_GLASS,
+    "display": DISPLAY, "white": WHITE, "grey": GREY, "beacon": BEACON,
+}  # fmt: skip
+"""Finishes that profiles name."""

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Union
 
 from worldgen.rendering.shapes.vehicle_parts.body_loft import BodyLines, Rounding
 
@@ -75,8 +76,51 @@ class Panels:
 
 
 @dataclass(frozen=True)
-class VehicleProfile:
-    """One body of a variant. size_m: length, width without mirrors, height. kind: builder that it is for."""
+class ListedPatch:
+    """A patch of a list; see :class:`worldgen.rendering.shapes.vehicle_parts.surface_patches.SurfacePatch`.
+
+    corners: (u, v). finish: a name of ``FINISHES``. count, step_m: how often it is repeated along u.
+    """
+
+    view: str
+    corners: Pairs
+    finish: str
+    count: int = 1
+    step_m: float = 0.0
+    round_m: float = 0.0
+    side: int = 0
+    facing: float = 0.35
+    span: Span = (-99.0, 99.0)
+    opacity: float = 1.0
+
+
+@dataclass(frozen=True)
+class Cargo:
+    """The body behind a cab. kind: box, curtain, tipper or tanker. x, z: from and to.
+
+    colour: linear albedo. mark: colour of a sign on its sides, none if empty. frame_x: from and to of the chassis.
+    guard_x, guard_z: of the side guards. lamps_m: height of the tail lamps. legs_x: where a trailer's legs stand.
+    """
+
+    kind: str
+    x: Span
+    z: Span
+    half_width_m: float
+    colour: tuple[float, float, float]
+    frame_x: Span
+    guard_x: Span
+    guard_z: tuple[float, ...] = (0.55, 0.75)
+    mark: tuple[float, ...] = ()
+    lamps_m: float = 0.8
+    legs_x: float | None = None
+
+
+@dataclass(frozen=True)
+class CarProfile:
+    """A car, van or pickup. size_m: length, width without mirrors, height. seats: x of the rows.
+
+    extras: names of parts that only some have.
+    """
 
     name: str
     size_m: tuple[float, float, float]
@@ -84,8 +128,30 @@ class VehicleProfile:
     wheels: Wheels
     glazing: Glazing
     panels: Panels
-    seats: tuple[float, ...] = ()
+    seats: tuple[float, ...]
     extras: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class HeavyProfile:
+    """A bus, or a truck: then lines and patches are those of its cab. size_m: length, width without mirrors, height.
+
+    seats: x of the driver's seat and of the rows of a bus. mirrors: x, y, z and half height of the left one. extras:
+    names of parts that only some have.
+    """
+
+    name: str
+    size_m: tuple[float, float, float]
+    lines: BodyLines
+    wheels: Wheels
+    patches: tuple[ListedPatch, ...]
+    seats: tuple[float, ...]
+    mirrors: tuple[float, float, float, float]
+    cargo: Cargo | None = None
+    extras: tuple[str, ...] = ()
+
+
+VehicleProfile = Union[CarProfile, HeavyProfile]
 
 
 def _frozen(value: object) -> object:
@@ -99,19 +165,28 @@ def _fields(record: dict) -> dict:
 
 def _profile(record: dict) -> VehicleProfile:
     """The profile of one entry of the file."""
+    record = dict(record)
     lines = _fields(record["lines"])
     for end in ("rear", "front"):
         lines[end] = Rounding(**_fields(lines[end]))
-    return VehicleProfile(
-        name=record["name"],
-        size_m=_frozen(record["size_m"]),  # type: ignore[arg-type]
-        lines=BodyLines(**lines),
-        wheels=Wheels(**_fields(record["wheels"])),
-        glazing=Glazing(**_fields(record["glazing"])),
-        panels=Panels(**_fields(record["panels"])),
-        seats=_frozen(record.get("seats", [])),  # type: ignore[arg-type]
-        extras=_frozen(record.get("extras", [])),  # type: ignore[arg-type]
-    )
+    record["lines"], record["wheels"] = BodyLines(**lines), Wheels(**_fields(record["wheels"]))
+    if "glazing" in record:
+        record["glazing"] = Glazing(**_fields(record["glazing"]))
+        record["panels"] = Panels(**_fields(record["panels"]))
+        return CarProfile(**_fields(record))
+    record["patches"] = tuple(_patch(entry) for entry in record["patches"])
+    if "cargo" in record:
+        record["cargo"] = Cargo(**_fields(record["cargo"]))
+    return HeavyProfile(**_fields(record))
+
+
+def _patch(entry: dict) -> ListedPatch:
+    """A listed patch: "u" and "v" from and to, or "corners"."""
+    entry = dict(entry)
+    if "corners" not in entry:
+        (u0, u1), (v0, v1) = entry.pop("u"), entry.pop("v")
+        entry["corners"] = [[u0, v0], [u1, v0], [u1, v1], [u0, v1]]
+    return ListedPatch(**_fields(entry))
 
 
 @cache

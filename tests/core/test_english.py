@@ -1,0 +1,26 @@
+"""Articles before words."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from worldgen.core.english import with_article
+from worldgen.core.scenario import ROADS
+from worldgen.files.folders import NEW
+from worldgen.prompts import parse
+
+
+@pytest.mark.parametrize(
+    "phrase",
+    ["a car", "an export", "an urban street", "an ego log", "an SUV", "a unit", "a one-way street", "an int", "a URL"],
+)
+def test_an_article_is_that_of_the_spoken_word(phrase):
+    assert with_article(phrase.split(" ", 1)[1]) == phrase
+
+
+@pytest.mark.parametrize("road", ROADS)
+def test_reasons_of_assumptions_have_the_right_article(road):
+    reasons = " ".join(each.why for each in parse(f"{road.replace('_', ' ')} at night").assumed)
+    assert not re.search(r"\b(a [aeiou]|an [bcdfghj-np-tv-z])", f"{reasons} {NEW}")
