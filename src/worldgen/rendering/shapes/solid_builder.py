@@ -33,6 +33,15 @@ def superellipse(value: np.ndarray, power: float) -> np.ndarray:
     return np.sign(value) * np.abs(value) ** (2.0 / power)
 
 
+BOX_CORNERS = np.array([
+    [(-1, -1, -1), (-1, 1, -1), (1, 1, -1), (1, -1, -1)], [(-1, -1, 1), (1, -1, 1), (1, 1, 1), (-1, 1, 1)],
+    [(-1, -1, -1), (1, -1, -1), (1, -1, 1), (-1, -1, 1)], [(1, 1, -1), (-1, 1, -1), (-1, 1, 1), (1, 1, 1)],
+    [(1, -1, -1), (1, 1, -1), (1, 1, 1), (1, -1, 1)], [(-1, 1, -1), (-1, -1, -1), (-1, -1, 1), (-1, 1, 1)],
+], float)  # fmt: skip
+"""Corners ``(6, 4, 3)`` of the faces of a box, counter-clockwise seen from outside."""
+BOX_TRIANGLES = (4 * np.arange(6)[:, None, None] + np.array([(0, 1, 2), (0, 2, 3)])).reshape(-1, 3)
+
+
 @dataclass
 class SolidBuilder:
     """Collects the pieces of a solid. Points are in metres: ``(3,)``, or ``(T, 3)`` for parts that move."""
@@ -97,6 +106,16 @@ class SolidBuilder:
         near other parts want cells.
         """
         half = np.asarray(size, float) / 2
+        if cells_m <= 0:
+            points = BOX_CORNERS * half
+            points[..., :2] *= np.where(points[..., 2:] > 0, taper, 1.0)
+            if turn is not None:
+                points = points @ turn.T
+            normals = np.cross(points[:, 1] - points[:, 0], points[:, 3] - points[:, 0])
+            normals /= np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-12)
+            normals = np.repeat(normals, 4, 0)
+            self.add(points.reshape(-1, 3) + np.asarray(centre, float), normals, BOX_TRIANGLES, finish)
+            return
         for axis in range(3):
             u, v = (axis + 1) % 3, (axis + 2) % 3
             steps = [2 if cells_m <= 0 else min(12, int(np.ceil(2 * half[k] / cells_m)) + 1) for k in (u, v)]

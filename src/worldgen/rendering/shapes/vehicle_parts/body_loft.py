@@ -49,7 +49,7 @@ class BodyLines:
     rear: Rounding
     front: Rounding
     edge_m: float = 0.09
-    spacing_m: float = 0.14
+    spacing_m: float = 0.17
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ from worldgen.rendering.shapes.vehicle_parts.vehicle_finishes import (
     BLACK,
     CHROME,
     CLEAR_AMBER,
+    DARK,
     GAP,
     HEAD,
     HOUSING,
@@ -36,7 +37,7 @@ def car_patches(profile: CarProfile, body: LoftedBody) -> list[SurfacePatch]:
     panels = profile.panels
     return [
         *_plastic(profile, body), *_front(panels, body), *_rear(panels, body), *_doors(profile, body),
-        *window_patches(body, profile.glazing),
+        *_load_doors(profile, body), *window_patches(body, profile.glazing),
     ]  # fmt: skip
 
 
@@ -158,6 +159,23 @@ def _doors(profile: CarProfile, body: LoftedBody) -> list[SurfacePatch]:
     front = body.x[-1] - 0.12
     made.append(box_patch("top", (x + 0.05, front), (half - GAP_HALF_M, half + GAP_HALF_M), GAP, facing=0.5))
     made.append(box_patch("top", (x - 0.06, x + 0.09), (-0.8 * half, 0.8 * half), TRIM, facing=0.3))
+    return made
+
+
+def _load_doors(profile: CarProfile, body: LoftedBody) -> list[SurfacePatch]:
+    """What vans and pickups have: rear doors, the rail of a sliding door, a dark bed."""
+    made = []
+    rear, span = body.x[0], (-np.inf, body.x[0] + 0.55)
+    if "rear doors" in profile.extras:
+        low, high = profile.panels.plate_rear + 0.1, profile.size_m[2] - 0.22
+        made.append(box_patch("rear", (-GAP_HALF_M, GAP_HALF_M), (low - 0.2, high), GAP, span=span, opacity=0.85))
+        made.append(box_patch("rear", (0.03, 0.09), (low + 0.16, low + 0.22), BLACK, span=span))
+    if "slide rail" in profile.extras:
+        z = float(body.at("belt", 0.0)) - 0.12
+        made.append(box_patch("side", (rear + 0.25, profile.panels.doors[0]), (z - 0.015, z + 0.015), GAP, opacity=0.7))
+    if "bed" in profile.extras:
+        half, front = 0.8 * float(body.half_width.max()), profile.glazing.rear_edge[0] - 0.15
+        made.append(box_patch("top", (rear + 0.12, front), (-half, half), DARK, facing=0.6, round_m=0.05))
     return made
 
 

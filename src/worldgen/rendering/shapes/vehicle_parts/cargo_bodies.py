@@ -6,7 +6,7 @@ import numpy as np
 
 from worldgen.rendering.shapes.solid import Finish
 from worldgen.rendering.shapes.solid_builder import SolidBuilder, superellipse
-from worldgen.rendering.shapes.vehicle_parts.fittings import add_wheel
+from worldgen.rendering.shapes.vehicle_parts.fittings import add_inner_tyre, add_wheel
 from worldgen.rendering.shapes.vehicle_parts.surface_patches import SurfacePatch, box_patch
 from worldgen.rendering.shapes.vehicle_parts.vehicle_finishes import (
     AMBER,
@@ -128,8 +128,8 @@ def _tanker(builder: SolidBuilder, cargo: Cargo) -> list[SurfacePatch]:
             (position, 0, top + 0.02), [(0.0, 0.26), (0.1, 0.26), (0.12, 0.2), (0.12, 0.004)], STEEL, axis="z", sides=12
         )
     for y_rail in (0.22, -0.22):
-        builder.box((rear - 0.04, y_rail, (low + top) / 2 + 0.1), (0.035, 0.035, top - low + 0.2), STEEL)
-    for z_step in np.arange(low + 0.1, top, 0.32):
+        builder.box((rear - 0.04, y_rail, (low + top) / 2), (0.035, 0.035, top - low - 0.1), STEEL)
+    for z_step in np.arange(low + 0.15, top - 0.1, 0.32):
         builder.box((rear - 0.04, 0, z_step), (0.03, 0.44, 0.03), STEEL)
     for side in (1.0, -1.0):
         builder.box(((rear + front) / 2, side * (half - 0.06), low + 0.12), (front - rear - 1.2, 0.08, 0.14), TRIM)
@@ -188,5 +188,5 @@ def add_axles(builder: SolidBuilder, wheels: Wheels, half_widths_m: tuple[float,
             y = side * (half - width / 2 - 0.03)
             add_wheel(builder, (x, y, radius), width, side, steel=True)
             if number in wheels.twin:
-                add_wheel(builder, (x, y - side * (width + 0.04), radius), width, side, steel=True)
+                add_inner_tyre(builder, (x, y - side * (width + 0.04), radius), width, side)
         builder.box((x, 0, radius), (0.14, 1.6 * half, 0.14), DARK)

@@ -29,7 +29,7 @@ def add_wheel(
     """A wheel that stands on the ground. centre: z is its radius. side: 1 on the left."""
     half, radius = width_m / 2, centre[2]
     tyre = [
-        (-half, 0.55 * radius), (-half, 0.9 * radius), (-0.72 * half, radius), (0.72 * half, radius),
+        (-half, 0.004), (-half, 0.9 * radius), (-0.72 * half, radius), (0.72 * half, radius),
         (half, 0.92 * radius), (half, 0.78 * radius), (0.92 * half, 0.68 * radius),
     ]  # fmt: skip
     rim = [(0.92 * half, 0.69 * radius), (0.66 * half, 0.6 * radius), (0.55 * half, 0.2 * radius), (0.72 * half, 0.004)]
@@ -38,9 +38,13 @@ def add_wheel(
         rim.append((0.95 * half, 0.004))
     builder.lathe(centre, tyre, TYRE, side=side, sides=WHEEL_SIDES)
     builder.lathe(centre, rim, STEEL_RIM if steel else RIM, side=side, sides=WHEEL_SIDES)
-    builder.lathe(
-        centre, [(-0.5 * half, 0.004), (-0.5 * half, 0.56 * radius)][::-1], DARK, side=-side, sides=WHEEL_SIDES
-    )
+
+
+def add_inner_tyre(builder: SolidBuilder, centre: tuple[float, float, float], width_m: float, side: float) -> None:
+    """The inner tyre of a twin wheel, of which one sees the tread and the inner wall."""
+    half, radius = width_m / 2, centre[2]
+    tread = [(-half, 0.004), (-half, 0.94 * radius), (-0.75 * half, radius), (half, radius)]
+    builder.lathe(centre, tread, TYRE, side=side, sides=WHEEL_SIDES)
 
 
 def add_wheels(builder: SolidBuilder, body: LoftedBody, wheels: Wheels) -> None:

@@ -17,7 +17,6 @@ from worldgen.rendering.shapes.vehicle_parts.vehicle_finishes import (
     BODY_CODE,
     CARGO_CODE,
     CHROME,
-    DARK,
     RIM_CODE,
     SEAT,
     TRIM,
@@ -75,7 +74,7 @@ def _add_mirrors(builder: SolidBuilder, profile: HeavyProfile) -> None:
     """Tall mirrors on arms."""
     x, y, z, tall = profile.mirrors
     for side in (1.0, -1.0):
-        builder.ellipsoid((x, side * (y + 0.17), z), (0.06, 0.11, tall), TRIM, power=3.2, sides=10, bands=7)
+        builder.ellipsoid((x, side * (y + 0.15), z), (0.06, 0.11, tall), TRIM, power=3.2, sides=8, bands=6)
         builder.capsule(
             (x - 0.02, side * (y - 0.05), z + 0.8 * tall),
             (x, side * (y + 0.15), z + 0.7 * tall),
@@ -118,4 +117,3 @@ def _add_extras(builder: SolidBuilder, profile: HeavyProfile) -> None:
             builder.box(
                 (x, 0, (roof + top) / 2 - 0.03), (length, 1.7, top - roof + 0.06), WHITE, cells_m=0.6, taper=0.94
             )
-    builder.box((0.0, 0.0, 0.42), (0.5, 0.8, 0.2), DARK)

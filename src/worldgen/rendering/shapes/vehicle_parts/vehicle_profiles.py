@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Union
 
 from worldgen.rendering.shapes.vehicle_parts.body_loft import BodyLines, Rounding
 
@@ -151,9 +150,6 @@ class HeavyProfile:
     extras: tuple[str, ...] = ()
 
 
-VehicleProfile = Union[CarProfile, HeavyProfile]
-
-
 def _frozen(value: object) -> object:
     """Lists as tuples."""
     return tuple(_frozen(v) for v in value) if isinstance(value, list) else value
@@ -163,7 +159,7 @@ def _fields(record: dict) -> dict:
     return {key: _frozen(value) for key, value in record.items()}
 
 
-def _profile(record: dict) -> VehicleProfile:
+def _profile(record: dict) -> CarProfile | HeavyProfile:
     """The profile of one entry of the file."""
     record = dict(record)
     lines = _fields(record["lines"])
@@ -190,7 +186,7 @@ def _patch(entry: dict) -> ListedPatch:
 
 
 @cache
-def profiles(variant: str) -> tuple[VehicleProfile, ...]:
+def profiles(variant: str) -> tuple[CarProfile | HeavyProfile, ...]:
     """The bodies of a variant. Raises: KeyError for a variant without profiles."""
     table = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
     return tuple(_profile(record) for record in table[variant])
