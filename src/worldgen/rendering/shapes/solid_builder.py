@@ -218,9 +218,10 @@ class SolidBuilder:
     def build(self) -> Solid:
         """The finished solid; its number of frames is that of the parts that move, else 1."""
         frames = max(block.shape[0] for block in self.vertices)
-        spread = lambda blocks: np.ascontiguousarray(
-            np.concatenate([np.broadcast_to(b, (frames, *b.shape[1:])) for b in blocks], 1)
-        )
+
+        def spread(blocks: list[np.ndarray]) -> np.ndarray:
+            return np.concatenate([np.broadcast_to(b, (frames, *b.shape[1:])) for b in blocks], 1)
+
         return Solid(
             spread(self.vertices), spread(self.normals), np.concatenate(self.triangles), tuple(self.finishes),
             np.concatenate(self.finish),
