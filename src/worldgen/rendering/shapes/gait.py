@@ -39,9 +39,9 @@ class Stature:
     hip: float
 
     @classmethod
-    def of(cls, height_m: float) -> Stature:
-        """The lengths of a person of this stature; below 1.45 m those of a child."""
-        child = float(np.clip((1.5 - height_m) / 0.35, 0.0, 1.0))
+    def of(cls, height_m: float, *, grown: bool = False) -> Stature:
+        """The lengths of a person of this stature; below 1.5 m those of a child unless ``grown``."""
+        child = 0.0 if grown else float(np.clip((1.5 - height_m) / 0.35, 0.0, 1.0))
         adult = dict(
             thigh=0.245, shank=0.246, ankle=0.039, spine=0.288, upper_arm=0.186, forearm=0.146, hand=0.108, head=0.137,
             foot=0.152, shoulder=0.108, hip=0.052,

@@ -35,18 +35,34 @@ CAP = np.array([
     (0.60, 0.42, -0.50, 0.365), (0.72, 0.435, -0.505, 0.37), (0.84, 0.41, -0.475, 0.35), (0.94, 0.33, -0.39, 0.28),
     (1.01, 0.20, -0.26, 0.18),
 ])  # fmt: skip
+FULL_HELMET = np.array([
+    (-0.12, 0.40, -0.30, 0.30), (0.02, 0.56, -0.42, 0.42), (0.22, 0.61, -0.54, 0.475), (0.50, 0.585, -0.61, 0.50),
+    (0.75, 0.52, -0.61, 0.48), (0.95, 0.36, -0.49, 0.37), (1.08, 0.15, -0.27, 0.20),
+])  # fmt: skip
+OPEN_HELMET = np.array([
+    (0.22, -0.02, -0.50, 0.40), (0.42, 0.10, -0.57, 0.45), (0.62, 0.42, -0.585, 0.465), (0.80, 0.47, -0.56, 0.445),
+    (0.95, 0.36, -0.47, 0.365), (1.07, 0.16, -0.27, 0.21),
+])  # fmt: skip
+BICYCLE_HELMET = np.array([
+    (0.60, 0.46, -0.54, 0.385), (0.70, 0.50, -0.57, 0.41), (0.86, 0.47, -0.54, 0.385), (1.00, 0.33, -0.42, 0.295),
+    (1.08, 0.16, -0.27, 0.18),
+])  # fmt: skip
+HELMETS = {"full": (FULL_HELMET, 1.14), "open": (OPEN_HELMET, 1.13), "bicycle": (BICYCLE_HELMET, 1.12)}
+"""Rings of helmets and the height of their crown."""
 TOP = 1.05
 """Height of the crown, hair or hat included, in the same unit."""
 
 
-def crown_m(pitch: np.ndarray, height_m: float) -> np.ndarray:
+def crown_m(pitch: np.ndarray, height_m: float, helmet: str = "") -> np.ndarray:
     """How far ``(T,)`` the highest point of a head is above the middle of its ears.
 
-    pitch: ``(T,)`` radians, positive looks down. height_m: from chin to crown without hair.
+    pitch: ``(T,)`` radians, positive looks down. height_m: from chin to crown without hair. helmet: "", "full", "open"
+    or "bicycle".
     """
-    rings = np.concatenate([HOOD, CAP])
-    x = np.concatenate([rings[:, 1], rings[:, 2], [0.13, -0.19, -0.03]])
-    z = np.concatenate([rings[:, 0], rings[:, 0], [1.042, 1.042, TOP]]) - 0.5
+    rings, top = HELMETS[helmet] if helmet else (np.concatenate([HOOD, CAP]), TOP)
+    near = top - 0.01
+    x = np.concatenate([rings[:, 1], rings[:, 2], [0.55 * rings[-1, 1], 0.55 * rings[-1, 2], rings[-1, 1:3].mean()]])
+    z = np.concatenate([rings[:, 0], rings[:, 0], [near, near, top]]) - HeadFrame.EARS
     return height_m * (np.cos(pitch)[:, None] * z - np.sin(pitch)[:, None] * x).max(1)
 
 
@@ -122,15 +138,32 @@ def add_head(builder: SolidBuilder, frame: HeadFrame, wear: Headwear) -> None:
     _add_hair(builder, frame, wear)
 
 
+def add_helmet(builder: SolidBuilder, frame: HeadFrame, kind: str, shell: Finish) -> None:
+    """Add a helmet around a head: "full" with a dark visor, "open" with a clear one above the face, or "bicycle"."""
+    rings, top = HELMETS[kind]
+    frame.rings(builder, rings, shell, sides=14, ends=(0.15, _to_crown(rings, top)))
+    visor = Finish((0.008, 0.009, 0.011), gloss=1.2)
+    if kind == "full":
+        frame.blob(builder, (0.19, 0.0, 0.53), (0.445, 0.49, 0.19), visor, sides=14, bands=7, power=2.5)
+    elif kind == "open":
+        frame.blob(builder, (0.46, 0.0, 0.66), (0.13, 0.36, 0.035), visor, sides=10)
+        for side in (1, -1):
+            frame.blob(builder, (0.06, side * 0.36, 0.20), (0.05, 0.035, 0.25), visor.but(gloss=0.1))
+    else:
+        dark = shell.but(colour=shade(shell.colour, 0.15), gloss=0.1)
+        for y in (-0.17, 0.0, 0.17):
+            frame.blob(builder, (0.06, y, 0.99 - 1.2 * y * y), (0.36, 0.03, 0.105), dark, sides=6)
+
+
 def _reddish(finish: Finish) -> tuple[float, float, float]:
     red, green, blue = finish.colour
     return red, green * 0.72, blue * 0.75
 
 
-def _to_crown(table: np.ndarray) -> float:
-    """Roundness of the upper end with which a loft reaches ``TOP``."""
+def _to_crown(table: np.ndarray, top: float = TOP) -> float:
+    """Roundness of the upper end with which a loft reaches ``top``."""
     z, front, back, half = table[-1]
-    return float((TOP - z) / (((front - back) / 2 + half) / 2))
+    return float((top - z) / (((front - back) / 2 + half) / 2))
 
 
 def _add_hair(builder: SolidBuilder, frame: HeadFrame, wear: Headwear) -> None:
