@@ -1,6 +1,6 @@
 """Share of clean clips that the gate rejects, and of faults that it catches, on clips not used for its calibration.
 
-  worldgen scenes render --count 64 --seed 970000 --out held_out
+  worldgen scenes render --renderer sketch --count 64 --seed 970000 --out held_out
   python benchmarks/gate.py held_out [--training scenes] [--out benchmarks/results/gate.json]
 
 Clips are rendered, so their labels are true. Faults are planted (generation/quality/faults.py has their sizes).

@@ -1,6 +1,6 @@
 """Agreement of labels after restyling, and the change of appearance, by strength.
 
-  worldgen scenes render --prompt "by day" --count 24 --grid road --seed 960000 --out day
+  worldgen scenes render --renderer sketch --prompt "by day" --count 24 --grid road --seed 960000 --out day
   python benchmarks/restyle.py day --to "night, rain" [--sheets sheets]
 
 Per strength: the agreement of labels with the restyled clip over that with the original (1: nothing lost), the

@@ -17,7 +17,7 @@ count=$(python -c "import sys; print(max(1, round(200 * float(sys.argv[1]))))" "
 
 if [ -z "$input" ]; then
   input=$out/day
-  worldgen scenes render --prompt "by day" --count "$count" --grid road,manoeuvre --seed 500000 --out "$input"
+  worldgen scenes render --renderer sketch --prompt "by day" --count "$count" --grid road,manoeuvre --seed 500000 --out "$input"
 fi
 # Exit code 1 means that no clip was accepted; the report says why.
 code=0

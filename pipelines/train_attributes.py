@@ -2,8 +2,8 @@
 
 Purpose: the instrument of `worldgen eval attributes`. Hardware: one CPU core. Time: about 10 minutes of CPU.
 
-    worldgen scenes render --count 720 --seed 100000 --grid weather,light,event --out scenes
-    worldgen scenes render --count 480 --seed 1000000 --grid weather,light,road,manoeuvre --out turns
+    worldgen scenes render --renderer sketch --count 720 --seed 100000 --grid weather,light,event --out scenes
+    worldgen scenes render --renderer sketch --count 480 --seed 1000000 --grid weather,light,road,manoeuvre --out turns
     python pipelines/train_attributes.py scenes turns --out assets/instruments/attributes
 
 Expected: at least 0.95 for every attribute in accuracy.json; an attribute below that is not judged.

@@ -12,7 +12,7 @@ real=$1 work=$2 clips=${3:-960}
 TRAIN_OPTIONS=${TRAIN_OPTIONS:-}
 workers=$(python -c "import os; print(max(1, os.cpu_count() // 2))")
 
-render() { worldgen scenes render --frames 18 --count "$1" --seed "$2" --grid "$3" --shard-size 24 --workers "$workers" --out "$work/data/$4" "${@:5}"; }
+render() { worldgen scenes render --renderer sketch --frames 18 --count "$1" --seed "$2" --grid "$3" --shard-size 24 --workers "$workers" --out "$work/data/$4" "${@:5}"; }
 render "$clips" 100000 weather,light,road,manoeuvre,event rendered
 # The grid has few turns, because most roads and events do not allow them, and few and small pedestrians and cyclists.
 render $((clips / 10)) 400000 weather,light left --prompt "the ego car turns left at an intersection"

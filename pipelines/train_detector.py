@@ -2,7 +2,8 @@
 
   python pipelines/train_detector.py SHARDS ... --out assets/instruments/detector --state runs/detector [--steps 2000]
 
-SHARDS: as written by ``worldgen scenes render --count 720``; more sets may follow. It trains on the train splits. It
+SHARDS: as written by ``worldgen scenes render --renderer sketch --count 720``; more sets may follow. It trains on the
+train splits. It
 measures on test and val of the first set (of the first N with --measured N; --held-out URL ... adds held-out clips),
 and on those of the first set alone. A run that was stopped continues. ``pipelines/train_detector.sh`` has the commands
 behind the shipped weights.

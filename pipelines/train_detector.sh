@@ -12,7 +12,7 @@ data=$1 work=$2
 
 # More people and riders, of which the balanced set has few: in groups, walking, running, fallen, seen from the side.
 render() {
-    worldgen scenes render --grid weather,light --frames 6 --fps 2 --shard-size 48 --count "$1" --seed "$2" --out "$work/data/$3" --prompt "$4"
+    worldgen scenes render --renderer sketch --grid weather,light --frames 6 --fps 2 --shard-size 48 --count "$1" --seed "$2" --out "$work/data/$3" --prompt "$4"
 }
 render 168 500000 crossing "a group of pedestrians crossing"
 render 192 510000 riding "a cyclist ahead"

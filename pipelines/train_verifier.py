@@ -2,7 +2,8 @@
 
   python pipelines/train_verifier.py SHARDS ... --out assets/instruments/verifier [--minutes 12]
 
-SHARDS: as written by ``worldgen scenes render --count 720``; more sets may follow. It starts from the pyramid of the
+SHARDS: as written by ``worldgen scenes render --renderer sketch --count 720``; more sets may follow. It starts from the
+pyramid of the
 shipped detector, trains on the train splits with one thread, and measures on val and test of the first set. Minutes are
 processor time without reading the clips.
 """

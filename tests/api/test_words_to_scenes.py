@@ -43,7 +43,7 @@ def test_a_scene_is_drawn_at_another_size_on_request():
     assert (scene.num_frames, scene.fps, scene.seed) == (3, 5.0, 2)
     large = worldgen.render(scene, size=(160, 96))
     assert large.clip.frames.shape == (3, 96, 160, 3) and (large.camera.width_px, large.labels.width_px) == (160, 160)
-    with pytest.raises(worldgen.InputError, match="received seed, fps; expected size alone"):
+    with pytest.raises(worldgen.InputError, match="received seed, fps; expected size or renderer"):
         worldgen.render(scene, seed=1, fps=8)
 
 

@@ -20,8 +20,7 @@ from worldgen.generation.rendered.drawn_scenes import (
 )
 from worldgen.prompts import ParsedPrompt, parse_request
 from worldgen.prompts import parse as parse_words
-from worldgen.rendering.labelling import labels_of
-from worldgen.rendering.render import render_scene
+from worldgen.rendering.drawn_clips import DEFAULT_RENDERER, Renderer, draw_scene
 
 
 def parse(prompt: str) -> ParsedPrompt:
@@ -57,27 +56,32 @@ def render(
     frames: int | None = None,
     fps: float | None = None,
     size: tuple[int, int] | None = None,
+    renderer: Renderer = DEFAULT_RENDERER,
 ) -> GeneratedSample:
     """A drawn clip of a prompt, scenario or scene. Its labels are exact to the pixel, its look is that of a simulator.
 
     A prompt gives the clip of ``worldgen scenes render``, byte for byte. A scene has a seed, frames and a rate of its
-    own; only ``size`` may be given with it.
+    own; only ``size`` and ``renderer`` may be given with it.
 
     Args:
         prompt_or_scene: the scene in words, a ``Scenario``, or a ``Scene`` as ``simulate`` returns it.
         seed: of the scene (default 0). frames: of the clip (default 25). fps: frames per second (default 8).
         size: width and height in pixels (default 224x128, or the size of the scene's camera).
+        renderer: "raycast" (smooth shapes, cast shadows, reflections) or "sketch" (flat faces, faster; what the shipped
+            model is conditioned on).
 
     Raises:
-        InputError: as ``simulate``, and for arguments that a scene already fixes.
+        InputError: as ``simulate``, for arguments that a scene already fixes, and for an unknown renderer.
     """
     if isinstance(prompt_or_scene, Scene):
         given = [name for name, value in (("seed", seed), ("frames", frames), ("fps", fps)) if value is not None]
         if given:
             raise InputError(
-                "arguments beside a scene", Received(", ".join(given)), "size alone: a scene fixes the others"
+                "arguments beside a scene", Received(", ".join(given)), "size or renderer: a scene fixes the others"
             )
-        return _rendered(prompt_or_scene, prompt="", seed=prompt_or_scene.seed, size=size, understood={})
+        return _rendered(
+            prompt_or_scene, prompt="", seed=prompt_or_scene.seed, size=size, understood={}, renderer=renderer
+        )
     scenario, parsed = _scenario_of(prompt_or_scene)
     seed = 0 if seed is None else whole("seed", seed)
     shape = _shape(
@@ -87,20 +91,29 @@ def render(
     record = parsed.to_json() if parsed else {"assumed": [], "not_understood": []}
     understood = {name: record[name] for name in ("assumed", "not_understood")}
     scene = make_scene(scenario, seed, shape)
-    return _rendered(scene, prompt=parsed.prompt if parsed else "", seed=seed, size=None, understood=understood)
+    return _rendered(
+        scene, prompt=parsed.prompt if parsed else "", seed=seed, size=None, understood=understood, renderer=renderer
+    )
 
 
 def _rendered(
-    scene: Scene, *, prompt: str, seed: int, size: tuple[int, int] | None, understood: dict[str, Any]
+    scene: Scene,
+    *,
+    prompt: str,
+    seed: int,
+    size: tuple[int, int] | None,
+    understood: dict[str, Any],
+    renderer: Renderer,
 ) -> GeneratedSample:
     """A scene drawn and labelled. understood: what was assumed and not understood of the prompt."""
-    rendering = render_scene(scene, size=None if size is None else size_px(size))
+    rendering, labels = draw_scene(scene, size=None if size is None else size_px(size), renderer=renderer)
     clip = rendering.clip
     camera = scene.camera.resized(clip.width_px, clip.height_px) if size is not None else scene.camera
     key = content_key(clip, "rendered_")
     meta = {
         "tool": "worldgen scenes render", "version": __version__, "prompt": prompt, "seed": seed, "frames": len(clip),
-        "fps": clip.fps, "size_px": [clip.width_px, clip.height_px], **understood, "scenario": scene.scenario.to_json(),
+        "fps": clip.fps, "size_px": [clip.width_px, clip.height_px], "renderer": renderer, **understood,
+        "scenario": scene.scenario.to_json(),
         "camera": camera.to_json(), "notes": list(scene.notes),
         "events": [
             {
@@ -112,10 +125,10 @@ def _rendered(
     }  # fmt: skip
     return GeneratedSample(
         key=key, clip=clip, caption=prompt, drive=key, ego=scene.ego, camera=camera,
-        labels=labels_of(scene, rendering), scenario=scene.scenario,
+        labels=labels, scenario=scene.scenario,
         provenance={
             "tool": "worldgen scenes render", "version": __version__, "seed": scene.seed,
-            "scenario": scene.scenario.key,
+            "scenario": scene.scenario.key, "renderer": renderer,
         },
         scene=scene, meta=meta, notes={**understood, "scene": list(scene.notes)},
     )  # fmt: skip

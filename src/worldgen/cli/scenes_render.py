@@ -29,6 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fps", type=float, default=8.0, help="frames per second (default 8)")
     parser.add_argument("--size", default="224x128", metavar="WxH", help="picture size in pixels (default 224x128)")
     parser.add_argument(
+        "--renderer", choices=("raycast", "sketch"), default="raycast",
+        help="raycast: smooth shapes, shadows, reflections; sketch: flat faces, faster (default raycast)",
+    )  # fmt: skip
+    parser.add_argument(
         "--out", default="", metavar="DIR", help="output folder (default: outputs/ and a name from the prompt)"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace a clip's folder made by worldgen before")
@@ -66,7 +70,7 @@ def _shape(args: argparse.Namespace) -> ClipShape:
     from worldgen.generation.rendered.drawn_scenes import ClipShape
 
     width_px, height_px = size_px(args.size)
-    return ClipShape(args.frames, float(args.fps), width_px, height_px)
+    return ClipShape(args.frames, float(args.fps), width_px, height_px, args.renderer)
 
 
 def _one(args: argparse.Namespace, shape: ClipShape) -> int:
@@ -87,7 +91,9 @@ def _one(args: argparse.Namespace, shape: ClipShape) -> int:
     out = args.out or default_folder(args.prompt, args.seed)
     with output_folder(out, kind="clip", overwrite=args.overwrite) as folder:
         size = (shape.width_px, shape.height_px)
-        sample = render(args.prompt, seed=args.seed, frames=shape.frames, fps=shape.fps, size=size)
+        sample = render(
+            args.prompt, seed=args.seed, frames=shape.frames, fps=shape.fps, size=size, renderer=shape.renderer
+        )
         sample.write(folder)
     notes = sample.notes
     if args.json:

@@ -19,11 +19,12 @@ from worldgen.rendering.render import Rendering, frame_numbers, image_camera, re
 Renderer = Literal["raycast", "sketch"]
 """``raycast``: smooth shapes, cast shadows and reflections. ``sketch``: flat faces, as the shipped model is given."""
 RENDERERS: tuple[str, ...] = get_args(Renderer)
+DEFAULT_RENDERER: Renderer = "raycast"
 
 
 def draw_scene(
     scene: Scene, *, frames: Iterable[int] | None = None, size: tuple[int, int] | None = None,
-    renderer: Renderer = "raycast",
+    renderer: Renderer = DEFAULT_RENDERER,
 ) -> tuple[Rendering, Labels]:  # fmt: skip
     """A scene drawn, with the labels of what was drawn.
 

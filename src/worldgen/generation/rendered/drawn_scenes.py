@@ -19,8 +19,7 @@ from worldgen.core.seeds import numpy_rng, stable_key
 from worldgen.data.dataset.splits import SplitConfig, split_drives
 from worldgen.generation.sample.candidates import request_scene
 from worldgen.prompts import describe
-from worldgen.rendering.labelling import labels_of
-from worldgen.rendering.render import render_scene
+from worldgen.rendering.drawn_clips import DEFAULT_RENDERER, RENDERERS, Renderer, draw_scene
 from worldgen.simulation.scene_request import draw_camera
 from worldgen.simulation.simulate import simulate
 
@@ -35,15 +34,17 @@ TRIES = 3
 
 @dataclass(frozen=True)
 class ClipShape:
-    """Shape of the clips: frames, frames per second, width and height in pixels.
+    """Shape of the clips: frames, frames per second, width and height in pixels, and the renderer that draws them.
 
-    Raises: InputError for a number out of range, or an odd width or height, which H.264 cannot store in yuv420p.
+    Raises: InputError for a number out of range, an odd width or height, which H.264 cannot store in yuv420p, or an
+    unknown renderer.
     """
 
     frames: int = DEFAULT_FRAMES
     fps: float = DEFAULT_FPS
     width_px: int = DEFAULT_SIZE_PX[0]
     height_px: int = DEFAULT_SIZE_PX[1]
+    renderer: Renderer = DEFAULT_RENDERER
 
     def __post_init__(self) -> None:
         size = (self.width_px, self.height_px)
@@ -57,6 +58,8 @@ class ClipShape:
             raise InputError("number of frames", self.frames, f"1 to {MAX_FRAMES}")
         if not (math.isfinite(self.fps) and 1 <= self.fps <= 60):
             raise InputError("frames per second", self.fps, "1 to 60")
+        if self.renderer not in RENDERERS:
+            raise InputError("renderer", self.renderer, " or ".join(RENDERERS))
 
 
 def make_scene(scenario: Scenario, seed: int, shape: ClipShape) -> Scene:
@@ -90,18 +93,18 @@ def make_sample(scenario: Scenario, seed: int, shape: ClipShape) -> Sample:
             # An event may not fit the road that one seed draws; another seed is another road.
             if attempt == TRIES - 1:
                 raise
-    rendering = render_scene(scene)
-    key = stable_key(
-        "scene clip", scenario.key, seed, shape.frames, shape.fps, shape.width_px, shape.height_px, prefix="scene_"
-    )
+    rendering, labels = draw_scene(scene, renderer=shape.renderer)
+    size = (shape.width_px, shape.height_px)
+    drawn = () if shape.renderer == "sketch" else (shape.renderer,)
+    key = stable_key("scene clip", scenario.key, seed, shape.frames, shape.fps, *size, *drawn, prefix="scene_")
     return Sample(
         key=key, clip=rendering.clip, drive=key,
         caption=describe(scenario, numpy_rng("caption", scenario.key, seed), duration=False),
         split=split_drives([key], SplitConfig(fractions=(0.9, 0.05, 0.05)))[key], ego=scene.ego, camera=scene.camera,
-        labels=labels_of(scene, rendering), scenario=scenario,
+        labels=labels, scenario=scenario,
         tags=(scenario.weather, scenario.light, scenario.road, *scenario.events), licence="CC0-1.0",
         provenance={
             "tool": "worldgen scenes render", "version": worldgen.__version__, "seed": scene.seed,
-            "scenario": scenario.key,
+            "scenario": scenario.key, "renderer": shape.renderer,
         },
     )  # fmt: skip

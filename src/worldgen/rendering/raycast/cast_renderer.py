@@ -24,6 +24,8 @@ from worldgen.rendering.raycast.shading import Shading
 from worldgen.rendering.raycast.surface_points import SurfacePoints, SurfaceReader
 
 WET_ENOUGH = 0.05
+HAZE_DEPTH_M = 500.0
+"""The sky is seen through as much haze as an object this far away."""
 
 
 class CameraPath:
@@ -90,7 +92,7 @@ class CastRenderer:
         background = np.empty((*self.shape, 3), np.float32)
         background[:] = palette.airlight
         sky = self.sky.image(float(self.scene.ego_poses[frame, 2]))
-        thick = np.float32(np.clip(1.0 - np.exp(-palette.haze_per_m * 500.0), 0, 1) ** 4)
+        thick = np.float32(np.clip(1.0 - np.exp(-palette.haze_per_m * HAZE_DEPTH_M), 0, 1) ** 4)
         background[: len(sky)] = sky * (1 - thick) + palette.airlight * thick
         if palette.night > 0.3:
             # The ego's headlamps scatter back from fog and falling drops.
@@ -119,7 +121,10 @@ class CastRenderer:
         hits = self.rays.first_hits(frame, start, upward)
         seen = self.reader.read(frame, start, upward, hits)
         mirrored = self.shading.radiance(frame, seen, hits, self.camera.height_m, plain=True)
-        mirrored[hits.owner == SKY] = self.surroundings.reflected(upward[hits.owner == SKY])
+        open_sky = hits.owner == SKY
+        mirrored[open_sky] = self.surroundings.sky(upward[open_sky])
+        far = np.where(open_sky, HAZE_DEPTH_M, hits.distance * np.linalg.norm(upward, axis=1))
+        mirrored += (1 - np.exp(-self.palette.haze_per_m * far))[:, None] * (self.palette.airlight - mirrored)
         layer: np.ndarray = np.zeros((self.shape[0] * self.shape[1], 4), np.float32)
         layer[pixels, :3], layer[pixels, 3] = mirrored, 1.0
         # Two box filters approximate a Gaussian; ripples blur reflections more along the view than across it.

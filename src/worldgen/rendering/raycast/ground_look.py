@@ -47,20 +47,20 @@ def ground_look(
     0 to 1.
     """
     tables = world.ground
-    fine_tile, coarse_tile = ground_noise()[0][0], ground_noise()[1][0]
+    fine_tile, coarse_tile = ground_noise()[0][1], ground_noise()[1][0]
     x, y = points[:, 0], points[:, 1]
     fine = sampled(fine_tile, x / FINE_METRES_PER_TEXEL, y / FINE_METRES_PER_TEXEL)
     coarse = sampled(coarse_tile, x / COARSE_METRES_PER_TEXEL, y / COARSE_METRES_PER_TEXEL)
     broad = sampled(coarse_tile, y / 1.7 + 31.0, x / 1.7)
-    fine *= np.clip(1.6 - footprint_m / 0.5, 0, 1)
+    fine *= np.clip(1.4 - footprint_m / 0.15, 0, 1)
     coarse *= np.clip(1.5 - footprint_m / 8.0, 0, 1)
     albedo, grain, semantic = tables.albedo[face], tables.grain[face], tables.semantic[face]
     paved = (semantic == SEM["drivable"]) | (semantic == SEM["sidewalk"])
-    albedo = albedo * np.maximum(1.0 + grain * (fine + 0.45 * coarse + 0.3 * broad), 0.25)[:, None]
+    albedo = albedo * np.maximum(1.0 + grain * (fine + 0.22 * coarse + 0.20 * broad), 0.25)[:, None]
     # Cracks follow the zero line of a smooth noise; mended patches are where another one is high.
     crack = np.clip(1.0 - np.abs(coarse + 0.15 * fine) / 0.05, 0, 1) * np.clip(1.2 - footprint_m / 0.12, 0, 1)
     mend = np.clip((broad - 1.35) * 6.0, 0, 1)
-    albedo *= (1.0 - paved * (0.30 * crack * (broad > 0.2) + 0.16 * mend))[:, None]
+    albedo *= (1.0 - paved * (0.25 * crack * (broad > 0.6) + 0.12 * mend))[:, None]
     painted = (semantic == SEM["lane_marks"]) | (semantic == SEM["crossing"])
     worn = np.clip(0.35 + 0.45 * coarse + 0.35 * fine + 0.25 * broad, 0, 1) * WORN_SHARE * painted
     albedo += worn[:, None] * (0.085 - albedo)

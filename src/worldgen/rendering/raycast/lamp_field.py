@@ -95,7 +95,7 @@ class LampField:
         near = np.clip((ahead - 1.5) / 4.0, 0.0, 1.0)
         # Roads are lit at grazing angles; the beam's table above holds for the road, upright surfaces get more.
         facing = np.clip(-(normals[:, 0] * c + normals[:, 1] * s), 0.0, 1.0)
-        share = np.where(normals[:, 2] > 0.7, 1.0, 0.25 + 1.1 * facing)
+        share = np.where(normals[:, 2] > 0.7, 1.0, 0.15 + 0.6 * facing)
         return (0.10 + 0.90 * above) * side * near * share / (1.0 + np.square(ahead / (26.0 if high else 17.0)))
 
     def street_light(self, frame: int, points: np.ndarray, normals: np.ndarray) -> np.ndarray:

@@ -1,10 +1,16 @@
-"""Triangles that rays are cast against, with Embree."""
+"""Triangles that rays are cast against, with Embree where it can be had."""
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import dataclass
 
 import numpy as np
+
+from worldgen.rendering.raycast.numpy_bvh import NumpyBvh
+
+EMBREE = importlib.util.find_spec("embreex") is not None
+"""Whether Embree is installed; without it rays are cast in NumPy, with the same results and much slower."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,18 +30,24 @@ class FirstHits:
 class RayMesh:
     """Triangles in a bounding volume hierarchy.
 
-    vertices: ``(V, 3)`` float32. triangles: ``(N, 3)`` int32. Source of the method: I. Wald et al. 2014, Embree.
+    vertices: ``(V, 3)`` float32. triangles: ``(N, 3)`` int32. embree: default where it is installed. Source of the
+    method: I. Wald et al. 2014, Embree.
     """
 
-    def __init__(self, vertices: np.ndarray, triangles: np.ndarray):
+    def __init__(self, vertices: np.ndarray, triangles: np.ndarray, *, embree: bool | None = None):
+        self.num_triangles = len(triangles)
+        self.embree = EMBREE if embree is None else embree
+        if not self.num_triangles:
+            return
+        corners = np.ascontiguousarray(np.asarray(vertices, np.float32)[triangles])
+        if not self.embree:
+            self.tree = NumpyBvh(corners)
+            return
         from embreex.mesh_construction import TriangleMesh
         from embreex.rtcore_scene import EmbreeScene
 
-        self.num_triangles = len(triangles)
         self.scene = EmbreeScene()
-        if self.num_triangles:
-            corners = np.ascontiguousarray(np.asarray(vertices, np.float32)[triangles])
-            self.mesh = TriangleMesh(self.scene, corners)
+        self.mesh = TriangleMesh(self.scene, corners)
 
     def first_hit(self, origins: np.ndarray, directions: np.ndarray) -> FirstHits:
         """What rays from ``origins`` ``(M, 3)`` along ``directions`` ``(M, 3)`` meet first."""
@@ -43,6 +55,8 @@ class RayMesh:
         if not count or not self.num_triangles:
             none = np.zeros(count, np.float32)
             return FirstHits(np.full(count, -1, np.int32), np.full(count, np.inf, np.float32), none, none)
+        if not self.embree:
+            return FirstHits(*self.tree.cast(_ready(origins), _ready(directions), None, first=True))
         found = self.scene.run(_ready(origins), _ready(directions), output=1)
         triangle = found["primID"]
         distance = np.where(triangle >= 0, found["tfar"], np.float32(np.inf))
@@ -53,6 +67,8 @@ class RayMesh:
         count = len(directions)
         if not count or not self.num_triangles:
             return np.zeros(count, bool)
+        if not self.embree:
+            return self.tree.cast(_ready(origins), _ready(directions), reach, first=False)[0] >= 0
         limit = None if reach is None else np.ascontiguousarray(reach, np.float32)
         return self.scene.run(_ready(origins), _ready(directions), dists=limit, query="OCCLUDED") >= 0
 
