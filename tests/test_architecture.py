@@ -40,7 +40,7 @@ CONFINED = {
         "evaluation/distances/frame_features.py",
     ),
     "peft": ("models/", "training/"),
-    "pyarrow": ("data/dataset/index.py", "data/ingest/logs/table.py", "data/export/"),
+    "pyarrow": ("data/dataset/index.py", "data/ingest/logs/tables/arrow_files.py", "data/export/"),
     "diffusers": ("models/", "training/"),
     "torch": ("models/", "instruments/", "training/", "evaluation/", "generation/", "api/", "cli/"),
     "tqdm": ("cli/",),

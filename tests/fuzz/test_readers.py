@@ -23,7 +23,8 @@ from worldgen.data.dataset.shards import ShardWriter, read_members
 from worldgen.data.dataset.validate import validate
 from worldgen.data.ingest.annotations import coco_file_names, read_coco
 from worldgen.data.ingest.captions import is_caption_file, read_captions
-from worldgen.data.ingest.logs.ego_log import EgoLogConfig, read_ego_log
+from worldgen.data.ingest.logs.ego_config import EgoLogConfig
+from worldgen.data.ingest.logs.ego_log import read_ego_log
 from worldgen.files.config_files import load_config
 from worldgen.generation.campaign.recipe import Recipe
 from worldgen.generation.sample.request import read_scenario

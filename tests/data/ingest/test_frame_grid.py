@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from worldgen.data.ingest.frame_grid import resample
-from worldgen.data.ingest.logs.ego_log import EgoLog, EgoLogConfig
+from worldgen.data.ingest.logs.ego_config import EgoLogConfig
+from worldgen.data.ingest.logs.ego_log import EgoLog
 from worldgen.data.ingest.logs.motion_from_log import motion_from_log
 
 FRAMES_S = np.arange(101) / 10  # ten seconds at 10 fps

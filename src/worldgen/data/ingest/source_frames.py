@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from worldgen.core.errors import InputError, Received
-from worldgen.data.ingest.logs.ego_log import read_times
+from worldgen.data.ingest.logs.clocks import read_times
 from worldgen.data.ingest.sources import ClipSource
 from worldgen.data.video.image_files import read_image
 from worldgen.data.video.probing import JITTER, VideoInfo, probe
@@ -37,6 +37,7 @@ def frame_info(source: ClipSource) -> VideoInfo:
         info = VideoInfo(len(source.files), fps, first.shape[1], first.shape[0], times_s, variable)
     if source.config.times_file is not None:
         times_s = read_times(source.root / source.config.times_file, len(times_s))
+        times_s = times_s - times_s[0]
         steps = np.diff(times_s)
         fps = len(steps) / times_s[-1] if len(steps) else fps
         variable = bool(len(steps) and np.abs(steps - steps.mean()).max() > JITTER * steps.mean())

@@ -143,12 +143,12 @@ def _clock(source: ClipSource, info: VideoInfo) -> tuple[EgoLog | None, LogMotio
         stated = source.config.ego is not None and source.config.ego.path != NO_FILE
         return None, None, info.times_s, ["the config describes an ego log, but none is beside this source"] * stated
     log = read_ego_log(source.ego_path, ego_config)
-    times_s, notes = info.times_s, []
+    times_s, notes = info.times_s, list(log.notes)
     if ego_config.frame_times == "log":
         times_s = frame_times_from_log(log, info.num_frames)
         notes.append("frame times taken from the log")
     motion = motion_from_log(log, ego_config, times_s)
-    return log, motion, times_s, notes + clock_notes(log, motion, times_s)
+    return log, motion, times_s, [*notes, *motion.notes, *clock_notes(log, motion, times_s)]
 
 
 def source_framing(source: ClipSource, info: VideoInfo, size: tuple[int, int]) -> Framing:

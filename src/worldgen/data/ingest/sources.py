@@ -16,7 +16,7 @@ from worldgen.core.errors import InputError, Received
 from worldgen.data.dataset.splits import drive_name
 from worldgen.data.ingest.annotations import CocoImage, coco_file_names, read_coco
 from worldgen.data.ingest.captions import is_caption_file
-from worldgen.data.ingest.logs.table import SUFFIXES
+from worldgen.data.ingest.logs.table import SIDECAR_SUFFIXES
 from worldgen.data.ingest.source_config import SourceConfig
 from worldgen.data.video.image_files import READ_SUFFIXES, image_files, natural_order
 
@@ -227,8 +227,8 @@ def _ego_path(path: Path, root: Path, config: SourceConfig) -> Path | None:
             raise InputError("ego.path", wanted, f"a file in {root}")
         return root / wanted
     stem = path.name if path.is_dir() else path.stem
-    named = [path.parent / f"{stem}.ego{suffix}" for suffix in SUFFIXES]
-    plain = [path.parent / f"{stem}{suffix}" for suffix in SUFFIXES]
+    named = [path.parent / f"{stem}.ego{suffix}" for suffix in SIDECAR_SUFFIXES]
+    plain = [path.parent / f"{stem}{suffix}" for suffix in SIDECAR_SUFFIXES]
     there = [p for p in named if p.is_file()] or [
         p for p in plain if p.is_file() and not (p.suffix == ".json" and is_caption_file(p))
     ]

@@ -17,7 +17,8 @@ from worldgen.core.samples import Conditions
 from worldgen.core.scenario import Scenario
 from worldgen.core.scene import Scene
 from worldgen.core.start import DEFAULT_START, STARTS, Start
-from worldgen.data.ingest.logs.ego_log import EgoLogConfig, read_ego_log
+from worldgen.data.ingest.logs.ego_config import EgoLogConfig
+from worldgen.data.ingest.logs.ego_log import read_ego_log
 from worldgen.data.ingest.logs.motion_from_log import motion_from_log
 from worldgen.data.video.framing import framing
 from worldgen.data.video.probing import probe

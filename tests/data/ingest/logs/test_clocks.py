@@ -5,7 +5,8 @@ import pytest
 
 from worldgen.core.errors import InputError
 from worldgen.data.ingest.logs.clocks import clock_notes, frame_times_from_log
-from worldgen.data.ingest.logs.ego_log import EgoLog, EgoLogConfig
+from worldgen.data.ingest.logs.ego_config import EgoLogConfig
+from worldgen.data.ingest.logs.ego_log import EgoLog
 from worldgen.data.ingest.logs.motion_from_log import motion_from_log
 
 FRAMES_S = np.arange(101) / 10  # ten seconds at 10 fps

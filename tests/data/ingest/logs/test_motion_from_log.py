@@ -9,7 +9,8 @@ from worldgen.core.ego import EgoMotion, planar_poses
 from worldgen.core.errors import InputError
 from worldgen.data.ingest.frame_grid import resample
 from worldgen.data.ingest.logs.clocks import clock_notes
-from worldgen.data.ingest.logs.ego_log import EgoLog, EgoLogConfig
+from worldgen.data.ingest.logs.ego_config import EgoLogConfig
+from worldgen.data.ingest.logs.ego_log import EgoLog
 from worldgen.data.ingest.logs.motion_from_log import motion_from_log
 
 FRAMES_S = np.arange(101) / 10  # ten seconds at 10 fps

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from worldgen.core.ego import EgoMotion, ego_from_planar_poses
-from worldgen.data.ingest.logs.trajectory import arc_at, integral_at
+from worldgen.data.ingest.logs.trajectory import arc_at, integral_at, pose_rates
+
+Spans = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,8 +17,10 @@ class LogMotion:
     """The motion of the ego vehicle, on the video's clock.
 
     times_s: ``(M,)`` increasing. speed_mps, yaw_rate_radps: ``(M,)`` rates at those times, None if they follow from the
-    poses. poses: ``(M, 3)`` x_m, y_m, yaw_rad, or None. speed_from, yaw_rate_from: origin of each, in words. max_gap_s:
-    a longer step between rows is a gap. valid_s: (start, stop) outside which the motion is unknown.
+    poses. poses: ``(M, 3)`` x_m, y_m, yaw_rad, or None. speed_from, yaw_rate_from: origin of each, in words. row_gaps:
+    (start, stop) in seconds between rows that are too far apart. impossible: (start, stop) of motion that no car can
+    make. valid_s: (start, stop) outside which the motion is unknown. notes: what the columns of the log say about each
+    other.
     """
 
     times_s: np.ndarray
@@ -25,13 +29,14 @@ class LogMotion:
     poses: np.ndarray | None
     speed_from: str
     yaw_rate_from: str
-    max_gap_s: float
+    row_gaps: Spans
     valid_s: tuple[float, float]
+    impossible: Spans = ()
+    notes: tuple[str, ...] = ()
 
     def gaps(self) -> list[tuple[float, float]]:
-        """Gaps: (start, stop) in seconds of steps between rows longer than ``max_gap_s``."""
-        wide = np.flatnonzero(np.diff(self.times_s) > self.max_gap_s)
-        return [(float(self.times_s[i]), float(self.times_s[i + 1])) for i in wide]
+        """(start, stop) in seconds of spans without usable motion, in order of their start."""
+        return sorted((*self.row_gaps, *self.impossible))
 
     def covers(self, query_s: np.ndarray) -> np.ndarray:
         """Whether the motion is known at each time ``(Q,)`` in seconds, ``(Q,)`` bool."""
@@ -73,6 +78,18 @@ class LogMotion:
         assert speed is not None and yaw_rate is not None, "a log gives rates or poses"
         first = 1 if has_before else 0
         return EgoMotion(speed[first:], yaw_rate[first:], fps)
+
+    def step_rates(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean speed in m/s and yaw rate in rad/s of the steps between rows, ``(M - 1,)`` each."""
+        seconds = np.diff(self.times_s)
+        speed = yaw_rate = np.zeros(len(seconds))
+        if self.poses is not None:
+            speed, yaw_rate = pose_rates(self.times_s, self.poses)
+        if self.speed_mps is not None:
+            speed = (self.speed_mps[1:] + self.speed_mps[:-1]) / 2
+        if self.yaw_rate_radps is not None:
+            yaw_rate = (self.yaw_rate_radps[1:] + self.yaw_rate_radps[:-1]) / 2
+        return speed, yaw_rate
 
     def _means(self, values: np.ndarray, query_s: np.ndarray, fps: float) -> np.ndarray:
         """The integral over the step before each query times ``fps``, ``(Q,)``; the first query has the value there."""

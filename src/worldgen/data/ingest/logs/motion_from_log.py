@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import dataclass, replace
+
 import numpy as np
 
-from worldgen.core.ego import MAX_SPEED_MPS, MAX_YAW_RATE_RADPS
+from worldgen.core.ego import MAX_YAW_RATE_RADPS
 from worldgen.core.errors import InputError, Received
+from worldgen.data.ingest.logs.agreement import agreement_notes, refuse_turned_quaternions
 from worldgen.data.ingest.logs.clocks import log_times
-from worldgen.data.ingest.logs.ego_log import EgoLog, EgoLogConfig
+from worldgen.data.ingest.logs.ego_config import EgoLogConfig
+from worldgen.data.ingest.logs.ego_log import EgoLog
 from worldgen.data.ingest.logs.log_motion import LogMotion
+from worldgen.data.ingest.logs.noisy_course import course_poses
+from worldgen.data.ingest.logs.plausibility import position_jumps, row_gaps, without_impossible
 from worldgen.data.ingest.logs.trajectory import (
-    course_yaw,
+    arc_at,
     gps_plane,
     planar_from_se3,
     quaternion_poses,
@@ -19,23 +26,46 @@ from worldgen.data.ingest.logs.trajectory import (
 
 YAW_ONLY = "yaw angles"
 """Name of poses that hold no position."""
+NOISY_YAW_RATE_RADPS = 0.02
+"""A yaw rate from positions that is noisier is said to be noise: straight driving would look like slight turns."""
 
 
-def motion_from_log(log: EgoLog, config: EgoLogConfig, frame_times_s: np.ndarray) -> LogMotion:
+@dataclass(frozen=True, eq=False)
+class PoseTrack:
+    """Planar poses of the rows that hold one. rows: ``(K,)`` of the log. poses: ``(K, 3)``. name: origin in words.
+    breaks: ``(start, stop)`` times between which positions jump. notes: how the poses were made."""
+
+    rows: np.ndarray
+    poses: np.ndarray
+    name: str
+    breaks: tuple[tuple[float, float], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def motion_from_log(
+    log: EgoLog, config: EgoLogConfig, frame_times_s: np.ndarray, start_s: float | None = None
+) -> LogMotion:
     """The motion of a log on the video's clock. Measured speed and yaw rate are preferred to derived ones.
 
-    frame_times_s: ``(F,)`` times of the video's frames in seconds, from 0 on.
+    Columns with empty cells are read between the rows that hold a value; spans that no car can drive are left out.
+
+    Args:
+        log: the log.
+        config: its config.
+        frame_times_s: ``(F,)`` times of the video's frames in seconds, from 0 on.
+        start_s: time of the first frame on the clock of its times file, None without one.
 
     Raises:
-        InputError: a log without speed or yaw rate, or a derived value that is impossible.
+        InputError: a log without speed or yaw rate, clocks that do not meet, or motion that is mostly impossible.
     """
-    times_s = log_times(log, config, frame_times_s)
-    poses, pose_name = _poses(log, config)
+    times_s, notes = log_times(log, config, frame_times_s, start_s)
+    refuse_turned_quaternions(log, config)
+    track = _poses(log, config, times_s)
     speed, yaw_rate = log.series.get("speed"), log.series.get("yaw_rate")
-    speed_from = yaw_rate_from = pose_name
+    speed_from = yaw_rate_from = track.name if track else ""
     if speed is not None:
         speed_from = f"column {log.columns['speed']}"
-    elif poses is None or pose_name == YAW_ONLY:
+    elif track is None or track.name == YAW_ONLY:
         raise InputError(
             f"ego log {log.name}",
             Received(f"no speed: only {_listing(log)}"),
@@ -43,9 +73,9 @@ def motion_from_log(log: EgoLog, config: EgoLogConfig, frame_times_s: np.ndarray
         )
     if yaw_rate is not None:
         yaw_rate_from = f"column {log.columns['yaw_rate']}"
-    elif "steering" in log.series and (poses is None or pose_name.startswith("GPS")):
-        yaw_rate, yaw_rate_from = _bicycle(log, config, times_s, speed, poses)
-    elif poses is None:
+    elif "steering" in log.series and (track is None or track.name.startswith("GPS")):
+        yaw_rate, yaw_rate_from = _bicycle(log, config, times_s, speed, track)
+    elif track is None:
         if config.assume_yaw_rate_radps is None:
             raise InputError(
                 f"ego log {log.name}", Received(f"no yaw rate, steering, pose or GPS: only {_listing(log)}"),
@@ -53,15 +83,47 @@ def motion_from_log(log: EgoLog, config: EgoLogConfig, frame_times_s: np.ndarray
             )  # fmt: skip
         yaw_rate = np.full(len(times_s), config.assume_yaw_rate_radps)
         yaw_rate_from = f"assumed {config.assume_yaw_rate_radps:g} rad/s"
-    if poses is not None:
-        _check_steps(log, times_s, poses, speed is None)
-    needs_poses = speed is None or yaw_rate is None
-    valid_s = (float(times_s[0]), float(times_s[-1]))
+    uses_poses = track is not None and (speed is None or yaw_rate is None)
+    motion, rows = _joined(times_s, config, speed, yaw_rate, track if uses_poses else None)
+    if uses_poses and track is not None:
+        notes += track.notes
+    notes += agreement_notes(log, config, times_s)
+    motion = replace(motion, speed_from=speed_from, yaw_rate_from=yaw_rate_from, notes=tuple(notes))
+    return without_impossible(motion, log.name, [log.row_name(int(row)) for row in rows])
+
+
+def _joined(
+    times_s: np.ndarray, config: EgoLogConfig, speed: np.ndarray | None, yaw_rate: np.ndarray | None,
+    track: PoseTrack | None,
+) -> tuple[LogMotion, np.ndarray]:  # fmt: skip
+    """The motion of the rows at which any of its parts is known, and the numbers of these rows.
+
+    Every part is read between its own rows, in the span in which all are known; a gap of one is a gap of the motion.
+    """
+    parts = [np.flatnonzero(~np.isnan(values)) for values in (speed, yaw_rate) if values is not None]
+    parts += [track.rows] if track is not None else []
+    first, last = max(part[0] for part in parts), min(part[-1] for part in parts)
+    rows = np.unique(np.concatenate(parts))
+    rows = rows[(rows >= first) & (rows <= last)]
+    if len(rows) < 2:
+        raise InputError(
+            "ego log", Received("columns without a value at the same time"), "columns that overlap in time"
+        )
+    at_s = times_s[rows]
+    gaps = {gap for part in parts for gap in row_gaps(times_s[part], config.max_gap_s)}
+    gaps |= set(track.breaks) if track is not None else set()
+
+    def between(values: np.ndarray | None) -> np.ndarray | None:
+        if values is None:
+            return None
+        known = ~np.isnan(values)
+        return np.interp(at_s, times_s[known], values[known])
+
+    poses = None if track is None else arc_at(times_s[track.rows], track.poses, at_s)
+    valid_s = (float(at_s[0]), float(at_s[-1]))
     if config.valid_s is not None:
         valid_s = (max(valid_s[0], config.valid_s[0]), min(valid_s[1], config.valid_s[1]))
-    return LogMotion(
-        times_s, speed, yaw_rate, poses if needs_poses else None, speed_from, yaw_rate_from, config.max_gap_s, valid_s
-    )
+    return LogMotion(at_s, between(speed), between(yaw_rate), poses, "", "", tuple(sorted(gaps)), valid_s), rows
 
 
 def _listing(log: EgoLog) -> str:
@@ -69,50 +131,89 @@ def _listing(log: EgoLog) -> str:
     return ", ".join(log.series) + (f" (unused columns: {', '.join(log.unused)})" if log.unused else "")
 
 
-def _poses(log: EgoLog, config: EgoLogConfig) -> tuple[np.ndarray | None, str]:
-    """Planar poses ``(M, 3)`` from the most exact columns of the log, and their name; (None, "") without any.
+def _poses(log: EgoLog, config: EgoLogConfig, times_s: np.ndarray) -> PoseTrack | None:
+    """Planar poses from the most exact columns of the log, None without any.
 
     A log with yaw alone gives poses at a constant position.
     """
     series = log.series
-    poses, name = None, ""
     if "matrix" in series:
-        poses, name = planar_from_se3(vehicle_poses_from_camera(series["matrix"])), "camera poses"
-    elif {"x", "y", "z", "qw"} <= set(series):
-        position = np.stack([series[k] for k in "xyz"], 1)
-        matrices = quaternion_poses(position, np.stack([series[f"q{k}"] for k in "wxyz"], 1))
-        if config.pose_axes == "camera":
-            matrices = vehicle_poses_from_camera(matrices)
-        poses, name = planar_from_se3(matrices), "3-D poses"
-    elif {"x", "y", "yaw"} <= set(series):
-        poses, name = np.stack([series["x"], series["y"], series["yaw"]], 1), "planar poses"
-    elif {"lat", "lon"} <= set(series):
-        position = gps_plane(series["lat"], series["lon"])
-        has_heading = "heading" in series
-        yaw = np.pi / 2 - series["heading"] if has_heading else course_yaw(position)
-        poses, name = np.concatenate([position, yaw[:, None]], 1), "GPS with heading" if has_heading else "GPS course"
-    elif {"x", "y"} <= set(series):
-        position = np.stack([series["x"], series["y"]], 1)
-        poses, name = np.concatenate([position, course_yaw(position)[:, None]], 1), "course of positions"
-    elif "yaw" in series or "heading" in series:
-        yaw = series["yaw"] if "yaw" in series else np.pi / 2 - series["heading"]
-        poses, name = np.stack([0 * yaw, 0 * yaw, yaw], 1), YAW_ONLY
-    return poses, name
+        poses = planar_from_se3(vehicle_poses_from_camera(series["matrix"]))
+        return PoseTrack(np.arange(len(poses)), poses, "camera poses")
+    if {"x", "y", "z", "qw"} <= set(series):
+        rows = _rows_with(series, "x", "y", "z", "qw", "qx", "qy", "qz")
+        position = np.stack([series[k][rows] for k in "xyz"], 1)
+        matrices = quaternion_poses(position, np.stack([series[f"q{k}"][rows] for k in "wxyz"], 1))
+        return PoseTrack(rows, planar_from_se3(matrices), "3-D poses")
+    # Yaw counts from the x of its positions and a compass heading from north, so other pairs have no common zero.
+    kind = "x" if "x" in series and ("yaw" in series or "lat" not in series) else "lat" if "lat" in series else ""
+    places, angles, name, course = {
+        "x": (("x", "y"), ("yaw",), "planar poses", "course of positions"),
+        "lat": (("lat", "lon"), ("heading",), "GPS with heading", "GPS course"),
+        "": ((), ("yaw", "heading"), YAW_ONLY, ""),
+    }[kind]
+    angle = next((quantity for quantity in angles if quantity in series), None)
+    if not kind and angle is None:
+        return None
+    rows = _rows_with(series, *places, *filter(None, [angle]))
+    position = np.zeros((len(rows), 2))
+    if kind:
+        first, second = (series[quantity][rows] for quantity in places)
+        position = gps_plane(first, second) if kind == "lat" else np.stack([first, second], 1)
+    if angle is None:
+        return _course(times_s, rows, position, config, course)
+    yaw = np.pi / 2 - series["heading"][rows] if angle == "heading" else series["yaw"][rows]
+    return PoseTrack(rows, np.concatenate([position, yaw[:, None]], 1), name)
+
+
+def _rows_with(series: dict[str, np.ndarray], *names: str) -> np.ndarray:
+    """Rows in which all of these quantities have a value. Raises: InputError for fewer than two."""
+    rows = np.flatnonzero(~np.isnan(np.stack([series[name] for name in names])).any(0))
+    if len(rows) < 2:
+        raise InputError(
+            f"ego log, columns of {', '.join(names)}", Received(f"{len(rows)} rows with all"), "two or more"
+        )
+    return rows
+
+
+def _course(times_s: np.ndarray, rows: np.ndarray, position: np.ndarray, config: EgoLogConfig, name: str) -> PoseTrack:
+    """Poses along positions ``(K, 2)`` of the rows ``(K,)``, without single positions that jump."""
+    outliers, breaks = position_jumps(times_s[rows], position)
+    notes = [f"{int(outliers.sum())} positions that jump away and back left out"] if outliers.any() else []
+    rows, position = rows[~outliers], position[~outliers]
+    at_s = times_s[rows]
+    starts = [start for start, _ in (*row_gaps(at_s, config.max_gap_s), *breaks)]
+    cuts = np.unique(np.concatenate([[0], np.searchsorted(at_s, starts, side="right"), [len(rows)]])).astype(int)
+    parts = [course_poses(at_s[a:b], position[a:b]) for a, b in itertools.pairwise(cuts)]
+    longest = parts[int(np.argmax(np.diff(cuts)))]
+    if longest.baseline_s:
+        notes.append(
+            f"yaw rate from the course over {longest.baseline_s:.1f} s, because positions are noisy; about "
+            f"{longest.yaw_rate_noise_radps:.3f} rad/s of noise remain"
+        )
+    if longest.yaw_rate_noise_radps > NOISY_YAW_RATE_RADPS:
+        notes.append(
+            f"the yaw rate from positions is noise of about {longest.yaw_rate_noise_radps:.2f} rad/s: a log with yaw "
+            "rate or heading is better, or ego.assume_yaw_rate_radps with the positions mapped to ignore"
+        )
+    return PoseTrack(rows, np.concatenate([part.poses for part in parts]), name, breaks, tuple(notes))
 
 
 def _bicycle(
-    log: EgoLog, config: EgoLogConfig, times_s: np.ndarray, speed: np.ndarray | None, poses: np.ndarray | None
+    log: EgoLog, config: EgoLogConfig, times_s: np.ndarray, speed: np.ndarray | None, track: PoseTrack | None
 ) -> tuple[np.ndarray, str]:
     """Yaw rate of the kinematic bicycle model: speed * tan(front-wheel angle) / wheelbase.
 
     Source: Rajamani, Vehicle Dynamics and Control, section 2.2, rear-axle reference and no side slip.
     """
     if speed is None:
-        assert poses is not None, log.path
-        step_m = np.hypot(*np.diff(poses[:, :2], axis=0).T)
-        speed = np.interp(times_s, (times_s[1:] + times_s[:-1]) / 2, step_m / np.diff(times_s))
-    rate = speed * np.tan(log.series["steering"]) / config.wheelbase_m
-    row = int(np.abs(rate).argmax())
+        assert track is not None, log.path
+        at_s = times_s[track.rows]
+        step_m = np.hypot(*np.diff(track.poses[:, :2], axis=0).T)
+        speed = np.interp(times_s, (at_s[1:] + at_s[:-1]) / 2, step_m / np.diff(at_s))
+    known = ~np.isnan(speed)
+    rate = np.interp(times_s, times_s[known], speed[known]) * np.tan(log.series["steering"]) / config.wheelbase_m
+    row = int(np.nanargmax(np.abs(rate)))
     if abs(rate[row]) > MAX_YAW_RATE_RADPS:
         raise InputError(
             f"ego log {log.name}",
@@ -121,15 +222,3 @@ def _bicycle(
         )
     column = log.columns.get("steering") or log.columns.get("steering_wheel")
     return rate, f"bicycle model of column {column}, wheelbase {config.wheelbase_m:g} m"
-
-
-def _check_steps(log: EgoLog, times_s: np.ndarray, poses: np.ndarray, speed_is_derived: bool) -> None:
-    """Refuse poses with an impossible speed between them; the cause is a wrong unit or a jump."""
-    speed = np.hypot(*np.diff(poses[:, :2], axis=0).T) / np.diff(times_s)
-    row = int(speed.argmax())
-    if speed_is_derived and speed[row] > MAX_SPEED_MPS:
-        raise InputError(
-            f"ego log {log.name}, row {row + 2} of the data",
-            Received(f"a step of {speed[row]:.4g} m/s"),
-            f"at most {MAX_SPEED_MPS:g} m/s: is the unit right, or did the position jump?",
-        )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from worldgen.core.ego import EgoMotion, planar_poses, wrap_angle
+from worldgen.core.ego import wrap_angle
+from worldgen.data.ingest.logs.axes import CAMERA
 
 WGS84_A_M = 6378137.0
 WGS84_E2 = 6.69437999014e-3
@@ -12,9 +13,6 @@ WGS84_E2 = 6.69437999014e-3
 
 MIN_COURSE_M = 0.5
 """Shortest distance between positions that gives a direction of travel; below it, noise dominates."""
-
-VEHICLE_FROM_CAMERA = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])
-"""Camera axes (x right, y down, z forward) to vehicle axes (x forward, y left, z up); rows are vehicle axes."""
 
 
 def integral_at(times_s: np.ndarray, values: np.ndarray, query_s: np.ndarray) -> np.ndarray:
@@ -49,6 +47,19 @@ def arc_at(times_s: np.ndarray, poses: np.ndarray, query_s: np.ndarray) -> np.nd
     return np.concatenate([poses[row, :2] + offset, (poses[row, 2] + turn * part)[:, None]], 1)
 
 
+def pose_rates(times_s: np.ndarray, poses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Speed in m/s along the heading and yaw rate in rad/s of the arcs between planar poses, ``(M - 1,)`` each.
+
+    times_s: ``(M,)``. poses: ``(M, 3)`` x_m, y_m, yaw_rad.
+    """
+    seconds = np.diff(times_s)
+    turn = wrap_angle(np.diff(poses[:, 2]))
+    heading = poses[:-1, 2] + turn / 2
+    step = np.diff(poses[:, :2], axis=0)
+    chord_m = step[:, 0] * np.cos(heading) + step[:, 1] * np.sin(heading)
+    return chord_m / np.sinc(turn / (2 * np.pi)) / seconds, turn / seconds
+
+
 def planar_from_se3(poses: np.ndarray) -> np.ndarray:
     """Vehicle poses ``(M, 4, 4)`` (vehicle axes, m) unrolled into a plane: ``(M, 3)`` x_m, y_m, yaw_rad, from 0.
 
@@ -57,16 +68,24 @@ def planar_from_se3(poses: np.ndarray) -> np.ndarray:
     relative = np.linalg.inv(poses[:-1]) @ poses[1:]
     turn = np.arctan2(relative[:, 1, 0], relative[:, 0, 0])
     chord_m = relative[:, 0, 3] * np.cos(turn / 2) + relative[:, 1, 3] * np.sin(turn / 2)
-    arc_m = chord_m / np.sinc(turn / (2 * np.pi))
-    # EgoMotion limits the speed; at 0.01 rows per second no step exceeds it.
-    fps = 0.01
-    return planar_poses(EgoMotion(np.concatenate([[0.0], arc_m * fps]), np.concatenate([[0.0], turn * fps]), fps))
+    return planar_from_arcs(chord_m / np.sinc(turn / (2 * np.pi)), turn)
+
+
+def planar_from_arcs(arc_m: np.ndarray, turn: np.ndarray, start_yaw: float = 0.0) -> np.ndarray:
+    """Planar poses ``(M, 3)`` from x = y = 0 along arcs of lengths ``(M - 1,)`` in metres that turn by ``(M - 1,)`` rad
+    each. start_yaw: of the first pose in rad."""
+    yaw = start_yaw + np.concatenate([[0.0], np.cumsum(turn)])
+    chord_m = arc_m * np.sinc(turn / (2 * np.pi))
+    heading = yaw[:-1] + turn / 2
+    x = np.concatenate([[0.0], np.cumsum(chord_m * np.cos(heading))])
+    y = np.concatenate([[0.0], np.cumsum(chord_m * np.sin(heading))])
+    return np.stack([x, y, yaw], 1)
 
 
 def vehicle_poses_from_camera(poses: np.ndarray) -> np.ndarray:
     """Camera poses ``(M, 4, 4)`` (camera axes, metres) to vehicle axes, the vehicle's origin below the camera."""
     change = np.eye(4)
-    change[:3, :3] = VEHICLE_FROM_CAMERA
+    change[:3, :3] = CAMERA
     return change @ poses @ change.T
 
 
