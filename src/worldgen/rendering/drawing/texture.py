@@ -18,6 +18,7 @@ NUM_FACADES = 10
 NUM_TEXTURES = FIRST_FACADE + NUM_FACADES
 
 FINE_METRES_PER_TEXEL, COARSE_METRES_PER_TEXEL = 0.04, 0.35
+_ROW = 1024
 
 
 def fractal_noise(
@@ -57,6 +58,16 @@ def _smoothed(tile: np.ndarray, sigma: float) -> np.ndarray:
         return tile
     wrapped = np.pad(tile, 32, mode="wrap")
     return np.ascontiguousarray(cv2.GaussianBlur(wrapped, (0, 0), sigma)[32:-32, 32:-32])
+
+
+def sampled(tile: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Values ``(M,)`` of a tile that repeats, at places in texels ``(M,)``, with linear interpolation."""
+    count = len(x)
+    if not count:
+        return np.zeros(0, np.float32)
+    rows = -(-count // _ROW)
+    spread = lambda values: np.resize(values.astype(np.float32), rows * _ROW).reshape(rows, _ROW)  # noqa: E731
+    return cv2.remap(tile, spread(x), spread(y), cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP).ravel()[:count]
 
 
 @cache

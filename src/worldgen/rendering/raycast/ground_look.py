@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from worldgen.rendering.drawing.ground import SEM
-from worldgen.rendering.drawing.texture import COARSE_METRES_PER_TEXEL, FINE_METRES_PER_TEXEL, ground_noise
+from worldgen.rendering.drawing.texture import COARSE_METRES_PER_TEXEL, FINE_METRES_PER_TEXEL, ground_noise, sampled
 from worldgen.rendering.raycast.static_world import StaticWorld
 
 SNOW_COLOUR = np.array([0.80, 0.83, 0.88], np.float32)
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
+"""Weights of linear red, green and blue. Source: ITU-R BT.709."""
+DRY_GRASS = np.array([1.15, 1.0, 0.62], np.float32)
+"""Colour of dry grass at luminance 1."""
 WET_DARKENING = 0.42
 WORN_SHARE = 0.55
 """How much of the paint the most worn places have lost."""
-_ROW = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,16 +27,6 @@ class GroundLook:
     albedo: np.ndarray
     mirror: np.ndarray
     snow: np.ndarray
-
-
-def sampled(tile: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Values ``(M,)`` of a tile that repeats, at places in texels ``(M,)``, with linear interpolation."""
-    count = len(x)
-    if not count:
-        return np.zeros(0, np.float32)
-    rows = -(-count // _ROW)
-    spread = lambda values: np.resize(values.astype(np.float32), rows * _ROW).reshape(rows, _ROW)  # noqa: E731
-    return cv2.remap(tile, spread(x), spread(y), cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP).ravel()[:count]
 
 
 def ground_look(
@@ -55,6 +47,10 @@ def ground_look(
     fine *= np.clip(1.4 - footprint_m / 0.15, 0, 1)
     coarse *= np.clip(1.5 - footprint_m / 8.0, 0, 1)
     albedo, grain, semantic = tables.albedo[face], tables.grain[face], tables.semantic[face]
+    # Verges are greyer than the table's green, with dry patches.
+    verge = semantic == SEM["terrain"]
+    dry = np.clip(0.45 + 0.22 * broad + 0.18 * coarse, 0, 1)[:, None] * verge[:, None]
+    albedo += dry * (DRY_GRASS * (albedo @ LUMINANCE)[:, None] - albedo)
     paved = (semantic == SEM["drivable"]) | (semantic == SEM["sidewalk"])
     albedo = albedo * np.maximum(1.0 + grain * (fine + 0.22 * coarse + 0.20 * broad), 0.25)[:, None]
     # Cracks follow the zero line of a smooth noise; mended patches are where another one is high.

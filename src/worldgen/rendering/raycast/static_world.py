@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from worldgen.core.scene import Road, Scene
+from worldgen.core.scene import Road, Scene, Static
 from worldgen.rendering.drawing.ground import SEM, SURFACES, ground_faces
 from worldgen.rendering.raycast.agent_bodies import interpolated
 from worldgen.rendering.raycast.ray_mesh import RayMesh
@@ -69,7 +69,7 @@ class StaticWorld:
         self.objects = [
             StaticObject(
                 shape := static_shape(s.kind, s.size_m, s.style), s.kind, np.asarray(s.position_m, float), s.yaw_rad,
-                np.asarray(s.size_m, float) / np.asarray(shape.size_m, float),
+                _scale(s, shape.size_m),
             )
             for s in scene.statics
         ]  # fmt: skip
@@ -133,6 +133,14 @@ class StaticWorld:
         """Smooth normals ``(M, 3)`` float32 in the world."""
         normals = interpolated(self.normals, self.triangles[triangle], u, v)
         return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
+
+
+def _scale(static: Static, built_m: tuple[float, float, float]) -> np.ndarray:
+    """Scale ``(3,)`` from a shape as built to a static object; trees keep a round crown that suits their height."""
+    length, width, height = static.size_m
+    if static.kind in ("tree", "bush"):
+        length = width = max(length, width, 0.45 * height if static.kind == "tree" else 0.0)
+    return np.array([length, width, height]) / np.asarray(built_m, float)
 
 
 def _ground(scene: Scene) -> tuple[GroundTables, np.ndarray, np.ndarray, np.ndarray]:

@@ -1,0 +1,1 @@
+"""Shapes along the road: buildings and plants."""
