@@ -4,6 +4,7 @@ parts."""
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from worldgen.models.native.adapters import attach_lora
 from worldgen.models.native.pipeline import WorldPipeline
 from worldgen.training.data.clips import evenly_spaced
 from worldgen.training.data.latent_cache import LatentCache
-from worldgen.training.data.windows import usable_strides
+from worldgen.training.data.windows import ClipRecord, usable_strides
 from worldgen.training.tasks.preparation import EncodedClips, PreparedWorld
 from worldgen.training.train_config import TrainConfig
 
@@ -41,6 +42,8 @@ def trainable_pipeline(
         honoured = accepts if accepts is not None else honoured_conditions(config, encoded, pipeline)
         declare(pipeline, config, encoded, honoured)
         log("conditions honoured: " + ", ".join(honoured))
+    for line in motion_lines([encoded.cache.records[number] for number in encoded.chosen]):
+        log(line)
     pipeline.codec.requires_grad_(False)
     pipeline.text_encoder.requires_grad_(config.train_text_encoder and config.adapter.kind == "none")
     if config.adapter.kind == "none":
@@ -60,6 +63,16 @@ def honoured_conditions(config: TrainConfig, encoded: EncodedClips, pipeline: Wo
     }  # fmt: skip
     before = pipeline.accepts if config.init.pipeline else ()
     return tuple(name for name in CONDITIONS if present[name] or name in before)
+
+
+def motion_lines(records: Sequence[ClipRecord]) -> list[str]:
+    """A line for the user when no training clip has ego motion, none otherwise."""
+    if any(record.ego is not None for record in records):
+        return []
+    return [
+        f"none of the {len(records)} clips has ego motion: the model learns their look, but not to follow motion; "
+        "worldgen ingest reads it from logs beside the clips"
+    ]
 
 
 def declare(pipeline: WorldPipeline, config: TrainConfig, encoded: EncodedClips, honoured: tuple[str, ...]) -> None:
