@@ -7,6 +7,7 @@ import json
 import pytest
 import torch
 
+from tests.instruments.onnx_files import yolox_of_colours
 from worldgen.cli.main import main
 from worldgen.evaluation.measures.average_precision import SIZES
 from worldgen.instruments.detector.detector import Detector, DetectorConfig, save_detector
@@ -48,3 +49,17 @@ def test_a_blind_detector_finds_nothing_and_the_result_says_which_groups_it_may_
     assert record["controls"]["vehicle"]["wrong"]["value"] < 0.05
     assert record["heights"] == {"vehicle": "from_16px", "cyclist": "from_16px"}
     assert record["slices"]["from_8px"]["vehicle"]["objects"] >= row["objects"]
+
+
+def test_a_detector_of_coco_classes_is_reported_beside_the_shipped_one(tmp_path, capsys):
+    """It has seen nothing of ours and knows coloured squares only, so it finds nothing. The shipped one judges."""
+    (tmp_path / "coco.onnx").write_bytes(yolox_of_colours(64))
+    command = ["eval", "labels", "--model", "rendered", "--clips", "2", "--frames", "17"]
+    assert main([*command, "--detector", str(tmp_path / "coco.onnx"), "--out", str(tmp_path / "out.json")]) == 0
+    text, record = capsys.readouterr().out, json.loads((tmp_path / "out.json").read_text())
+    assert "found by coco.onnx" in text and "relative" in text
+    realism = record["realism"]
+    assert realism["judged"]["frames"] == realism["rendered"]["frames"] == 10
+    assert realism["judged"]["rows"] == realism["rendered"]["rows"]  # the clips are those of the renderer
+    assert all(row["all"]["all"]["recall"]["value"] == 0 for row in realism["judged"]["rows"].values())
+    assert record["instruments"][0]["name"] == "detector"

@@ -19,7 +19,9 @@ def test_the_function_and_the_command_give_the_same_result(capsys):
     assert evaluate("attributes", model="rendered", clips=2, frames=17) == written
 
 
-REQUIRED = {"fvd": "--reference a", "memorisation": "--train a --held-out b"}
+REQUIRED = {
+    "fvd": "--reference a", "memorisation": "--train a --held-out b", "realism": "--detector a --set b",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("measure", OPTIONS)

@@ -23,6 +23,7 @@ OPTIONS = {
     "control": "ControlOptions",
     "attributes": "AttributesOptions",
     "labels": "LabelsOptions",
+    "realism": "RealismOptions",
     "drift": "DriftOptions",
     "gain": "GainOptions",
 }
@@ -48,7 +49,7 @@ def evaluate(
     """Measure clips: how far from real ones, how well they obey, how they drift, whether they copy, whether they help.
 
     Args:
-        measure: fvd, memorisation, control, attributes, labels, drift or gain.
+        measure: fvd, memorisation, control, attributes, labels, realism, drift or gain.
         progress: shows how far the loops are.
         log: receives lines about the runs of a gain study.
         options: fields of the measure's options, for example ``model="shipped", clips=48`` of ``ControlOptions``. They

@@ -14,6 +14,7 @@ SUBCOMMANDS: dict[str, tuple[str, str]] = {
     "control": ("worldgen.cli.eval.eval_control", "does a clip move as commanded: speed and yaw rate from the pixels"),
     "attributes": ("worldgen.cli.eval.eval_attributes", "does a clip show the weather, light and road users asked for"),
     "labels": ("worldgen.cli.eval.eval_labels", "do the pixels show the objects that the labels say, where they say"),
+    "realism": ("worldgen.cli.eval.eval_realism", "do detectors of the real world recognise what clips show"),
     "drift": ("worldgen.cli.eval.eval_drift", "what a long rollout loses, and at which frame"),
     "gain": ("worldgen.cli.eval.eval_gain", "does generated data help a detector: equal training, paired intervals"),
 }

@@ -13,6 +13,8 @@ from worldgen.instruments.detector.coco_families import recognised_as
 
 NIGHT = ("night", "night_lit", "night_unlit")
 """Words for light that count as night."""
+MIN_WIDTH_PX = 3.0
+"""Narrower visible boxes are slivers at the border of the picture or between others, and are not judged."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def labelled_frame(
     rows, extent = rows.where(extent.min(1) > 0), extent[extent.min(1) > 0]
     known = np.array([name in rules.recognised for name in CLASSES], bool)[rows.class_id]
     wanted = known & ~rows.ignore & (extent[:, 1] >= rules.min_height_px)
-    wanted &= rows.visible_fraction >= rules.min_visible
+    wanted &= (rows.visible_fraction >= rules.min_visible) & (extent[:, 0] >= MIN_WIDTH_PX)
     return LabelledFrame(
         frame, size, rows.class_id, rows.box_px, wanted, clip, weather, light, whole_riders=labels.source == "scene"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -87,8 +87,12 @@ class RealismScore:
         return self._share(state == RIGHT, frame), self._share((state == RIGHT) | (state == OTHER_CLASS), frame)
 
     def control(self, column: str, row: str = "") -> Interval:
-        """Recall of labels that are "shifted" or "shuffled", of one class or of all: it must be near 0."""
+        """Recall of labels that are "shifted" or "shuffled", of one class or of all: it must be near 0.
+
+        Without frames of another clip nothing can be shuffled, and the recall is not defined.
+        """
         kept = self.chosen(row) if row else np.ones(len(self.objects), bool)
+        kept = kept & self.objects.exchanged if column == "shuffled" else kept
         return self._share(getattr(self.objects, column)[kept], self.objects.frame[kept])
 
     def at_heights_of(self, other: RealismScore, row: str, piece: str = ALL) -> tuple[Interval, float]:
@@ -122,7 +126,7 @@ class RealismScore:
             there = total > 0
             return float((weight[there] * part[there] / total[there]).sum() / max(weight[there].sum(), 1e-9))
 
-        return bootstrap(len(used), statistic, bounds=(0.0, 1.0)), covered
+        return _of_clips(len(used), statistic), covered
 
     def row_json(self, row: str, band: str, piece: str) -> dict[str, Any] | None:
         """A row of the result: n, recall, class agreement and the names that the detector gave; None without labels."""
@@ -187,10 +191,15 @@ class RealismScore:
         used, clip = np.unique(self._clip_number[frame], return_inverse=True)
         total = np.bincount(clip, minlength=len(used)).astype(float)
         part = np.bincount(clip, weights=hits.astype(float), minlength=len(used))
-        if len(used) == 1:  # frames of one clip say as much as one independent object
-            share = float(part[0] / total[0])
-            return Interval(share, *count_interval(share, 1), 1)
-        return bootstrap(len(used), lambda drawn: float(part[drawn].sum() / total[drawn].sum()), bounds=(0.0, 1.0))
+        return _of_clips(len(used), lambda drawn: float(part[drawn].sum() / total[drawn].sum()))
+
+
+def _of_clips(count: int, share: Callable[[np.ndarray], float]) -> Interval:
+    """A share with its interval from drawing clips; the frames of a single clip say as much as one object."""
+    if count == 1:
+        value = share(np.arange(1))
+        return Interval(value, *count_interval(value, 1), 1)
+    return bootstrap(count, share, bounds=(0.0, 1.0))
 
 
 def _steps(height_px: np.ndarray) -> np.ndarray:
