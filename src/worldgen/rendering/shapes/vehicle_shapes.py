@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from functools import cache
 
-from worldgen.rendering.shapes.solid import Shape
 from worldgen.rendering.shapes.vehicle_parts.car_bodies import car_body
+from worldgen.rendering.shapes.vehicle_parts.car_doors import VehicleShape, door_solid
 from worldgen.rendering.shapes.vehicle_parts.heavy_bodies import bus_body, truck_body
 from worldgen.rendering.shapes.vehicle_parts.vehicle_profiles import CarProfile, profiles
+
+__all__ = ["door_solid", "num_bodies", "vehicle_shape"]
 
 
 def num_bodies(variant: str) -> int:
@@ -15,7 +17,7 @@ def num_bodies(variant: str) -> int:
     return len(profiles(variant))
 
 
-def vehicle_shape(variant: str, body: int) -> Shape:
+def vehicle_shape(variant: str, body: int) -> VehicleShape:
     """The shape of a vehicle. variant: one of the motor vehicles of ``VARIANTS`` of :mod:`worldgen.core.scene`.
 
     body: which of the bodies of the variant, taken modulo their number. Panels take the colour of the instance; cargo
@@ -26,7 +28,7 @@ def vehicle_shape(variant: str, body: int) -> Shape:
 
 
 @cache
-def _shape(variant: str, body: int) -> Shape:
+def _shape(variant: str, body: int) -> VehicleShape:
     profile = profiles(variant)[body]
     if isinstance(profile, CarProfile):
         return car_body(profile)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from worldgen.rendering.shapes.solid import Shape
 from worldgen.rendering.shapes.solid_builder import SolidBuilder
 from worldgen.rendering.shapes.vehicle_parts.body_loft import LoftedBody, add_skin, loft
+from worldgen.rendering.shapes.vehicle_parts.car_doors import VehicleShape, door_outline
 from worldgen.rendering.shapes.vehicle_parts.car_patches import car_patches
 from worldgen.rendering.shapes.vehicle_parts.fittings import add_cabin, add_mirror, add_wheels
 from worldgen.rendering.shapes.vehicle_parts.surface_patches import PatchPaint, WheelFaces
@@ -14,7 +14,7 @@ from worldgen.rendering.shapes.vehicle_parts.vehicle_finishes import BODY, BODY_
 from worldgen.rendering.shapes.vehicle_parts.vehicle_profiles import CarProfile
 
 
-def car_body(profile: CarProfile) -> Shape:
+def car_body(profile: CarProfile) -> VehicleShape:
     """The shape of a car, van or pickup."""
     builder, body, wheels = SolidBuilder(), loft(profile.lines), profile.wheels
     arches = tuple((x, wheels.radius_m, wheels.radius_m + wheels.arch_m) for x in wheels.axles)
@@ -30,7 +30,7 @@ def car_body(profile: CarProfile) -> Shape:
         _add_rails(builder, profile, body)
     places = np.array([(x, wheels.radius_m) for x in wheels.axles])
     paint = PatchPaint({BODY_CODE: car_patches(profile, body)}, WheelFaces(RIM_CODE, places, wheels.spokes))
-    return Shape(builder.build(), profile.size_m, paint, (BODY_CODE,))
+    return VehicleShape(builder.build(), profile.size_m, paint, (BODY_CODE,), door=door_outline(profile, body))
 
 
 def _add_rails(builder: SolidBuilder, profile: CarProfile, body: LoftedBody) -> None:

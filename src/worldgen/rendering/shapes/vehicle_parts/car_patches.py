@@ -86,7 +86,7 @@ def _front(panels: Panels, body: LoftedBody) -> list[SurfacePatch]:
     width, height = y1 - y0, z1 - z0
     for share, size in ((0.32, 0.42), (0.72, 0.46)):
         y, z = y0 + share * width, z0 + (0.42 + 0.12 * share) * height
-        a, b = min(size * height, 0.22 * width), size * height * 0.92
+        a, b = max(min(size * height, 0.22 * width), 0.15 * width), size * height * 0.92
         made.append(
             box_patch("front", (y - a, y + a), (z - b, z + b), HEAD, round_m=0.6 * min(a, b), facing=0.15, span=span)
         )

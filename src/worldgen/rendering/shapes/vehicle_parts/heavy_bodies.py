@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from worldgen.rendering.shapes.solid import Shape
 from worldgen.rendering.shapes.solid_builder import SolidBuilder
 from worldgen.rendering.shapes.vehicle_parts.body_loft import add_skin, loft
+from worldgen.rendering.shapes.vehicle_parts.car_doors import VehicleShape
 from worldgen.rendering.shapes.vehicle_parts.cargo_bodies import add_axles, add_cargo, add_frame
 from worldgen.rendering.shapes.vehicle_parts.fittings import add_arch, add_cabin, add_wheels
 from worldgen.rendering.shapes.vehicle_parts.listed_patches import listed_patches
@@ -25,7 +25,7 @@ from worldgen.rendering.shapes.vehicle_parts.vehicle_finishes import (
 from worldgen.rendering.shapes.vehicle_parts.vehicle_profiles import HeavyProfile
 
 
-def truck_body(profile: HeavyProfile) -> Shape:
+def truck_body(profile: HeavyProfile) -> VehicleShape:
     """The shape of a truck, alone or with a trailer."""
     assert profile.cargo is not None, profile.name
     builder, cab, wheels, cargo = SolidBuilder(), loft(profile.lines), profile.wheels, profile.cargo
@@ -42,10 +42,10 @@ def truck_body(profile: HeavyProfile) -> Shape:
     add_cabin(builder, profile.seats, float(cab.at("belt", profile.seats[0])) - 0.05, half)
     _add_extras(builder, profile)
     paint = PatchPaint({BODY_CODE: listed_patches(profile.patches), CARGO_CODE: patches}, _faces(profile))
-    return Shape(builder.build(), profile.size_m, paint, (BODY_CODE,))
+    return VehicleShape(builder.build(), profile.size_m, paint, (BODY_CODE,))
 
 
-def bus_body(profile: HeavyProfile) -> Shape:
+def bus_body(profile: HeavyProfile) -> VehicleShape:
     """The shape of a bus."""
     builder, body, wheels = SolidBuilder(), loft(profile.lines), profile.wheels
     arches = tuple((x, wheels.radius_m, wheels.radius_m + wheels.arch_m) for x in wheels.axles)
@@ -62,7 +62,7 @@ def bus_body(profile: HeavyProfile) -> Shape:
     add_cabin(builder, profile.seats[:1], floor + 0.4, half)
     _add_extras(builder, profile)
     paint = PatchPaint({BODY_CODE: listed_patches(profile.patches)}, _faces(profile))
-    return Shape(builder.build(), profile.size_m, paint, (BODY_CODE,))
+    return VehicleShape(builder.build(), profile.size_m, paint, (BODY_CODE,))
 
 
 def _faces(profile: HeavyProfile) -> WheelFaces:
