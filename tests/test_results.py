@@ -96,7 +96,7 @@ def test_results_on_the_page_are_those_in_the_files(tmp_path):
     assert made.read_text(encoding="utf-8") == page.read_text(encoding="utf-8"), "run: python eval/make_results.py"
 
 
-@pytest.mark.parametrize(("script", "least"), [("run_all", 7), ("run_gain", 9), ("run_model", 6), ("run_steps", 1)])
+@pytest.mark.parametrize(("script", "least"), [("run_all", 7), ("run_gain", 9), ("run_model", 6), ("run_realism", 2), ("run_steps", 1)])
 def test_every_command_of_the_scripts_parses(script, least):
     text = re.sub(r"\\\n", " ", (REPOSITORY / "eval" / f"{script}.sh").read_text(encoding="utf-8"))
     lines = re.findall(r"^\s*worldgen (\w+ [^|\n]*--.*)$", text, re.MULTILINE)
@@ -111,7 +111,7 @@ def test_every_command_of_the_scripts_parses(script, least):
 def test_protocols_are_there():
     text = (REPOSITORY / "eval" / "PROTOCOL.md").read_text(encoding="utf-8")
     links = re.findall(r"\]\((protocols/[\w.]+)\)", text)
-    assert len(links) == 7 and all((REPOSITORY / "eval" / link).is_file() for link in links)
+    assert len(links) == 8 and all((REPOSITORY / "eval" / link).is_file() for link in links)
     for link in links:
         page = (REPOSITORY / "eval" / link).read_text(encoding="utf-8")
         assert "falsify" in page and "**Claim.**" in page and "eval/" in page, link
