@@ -13,16 +13,16 @@ from worldgen.data.video.encoding import write_clip
 
 
 def picture(index: int, size: tuple[int, int] = (96, 64)) -> np.ndarray:
-    """An image whose grey level encodes its frame number (4 levels a frame); the left half of its top row is bright."""
+    """An image whose grey level encodes its frame number (3 levels a frame); the left half of its top row is bright."""
     width, height = size
-    frame = np.full((height, width, 3), 20 + 4 * (index % 50), np.uint8)
+    frame = np.full((height, width, 3), 20 + 3 * (index % 70), np.uint8)
     frame[: height // 4, : width // 2] = 250
     return frame
 
 
 def frame_number(frame: np.ndarray) -> int:
-    """The frame number (modulo 50) that :func:`picture` drew."""
-    return round((float(np.median(frame[frame.shape[0] // 2 :])) - 20) / 4)
+    """The frame number (modulo 70) that :func:`picture` drew."""
+    return round((float(np.median(frame[frame.shape[0] // 2 :])) - 20) / 3)
 
 
 def make_video(path: Path, frames: int = 60, fps: float = 20.0, size: tuple[int, int] = (96, 64)) -> Path:

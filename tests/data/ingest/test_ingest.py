@@ -167,7 +167,7 @@ def test_kill_9_loses_at_most_the_shard_in_flight(fleet, tmp_path):
     ingest(fleet, whole)
     out = tmp_path / "out"
     script = (
-        "import sys, time; from tests.data.ingest.test_drives import CONFIG, plan_ingest, write_ingest\n"
+        "import sys, time; from tests.data.ingest.test_ingest import CONFIG, plan_ingest, write_ingest\n"
         "for _ in write_ingest(plan_ingest([sys.argv[1]], CONFIG), sys.argv[2]): time.sleep(0.05)"
     )
     child = subprocess.Popen([sys.executable, "-c", script, str(fleet), str(out)], cwd=os.getcwd())

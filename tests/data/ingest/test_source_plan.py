@@ -19,7 +19,7 @@ CONFIG = IngestConfig(fps=10.0, width_px=48, height_px=32, num_frames=8, stride_
 
 
 def plan(root, config=CONFIG, defaults=None):
-    (source,) = find_sources([str(root)], {}, defaults or SourceConfig())
+    (source,) = find_sources([str(root)], {}, defaults or SourceConfig()).sources
     return plan_source(source, config)
 
 

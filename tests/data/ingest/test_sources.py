@@ -30,8 +30,12 @@ def fleet(tmp_path_factory):
     return root
 
 
+def found(root, sources=None, defaults=None, exclude=()):
+    return find_sources([str(root)], sources or {}, defaults or SourceConfig(), exclude)
+
+
 def find(root, sources=None, defaults=None, exclude=()):
-    return {s.name: s for s in find_sources([str(root)], sources or {}, defaults or SourceConfig(), exclude)}
+    return {s.name: s for s in found(root, sources, defaults, exclude).sources}
 
 
 def test_everything_is_found_with_what_belongs_to_it(fleet):
@@ -44,7 +48,9 @@ def test_everything_is_found_with_what_belongs_to_it(fleet):
 
 
 def test_single_files_and_frame_folders_are_places_too(fleet):
-    names = [s.name for s in find_sources([str(fleet / "clip2.mp4"), str(fleet / "stills")], {}, SourceConfig())]
+    names = [
+        s.name for s in find_sources([str(fleet / "clip2.mp4"), str(fleet / "stills")], {}, SourceConfig()).sources
+    ]
     assert names == ["clip2.mp4", "stills"]
 
 
@@ -70,7 +76,7 @@ def test_mistakes_name_the_nearest(fleet, tmp_path):
     assert "stills" not in find(fleet, exclude=("stills",))
     with pytest.raises(InputError, match="file or folder that exists"):
         find(tmp_path / "missing")
-    with pytest.raises(InputError, match=r"SOURCE.*\.mp4"):
+    with pytest.raises(InputError, match=r"source: received .*\.mp4"):
         find(tmp_path)
     with pytest.raises(InputError, match="every source once"):
         find_sources([str(fleet), str(fleet / "clip2.mp4")], {}, SourceConfig())
@@ -80,16 +86,21 @@ def test_two_logs_are_ambiguous(tmp_path):
     make_video(tmp_path / "a.mp4", 2)
     write_log(tmp_path / "a.csv")
     (tmp_path / "a.json").write_text('{"time_s": [0, 1], "speed_mps": [1, 1]}')
-    with pytest.raises(InputError, match=r"a\.csv and a\.json; expected one; name it with ego\.path"):
-        find(tmp_path)
+    make_video(tmp_path / "b.mp4", 2)
+    both = found(tmp_path)
+    assert [source.name for source in both.sources] == ["b.mp4"]  # one bad source does not stop the others
+    ((name, reason),) = both.bad
+    assert name == "a.mp4"
+    assert "a.csv and a.json; expected one; name it with ego.path" in reason
+    (tmp_path / "b.mp4").unlink()
     assert find(tmp_path, defaults=SourceConfig(ego=EgoLogConfig(path="a.csv")))["a.mp4"].ego_path.name == "a.csv"
-    with pytest.raises(InputError, match=r"ego\.path.*'b\.csv'"):
-        find(tmp_path, defaults=SourceConfig(ego=EgoLogConfig(path="b.csv")))
+    (_, reason) = found(tmp_path, defaults=SourceConfig(ego=EgoLogConfig(path="b.csv"))).bad[0]
+    assert reason.startswith("ego.path: received 'b.csv'")
 
 
 def test_frame_folders_need_a_rate_or_times(fleet, tmp_path):
     source = find(fleet)["stills"]
-    with pytest.raises(InputError, match="stills: received no frame rate; expected native_fps, or times_file"):
+    with pytest.raises(InputError, match="stills: received no frame rate; expected native_fps, times_in_names"):
         frame_info(source)
     info = frame_info(find(fleet, defaults=SourceConfig(native_fps=4.0))["stills"])
     assert (info.num_frames, info.fps, info.width_px, info.height_px) == (12, 4.0, 96, 64)
@@ -122,19 +133,15 @@ def test_coco_pictures_are_split_into_drives_and_are_no_frame_folder(tmp_path):
     make_frames(tmp_path / "images", 4, ".jpg")
     images = [{"id": i, "file_name": f"images/f{i}.jpg", "width": 96, "height": 64} for i in range(4)]
     (tmp_path / "a.coco.json").write_text(json.dumps({"images": images, "annotations": [], "categories": []}))
-    found = find(tmp_path, {"a.coco.json": SourceConfig(drive_pattern=r"f([01]|[23])")})
-    assert list(found) == ["a.coco.json:0", "a.coco.json:1", "a.coco.json:2", "a.coco.json:3"]
+    sources = find(tmp_path, {"a.coco.json": SourceConfig(drive_pattern=r"f([01]|[23])")})
+    assert list(sources) == ["a.coco.json:0", "a.coco.json:1", "a.coco.json:2", "a.coco.json:3"]
     assert list(find(tmp_path)) == ["a.coco.json:a"]
-    for pattern, expected in (
-        ("f(", "a regular expression"),
-        ("f", "one group"),
-        ("z(.)", "a name that drive_pattern"),
-    ):
+    assert "z(.)" in found(tmp_path, {"a.coco.json": SourceConfig(drive_pattern="z(.)")}).bad[0][1]
+    for pattern, expected in (("f(", "a regular expression"), ("f", "one group")):
         with pytest.raises(InputError, match=expected):
             find(tmp_path, {"a.coco.json": SourceConfig(drive_pattern=pattern)})
     (tmp_path / "images" / "f2.jpg").unlink()
-    with pytest.raises(InputError, match=r"f2\.jpg.*a picture that exists"):
-        find(tmp_path)
+    assert "a picture that exists" in found(tmp_path).bad[0][1]
 
 
 def test_digest_follows_content_not_place(tmp_path):

@@ -13,6 +13,7 @@ import pytest
 from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError
 from worldgen.data.video.encoding import Mp4Writer, encode_mp4, exact_rate, write_clip
+from worldgen.data.video.opening import VideoAccess
 from worldgen.data.video.probing import probe
 from worldgen.data.video.reading import decode_mp4, iter_frames, nearest_frames, read_clip
 
@@ -157,8 +158,8 @@ def test_raw_stream_needs_a_rate(tmp_path):
     path = write_other(tmp_path / "a.h264", numbered(), container="h264")
     with pytest.raises(InputError, match="native_fps"):
         probe(path)
-    assert probe(path, native_fps=20).num_frames == 20
-    clip = read_clip(path, native_fps=20, start_s=0.5, duration_s=0.25)
+    assert probe(path, access=VideoAccess(20)).num_frames == 20
+    clip = read_clip(path, access=VideoAccess(20), start_s=0.5, duration_s=0.25)
     assert clip.fps == 20 and numbers(clip.frames) == [10, 11, 12, 13, 14]
 
 

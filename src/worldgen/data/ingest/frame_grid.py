@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,7 +26,14 @@ class FrameGrid:
     spans: tuple[tuple[int, int], ...]
 
 
-def resample(frame_times_s: np.ndarray, fps: float, motion: LogMotion | None) -> FrameGrid:
+def resample(
+    frame_times_s: np.ndarray,
+    fps: float,
+    motion: LogMotion | None,
+    *,
+    cuts: Sequence[int] = (),
+    kept: np.ndarray | None = None,
+) -> FrameGrid:
     """The frame nearest to each tick, and the runs of ticks without a gap in the video or in the log.
 
     A frame is used for at most one tick, and only within half a period of it.
@@ -34,7 +42,13 @@ def resample(frame_times_s: np.ndarray, fps: float, motion: LogMotion | None) ->
         frame_times_s: ``(F,)`` increasing times of the source's frames, from 0 on.
         fps: ticks per second.
         motion: of the log; None ignores gaps of the log.
+        cuts: first frames of new shots; no run of ticks crosses one.
+        kept: ``(K,)`` int64 numbers of the frames that may be used, increasing, the first with them; None for all.
     """
+    if kept is not None and len(kept) < len(frame_times_s):
+        grid = resample(frame_times_s[kept], fps, motion, cuts=np.searchsorted(kept, cuts).tolist())
+        index = np.where(grid.frame_index < 0, -1, kept[grid.frame_index])
+        return replace(grid, frame_index=index)
     # A tick after the last frame is left out, because the duration of the last frame is unknown.
     num_ticks = int(np.floor(frame_times_s[-1] * fps + 1e-3)) + 1
     ticks_s = np.arange(num_ticks) / fps
@@ -50,6 +64,8 @@ def resample(frame_times_s: np.ndarray, fps: float, motion: LogMotion | None) ->
     breaks = np.zeros(num_ticks, np.int64)
     for _, stop_s in motion.gaps() if motion is not None else []:
         breaks += ticks_s >= stop_s - 1e-3  # two ticks on the two sides of a gap never share a span
+    for first in cuts:
+        breaks += index >= first
     spans = []
     start = None
     for k in range(num_ticks + 1):

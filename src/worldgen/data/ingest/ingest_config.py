@@ -22,7 +22,8 @@ class IngestConfig:
     ``ticks``: equally spaced times, which is smoother. min_speed_mps: windows whose known speed stays below are left
     out. samples_per_shard: samples of a drive beyond this number go to further shards. crf: H.264 constant rate factor.
     on_bad_source: ``skip`` a source that cannot be read and list it, or ``stop`` at it. verify: ``decode`` every frame
-    before anything is written, or trust the ``headers``.
+    before anything is written, or trust the ``headers``; frames are decoded all the same where cuts or repeated frames
+    are looked for (see ``SourceConfig``).
 
     Sources: defaults holds the config of all sources; sources maps a path or pattern relative to the SOURCE folder to
     what differs; exclude lists patterns of sources to leave out; split assigns drives to train, val and test.

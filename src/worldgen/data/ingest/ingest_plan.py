@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
-from worldgen.core.errors import InputError, Received
+from worldgen.core.errors import InputError
 from worldgen.core.progress import ProgressReporter, no_progress
 from worldgen.core.seeds import stable_key
-from worldgen.data.dataset.splits import split_drives
+from worldgen.data.ingest.drives.drive_splits import ingest_splits, known_drives
+from worldgen.data.ingest.drives.joined_drives import RecordedSource, find_relations, join_drives, leak_notes
+from worldgen.data.ingest.drives.name_drives import recorded_at_s
 from worldgen.data.ingest.ingest_config import IngestConfig
-from worldgen.data.ingest.source_frames import iter_source_frames
 from worldgen.data.ingest.source_plan import SourcePlan, SourceWindow, plan_source
 from worldgen.data.ingest.sources import find_sources
 
-INGEST_VERSION = 1
+INGEST_VERSION = 2
 """Part of the fingerprint of every shard; to be raised when the same input gives other samples."""
 
 
@@ -35,13 +36,18 @@ class ShardPlan:
 
 @dataclass(frozen=True, eq=False)
 class IngestPlan:
-    """What an ingest will write. bad: (name, reason) of sources that cannot be used. splits: drive -> split."""
+    """What an ingest will write.
+
+    bad: (name, reason) of sources that cannot be used. splits: drive -> split. notes: what was left out or joined, and
+    what one split would know of another.
+    """
 
     config: IngestConfig
     sources: tuple[SourcePlan, ...]
     bad: tuple[tuple[str, str], ...]
     splits: dict[str, str]
     shards: tuple[ShardPlan, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def num_windows(self) -> int:
@@ -59,28 +65,66 @@ def plan_ingest(places: list[str], config: IngestConfig, *, progress: ProgressRe
         InputError: a place, an entry of ``sources`` or ``exclude``, or a split that matches nothing.
     """
     found = find_sources(list(places), dict(config.sources), config.defaults, tuple(config.exclude))
-    plans, bad = [], []
-    for source in progress(found, desc="read sources"):
+    plans: list[SourcePlan] = []
+    bad = list(found.bad)
+    for source in progress(found.sources, desc="read sources"):
         try:
-            plan = plan_source(source, config)
-            if config.verify == "decode":
-                _decode_all(plan)
-            plans.append(plan)
+            plans.append(plan_source(source, config))
         except InputError as error:
             bad.append((source.name, str(error)))
-    splits = split_drives([source.drive for source in found], config.split)
-    return IngestPlan(config, tuple(plans), tuple(bad), splits, _shards(plans, splits, config))
+    plans, splits, notes = _by_drive(plans, config, some_bad=bool(bad))
+    return IngestPlan(config, tuple(plans), tuple(bad), splits, _shards(plans, splits, config), (*found.notes, *notes))
 
 
-def _decode_all(plan: SourcePlan) -> None:
-    """Check that every frame of a source decodes."""
-    count = sum(1 for _ in iter_source_frames(plan.source))
-    if count != plan.info.num_frames:
-        raise InputError(
-            f"video {plan.source.name}",
-            Received(f"{count} frames that decode of {plan.info.num_frames}"),
-            "a whole file",
-        )
+def _by_drive(
+    plans: list[SourcePlan], config: IngestConfig, *, some_bad: bool
+) -> tuple[list[SourcePlan], dict[str, str], list[str]]:
+    """The plans with their final drives, the split of every drive, and notes on joined drives, splits and leaks.
+
+    some_bad: whether there are sources that cannot be used; lists of splits may then name drives that are missing.
+    """
+    recorded = [_recorded(plan) for plan in plans]
+    relations = list(find_relations(recorded))
+    drives = join_drives(recorded, relations)
+    recorded = [replace(source, drive=drive) for source, drive in zip(recorded, drives, strict=True)]
+    notes = _joined_notes(plans, drives)
+    plans = [
+        plan if plan.source.drive == drive else replace(plan, source=replace(plan.source, drive=drive))
+        for plan, drive in zip(plans, drives, strict=True)
+    ]
+    usable = {plan.source.drive for plan in plans if plan.windows}
+    published = {plan.source.drive: plan.source.split for plan in plans if plan.source.split is not None}
+    split = known_drives(config.split, set(drives)) if some_bad else config.split
+    splits, moved = ingest_splits(set(drives), usable, split, published)
+    return plans, splits, [*notes, *moved, *leak_notes(recorded, relations, splits)]
+
+
+def _recorded(plan: SourcePlan) -> RecordedSource:
+    """What tells which drive a source belongs to."""
+    source, log = plan.source, plan.log
+    begin_s = plan.info.begin_s
+    if begin_s is None and log is not None and log.times_s is not None and plan.motion is not None:
+        # The time on the log's clock at the first frame.
+        begin_s = float(log.times_s[0] - plan.motion.times_s[0])
+    stem = source.name if source.files else source.name.rpartition(".")[0]
+    still = source.kind == "images"
+    return RecordedSource(
+        stem, source.drive, source.drive_stated, 0.0 if still else plan.info.duration_s, None if still else begin_s,
+        None if still else recorded_at_s(stem), "" if source.ego_path is None else str(source.ego_path),
+        source.content(), None if plan.look is None or still else plan.look.head,
+        None if plan.look is None or still else plan.look.tail,
+    )  # fmt: skip
+
+
+def _joined_notes(plans: list[SourcePlan], drives: list[str]) -> list[str]:
+    """The sources of each drive that the config does not state, where they are several."""
+    notes = []
+    for drive in sorted(set(drives)):
+        members = [plan.source for plan, own in zip(plans, drives, strict=True) if own == drive]
+        if len(members) > 1 and not any(source.drive_stated for source in members):
+            names = ", ".join(source.name for source in members[:4]) + (", ..." if len(members) > 4 else "")
+            notes.append(f"drive {drive}: {len(members)} sources taken for one recording ({names})")
+    return notes
 
 
 def _shards(plans: list[SourcePlan], splits: dict[str, str], config: IngestConfig) -> tuple[ShardPlan, ...]:

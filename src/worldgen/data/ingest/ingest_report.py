@@ -16,7 +16,8 @@ def ingest_report(plan: IngestPlan) -> dict:
     return {
         "sources": [_source_report(p, plan.splits[p.source.drive]) for p in plan.sources],
         "bad_sources": [{"source": name, "reason": reason} for name, reason in plan.bad],
-        "windows": plan.num_windows, "windows_per_split": counts, "shards": len(plan.shards), "notes": notes,
+        "windows": plan.num_windows, "windows_per_split": counts, "shards": len(plan.shards),
+        "notes": [*notes, *plan.notes],
     }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import Literal
 
 from worldgen.core.camera import Camera
 from worldgen.core.errors import InputError, Received
@@ -15,12 +16,14 @@ class CameraConfig:
     """The camera of a source, in pixels of the source.
 
     Either fov_deg (horizontal, square pixels, centred) or all of fx_px, fy_px, cx_px and cy_px (pixel centres at +0.5);
-    without both, the default of ``Camera.from_fov``. height_m: above the ground. pitch_rad: positive looks down.
+    without both, the default of ``Camera.from_fov``. height_m: above the ground. pitch_rad: positive looks down. path:
+    a JSON file with these names instead, see :class:`SourceConfig` for where it is looked for.
 
     Raises:
         InputError: only some of the intrinsics, or intrinsics together with fov_deg.
     """
 
+    path: str | None = None
     fov_deg: float | None = None
     fx_px: float | None = None
     fy_px: float | None = None
@@ -47,12 +50,24 @@ class CameraConfig:
 class SourceConfig:
     """The config of a source. None takes the value of ``defaults``; without that the value is unknown.
 
-    drive: recording the source belongs to (default: its name). drive_pattern: for COCO files, a regular expression
-    whose first group in the file name of an image is its drive. licence: SPDX identifier. tags: words to select samples
-    by; words of the scenario vocabulary also go into template captions. caption: used unchanged. fps: rate of its
-    clips. native_fps: rate of a frame folder or a raw stream. times_file: table with a time column and one row per
-    frame, relative to the SOURCE folder. crop_px: x0, y0, width and height of the part that is kept, for instance
-    without a bonnet or an overlay. camera, ego, labels: see their classes; each replaces the default as a whole.
+    drive: recording the source belongs to (default: see ``data/ingest/drives``). drive_pattern: a regular expression
+    whose first group in the path of the source below SOURCE, or in the file name of an image of a COCO file, is its
+    drive. licence: SPDX identifier. tags: words to select samples by; words of the scenario vocabulary also go into
+    template captions. caption: used unchanged. fps: rate of its clips. crop_px: x0, y0, width and height of the part
+    that is kept, for instance without a bonnet or an overlay, in pixels of the upright picture with square pixels.
+    camera, ego, labels: see their classes; each replaces the default as a whole.
+
+    Files: times_file (a table with a time column and one row per frame), and the path of ego, labels and camera. A
+    path is looked for in the folder of the source, then in the folders above it up to SOURCE. It may hold ``{name}``
+    (path below SOURCE without suffix), ``{stem}`` (file or folder name without suffix), ``{drive}``, and ``*`` where
+    exactly one file matches.
+
+    Frames: native_fps: rate of a frame folder or a raw stream. times_in_names: frames whose file names end in their
+    time: its unit (``s``, ``ms``, ``us``, ``ns``), or ``date`` for year, month, day, hour, minute, second and an
+    optional fraction. video_track: number of the video track from 0 (default 0). damage: a file that is cut short is
+    refused, or its ``intact_part`` is used (default ``refuse``). cuts: windows end at a change of shot inside a file
+    (``split``, the default), or cross it (``ignore``). repeats: frames that repeat the one before, as a file has that
+    was stored at too high a rate, are left out (``drop``, the default) or used (``keep``).
     """
 
     drive: str | None = None
@@ -63,6 +78,11 @@ class SourceConfig:
     fps: float | None = None
     native_fps: float | None = None
     times_file: str | None = None
+    times_in_names: Literal["s", "ms", "us", "ns", "date"] | None = None
+    video_track: int | None = None
+    damage: Literal["refuse", "intact_part"] | None = None
+    cuts: Literal["split", "ignore"] | None = None
+    repeats: Literal["drop", "keep"] | None = None
     crop_px: tuple[int, int, int, int] | None = None
     camera: CameraConfig | None = None
     ego: EgoLogConfig | None = None

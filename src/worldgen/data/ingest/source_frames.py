@@ -1,47 +1,104 @@
-"""The frames of a source: their number, times and size, and their pixels."""
+"""The frames of a source: their number, times and size, their pixels, and where shots change."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 
 from worldgen.core.errors import InputError, Received
 from worldgen.data.ingest.logs.clocks import read_times
+from worldgen.data.ingest.picture_folders import times_in_names
 from worldgen.data.ingest.sources import ClipSource
 from worldgen.data.video.image_files import read_image
+from worldgen.data.video.opening import VideoAccess
 from worldgen.data.video.probing import JITTER, VideoInfo, probe
-from worldgen.data.video.reading import iter_frames
+from worldgen.data.video.reading import iter_frames, iter_thumbnails
+from worldgen.data.video.shots import REACH, THUMBNAIL_PX, find_cuts, find_repeats
+
+
+@dataclass(frozen=True, eq=False)
+class FrameLook:
+    """What the pixels of a source show about its frames.
+
+    cuts: first frames of new shots. kept: numbers of the frames that do not repeat the one before. head, tail: ``(N, h,
+    w, 3)`` uint8 thumbnails of the first and the last frames.
+    """
+
+    cuts: tuple[int, ...]
+    kept: np.ndarray
+    head: np.ndarray
+    tail: np.ndarray
+
+
+def video_access(source: ClipSource) -> VideoAccess:
+    """How the video of a source is read, by its config."""
+    config = source.config
+    return VideoAccess(config.native_fps, config.video_track or 0, config.damage == "intact_part")
 
 
 def frame_info(source: ClipSource) -> VideoInfo:
-    """Number, times and size of the frames of a source. Times are those of ``times_file`` where the config names one.
+    """Number, times and size of the frames of a source. Times are those of ``times_file`` or of the names of the
+    frames, where the config says so.
 
     Raises:
-        InputError: a damaged file, a frame folder or raw stream without a rate, or a times file that does not fit.
+        InputError: a damaged file, a frame folder or raw stream without a rate, or times that do not fit.
     """
-    native_fps = source.config.native_fps
+    native_fps, config = source.config.native_fps, source.config
     if source.kind == "video":
-        info = probe(source.path, native_fps=native_fps)
+        info = probe(source.path, video_access(source))
         times_s, fps, variable = info.times_s, info.fps, info.variable_rate
     else:
         first = read_image(source.files[0])
         times_s, fps, variable = np.arange(len(source.files)) / (native_fps or 1.0), native_fps or 1.0, False
-        if source.kind == "folder" and native_fps is None and source.config.times_file is None:
+        stated = (native_fps, source.times_path, config.times_in_names)
+        if source.kind == "folder" and stated == (None, None, None):
             raise InputError(
                 f"frame folder {source.name}",
                 Received("no frame rate"),
-                "native_fps, or times_file with a time column and one row per frame",
+                "native_fps, times_in_names, or times_file with a time column and one row per frame",
             )
         info = VideoInfo(len(source.files), fps, first.shape[1], first.shape[0], times_s, variable)
-    if source.config.times_file is not None:
-        times_s = read_times(source.root / source.config.times_file, len(times_s))
+    if source.times_path is not None or (config.times_in_names is not None and source.kind == "folder"):
+        if source.times_path is not None:
+            times_s = read_times(source.times_path, len(times_s))
+        else:
+            times_s = times_in_names(source.files, str(config.times_in_names))
+        info = replace(info, begin_s=float(times_s[0]))
         times_s = times_s - times_s[0]
         steps = np.diff(times_s)
         fps = len(steps) / times_s[-1] if len(steps) else fps
         variable = bool(len(steps) and np.abs(steps - steps.mean()).max() > JITTER * steps.mean())
     return replace(info, times_s=times_s, fps=float(fps), variable_rate=variable)
+
+
+def look_at_frames(source: ClipSource, info: VideoInfo) -> FrameLook:
+    """Decode every frame of a source, and find cuts and repeated frames. Pictures of a COCO file have neither.
+
+    Raises:
+        InputError: a frame that does not decode, or fewer than ``info`` promises.
+    """
+    if source.kind == "video":
+        pictures = list(iter_thumbnails(source.path, THUMBNAIL_PX, video_access(source)))
+    else:
+        pictures = [
+            cv2.resize(pixels, THUMBNAIL_PX, interpolation=cv2.INTER_AREA) for _, pixels in iter_source_frames(source)
+        ]
+    if len(pictures) != info.num_frames:
+        raise InputError(
+            f"video {source.name}", Received(f"{len(pictures)} frames that decode of {info.num_frames}"), "a whole file"
+        )
+    thumbnails = np.stack(pictures)
+    repeated = np.zeros(len(thumbnails), bool)
+    cuts: tuple[int, ...] = ()
+    if source.kind != "images":
+        if source.config.repeats != "keep":
+            repeated = find_repeats(thumbnails)
+        if source.config.cuts != "ignore":
+            cuts = find_cuts(thumbnails)
+    return FrameLook(cuts, np.flatnonzero(~repeated), thumbnails[: 2 * REACH].copy(), thumbnails[-2 * REACH :].copy())
 
 
 def iter_source_frames(source: ClipSource, wanted: set[int] | None = None) -> Iterator[tuple[int, np.ndarray]]:
@@ -52,7 +109,7 @@ def iter_source_frames(source: ClipSource, wanted: set[int] | None = None) -> It
     """
     if source.kind == "video":
         last = max(wanted) if wanted else None
-        for index, (_, pixels) in enumerate(iter_frames(source.path, native_fps=source.config.native_fps)):
+        for index, (_, pixels) in enumerate(iter_frames(source.path, video_access(source))):
             if wanted is None or index in wanted:
                 yield index, pixels
             if index == last:

@@ -20,8 +20,9 @@ from worldgen.data.ingest.logs.ego_log import EgoLog, EgoLogConfig, read_ego_log
 from worldgen.data.ingest.logs.log_motion import LogMotion
 from worldgen.data.ingest.logs.motion_from_log import motion_from_log
 from worldgen.data.ingest.source_config import CameraConfig
-from worldgen.data.ingest.source_frames import frame_info
-from worldgen.data.ingest.sources import NO_FILE, ClipSource
+from worldgen.data.ingest.source_files import NO_FILE
+from worldgen.data.ingest.source_frames import FrameLook, frame_info, look_at_frames
+from worldgen.data.ingest.sources import ClipSource
 from worldgen.data.video.framing import Framing, framing
 from worldgen.data.video.probing import VideoInfo
 
@@ -46,7 +47,8 @@ class SourcePlan:
     the video's clock, or None. motion_at: see ``IngestConfig``. frame_times_s: ``(F,)`` times of all frames, from the
     file or from the log. grid: ticks at the target rate. frame_of: crop and resize. camera: of the result;
     camera_given: whether the config states it. labels: of all frames, in source pixels, or None. captions: with their
-    times. windows: the samples. notes: sentences for the report.
+    times. windows: the samples. notes: sentences for the report. look: what its pixels show, None where they were not
+    decoded.
     """
 
     source: ClipSource
@@ -64,6 +66,7 @@ class SourcePlan:
     captions: tuple[TimedCaption, ...]
     windows: tuple[SourceWindow, ...]
     notes: tuple[str, ...]
+    look: FrameLook | None = None
 
     def start_s(self, window: SourceWindow) -> float:
         """Start of a window in seconds on the video's clock."""
@@ -101,12 +104,18 @@ class SourcePlan:
 def plan_source(source: ClipSource, config: IngestConfig) -> SourcePlan:
     """Read the headers, log, labels and captions of a source, and cut its windows.
 
+    Every frame is decoded too, to find cuts and repeated frames and for ``verify: decode``.
+
     Raises:
         InputError: a file of the source that is damaged or does not fit, or a crop outside the image.
     """
     info = frame_info(source)
-    log, motion, times_s, notes = _clock(source, info)
+    log, motion, times_s, clock = _clock(source, info)
+    notes = [*_video_notes(source, info), *clock]
+    labels = _labels(source, info)
     fps = source.config.fps or config.fps
+    looks_for = (source.config.cuts != "ignore", source.config.repeats != "keep", config.verify == "decode")
+    look = look_at_frames(source, info) if any(looks_for) else None
     if source.kind == "images":
         # Pictures without order: each is a tick of its own, at the rate of the config.
         times_s = np.arange(info.num_frames) / fps
@@ -114,9 +123,11 @@ def plan_source(source: ClipSource, config: IngestConfig) -> SourcePlan:
         windows = tuple(SourceWindow(i, 1) for i in range(info.num_frames))
     else:
         keeps_unknown = source.config.ego is not None and source.config.ego.outside == "unknown"
-        grid = resample(times_s, fps, None if keeps_unknown else motion)
+        cuts, usable = ((), None) if look is None else (look.cuts, look.kept)
+        grid = resample(times_s, fps, None if keeps_unknown else motion, cuts=cuts, kept=usable)
         windows = _cut(grid, config)
-        notes += _rate_notes(info, times_s, grid)
+        notes += _look_notes(look, times_s)
+        notes += _rate_notes(info, times_s if usable is None else times_s[usable], times_s, grid)
     frame_of = source_framing(source, info, (config.width_px, config.height_px))
     if frame_of.width_px > frame_of.crop_width_px:
         notes.append(f"pictures enlarged {frame_of.width_px / frame_of.crop_width_px:.3g} times")
@@ -124,7 +135,7 @@ def plan_source(source: ClipSource, config: IngestConfig) -> SourcePlan:
     plan = SourcePlan(
         source=source, digest=source.digest(), info=info, log=log, motion=motion, motion_at=config.motion_at,
         frame_times_s=times_s, grid=grid, frame_of=frame_of, camera=frame_of.camera(camera),
-        camera_given=source.config.camera is not None, labels=_labels(source, info),
+        camera_given=source.config.camera is not None, labels=labels, look=look,
         captions=() if source.caption_path is None else read_captions(source.caption_path), windows=windows, notes=(),
     )  # fmt: skip
     kept = tuple(window for window in windows if not _too_slow(plan, window, config.min_speed_mps))
@@ -142,12 +153,14 @@ def _clock(source: ClipSource, info: VideoInfo) -> tuple[EgoLog | None, LogMotio
     if source.ego_path is None:
         stated = source.config.ego is not None and source.config.ego.path != NO_FILE
         return None, None, info.times_s, ["the config describes an ego log, but none is beside this source"] * stated
-    log = read_ego_log(source.ego_path, ego_config)
+    begin_s = info.begin_s
+    span_s = None if begin_s is None else (begin_s, begin_s + float(info.times_s[-1]))
+    log = read_ego_log(source.ego_path, ego_config, frames_s=span_s)
     times_s, notes = info.times_s, list(log.notes)
     if ego_config.frame_times == "log":
-        times_s = frame_times_from_log(log, info.num_frames)
+        times_s, begin_s = frame_times_from_log(log, info.num_frames), None
         notes.append("frame times taken from the log")
-    motion = motion_from_log(log, ego_config, times_s)
+    motion = motion_from_log(log, ego_config, times_s, begin_s)
     return log, motion, times_s, [*notes, *motion.notes, *clock_notes(log, motion, times_s)]
 
 
@@ -190,12 +203,46 @@ def _too_slow(plan: SourcePlan, window: SourceWindow, min_speed_mps: float) -> b
     return ego is not None and float(np.abs(ego.speed_mps).max()) < min_speed_mps
 
 
-def _rate_notes(info: VideoInfo, times_s: np.ndarray, grid: FrameGrid) -> list[str]:
-    """Notes on variable, low and uneven frame rates."""
+def _video_notes(source: ClipSource, info: VideoInfo) -> list[str]:
+    """Notes on how the frames of a video are read."""
+    notes = []
+    if info.num_tracks > 1:
+        used = source.config.video_track or 0
+        notes.append(f"{info.num_tracks} video tracks: number {used} is used; video_track chooses another")
+    if info.pixel_aspect != 1:
+        notes.append(f"pixels {info.pixel_aspect:.4g} times as wide as high: made square, {info.width_px} px wide")
+    if info.interlaced:
+        notes.append("interlaced: two fields become one frame")
+    if info.hdr:
+        notes.append(f"HDR ({info.hdr}): tone mapped to standard range")
+    if source.config.damage == "intact_part" and info.promised_frames > info.num_frames:
+        notes.append(f"cut short: the intact part has {info.num_frames} of {info.promised_frames} frames")
+    return notes
+
+
+def _look_notes(look: FrameLook | None, times_s: np.ndarray) -> list[str]:
+    """Notes on cuts and repeated frames. times_s: ``(F,)`` of all frames."""
+    notes: list[str] = []
+    if look is None:
+        return notes
+    if look.cuts:
+        shown = ", ".join(f"{times_s[frame]:.2f}" for frame in look.cuts[:5]) + (", ..." if len(look.cuts) > 5 else "")
+        notes.append(f"{len(look.cuts)} cuts, at {shown} s: no window crosses one (cuts: ignore)")
+    repeated = len(times_s) - len(look.kept)
+    if repeated:
+        notes.append(
+            f"{repeated} of {len(times_s)} frames repeat the one before and are left out (repeats: keep): "
+            "the file was stored at too high a rate"
+        )
+    return notes
+
+
+def _rate_notes(info: VideoInfo, kept_s: np.ndarray, times_s: np.ndarray, grid: FrameGrid) -> list[str]:
+    """Notes on variable, low and uneven frame rates. kept_s: times of the frames that may be used."""
     notes = []
     if info.variable_rate:
         notes.append("variable frame rate: true frame times are used")
-    rate = (len(times_s) - 1) / times_s[-1] if len(times_s) > 1 else info.fps
+    rate = (len(kept_s) - 1) / kept_s[-1] if len(kept_s) > 1 else info.fps
     steps_s = np.diff(times_s[grid.frame_index[grid.frame_index >= 0]])
     share = float((np.abs(steps_s * grid.fps - 1) > UNEVEN_STEP).mean()) if len(steps_s) else 0.0
     if rate < grid.fps * 0.999:

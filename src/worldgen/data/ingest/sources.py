@@ -6,8 +6,9 @@ import difflib
 import hashlib
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
@@ -15,16 +16,24 @@ from typing import Literal
 from worldgen.core.errors import InputError, Received
 from worldgen.data.dataset.splits import drive_name
 from worldgen.data.ingest.annotations import CocoImage, coco_file_names, read_coco
-from worldgen.data.ingest.captions import is_caption_file
-from worldgen.data.ingest.logs.table import SIDECAR_SUFFIXES
+from worldgen.data.ingest.drives.name_drives import name_drives
+from worldgen.data.ingest.picture_folders import is_mask_folder, picture_rows
 from worldgen.data.ingest.source_config import SourceConfig
+from worldgen.data.ingest.source_files import SourceFiles, SourcePlace, camera_from_file, source_files
 from worldgen.data.video.image_files import READ_SUFFIXES, image_files, natural_order
 
-VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".hevc", ".mov", ".webm", ".h264", ".h265", ".265", ".264")
-
+VIDEO_SUFFIXES = (
+    ".mp4", ".avi", ".mkv", ".hevc", ".mov", ".webm", ".h264", ".h265", ".265", ".264", ".ts", ".m4v", ".wmv", ".mpg",
+    ".mpeg", ".m2ts", ".mts", ".3gp", ".flv", ".asf", ".ogv", ".vob", ".m2v", ".mjpeg", ".y4m", ".mxf",
+)  # fmt: skip
+"""In any case, as in ``.MP4``."""
+BESIDE = (
+    "", ".csv", ".tsv", ".json", ".jsonl", ".parquet", ".feather", ".npy", ".npz", ".gpx", ".txt", ".md", ".yaml",
+    ".yml", ".xml", ".pdf", ".html", ".log", ".srt", ".py", ".sh", ".cff", ".toml",
+)  # fmt: skip
+"""Suffixes of files beside clips that nobody takes for clips: tables, texts, settings. Others are listed."""
 
 COCO_SUFFIX = ".coco.json"
-NO_FILE = "none"
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,9 +41,10 @@ class ClipSource:
     """One recording, with the files that belong to it.
 
     name: path relative to the SOURCE folder, unique. kind: ``video``, ``folder`` (frames in order) or ``images``
-    (unordered pictures of a COCO file). root: the SOURCE folder. drive: name of its drive. files: pictures in order
-    (folder, images). ego_path, caption_path, labels_path: files of the log, captions and boxes, or None. coco: pictures
-    with boxes (images).
+    (unordered pictures of a COCO file). root: the SOURCE folder. drive: name of its drive. drive_stated: whether the
+    config gives it. config: with the camera of its file. files: pictures in order (folder, images). ego_path,
+    caption_path, labels_path, times_path: files of the log (or its folder), captions, boxes and frame times, or None.
+    coco: pictures with boxes (images). split: as its data set publishes it, or None.
     """
 
     name: str
@@ -43,24 +53,45 @@ class ClipSource:
     path: Path
     drive: str
     config: SourceConfig
+    drive_stated: bool = False
     files: tuple[Path, ...] = ()
     ego_path: Path | None = None
     caption_path: Path | None = None
     labels_path: Path | None = None
+    times_path: Path | None = None
     coco: tuple[CocoImage, ...] = field(default=())
+    split: str | None = None
 
     def digest(self) -> str:
         """A hash of the content: sizes, the first and last 64 KiB of the video or pictures, and the other files."""
         hasher = hashlib.blake2b(digest_size=8)
-        for path in self.files or (self.path,):
-            hasher.update(f"{path.name}:{path.stat().st_size};".encode())
-        for path in (self.files[0], self.files[-1]) if self.files else (self.path,):
-            hasher.update(_ends(path))
-        for other in (self.ego_path, self.caption_path, self.labels_path):
-            hasher.update(b"-" if other is None else hashlib.blake2b(other.read_bytes()).digest())
+        hasher.update(self.content().encode())
+        others = [self.ego_path, self.caption_path, self.labels_path]
+        if self.times_path is not None:
+            others.append(self.times_path)
+        for other in others:
+            hasher.update(b"-" if other is None else _file_hash(other))
         if self.coco:
             hasher.update(repr(self.coco).encode())
         return hasher.hexdigest()
+
+    def content(self) -> str:
+        """A hash of the video or pictures alone: two sources that share it hold the same frames."""
+        hasher = hashlib.blake2b(digest_size=8)
+        for path in self.files or (self.path,):
+            hasher.update(f"{path.name if self.files else ''}:{path.stat().st_size};".encode())
+        for path in (self.files[0], self.files[-1]) if self.files else (self.path,):
+            hasher.update(_ends(path))
+        return hasher.hexdigest()
+
+
+def _file_hash(path: Path) -> bytes:
+    """A hash of a file, or of the files of a folder."""
+    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    hasher = hashlib.blake2b()
+    for file in files:
+        hasher.update(file.read_bytes())
+    return hasher.digest()
 
 
 def _ends(path: Path, length: int = 65536) -> bytes:
@@ -71,13 +102,43 @@ def _ends(path: Path, length: int = 65536) -> bytes:
         return head + file.read(length)
 
 
+@dataclass(frozen=True, eq=False)
+class FoundSources:
+    """The sources of an ingest. bad: (name, reason) of those that cannot be used. notes: what was left out, and why."""
+
+    sources: tuple[ClipSource, ...]
+    bad: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A video, a row of pictures or a COCO file. name: below SOURCE. files: pictures in order. row: see SourcePlace."""
+
+    name: str
+    path: Path
+    root: Path
+    files: tuple[Path, ...] = ()
+    row: str = ""
+
+    @property
+    def is_coco(self) -> bool:
+        return self.name.endswith(COCO_SUFFIX)
+
+    @property
+    def stem(self) -> str:
+        """Path below SOURCE without suffix."""
+        return self.name if self.files else os.path.splitext(self.name)[0]
+
+
 def find_sources(
     places: list[str], sources: dict[str, SourceConfig], defaults: SourceConfig, exclude: tuple[str, ...] = ()
-) -> list[ClipSource]:
+) -> FoundSources:
     """All sources in files and folders, in natural order of their names, each with its config and its other files.
 
-    A video ``NAME.mp4`` or frame folder ``NAME`` comes with ``NAME.ego.csv`` or ``NAME.csv`` (also tsv, json, parquet)
-    as ego log and ``NAME.txt`` or ``NAME.json`` as captions, where they exist.
+    A video ``NAME.mp4`` or frame folder ``NAME`` comes with ``NAME.ego.csv`` or ``NAME.csv`` (also tsv, json, parquet,
+    ...) as ego log and ``NAME.txt`` or ``NAME.json`` as captions, where they exist. A source whose files cannot be used
+    is listed in ``bad``.
 
     Args:
         places: videos, frame folders, COCO files, or folders of them.
@@ -88,35 +149,51 @@ def find_sources(
 
     Raises:
         InputError: a place that does not exist or holds no source, an entry of ``sources`` or ``exclude`` that matches
-            nothing, a name found twice, or two files that could both be the ego log.
+            nothing, a name found twice, or a ``drive_pattern`` that is no expression with a group.
     """
     if not places:
-        raise InputError("SOURCE", Received("nothing"), "a video, a frame folder, or a folder of them")
-    found: list[tuple[str, Path, Path]] = []
+        raise InputError("sources", Received("nothing"), "a video, a frame folder, or a folder of them")
+    found: list[_Entry] = []
+    left_out: list[str] = []
+    notes: list[str] = []
     for place in places:
-        entries = list(_walk(Path(place)))
+        entries, others, said = _walk(Path(place))
         if not entries:
             raise InputError(
-                "SOURCE",
+                "source",
                 place,
                 f"{', '.join(VIDEO_SUFFIXES[:4])} files, or folders of {', '.join(READ_SUFFIXES)} frames",
             )
-        found += entries
-    _check_patterns("exclude", exclude, [name for name, _, _ in found])
-    found = [entry for entry in found if not any(fnmatchcase(entry[0], pattern) for pattern in exclude)]
-    _check_patterns("sources", tuple(sources), [name for name, _, _ in found])
-    out = []
-    for name, path, root in found:
-        out += _sources_at(name, path, root, _config_of(name, sources).over(defaults))
-    names = [source.name for source in out]
-    for source in out:
-        if names.count(source.name) > 1:
+        found, left_out, notes = found + entries, left_out + others, notes + said
+    names = [entry.name for entry in found]
+    for name, count in Counter(names).items():
+        if count > 1:
             raise InputError(
-                "source",
-                source.name,
-                "every source once: two SOURCE arguments hold this name; ingest their common parent",
+                "source", name, "every source once: two of the sources hold this name; ingest their common parent"
             )
-    return sorted(out, key=lambda source: natural_order(source.name))
+    known = [*names, *left_out, *(str(Path(entry.name).parent) for entry in found if entry.row)]
+    _check_patterns("exclude", exclude, known)
+    found = [entry for entry in found if not any(_matches(entry, pattern) for pattern in exclude)]
+    _check_patterns("sources", tuple(sources), [*known])
+    configs = [_config_of(entry, sources).over(defaults) for entry in found]
+    for config in configs:
+        _pattern(config)
+    by_name = name_drives((entry.root.name, entry.stem) for entry in found if not entry.is_coco)
+    out: list[ClipSource] = []
+    bad: list[tuple[str, str]] = []
+    for entry, config in zip(found, configs, strict=True):
+        try:
+            out += _sources_at(entry, config, by_name)
+        except InputError as error:
+            bad.append((entry.name, str(error)))
+    out.sort(key=lambda source: natural_order(source.name))
+    return FoundSources(tuple(out), tuple(bad), tuple(notes))
+
+
+def _matches(entry: _Entry, pattern: str) -> bool:
+    """Whether a pattern is for an entry: its name, or the folder of a row of pictures."""
+    folder = str(Path(entry.name).parent) if entry.row else entry.name
+    return fnmatchcase(entry.name, pattern) or fnmatchcase(folder, pattern)
 
 
 def _check_patterns(what: str, patterns: tuple[str, ...], names: list[str]) -> None:
@@ -132,117 +209,140 @@ def _check_patterns(what: str, patterns: tuple[str, ...], names: list[str]) -> N
             )
 
 
-def _config_of(name: str, sources: dict[str, SourceConfig]) -> SourceConfig:
+def _config_of(entry: _Entry, sources: dict[str, SourceConfig]) -> SourceConfig:
     """The config of a source: that of its exact name, else of the first pattern that matches."""
-    if name in sources:
-        return sources[name]
-    return next((config for pattern, config in sources.items() if fnmatchcase(name, pattern)), SourceConfig())
+    if entry.name in sources:
+        return sources[entry.name]
+    return next((config for pattern, config in sources.items() if _matches(entry, pattern)), SourceConfig())
 
 
-def _walk(place: Path) -> Iterator[tuple[str, Path, Path]]:
-    """(name, path, SOURCE folder) of every video, frame folder and COCO file at or below ``place``."""
+def _walk(place: Path) -> tuple[list[_Entry], list[str], list[str]]:
+    """The entries at or below ``place``, the names of what is no source, and notes on it."""
     if not place.exists():
-        raise InputError("SOURCE", str(place), "a file or folder that exists")
+        raise InputError("source", str(place), "a file or folder that exists")
     place = Path(os.path.abspath(place))
     if place.is_file():
-        if place.name.endswith(COCO_SUFFIX) or place.suffix.lower() in VIDEO_SUFFIXES:
-            yield place.name, place, place.parent
-        return
-    pictures = image_files(place)
-    if pictures:
-        yield place.name, place, place.parent
-        return
-    owned: set[Path] = set()
-    entries: list[tuple[str, Path]] = []
+        usable = place.name.endswith(COCO_SUFFIX) or place.suffix.lower() in VIDEO_SUFFIXES
+        return [_Entry(place.name, place, place.parent)] if usable else [], [], []
+    entries: list[_Entry] = []
+    folders: list[tuple[Path, tuple[Path, ...]]] = []
+    unknown: Counter[str] = Counter()
     for folder, subfolders, names in os.walk(place):
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        for name in sorted(names):
+        for name in sorted(name for name in names if not name.startswith(".")):
             path = Path(folder) / name
-            if name.startswith("."):
-                continue
-            if name.endswith(COCO_SUFFIX):
-                # A folder whose pictures are listed in a COCO file is no source of its own.
-                owned |= {(path.parent / name).parent for name in coco_file_names(path)}
-                entries.append((path.relative_to(place).as_posix(), path))
-            elif path.suffix.lower() in VIDEO_SUFFIXES:
-                entries.append((path.relative_to(place).as_posix(), path))
-        if Path(folder) != place and image_files(Path(folder)):
-            entries.append((Path(folder).relative_to(place).as_posix(), Path(folder)))
-    yield from ((name, path, place) for name, path in entries if path not in owned)
+            suffix = path.suffix.lower()
+            if name.endswith(COCO_SUFFIX) or suffix in VIDEO_SUFFIXES:
+                entries.append(_Entry(path.relative_to(place).as_posix(), path, place))
+            elif suffix not in BESIDE and suffix not in READ_SUFFIXES:
+                unknown[suffix] += 1
+        pictures = image_files(Path(folder))
+        if pictures:
+            folders.append((Path(folder), pictures))
+    notes = [f"{count} files {suffix} are no source and left out" for suffix, count in sorted(unknown.items())]
+    kept, left_out, said = _picture_entries(place, folders, entries)
+    return [*entries, *kept], left_out, [*notes, *said]
 
 
-def _sources_at(name: str, path: Path, root: Path, config: SourceConfig) -> list[ClipSource]:
-    """The source at a path; a COCO file gives several."""
-    if name.endswith(COCO_SUFFIX):
-        return _coco_sources(name, path, root, config)
-    stem = name if path.is_dir() else os.path.splitext(name)[0]
-    labels_path = None if config.labels is None or config.labels.path is None else root / config.labels.path
-    return [ClipSource(
-        name, "folder" if path.is_dir() else "video", root, path, drive_name(config.drive or stem), config,
-        files=image_files(path) if path.is_dir() else (), ego_path=_ego_path(path, root, config),
-        caption_path=_caption_path(path), labels_path=labels_path,
-    )]  # fmt: skip
+def _picture_entries(
+    place: Path, folders: list[tuple[Path, tuple[Path, ...]]], entries: list[_Entry]
+) -> tuple[list[_Entry], list[str], list[str]]:
+    """The rows of pictures that are sources, the folders that are none, and why."""
+    owned: set[Path] = set()
+    stems: dict[Path, set[str]] = {}
+    for entry in entries:
+        if entry.is_coco:
+            try:
+                listed = [Path(name) for name in coco_file_names(entry.path)]
+            except InputError:
+                continue  # reported as a bad source when it is read
+            owned |= {(entry.path.parent / name).parent for name in listed}
+            stems.setdefault(entry.path.parent, set()).update(name.stem for name in listed)
+    with_video = {entry.path.parent for entry in entries}
+    kept: list[_Entry] = []
+    left_out: list[str] = []
+    notes: list[str] = []
+    for folder, pictures in folders:
+        if folder in owned:
+            continue
+        name = folder.relative_to(place).as_posix() if folder != place else place.name
+        named = next((names for parent, names in stems.items() if folder.is_relative_to(parent)), set())
+        if named and is_mask_folder(pictures, named):
+            left_out.append(name)
+            notes.append(f"{name}: pictures with the names of those of a COCO file, taken for their masks and left out")
+        elif len(pictures) == 1 and folder in with_video:
+            left_out.append(name)
+            notes.append(f"{pictures[0].name}: a single picture beside other sources, left out")
+        else:
+            for row, files in picture_rows(pictures).items():
+                kept.append(_Entry(f"{name}/{row}" if row else name, folder, place, files, row))
+    return kept, left_out, notes
 
 
-def _coco_sources(name: str, path: Path, root: Path, config: SourceConfig) -> list[ClipSource]:
+def _pattern(config: SourceConfig) -> re.Pattern[str] | None:
+    """The compiled ``drive_pattern``. Raises: InputError for one that is no expression with a group."""
+    if config.drive_pattern is None:
+        return None
+    try:
+        pattern = re.compile(config.drive_pattern)
+    except re.error as error:
+        raise InputError("drive_pattern", config.drive_pattern, f"a regular expression ({error})") from error
+    if pattern.groups < 1:
+        raise InputError("drive_pattern", config.drive_pattern, "a regular expression with one group in brackets")
+    return pattern
+
+
+def _stated_drive(name: str, config: SourceConfig) -> str | None:
+    """The drive of a source or picture by its config, or None. Raises: InputError for a name that does not match."""
+    pattern = _pattern(config)
+    if pattern is None:
+        return None if config.drive is None else drive_name(config.drive)
+    match = pattern.search(name)
+    if match is None or match.group(1) is None:
+        raise InputError(
+            f"name {name}", Received("no match"), f"one that drive_pattern {config.drive_pattern!r} matches"
+        )
+    return drive_name(match.group(1))
+
+
+def _sources_at(entry: _Entry, config: SourceConfig, by_name: dict[tuple[str, str], str]) -> Iterable[ClipSource]:
+    """The source of an entry; a COCO file gives several."""
+    if entry.is_coco:
+        return list(_coco_sources(entry, config))
+    stated = _stated_drive(entry.name, config)
+    place = SourcePlace(entry.name, entry.path, entry.root, stated or by_name[entry.root.name, entry.stem], entry.row)
+    files = source_files(place, config)
+    return [_source(place, config, files, entry.files, stated is not None)]
+
+
+def _source(
+    place: SourcePlace, config: SourceConfig, files: SourceFiles, pictures: tuple[Path, ...], stated: bool
+) -> ClipSource:
+    if config.camera is not None:
+        config = replace(config, camera=camera_from_file(place, config.camera))
+    return ClipSource(
+        place.name, "folder" if pictures else "video", place.root, place.path, place.drive, config, stated, pictures,
+        files.ego, files.caption, files.labels, files.times,
+    )  # fmt: skip
+
+
+def _coco_sources(entry: _Entry, config: SourceConfig) -> Iterator[ClipSource]:
     """The pictures of a COCO file, as one source per drive."""
     classes = {} if config.labels is None else dict(config.labels.classes)
-    try:
-        pattern = re.compile(config.drive_pattern) if config.drive_pattern else None
-    except re.error as error:
-        raise InputError(f"drive_pattern of {name}", config.drive_pattern, f"a regular expression ({error})") from error
-    if pattern is not None and pattern.groups < 1:
-        raise InputError(
-            f"drive_pattern of {name}", config.drive_pattern, "a regular expression with one group in brackets"
-        )
     drives: dict[str, list[CocoImage]] = {}
-    for image in read_coco(path, classes):
-        match = pattern.search(image.file_name) if pattern else None
-        if pattern and not match:
-            raise InputError(
-                f"COCO file {name}, image",
-                image.file_name,
-                f"a name that drive_pattern {config.drive_pattern!r} matches",
-            )
-        drive = match.group(1) if match else config.drive or name.removesuffix(COCO_SUFFIX)
-        drives.setdefault(drive_name(drive), []).append(image)
-    out = []
+    for image in read_coco(entry.path, classes):
+        stated = _stated_drive(image.file_name, config)
+        drives.setdefault(stated or drive_name(entry.name.removesuffix(COCO_SUFFIX)), []).append(image)
     for drive, images in drives.items():
         images.sort(key=lambda image: natural_order(image.file_name))
-        files = tuple(path.parent / image.file_name for image in images)
+        files = tuple(entry.path.parent / image.file_name for image in images)
         for file in files:
             if not file.is_file():
-                raise InputError(f"COCO file {name}, image", str(file), "a picture that exists")
-        out.append(ClipSource(f"{name}:{drive}", "images", root, path, drive, config, files=files, coco=tuple(images)))
-    return out
-
-
-def _ego_path(path: Path, root: Path, config: SourceConfig) -> Path | None:
-    """The ego log of a source: ``ego.path`` of its config, else the file beside it."""
-    wanted = config.ego.path if config.ego is not None else None
-    if wanted == NO_FILE:
-        return None
-    if wanted is not None:
-        if not (root / wanted).is_file():
-            raise InputError("ego.path", wanted, f"a file in {root}")
-        return root / wanted
-    stem = path.name if path.is_dir() else path.stem
-    named = [path.parent / f"{stem}.ego{suffix}" for suffix in SIDECAR_SUFFIXES]
-    plain = [path.parent / f"{stem}{suffix}" for suffix in SIDECAR_SUFFIXES]
-    there = [p for p in named if p.is_file()] or [
-        p for p in plain if p.is_file() and not (p.suffix == ".json" and is_caption_file(p))
-    ]
-    if len(there) > 1:
-        raise InputError(
-            f"ego log of {path.name}", Received(" and ".join(p.name for p in there)), "one; name it with ego.path"
+                raise InputError(f"COCO file {entry.name}, image", str(file), "a picture that exists")
+        camera = config
+        if config.camera is not None:
+            place = SourcePlace(entry.name, entry.path, entry.root, drive)
+            camera = replace(config, camera=camera_from_file(place, config.camera))
+        yield ClipSource(
+            f"{entry.name}:{drive}", "images", entry.root, entry.path, drive, camera, True, files, coco=tuple(images)
         )
-    return there[0] if there else None
-
-
-def _caption_path(path: Path) -> Path | None:
-    """The caption file beside a source."""
-    stem = path.name if path.is_dir() else path.stem
-    text, data = path.parent / f"{stem}.txt", path.parent / f"{stem}.json"
-    if text.is_file():
-        return text
-    return data if data.is_file() and is_caption_file(data) else None

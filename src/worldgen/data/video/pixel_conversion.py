@@ -1,4 +1,4 @@
-"""Decoded frames as upright RGB arrays, by the colour tags and the display matrix of the stream."""
+"""Decoded frames as upright RGB arrays with square pixels, by the colour tags and the display matrix of the stream."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from av.video.reformatter import Colorspace, VideoReformatter
 
 from worldgen.core.errors import InputError, Received
 from worldgen.data.video.encoding import CONVERSION
+from worldgen.data.video.tone_mapping import HLG, PQ, tone_mapped
 
 SWS_BT2020 = 9
 """libswscale's number of BT.2020; PyAV before 18 has no name for it."""
+SWS_AREA = 0x10
+"""Flag of libswscale: a pixel of a smaller picture is the mean of those it covers."""
 
 MATRICES: dict[int, Colorspace | int] = {
     1: Colorspace.ITU709,
@@ -28,22 +31,78 @@ DECODER = f"PyAV {av.__version__}, libswscale: matrix and range by tags, bilinea
 one level."""
 
 
-def rgb_pixels(frame: av.VideoFrame, convert: VideoReformatter) -> np.ndarray:
-    """A decoded frame as upright RGB ``(H, W, 3)`` uint8, by the colour tags of the stream; deep colour is rounded.
+class PixelConversion:
+    """Turns decoded frames of one stream into RGB arrays.
 
-    convert: one for a whole video; setting up libswscale for each frame costs four times the conversion.
+    Pixels that are not square (sample aspect ratio) are stretched to square ones along the side that grows. HDR is tone
+    mapped, see :func:`worldgen.data.video.tone_mapping.tone_mapped`; other deep colour is rounded. One object serves a
+    whole video, because setting up libswscale for each frame costs four times the conversion.
 
-    Raises:
-        InputError: a display matrix that is no right-angle turn.
+    stream: the track that the frames come from.
     """
+
+    def __init__(self, stream: av.VideoStream):
+        self._stream = stream
+        self._convert = VideoReformatter()
+        self._small = VideoReformatter()
+
+    @property
+    def pixel_aspect(self) -> float:
+        """Width of a stored pixel over its height; 1 where the file states none."""
+        ratio = self._stream.sample_aspect_ratio
+        return float(ratio) if ratio else 1.0
+
+    @property
+    def transfer(self) -> int:
+        """Transfer characteristics of the stream (ITU-T H.273), known once a frame is decoded."""
+        return int(self._stream.codec_context.color_trc)
+
+    def size_px(self, frame: av.VideoFrame) -> tuple[int, int]:
+        """Width and height of the upright picture with square pixels."""
+        width, height = self._square(frame)
+        turned = upright(np.empty((height, width, 1), np.uint8), frame)
+        return turned.shape[1], turned.shape[0]
+
+    def rgb(self, frame: av.VideoFrame) -> np.ndarray:
+        """A decoded frame as upright RGB ``(H, W, 3)`` uint8.
+
+        Raises:
+            InputError: a display matrix that is no right-angle turn.
+        """
+        hdr = self.transfer in (PQ, HLG)
+        width, height = self._square(frame)
+        pixels = _reformatted(self._convert, frame, (width, height), "rgb48le" if hdr else "rgb24", CONVERSION)
+        if hdr:
+            pixels = tone_mapped(pixels, self.transfer)
+        return np.ascontiguousarray(upright(pixels, frame))
+
+    def thumbnail(self, frame: av.VideoFrame, size_px: tuple[int, int]) -> np.ndarray:
+        """A decoded frame shrunk to ``size_px`` (width, height) by area, ``(h, w, 3)`` uint8 RGB: fast.
+
+        It is neither upright nor tone mapped: for comparisons of frames with each other.
+        """
+        return _reformatted(self._small, frame, size_px, "rgb24", SWS_AREA)
+
+    def _square(self, frame: av.VideoFrame) -> tuple[int, int]:
+        """Stored width and height with the side stretched along which pixels are shorter."""
+        aspect = self.pixel_aspect
+        if aspect >= 1:
+            return round(frame.width * aspect), frame.height
+        return frame.width, round(frame.height / aspect)
+
+
+def _reformatted(
+    convert: VideoReformatter, frame: av.VideoFrame, size_px: tuple[int, int], pixels: str, flags: int
+) -> np.ndarray:
+    """A frame as full-range RGB of a size (width, height) and a pixel format. flags: of libswscale."""
     untagged = Colorspace.ITU601 if frame.height < 720 else Colorspace.ITU709
     full = frame.color_range == 2 or frame.format.name.startswith("yuvj")
     rgb = convert.reformat(
-        frame,
-        format="rgb24", src_colorspace=MATRICES.get(int(frame.colorspace), untagged),
-        src_color_range="JPEG" if full else "MPEG", interpolation=CONVERSION,
+        frame, *size_px, pixels,
+        src_colorspace=MATRICES.get(int(frame.colorspace), untagged),
+        src_color_range="JPEG" if full else "MPEG", interpolation=flags,
     )  # fmt: skip
-    return np.ascontiguousarray(upright(rgb.to_ndarray(), frame))
+    return rgb.to_ndarray()
 
 
 def upright(pixels: np.ndarray, frame: av.VideoFrame) -> np.ndarray:

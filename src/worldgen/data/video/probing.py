@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 
 import av
 import numpy as np
 
 from worldgen.core.errors import InputError, Received
 from worldgen.data.video.encoding import exact_rate
-from worldgen.data.video.pixel_conversion import upright
-from worldgen.files.storage import resolve
-from worldgen.files.system_errors import reported
-
-Source = str | Path | bytes
-"""A video as a path or URL, or as the bytes of a file."""
-
+from worldgen.data.video.opening import (
+    Source,
+    VideoAccess,
+    damaged,
+    decoded_frames,
+    opened,
+    source_name,
+    video_tracks,
+)
+from worldgen.data.video.pixel_conversion import PixelConversion
+from worldgen.data.video.tone_mapping import HLG, PQ
 
 JITTER = 0.1
 """Frame times may deviate by this share of a frame period before the rate counts as variable."""
@@ -30,9 +30,12 @@ JITTER = 0.1
 class VideoInfo:
     """Facts of a video file.
 
-    num_frames: frames that decode. fps: the exact rate if constant, else the mean rate. width_px, height_px: after
-    upright rotation. times_s: ``(num_frames,)`` float64, seconds since the first frame, strictly increasing.
-    variable_rate: frame times deviate by more than ``JITTER`` periods. codec, pixel_format: names of libav.
+    num_frames: frames that decode. fps: the exact rate if constant, else the mean rate. width_px, height_px: of the
+    upright picture with square pixels. times_s: ``(num_frames,)`` float64, seconds since the first frame, strictly
+    increasing. variable_rate: frame times deviate by more than ``JITTER`` periods. codec, pixel_format: names of libav.
+    pixel_aspect: width over height of a stored pixel. num_tracks: video tracks of the file. interlaced: frames hold two
+    fields. hdr: ``PQ`` or ``HLG``, or "" for standard range. promised_frames: by the header, 0 where it says nothing.
+    begin_s: time of the first frame on the clock of a times file or of file names, None where the times start at zero.
     """
 
     num_frames: int
@@ -43,6 +46,12 @@ class VideoInfo:
     variable_rate: bool
     codec: str = ""
     pixel_format: str = ""
+    pixel_aspect: float = 1.0
+    num_tracks: int = 1
+    interlaced: bool = False
+    hdr: str = ""
+    promised_frames: int = 0
+    begin_s: float | None = None
 
     @property
     def duration_s(self) -> float:
@@ -61,113 +70,48 @@ class VideoScan:
     ticks: np.ndarray | None
 
 
-def probe(path: Source, *, native_fps: float | None = None) -> VideoInfo:
+def probe(path: Source, access: VideoAccess | None = None) -> VideoInfo:
     """Count the frames of a video and read their times, without decoding more than needed.
 
-    Args:
-        path: a path, a URL or the bytes of a file.
-        native_fps: constant rate to use instead of the file's times. Raw streams (``.hevc``, ``.h264``) need it,
-            because they hold no times.
+    path: a path, a URL or the bytes of a file. access: default values if None.
 
     Raises:
-        InputError: the file is missing, empty, damaged or cut short, or has no video or no times.
+        InputError: the file is missing, empty, damaged or cut short, or has no video, no such track or no times.
     """
-    return scan_video(path, native_fps).info
+    return scan_video(path, access or VideoAccess()).info
 
 
-def source_name(path: Source) -> str:
-    """A video's name for messages."""
-    return "in memory" if isinstance(path, bytes) else str(path)
-
-
-def damaged(path: Source, why: str) -> InputError:
-    """The error for a video that cannot be read."""
-    return InputError(f"video {source_name(path)}", Received(why), "a readable video file")
-
-
-@contextlib.contextmanager
-def opened(path: Source) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
-    """An open container and its first video stream; errors of libav become an ``InputError``."""
-    with contextlib.ExitStack() as stack:
-        if isinstance(path, bytes):
-            file = io.BytesIO(path)
-        else:
-            fs, inner = resolve(str(path))
-            with reported("read", str(path)):
-                if fs.isdir(inner):
-                    raise damaged(path, "a folder")
-                file = stack.enter_context(fs.open(inner, "rb"))
-        file.seek(0, io.SEEK_END)
-        size = file.tell()
-        if size == 0:
-            raise damaged(path, "an empty file")
-        file.seek(0)
-        if _matroska_end(file.read(64)) > size:
-            raise damaged(path, "fewer bytes than its header promises (cut short)")
-        file.seek(0)
-        try:
-            container = stack.enter_context(av.open(file, "r"))
-            videos = [stream for stream in container.streams.video if stream.codec_context is not None]
-            if not videos:
-                raise damaged(path, "a file without a video track")
-            yield container, videos[0]
-        except av.error.FFmpegError as error:
-            raise damaged(path, f"damaged data ({error.strerror})") from error
-
-
-def _matroska_end(head: bytes) -> int:
-    """End of the segment of a Matroska or WebM file in bytes, by its header; 0 for other files and unknown sizes.
-
-    Source: RFC 8794 (EBML): an element is an ID and a size; the leading zeros of the size give its length.
-    """
-    if not head.startswith(b"\x1aE\xdf\xa3"):
-        return 0
-    at = 4
-    for _ in range(2):  # the EBML header, then the segment that holds everything else
-        if at >= len(head):
-            return 0
-        length = 9 - head[at].bit_length()
-        value = int.from_bytes(head[at : at + length], "big") & ((1 << 7 * length) - 1)
-        at += length
-        if at + value > len(head) and value != (1 << 7 * length) - 1:
-            return at + value
-        at += value + 4
-    return 0
-
-
-def scan_video(path: Source, native_fps: float | None) -> VideoScan:
+def scan_video(path: Source, access: VideoAccess) -> VideoScan:
     """The time of every frame: from the packets if all have time stamps, else by decoding the whole video.
+
+    The whole video is decoded as well when frames hold two fields, because a packet may hold one field, and for the
+    intact part of a file.
 
     Raises:
         InputError: see :func:`probe`.
     """
-    with opened(path) as (container, stream):
+    with opened(path, access) as (container, stream):
         assert stream.time_base is not None, source_name(path)
         tick_s = float(stream.time_base)
         rates = [Fraction(rate) for rate in (stream.average_rate, stream.guessed_rate) if rate]
         promised = stream.frames if container.format.name == "avi" or "mp4" in container.format.name else 0
-        ticks: list[int | None] = []
-        packets, first = 0, None
-        for packet in container.demux(stream):
-            packets += packet.dts is not None or packet.size > 0
-            if packet.size and not packet.is_discard:
-                ticks.append(None if container.format.name == "avi" else packet.pts)  # AVI stores decoding order only
-            if first is None:
-                first = next(iter(packet.decode()), None)
+        ticks, packets, first = _packet_ticks(container, stream, access)
         if first is None:
             raise damaged(path, "no frame that decodes")
-        if promised > packets:
+        if promised > packets and not access.intact_part:
             raise damaged(path, f"{packets} frames where its header promises {promised} (cut short)")
-        height, width = upright(np.empty((first.height, first.width, 1), np.uint8), first).shape[:2]
-        codec, pixel_format = stream.codec_context.name, first.format.name
-    stamps = None
-    if None not in ticks:
-        stamps = np.sort(np.array(ticks, np.int64))
-    else:  # no time per packet: frames are counted as they decode
-        with opened(path) as (container, stream):
-            ticks = [frame.pts for frame in container.decode(stream)]
-    if native_fps is not None:
-        fps, variable = float(exact_rate(native_fps)), False
+        conversion = PixelConversion(stream)
+        width, height = conversion.size_px(first)
+        facts = (
+            stream.codec_context.name, first.format.name, conversion.pixel_aspect, len(video_tracks(container)),
+            bool(first.interlaced_frame), {PQ: "PQ", HLG: "HLG"}.get(conversion.transfer, ""), promised,
+        )  # fmt: skip
+    by_packets = None not in ticks and not first.interlaced_frame and not access.intact_part
+    if not by_packets:
+        with opened(path, access) as (container, stream):
+            ticks = [frame.pts for frame in decoded_frames(container, stream, access)]
+    if access.native_fps is not None:
+        fps, variable = float(exact_rate(access.native_fps)), False
         times_s = np.arange(len(ticks)) / fps
     elif None in ticks:
         raise InputError(
@@ -178,8 +122,30 @@ def scan_video(path: Source, native_fps: float | None) -> VideoScan:
         if (np.diff(shown) <= 0).any():
             raise damaged(path, "two frames with one time stamp")
         times_s, fps, variable = _rate(path, (shown - shown[0]) * tick_s, tick_s, rates)
-    info = VideoInfo(len(times_s), fps, width, height, times_s, variable, codec, pixel_format)
-    return VideoScan(info, stamps)
+    info = VideoInfo(len(times_s), fps, width, height, times_s, variable, *facts)
+    known = by_packets or (container.format.name != "avi" and None not in ticks)
+    return VideoScan(info, np.sort(np.array(ticks, np.int64)) if known else None)
+
+
+def _packet_ticks(
+    container: av.container.InputContainer, stream: av.VideoStream, access: VideoAccess
+) -> tuple[list[int | None], int, av.VideoFrame | None]:
+    """Time stamps of the packets that hold a shown frame, the number of all packets, and the first frame.
+
+    AVI stores the decoding order only, so its packets have no time stamps here. With ``intact_part`` the walk ends at
+    the first frame, because the frames are counted by decoding.
+    """
+    ticks: list[int | None] = []
+    packets, first = 0, None
+    for packet in container.demux(stream):
+        packets += packet.dts is not None or packet.size > 0
+        if packet.size and not packet.is_discard:
+            ticks.append(None if container.format.name == "avi" else packet.pts)
+        if first is None:
+            first = next(iter(packet.decode()), None)
+        elif access.intact_part:
+            break
+    return ticks, packets, first
 
 
 def _rate(path: Source, times_s: np.ndarray, tick_s: float, claimed: list[Fraction]) -> tuple[np.ndarray, float, bool]:

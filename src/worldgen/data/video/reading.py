@@ -6,26 +6,40 @@ from collections.abc import Iterator, Sequence
 
 import av
 import numpy as np
-from av.video.reformatter import VideoReformatter
 
 from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError, Received
 from worldgen.data.video.encoding import exact_rate
 from worldgen.data.video.framing import Framing, framing
-from worldgen.data.video.pixel_conversion import rgb_pixels
-from worldgen.data.video.probing import Source, VideoScan, damaged, opened, scan_video, source_name
+from worldgen.data.video.opening import Source, VideoAccess, damaged, decoded_frames, opened, source_name
+from worldgen.data.video.pixel_conversion import PixelConversion
+from worldgen.data.video.probing import VideoScan, scan_video
 
 
-def iter_frames(path: Source, *, native_fps: float | None = None) -> Iterator[tuple[float, np.ndarray]]:
-    """All frames in order, as (seconds since the first frame, ``(H, W, 3)`` uint8 RGB). native_fps: see :func:`probe`.
+def iter_frames(path: Source, access: VideoAccess | None = None) -> Iterator[tuple[float, np.ndarray]]:
+    """All frames in order, as (seconds since the first frame, ``(H, W, 3)`` uint8 RGB). access: default values if None.
 
     Raises:
-        InputError: see :func:`probe`; also half way, at a damaged frame.
+        InputError: see :func:`worldgen.data.video.probing.probe`; also half way, at a damaged frame.
     """
-    scan = scan_video(path, native_fps)
-    convert = VideoReformatter()
-    for index, frame in _decoded(path, scan, range(scan.info.num_frames)):
-        yield float(scan.info.times_s[index]), rgb_pixels(frame, convert)
+    access = access or VideoAccess()
+    scan = scan_video(path, access)
+    for index, frame, conversion in _decoded(path, access, scan, range(scan.info.num_frames)):
+        yield float(scan.info.times_s[index]), conversion.rgb(frame)
+
+
+def iter_thumbnails(path: Source, size_px: tuple[int, int], access: VideoAccess | None = None) -> Iterator[np.ndarray]:
+    """All frames in order, shrunk to ``size_px`` (width, height): ``(h, w, 3)`` uint8 RGB, for comparing frames.
+
+    They are neither upright nor tone mapped. Each frame is decoded, so a damaged one is found.
+
+    Raises:
+        InputError: see :func:`iter_frames`.
+    """
+    access = access or VideoAccess()
+    scan = scan_video(path, access)
+    for _, frame, conversion in _decoded(path, access, scan, range(scan.info.num_frames)):
+        yield conversion.thumbnail(frame, size_px)
 
 
 def read_clip(
@@ -36,7 +50,7 @@ def read_clip(
     start_s: float = 0.0,
     duration_s: float | None = None,
     fit: str = "crop",
-    native_fps: float | None = None,
+    access: VideoAccess | None = None,
 ) -> Clip:
     """Read a video, or a part of it, as a clip of constant rate.
 
@@ -48,12 +62,13 @@ def read_clip(
         start_s: start of the part in seconds.
         duration_s: its length in seconds; None reads to the end.
         fit: ``crop`` or ``stretch``, see :func:`worldgen.data.video.framing.framing`.
-        native_fps: see :func:`worldgen.data.video.probing.probe`.
+        access: rate, track and damage; default values if None.
 
     Raises:
         InputError: a file that cannot be read, a variable rate without ``fps``, or a span outside the video.
     """
-    scan = scan_video(path, native_fps)
+    access = access or VideoAccess()
+    scan = scan_video(path, access)
     info = scan.info
     if fps is None and info.variable_rate:
         raise InputError("video with a variable frame rate", source_name(path), "a target fps to resample it to")
@@ -63,7 +78,7 @@ def read_clip(
     )  # jitter must not drop frames
     indices = nearest_frames(times_s, rate, start_s=start_s, duration_s=duration_s)
     frame_of = framing((info.width_px, info.height_px), size, fit=fit)
-    return Clip(_gather(path, scan, indices, frame_of), float(rate))
+    return Clip(_gather(path, access, scan, indices, frame_of), float(rate))
 
 
 def decode_mp4(data: bytes) -> Clip:
@@ -111,8 +126,10 @@ def nearest_frames(
     return (after - 1 + later).astype(np.int64)
 
 
-def _decoded(path: Source, scan: VideoScan, indices: Sequence[int] | np.ndarray) -> Iterator[tuple[int, av.VideoFrame]]:
-    """The frames with these increasing numbers, as (number, decoded frame).
+def _decoded(
+    path: Source, access: VideoAccess, scan: VideoScan, indices: Sequence[int] | np.ndarray
+) -> Iterator[tuple[int, av.VideoFrame, PixelConversion]]:
+    """The frames with these increasing numbers, as (number, decoded frame, what makes an array of it).
 
     Raises:
         InputError: a damaged or missing frame.
@@ -121,31 +138,31 @@ def _decoded(path: Source, scan: VideoScan, indices: Sequence[int] | np.ndarray)
     last = max(wanted)
     first = min(wanted)
     number_of = None if scan.ticks is None else {int(tick): i for i, tick in enumerate(scan.ticks)}
-    with opened(path) as (container, stream):
-        stream.thread_type = "AUTO"
+    with opened(path, access) as (container, stream):
+        conversion = PixelConversion(stream)
         indexed = any(word in container.format.name for word in ("mp4", "matroska"))
         if scan.ticks is not None and first > 0 and indexed:  # in other containers a seek may land too late
-            container.seek(int(scan.ticks[first]), stream=stream)
+            before = first - 1 if scan.info.interlaced else first  # fields are completed from the frame before
+            container.seek(int(scan.ticks[before]), stream=stream)
         num_found = 0
-        for count, frame in enumerate(container.decode(stream)):
+        for count, frame in enumerate(decoded_frames(container, stream, access)):
             number = count if number_of is None else number_of.get(-1 if frame.pts is None else frame.pts, -1)
             if number in wanted:
                 if frame.is_corrupt:
                     raise damaged(path, f"frame {number} damaged")
                 num_found += 1
-                yield number, frame
+                yield number, frame, conversion
             if number >= last:
                 break
     if num_found != len(wanted):
         raise damaged(path, f"{num_found} of {len(wanted)} frames that decode")
 
 
-def _gather(path: Source, scan: VideoScan, indices: np.ndarray, frame_of: Framing) -> np.ndarray:
+def _gather(path: Source, access: VideoAccess, scan: VideoScan, indices: np.ndarray, frame_of: Framing) -> np.ndarray:
     """Frames by number, framed, as one array ``(N, H, W, 3)`` uint8."""
     if len(indices) < 1 or indices.min() < 0 or indices.max() >= scan.info.num_frames:
         raise InputError("frame numbers", Received(f"outside {source_name(path)}"), f"0 to {scan.info.num_frames - 1}")
     out = np.empty((len(indices), frame_of.height_px, frame_of.width_px, 3), np.uint8)
-    convert = VideoReformatter()
-    for number, frame in _decoded(path, scan, np.unique(indices)):
-        out[indices == number] = frame_of.frame(rgb_pixels(frame, convert))
+    for number, frame, conversion in _decoded(path, access, scan, np.unique(indices)):
+        out[indices == number] = frame_of.frame(conversion.rgb(frame))
     return out

@@ -1,0 +1,1 @@
+"""Which sources belong to one drive, the splits of drives, and what would leak between them."""
