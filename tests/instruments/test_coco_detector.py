@@ -88,3 +88,11 @@ def test_other_layouts_are_refused_by_name():
         CocoDetector("odd.onnx", odd)
     with pytest.raises(InputError):
         CocoDetector.load("there/is/none.onnx")
+
+
+def test_a_network_that_opencv_cannot_run_is_named_without_other_lines(capfd):
+    unknown = model([node("Unknown", ["x"], "y")], [], [value("x", [1, 3, 64, 64])], [value("y", [1, 3, 64, 64])])
+    with pytest.raises(InputError, match=r"detector odd\.onnx.*Unknown.*a network that OpenCV can run"):
+        CocoDetector("odd.onnx", unknown)
+    out, error = capfd.readouterr()
+    assert out == error == ""

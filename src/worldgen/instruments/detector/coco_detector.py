@@ -28,6 +28,8 @@ LEAST_SCORE = 0.3
 NMS_OVERLAP = 0.45
 """Boxes of one family that overlap a better one by more are the same object. Source: demo of Megvii YOLOX."""
 MAX_LOG_SIZE = 10.0
+SILENT = 0
+"""Level of OpenCV's log at which it prints nothing."""
 LAYOUT = "YOLOX with COCO classes: one input (1, 3, H, W), one output (1, cells of strides 8, 16 and 32, 85)"
 
 
@@ -165,9 +167,17 @@ def _input_size(name: str, data: bytes, size_px: int) -> tuple[int, int]:
 
 @contextlib.contextmanager
 def _as_input_error(name: str) -> Iterator[None]:
-    """Turn what OpenCV raises about a network into one line."""
+    """Turn what OpenCV raises about a network into one line, and keep it from printing lines of its own."""
+    level = _set_log_level(SILENT)
     try:
         yield
     except cv2.error as error:
-        lines = str(error).strip().splitlines() or ["an error without text"]
-        raise InputError(f"detector {name}", Received(lines[-1]), f"a network that OpenCV can run; {LAYOUT}") from error
+        raise InputError(f"detector {name}", Received(error), f"a network that OpenCV can run; {LAYOUT}") from error
+    finally:
+        _set_log_level(level)
+
+
+def _set_log_level(level: int) -> int:
+    """Set the level of OpenCV's log and return the one before; OpenCV 5 has moved the function."""
+    place: Any = cv2 if hasattr(cv2, "setLogLevel") else cv2.utils.logging
+    return int(place.setLogLevel(level))
