@@ -21,12 +21,11 @@ prompts=(
     "pedestrians crossing at an intersection with traffic lights, a motorcycle crossing"
     "a deer crossing and a dog on a rural road, an oncoming truck, an oncoming bus"
     "parked cars in a suburb, a child from behind a parked car, parked bicycles and a motorcycle"
-    "a bus oncoming, a truck crossing at an intersection, traffic lights and cyclists crossing"
 )
 
 for size in ${SIZES:-224x128 448x256 832x480}; do
     sets=()
-    count=72 frames=3 chosen="0 1 2 3 4 5 6 7 8"
+    count=72 frames=3 chosen="0 1 2 3 4 5 6 7"
     if [ "$size" != 224x128 ]; then
         count=36 frames=2 chosen="0 1 2 5 7"
     fi
