@@ -3,7 +3,7 @@
 python .ci/bounds.py dist/worldgen-*.whl [--work FOLDER] [--python 3.10 --python 3.12] [--bounds lowest]
 
 "lowest" takes the lower bound of every direct dependency except torch, and the newest of what these depend on. A Python
-for which only a torch with CUDA can be had (gigabytes) does what needs no network: it renders and validates a data set.
+for which only a torch with CUDA can be had (gigabytes) does what needs no network: it renders a clip.
 ``--cuda`` installs such a torch nevertheless. Needs ``packaging``; wheels come from the cache of pip.
 """
 
@@ -119,10 +119,10 @@ def check(program: str, python: str, wheel: Path, bounds: str, *, cuda: bool, wo
     missing = [name for name in FILES if not (folder / "sample" / name).is_file()]
     if missing:
         raise SystemExit(f"{folder}: no {', '.join(missing)}")
-    environment.worldgen("scenes", "render", "--prompt", PROMPT, "--count", "2", "--frames", "4", "--out", "set")
+    environment.worldgen("ingest", "sample/clip.mp4", "--out", "set", "fps=8", "num_frames=8")
     environment.worldgen("data", "validate", "set")
     shutil.rmtree(folder)
-    return "sample, info, render, validate" if whole else "render, validate (no torch without CUDA)"
+    return "sample, info, ingest, validate" if whole else "render, ingest, validate (no torch without CUDA)"
 
 
 def main() -> None:

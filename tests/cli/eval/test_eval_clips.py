@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import subprocess
+import sys
 
 import pytest
 
@@ -74,3 +76,22 @@ def test_absurd_threads_are_refused():
     for count in (-1, 2000):
         with pytest.raises(InputError, match="threads"):
             set_threads(count)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("control --frames 16", "frames: received 16; expected 17 to 2000"),
+        ("attributes --frames 5", "frames: received 5; expected 6"),
+        ("labels --clips 0", "clips: received 0"),
+        ("drift --frames 60 --window 40", "window: received 40; expected 17 to half of frames, 30"),
+    ],
+)
+def test_numbers_are_refused_before_any_library_is_loaded(words, expected):
+    """Loading the libraries and the instruments takes seconds, on a busy machine twenty."""
+    code = (
+        f"import sys; from worldgen.cli.main import main; code = main(['eval', *{words.split()!r}]);"
+        "print(code, 'torch' in sys.modules, 'numpy' in sys.modules)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["2", "False", "False"] and expected in result.stderr

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from worldgen.api.measures.clip_numbers import LEAST_FRAMES
 from worldgen.api.measures.measure_result import as_json
 from worldgen.api.measures.measured_clips import ClipOptions, clip_result, judged_clips
 from worldgen.core.errors import InputError
 from worldgen.core.progress import ProgressReporter, no_progress
 from worldgen.evaluation.measures.attributes_score import PLACES, attribute_rows, confusion, places
 from worldgen.instruments.attributes.attribute_reader import ATTRIBUTES, AttributeReader
-
-LEAST_FRAMES = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +25,8 @@ def measure_attributes(options: AttributesOptions, *, progress: ProgressReporter
     Raises: InputError for options out of range, clips without a request, and an instrument under its bar.
     """
     reader = AttributeReader.load()
-    judged = judged_clips(options, least_frames=LEAST_FRAMES, progress=progress)
-    known = [case for case in judged.cases if case.shows and len(case.clip) >= LEAST_FRAMES]
+    judged = judged_clips("attributes", options, progress=progress)
+    known = [case for case in judged.cases if case.shows and len(case.clip) >= LEAST_FRAMES["attributes"]]
     if not known:
         raise InputError("clips with scenario and labels", 0, "at least one: without a request nothing can be right")
     at = [places(len(case.clip), case.first) for case in known]

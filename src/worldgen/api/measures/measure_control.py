@@ -13,8 +13,6 @@ from worldgen.evaluation.measures.motion_control import MotionPair, control_rows
 from worldgen.evaluation.measures.trials import sweep_requests
 from worldgen.instruments.motion.motion_reader import MotionReader
 
-LEAST_FRAMES = 17
-
 
 @dataclass(frozen=True, kw_only=True)
 class ControlOptions(ClipOptions):
@@ -32,7 +30,7 @@ def measure_control(options: ControlOptions, *, progress: ProgressReporter = no_
     if not 0 <= options.sweep <= 100 or (options.sweep and (options.data or options.model == RENDERED)):
         raise InputError("sweep", options.sweep, "0 to 100, for a model")
     reader = MotionReader.load()
-    judged = judged_clips(options, least_frames=LEAST_FRAMES, progress=progress)
+    judged = judged_clips("control", options, progress=progress)
     known = [case for case in judged.cases if len(case.clip) >= 3]
     drives, scenarios = [], []
     for case in known:

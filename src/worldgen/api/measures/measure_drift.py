@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from worldgen.api.measures.clip_numbers import check_clip_numbers, check_window
 from worldgen.api.measures.measure_result import as_json
 from worldgen.api.measures.measured_clips import RENDERED, ClipOptions, clip_result, judged_clips
 from worldgen.core.errors import InputError
@@ -14,8 +15,6 @@ from worldgen.evaluation.measures.cases import stored_cases
 from worldgen.instruments.attributes.attribute_reader import AttributeReader
 from worldgen.instruments.motion.motion_reader import MotionReader
 
-LEAST_FRAMES = 34
-MIN_WINDOW = 17
 REAL_CLIPS = 200
 """Real clips taken at most, spread over the data set."""
 
@@ -39,13 +38,13 @@ def measure_drift(options: DriftOptions, *, progress: ProgressReporter = no_prog
     Raises: InputError for options out of range, ``data`` or the renderer in place of a model, instruments under their
     bar.
     """
-    if not MIN_WINDOW <= options.window <= options.frames // 2:
-        raise InputError("window", options.window, f"{MIN_WINDOW} to half of frames")
+    check_clip_numbers("drift", clips=options.clips, frames=options.frames, start=options.start)
+    check_window(options.window, options.frames)
     if options.data or options.model == RENDERED:
         received = options.data or options.model
         raise InputError("data or model rendered", received, "a model: drift needs its scenes and its rollouts")
     motion, attributes = MotionReader.load(), AttributeReader.load()
-    judged = judged_clips(options, least_frames=LEAST_FRAMES, progress=progress)
+    judged = judged_clips("drift", options, progress=progress)
     generated = [drift.spans(case, options.window, motion, attributes) for case in progress(judged.cases, desc="read")]
     rendered = [
         drift.spans(drift.rendered_case(case), options.window, motion, attributes)

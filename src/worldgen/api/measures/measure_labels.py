@@ -14,7 +14,6 @@ from worldgen.instruments.detector.coco_detector import CocoDetector
 from worldgen.instruments.detector.detector import GROUPS, load_detector
 from worldgen.instruments.instrument_files import load_instrument
 
-LEAST_FRAMES = 3
 ONNX = ".onnx"
 
 
@@ -38,7 +37,7 @@ def measure_labels(options: LabelsOptions, *, progress: ProgressReporter = no_pr
     folder = "" if foreign else options.detector
     instrument = load_instrument(folder or "detector")
     heights = heights_judged(instrument.accuracy)
-    judged = judged_clips(options, least_frames=LEAST_FRAMES, progress=progress)
+    judged = judged_clips("labels", options, progress=progress)
     score = score_labels(load_detector(folder or None), judged.cases, seed=options.seed)
     rows = {group: score.row(height, group, seed=options.seed) for group, height in heights.items()}
     about = judged.about | {"judged": len(score.generated.tags)}

@@ -9,11 +9,12 @@ from typing import Any
 
 import torch
 
+from worldgen.api.measures.clip_numbers import check_clip_numbers
 from worldgen.api.measures.measure_result import command_line, result_head
 from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError
 from worldgen.core.progress import ProgressReporter
-from worldgen.core.start import DEFAULT_START, STARTS, Start
+from worldgen.core.start import DEFAULT_START, Start
 from worldgen.evaluation.measures.cases import Case, generated_cases, stored_cases
 from worldgen.evaluation.measures.trials import (
     FIRST_SEED,
@@ -77,17 +78,12 @@ class JudgedClips:
         return str(self.about["model"] or self.about["data"])
 
 
-def judged_clips(options: ClipOptions, *, least_frames: int, progress: ProgressReporter) -> JudgedClips:
-    """The clips that the options choose.
+def judged_clips(measure: str, options: ClipOptions, *, progress: ProgressReporter) -> JudgedClips:
+    """The clips that the options of a measure choose.
 
     Raises: InputError for numbers out of range, and for models and data sets that cannot be read.
     """
-    if not 1 <= options.clips <= 10_000:
-        raise InputError("clips", options.clips, "1 to 10000")
-    if not least_frames <= options.frames <= 2000:
-        raise InputError("frames", options.frames, f"{least_frames} to 2000 for this measure")
-    if options.start not in STARTS:
-        raise InputError("start", options.start, "one of " + ", ".join(STARTS))
+    check_clip_numbers(measure, clips=options.clips, frames=options.frames, start=options.start)
     return _clips_of_data(options, progress) if options.data else _clips_of_model(options, progress)
 
 

@@ -32,5 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the measure that the arguments name."""
+    """Run the measure that the arguments name; numbers are checked before its libraries, which take seconds to load."""
+    from worldgen.api.measures.clip_numbers import LEAST_FRAMES, check_clip_numbers, check_window
+
+    if args.measure in LEAST_FRAMES:
+        check_clip_numbers(args.measure, clips=args.clips, frames=args.frames, start=args.start)
+        if args.measure == "drift":
+            check_window(args.window, args.frames)
     return int(importlib.import_module(SUBCOMMANDS[args.measure][0]).run(args) or 0)
