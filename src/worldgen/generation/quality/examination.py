@@ -123,7 +123,7 @@ def _subject_faults(
 ) -> list[FaultyCard]:
     if not subjects or sample.labels is None:
         return []
-    without = absent(sample.clip, scene, subjects)
+    without = absent(sample.clip, scene, subjects, sample.provenance.get("renderer", "sketch"))
     clips = {"absent": without, "halved": halved(sample.clip, without, sample.labels, subjects)}
     return [FaultyCard(kind, _scored(scorer, sample, scene, clips[kind]), None) for kind in SUBJECT_FAULTS]
 

@@ -10,13 +10,16 @@ from worldgen.core.clip import Clip
 from worldgen.core.labels import Labels
 from worldgen.core.scene import Scene
 from worldgen.generation.sample.subjects import OrderedSubject
-from worldgen.rendering.render import render_scene
+from worldgen.rendering.drawn_clips import Renderer, draw_scene
 
 SUBJECT_FAULTS = ("absent", "halved")
 
 
-def absent(clip: Clip, scene: Scene, subjects: tuple[OrderedSubject, ...]) -> Clip:
-    """The scene of a clip, rendered without the agents that were ordered; where they were is what lies behind them."""
+def absent(clip: Clip, scene: Scene, subjects: tuple[OrderedSubject, ...], renderer: Renderer = "sketch") -> Clip:
+    """The scene of a clip, rendered without the agents that were ordered; where they were is what lies behind them.
+
+    renderer: the one that drew the clip.
+    """
     kept = tuple(
         agent for agent in scene.agents
         if not any(
@@ -24,7 +27,8 @@ def absent(clip: Clip, scene: Scene, subjects: tuple[OrderedSubject, ...]) -> Cl
             for subject in subjects
         )
     )  # fmt: skip
-    return render_scene(replace(scene, agents=kept), size=(clip.width_px, clip.height_px)).clip
+    size = (clip.width_px, clip.height_px)
+    return draw_scene(replace(scene, agents=kept), size=size, renderer=renderer)[0].clip
 
 
 def halved(clip: Clip, without: Clip, labels: Labels, subjects: tuple[OrderedSubject, ...]) -> Clip:
