@@ -15,7 +15,11 @@ from worldgen.core.errors import InputError, Received
 from worldgen.core.manoeuvres import MANOEUVRES
 from worldgen.core.scenario import Scenario
 from worldgen.core.start import DEFAULT_START, STARTS, Start
+from worldgen.data.ingest.ingest_config import IngestConfig
+from worldgen.data.ingest.source_config import SourceConfig
+from worldgen.files.config_files import read_config
 from worldgen.generation.sample.background import ModelFacts
+from worldgen.generation.sample.log_request import is_log_file, settings_of_log
 from worldgen.generation.sample.request import SampleRequest, read_scenario
 
 DEFAULT_FRAMES = 25
@@ -107,6 +111,7 @@ def sample_request(
     context_frames: int | None = None,
     context_start_s: float = 0.0,
     speed_mps: float = 0.0,
+    ego_config: IngestConfig | ConfigValues | None = None,
 ) -> SampleRequest:
     """The request that these arguments of ``Model.sample`` stand for, with the defaults of a model filled in.
 
@@ -141,6 +146,7 @@ def sample_request(
     return SampleRequest(
         prompt=prompt, frames=frames, fps=fps, width_px=width_px, height_px=height_px, seed=whole("seed", seed),
         context=known, context_frames=count, context_start_s=start_s, ego=motion,
+        ego_settings=_ego_settings(ego_config, motion, known),
         speed_mps=number("speed in m/s", speed_mps), scenario=scenario_of(scenario), start=_start(start),
     )  # fmt: skip
 
@@ -167,6 +173,18 @@ def _refuse_unused(
             "speed in m/s", speed_mps, "none here: it is for a manoeuvre that continues a context clip; a scene, an "
             "ego log and waypoints have speeds of their own",
         )  # fmt: skip
+
+
+def _ego_settings(
+    config: IngestConfig | ConfigValues | None, ego: str | EgoMotion, context: str | Clip
+) -> SourceConfig | None:
+    """The settings of the log ``ego`` in a config of an ingest. Raises: InputError for motion that is no log."""
+    if config is None:
+        return None
+    if not isinstance(ego, str) or not is_log_file(ego):
+        raise InputError("ego_config", Received("settings of a log, and no log"), "a log file as ego")
+    video = context if isinstance(context, str) else ""
+    return settings_of_log(read_config(IngestConfig, config), ego.strip(), video)
 
 
 def _context(value: object, fps: float) -> str | Clip:

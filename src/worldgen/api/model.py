@@ -10,6 +10,7 @@ import numpy as np
 
 from worldgen.api.arguments import (
     DEFAULT_FRAMES,
+    ConfigValues,
     ContextArgument,
     EgoArgument,
     ScenarioArgument,
@@ -23,6 +24,7 @@ from worldgen.api.generated_sample import GeneratedSample, content_key
 from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError
 from worldgen.core.start import DEFAULT_START
+from worldgen.data.ingest.ingest_config import IngestConfig
 from worldgen.generation.sample.background import SHIPPED, BackgroundPreparation, ModelFacts
 from worldgen.generation.sample.request import PreparedRequest, SampleRequest
 from worldgen.generation.sample.sampler import Sampler, context_fidelity
@@ -115,6 +117,7 @@ class Model:
         context_frames: int | None = None,
         context_start_s: float = 0.0,
         speed_mps: float = 0.0,
+        ego_config: IngestConfig | ConfigValues | None = None,
         steps: int = 0,
         chunk: int = 1,
         guidance: Mapping[str, float] | float | None = None,
@@ -141,6 +144,8 @@ class Model:
             context_frames: known frames taken of the context; None takes 8, at most half of ``frames``.
             context_start_s: second of the context they start at.
             speed_mps: speed in m/s at which a manoeuvre continues a context; 0 recovers it from the context's pixels.
+            ego_config: how the log in ``ego`` is read: the config of ``worldgen.ingest`` for it, as a YAML file, a dict
+                of values or an ``IngestConfig``.
             steps: denoising steps per chunk; 0 takes the model's default.
             chunk: frames predicted together.
             guidance: guidance scale of the words, or scales by condition as in ``{"text": 2, "layout": 1.5}``; 1 is
@@ -153,6 +158,7 @@ class Model:
         request = sample_request(
             self.facts, prompt, context=context, ego=ego, scenario=scenario, seed=seed, frames=frames, fps=fps,
             size=size, start=start, context_frames=context_frames, context_start_s=context_start_s, speed_mps=speed_mps,
+            ego_config=ego_config,
         )  # fmt: skip
         options = self.options(steps=steps, chunk=chunk, guidance=guidance)
         prepared = self.sampler.prepare(request)
@@ -183,6 +189,7 @@ class Model:
         context_frames: int | None = None,
         context_start_s: float = 0.0,
         speed_mps: float = 0.0,
+        ego_config: IngestConfig | ConfigValues | None = None,
         steps: int = 0,
         chunk: int = 1,
         guidance: Mapping[str, float] | float | None = None,
@@ -195,6 +202,7 @@ class Model:
         request = sample_request(
             self.facts, prompt, context=context, ego=ego, scenario=scenario, seed=seed, frames=frames, fps=fps,
             size=size, start=start, context_frames=context_frames, context_start_s=context_start_s, speed_mps=speed_mps,
+            ego_config=ego_config,
         )  # fmt: skip
         options = self.options(steps=steps, chunk=chunk, guidance=guidance)
         return self.sampler.stream(self.sampler.prepare(request), options)
@@ -241,6 +249,7 @@ def sample(
     context_frames: int | None = None,
     context_start_s: float = 0.0,
     speed_mps: float = 0.0,
+    ego_config: IngestConfig | ConfigValues | None = None,
     steps: int = 0,
     chunk: int = 1,
     guidance: Mapping[str, float] | float | None = None,
@@ -252,6 +261,6 @@ def sample(
     loaded = load(model, adapter=adapter, device=device, threads=threads)
     return loaded.sample(
         prompt, context=context, ego=ego, scenario=scenario, seed=seed, frames=frames, fps=fps, size=size, start=start,
-        context_frames=context_frames, context_start_s=context_start_s, speed_mps=speed_mps, steps=steps, chunk=chunk,
-        guidance=guidance,
+        context_frames=context_frames, context_start_s=context_start_s, speed_mps=speed_mps, ego_config=ego_config,
+        steps=steps, chunk=chunk, guidance=guidance,
     )  # fmt: skip

@@ -37,6 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='a manoeuvre ("brake"), an ego log, or waypoints in metres ("(x, y), ...")',
     )  # fmt: skip
     what.add_argument(
+        "--ego-config", default=[], action="append", metavar="FILE",
+        help="how the log in --ego is read: the YAML file that worldgen ingest --config takes for it",
+    )  # fmt: skip
+    what.add_argument(
         "--speed", type=float, default=0.0, metavar="MPS",
         help="speed at which a manoeuvre starts without a scene (default: recovered from the pixels of --context)",
     )  # fmt: skip
@@ -164,6 +168,7 @@ def _request(args: argparse.Namespace, facts: ModelFacts, seed: int) -> SampleRe
         facts, args.prompt, context=args.context or None, ego=args.ego, scenario=args.scenario or None, seed=seed,
         frames=args.frames, fps=args.fps or None, size=size_px(args.size) if args.size else None, start=args.start,
         context_frames=args.context_frames or None, context_start_s=args.context_start, speed_mps=args.speed,
+        ego_config=args.ego_config or None,
     )  # fmt: skip
 
 
@@ -190,6 +195,8 @@ def _print_notes(notes: dict[str, Any]) -> None:
         print("assumed: " + ", ".join(assumed))
     if notes.get("not_understood"):
         print("not understood: " + ", ".join(notes["not_understood"]))
+    for line in notes.get("ego_log", ()):
+        print(f"ego log: {line}")
     if "seen_speed_mps" in notes:
         speed_mps = notes["seen_speed_mps"]
         print(f"the video seems to drive at {speed_mps:.1f} m/s and continues from there (--speed says otherwise)")

@@ -17,16 +17,14 @@ from worldgen.core.samples import Conditions
 from worldgen.core.scenario import Scenario
 from worldgen.core.scene import Scene
 from worldgen.core.start import DEFAULT_START, STARTS, Start
-from worldgen.data.ingest.logs.ego_config import EgoLogConfig
-from worldgen.data.ingest.logs.ego_log import read_ego_log
-from worldgen.data.ingest.logs.motion_from_log import motion_from_log
+from worldgen.data.ingest.source_config import SourceConfig
 from worldgen.data.video.framing import framing
 from worldgen.data.video.probing import probe
 from worldgen.data.video.reading import nearest_frames, read_clip
 from worldgen.files.json_files import read_object
 from worldgen.generation.sample.continuation import DEFAULT_SPEED_MPS, manoeuvre_from, recovered_motion
+from worldgen.generation.sample.log_request import is_log_file, log_motion
 
-LOG_SUFFIXES = (".csv", ".json", ".parquet", ".txt")
 MIN_FRAMES, MAX_FRAMES = 2, 10_000
 
 
@@ -41,7 +39,8 @@ class SampleRequest:
     used, read at ``fps`` from second ``context_start_s`` on.
 
     ego: the name of a manoeuvre, a log file, waypoint text, or the motion itself with one row a frame. "" leaves the
-    motion to the scene; a continued clip then keeps on driving as it did. speed_mps: speed at which a manoeuvre starts
+    motion to the scene; a continued clip then keeps on driving as it did. ego_settings: of the source that the log
+    belongs to, as an ingest has them; None takes the defaults. speed_mps: speed at which a manoeuvre starts
     where no scene sets it; 0 takes the speed that is recovered from the context's pixels.
 
     scenario: used instead of the words to build the scene. start: how a scene's clip begins, "sketch" (the first frames
@@ -60,6 +59,7 @@ class SampleRequest:
     context_frames: int = 8
     context_start_s: float = 0.0
     ego: str | EgoMotion = ""
+    ego_settings: SourceConfig | None = None
     speed_mps: float = 0.0
     scenario: Scenario | None = None
     start: Start = DEFAULT_START
@@ -120,7 +120,7 @@ def _from_scene(request: SampleRequest, accepts: tuple[str, ...]) -> PreparedReq
         parsed = parse_request(request.prompt)
         scenario = parsed.scenario
         notes = {k: v for k, v in parsed.to_json().items() if k in ("assumed", "not_understood")}
-    scenario, ego = _with_ego(scenario, request)
+    scenario, ego = _with_ego(scenario, request, notes)
     scene, notes["take"] = request_scene(
         scenario, request.seed, fps=request.fps, num_frames=request.frames,
         size_px=(request.width_px, request.height_px), ego=ego,
@@ -132,14 +132,14 @@ def _from_scene(request: SampleRequest, accepts: tuple[str, ...]) -> PreparedReq
     return PreparedRequest(conditions, scenario, scene, labels_of(scene), notes)
 
 
-def _with_ego(scenario: Scenario, request: SampleRequest) -> tuple[Scenario, EgoMotion | None]:
+def _with_ego(scenario: Scenario, request: SampleRequest, notes: dict[str, Any]) -> tuple[Scenario, EgoMotion | None]:
     """A manoeuvre goes into the scenario, so that the road is built for it; other motion is followed exactly."""
     if isinstance(request.ego, str) and not request.ego:
         return scenario, None
     if isinstance(request.ego, str) and request.ego in MANOEUVRES:
         record = {**scenario.to_json(), "manoeuvre": request.ego}
         return Scenario.from_json(record), None
-    return scenario, read_ego(request)
+    return scenario, read_ego(request, notes)
 
 
 def _continue_clip(request: SampleRequest, accepts: tuple[str, ...]) -> PreparedRequest:
@@ -153,7 +153,7 @@ def _continue_clip(request: SampleRequest, accepts: tuple[str, ...]) -> Prepared
         if not request.speed_mps:
             notes = {"seen_speed_mps": motion[0], "seen_yaw_rate_radps": motion[1]}
     elif name != "":
-        ego = read_ego(request)
+        ego = read_ego(request, notes)
     conditions = Conditions(
         request.frames, request.fps, text=request.prompt or None, context=context, ego=ego, seed=request.seed
     )
@@ -192,8 +192,10 @@ def _resampled(clip: Clip, fps: float, size: tuple[int, int], *, start_s: float,
     return Clip(np.stack([frame_of.frame(clip.frames[index]) for index in indices]), float(fps))
 
 
-def read_ego(request: SampleRequest) -> EgoMotion:
+def read_ego(request: SampleRequest, notes: dict[str, Any] | None = None) -> EgoMotion:
     """Ego motion of ``request.frames`` rows from a manoeuvre, waypoint text, a log file, or the motion itself.
+
+    notes: what a log says about itself is added to it as ``ego_log``.
 
     Raises: InputError for motion that cannot be read, and for motion of another length or rate than the clip.
     """
@@ -207,9 +209,8 @@ def read_ego(request: SampleRequest) -> EgoMotion:
     text = request.ego.strip()
     if text.startswith("("):
         return ego_from_waypoint_text(text, request.fps, request.frames).extended(request.frames)
-    path = Path(text)
-    if path.suffix.lower() in LOG_SUFFIXES or path.exists():
-        return _from_log(path, request)
+    if is_log_file(text):
+        return _from_log(Path(text), request, {} if notes is None else notes)
     return manoeuvre_motion(text, request.frames, request.fps, speed_mps=request.speed_mps or DEFAULT_SPEED_MPS)
 
 
@@ -223,13 +224,11 @@ def read_scenario(path: str) -> Scenario:
     return Scenario.from_json(record.get("scenario", record))
 
 
-def _from_log(path: Path, request: SampleRequest) -> EgoMotion:
-    log = read_ego_log(path)
+def _from_log(path: Path, request: SampleRequest, notes: dict[str, Any]) -> EgoMotion:
     times_s = np.arange(request.frames) / request.fps + request.context_start_s
-    motion = motion_from_log(log, EgoLogConfig(), times_s)
-    if not motion.covers_span(float(times_s[0]), float(times_s[-1])):
-        raise InputError(
-            f"ego log {path}", Received(f"{motion.valid_s[0]:.2f} to {motion.valid_s[1]:.2f} s"),
-            f"{times_s[0]:.2f} to {times_s[-1]:.2f} s without gaps, for {request.frames} frames at {request.fps:g} fps",
-        )  # fmt: skip
-    return motion.ego(times_s, request.fps, before_s=float(times_s[0]) - 1.0 / request.fps)
+    video = request.context if isinstance(request.context, str) else ""
+    settings = request.ego_settings or SourceConfig()
+    ego, said = log_motion(path, settings, times_s=times_s, fps=request.fps, video=video)
+    if said:
+        notes["ego_log"] = said
+    return ego

@@ -23,8 +23,10 @@ GPS_LEAP_S = 18.0
 """GPS time is ahead of UTC by 18 s since 2017."""
 
 
-def read_times(path: str | Path, num_frames: int) -> np.ndarray:
+def read_times(path: str | Path, num_frames: int | None = None) -> np.ndarray:
     """Frame times ``(num_frames,)`` in seconds on the clock of a table with a time column and one row per frame.
+
+    num_frames: None takes as many as there are.
 
     Raises:
         InputError: a damaged table, no time column, another number of rows, or times that do not increase.
@@ -46,11 +48,12 @@ def read_times(path: str | Path, num_frames: int) -> np.ndarray:
             f"times file {path.name}", Received(f"columns {', '.join(table.names)}"), "a time column such as time_s"
         )
     times_s = read_series(table, config, found)[0]["time"]
-    if len(times_s) != num_frames or (np.diff(times_s) <= 0).any():
+    wrong_count = num_frames is not None and len(times_s) != num_frames
+    if wrong_count or (np.diff(times_s) <= 0).any():
         raise InputError(
             f"times file {path.name}",
-            Received(f"{len(times_s)} rows" if len(times_s) != num_frames else "times that do not increase"),
-            f"{num_frames} increasing times, one per frame",
+            Received(f"{len(times_s)} rows" if wrong_count else "times that do not increase"),
+            f"{len(times_s) if num_frames is None else num_frames} increasing times, one per frame",
         )
     return times_s
 
