@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from worldgen.rendering.meshes.static_objects import static_mesh
-from worldgen.rendering.raycast.mesh_adapter import solid_of_mesh
 from worldgen.rendering.shapes.roadside.building_shapes import building_shape
+from worldgen.rendering.shapes.roadside.furniture import furniture_shape
 from worldgen.rendering.shapes.roadside.plant_shapes import BUSHES, TREES, bush_shape, hedge_shape, tree_shape
 from worldgen.rendering.shapes.solid import Shape
 
@@ -17,6 +16,8 @@ def static_shape(kind: str, size_m: tuple[float, float, float], style: int) -> S
         return _plant(kind, style % TREES)
     if kind == "bush":
         return _plant(kind, style % BUSHES)
+    if kind not in ("building", "hedge"):
+        return furniture_shape(kind, size_m, style)
     length, width, height = (round(float(side), 2) for side in size_m)
     return _built(kind, (length, width, height), style)
 
@@ -28,8 +29,4 @@ def _plant(kind: str, style: int) -> Shape:
 
 @lru_cache(maxsize=512)
 def _built(kind: str, size_m: tuple[float, float, float], style: int) -> Shape:
-    if kind == "building":
-        return building_shape(size_m, style)
-    if kind == "hedge":
-        return hedge_shape(size_m, style)
-    return Shape(solid_of_mesh(static_mesh(kind, size_m, style)), size_m)
+    return building_shape(size_m, style) if kind == "building" else hedge_shape(size_m, style)

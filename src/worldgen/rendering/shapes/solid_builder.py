@@ -130,7 +130,7 @@ class SolidBuilder:
                 self.grid(points + np.asarray(centre, float), finish, flip=side < 0)
 
     def ellipsoid(
-        self, centre: np.ndarray | Sequence[float], radii: Sequence[float], finish: Finish, *,
+        self, centre: np.ndarray | Sequence[float], radii: np.ndarray | Sequence[float], finish: Finish, *,
         turn: np.ndarray | None = None, power: float = 2.0, sides: int = 14, bands: int = 9,
     ) -> None:  # fmt: skip
         """A superellipsoid. centre: ``(3,)`` or ``(T, 3)``. turn: ``(3, 3)`` or ``(T, 3, 3)``. power: 2 is round.
