@@ -51,7 +51,10 @@ def run(args: argparse.Namespace) -> int:
     from worldgen.data.ingest.ingest_config import IngestConfig
     from worldgen.data.ingest.ingest_plan import plan_ingest
     from worldgen.data.ingest.ingest_report import ingest_report
+    from worldgen.data.ingest.ingest_writing import REPORT_NAME
     from worldgen.files.config_files import load_config
+    from worldgen.files.json_files import parse_object
+    from worldgen.files.storage import join, read_bytes
 
     overrides = list(args.overrides)
     places: list[str] = []
@@ -67,8 +70,10 @@ def run(args: argparse.Namespace) -> int:
         return 1 if plan.bad else 0
     record["data_set"] = _write(plan, args.out, places)
     record["out"] = args.out
+    report = join(args.out, REPORT_NAME)
+    record["bad_sources"] = parse_object(read_bytes(report), report)["bad_sources"]  # those that broke later, too
     _show(record, as_json=args.json)
-    return 1 if plan.bad else 0
+    return 1 if record["bad_sources"] else 0
 
 
 def _is_override(word: str) -> bool:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -203,3 +204,61 @@ def test_shared_sources_have_no_fault(shared_dir, repository, name):
     plan = plan_ingest([str(shared_dir / "data" / name)], config)
     assert plan.bad == ()
     assert plan.num_windows > 100
+
+
+@pytest.fixture
+def breaking(fleet, tmp_path):
+    """Plans of a fleet in which the second half of ``a.mp4`` is destroyed after the planning."""
+
+    def plan(**changes):
+        made = plan_ingest([str(fleet)], replace(CONFIG, samples_per_shard=2, **changes))
+        whole = (fleet / "a.mp4").read_bytes()
+        (fleet / "a.mp4").write_bytes(whole[: len(whole) // 2] + bytes(len(whole) - len(whole) // 2))
+        return made
+
+    return plan
+
+
+def test_a_source_that_breaks_while_it_is_written_is_listed_and_the_rest_goes_on(breaking, tmp_path):
+    plan, out = breaking(), tmp_path / "out"
+    assert plan.bad == () and plan.num_windows == 6 + 4
+    for _ in range(2):  # every run tries the damaged source again, and says so again
+        steps = list(write_ingest(plan, str(out)))
+        record = json.loads((out / "ingest.json").read_text())
+        [bad] = record["bad_sources"]
+        assert bad["source"] == "a.mp4" and "windows were read before" in bad["reason"] and "\n" not in bad["reason"]
+        build_index(str(out))
+        data = DataSet(str(out))
+        kept = [row["key"] for row in data.rows]
+        assert sum(key.startswith("b-") for key in kept) == 4 and len(kept) < 10
+        assert sum(count for _, count in steps) == len(kept)
+        assert not [path for path in out.iterdir() if "tmp" in path.name]
+        for number in range(len(data)):
+            data.load(number)
+
+
+def test_shards_of_an_earlier_run_do_not_stay_when_their_source_breaks(breaking, fleet, tmp_path):
+    out = tmp_path / "out"
+    whole = (fleet / "a.mp4").read_bytes()
+    list(write_ingest(plan_ingest([str(fleet)], replace(CONFIG, samples_per_shard=2)), str(out)))
+    make_video(fleet / "a.mp4", 58)
+    list(write_ingest(breaking(), str(out)))
+    names = [path.name for path in sorted(out.glob("a-*.tar"))]
+    assert names == [f"a-{i:04d}.tar" for i in range(len(names))] and len(names) < 3
+    (fleet / "a.mp4").write_bytes(whole)
+    assert sum(count for _, count in ingest(fleet, out, replace(CONFIG, samples_per_shard=2))) == 10
+    assert not json.loads((out / "ingest.json").read_text())["bad_sources"]
+
+
+def test_a_source_that_breaks_stops_the_run_where_that_is_asked_for(breaking, tmp_path):
+    with pytest.raises(InputError, match=r"a\.mp4"):
+        list(write_ingest(breaking(on_bad_source="stop"), str(tmp_path / "out")))
+
+
+def test_a_fleet_of_which_nothing_can_be_written_is_an_error(fleet, tmp_path):
+    (fleet / "b.mp4").unlink()
+    plan = plan_ingest([str(fleet)], replace(CONFIG, split=SplitConfig()))
+    (fleet / "a.mp4").write_bytes(b"no longer a video")
+    with pytest.raises(InputError, match=r"source a\.mp4: .*no window of any source") as error:
+        list(write_ingest(plan, str(tmp_path / "out")))
+    assert "\n" not in str(error.value)

@@ -41,27 +41,43 @@ def write_ingest(plan: IngestPlan, url: str) -> Iterator[tuple[str, int]]:
     """Write the shards that are not finished yet, sample by sample, then ``ingest.json``.
 
     Yields (shard name, 1) per sample written, and (shard name, n) for a finished shard of n samples that is skipped, so
-    the numbers sum to ``plan.num_windows``. Shards of a planned drive that are not in the plan are removed; shards of
-    other drives stay. An interruption loses at most the shard in flight. url: folder of the data set.
+    the numbers sum to ``plan.num_windows`` when no source turns out to be damaged. The windows before the damage are
+    kept; the source is listed in ``ingest.json`` as bad, and the others go on. Shards of a planned drive that are not
+    in the plan, or have no window left, are removed; shards of other drives stay. An interruption loses at most the
+    shard in flight. url: folder of the data set.
 
     Raises:
         InputError: before anything is written, a bad source with ``on_bad_source: stop``, or a plan without windows;
-            later, a damaged file or a place that cannot be written.
+            later, a damaged file with ``on_bad_source: stop``, no window at all that can be written, or a place that
+            cannot be written.
     """
     refuse_plan(plan)
+    damaged: dict[str, str] = {}
+    written = 0
     done = {shard.name for shard in plan.shards if _is_done(url, shard)}
     for shard in plan.shards:
         if shard.name in done:
             yield shard.name, len(shard.windows)
     for drive, group in itertools.groupby(plan.shards, key=lambda shard: shard.drive):
-        todo = [shard for shard in group if shard.name not in done]
-        for shard, samples in itertools.groupby(_samples(todo), key=lambda pair: pair[0]):
+        planned = list(group)
+        kept = [shard for shard in planned if shard.name in done]
+        todo = [shard for shard in planned if shard.name not in done]
+        for shard, samples in itertools.groupby(
+            _samples(todo, damaged, stop=plan.config.on_bad_source == "stop"), key=lambda pair: pair[0]
+        ):
             with ShardWriter(url, shard.name) as writer:
                 for _, sample in samples:
                     writer.write_members(sample.key, encode_sample(sample, crf=plan.config.crf))
                     yield shard.name, 1
-        _remove_stale(url, drive, {shard.name for shard in plan.shards})
-    write_bytes(join(url, REPORT_NAME), json.dumps(ingest_report(plan), indent=1).encode())
+            kept.append(shard)
+        _remove_stale(url, drive, {shard.name for shard in kept})
+        written += len(kept)
+    report = ingest_report(plan)
+    report["bad_sources"] += [{"source": name, "reason": reason} for name, reason in damaged.items()]
+    write_bytes(join(url, REPORT_NAME), json.dumps(report, indent=1).encode())
+    if not written:
+        name, reason = next(iter(damaged.items()))
+        raise InputError(f"source {name}: {reason}; no window of any source could be written")
 
 
 def refuse_plan(plan: IngestPlan) -> None:
@@ -77,11 +93,15 @@ def refuse_plan(plan: IngestPlan) -> None:
 
 
 def _is_done(url: str, shard: ShardPlan) -> bool:
-    """Whether a finished, undamaged shard with this content exists: its first sample holds the fingerprint."""
+    """Whether a finished, undamaged shard with this content exists: its first sample holds the fingerprint.
+
+    A shard that lacks windows of a damaged source is none: every run tries that source again, and lists it.
+    """
     target = join(url, f"{shard.name}.tar")
     if not shard_is_sound(url, f"{shard.name}.tar"):
         return False
-    first = next(scan_shard(target), None)
+    found = list(scan_shard(target))
+    first = found[0] if len(found) == len(shard.windows) else None
     record = {} if first is None else parse_object(first[2] or b"{}", f"record of {first[0]} in {target}")
     provenance = record.get("provenance")
     return isinstance(provenance, dict) and provenance.get(FINGERPRINT) == shard.fingerprint
@@ -95,15 +115,25 @@ def _remove_stale(url: str, drive: str, planned: set[str]) -> None:
             fs.rm_file(path)
 
 
-def _samples(shards: list[ShardPlan]) -> Iterator[tuple[ShardPlan, Sample]]:
-    """The samples of one drive's shards in order; every source is decoded once."""
+def _samples(shards: list[ShardPlan], damaged: dict[str, str], *, stop: bool) -> Iterator[tuple[ShardPlan, Sample]]:
+    """The samples of one drive's shards in order; every source is decoded once.
+
+    damaged: receives the name of each source that could not be decoded to its end, and why. stop: raise instead.
+    """
     items = [(shard, plan, window) for shard in shards for plan, window in shard.windows]
     for _, group in itertools.groupby(items, key=lambda item: item[1].source.name):
         run = list(group)
         plan = run[0][1]
         clips = _clips(plan, [window for _, _, window in run])
-        for (shard, _, window), clip in zip(run, clips, strict=True):
-            yield shard, _sample(plan, window, clip, shard)
+        for number, (shard, _, window) in enumerate(run):
+            try:
+                sample = _sample(plan, window, next(clips), shard)
+            except InputError as error:
+                if stop:
+                    raise
+                damaged[plan.source.name] = f"{error} ({number} of {len(run)} windows were read before)"
+                break
+            yield shard, sample
 
 
 def _clips(plan: SourcePlan, windows: list[SourceWindow]) -> Iterator[Clip]:
