@@ -69,7 +69,6 @@ def _front(panels: Panels, body: LoftedBody) -> list[SurfacePatch]:
     span = (body.x[-1] - 0.6, np.inf)
     y0, y1, z0, z1 = panels.intake
     made = [polygon_patch("front", _trapezoid(panels.intake, 0.86), TRIM, round_m=0.04, span=span)]
-    made += [box_patch("front", (y1 + 0.04, y1 + 0.15), (z0 + 0.03, z1 - 0.02), TRIM, round_m=0.03, span=span)]
     if panels.grille[3] > panels.grille[2]:
         y0, y1, z0, z1 = panels.grille
         made.append(polygon_patch("front", _trapezoid(panels.grille, 0.9), BLACK, round_m=0.03, span=span))

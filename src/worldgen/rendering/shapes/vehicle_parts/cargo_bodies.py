@@ -132,15 +132,17 @@ def _tanker(builder: SolidBuilder, cargo: Cargo) -> list[SurfacePatch]:
     for z_step in np.arange(low + 0.15, top - 0.1, 0.32):
         builder.box((rear - 0.04, 0, z_step), (0.03, 0.44, 0.03), STEEL)
     for side in (1.0, -1.0):
-        builder.box(((rear + front) / 2, side * (half - 0.06), low + 0.12), (front - rear - 1.2, 0.08, 0.14), TRIM)
+        builder.box(((rear + front) / 2, side * (half - 0.1), low + 0.1), (front - rear - 1.2, 0.16, 0.3), TRIM)
     made = [
         box_patch("side", (p - 0.03, p + 0.03), (low, top), STEEL, facing=0.0)
         for p in np.linspace(rear + 0.5, front - 0.5, 6)
     ]
     if cargo.mark:
-        z = middle_z
-        made.append(box_patch("side", (rear + 0.3, front - 0.3), (z - 0.16, z + 0.16), skin.but(colour=cargo.mark)))
-        made.append(box_patch("rear", (-half, half), (z - 0.16, z + 0.16), skin.but(colour=cargo.mark)))
+        middle, reach, paint = (rear + front) / 2, 0.14 * (front - rear), skin.but(colour=cargo.mark)
+        made.append(box_patch("side", (middle - reach, middle + reach), (middle_z - 0.1, middle_z + 0.42), paint))
+    for share in (0.33, 0.66):  # seams of the compartments, with their dark rings
+        x_ring = rear + share * (front - rear)
+        made.append(box_patch("side", (x_ring - 0.07, x_ring + 0.07), (low, top), TRIM, facing=-0.2, opacity=0.8))
     sign = Finish((0.50, 0.20, 0.02), gloss=0.2)
     made.append(box_patch("rear", (0.28, 0.6), (low + 0.5, low + 0.72), sign))
     return made
