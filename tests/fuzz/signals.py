@@ -122,10 +122,11 @@ def orphans(group: int) -> bool:
     return True
 
 
-def leftovers(folder: Path) -> list[str]:
-    """Temporary files and locks below a folder."""
-    names = [p.relative_to(folder).as_posix() for p in folder.rglob("*")]
-    return sorted(n for n in names if n.endswith((".tmp", ".old", "lock.json")) or n.rsplit("/", 1)[-1].startswith("."))
+def leftovers(folder: Path) -> dict[str, float]:
+    """Temporary files and locks below a folder, and when each was last changed."""
+    names = {path.relative_to(folder).as_posix(): path.lstat().st_mtime for path in sorted(folder.rglob("*"))}
+    unfinished = (".tmp", ".old", "lock.json")
+    return {n: when for n, when in names.items() if n.endswith(unfinished) or n.rsplit("/", 1)[-1].startswith(".")}
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -177,6 +178,7 @@ def run(name: str, command: WritingCommand, base: Path, *, signals: int, seed: i
 
     for number in range(signals):
         which = SIGNALS[number % len(SIGNALS)]
+        before = leftovers(work).items()  # of a session that was killed
         pid = start(work, command.arguments)
         time.sleep(rng.uniform(0, whole_s))
         os.kill(pid, which)
@@ -189,8 +191,8 @@ def run(name: str, command: WritingCommand, base: Path, *, signals: int, seed: i
             note(f"exit {code} after {which.name}: {log.read_text()[-300:]}")
         if which is not signal.SIGKILL and "Traceback" in log.read_text():
             note(f"traceback after {which.name}: {log.read_text()[-600:]}")
-        if which is not signal.SIGKILL and (left := leftovers(work)):
-            note(f"left after {which.name}: {left[:5]}")
+        if which is not signal.SIGKILL and (left := leftovers(work).items() - before):
+            note(f"left after {which.name}: {sorted(left)[:5]}")
         if broken := half_files(work / OUT, whole):
             note(f"half files after {which.name}: {broken[:5]}")
         if not command.resumes and (work / OUT).exists() and set(files_of(work / OUT)) != set(whole):
@@ -206,7 +208,7 @@ def run(name: str, command: WritingCommand, base: Path, *, signals: int, seed: i
     if code != 0:
         note(f"the run that should end gave exit {code}: {log.read_text()[-300:]}")
     if left := leftovers(work):
-        note(f"left at the end: {left[:5]}")
+        note(f"left at the end: {list(left)[:5]}")
     last = files_of(work / OUT)
     if last != whole:
         note(f"another result: {sorted(k for k in {*last, *whole} if last.get(k) != whole.get(k))[:5]}")

@@ -31,6 +31,6 @@ def test_what_must_not_be_left_is_seen(tmp_path):
     (tmp_path / "jobs" / "0.json").write_text("{")
     for name in (".b.1.tmp", "lock.json", ".x.old"):
         (tmp_path / name).write_text("{}")
-    assert signals.leftovers(tmp_path) == [".b.1.tmp", ".x.old", "lock.json"]
+    assert list(signals.leftovers(tmp_path)) == [".b.1.tmp", ".x.old", "lock.json"]
     assert signals.half_files(tmp_path, {"a.tar": b"whole"}) == ["a.tar", "jobs/0.json"]
     assert signals.files_of(tmp_path) == {"a.tar": b"half"}
