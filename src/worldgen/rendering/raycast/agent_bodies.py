@@ -8,10 +8,14 @@ from functools import lru_cache
 import numpy as np
 
 from worldgen.core.scene import Agent, Scene
-from worldgen.rendering.raycast.agent_shapes import agent_colour, agent_shape
+from worldgen.rendering.drawing.lamps import MOTOR_KINDS
+from worldgen.rendering.raycast.agent_shapes import CREATURES, WALKERS, agent_colour, agent_shape
 from worldgen.rendering.raycast.baked_light import BakedLight, bake
 from worldgen.rendering.raycast.ray_mesh import FirstHits, RayMesh
 from worldgen.rendering.shapes.solid import Shape
+
+BUILT_TO_SIZE = (*WALKERS, *CREATURES, "bicycle")
+"""Shapes that are built in the size of the agent: limbs keep their length."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,9 +46,12 @@ class AgentBody:
         self.colour = agent_colour(agent)
         solid = self.shape.solid
         self.scale = np.asarray(agent.size_m, np.float32) / np.asarray(self.shape.size_m, np.float32)
-        if solid.moves:
+        if agent.variant in BUILT_TO_SIZE:
             self.scale = np.ones(3, np.float32)
         self.rigid = None if solid.moves else rigid_parts(self.shape)
+        self.light: BakedLight | None = None if self.rigid is None else self.rigid.light
+        if solid.moves and agent.kind in MOTOR_KINDS:  # a car with a door that opens
+            self.light = bake(solid, RayMesh(solid.vertices[0], solid.triangles))
         low, high = solid.vertices.min((0, 1)) * self.scale, solid.vertices.max((0, 1)) * self.scale
         self.low, self.high = low, high
         reach = np.array([max(-low[0], high[0]), max(-low[1], high[1])])

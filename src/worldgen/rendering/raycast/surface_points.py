@@ -137,10 +137,10 @@ class SurfaceReader:
         points.albedo[rows], points.gloss[rows], points.glass[rows] = surface.albedo, surface.gloss, surface.glass
         points.emission[rows] = self.lamps.emission_table(frame, body.agent)[surface.lamp]
         up = points.normal[rows, 2]
-        if body.rigid is not None:
+        if body.light is not None:
             corners = body.shape.solid.triangles[triangle]
-            points.sky[rows] = interpolated(body.rigid.light.sky, corners, u, v)
-            points.ground[rows] = interpolated(body.rigid.light.ground, corners, u, v)
+            points.sky[rows] = interpolated(body.light.sky, corners, u, v)
+            points.ground[rows] = interpolated(body.light.ground, corners, u, v)
         else:
             points.sky[rows], points.ground[rows] = 0.45 + 0.42 * up, np.clip(0.40 - 0.40 * up, 0, 1)
         snow = self.scene.atmosphere.snow_cover
@@ -162,11 +162,11 @@ class SurfaceReader:
             near = np.flatnonzero(np.einsum("mc,mc->m", offset, offset) < (body.radius_m + 2.5) ** 2)
             if not len(near):
                 continue
-            if body.rigid is None:
+            if body.light is None:
                 square = np.einsum("mc,mc->m", offset[near], offset[near]) / PERSON_SHADE_M**2
                 seen[near] *= 1 - PERSON_SHADE * np.exp(-square)
                 continue
-            light = body.rigid.light
+            light = body.light
             own = body.to_own(frame, places[near])
             x, y = (own[:, 0] - light.origin[0]) / light.step[0], (own[:, 1] - light.origin[1]) / light.step[1]
             inside = (x >= 0) & (y >= 0) & (x <= light.contact.shape[1] - 1) & (y <= light.contact.shape[0] - 1)
