@@ -106,14 +106,12 @@ def _recorded(plan: SourcePlan) -> RecordedSource:
     if begin_s is None and log is not None and log.times_s is not None and plan.motion is not None:
         # The time on the log's clock at the first frame.
         begin_s = float(log.times_s[0] - plan.motion.times_s[0])
-    stem = source.name if source.files else source.name.rpartition(".")[0]
-    still = source.kind == "images"
-    return RecordedSource(
-        stem, source.drive, source.drive_stated, 0.0 if still else plan.info.duration_s, None if still else begin_s,
-        None if still else recorded_at_s(stem), "" if source.ego_path is None else str(source.ego_path),
-        source.content(), None if plan.look is None or still else plan.look.head,
-        None if plan.look is None or still else plan.look.tail,
-    )  # fmt: skip
+    log_path = "" if source.ego_path is None else str(source.ego_path)
+    facts = RecordedSource(source.stem, source.drive, source.drive_stated, 0.0, log=log_path, content=source.content())
+    if source.kind == "images":  # pictures without order have no clock
+        return facts
+    facts = replace(facts, duration_s=plan.info.duration_s, begin_s=begin_s, named_s=recorded_at_s(source.stem))
+    return facts if plan.look is None else replace(facts, head=plan.look.head, tail=plan.look.tail)
 
 
 def _joined_notes(plans: list[SourcePlan], drives: list[str]) -> list[str]:

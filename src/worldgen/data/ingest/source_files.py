@@ -11,7 +11,7 @@ from worldgen.data.ingest.logs.table import SUFFIXES
 from worldgen.data.ingest.source_config import CameraConfig, SourceConfig
 from worldgen.files.json_files import parse_object
 
-NO_FILE = "none"
+NO_FILE, TIMESTAMPS = "none", "timestamps.txt"
 SIDECAR_SUFFIXES = tuple(suffix for suffix in SUFFIXES if suffix != ".txt")
 """Suffixes by which a log ``NAME.csv`` beside ``NAME.mp4`` is found; ``NAME.txt`` is a caption."""
 
@@ -55,7 +55,7 @@ def source_files(place: SourcePlace, config: SourceConfig) -> SourceFiles:
     return SourceFiles(
         _ego_path(place, config), _caption_path(place),
         None if labels is None else named_file(place, "labels.path", labels),
-        None if config.times_file is None else named_file(place, "times_file", config.times_file),
+        _times_path(place, config),
     )  # fmt: skip
 
 
@@ -139,6 +139,16 @@ def _ego_path(place: SourcePlace, config: SourceConfig) -> Path | None:
         if there:
             return there[0]
     return None
+
+
+def _times_path(place: SourcePlace, config: SourceConfig) -> Path | None:
+    """The times of the frames: ``times_file`` of the config, else ``timestamps.txt`` in a frame folder or above it."""
+    if config.times_file is not None:
+        return named_file(place, "times_file", config.times_file)
+    if not place.path.is_dir() or config.native_fps is not None or config.times_in_names is not None:
+        return None
+    folders = (place.path, place.path.parent) if place.path != place.root else (place.path,)
+    return next((folder / TIMESTAMPS for folder in folders if (folder / TIMESTAMPS).is_file()), None)
 
 
 def _caption_path(place: SourcePlace) -> Path | None:

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from worldgen.core.errors import InputError, Received
+from worldgen.data.ingest.drives.name_drives import recorded_at_s
 from worldgen.data.ingest.logs.clocks import read_times
 from worldgen.data.ingest.picture_folders import times_in_names
 from worldgen.data.ingest.sources import ClipSource
@@ -55,10 +56,12 @@ def frame_info(source: ClipSource) -> VideoInfo:
         times_s, fps, variable = np.arange(len(source.files)) / (native_fps or 1.0), native_fps or 1.0, False
         stated = (native_fps, source.times_path, config.times_in_names)
         if source.kind == "folder" and stated == (None, None, None):
+            dated = recorded_at_s(source.files[0].stem) is not None
             raise InputError(
                 f"frame folder {source.name}",
-                Received("no frame rate"),
-                "native_fps, times_in_names, or times_file with a time column and one row per frame",
+                Received("no frame rate" + (f" ({source.files[0].name} holds a time)" if dated else "")),
+                ("times_in_names: date" if dated else "native_fps, times_in_names")
+                + ", or times_file with a time column and one row per frame",
             )
         info = VideoInfo(len(source.files), fps, first.shape[1], first.shape[0], times_s, variable)
     if source.times_path is not None or (config.times_in_names is not None and source.kind == "folder"):

@@ -13,6 +13,7 @@ from worldgen.core.errors import InputError, Received
 from worldgen.core.labels import Labels
 from worldgen.data.ingest.annotations import annotated_labels, read_xywh_rows
 from worldgen.data.ingest.captions import TimedCaption, read_captions
+from worldgen.data.ingest.drives.name_drives import looks_elsewhere
 from worldgen.data.ingest.frame_grid import FrameGrid, resample
 from worldgen.data.ingest.ingest_config import IngestConfig
 from worldgen.data.ingest.logs.clocks import clock_notes, frame_times_from_log
@@ -215,6 +216,11 @@ def _video_notes(source: ClipSource, info: VideoInfo) -> list[str]:
         notes.append("interlaced: two fields become one frame")
     if info.hdr:
         notes.append(f"HDR ({info.hdr}): tone mapped to standard range")
+    if source.ego_path is not None and looks_elsewhere(source.stem):
+        notes.append(
+            "the name says that this camera looks backwards or sideways, and the log says how the car moves: leave it "
+            "out (exclude), or train without its motion (ego.path: none)"
+        )
     if source.config.damage == "intact_part" and info.promised_frames > info.num_frames:
         notes.append(f"cut short: the intact part has {info.num_frames} of {info.promised_frames} frames")
     return notes

@@ -32,6 +32,8 @@ BESIDE = (
     ".yml", ".xml", ".pdf", ".html", ".log", ".srt", ".py", ".sh", ".cff", ".toml",
 )  # fmt: skip
 """Suffixes of files beside clips that nobody takes for clips: tables, texts, settings. Others are listed."""
+TEXTS = ("license", "licence", "readme", "notice", "copying")
+"""Starts of names of texts, which may have a version in place of a suffix."""
 
 COCO_SUFFIX = ".coco.json"
 
@@ -61,6 +63,11 @@ class ClipSource:
     times_path: Path | None = None
     coco: tuple[CocoImage, ...] = field(default=())
     split: str | None = None
+
+    @property
+    def stem(self) -> str:
+        """Path below SOURCE without suffix."""
+        return self.name if self.files else os.path.splitext(self.name)[0]
 
     def digest(self) -> str:
         """A hash of the content: sizes, the first and last 64 KiB of the video or pictures, and the other files."""
@@ -234,12 +241,13 @@ def _walk(place: Path) -> tuple[list[_Entry], list[str], list[str]]:
             suffix = path.suffix.lower()
             if name.endswith(COCO_SUFFIX) or suffix in VIDEO_SUFFIXES:
                 entries.append(_Entry(path.relative_to(place).as_posix(), path, place))
-            elif suffix not in BESIDE and suffix not in READ_SUFFIXES:
+            elif suffix not in BESIDE + READ_SUFFIXES and not name.lower().startswith(TEXTS):
                 unknown[suffix] += 1
         pictures = image_files(Path(folder))
         if pictures:
             folders.append((Path(folder), pictures))
-    notes = [f"{count} files {suffix} are no source and left out" for suffix, count in sorted(unknown.items())]
+    listed = ", ".join(f"{suffix} ({count})" for suffix, count in sorted(unknown.items()))
+    notes = [f"files that are no source, left out: {listed}"] if unknown else []
     kept, left_out, said = _picture_entries(place, folders, entries)
     return [*entries, *kept], left_out, [*notes, *said]
 

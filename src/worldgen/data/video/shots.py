@@ -12,7 +12,7 @@ REACH = 10
 """Frames before and after a step that say how much the picture changes from frame to frame there."""
 CUT_RATIO, CUT_LEVELS = 2.6, 8.0
 """A cut changes the picture by at least ``CUT_LEVELS`` (mean over pixels and channels, of 255), and ``CUT_RATIO`` times
-as much as its neighbours do (their 90th percentile, plus one level). In 26 uncut drives (18,000 frames, day, night,
+as much as its neighbours do (their 90th percentile, plus one level). In 28 uncut drives (18,400 frames, day, night,
 rain, a hand before the lens) the largest ratio is 2.4. Of 300 joins of two drives at their own rate it is above 2.6 in
 all but one, of jumps of 10 s inside a drive in three of four."""
 

@@ -18,6 +18,7 @@ CLOCK_GAP_S, NAME_GAP_S = 5.0, 15.0
 frames or logs, or by the date and time in their names (dashcams lose some seconds between files)."""
 DEVICE_CLOCK_S = 1000.0
 """A clock that starts below this may have been set to zero for each file, so equal times say nothing."""
+MAX_NOTES = 5
 OVERLAP = 0.5
 """Share of the shorter recording from which two recordings of one folder count as made at the same time."""
 
@@ -118,6 +119,12 @@ def _by_pixels(sources: Sequence[RecordedSource], place: list[int]) -> Iterator[
             yield Relation(min(i, k), max(i, k), "the pixels of one go on in the other")
 
 
+def _first(notes: list[str]) -> list[str]:
+    """The first notes of a long list, and how many more there are."""
+    more = len(notes) - MAX_NOTES
+    return notes[:MAX_NOTES] + ([f"{more} more leaks of this kind"] if more > 0 else [])
+
+
 def leak_notes(sources: Sequence[RecordedSource], relations: Sequence[Relation], splits: dict[str, str]) -> list[str]:
     """What one split would know of another, as sentences: related sources, copies, and numbered neighbours.
 
@@ -137,10 +144,12 @@ def leak_notes(sources: Sequence[RecordedSource], relations: Sequence[Relation],
         if apart(relation.first, relation.second)
     ]
     first_with: dict[str, int] = {}
+    copies = []
     for i, source in enumerate(sources):
         k = first_with.setdefault(source.content, i) if source.content else i
         if apart(k, i):
-            notes.append(f"leak: {pair(k, i)} hold the same frames: give them one drive, or leave one out")
+            copies.append(f"leak: {pair(k, i)} hold the same frames: give them one drive, or leave one out")
+    notes = [*_first(notes), *_first(copies)]
     at = {numbered(source.name): i for i, source in enumerate(sources)}
     doubtful = [
         (i, at[found[0], found[1] + 1])

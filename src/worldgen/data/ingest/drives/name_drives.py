@@ -16,6 +16,8 @@ CAMERA_WORDS = frozenset(
     )
 )  # fmt: skip
 """Words that say which camera of a car made a file, as in ``front.mp4`` and ``CAM_FRONT_LEFT``."""
+ASIDE = frozenset(("rear", "back", "left", "right", "side", "cabin", "interior"))
+"""Those of cameras that do not look ahead."""
 NUMBERED_CAMERAS = frozenset(("cam", "camera", "image", "view", "channel", "ch"))
 """Words that name a camera together with a number of at most two digits, as in ``image_02``."""
 NEUTRAL = frozenset(
@@ -68,6 +70,17 @@ def recorded_at_s(name: str) -> float | None:
         return datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc).timestamp()
     except ValueError:  # digits that are no date
         return None
+
+
+def looks_elsewhere(name: str) -> bool:
+    """Whether a path (without suffix) names a camera that does not look ahead, as ``drive_1/left`` or ``trip_rear``.
+
+    A word inside a longer name may be a turn or a street: ``turn_left`` is no camera.
+    """
+    parts = [re.split(r"[_\-. ]+", part.lower()) for part in name.split("/")]
+    cameras = [set(words) for words in parts if set(words) <= CAMERA_WORDS]
+    named = any(words & ASIDE and not words & {"front", "center", "centre"} for words in cameras)
+    return named or parts[-1][-1] == "rear"
 
 
 def numbered(name: str) -> tuple[str, int] | None:
