@@ -10,10 +10,11 @@ from tests.evaluation.realism.scenes import detector, frame, labels
 from worldgen.core.errors import InputError
 from worldgen.core.labels import CLASSES
 from worldgen.evaluation.measures.intervals import count_interval
-from worldgen.evaluation.realism.judged_objects import _partners
+from worldgen.evaluation.realism.judged_objects import _labelled_families, _partners
 from worldgen.evaluation.realism.labelled_frame import LabelledFrame, RealismRules, labelled_frame
 from worldgen.evaluation.realism.realism_of_frames import realism_lines, realism_of_frames, realism_of_labelled
 from worldgen.evaluation.realism.realism_score import compared
+from worldgen.instruments.detector.coco_families import FAMILIES
 
 PERSON, CAR, TRUCK = 0, 2, 7
 
@@ -75,6 +76,15 @@ def test_a_label_counts_by_height_width_visibility_and_flag(colours):
         known, box_px=known.box_px * [1, 1, 0, 1] + np.array([0, 0, 2, 0]) + known.box_px[:, [0]] * [0, 0, 1, 0]
     )
     assert labelled_frame(picture, thin, 0, rules=RealismRules()).wanted.sum() == 0
+
+
+def test_detections_of_what_a_set_does_not_label_are_no_errors(colours):
+    picture = frame((CAR, 0, 0), (PERSON, 2, 1))
+    persons = realism_of_frames(picture[None], labels([("cyclist", 2, 1)]), colours)
+    assert len(persons.detections) == 2 and persons.to_json()["precision"]["all"]["n"] == 1
+    assert _labelled_families(persons.frames, RealismRules()) == {"person"}  # and not bicycles without a rider
+    rendered = [replace(each, whole_riders=True) for each in persons.frames]
+    assert _labelled_families(rendered, RealismRules()) == set(FAMILIES)
 
 
 def test_recall_at_the_heights_of_another_set(colours):

@@ -101,11 +101,14 @@ def _joined(table: type[Table], parts: list[dict[str, np.ndarray]]) -> Table:
 
 
 def _labelled_families(frames: Sequence[LabelledFrame], rules: RealismRules) -> frozenset[str]:
-    """Families whose detections can be wrong: of rendered scenes all, of other sets those that have a label."""
+    """Families whose detections can be wrong: of rendered scenes all, of other sets those that have a label.
+
+    Labels of cyclists say that persons are labelled, and not that bicycles without a rider are.
+    """
     if any(frame.whole_riders for frame in frames):
         return frozenset(FAMILIES)
     present = {CLASSES[number] for frame in frames for number in np.unique(frame.class_id)}
-    return frozenset(family for name in present for family in families_of(rules.recognised.get(name, ())))
+    return frozenset(family for name in present for family in families_of(rules.recognised.get(name, ()))[:1])
 
 
 def _shifted(frame: LabelledFrame) -> LabelledFrame:
