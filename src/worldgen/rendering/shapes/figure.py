@@ -182,7 +182,7 @@ def _add_skirt(
     finish, hem, thick = (
         (clothes.top, clothes.hem, clothes.thick) if clothes.skirt is None else (clothes.skirt, -0.82, 0.0)
     )
-    shares = np.array([0.0, 0.1, 0.3, 0.65, 1.0])
+    shares = np.array([0.0, 0.1, 0.34, 0.65, 1.0])
     drop = (-0.12 + shares * (0.12 - hem)) * body.spine
     reach = drop / body.thigh
     upper, lower = reach.clip(0, 1)[:, None], (reach - 1).clip(0)[:, None] * body.thigh / body.shank
@@ -193,15 +193,12 @@ def _add_skirt(
     one, other = leg(0), leg(1)
     centres = (one + other) / 2
     centres[..., 2] = pose.pelvis[:, None, 2] - drop
-    flare = 0.93 + 0.32 * shares
-    depth = (
-        np.abs(one[..., 0] - other[..., 0]) / 2 + (0.060 + 0.008 * (1 - shares)) * body.height * clothes.girth * flare
-    )
-    width = (
-        np.broadcast_to((0.093 + 0.012 * np.sqrt(shares)) * body.height * clothes.girth, depth.shape)
-        + clothes.thick * body.height
-    )
-    radii = np.stack([depth + thick * body.height, width], -1)
+    # Narrow inside the top, then clearly wider than it, so that the two surfaces do not meet.
+    out = 0.1 if clothes.skirt is None else 0.34
+    deep = np.interp(shares, (0.0, out, 1.0), (0.056, 0.071 - 0.04 * (out - 0.1), 0.084)) * body.height * clothes.girth
+    wide = np.interp(shares, (0.0, out, 1.0), (0.088, 0.103 - 0.02 * (out - 0.1), 0.109)) * body.height * clothes.girth
+    depth = np.abs(one[..., 0] - other[..., 0]) / 2 + deep + thick * body.height
+    radii = np.stack([depth, np.broadcast_to(wide + thick * body.height, depth.shape)], -1)
     axes = np.array([1.0, 0.0, 0.0])[None, None], np.array([0.0, -1.0, 0.0])[None, None]
     loft(builder, centres, axes, radii, finish, sides=12, power=2.3, uneven=folds(rng, 5, 12, 0.035), ends=(0.1, 0.0))
 
@@ -234,7 +231,7 @@ def _add_leg(
         lower = (0.0, 0.2, 0.45, 0.7, 0.98) if share > 0 else (0.0,)
         path = _bent(hip, knee, ankle, ((-0.08, 0.15, 0.45, 0.75), lower))
         radii = (
-            np.array([0.050, 0.055, 0.048, 0.041, 0.038, 0.0385, 0.037, 0.034, 0.034])[: path.shape[1]] * height * wide
+            np.array([0.046, 0.051, 0.048, 0.041, 0.038, 0.0385, 0.037, 0.034, 0.034])[: path.shape[1]] * height * wide
         )
         uneven = folds(rng, path.shape[1], 8, 0.045)
         uneven[:2] = 1.0

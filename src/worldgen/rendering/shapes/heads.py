@@ -112,6 +112,19 @@ class HeadFrame:
         axes = self.turn[:, None, :, 0], self.turn[:, None, :, 1]
         loft(builder, self.at(centres), axes, radii, finish, sides=sides, power=power, ends=ends)
 
+    def front(
+        self, builder: SolidBuilder, table: np.ndarray, finish: Finish, *, heights: tuple[float, ...], reach_rad: float,
+        grow: float,
+    ) -> None:  # fmt: skip
+        """A sheet in front of the rings of a loft, at these heights, ``reach_rad`` to each side, larger by ``grow``."""
+        z = np.array(heights)
+        front, back, half = (np.interp(z, table[:, 0], table[:, k]) for k in (1, 2, 3))
+        angle = np.linspace(-reach_rad, reach_rad, 11)
+        x = ((front + back) / 2)[:, None] + grow * ((front - back) / 2)[:, None] * np.cos(angle)
+        points = np.stack([x, grow * half[:, None] * np.sin(angle), np.broadcast_to(z[:, None], x.shape)], -1)
+        placed = self.at(points.reshape(-1, 3))
+        builder.grid(placed.reshape(len(placed), *x.shape, 3), finish, flip=True)
+
     def blob(
         self, builder: SolidBuilder, centre: tuple[float, float, float], radii: tuple[float, float, float],
         finish: Finish, *, sides: int = 5, bands: int = 4, power: float = 2.0,
@@ -144,7 +157,7 @@ def add_helmet(builder: SolidBuilder, frame: HeadFrame, kind: str, shell: Finish
     frame.rings(builder, rings, shell, sides=14, ends=(0.15, _to_crown(rings, top)))
     visor = Finish((0.008, 0.009, 0.011), gloss=1.2)
     if kind == "full":
-        frame.blob(builder, (0.19, 0.0, 0.53), (0.445, 0.49, 0.19), visor, sides=14, bands=7, power=2.5)
+        frame.front(builder, rings, visor, heights=(0.30, 0.40, 0.52, 0.64, 0.74), reach_rad=1.25, grow=1.025)
     elif kind == "open":
         frame.blob(builder, (0.46, 0.0, 0.66), (0.13, 0.36, 0.035), visor, sides=10)
         for side in (1, -1):

@@ -100,7 +100,7 @@ def guard_rail_shape(size_m: Size, rng: np.random.Generator) -> Shape:
     """A steel rail of W section on posts along x."""
     length, width, height = size_m
     builder = SolidBuilder()
-    zinc = Finish(shade(ZINC, float(rng.uniform(0.85, 1.05))), gloss=0.45)
+    zinc = Finish(shade(ZINC, float(rng.uniform(0.85, 1.05))), gloss=0.22)
     half, depth = 0.155, min(0.083, width / 2)
     section, reach = np.array(W_BEAM), np.array([length / 2, 0.0, 0.0])
     middle = height - half
