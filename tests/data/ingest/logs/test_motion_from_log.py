@@ -144,3 +144,42 @@ def test_valid_span_limits_what_is_known():
     config = EgoLogConfig(assume_yaw_rate_radps=0.0, valid_s=(2.0, 4.0), max_gap_s=6)
     motion = motion_from_log(log, config, FRAMES_S)
     assert resample(FRAMES_S, 10.0, motion).spans == ((20, 41),)
+
+
+def test_columns_at_rates_of_their_own_are_read_between_their_own_rows():
+    """A gyro at 50 Hz, wheel speed at 1 Hz and poses at 2 Hz in one table."""
+    times_s = np.arange(0, 10.01, 0.02)
+    speed = np.where(np.arange(len(times_s)) % 50 == 0, 5 + times_s, np.nan)
+    motion = motion_from_log(log_of(times_s, speed=speed, yaw_rate=0 * times_s + 0.1), EgoLogConfig(), FRAMES_S)
+    ego = ego_of(motion, FRAMES_S[20:60])
+    np.testing.assert_allclose(ego.speed_mps, 5 + FRAMES_S[20:60] - 0.05, rtol=1e-9)
+    np.testing.assert_allclose(ego.yaw_rate_radps, 0.1, rtol=1e-9)
+    assert not motion.gaps()
+    yaw = np.where(np.arange(len(times_s)) % 25 == 0, RATE * times_s, np.nan)
+    sparse = log_of(times_s, x=SPEED / RATE * np.sin(yaw), y=SPEED / RATE * (1 - np.cos(yaw)), yaw=yaw, speed=speed)
+    ego = ego_of(motion_from_log(sparse, EgoLogConfig(), FRAMES_S), FRAMES_S[20:60])
+    np.testing.assert_allclose(ego.yaw_rate_radps, RATE, rtol=1e-9)
+    np.testing.assert_allclose(ego.speed_mps, 5 + FRAMES_S[20:60] - 0.05, rtol=1e-9)
+
+
+def test_a_long_blank_in_one_column_is_a_gap_of_the_motion():
+    times_s = np.arange(0, 10.05, 0.1)
+    speed = np.where((times_s > 3.05) & (times_s < 5.95), np.nan, 7.0)
+    motion = motion_from_log(log_of(times_s, speed=speed, yaw_rate=0 * times_s), EgoLogConfig(), FRAMES_S)
+    assert motion.gaps() == [(pytest.approx(3.0), pytest.approx(6.0))]
+    late = np.where(times_s < 1.95, np.nan, 7.0)
+    motion = motion_from_log(log_of(times_s, speed=late, yaw_rate=0 * times_s), EgoLogConfig(), FRAMES_S)
+    assert motion.valid_s == (pytest.approx(2.0), pytest.approx(10.0))
+
+
+def test_noisy_gps_says_over_which_time_the_course_was_taken(rng):
+    times_s = np.arange(0, 40, 0.1)
+    lat, lon = 48 + 15 * times_s / 111_200 + rng.normal(scale=1e-6, size=400), 11 + rng.normal(scale=1e-6, size=400)
+    motion = motion_from_log(log_of(times_s, lat=lat, lon=lon), EgoLogConfig(), FRAMES_S)
+    assert any("yaw rate from the course over" in note for note in motion.notes)
+    ego = ego_of(motion, FRAMES_S[20:90])
+    assert np.sqrt((ego.yaw_rate_radps**2).mean()) < 0.02  # of neighbouring rows: 0.5
+    np.testing.assert_allclose(ego.speed_mps, 15, atol=1.0)
+    wide = lon + rng.normal(scale=3e-5, size=400)
+    poor = motion_from_log(log_of(times_s, lat=lat, lon=wide), EgoLogConfig(), FRAMES_S)
+    assert any("the yaw rate from positions is noise of about 0." in note for note in poor.notes)

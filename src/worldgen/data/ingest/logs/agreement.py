@@ -24,14 +24,16 @@ MIN_CELLS = 5
 MOVING_MPS = 2.0
 SPEED_TOLERANCE = 0.12
 """Wheel speeds and GPS differ by a few percent; units and clocks that are wrong differ by more."""
-FACTOR_TOLERANCE = 0.035
+FACTOR_TOLERANCE = 0.02
 TURNING_RADPS = 0.02
 """Turns below this rms say nothing about signs."""
 CORRELATION = 0.6
 SCALE_RANGE = (0.7, 1.4)
 OFFSET_RAD = np.radians(25)
 AGREES_RAD = np.radians(15)
-DISAGREES_RAD = np.radians(45)
+DISAGREES_RAD = np.radians(25)
+SPREAD_RAD = np.radians(20)
+"""Directions of travel that are spread less say nothing about backwards: a parked car may reverse all the time."""
 
 
 def agreement_notes(log: EgoLog, config: EgoLogConfig, times_s: np.ndarray) -> list[str]:
@@ -199,7 +201,8 @@ def _turn_note(config: EgoLogConfig, a: Turn, b: Turn) -> list[str]:
         return []
     first, second = a.radps[both], b.radps[both]
     rms = np.sqrt((first**2).mean()), np.sqrt((second**2).mean())
-    if rms[0] < TURNING_RADPS or rms[1] < (1e-4 if "steering" in (a.kind, b.kind) else TURNING_RADPS / 60):
+    # One of them may be 57 times too small, in degrees for radians; the side of steering has no scale.
+    if max(rms[0], rms[1] * (b.kind != "steering")) < TURNING_RADPS or min(rms) < TURNING_RADPS / 200:
         return []
     # Without subtracting means: a circle has a constant rate, whose sign is what is asked.
     correlation = float((first * second).mean() / (rms[0] * rms[1]))
@@ -209,9 +212,10 @@ def _turn_note(config: EgoLogConfig, a: Turn, b: Turn) -> list[str]:
     if b.kind == "steering" or correlation < CORRELATION or SCALE_RANGE[0] <= scale <= SCALE_RANGE[1]:
         return []
     hint = "one of them is wrong"
-    for factor, words in ((np.degrees(1), "deg"), (np.radians(1), "rad")):
+    for factor, unit in ((np.degrees(1), "degps"), (np.radians(1), "radps")):
         if a.kind == "rate" and abs(1 / scale / factor - 1) < 0.15:
-            hint = f"the first would agree in {words}ps"
+            column = a.name.removeprefix("column ")
+            hint = f"it would agree in {unit}, ego.columns: {{{column}: yaw_rate_{unit}}}"
     return [f"{a.name} turns {1 / scale:.3g} times as fast as {b.name}: {hint}"]
 
 
@@ -298,11 +302,12 @@ def refuse_turned_quaternions(log: EgoLog, config: EgoLogConfig) -> None:
         return
     travel = step[moving] / np.linalg.norm(step[moving], axis=1)[:, None]
 
+    one_way = np.linalg.norm(travel.mean(0)) > np.cos(SPREAD_RAD)
+
     def angle(reading: Reading, forward: np.ndarray) -> float:
         rotation = quaternion_poses(position[rows], reading(wxyz[rows]))[:, :3, :3]
-        # Backwards is no fault: a car in reverse moves against its heading.
-        along = np.abs(((rotation @ forward) * travel).sum(1))
-        return float(np.median(np.arccos(np.clip(along, 0, 1))))
+        along = ((rotation @ forward) * travel).sum(1)
+        return float(np.median(np.arccos(np.clip(np.abs(along) if one_way else along, -1, 1))))
 
     stated = angle(READINGS[""], axes[0])
     if stated < DISAGREES_RAD:

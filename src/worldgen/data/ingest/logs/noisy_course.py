@@ -94,18 +94,19 @@ def _noise_across(position_m: np.ndarray, moving: np.ndarray) -> float:
 def _noise_at_all_scales(position_m: np.ndarray, moving: np.ndarray, step_s: float) -> float:
     """The noise across the direction of travel, as the noise of independent rows that would disturb fits as much.
 
-    Errors of GPS positions wander, so every second or fourth row is noisier than neighbours are. Rows that are k steps
-    apart with noise s disturb as independent rows with noise ``s * sqrt(k)``. A noise that grows faster than
-    ``NOISE_GROWTH`` from one k to its double is the motion of the car, which grows eightfold.
+    Errors of GPS positions wander, so every second or fourth row is noisier than neighbours are. The part of the noise
+    that k rows share is not averaged out by their number: it disturbs as k times its variance in every row. A noise
+    that grows faster than ``NOISE_GROWTH`` from one k to its double is the motion of the car, which grows eightfold.
     """
-    largest = last = _noise_across(position_m, moving)
+    own = largest = last = _noise_across(position_m, moving)
     k = 2
     while 3 * k * step_s <= MAX_SPREAD_S and len(position_m) > 8 * k:
         parts = [position_m[start::k] for start in range(k)]
         noise = float(np.median([_noise_across(part, np.ones(len(part) - 1, bool)) for part in parts]))
         if noise > NOISE_GROWTH * last:
             break
-        largest, last, k = max(largest, noise * np.sqrt(k)), noise, 2 * k
+        shared = max(noise**2 - own**2, 0.0)
+        largest, last, k = max(largest, float(np.sqrt(own**2 + k * shared))), noise, 2 * k
     return largest
 
 

@@ -122,6 +122,8 @@ JUMP_M = 3.0
 JUMP_MPS2 = 8.0
 """A step is a jump when it is longer than the speed of its neighbours gives, by ``JUMP_M`` and what an acceleration of
 ``JUMP_MPS2`` adds in its time."""
+NOISY_STEPS = 10
+"""A jump is also longer than this many times the median excess, so that positions that are all noisy are kept."""
 NEIGHBOURS = 5
 
 
@@ -138,7 +140,8 @@ def position_jumps(times_s: np.ndarray, position_m: np.ndarray) -> tuple[np.ndar
     speed = np.hypot(*np.diff(position_m, axis=0).T) / seconds
     padded = np.pad(speed, NEIGHBOURS, mode="reflect" if len(speed) > NEIGHBOURS else "edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * NEIGHBOURS + 1)
-    jumps = (speed - np.median(windows, axis=1)) * seconds > JUMP_M + JUMP_MPS2 * seconds**2
+    excess_m = (speed - np.median(windows, axis=1)) * seconds
+    jumps = excess_m > np.maximum(JUMP_M + JUMP_MPS2 * seconds**2, NOISY_STEPS * np.median(np.abs(excess_m)))
     for row in range(1, len(times_s) - 1):
         if jumps[row - 1] and jumps[row] and not outliers[row - 1]:
             across_m = float(np.hypot(*(position_m[row + 1] - position_m[row - 1])))

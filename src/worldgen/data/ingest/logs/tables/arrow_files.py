@@ -28,20 +28,20 @@ def read_parquet_table(path: Path, layout: TableLayout) -> Table:
 
 
 def read_feather_table(path: Path, layout: TableLayout) -> Table:
-    """The columns of a Feather (Arrow IPC) file. Raises: InputError for a file that is not Feather."""
+    """The columns of a Feather file, which is an Arrow IPC file. Raises: InputError for a file that is none."""
     import pyarrow as pa
-    from pyarrow import feather
-
-    def column(name: str) -> Any:
-        return feather.read_table(path, columns=[name], memory_map=False).column(name)
 
     def opened() -> tuple[Any, int]:
-        try:
-            with pa.ipc.open_file(path) as file:
-                return file.schema, sum(file.get_batch(i).num_rows for i in range(file.num_record_batches))
-        except pa.ArrowInvalid:  # version 1 of the format is no Arrow IPC file
-            table = feather.read_table(path, memory_map=False)
-            return table.schema, table.num_rows
+        with open(path, "rb") as file, pa.ipc.open_file(file) as reader:
+            return reader.schema, sum(reader.get_batch(i).num_rows for i in range(reader.num_record_batches))
+
+    def column(name: str) -> Any:
+        with open(path, "rb") as file:
+            with pa.ipc.open_file(file) as reader:
+                number = reader.schema.get_field_index(name)
+            options = pa.ipc.IpcReadOptions(included_fields=[number])
+            with pa.ipc.open_file(file, options=options) as reader:
+                return reader.read_all().column(name)
 
     del layout
     return _arrow_table(path, "Feather", opened, column)
