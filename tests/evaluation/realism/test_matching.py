@@ -87,6 +87,19 @@ def test_a_cyclist_is_found_as_person_and_as_bicycle():
     assert not thin.rider[0]
 
 
+def test_a_motorcycle_under_its_rider_is_compared_with_the_part_that_it_spans_in_height():
+    """The box of a scene's motorcycle holds the rider; the detector boxes the machine, which is half as high."""
+    both = labelled(("motorcycle", (20, 10, 50, 70)))
+    machine, rider = ("motorcycle", (20, 44, 50, 70)), ("person", (24, 10, 46, 55))
+    match = match_frame(both, found(machine, rider), RealismRules(), EVERY)
+    assert called(match) == [None] and match.machine[0] and match.rider[0]
+    assert match.state.tolist() == [UNCOUNTED, UNCOUNTED]
+    low = match_frame(both, found(("motorcycle", (20, 56, 50, 70))), RealismRules(), EVERY)
+    assert not low.machine[0] and not low.rider[0]
+    whole = match_frame(both, found(("motorcycle", (20, 12, 50, 70))), RealismRules(), EVERY)
+    assert called(whole) == ["motorcycle"] and whole.machine[0]
+
+
 def test_every_class_but_the_cone_has_names_and_families():
     assert set(RECOGNISED_AS) == set(CLASSES) - {"traffic_cone"}
     assert families_of(RECOGNISED_AS["cyclist"]) == ("person", "two_wheeler")

@@ -25,9 +25,9 @@ class JudgedObjects:
     """The labels that count, as columns of equal length N.
 
     frame: ``(N,)`` int64 number of the frame. class_id: into ``CLASSES``. height_px: of the visible box. name: into
-    ``COCO80``, -1 where it was not found. right: bool, whether the name is right for the class. person, bicycle, rider:
-    bool, as in ``FrameMatch``. shifted, shuffled: bool, whether the detector "finds" the label when it is moved by its
-    own width, and in the frame of another clip. exchanged: bool, whether there was such a frame.
+    ``COCO80``, -1 where it was not found. right: bool, whether the name is right for the class. person, bicycle, rider,
+    machine: bool, as in ``FrameMatch``. shifted, shuffled: bool, whether the detector "finds" the label when it is
+    moved by its own width, and in the frame of another clip. exchanged: bool, whether there was such a frame.
     """
 
     frame: np.ndarray
@@ -38,6 +38,7 @@ class JudgedObjects:
     person: np.ndarray
     bicycle: np.ndarray
     rider: np.ndarray
+    machine: np.ndarray
     shifted: np.ndarray
     shuffled: np.ndarray
     exchanged: np.ndarray
@@ -86,6 +87,7 @@ def judge_frames(
         columns = {
             "frame": np.full(len(kept), number), "class_id": frame.class_id, "height_px": height, "name": match.name,
             "right": np.array(right, bool), "person": match.person, "bicycle": match.bicycle, "rider": match.rider,
+            "machine": match.machine,
             "shifted": moved.name >= 0, "shuffled": exchanged.name >= 0, "exchanged": np.full(len(kept), partner >= 0),
         }  # fmt: skip
         objects.append({name: column[kept] for name, column in columns.items()})

@@ -19,19 +19,24 @@ UNCOUNTED, RIGHT, OTHER_CLASS, NOTHING = range(4)
 labelled."""
 PART_OF = ("cyclist", "motorcycle")
 """Classes whose label may hold a rider or machine that a detector boxes apart."""
-MIN_INSIDE, MIN_RIDER_WIDTH = 0.6, 0.3
+PART_AXIS = {"person": 0, "two_wheeler": 1}
+"""Family of a part -> the axis along which it is smaller than the whole: a rider is narrower, a machine is lower."""
+MIN_INSIDE, MIN_PART = 0.6, 0.3
+"""Least share of a detection inside a label that holds it, and of a label's side that a part of it takes."""
 
 
 @dataclass(frozen=True, eq=False)
 class FrameMatch:
     """name: ``(N,)`` int64 into ``COCO80`` for each label, -1 where it was not found. person, bicycle: ``(N,)`` bool,
-    whether a label was matched under that name. rider: ``(N,)`` bool, whether a person fits the label of a cyclist when
-    only the part of the box that the person spans sideways counts. state: ``(D,)`` int64 of each detection."""
+    whether a label was matched under that name. rider: ``(N,)`` bool, whether a person fits the label of a cyclist or
+    motorcycle when only the part of the box that the person spans sideways counts. machine: likewise for a two-wheeler
+    and the part that it spans in height. state: ``(D,)`` int64 of each detection."""
 
     name: np.ndarray
     person: np.ndarray
     bicycle: np.ndarray
     rider: np.ndarray
+    machine: np.ndarray
     state: np.ndarray
 
 
@@ -64,7 +69,11 @@ def match_frame(frame: LabelledFrame, found: CocoBoxes, rules: RealismRules, lab
             person[row] = any(COCO80[number] == "person" for number in said)
             bicycle[row] = any(COCO80[number] == "bicycle" for number in said)
     pairs = _Pairs(frame, found, targets, family, owner, overlap)
-    return FrameMatch(name, person, bicycle, _riders(pairs, person, rules), _states(pairs, labelled, rules))
+    parts = [
+        _part_fits(pairs, each, partner[each] >= 0 if each in partner else np.zeros(count, bool), rules)
+        for each in PART_AXIS
+    ]
+    return FrameMatch(name, person, bicycle, *parts, _states(pairs, labelled, rules))
 
 
 def matched_pairs(overlap: np.ndarray, least: float) -> np.ndarray:
@@ -115,24 +124,25 @@ def _states(pairs: _Pairs, labelled: frozenset[str], rules: RealismRules) -> np.
     return state
 
 
-def _riders(pairs: _Pairs, person: np.ndarray, rules: RealismRules) -> np.ndarray:
-    """Labels of cyclists that a person fits, see ``FrameMatch``. person: labels matched to a person."""
-    frame, found = pairs.frame, pairs.found
-    cyclist = np.array([CLASSES[number] == "cyclist" for number in frame.class_id], bool)
-    rider = person & cyclist
+def _part_fits(pairs: _Pairs, family: str, matched: np.ndarray, rules: RealismRules) -> np.ndarray:
+    """Labels of ``PART_OF`` that a free detection of a family fits, see ``FrameMatch``. matched: labels with one."""
+    frame, found, axis = pairs.frame, pairs.found, PART_AXIS[family]
+    holds_both = np.array([CLASSES[number] in PART_OF for number in frame.class_id], bool)
+    fits = matched & holds_both
     if not frame.whole_riders:
-        return rider
-    free = np.flatnonzero((pairs.family == "person") & (pairs.owner < 0))
-    for row in np.flatnonzero(cyclist & ~person):
+        return fits
+    free = np.flatnonzero((pairs.family == family) & (pairs.owner < 0))
+    for row in np.flatnonzero(holds_both & ~fits):
         for d in free:
-            box, whole = found.box_px[d], frame.box_px[row].copy()
-            whole[0], whole[2] = max(whole[0], box[0]), min(whole[2], box[2])
-            wide = whole[2] - whole[0] >= MIN_RIDER_WIDTH * (frame.box_px[row, 2] - frame.box_px[row, 0])
-            if wide and box_iou(whole[None], box[None])[0, 0] >= rules.overlap:
-                rider[row] = True
+            box, part = found.box_px[d], frame.box_px[row].copy()
+            part[axis], part[axis + 2] = max(part[axis], box[axis]), min(part[axis + 2], box[axis + 2])
+            whole_px = frame.box_px[row, axis + 2] - frame.box_px[row, axis]
+            large = part[axis + 2] - part[axis] >= MIN_PART * whole_px
+            if large and box_iou(part[None], box[None])[0, 0] >= rules.overlap:
+                fits[row] = True
                 free = free[free != d]
                 break
-    return rider
+    return fits
 
 
 def _share_inside(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:

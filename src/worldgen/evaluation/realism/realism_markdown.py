@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from worldgen.evaluation.realism.realism_score import ALL, BANDS, CYCLIST_PARTS
+from worldgen.evaluation.realism.realism_score import ALL, BANDS, PART_ROWS
 
 Record = dict[str, Any]
 NONE = "-"
@@ -58,7 +58,7 @@ def _rows(
     out = []
     for row in classes:
         for shown, piece, band in pieces:
-            if row in CYCLIST_PARTS and ALL not in (piece, band):
+            if row in PART_ROWS and ALL not in (piece, band):
                 continue
             found = [each["rows"].get(row, {}).get(piece, {}).get(band) for each in sets.values()]
             if any(found):

@@ -24,8 +24,12 @@ BANDS: dict[str, tuple[float, float]] = {
     "8-16": (8.0, 16.0), "16-32": (16.0, 32.0), "32-64": (32.0, 64.0), "64+": (64.0, math.inf),
 }  # fmt: skip
 """Heights of labels in pixels, each without its upper end; "all" has lower labels too where the rules allow them."""
-CYCLIST_PARTS = {"cyclist_as_person": "person", "cyclist_as_bicycle": "bicycle", "cyclist_rider": "rider"}
-"""Row of a cyclist found in one way only -> column of ``JudgedObjects``."""
+PART_ROWS: dict[str, tuple[str, str]] = {
+    "motorcycle_rider": ("motorcycle", "rider"), "motorcycle_machine": ("motorcycle", "machine"),
+    "cyclist_as_person": ("cyclist", "person"), "cyclist_as_bicycle": ("cyclist", "bicycle"),
+    "cyclist_rider": ("cyclist", "rider"), "cyclist_machine": ("cyclist", "machine"),
+}  # fmt: skip
+"""Row of a class that is found in one way only -> class and column of ``JudgedObjects``."""
 STEP = math.sqrt(2)
 """Ratio of neighbouring heights at which sets are compared at equal height."""
 
@@ -48,21 +52,21 @@ class RealismScore:
 
     @property
     def classes(self) -> list[str]:
-        """Rows that have labels, in the order of ``CLASSES``; those of ``CYCLIST_PARTS`` follow the cyclist."""
+        """Rows that have labels, in the order of ``CLASSES``; those of ``PART_ROWS`` follow their class."""
         present = [CLASSES[number] for number in sorted(set(self.objects.class_id.tolist()))]
-        return [row for name in present for row in (name, *(CYCLIST_PARTS if name == "cyclist" else ()))]
+        return [row for name in present for row in (name, *(p for p, (own, _) in PART_ROWS.items() if own == name))]
 
     def chosen(self, row: str, band: str = ALL, piece: str = ALL) -> np.ndarray:
         """Which labels ``(N,)`` bool a row is about."""
-        name = "cyclist" if row in CYCLIST_PARTS else row
+        name = PART_ROWS[row][0] if row in PART_ROWS else row
         low, high = BANDS.get(band, (0.0, math.inf))
         objects = self.objects
         kept = (objects.class_id == CLASSES.index(name)) & (objects.height_px >= low) & (objects.height_px < high)
         return kept & self._frames_in(piece)[objects.frame]
 
     def found(self, row: str) -> np.ndarray:
-        """Which labels ``(N,)`` bool were found, for a class or in one way of ``CYCLIST_PARTS``."""
-        column: np.ndarray = getattr(self.objects, CYCLIST_PARTS.get(row, "found"))
+        """Which labels ``(N,)`` bool were found, for a class or in one way of ``PART_ROWS``."""
+        column: np.ndarray = getattr(self.objects, PART_ROWS[row][1] if row in PART_ROWS else "found")
         return column
 
     def recall(self, row: str, band: str = ALL, piece: str = ALL) -> Interval:
@@ -73,7 +77,7 @@ class RealismScore:
     def agreement(self, row: str, band: str = ALL, piece: str = ALL) -> Interval:
         """Share of the labels that were found whose name is right."""
         chosen = self.chosen(row, band, piece) & self.objects.found
-        if row in CYCLIST_PARTS:
+        if row in PART_ROWS:
             return UNDEFINED
         return self._share(self.objects.right[chosen], self.objects.frame[chosen])
 
@@ -134,7 +138,7 @@ class RealismScore:
         if not chosen.any():
             return None
         record: dict[str, Any] = {"n": int(chosen.sum()), "recall": self.recall(row, band, piece).to_json()}
-        if row not in CYCLIST_PARTS:
+        if row not in PART_ROWS:
             record["agreement"] = self.agreement(row, band, piece).to_json()
             names = Counter(COCO80[number] for number in self.objects.name[chosen & self.objects.found])
             record["called"] = dict(names.most_common())
@@ -155,7 +159,7 @@ class RealismScore:
             "labels": len(self.objects), "rows": rows, "precision": self._precision_json(),
             "controls": {
                 column: {"all": self.control(column).to_json()}
-                | {row: self.control(column, row).to_json() for row in self.classes if row not in CYCLIST_PARTS}
+                | {row: self.control(column, row).to_json() for row in self.classes if row not in PART_ROWS}
                 for column in ("shifted", "shuffled")
             },
         }  # fmt: skip
