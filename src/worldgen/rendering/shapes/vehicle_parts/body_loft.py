@@ -122,14 +122,19 @@ def _set_back(points: np.ndarray, end: Rounding, x_end: float, sign: float) -> N
         points[..., 0] -= sign * weight * np.interp(points[..., 2], height, back)
 
 
+def _line(pairs: tuple[tuple[float, float], ...], x: np.ndarray) -> np.ndarray:
+    """The smooth line through (x, value) pairs at ``x``."""
+    knots = np.array(pairs)
+    return monotone_curve(knots[:, 0], knots[:, 1], x)
+
+
 def loft(lines: BodyLines) -> LoftedBody:
     """The skin of a body from its lines."""
     rows = _stations(lines)
     steps = np.arange(REFINE * (len(rows) - 1) + 1) / REFINE
     x = np.interp(steps, np.arange(len(rows)), rows)
-    line = lambda pairs: monotone_curve(*np.array(pairs).T, x)  # noqa: E731
-    top, bottom, half = line(lines.top), line(lines.bottom), line(lines.plan)
-    belt = np.minimum(line(lines.belt), top - 0.055)
+    top, bottom, half, belt = (_line(pairs, x) for pairs in (lines.top, lines.bottom, lines.plan, lines.belt))
+    belt = np.minimum(belt, top - 0.055)
     corners = _section(half, bottom, belt, top, lines)
     count = corners.shape[1]
     at = np.arange(REFINE * (count - 1) + 1) / REFINE

@@ -44,17 +44,16 @@ def car_patches(profile: CarProfile, body: LoftedBody) -> list[SurfacePatch]:
 def _plastic(profile: CarProfile, body: LoftedBody) -> list[SurfacePatch]:
     """Dark underside, sills, and plastic around the arches."""
     panels, wheels = profile.panels, profile.wheels
-    low, high, flank = body.x[0], body.x[-1], float(body.half_width.max())
+    low, high, flank = float(body.x[0]), float(body.x[-1]), float(body.half_width.max())
     made = [box_patch("bottom", (low, high), (-flank, flank), TRIM, facing=0.45)]
     axles = sorted(wheels.axles)
     ends = [low - 0.1, *axles, high + 0.1]
     for a, b in pairwise(ends):
-        x = np.linspace(a, b, 2)
-        top = body.at("bottom", np.clip(x, *axles)) + panels.cladding_m
+        top = body.at("bottom", np.clip([a, b], axles[0], axles[-1])) + panels.cladding_m
         made.append(polygon_patch("side", [(a, 0), (b, 0), (b, top[1]), (a, top[0])], TRIM, facing=0.2))
-    for view, x in (("front", high), ("rear", low)):
-        top = float(body.at("bottom", np.sign(x) * (abs(x) - 0.3))) + panels.cladding_m
-        made.append(box_patch(view, (-flank, flank), (0, top), TRIM, facing=0.2))
+    for view, x in (("front", high - 0.3), ("rear", low + 0.3)):
+        edge = float(body.at("bottom", x)) + panels.cladding_m
+        made.append(box_patch(view, (-flank, flank), (0.0, edge), TRIM, facing=0.2))
     if panels.arch_cladding:
         around = np.linspace(-0.1, 1.1, 17) * np.pi
         radius = wheels.radius_m + wheels.arch_m + 0.065
@@ -67,7 +66,6 @@ def _plastic(profile: CarProfile, body: LoftedBody) -> list[SurfacePatch]:
 def _front(panels: Panels, body: LoftedBody) -> list[SurfacePatch]:
     """Grille, intake, plate and head lamps."""
     span = (body.x[-1] - 0.6, np.inf)
-    y0, y1, z0, z1 = panels.intake
     made = [polygon_patch("front", _trapezoid(panels.intake, 0.86), TRIM, round_m=0.04, span=span)]
     if panels.grille[3] > panels.grille[2]:
         y0, y1, z0, z1 = panels.grille

@@ -115,15 +115,15 @@ def _tanker(builder: SolidBuilder, cargo: Cargo) -> list[SurfacePatch]:
     middle_z, tall = (low + top) / 2, (top - low) / 2
     share = np.array([0.0, 0.02, 0.06, 0.12, 0.2, 0.3])
     ends = rear + share, front - share[::-1]
-    x = np.concatenate([ends[0], np.linspace(rear + 0.3, front - 0.3, 10)[1:-1], ends[1]])
-    depth = np.minimum(x - rear, front - x)
+    along = np.concatenate([ends[0], np.linspace(rear + 0.3, front - 0.3, 10)[1:-1], ends[1]])
+    depth = np.minimum(along - rear, front - along)
     size = np.sqrt(np.clip(1 - (1 - np.clip(depth / 0.3, 0, 1)) ** 2.2, 0, 1))
     angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
     y, z = half * superellipse(np.cos(angle), 2.5), tall * superellipse(np.sin(angle), 2.5)
-    rings = np.stack(np.broadcast_arrays(x[:, None], size[:, None] * y, middle_z + size[:, None] * z), -1)
+    rings = np.stack(np.broadcast_arrays(along[:, None], size[:, None] * y, middle_z + size[:, None] * z), -1)
     builder.grid(rings, skin, closed=True, flip=True)
     builder.box(((rear + front) / 2, 0, top + 0.02), (front - rear - 0.8, 0.55, 0.05), TRIM)
-    for position in np.linspace(rear + 0.9, front - 0.9, 4):
+    for position in np.linspace(rear + 0.9, front - 0.9, 4).tolist():
         builder.lathe(
             (position, 0, top + 0.02), [(0.0, 0.26), (0.1, 0.26), (0.12, 0.2), (0.12, 0.004)], STEEL, axis="z", sides=12
         )
@@ -138,11 +138,11 @@ def _tanker(builder: SolidBuilder, cargo: Cargo) -> list[SurfacePatch]:
         for p in np.linspace(rear + 0.5, front - 0.5, 6)
     ]
     if cargo.mark:
-        middle, reach, paint = (rear + front) / 2, 0.14 * (front - rear), skin.but(colour=cargo.mark)
-        made.append(box_patch("side", (middle - reach, middle + reach), (middle_z - 0.1, middle_z + 0.42), paint))
+        centre, reach, paint = (rear + front) / 2, 0.14 * (front - rear), skin.but(colour=cargo.mark)
+        made.append(box_patch("side", (centre - reach, centre + reach), (middle_z - 0.1, middle_z + 0.42), paint))
     for share in (0.33, 0.66):  # seams of the compartments, with their dark rings
-        x_ring = rear + share * (front - rear)
-        made.append(box_patch("side", (x_ring - 0.07, x_ring + 0.07), (low, top), TRIM, facing=-0.2, opacity=0.8))
+        x = rear + share * (front - rear)
+        made.append(box_patch("side", (x - 0.07, x + 0.07), (low, top), TRIM, facing=-0.2, opacity=0.8))
     sign = Finish((0.50, 0.20, 0.02), gloss=0.2)
     made.append(box_patch("rear", (0.28, 0.6), (low + 0.5, low + 0.72), sign))
     return made

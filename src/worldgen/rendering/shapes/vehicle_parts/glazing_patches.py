@@ -67,7 +67,8 @@ def _side_windows(body: LoftedBody, glazing: Glazing) -> list[SurfacePatch]:
     """One black band for seals and pillars, and the panes on it."""
     rear_low, rear_high = glazing.rear_edge
     cuts = sorted(p for p in glazing.pillars if p > rear_low)
-    panes, start = [], None
+    panes: list[tuple[float | None, float]] = []
+    start: float | None = None
     for pillar in [*cuts, None]:
         end = glazing.side_front if pillar is None else pillar - PILLAR_HALF_M
         panes.append((start, end))

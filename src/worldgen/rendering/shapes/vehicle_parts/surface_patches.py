@@ -17,6 +17,8 @@ FACING_SOFT = 0.1
 """Width of the fade of patches where the surface turns away, in units of the normal."""
 SHARPEST_M = 0.004
 """Smallest width of an edge."""
+CHUNK = 8192
+"""Hits that are compared with all patches at once; larger tables leave the cache of the processor."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,11 +50,13 @@ class SurfacePatch:
         distance = (self.edges[:, :1] * u + self.edges[:, 1:2] * v + self.edges[:, 2:]).max(0)
         reach = footprint_m / 2
         area, perimeter, corners = self.shape
-        depth = min(2 * area / (perimeter + np.sqrt(max(perimeter**2 - 4 * corners * area, 0.0))), 1e6)
-        low = -np.minimum(reach, depth)
-        mean = area * (reach - low) + perimeter * (reach**2 - low**2) / 2 + corners * (reach**3 - low**3) / 3
-        share = np.clip(0.5 - distance / footprint_m, 0, 1) * (area * footprint_m / mean)
-        return np.minimum(share, 1.0), distance <= 0
+        share = np.clip(0.5 - distance / footprint_m, 0, 1)
+        depth = 2 * area / (perimeter + np.sqrt(max(perimeter**2 - 4 * corners * area, 0.0)))
+        if reach.max(initial=0.0) > 0.2 * depth:  # else its area grows as much outside as it shrinks inside
+            low = -np.minimum(reach, depth)
+            mean = area * (reach - low) + perimeter * (reach**2 - low**2) / 2 + corners * (reach**3 - low**3) / 3
+            share = np.minimum(share * (area * footprint_m / mean), 1.0)
+        return share, distance <= 0
 
 
 def polygon_patch(
@@ -73,7 +77,7 @@ def polygon_patch(
     way = np.roll(points, -1, 0) - points
     length = np.hypot(*way.T)
     outward = np.stack([way[:, 1], -way[:, 0]], 1) / length[:, None]
-    edges = np.concatenate([outward, -(outward * points).sum(1, keepdims=True)], 1)
+    edges = np.concatenate([outward, -(outward * points).sum(1, keepdims=True)], 1).astype(np.float32)
     area = 0.5 * np.sum(points[:, 0] * np.roll(points[:, 1], -1) - np.roll(points[:, 0], -1) * points[:, 1])
     turn = np.arccos(np.clip((outward * np.roll(outward, 1, 0)).sum(1), -1, 1))
     (u0, v0), (u1, v1) = points.min(0), points.max(0)
@@ -136,66 +140,74 @@ class PatchPaint:
         self.patches = {
             code: {view: tuple(p for p in group if p.view == view) for view in VIEWS} for code, group in patches.items()
         }
+        self.limits = {
+            code: {view: _limits(group) for view, group in groups.items() if group}
+            for code, groups in self.patches.items()
+        }
         self.wheels = wheels
 
     def __call__(
         self, surface: Surface, points_m: np.ndarray, normals: np.ndarray, code: np.ndarray, footprint_m: np.ndarray
     ) -> None:
         """Change ``surface`` in place; see :class:`worldgen.rendering.shapes.solid.SurfacePaint`."""
-        hits = (points_m, normals, footprint_m)
-        for number, groups in self.patches.items():
+        for number, views in self.limits.items():
             chosen = np.flatnonzero(code == number)
-            if len(chosen):
-                for patches in groups.values():
-                    if patches:
-                        _paint_view(surface, patches, chosen, hits)
+            for start in range(0, len(chosen), CHUNK):
+                rows = chosen[start : start + CHUNK]
+                hits = _PaintHits(rows, points_m[rows], normals[rows], np.maximum(footprint_m[rows], SHARPEST_M))
+                for view, limits in views.items():
+                    _paint_view(surface, self.patches[number][view], limits, hits)
         if self.wheels is not None:
             chosen = np.flatnonzero(code == self.wheels.code)
             if len(chosen):
                 _paint_rims(surface, self.wheels, chosen, points_m, footprint_m)
 
 
+@dataclass(frozen=True, eq=False)
+class _PaintHits:
+    """Hits that are painted: rows ``(M,)`` of the surface, points and normals ``(M, 3)``, footprints ``(M,)``."""
+
+    rows: np.ndarray
+    points_m: np.ndarray
+    normals: np.ndarray
+    footprint_m: np.ndarray
+
+
+def _limits(patches: Sequence[SurfacePatch]) -> np.ndarray:
+    """What the points of patches lie between: ``(P, 7)`` u, v and depth from and to, and the least facing."""
+    table = [(*p.bounds, *p.span, p.facing - FACING_SOFT / 2) for p in patches]
+    return np.array(table, np.float32)
+
+
 def _paint_view(
-    surface: Surface,
-    patches: Sequence[SurfacePatch],
-    chosen: np.ndarray,
-    hits: tuple[np.ndarray, np.ndarray, np.ndarray],
-) -> None:
-    """Paint patches of one view on the chosen points. hits: points, normals and footprints of all."""
-    points_m, normals, footprint_m = hits
+    surface: Surface, patches: Sequence[SurfacePatch], limits: np.ndarray, hits: _PaintHits
+) -> None:  # fmt: skip
+    """Paint patches of one view."""
     u_axis, v_axis, axis, sign = VIEWS[patches[0].view]
-    facing = normals[chosen, axis] * sign if sign else np.abs(normals[chosen, axis])
-    seen = facing > min(p.facing for p in patches) - FACING_SOFT / 2
-    chosen, facing = chosen[seen], facing[seen]
-    if not len(chosen):
+    facing = hits.normals[:, axis] * sign if sign else np.abs(hits.normals[:, axis])
+    seen = np.flatnonzero(facing > limits[:, 6].min())
+    if not len(seen):
         return
-    points = points_m[chosen]
+    facing, print_m, rows, points = facing[seen], hits.footprint_m[seen], hits.rows[seen], hits.points_m[seen]
     left = points[:, 1] >= 0
-    u, v, depth = points[:, u_axis], points[:, v_axis], points[:, axis]
-    if u_axis == 1:
-        u = np.abs(u)
-    if v_axis == 1:
-        v = np.abs(v)
-    if axis == 1:
-        depth = np.abs(depth)
-    print_m = np.maximum(footprint_m[chosen], SHARPEST_M)
-    for patch in patches:
-        u0, u1, v0, v1 = patch.bounds
-        margin = print_m / 2
-        near = (u > u0 - margin) & (u < u1 + margin) & (v > v0 - margin) & (v < v1 + margin)
-        near &= (depth >= patch.span[0]) & (depth <= patch.span[1])
+    u, v, depth = (np.abs(points[:, k]) if k == 1 else points[:, k] for k in (u_axis, v_axis, axis))
+    margin = print_m / 2
+    u0, u1, v0, v1, near0, near1, turned = limits.T[:, :, None]
+    near = (u + margin > u0) & (u - margin < u1) & (v + margin > v0) & (v - margin < v1)  # (P, M)
+    near &= (depth >= near0) & (depth <= near1) & (facing > turned)
+    for number in np.flatnonzero(near.any(1)).tolist():
+        patch, own = patches[number], near[number]
         if patch.side:
-            near &= left == (patch.side > 0)
-        at = np.flatnonzero(near)
+            own = own & (left == (patch.side > 0))
+        at = np.flatnonzero(own)
         if not len(at):
             continue
         share, inside = patch.cover(u[at], v[at], print_m[at])
-        turned = np.clip((facing[at] - patch.facing) / FACING_SOFT + 0.5, 0, 1)
-        share = (share * turned * patch.opacity).astype(np.float32)
-        rows = chosen[at]
-        _blend(surface, rows, share, patch.finish)
+        weight = np.clip((facing[at] - patch.facing) / FACING_SOFT + 0.5, 0, 1)
+        _blend(surface, rows[at], (share * weight * patch.opacity).astype(np.float32), patch.finish)
         if patch.finish.lamp != "none":
-            _set_lamp(surface, rows[inside & (turned > 0.5)], patch.finish.lamp, points_m)
+            lit = at[inside & (weight > 0.5)]
+            _set_lamp(surface, rows[lit], patch.finish.lamp, left[lit])
 
 
 def _blend(surface: Surface, rows: np.ndarray, share: np.ndarray, finish: Finish) -> None:
@@ -205,12 +217,9 @@ def _blend(surface: Surface, rows: np.ndarray, share: np.ndarray, finish: Finish
     surface.glass[rows] += share * (np.float32(finish.glass) - surface.glass[rows])
 
 
-def _set_lamp(surface: Surface, rows: np.ndarray, lamp: str, points_m: np.ndarray) -> None:
-    """Set the lamp of rows; a patch of lamp "left" is the right indicator on the right half."""
-    if lamp == "left":
-        surface.lamp[rows] = np.where(points_m[rows, 1] >= 0, LAMP_CODES["left"], LAMP_CODES["right"])
-    else:
-        surface.lamp[rows] = LAMP_CODES[lamp]
+def _set_lamp(surface: Surface, rows: np.ndarray, lamp: str, left: np.ndarray) -> None:
+    """Set the lamp of rows; a patch of lamp "left" is the right indicator on the right half. left: ``(M,)`` bool."""
+    surface.lamp[rows] = np.where(left, LAMP_CODES["left"], LAMP_CODES["right"]) if lamp == "left" else LAMP_CODES[lamp]
 
 
 def _paint_rims(
