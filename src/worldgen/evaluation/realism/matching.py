@@ -69,11 +69,12 @@ def match_frame(frame: LabelledFrame, found: CocoBoxes, rules: RealismRules, lab
             person[row] = any(COCO80[number] == "person" for number in said)
             bicycle[row] = any(COCO80[number] == "bicycle" for number in said)
     pairs = _Pairs(frame, found, targets, family, owner, overlap)
-    parts = [
-        _part_fits(pairs, each, partner[each] >= 0 if each in partner else np.zeros(count, bool), rules)
+    fits = {
+        each: _part_fits(pairs, each, partner[each] >= 0 if each in partner else np.zeros(count, bool), rules)
         for each in PART_AXIS
-    ]
-    return FrameMatch(name, person, bicycle, *parts, _states(pairs, labelled, rules))
+    }
+    states = _states(pairs, labelled, rules)
+    return FrameMatch(name, person, bicycle, rider=fits["person"], machine=fits["two_wheeler"], state=states)
 
 
 def matched_pairs(overlap: np.ndarray, least: float) -> np.ndarray:
