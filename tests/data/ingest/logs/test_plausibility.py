@@ -116,3 +116,43 @@ def test_no_fix_and_stated_marks_of_no_value(tmp_path):
     log = read_ego_log(path, EgoLogConfig(no_value=(-999.0,)))
     assert np.isnan(log.series["speed"][5]) and np.isnan(log.series["lat"][3])
     assert "1 positions at latitude 0, longitude 0 taken as no fix, the first at line 5" in log.notes
+
+
+@pytest.mark.parametrize("value", ["-3.6", "-1"])
+def test_a_converted_minus_one_is_no_value_either(tmp_path, value):
+    rows = [f"{i},{value if i in (0, 4) else 36},0.1" for i in range(10)]
+    (tmp_path / "a.csv").write_text("\n".join(["time_s,speed_kmh,yaw_rate_degps", *rows]))
+    assert np.isnan(read_ego_log(tmp_path / "a.csv").series["speed"]).sum() == 2
+
+
+def test_a_heading_beyond_the_circle_is_no_value(tmp_path):
+    rows = [f"{i},48,{11 + 1.4e-4 * i:.7f},10,{511 if i == 4 else 90}" for i in range(10)]
+    log = read_ego_log(phone_log(tmp_path / "a.csv", rows))
+    assert np.flatnonzero(np.isnan(log.series["heading"])).tolist() == [4]
+    unwrapped = [f"{i},48,{11 + 1.4e-4 * i:.7f},10,{350 + 5 * i}" for i in range(10)]
+    assert not np.isnan(read_ego_log(phone_log(tmp_path / "a.csv", unwrapped)).series["heading"]).any()
+
+
+@pytest.mark.parametrize("heading", [False, True])
+def test_positions_of_one_a_second_written_ten_times_a_second(heading):
+    """Drives for 20 s, then stands for 10 s: no jumps, no gap at the end, and the speed of the drive."""
+    held_s = np.floor(TIMES_S + 1e-9)
+    east_m = 10 * np.minimum(held_s, 20)
+    series = {"lat": 0 * TIMES_S + 48, "lon": 11 + east_m / 74_625}
+    motion = motion_of(**series, **({"heading": 0 * TIMES_S + np.pi / 2} if heading else {}))
+    assert not motion.impossible and not motion.gaps()
+    assert any("rows repeat the position of the row above" in note for note in motion.notes)
+    ego = motion.ego(FRAMES_S[10:180], 10.0, before_s=FRAMES_S[9])
+    np.testing.assert_allclose(ego.speed_mps, 10.0, atol=0.05)
+    standing = motion.ego(FRAMES_S[230:290], 10.0, before_s=FRAMES_S[229])
+    np.testing.assert_allclose(standing.speed_mps, 0.0, atol=1e-9)
+
+
+def test_a_standing_car_does_not_turn_with_its_gps_course(rng):
+    moving = TIMES_S < 20
+    heading = np.where(moving, np.pi / 2, rng.uniform(0, 2 * np.pi, len(TIMES_S)))
+    east_m = 10 * np.minimum(TIMES_S, 20)
+    for speed in ({}, {"speed": np.where(moving, 10.0, 0.0)}):
+        motion = motion_of(lat=0 * TIMES_S + 48, lon=11 + east_m / 74_625, heading=heading, **speed)
+        ego = motion.ego(FRAMES_S[215:290], 10.0, before_s=FRAMES_S[214])
+        np.testing.assert_allclose(ego.yaw_rate_radps, 0.0, atol=1e-9)

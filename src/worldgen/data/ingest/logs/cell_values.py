@@ -167,9 +167,13 @@ def _vectors(table: Table, name: str, length: int) -> np.ndarray:
 def _drop_no_value(table: Table, name: str, meaning: ColumnMeaning, config: EgoLogConfig, raw: np.ndarray) -> list[str]:
     """Turn values that mean "no value" into NaN, in place; notes say which. raw: ``(R,)`` in the unit of the column."""
     marks = np.isin(raw, config.no_value) if config.no_value else np.zeros(len(raw), bool)
-    others = raw[~marks & (raw != -1)]
+    # Phones give -1 m/s and -1 degree; a logger that converts the speed gives -3.6 km/h.
+    minus_one = (raw == -1) | ((meaning.quantity == "speed") & (np.abs(raw * meaning.factor + 1) < 1e-3))
+    others = raw[~marks & ~minus_one]
     if meaning.quantity in NEVER_NEGATIVE and len(others) and np.nanmin(np.append(others, 0)) >= 0:
-        marks |= raw == -1
+        marks |= minus_one
+    if meaning.quantity == "heading":
+        marks |= _beyond_the_circle(raw * meaning.factor)
     if not marks.any():
         return []
     rows = np.flatnonzero(marks)
@@ -179,6 +183,14 @@ def _drop_no_value(table: Table, name: str, meaning: ColumnMeaning, config: EgoL
         f"column {name}: {len(rows)} rows of {value:g} taken as no value, the first at {table.row_word} "
         f"{table.row_number(int(rows[0]))}"
     ]
+
+
+def _beyond_the_circle(heading: np.ndarray) -> np.ndarray:
+    """Rows ``(R,)`` bool of one value above a full circle among headings from 0 to one: 511 degrees in SAE J1939."""
+    beyond = heading > 2 * np.pi * 1.001
+    inside = heading[~beyond & ~np.isnan(heading)]
+    single = len(np.unique(heading[beyond])) == 1
+    return beyond if single and len(inside) > beyond.sum() and inside.min() >= -1e-9 else np.zeros(len(heading), bool)
 
 
 def _drop_missing_fixes(table: Table, series: dict[str, np.ndarray]) -> list[str]:

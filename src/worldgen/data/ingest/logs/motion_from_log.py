@@ -14,8 +14,8 @@ from worldgen.data.ingest.logs.clocks import log_times
 from worldgen.data.ingest.logs.ego_config import EgoLogConfig
 from worldgen.data.ingest.logs.ego_log import EgoLog
 from worldgen.data.ingest.logs.log_motion import LogMotion
-from worldgen.data.ingest.logs.noisy_course import course_poses
-from worldgen.data.ingest.logs.plausibility import position_jumps, row_gaps, without_impossible
+from worldgen.data.ingest.logs.noisy_course import STANDSTILL_MPS, course_poses, windowed_speed
+from worldgen.data.ingest.logs.plausibility import held_positions, position_jumps, row_gaps, without_impossible
 from worldgen.data.ingest.logs.trajectory import (
     arc_at,
     gps_plane,
@@ -160,10 +160,35 @@ def _poses(log: EgoLog, config: EgoLogConfig, times_s: np.ndarray) -> PoseTrack 
     if kind:
         first, second = (series[quantity][rows] for quantity in places)
         position = gps_plane(first, second) if kind == "lat" else np.stack([first, second], 1)
+    notes = []
+    if kind and (held := held_positions(times_s[rows], position, config.max_gap_s)).any():
+        notes.append(f"{int(held.sum())} of {len(rows)} rows repeat the position of the row above and say nothing")
+        rows, position = rows[~held], position[~held]
     if angle is None:
-        return _course(times_s, rows, position, config, course)
-    yaw = np.pi / 2 - series["heading"][rows] if angle == "heading" else series["yaw"][rows]
-    return PoseTrack(rows, np.concatenate([position, yaw[:, None]], 1), name)
+        track = _course(times_s, rows, position, config, course)
+        return replace(track, notes=(*notes, *track.notes))
+    yaw = series["yaw"][rows] if angle == "yaw" else _moving_headings(log, times_s, rows, position if kind else None)
+    return PoseTrack(rows, np.concatenate([position, yaw[:, None]], 1), name, notes=tuple(notes))
+
+
+def _moving_headings(log: EgoLog, times_s: np.ndarray, rows: np.ndarray, position: np.ndarray | None) -> np.ndarray:
+    """Yaw ``(K,)`` in rad from compass headings; where the car stands, the last one at which it moved.
+
+    The course of a GPS receiver is random at standstill, and cars do not turn there.
+    """
+    yaw = np.pi / 2 - log.series["heading"][rows]
+    speed = log.series.get("speed")
+    if speed is not None:
+        known = ~np.isnan(speed)
+        slow = np.abs(np.interp(times_s[rows], times_s[known], speed[known])) < STANDSTILL_MPS
+    elif position is not None:
+        slow = windowed_speed(times_s[rows], position) < STANDSTILL_MPS
+    else:
+        return yaw
+    if slow.all():
+        return np.full(len(yaw), yaw[0])
+    last = np.maximum.accumulate(np.where(slow, -1, np.arange(len(yaw))))
+    return yaw[np.where(last < 0, int(np.flatnonzero(~slow)[0]), last)]
 
 
 def _rows_with(series: dict[str, np.ndarray], *names: str) -> np.ndarray:

@@ -53,7 +53,7 @@ def course_poses(times_s: np.ndarray, position_m: np.ndarray) -> CoursePoses:
     if moving.sum() < MIN_POINTS:
         return CoursePoses(raw, 0.0, 0.0)
     across_m = _noise_at_all_scales(position_m, moving, step_s)
-    speed = np.maximum(_windowed_speed(times_s, position_m), 1.0)
+    speed = np.maximum(windowed_speed(times_s, position_m), 1.0)
     # From noise to baseline: s * QUADRATIC_NOISE / (sqrt(T / step) * T^2 * v) = wanted noise, solved for T.
     scale = QUADRATIC_NOISE * across_m * np.sqrt(step_s) / speed
     baseline_s = np.clip((scale / YAW_RATE_NOISE_RADPS) ** 0.4, 0.0, MAX_BASELINE_S)
@@ -71,7 +71,7 @@ def course_poses(times_s: np.ndarray, position_m: np.ndarray) -> CoursePoses:
     return CoursePoses(planar_from_arcs(np.diff(progress), turn, float(heading[0])), typical, noise)
 
 
-def _windowed_speed(times_s: np.ndarray, position_m: np.ndarray) -> np.ndarray:
+def windowed_speed(times_s: np.ndarray, position_m: np.ndarray) -> np.ndarray:
     """Speed ``(M,)`` in m/s over about a second around each row."""
     at = [np.stack([np.interp(times_s + d, times_s, position_m[:, i]) for i in (0, 1)], 1) for d in (-0.5, 0.5)]
     span = np.minimum(times_s + 0.5, times_s[-1]) - np.maximum(times_s - 0.5, times_s[0])

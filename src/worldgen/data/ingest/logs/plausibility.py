@@ -122,6 +122,8 @@ JUMP_M = 3.0
 JUMP_MPS2 = 8.0
 """A step is a jump when it is longer than the speed of its neighbours gives, by ``JUMP_M`` and what an acceleration of
 ``JUMP_MPS2`` adds in its time."""
+HOLD_SHARE = 0.5
+"""A table that repeats its positions in more than this share of its steps was written more often than they changed."""
 NOISY_STEPS = 10
 """A jump is also longer than this many times the median excess, so that positions that are all noisy are kept."""
 NEIGHBOURS = 5
@@ -148,3 +150,21 @@ def position_jumps(times_s: np.ndarray, position_m: np.ndarray) -> tuple[np.ndar
             outliers[row] = across_m < (speed[row - 1] * seconds[row - 1] + speed[row] * seconds[row]) / 2
     stays = [i for i in np.flatnonzero(jumps) if not (outliers[i] or outliers[i + 1])]
     return outliers, tuple((float(times_s[i]), float(times_s[i + 1])) for i in stays)
+
+
+def held_positions(times_s: np.ndarray, position_m: np.ndarray, max_gap_s: float) -> np.ndarray:
+    """Rows ``(M,)`` bool that repeat the position of an earlier row although the car drives.
+
+    A receiver gives a position a second, and the logger writes ten rows a second: nine rows say nothing, and the tenth
+    looks like a jump. A car that stands repeats its position too: a run longer than ``max_gap_s`` is kept.
+    """
+    repeats = np.concatenate([[False], (np.diff(position_m, axis=0) == 0).all(1)])
+    if len(repeats) < 4 or repeats[1:].mean() <= HOLD_SHARE:
+        return np.zeros(len(times_s), bool)
+    starts = np.flatnonzero(~repeats)
+    ends = np.append(starts[1:], len(repeats)) - 1
+    runs = ends - starts + 1
+    if np.median(runs) < 2:
+        return np.zeros(len(times_s), bool)
+    long = times_s[ends] - times_s[starts] > max_gap_s
+    return repeats & ~np.repeat(long, runs)
