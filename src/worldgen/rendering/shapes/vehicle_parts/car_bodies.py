@@ -10,7 +10,7 @@ from worldgen.rendering.shapes.vehicle_parts.car_doors import VehicleShape, door
 from worldgen.rendering.shapes.vehicle_parts.car_patches import car_patches
 from worldgen.rendering.shapes.vehicle_parts.fittings import add_cabin, add_mirror, add_wheels
 from worldgen.rendering.shapes.vehicle_parts.surface_patches import PatchPaint, WheelFaces
-from worldgen.rendering.shapes.vehicle_parts.vehicle_finishes import BODY, BODY_CODE, RIM_CODE, TRIM
+from worldgen.rendering.shapes.vehicle_parts.vehicle_finishes import BODY, BODY_CODE, PANEL_CODES, RIM_CODE, TRIM
 from worldgen.rendering.shapes.vehicle_parts.vehicle_profiles import CarProfile
 
 
@@ -30,7 +30,7 @@ def car_body(profile: CarProfile) -> VehicleShape:
         _add_rails(builder, profile, body)
     places = np.array([(x, wheels.radius_m) for x in wheels.axles])
     paint = PatchPaint({BODY_CODE: car_patches(profile, body)}, WheelFaces(RIM_CODE, places, wheels.spokes))
-    return VehicleShape(builder.build(), profile.size_m, paint, (BODY_CODE,), door=door_outline(profile, body))
+    return VehicleShape(builder.build(), profile.size_m, paint, PANEL_CODES, door=door_outline(profile, body))
 
 
 def _add_rails(builder: SolidBuilder, profile: CarProfile, body: LoftedBody) -> None:

@@ -11,7 +11,7 @@ from worldgen.rendering.shapes.solid import Shape, Solid
 from worldgen.rendering.shapes.solid_builder import SolidBuilder
 from worldgen.rendering.shapes.vehicle_parts.body_loft import LoftedBody
 from worldgen.rendering.shapes.vehicle_parts.glazing_patches import ROOF_RAIL_M, SILL_M
-from worldgen.rendering.shapes.vehicle_parts.vehicle_finishes import BLACK, BODY, GLASS, SEAT
+from worldgen.rendering.shapes.vehicle_parts.vehicle_finishes import BLACK, DOOR, GLASS, SEAT
 from worldgen.rendering.shapes.vehicle_parts.vehicle_profiles import CarProfile
 
 REACH_M = 0.9
@@ -72,8 +72,8 @@ def _flank(body: LoftedBody, x: np.ndarray, z: np.ndarray) -> np.ndarray:
 def door_solid(shape: VehicleShape, swing: np.ndarray) -> Solid:
     """The open door of a vehicle in the axes of its shape, moving over T frames.
 
-    swing: ``(T,)`` 0 (shut) to 1 (open). In frames in which it is shut nothing of it is seen. Panels have the code of
-    the body, so they take the colour of the instance. Raises: ValueError for a vehicle without such a door.
+    swing: ``(T,)`` 0 (shut) to 1 (open). In frames in which it is shut nothing of it is seen. Its panel takes the
+    colour of the instance, as its code is one of ``shape.body_codes``. Raises: ValueError for a vehicle without such a door.
     """
     if shape.door is None:
         raise ValueError("shape of the door: received a vehicle without one, expected a car")
@@ -87,7 +87,7 @@ def door_solid(shape: VehicleShape, swing: np.ndarray) -> Solid:
     place = _Placing(hinge, angle)
     builder = SolidBuilder()
     inner = np.array([0.0, -THICK_M, 0.0])
-    builder.grid(place.turned(skin + outward), BODY, flip=True)
+    builder.grid(place.turned(skin + outward), DOOR, flip=True)
     builder.grid(place.turned(skin + inner), SEAT)
     edge = np.concatenate([skin[:-1, 0], skin[-1, :-1], skin[:0:-1, -1], skin[0, :0:-1]])
     builder.grid(place.turned(np.stack([edge + outward, edge + inner])), BLACK, closed=True)

@@ -140,8 +140,8 @@ def _tanker(builder: SolidBuilder, cargo: Cargo) -> list[SurfacePatch]:
     if cargo.mark:
         centre, reach, paint = (rear + front) / 2, 0.14 * (front - rear), skin.but(colour=cargo.mark)
         made.append(box_patch("side", (centre - reach, centre + reach), (middle_z - 0.1, middle_z + 0.42), paint))
-    for share in (0.33, 0.66):  # seams of the compartments, with their dark rings
-        x = rear + share * (front - rear)
+    for part in (0.33, 0.66):  # seams of the compartments, with their dark rings
+        x = rear + part * (front - rear)
         made.append(box_patch("side", (x - 0.07, x + 0.07), (low, top), TRIM, facing=-0.2, opacity=0.8))
     sign = Finish((0.50, 0.20, 0.02), gloss=0.2)
     made.append(box_patch("rear", (0.28, 0.6), (low + 0.5, low + 0.72), sign))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from worldgen.rendering.shapes.solid import Finish
 
-BODY_CODE, RIM_CODE, CARGO_CODE = 1, 2, 3
-"""Codes: panels in the colour of the instance, faces of wheels, sides of cargo bodies with patches of their own."""
+BODY_CODE, RIM_CODE, CARGO_CODE, DOOR_CODE = 1, 2, 3, 4
+"""Codes: panels in the colour of the instance, faces of wheels, sides of cargo bodies with patches of their own, and
+open doors, which have the colour of the instance but not the patches of the place where they are."""
+PANEL_CODES = (BODY_CODE, DOOR_CODE)
 
 BODY = Finish((0.45, 0.46, 0.47), gloss=1.0, code=BODY_CODE)
+DOOR = BODY.but(code=DOOR_CODE)
 GLASS = Finish((0.010, 0.011, 0.012), gloss=1.0, glass=True)
 PRIVACY = Finish((0.006, 0.0065, 0.007), gloss=1.0)
 BLACK = Finish((0.010, 0.010, 0.011), gloss=0.5)
