@@ -73,7 +73,7 @@ def door_solid(shape: VehicleShape, swing: np.ndarray) -> Solid:
     """The open door of a vehicle in the axes of its shape, moving over T frames.
 
     swing: ``(T,)`` 0 (shut) to 1 (open). In frames in which it is shut nothing of it is seen. Its panel takes the
-    colour of the instance, as its code is one of ``shape.body_codes``. Raises: ValueError for a vehicle without such a door.
+    colour of the instance, as its code is one of ``shape.body_codes``. Raises: ValueError for a vehicle without one.
     """
     if shape.door is None:
         raise ValueError("shape of the door: received a vehicle without one, expected a car")

@@ -32,6 +32,7 @@ PLATE = Finish((0.50, 0.50, 0.46), gloss=0.2)
 TYRE = Finish((0.024, 0.024, 0.025), gloss=0.03)
 RIM = Finish((0.36, 0.37, 0.39), gloss=0.7, code=RIM_CODE)
 STEEL_RIM = Finish((0.22, 0.225, 0.23), gloss=0.4, code=RIM_CODE)
+# The lit ceiling of a bus, seen through the upper part of its windows.
 BUS_GLASS = GLASS.but(lamp="window")
 DISPLAY = Finish((0.05, 0.03, 0.01), gloss=0.5, lamp="warm")
 WHITE = Finish((0.60, 0.60, 0.58), gloss=0.8)
