@@ -15,7 +15,7 @@ from worldgen.rendering.shapes.two_wheelers import (
 )
 
 PHASES = np.linspace(0, 2 * np.pi, 16, endpoint=False)
-CYCLIST_M, MOTORCYCLE_M, PARKED_M = (1.8, 0.6, 1.72), (2.15, 0.8, 1.5), (1.75, 0.45, 1.05)
+CYCLIST_M, MOTORCYCLE_M, PARKED_M = (1.8, 0.6, 1.72), (2.15, 0.8, 1.68), (1.75, 0.45, 1.05)
 
 
 def extent(shape: Shape) -> tuple[np.ndarray, np.ndarray]:
