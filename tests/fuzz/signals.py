@@ -28,7 +28,16 @@ from pathlib import Path
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 EXITS = {signal.SIGINT: (0, 130), signal.SIGTERM: (0, 143), signal.SIGKILL: (0, -signal.SIGKILL)}
 """Signal -> exit codes that are right; 0 when the command was faster."""
-MUTABLE = ("lock.json", "generate.json", "restyle.json", "ingest.json", "ledger.json", "meta.json", "metrics.jsonl")
+MUTABLE = (
+    "lock.json",
+    "run.json",
+    "generate.json",
+    "restyle.json",
+    "ingest.json",
+    "ledger.json",
+    "meta.json",
+    "metrics.jsonl",
+)
 """Files that hold times of the run, or change while it goes on."""
 MUTABLE_FOLDERS = ("jobs", "report", "checkpoints")
 ORPHAN_S = 20.0
@@ -40,11 +49,13 @@ OUT = "out"
 class WritingCommand:
     """A command that writes ``out``. resumes: whether the next session goes on with what the last one left, instead of
     beginning anew. prepare: fills ``out`` before the first session, for commands that write into an existing folder.
+    saves: it saves its state after SIGTERM too, and then ends with 130.
     """
 
     arguments: tuple[str, ...]
     resumes: bool = False
     prepare: Callable[[Path], None] | None = None
+    saves: bool = False
 
 
 @dataclass
@@ -187,7 +198,7 @@ def run(name: str, command: WritingCommand, base: Path, *, signals: int, seed: i
         findings.exits[str(code)] += 1
         if orphans(pid):
             note("a process outlived the command")
-        if code not in EXITS[which]:
+        if code not in EXITS[which] and not (command.saves and code == 130):
             note(f"exit {code} after {which.name}: {log.read_text()[-300:]}")
         if which is not signal.SIGKILL and "Traceback" in log.read_text():
             note(f"traceback after {which.name}: {log.read_text()[-600:]}")
@@ -282,7 +293,7 @@ def commands(inputs: Path) -> dict[str, WritingCommand]:
         "data index": WritingCommand(
             ("data", "index", OUT), resumes=True, prepare=lambda folder: _without_index(Path(labelled), folder)
         ),
-        "train": WritingCommand(train, resumes=True),
+        "train": WritingCommand(train, resumes=True, saves=True),
     }  # fmt: skip
 
 
