@@ -14,6 +14,11 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ORDER = ("fvd", "memorisation", "control", "attributes", "labels", "drift", "gain")
 SENTENCES = ("sentence", "line", "verdict", "conclusion")
+SHIPPED = HERE.parent / "assets" / "model" / "training.json"
+"""The record of the shipped weights; its ``weights_hash`` names them."""
+WEIGHTS_NAME = "weights_of_results.json"
+"""Beside the page: name of a result -> which weights it is of, for results whose own record does not say."""
+SHOWN_DIGITS = 12
 MOST_ROWS = 40
 DEPTH = 3
 ROW_NAMES = {"made": "generated", "drawn": "rendered"}
@@ -55,6 +60,19 @@ def cost_line(record: dict) -> str:
         if name in cost
     ]
     return "Cost: " + ", ".join(parts) + "." if parts else ""
+
+
+def weights_line(name: str, record: dict, shipped: str, known: dict[str, str]) -> str:
+    """Which weights the numbers of a result are of.
+
+    name: of the result. shipped: hash of the shipped weights. known: name -> what is known of a result without a hash.
+    """
+    found = record.get("weights_hash") or (record.get("generated") or {}).get("weights_hash")
+    if found == shipped:
+        return f"Weights: the shipped ones (`{shipped[:SHOWN_DIGITS]}`)."
+    if found:
+        return f"Weights: `{found[:SHOWN_DIGITS]}`, **older than the shipped ones**; not measured again."
+    return f"Weights: {known.get(name, 'not recorded.')}"
 
 
 def planted_table(record: dict) -> list[str]:
@@ -106,10 +124,10 @@ def points(change: dict) -> str:
     return f"{100 * change['value']:+.1f} [{100 * change['low']:+.1f}, {100 * change['high']:+.1f}]"
 
 
-def section(path: Path) -> list[str]:
-    """The section of one result: sentences, numbers, warnings, command and cost."""
+def section(path: Path, shipped: str, known: dict[str, str]) -> list[str]:
+    """The section of one result: its weights, sentences, numbers, warnings, command and cost."""
     record = json.loads(path.read_text(encoding="utf-8"))
-    lines = [f"## {path.stem.replace('_', ' ')}", ""]
+    lines = [f"## {path.stem.replace('_', ' ')}", "", weights_line(path.stem, record, shipped, known), ""]
     lines += [f"{record[name]}" for name in SENTENCES if isinstance(record.get(name), str)]
     for name in ("sentences", "conclusions"):
         value = record.get(name)
@@ -161,16 +179,19 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE / "RESULTS.md")
     args = parser.parse_args()
     paths = sorted(args.results.glob("*.json"), key=rank)
+    shipped = json.loads(SHIPPED.read_text(encoding="utf-8"))["weights_hash"]
+    known = json.loads((HERE / WEIGHTS_NAME).read_text(encoding="utf-8"))
     lines = [
         "# Results",
         "",
         "`eval/make_results.py` writes this page from `results/*.json`; do not edit it. [PROTOCOL.md](PROTOCOL.md) "
         "says what",
         "each number means and which result would refute its claim. `eval/run_all.sh` measures all of them again.",
+        f"Each section says which weights it is of; the shipped ones are `{shipped}`.",
         "",
     ]
     for path in paths:
-        lines += section(path)
+        lines += section(path, shipped, known)
     args.out.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
     print(f"{len(paths)} results in {args.out}")
 

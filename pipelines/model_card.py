@@ -37,7 +37,8 @@ def card(out: Path) -> str:
         "outputs "
         "are video latents. It is a reference and a working default for a laptop CPU, **not photorealistic and not for "
         "judging real systems**. How well it follows its conditions, and for how long, is measured below on held-out "
-        "scenes, by instruments trained on rendered scenes only.",
+        "scenes, by instruments trained on rendered scenes only. All numbers of this page are of the weights below; "
+        "where a part is older, its section says so.",
         "",
         "| | |",
         "| --- | --- |",

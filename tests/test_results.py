@@ -96,7 +96,9 @@ def test_results_on_the_page_are_those_in_the_files(tmp_path):
     assert made.read_text(encoding="utf-8") == page.read_text(encoding="utf-8"), "run: python eval/make_results.py"
 
 
-@pytest.mark.parametrize(("script", "least"), [("run_all", 7), ("run_gain", 9), ("run_model", 6), ("run_realism", 2), ("run_steps", 1)])
+@pytest.mark.parametrize(
+    ("script", "least"), [("run_all", 7), ("run_gain", 9), ("run_model", 6), ("run_realism", 2), ("run_steps", 1)]
+)
 def test_every_command_of_the_scripts_parses(script, least):
     text = re.sub(r"\\\n", " ", (REPOSITORY / "eval" / f"{script}.sh").read_text(encoding="utf-8"))
     lines = re.findall(r"^\s*worldgen (\w+ [^|\n]*--.*)$", text, re.MULTILINE)
@@ -115,3 +117,25 @@ def test_protocols_are_there():
     for link in links:
         page = (REPOSITORY / "eval" / link).read_text(encoding="utf-8")
         assert "falsify" in page and "**Claim.**" in page and "eval/" in page, link
+
+
+def test_every_number_of_the_page_says_which_weights_it_is_of(tmp_path):
+    """The page that is committed is the one that the script makes now."""
+    page = (REPOSITORY / "eval/RESULTS.md").read_text(encoding="utf-8")
+    script = REPOSITORY / "eval" / "make_results.py"
+    subprocess.run([sys.executable, str(script), "--out", str(tmp_path / "now.md")], check=True, capture_output=True)
+    assert (tmp_path / "now.md").read_text(encoding="utf-8") == page
+    shipped = json.loads((REPOSITORY / "assets/model/training.json").read_text(encoding="utf-8"))["weights_hash"]
+    sections = page.split("\n## ")[1:]
+    assert len(sections) > 10 and shipped in page.split("\n## ")[0]
+    for section in sections:
+        [line] = [line for line in section.splitlines() if line.startswith("Weights: ")]
+        assert "not recorded" not in line, section[:60]
+        older = "older than the shipped ones" in line
+        named = re.findall(r"`([0-9a-f]{12})`", line)
+        assert older == any(not shipped.startswith(name) for name in named) or (older and not named), line
+
+
+def test_the_weights_of_a_result_are_those_of_its_record(tmp_path):
+    page = _page(tmp_path, {"control": {"weights_hash": "0123456789abcdef"}, "fvd": {}})
+    assert "Weights: `0123456789ab`, **older than the shipped ones**" in page and "Weights: not recorded." in page

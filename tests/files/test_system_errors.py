@@ -27,7 +27,7 @@ def test_file_systems_by_url_raise_without_numbers():
 
 def test_other_errors_pass():
     with pytest.raises(OSError, match="odd"), reported("read", "a"):
-        raise OSError(errno.EIO, "odd")
+        raise OSError(errno.EBADF, "odd")
     with pytest.raises(ValueError, match="a defect"), reported("read", "a"):
         raise ValueError("a defect")
 

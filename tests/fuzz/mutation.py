@@ -23,8 +23,8 @@ VALUES: tuple[Any, ...] = (
 """Values that are put in place of others in JSON."""
 
 
-def damaged_bytes(data: bytes, rng: np.random.Generator) -> bytes:
-    """``data`` with one to four pieces flipped, cut, repeated or replaced."""
+def damaged_bytes(data: bytes, rng: np.random.Generator, words: tuple[bytes, ...] = WORDS) -> bytes:
+    """``data`` with one to four pieces flipped, cut, repeated or replaced, by one of ``words`` among others."""
     out = bytearray(data)
     for _ in range(int(rng.integers(1, 5))):
         at = int(rng.integers(0, len(out) + 1))
@@ -37,7 +37,7 @@ def damaged_bytes(data: bytes, rng: np.random.Generator) -> bytes:
         elif kind == 2:
             out[at:at] = out[at:end]
         elif kind == 3:
-            out[at:end] = WORDS[int(rng.integers(len(WORDS)))]
+            out[at:end] = words[int(rng.integers(len(words)))]
         elif kind == 4:
             del out[at:]
         else:
@@ -66,6 +66,19 @@ def damaged_value(value: Any, rng: np.random.Generator, values: tuple[Any, ...] 
             node[key] = copy.deepcopy(values[int(rng.integers(len(values)))])
         if not root:
             root = [None]
+    return root[0]
+
+
+def exchanged_value(value: Any, rng: np.random.Generator, values: tuple[Any, ...]) -> Any:
+    """A copy of a JSON value in which one leaf is one of ``values``: gentle damage, which many readers take."""
+    root = [copy.deepcopy(value)]
+    node: Any = root
+    key: Any = 0
+    while isinstance(node[key], (dict, list)) and node[key]:
+        node = node[key]
+        keys = list(node) if isinstance(node, dict) else list(range(len(node)))
+        key = keys[int(rng.integers(len(keys)))]
+    node[key] = copy.deepcopy(values[int(rng.integers(len(values)))])
     return root[0]
 
 

@@ -12,6 +12,8 @@ from worldgen.core.errors import InputError, Received
 REASONS = {
     errno.ENOSPC: "no space left on the device",
     errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "larger than a file may be here",
+    errno.EIO: "the device reports an error",
     errno.EACCES: "permission denied",
     errno.EPERM: "permission denied",
     errno.EROFS: "the file system is read-only",

@@ -8,12 +8,16 @@ randomness is derived from (seed, position), see :mod:`worldgen.training.loop.da
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -60,6 +64,21 @@ class RunState:
         }
 
 
+@contextlib.contextmanager
+def refusals_as_os_errors() -> Iterator[None]:
+    """Let a full disk be an OSError, as it is elsewhere, where the library of safetensors has a word of its own for it.
+
+    Raises: OSError in place of a SafetensorError that names the number of an error of the system.
+    """
+    try:
+        yield
+    except SafetensorError as error:
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
+
+
 def save_state(folder: Path, live: RunState, progress: TrainingProgress, *, identity: dict, keep: int) -> Path:
     """Write the checkpoint of ``progress.step`` into ``folder`` and drop all but the ``keep`` newest.
 
@@ -69,7 +88,7 @@ def save_state(folder: Path, live: RunState, progress: TrainingProgress, *, iden
     parts = {"weights": live.weights(), "optimizer": _optimizer_tensors(live)}
     if live.ema is not None:
         parts["average"] = live.ema.shadow
-    with replace_folder(target) as place:
+    with replace_folder(target) as place, refusals_as_os_errors():
         files = {}
         for name, tensors in parts.items():
             path = place / f"{name}.safetensors"

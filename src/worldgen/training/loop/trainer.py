@@ -16,7 +16,14 @@ from worldgen.files.storage import write_bytes, write_json
 from worldgen.models.weights import weights_hash
 from worldgen.training.launch import Launch
 from worldgen.training.loop import preflight
-from worldgen.training.loop.checkpoints import TrainingProgress, load_state, newest_whole, read_record, save_state
+from worldgen.training.loop.checkpoints import (
+    TrainingProgress,
+    load_state,
+    newest_whole,
+    read_record,
+    refusals_as_os_errors,
+    save_state,
+)
 from worldgen.training.loop.data_order import StepOrder, draw_at
 from worldgen.training.loop.identity import compare_identity, identity_of
 from worldgen.training.loop.optimisation import Optimisation, StepResult, TrainingError
@@ -286,7 +293,7 @@ class Trainer:
             raise TrainingError(verdict[0])
 
     def _write_model(self) -> None:
-        with replace_folder(self.product) as folder:
+        with replace_folder(self.product) as folder, refusals_as_os_errors():
             self.task.save(folder)
         facts = {
             "step": self.progress.step, "elapsed_s": round(self.progress.elapsed_s, 1), "loss": self.progress.last_loss,
