@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import json
+from typing import get_args, get_type_hints
 
 import pytest
 
 from tests.data.drives import make_video, write_log
+from worldgen.cli.ingest import DATASETS
 from worldgen.cli.main import main
 from worldgen.core.errors import InputError
 from worldgen.data.dataset.index import DataSet
+from worldgen.data.ingest.datasets.recipes import RECIPES
 from worldgen.data.ingest.ingest_config import IngestConfig
 from worldgen.files.config_files import load_config
 
@@ -144,3 +147,8 @@ def test_a_bad_source_is_listed_and_the_others_are_written(fleet, tmp_path, caps
     assert len(DataSet(str(tmp_path / "out"))) == record["windows"] > 0
     assert main(["ingest", str(fleet), "--out", str(tmp_path / "no"), *SMALL, "on_bad_source=stop"]) == 2
     assert not (tmp_path / "no").exists()
+
+
+def test_the_data_sets_of_the_command_are_those_of_the_config():
+    config = get_args(get_args(get_type_hints(IngestConfig)["dataset"])[0])
+    assert set(DATASETS) == set(RECIPES) == set(config)

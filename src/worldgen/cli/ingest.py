@@ -14,10 +14,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from worldgen.data.ingest.ingest_plan import IngestPlan
 
+DATASETS = ("kitti_raw", "nuscenes")
+"""Those of ``IngestConfig.dataset``."""
+
 EXAMPLES = """examples:
   worldgen ingest drives/ --check                               what would be written, and what is wrong
   worldgen ingest drives/ --out data/drives fps=10 num_frames=33 stride_frames=16
   worldgen ingest drives/ --out data/drives --config fleet.yaml
+  worldgen ingest kitti/ --dataset kitti_raw --out data/kitti   a public data set in its own layout
   worldgen ingest drives/ --check defaults.ego.columns.speed=speed_kmh defaults.ego.assume_yaw_rate_radps=0.0
 """
 
@@ -32,6 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         help="YAML file of settings; later files win",
+    )
+    parser.add_argument(
+        "--dataset", choices=DATASETS, help="SOURCE is the folder of this public data set, in its own layout"
     )
     parser.add_argument(
         "--check", action="store_true", help="report on every source and write nothing; exit 1 if one cannot be used"
@@ -62,6 +69,8 @@ def run(args: argparse.Namespace) -> int:
         (overrides if _is_override(word) else places).append(word)
     if not args.check and not args.out:
         raise InputError("--out", Received("nothing"), "the folder or URL of the data set, or --check")
+    if args.dataset:
+        overrides.append(f"dataset={args.dataset}")
     config = load_config(IngestConfig, args.config, overrides)
     plan = plan_ingest(places, config, progress=progress)
     record = ingest_report(plan)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from worldgen.core.errors import InputError
 from worldgen.core.progress import ProgressReporter, no_progress
 from worldgen.core.seeds import stable_key
+from worldgen.data.ingest.datasets.recipes import dataset_sources
 from worldgen.data.ingest.drives.drive_splits import ingest_splits, known_drives
 from worldgen.data.ingest.drives.joined_drives import RecordedSource, find_relations, join_drives, leak_notes
 from worldgen.data.ingest.drives.name_drives import recorded_at_s
@@ -64,7 +65,8 @@ def plan_ingest(places: list[str], config: IngestConfig, *, progress: ProgressRe
     Raises:
         InputError: a place, an entry of ``sources`` or ``exclude``, or a split that matches nothing.
     """
-    found = find_sources(list(places), dict(config.sources), config.defaults, tuple(config.exclude))
+    settings = (list(places), dict(config.sources), config.defaults, tuple(config.exclude))
+    found = find_sources(*settings) if config.dataset is None else dataset_sources(config.dataset, *settings)
     plans: list[SourcePlan] = []
     bad = list(found.bad)
     for source in progress(found.sources, desc="read sources"):

@@ -54,8 +54,8 @@ def frame_info(source: ClipSource) -> VideoInfo:
     else:
         first = read_image(source.files[0])
         times_s, fps, variable = np.arange(len(source.files)) / (native_fps or 1.0), native_fps or 1.0, False
-        stated = (native_fps, source.times_path, config.times_in_names)
-        if source.kind == "folder" and stated == (None, None, None):
+        stated = (native_fps, source.times_path, config.times_in_names, source.recording)
+        if source.kind == "folder" and stated == (None,) * len(stated):
             dated = recorded_at_s(source.files[0].stem) is not None
             raise InputError(
                 f"frame folder {source.name}",
@@ -64,17 +64,26 @@ def frame_info(source: ClipSource) -> VideoInfo:
                 + ", or times_file with a time column and one row per frame",
             )
         info = VideoInfo(len(source.files), fps, first.shape[1], first.shape[0], times_s, variable)
-    if source.times_path is not None or (config.times_in_names is not None and source.kind == "folder"):
-        if source.times_path is not None:
-            times_s = read_times(source.times_path, len(times_s))
-        else:
-            times_s = times_in_names(source.files, str(config.times_in_names))
+    on_clock = _times_on_clock(source, len(times_s))
+    if on_clock is not None:
+        times_s = on_clock
         info = replace(info, begin_s=float(times_s[0]))
         times_s = times_s - times_s[0]
         steps = np.diff(times_s)
         fps = len(steps) / times_s[-1] if len(steps) else fps
         variable = bool(len(steps) and np.abs(steps - steps.mean()).max() > JITTER * steps.mean())
     return replace(info, times_s=times_s, fps=float(fps), variable_rate=variable)
+
+
+def _times_on_clock(source: ClipSource, num_frames: int) -> np.ndarray | None:
+    """Times of the frames on a clock of their own, from a table, their names or their data set; None without one."""
+    if source.recording is not None:
+        return source.recording.times_s
+    if source.times_path is not None:
+        return read_times(source.times_path, num_frames)
+    if source.config.times_in_names is not None and source.kind == "folder":
+        return times_in_names(source.files, source.config.times_in_names)
+    return None
 
 
 def look_at_frames(source: ClipSource, info: VideoInfo) -> FrameLook:

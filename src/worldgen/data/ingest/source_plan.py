@@ -151,12 +151,17 @@ def plan_source(source: ClipSource, config: IngestConfig) -> SourcePlan:
 def _clock(source: ClipSource, info: VideoInfo) -> tuple[EgoLog | None, LogMotion | None, np.ndarray, list[str]]:
     """The log, its motion on the video's clock, the frame times ``(F,)``, and notes about the two clocks."""
     ego_config = source.config.ego or EgoLogConfig()
-    if source.ego_path is None:
+    recording = source.recording
+    if source.ego_path is None and (recording is None or recording.log is None):
         stated = source.config.ego is not None and source.config.ego.path != NO_FILE
         return None, None, info.times_s, ["the config describes an ego log, but none is beside this source"] * stated
     begin_s = info.begin_s
     span_s = None if begin_s is None else (begin_s, begin_s + float(info.times_s[-1]))
-    log = read_ego_log(source.ego_path, ego_config, frames_s=span_s)
+    if recording is not None and recording.log is not None:
+        log = recording.log
+    else:
+        assert source.ego_path is not None, source.name
+        log = read_ego_log(source.ego_path, ego_config, frames_s=span_s)
     times_s, notes = info.times_s, list(log.notes)
     if ego_config.frame_times == "log":
         times_s, begin_s = frame_times_from_log(log, info.num_frames), None
@@ -206,7 +211,7 @@ def _too_slow(plan: SourcePlan, window: SourceWindow, min_speed_mps: float) -> b
 
 def _video_notes(source: ClipSource, info: VideoInfo) -> list[str]:
     """Notes on how the frames of a video are read."""
-    notes = []
+    notes = [] if source.recording is None else list(source.recording.notes)
     if info.num_tracks > 1:
         used = source.config.video_track or 0
         notes.append(f"{info.num_tracks} video tracks: number {used} is used; video_track chooses another")
@@ -276,6 +281,8 @@ def _labels(source: ClipSource, info: VideoInfo) -> Labels | None:
                 )
         rows = [(i, cls, track, *box) for i, image in enumerate(source.coco) for cls, track, *box in image.boxes]
         return annotated_labels(rows, info.num_frames, size)
+    if source.recording is not None and source.recording.boxes is not None:
+        return annotated_labels(source.recording.boxes, info.num_frames, size)
     if source.labels_path is None or source.config.labels is None:
         return None
     return read_xywh_rows(source.labels_path, source.config.labels, info.num_frames, size)

@@ -18,6 +18,7 @@ from worldgen.data.dataset.splits import drive_name
 from worldgen.data.ingest.annotations import CocoImage, coco_file_names, read_coco
 from worldgen.data.ingest.drives.name_drives import name_drives
 from worldgen.data.ingest.picture_folders import is_mask_folder, picture_rows
+from worldgen.data.ingest.recording import Recording
 from worldgen.data.ingest.source_config import SourceConfig
 from worldgen.data.ingest.source_files import SourceFiles, SourcePlace, camera_from_file, source_files
 from worldgen.data.video.image_files import READ_SUFFIXES, image_files, natural_order
@@ -46,7 +47,8 @@ class ClipSource:
     (unordered pictures of a COCO file). root: the SOURCE folder. drive: name of its drive. drive_stated: whether the
     config gives it. config: with the camera of its file. files: pictures in order (folder, images). ego_path,
     caption_path, labels_path, times_path: files of the log (or its folder), captions, boxes and frame times, or None.
-    coco: pictures with boxes (images). split: as its data set publishes it, or None.
+    coco: pictures with boxes (images). split: as its data set
+    publishes it, or None. recording: what the tables of its data set say, or None.
     """
 
     name: str
@@ -63,6 +65,7 @@ class ClipSource:
     times_path: Path | None = None
     coco: tuple[CocoImage, ...] = field(default=())
     split: str | None = None
+    recording: Recording | None = None
 
     @property
     def stem(self) -> str:
@@ -78,6 +81,8 @@ class ClipSource:
             others.append(self.times_path)
         for other in others:
             hasher.update(b"-" if other is None else _file_hash(other))
+        if self.recording is not None:
+            hasher.update(self.recording.digest())
         if self.coco:
             hasher.update(repr(self.coco).encode())
         return hasher.hexdigest()
@@ -133,6 +138,11 @@ class _Entry:
         return self.name.endswith(COCO_SUFFIX)
 
     @property
+    def folder(self) -> str:
+        """The folder of a row of pictures below SOURCE, else the name."""
+        return self.name.rpartition("/")[0] if self.row else self.name
+
+    @property
     def stem(self) -> str:
         """Path below SOURCE without suffix."""
         return self.name if self.files else os.path.splitext(self.name)[0]
@@ -178,11 +188,15 @@ def find_sources(
             raise InputError(
                 "source", name, "every source once: two of the sources hold this name; ingest their common parent"
             )
-    known = [*names, *left_out, *(str(Path(entry.name).parent) for entry in found if entry.row)]
-    _check_patterns("exclude", exclude, known)
-    found = [entry for entry in found if not any(_matches(entry, pattern) for pattern in exclude)]
-    _check_patterns("sources", tuple(sources), [*known])
-    configs = [_config_of(entry, sources).over(defaults) for entry in found]
+    known = [*names, *left_out, *(entry.folder for entry in found if entry.row)]
+    check_patterns("exclude", exclude, known)
+    found = [
+        entry
+        for entry in found
+        if not any(fnmatchcase(n, pattern) for pattern in exclude for n in (entry.name, entry.folder))
+    ]
+    check_patterns("sources", tuple(sources), [*known])
+    configs = [matching_config(entry.name, sources, entry.folder).over(defaults) for entry in found]
     for config in configs:
         _pattern(config)
     by_name = name_drives((entry.root.name, entry.stem) for entry in found if not entry.is_coco)
@@ -197,13 +211,7 @@ def find_sources(
     return FoundSources(tuple(out), tuple(bad), tuple(notes))
 
 
-def _matches(entry: _Entry, pattern: str) -> bool:
-    """Whether a pattern is for an entry: its name, or the folder of a row of pictures."""
-    folder = str(Path(entry.name).parent) if entry.row else entry.name
-    return fnmatchcase(entry.name, pattern) or fnmatchcase(folder, pattern)
-
-
-def _check_patterns(what: str, patterns: tuple[str, ...], names: list[str]) -> None:
+def check_patterns(what: str, patterns: tuple[str, ...], names: list[str]) -> None:
     """Refuse a pattern that matches no name. what: field of the config."""
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in names):
@@ -216,11 +224,12 @@ def _check_patterns(what: str, patterns: tuple[str, ...], names: list[str]) -> N
             )
 
 
-def _config_of(entry: _Entry, sources: dict[str, SourceConfig]) -> SourceConfig:
-    """The config of a source: that of its exact name, else of the first pattern that matches."""
-    if entry.name in sources:
-        return sources[entry.name]
-    return next((config for pattern, config in sources.items() if _matches(entry, pattern)), SourceConfig())
+def matching_config(name: str, sources: dict[str, SourceConfig], folder: str = "") -> SourceConfig:
+    """The config of a source: that of its exact name, else of the first pattern that matches it or its folder."""
+    if name in sources:
+        return sources[name]
+    matches = (c for pattern, c in sources.items() if fnmatchcase(name, pattern) or fnmatchcase(folder, pattern))
+    return next(matches, SourceConfig())
 
 
 def _walk(place: Path) -> tuple[list[_Entry], list[str], list[str]]:

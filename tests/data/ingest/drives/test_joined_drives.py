@@ -33,7 +33,7 @@ def test_minutes_of_one_clock_are_one_drive(zero_s):
 def test_cameras_of_one_clock_are_one_drive():
     assert drives(source("x", begin_s=EPOCH_S), source("y", begin_s=EPOCH_S + 0.4)) == ["x", "x"]
     assert drives(source("x", begin_s=0.0), source("y", begin_s=0.4)) == ["x", "y"]  # clocks set to zero for each file
-    assert drives(source("a/x", begin_s=EPOCH_S), source("b/y", begin_s=EPOCH_S)) == ["a_x", "b_y"]  # two cars
+    assert drives(source("car1/x", begin_s=EPOCH_S), source("car2/x", begin_s=EPOCH_S)) == ["car1_x", "car2_x"]
 
 
 def test_one_log_joins():
@@ -46,6 +46,12 @@ def test_dates_in_names_join():
     assert len(set(drives(*cars))) == 3
     follow = [source(f"20240131_12{i:02d}00", named_s=EPOCH_S + 60 * i) for i in range(3)]
     assert drives(*follow) == [follow[0].drive] * 3
+    fleet = [
+        source(f"car{car}_20240131_120{minute}00", named_s=EPOCH_S + 60 * minute + 20 * car)
+        for minute in range(3)
+        for car in (1, 2)
+    ]
+    assert drives(*fleet) == [fleet[0].drive, fleet[1].drive] * 3
     later = [source("20240131_120000", named_s=EPOCH_S), source("20240131_130000", named_s=EPOCH_S + 3600)]
     assert len(set(drives(*later))) == 2
 

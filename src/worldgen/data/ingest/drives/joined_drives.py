@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from worldgen.data.ingest.drives.name_drives import numbered
+from worldgen.data.ingest.drives.name_drives import DATE_TIME, numbered
 from worldgen.data.video.shots import follows
 
 CLOCK_GAP_S, NAME_GAP_S = 5.0, 15.0
@@ -67,43 +66,57 @@ def join_drives(sources: Sequence[RecordedSource], relations: Sequence[Relation]
 
 
 def find_relations(sources: Sequence[RecordedSource]) -> Iterator[Relation]:
-    """Pairs of sources that are one recording: one log, one clock, or pixels that go on from file to file."""
+    """Pairs of sources that are one recording: one log, one clock, or pixels that go on from file to file.
+
+    Clocks and pixels are compared inside a folder and the folder above it, because the cars of a fleet drive at the
+    same time; dates in names among names that begin alike.
+    """
     by_log: dict[str, int] = {}
-    places: dict[str, list[int]] = defaultdict(list)
+    folders: dict[str, list[int]] = defaultdict(list)
+    dated: dict[str, list[int]] = defaultdict(list)
     for i, source in enumerate(sources):
         if source.log:
             if source.log in by_log:
                 yield Relation(by_log[source.log], i, "they have one ego log")
             by_log.setdefault(source.log, i)
-        places[re.sub(r"\d+", "#", source.name)].append(i)
         folder = source.name.rpartition("/")[0]
-        places[f"{folder}/"].append(i)
+        folders[f"{folder}/"].append(i)
         if "/" in folder:
-            places[f"{folder.rpartition('/')[0]}//"].append(i)
+            folders[f"{folder.rpartition('/')[0]}//"].append(i)
+        if source.named_s is not None:
+            dated[DATE_TIME.split(source.name)[0]].append(i)
     seen: set[tuple[int, int]] = set()
-    for place in places.values():
-        for relation in (*_by_clock(sources, place), *_by_pixels(sources, place)):
-            pair = (relation.first, relation.second)
-            if pair not in seen:
-                seen.add(pair)
-                yield relation
+    found = [_by_clock(sources, place) for place in folders.values()]
+    found += [_by_name(sources, place) for place in dated.values()]
+    found += [_by_pixels(sources, place) for place in folders.values()]
+    for relation in itertools.chain(*found):
+        pair = (relation.first, relation.second)
+        if pair not in seen:
+            seen.add(pair)
+            yield relation
 
 
 def _by_clock(sources: Sequence[RecordedSource], place: list[int]) -> Iterator[Relation]:
-    """Neighbours in time among sources of one place."""
-    for field, gap_s, zero_s in (("begin_s", CLOCK_GAP_S, DEVICE_CLOCK_S), ("named_s", NAME_GAP_S, 0.0)):
-        begun = [(getattr(sources[i], field), i) for i in place if getattr(sources[i], field) is not None]
-        begun.sort()
-        for (one_s, i), (other_s, k) in itertools.pairwise(begun):
-            end_s = one_s + sources[i].duration_s
-            shortest_s = min(sources[i].duration_s, sources[k].duration_s)
-            first, second = min(i, k), max(i, k)
-            if field == "named_s" and other_s - one_s <= 1.0:
-                yield Relation(first, second, "their names have one date and time")
-            elif one_s > zero_s and end_s - other_s > OVERLAP * shortest_s and field == "begin_s":
-                yield Relation(first, second, "their clocks show one time")
-            elif other_s > one_s and abs(other_s - end_s) <= min(gap_s, max(sources[i].duration_s, 1.0)):
-                yield Relation(first, second, "one goes on where the other ends, by their clocks")
+    """Neighbours in time by the clock of frames or logs."""
+    begun = sorted((source.begin_s, i) for i in place if (source := sources[i]).begin_s is not None)
+    for (one_s, i), (other_s, k) in itertools.pairwise(begun):
+        end_s = one_s + sources[i].duration_s
+        shared_s = end_s - other_s
+        if one_s > DEVICE_CLOCK_S and shared_s > OVERLAP * min(sources[i].duration_s, sources[k].duration_s):
+            yield Relation(min(i, k), max(i, k), "their clocks show one time")
+        elif other_s > one_s and abs(shared_s) <= min(CLOCK_GAP_S, max(sources[i].duration_s, 1.0)):
+            yield Relation(min(i, k), max(i, k), "one goes on where the other ends, by their clocks")
+
+
+def _by_name(sources: Sequence[RecordedSource], place: list[int]) -> Iterator[Relation]:
+    """Neighbours in time by the date and time in their names, which have a resolution of a second."""
+    named = sorted((source.named_s, i) for i in place if (source := sources[i]).named_s is not None)
+    for (one_s, i), (other_s, k) in itertools.pairwise(named):
+        gap_s = other_s - one_s - sources[i].duration_s
+        if other_s - one_s <= 1.0:
+            yield Relation(min(i, k), max(i, k), "their names have one date and time")
+        elif abs(gap_s) <= min(NAME_GAP_S, max(sources[i].duration_s, 1.0)):
+            yield Relation(min(i, k), max(i, k), "one goes on where the other ends, by the times in their names")
 
 
 def _by_pixels(sources: Sequence[RecordedSource], place: list[int]) -> Iterator[Relation]:
