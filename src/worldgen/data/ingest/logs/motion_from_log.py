@@ -60,8 +60,8 @@ def motion_from_log(
     """
     times_s, notes = log_times(log, config, frame_times_s, start_s)
     refuse_turned_quaternions(log, config)
-    track = _poses(log, config, times_s)
     speed, yaw_rate = log.series.get("speed"), log.series.get("yaw_rate")
+    track = _poses(log, config, times_s) if speed is None or yaw_rate is None else None
     speed_from = yaw_rate_from = track.name if track else ""
     if speed is not None:
         speed_from = f"column {log.columns['speed']}"

@@ -18,7 +18,7 @@ MAX_SPREAD_S = 2.5
 NOISE_GROWTH = 2.5
 MIN_POINTS = 5
 STANDSTILL_MPS = 0.5
-NODES_A_BASELINE = 8
+NODES_A_BASELINE = 4
 MAD_TO_SIGMA = 1.4826
 QUADRATIC_NOISE = 27.0
 """Standard deviation of the second derivative of a quadratic through N points of noise s over T seconds, in units of
@@ -142,7 +142,10 @@ def _fits(times_s: np.ndarray, values: np.ndarray, at_s: np.ndarray, window_s: n
         reach = max(np.abs(since).max(), 1e-9) * 1.05
         weight = np.sqrt(1 - (since / reach) ** 2)
         basis = (since[:, None] / reach) ** powers * weight[:, None]
-        solved = np.linalg.lstsq(basis, values[a:b] * weight[:, None], rcond=None)[0]
+        try:  # the basis is scaled to [-1, 1], so its normal equations are well conditioned
+            solved = np.linalg.solve(basis.T @ basis, basis.T @ (values[a:b] * weight[:, None]))
+        except np.linalg.LinAlgError:  # rows at one time
+            solved = np.linalg.lstsq(basis, values[a:b] * weight[:, None], rcond=None)[0]
         out[i] = solved / reach ** powers[:, None]
     return out
 

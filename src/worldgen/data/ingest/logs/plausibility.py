@@ -79,21 +79,22 @@ def _faults(motion: LogMotion) -> list[str]:
     mean_rate = _means(times_s, yaw_rate * known, known, centre_s, BASELINE_S)
     before = _means(times_s, speed * known, known, centre_s - BASELINE_S, BASELINE_S)
     after = _means(times_s, speed * known, known, centre_s + BASELINE_S, BASELINE_S)
-    reach_s = np.maximum(2 * BASELINE_S, seconds)
-    for i in np.flatnonzero(known):
-        lateral = mean_speed[i] * mean_rate[i]
-        change = (after[i] - before[i]) / reach_s[i]
-        if abs(speed[i]) > MAX_SPEED_MPS:
+    change = (after - before) / np.maximum(2 * BASELINE_S, seconds)
+    lateral = mean_speed * mean_rate
+    too_fast, too_quick = np.abs(speed) > MAX_SPEED_MPS, np.abs(mean_rate) > MAX_YAW_RATE_RADPS
+    slides, leaps = np.abs(lateral) > MAX_LATERAL_MPS2, np.abs(change) > MAX_LONGITUDINAL_MPS2
+    for i in np.flatnonzero(known & (too_fast | too_quick | slides | leaps)):
+        if too_fast[i]:
             out[i] = f"a step of {abs(speed[i]):.4g} m/s"
-        elif abs(mean_rate[i]) > MAX_YAW_RATE_RADPS:
+        elif too_quick[i]:
             out[i] = f"a yaw rate of {mean_rate[i]:.3g} rad/s"
-        elif abs(lateral) > MAX_LATERAL_MPS2:
+        elif slides[i]:
             out[i] = (
-                f"a lateral acceleration of {abs(lateral):.3g} m/s^2 ({mean_speed[i]:.3g} m/s at {mean_rate[i]:.3g} "
-                "rad/s), which tyres cannot give"
+                f"a lateral acceleration of {abs(lateral[i]):.3g} m/s^2 ({mean_speed[i]:.3g} m/s at "
+                f"{mean_rate[i]:.3g} rad/s), which tyres cannot give"
             )
-        elif abs(change) > MAX_LONGITUDINAL_MPS2:
-            out[i] = f"a speed that changes by {change:.3g} m/s in a second"
+        else:
+            out[i] = f"a speed that changes by {change[i]:.3g} m/s in a second"
     return out
 
 
