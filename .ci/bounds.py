@@ -25,8 +25,8 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
-NEED_TORCH = ("accelerate", "peft")
-"""Dependencies that would install torch."""
+OF_NETWORKS = ("accelerate", "peft", "diffusers", "transformers")
+"""Dependencies that are of no use without torch, or would install it."""
 PROMPT = "pedestrian at night in rain"
 FILES = ("clip.mp4", "sheet.png", "labels.json", "ego.csv", "meta.json")
 
@@ -114,9 +114,8 @@ def check(program: str, python: str, wheel: Path, bounds: str, *, cuda: bool, wo
         environment.worldgen("sample", "--prompt", PROMPT, "--out", "sample")
         environment.worldgen("info")
     else:
-        light = [pin for pin in pins if Requirement(pin).name not in NEED_TORCH]
-        environment.install(*light)
-        environment.install("--no-deps", *(pin for pin in pins if pin not in light), str(wheel))
+        environment.install(*(pin for pin in pins if Requirement(pin).name not in OF_NETWORKS))
+        environment.install("--no-deps", str(wheel))
         environment.worldgen("scenes", "render", "--prompt", PROMPT, "--out", "sample")
     missing = [name for name in FILES if not (folder / "sample" / name).is_file()]
     if missing:
