@@ -43,6 +43,29 @@ def refuse_pickles(folder: Path) -> None:
             raise InputError("weights", Received(f"the pickle {path}"), "a .safetensors file; pickles are refused")
 
 
+def variant_of(folder: Path) -> str | None:
+    """The variant of the weights to read from a component's folder, such as "fp16"; None for weights without one.
+
+    ``save_pretrained(variant="fp16")`` names files ``NAME.fp16.safetensors``. Weights without a variant come first.
+
+    Raises:
+        InputError: several variants and none without.
+    """
+    found = {_variant(path) for path in folder.glob("*.safetensors")}
+    if None in found or not found:
+        return None
+    if len(found) > 1:
+        raise InputError(f"weights {folder}", sorted(map(str, found)), "one variant, or weights without a variant")
+    return found.pop()
+
+
+def _variant(path: Path) -> str | None:
+    """Of ``NAME[.VARIANT][-00001-of-00002].safetensors`` or ``NAME.safetensors.index[.VARIANT].json``."""
+    name = path.name.removesuffix(".json").replace(".safetensors.index", "").removesuffix(".safetensors")
+    parts = name.split(".", 1)
+    return parts[1].split("-")[0] or None if len(parts) > 1 else None
+
+
 def read_tensors(folder: Path) -> dict[str, torch.Tensor]:
     """All tensors of the ``.safetensors`` files directly inside a component's folder (shards with an index
     included)."""
@@ -50,8 +73,9 @@ def read_tensors(folder: Path) -> dict[str, torch.Tensor]:
     from safetensors.torch import load_file
 
     refuse_pickles(folder)
-    files = sorted(folder.glob("*.safetensors"))
-    indices = sorted(folder.glob("*.safetensors.index.json"))
+    variant = variant_of(folder)
+    files = [path for path in sorted(folder.glob("*.safetensors")) if _variant(path) == variant]
+    indices = [path for path in sorted(folder.glob("*.safetensors.index*.json")) if _variant(path) == variant]
     if indices:
         table = read_object(indices[0]).get("weight_map")
         if not isinstance(table, dict) or not all(isinstance(name, str) for name in table.values()):

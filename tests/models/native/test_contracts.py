@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
+import numpy as np
 import pytest
 import torch
+from diffusers.utils.outputs import BaseOutput
 from torch import nn
 
 from tests.models.build import conditions, noisy_weights, text_of
-from worldgen.core.errors import InputError
 from worldgen.models.native.adapters import attach_lora
 from worldgen.models.native.blocks import PictureStem
-from worldgen.models.native.codec import LATENT_CHANNELS
-from worldgen.models.native.sizes import build_transformer
+from worldgen.models.native.codec import LATENT_CHANNELS, build_codec
+from worldgen.models.native.sizes import build_pipeline, build_transformer
 from worldgen.models.native.transformer import WorldTransformer
 
 ROWS, COLUMNS, FRAMES = 4, 6, 3
@@ -90,8 +93,109 @@ def test_weights_that_wait_elsewhere_give_the_same(tmp_path):
     assert torch.equal(on_disk(*given), expected)
 
 
-def test_repeated_blocks_name_classes_of_the_network():
-    kinds = {type(module).__name__ for module in transformer().modules()}
-    assert set(WorldTransformer._repeated_blocks) <= kinds
-    with pytest.raises(InputError):
-        attach_lora(transformer(), ["no_such_layer"], rank=2, alpha=2.0)
+@torch.no_grad()
+@pytest.mark.slow
+def test_repeated_blocks_compile_whole_and_compute_the_same():
+    """fullgraph: a break inside a block is an error. The backend "eager" runs what was captured, to the bit."""
+    model, given = transformer(), arguments()
+    expected, cache = model(*given), model.new_cache()
+    model.append_to_cache(*given, cache=cache)
+    continued = model(*given, cache=cache)
+    model.compile_repeated_blocks(backend="eager", fullgraph=True)
+    kinds = {type(module).__name__ for module in model.modules() if module._compiled_call_impl is not None}
+    assert kinds == set(WorldTransformer._repeated_blocks)
+    cache = model.new_cache()
+    model.append_to_cache(*given, cache=cache)
+    assert torch.equal(model(*given), expected) and torch.equal(model(*given, cache=cache), continued)
+
+
+@torch.no_grad()
+@pytest.mark.slow
+def test_the_exported_network_computes_the_same():
+    model, given = transformer(), arguments()
+    exported = torch.export.export(model, given)
+    assert torch.equal(exported.module()(*given), model(*given))
+
+
+def test_conditions_are_known_to_pytrees():
+    known = arguments()[3]
+    leaves, spec = torch.utils._pytree.tree_flatten(known)
+    again = torch.utils._pytree.tree_unflatten(leaves, spec)
+    assert all(getattr(again, field.name) is getattr(known, field.name) for field in fields(known))
+    assert len(leaves) == len(fields(known))
+
+
+def test_gradient_checkpointing_gives_the_same_gradients():
+    plain, saving, given = transformer(), transformer(), arguments()
+    ran = []
+    saving.enable_gradient_checkpointing()
+    for block in (*saving.attention, *saving.detail_in):
+        block.register_forward_pre_hook(lambda *_: ran.append(1))
+    for model in (plain, saving):
+        model.train()
+        model(*given).square().mean().backward()
+    assert len(ran) == 2 * len((*saving.attention, *saving.detail_in)), "each block runs again backwards"
+    found = dict(saving.named_parameters())
+    for name, parameter in plain.named_parameters():
+        assert parameter.grad is not None and torch.equal(found[name].grad, parameter.grad), name
+
+
+def test_gradient_checkpointing_leaves_a_cache_as_it_is():
+    plain, saving, given = transformer(), transformer(), arguments()
+    saving.enable_gradient_checkpointing()
+    gradients = []
+    for model in (plain, saving):
+        cache = model.train().new_cache()
+        model.append_to_cache(*given, cache=cache)
+        model(*given, cache=cache).square().mean().backward()
+        assert cache.num_frames == FRAMES and cache._pairs[0][0].shape[2] == FRAMES
+        gradients.append(model.stem.weight.grad)
+    assert torch.equal(*gradients)
+
+
+@torch.no_grad()
+def test_a_network_in_bfloat16_computes_in_it():
+    model, given = transformer(), arguments()
+    expected = model(*given)
+    given = [each.to(torch.bfloat16) if isinstance(each, torch.Tensor) else each for each in given]
+    found = model.to(torch.bfloat16)(*given)
+    assert found.dtype == torch.bfloat16
+    # Eight bits of mantissa, rounded anew in each of some 20 layers.
+    assert (found.float() - expected).abs().max() < 20 * 2**-8 * expected.abs().max()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_pipeline_in_half_precision_makes_about_the_same_clip(dtype):
+    from tests.models.native.test_pipeline import FAST, request
+
+    pipe = build_pipeline("tiny", words=["a pedestrian at night"])
+    noisy_weights(pipe.transformer, 0.02)
+    plain = pipe([request()], FAST)[0].frames.astype(float)
+    found = pipe.to(dtype)([request()], FAST)[0].frames
+    assert {pipe.transformer.dtype, pipe.codec.dtype, pipe.text_encoder.dtype} == {dtype}
+    assert np.abs(found - plain).mean() < 4  # of 255
+
+
+def test_saved_networks_keep_the_memory_layout_of_fresh_ones(tmp_path):
+    for network in (transformer(), build_codec("tiny")):
+        network.save_pretrained(tmp_path / type(network).__name__)
+        loaded = type(network).from_pretrained(tmp_path / type(network).__name__)
+        images = [name for name, p in network.named_parameters() if p.ndim == 4]
+        assert images
+        for name in images:
+            fresh, read = network.get_parameter(name), loaded.get_parameter(name)
+            assert torch.equal(read, fresh) and read.is_contiguous(memory_format=torch.channels_last), name
+            assert read.stride() == fresh.stride(), name
+
+
+def test_the_pipeline_returns_an_output_of_diffusers():
+    from tests.models.native.test_pipeline import FAST, request
+
+    pipe, requests = build_pipeline("tiny"), [request(1), request(2)]
+    clips = pipe(requests, FAST)
+    output = pipe(requests, FAST, return_dict=True)
+    assert isinstance(output, BaseOutput) and output.fps == clips[0].fps
+    assert output["frames"] is output.frames is output[0]
+    assert np.array_equal(output.frames, np.stack([clip.frames for clip in clips]))
+    leaves, spec = torch.utils._pytree.tree_flatten(output)
+    assert torch.utils._pytree.tree_unflatten(leaves, spec).frames is output.frames

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from worldgen.core.errors import InputError
 from worldgen.models.devices import usable_device
 from worldgen.models.native.loading import load_pipeline
 from worldgen.models.native.sizes import build_pipeline
+from worldgen.models.weights import read_tensors, variant_of
 
 
 @pytest.fixture
@@ -58,6 +60,84 @@ def test_values_of_wrong_types_are_refused(folder, part, values):
     with pytest.raises(InputError) as error:
         load_pipeline(folder)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("part", "values", "words"),
+    [
+        ("transformer", {"blocks": 10**7}, "blocks of transformer"),
+        ("transformer", {"detail_blocks": 10**7}, "detail_blocks of transformer"),
+        ("transformer", {"width": 10**12}, "width of transformer"),
+        ("codec", {"width": 10**9}, "width of codec"),
+        ("text_encoder", {"n_layers": 10**7}, "n_layers of text_encoder"),
+        ("text_encoder", {"vocab_size": 10**6, "dim": 10**6}, "vocab_size x dim of text_encoder"),
+        (
+            "text_encoder",
+            {"max_position_embeddings": 10**5, "sinusoidal_pos_embds": True},
+            "max_position_embeddings x dim of text_encoder",
+        ),
+    ],
+)
+def test_sizes_beyond_the_weights_are_refused_before_a_network_is_built(folder, part, values, words, monkeypatch):
+    """10 million layers took minutes to build, only to be found missing in the weights."""
+    change(folder / part / "config.json", **values)
+    builders = {"transformer": "WorldTransformer.from_config", "codec": "PatchCodec.from_config"}
+    builder = builders.get(part, "DistilBertConfig.from_dict")
+    monkeypatch.setattr(f"worldgen.models.native.loading.{builder}", lambda *_: pytest.fail("it was built"))
+    with pytest.raises(InputError, match=words):
+        load_pipeline(folder)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"accepts": 5}, {"accepts": ["smell"]}, {"context_window": 0}, {"context_window": "x"}, {"height_px": -1},
+        {"width_px": 1.5}, {"fps": "fast"}, {"fps": float("inf")}, {"fps": True}, {"reads_noise": "no"},
+    ],
+)  # fmt: skip
+def test_values_that_no_tensor_shows_are_refused(folder, values):
+    change(folder / "transformer" / "config.json", **values)
+    with pytest.raises(InputError, match=f"{next(iter(values))} of transformer"):
+        load_pipeline(folder)
+
+
+def test_a_pipeline_of_another_class_is_refused(folder):
+    for name in ("StableDiffusionPipeline", ["evil", "WorldPipeline"], 3):
+        change(folder / "model_index.json", _class_name=name)
+        with pytest.raises(InputError, match="class of the pipeline"):
+            load_pipeline(folder)
+
+
+def test_variants_are_read_and_plain_weights_come_first(folder, tmp_path):
+    pipeline = load_pipeline(folder)
+    whole = {name: tensor.clone() for name, tensor in pipeline.transformer.state_dict().items()}
+    halves = tmp_path / "halves"
+    pipeline.to(torch.float16).save_pretrained(halves, variant="fp16")
+    assert (halves / "transformer/diffusion_pytorch_model.fp16.safetensors").is_file()
+    read = load_pipeline(halves).transformer.state_dict()
+    assert all(torch.equal(read[name], tensor.half().float()) for name, tensor in whole.items())
+    both = load_pipeline(folder)
+    both.to(torch.float16).save_pretrained(folder, variant="fp16")
+    assert variant_of(folder / "codec") is None
+    read = load_pipeline(folder).transformer.state_dict()
+    assert all(torch.equal(read[name], tensor) for name, tensor in whole.items())
+
+
+def test_several_variants_are_refused_by_name(folder):
+    path = next((folder / "codec").glob("*.safetensors"))
+    for variant in ("a", "b"):
+        shutil.copy(path, path.with_name(f"diffusion_pytorch_model.{variant}.safetensors"))
+    path.unlink()
+    with pytest.raises(InputError, match=r"received \['a', 'b'\]; expected one variant"):
+        load_pipeline(folder)
+
+
+def test_shards_of_a_variant_are_read(folder, tmp_path):
+    transformer = load_pipeline(folder).transformer
+    transformer.save_pretrained(tmp_path / "parts", max_shard_size="50KB", variant="fp16")
+    assert len(list((tmp_path / "parts").glob("*.safetensors"))) > 1
+    tensors = read_tensors(tmp_path / "parts")
+    assert all(torch.equal(tensors[name], tensor) for name, tensor in transformer.state_dict().items())
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

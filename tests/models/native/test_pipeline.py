@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+import json
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
+from diffusers import DiffusionPipeline
 
 from tests.models.build import noisy_weights
 from worldgen.core.clip import Clip
@@ -14,7 +19,8 @@ from worldgen.core.manoeuvres import manoeuvre_motion
 from worldgen.core.samples import Conditions
 from worldgen.models.interface import SamplerOptions
 from worldgen.models.native.codec import decode_video, encode_video
-from worldgen.models.native.pipeline import WorldPipeline, fit_layout
+from worldgen.models.native.loading import load_pipeline
+from worldgen.models.native.pipeline import CODE, WorldPipeline, fit_layout
 from worldgen.models.native.pixels import clips_from_video, video_from_clips
 from worldgen.models.native.rollout.noise import chunk_noise
 from worldgen.models.native.sizes import SIZES, build_pipeline, build_transformer
@@ -57,6 +63,44 @@ def test_saved_and_loaded_pipeline_makes_the_same_clip(pipeline, tmp_path):
     assert np.array_equal(first, second)
     assert not list((tmp_path / "model").rglob("*.bin"))
     assert not [p for p in (tmp_path / "model").rglob("*.json") if "TokenizersBackend" in p.read_text()]  # not in 4.x
+
+
+@pytest.mark.parametrize("variant", [None, "fp16"])
+def test_diffusers_finds_the_class_by_the_file_in_the_folder(pipeline, tmp_path, variant):
+    """The file holds an import of the package and nothing else; without trust, no code of the folder runs."""
+    pipeline.save_pretrained(tmp_path, variant=variant)
+    assert (tmp_path / "pipeline.py").read_text() == CODE
+    how = {"variant": variant, "local_files_only": True}
+    found = DiffusionPipeline.from_pretrained(tmp_path, trust_remote_code=True, **how)
+    assert type(found) is WorldPipeline
+    assert np.array_equal(found([request()], FAST)[0].frames, pipeline([request()], FAST)[0].frames)
+    (tmp_path / "pipeline.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').write('x')\n")
+    assert type(WorldPipeline.from_pretrained(tmp_path, **how)) is WorldPipeline
+    load_pipeline(tmp_path)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_folder_is_whole_before_it_is_uploaded(pipeline, tmp_path, monkeypatch):
+    uploaded = {}
+    monkeypatch.setattr(
+        "diffusers.pipelines.pipeline_utils.create_repo", lambda *a, **k: SimpleNamespace(repo_id="a/b")
+    )
+    monkeypatch.setattr("diffusers.pipelines.pipeline_utils.load_or_create_model_card", lambda *a, **k: None)
+    monkeypatch.setattr(
+        "diffusers.pipelines.pipeline_utils.populate_model_card",
+        lambda *a, **k: SimpleNamespace(save=lambda path: None),
+    )
+    read = lambda *a, **k: uploaded.update({p.name: p.read_text() for p in tmp_path.iterdir() if p.is_file()})  # noqa: E731
+    monkeypatch.setattr(pipeline, "_upload_folder", read)
+    pipeline.save_pretrained(tmp_path, push_to_hub=True)
+    assert uploaded["pipeline.py"] == CODE
+    assert json.loads(uploaded["model_index.json"])["_class_name"] == ["pipeline", "WorldPipeline"]
+
+
+def test_classes_of_the_parts_are_read_by_every_version_of_diffusers():
+    """diffusers 0.36 takes annotations as they stand; text, which the lazy form makes of them, has no class."""
+    parts = inspect.signature(WorldPipeline.__init__).parameters
+    assert all(inspect.isclass(part.annotation) for name, part in parts.items() if name != "self")
 
 
 def test_seed_decides_the_clip(pipeline):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -124,6 +124,17 @@ class PictureStem(nn.Linear):
         return F.linear(cells, self.weight, self.bias if offset else None)
 
 
+def added_light(stem: nn.Module, cells: torch.Tensor) -> torch.Tensor:
+    """The map of pictures without its offset: cells ``(..., K)`` -> ``(..., C)`` on the device of ``cells``.
+
+    Adapters may replace the module by one of their own, some of which add or subtract offsets whatever it was asked
+    for (DoRA subtracts the base layer's). Of those, the answer to no light is taken away.
+    """
+    if isinstance(stem, PictureStem):
+        return stem(cells, offset=False).to(cells.device)
+    return (stem(cells) - stem(cells.new_zeros(1, cells.shape[-1]))).to(cells.device)
+
+
 def cells_of(layout: torch.Tensor) -> torch.Tensor:
     """Layout maps ``(B, K, F, 8h, 8w)`` as one row per latent cell, ``(B * F, h, w, K * 64)``."""
     split = layout.unflatten(4, (-1, SPATIAL_FACTOR)).unflatten(3, (-1, SPATIAL_FACTOR))  # (B, K, F, h, 8, w, 8)
@@ -181,6 +192,12 @@ class Surroundings:
     times: torch.Tensor
     cache: TemporalCache | None = None
     keep: bool = False
+
+    def to(self, device: torch.device | str) -> Surroundings:
+        """The same on another device; the cache stays where each layer put its keys and values."""
+        text, text_mask = self.text.to(device), self.text_mask.to(device)
+        places, times = self.places.to(device), self.times.to(device)
+        return replace(self, text=text, text_mask=text_mask, places=places, times=times)
 
 
 class AttentionBlock(nn.Module):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -111,9 +111,31 @@ class PatchCodec(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffusers de
         to_patches.weight.copy_((basis * scale[:, None]).T[..., None, None])
         to_patches.bias.copy_(mean)
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Pictures ``(N, 3, H, W)`` in [-1, 1], encoded and decoded."""
-        return self.decoder(self.encoder(images))
+    @classmethod
+    def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
+        """As in diffusers; the weights of convolutions are laid out as in a fresh codec."""
+        loaded = super().from_pretrained(*args, **kwargs)
+        to_channels_last(loaded[0] if isinstance(loaded, tuple) else loaded)
+        return loaded
+
+    def forward(self, values: torch.Tensor, part: Literal["both", "encoder", "decoder"] = "both") -> torch.Tensor:
+        """Pictures ``(N, 3, H, W)`` in [-1, 1], encoded and decoded, or ``values`` through one part only.
+
+        Hooks that move or cast weights act on this method, so each part runs through it.
+        """
+        if part == "encoder":
+            return self.encoder(values)
+        if part == "decoder":
+            return self.decoder(values)
+        return self.decoder(self.encoder(values))
+
+    def encode(self, images: torch.Tensor) -> torch.Tensor:
+        """Pictures ``(N, 3, H, W)`` in [-1, 1] to latents ``(N, C, H/8, W/8)``, in the codec's type."""
+        return self(images, "encoder")
+
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        """Latents ``(N, C, h, w)`` in the codec's type to pictures ``(N, 3, 8h, 8w)``, about [-1, 1]."""
+        return self(latents, "decoder")
 
 
 def cosine_basis(count: int) -> torch.Tensor:
@@ -157,12 +179,12 @@ def build_codec(size: str) -> PatchCodec:
 
 def encode_images(codec: PatchCodec, images: torch.Tensor) -> torch.Tensor:
     """Images ``(N, 3, H, W)`` in [-1, 1] to latents ``(N, C, H/8, W/8)`` of about unit variance."""
-    return codec.encoder(images.to(codec.dtype, memory_format=torch.channels_last))
+    return codec.encode(images.to(codec.dtype, memory_format=torch.channels_last))
 
 
 def decode_images(codec: PatchCodec, latents: torch.Tensor) -> torch.Tensor:
     """Latents ``(N, C, h, w)`` to images ``(N, 3, 8h, 8w)``, about [-1, 1], not clamped."""
-    return codec.decoder(latents.to(codec.dtype, memory_format=torch.channels_last))
+    return codec.decode(latents.to(codec.dtype, memory_format=torch.channels_last))
 
 
 def encode_video(codec: PatchCodec, video: torch.Tensor, *, frames_at_once: int = 8) -> torch.Tensor:

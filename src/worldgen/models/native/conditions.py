@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.export
 
 from worldgen.core.camera import Camera
 from worldgen.core.ego import EgoMotion
@@ -29,12 +30,13 @@ class ConditionBatch:
 
     text_ids: torch.Tensor
     text_mask: torch.Tensor
-    ego: torch.Tensor
+    # A name that begins with another stands before it: torch.export replaces names in the order of the fields.
     ego_known: torch.Tensor
+    ego: torch.Tensor
     fps: torch.Tensor
     camera: torch.Tensor
-    layout: torch.Tensor | None
     layout_known: torch.Tensor
+    layout: torch.Tensor | None
 
     def to(self, device: torch.device | str) -> ConditionBatch:
         return self._each(lambda tensor: tensor.to(device))
@@ -90,6 +92,10 @@ def camera_features(camera: Camera | None) -> np.ndarray:
         ],
         np.float32,
     )  # fmt: skip
+
+
+# torch.export takes arguments of registered types only.
+torch.export.register_dataclass(ConditionBatch, serialized_type_name=f"{__name__}.ConditionBatch")
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import huggingface_hub.errors
 import torch
@@ -16,13 +17,21 @@ from worldgen.core.errors import InputError, Received
 from worldgen.files.json_files import read_object
 from worldgen.files.shipped import assets_dir
 from worldgen.models.native.codec import PatchCodec
-from worldgen.models.native.pipeline import WorldPipeline
+from worldgen.models.native.pipeline import CODE_NAME, NETWORKS, WorldPipeline
+from worldgen.models.native.saved_config import refuse_other_sizes, refuse_other_values, saved_config
 from worldgen.models.native.transformer import WorldTransformer
-from worldgen.models.weights import account, check_component, load_exactly, read_tensors, refuse_pickles, weights_hash
+from worldgen.models.weights import (
+    account,
+    check_component,
+    load_exactly,
+    read_tensors,
+    refuse_pickles,
+    variant_of,
+    weights_hash,
+)
 
 PACKAGES = ("worldgen", "diffusers", "transformers")
 """Packages that a saved pipeline may name as the home of its parts."""
-NETWORKS = ("transformer", "codec", "text_encoder")
 SHIPPED = "shipped"
 TEXT_ENCODER = DistilBertModel
 
@@ -30,9 +39,10 @@ TEXT_ENCODER = DistilBertModel
 def load_pipeline(folder: str | Path) -> WorldPipeline:
     """A saved pipeline, in float32 whatever precision it was stored in.
 
-    folder: one written by ``save_pretrained``, or "shipped" for the model in the package. The tensors are compared
-    with the networks that the configs describe, because the libraries would fill in missing ones silently. Raises
-    InputError for a folder that holds no pipeline, for pickles, and for missing, extra or misshapen tensors.
+    folder: one written by ``save_pretrained``, of any variant, or "shipped" for the model in the package. The tensors
+    are compared with the networks that the configs describe, because the libraries would fill in missing ones
+    silently. Raises InputError for a folder that holds no pipeline, for pickles, and for missing, extra or misshapen
+    tensors.
     """
     folder = assets_dir() / "model" if folder == SHIPPED else Path(folder).expanduser()
     refuse_pickles(folder)
@@ -49,8 +59,8 @@ def load_pipeline(folder: str | Path) -> WorldPipeline:
         # Each part has a fixed class. model_index.json does not choose which module is imported, so a folder can
         # neither run code of its own nor depend on where a class stood when the folder was written.
         pipeline = WorldPipeline(
-            transformer=WorldTransformer.from_pretrained(folder / "transformer", local_files_only=True),
-            codec=PatchCodec.from_pretrained(folder / "codec", local_files_only=True),
+            transformer=_from_folder(WorldTransformer, folder / "transformer"),
+            codec=_from_folder(PatchCodec, folder / "codec"),
             text_encoder=_text_encoder(folder / "text_encoder"),
             tokenizer=PreTrainedTokenizerFast.from_pretrained(folder / "tokenizer", local_files_only=True),
             scheduler=FlowMatchEulerDiscreteScheduler.from_pretrained(folder / "scheduler", local_files_only=True),
@@ -63,6 +73,10 @@ def load_pipeline(folder: str | Path) -> WorldPipeline:
         check_component(getattr(pipeline, name), folder / name, name)
     for name in NETWORKS:  # files may be in half precision; CPUs compute fastest in float32, and programs cast for GPUs
         getattr(pipeline, name).float()
+    # The layout of the file. Channels last is as fast here, but gradients sum in another order, and a run that
+    # continues from this model would not repeat recorded runs to the bit.
+    for parameter in pipeline.transformer.parameters():
+        parameter.data = parameter.data.contiguous()
     return pipeline
 
 
@@ -72,6 +86,9 @@ def _refuse_foreign_modules(folder: Path) -> None:
     Nothing here imports what the file names; this keeps such a folder from being passed on as a good one.
     """
     index = read_object(folder / "model_index.json", f"model_index.json of {folder}", "what save_pretrained writes")
+    own = WorldPipeline.__name__
+    if index.get("_class_name") not in (own, [CODE_NAME.removesuffix(".py"), own]):
+        raise InputError(f"class of the pipeline in {folder / 'model_index.json'}", index.get("_class_name"), own)
     for name, entry in index.items():
         if name.startswith("_") or not isinstance(entry, list) or not entry or entry[0] is None:
             continue
@@ -90,7 +107,7 @@ def load_codec(folder: str | Path) -> PatchCodec:
         raise InputError(f"codec {folder}", Received("no config.json"), "a folder written by save_pretrained")
     _account(PatchCodec, folder, "codec")
     with _described(folder, "codec"):
-        codec = PatchCodec.from_pretrained(folder, local_files_only=True)
+        codec = _from_folder(PatchCodec, folder)
     return codec.float().to(memory_format=torch.channels_last)
 
 
@@ -100,31 +117,36 @@ def pipeline_hash(pipeline: WorldPipeline) -> str:
     return weights_hash(tensors)
 
 
+def _from_folder(cls: type[WorldTransformer] | type[PatchCodec], folder: Path) -> Any:
+    """A network of ``cls`` with the weights that :func:`worldgen.models.weights.read_tensors` reads."""
+    return cls.from_pretrained(folder, local_files_only=True, variant=variant_of(folder), use_safetensors=True)
+
+
 def _text_encoder(folder: Path) -> DistilBertModel:
     """The saved text encoder, built and filled here: the loader of transformers takes a quarter of a second longer."""
-    network = TEXT_ENCODER(DistilBertConfig.from_dict(_config(folder, "text_encoder")))
+    network = TEXT_ENCODER(DistilBertConfig.from_dict(saved_config(folder, "text_encoder", TEXT_ENCODER.__name__)))
     load_exactly(network, folder, "text_encoder")
     return network.eval()
 
 
 def _account_text_encoder(folder: Path) -> None:
-    config = _config(folder, "text_encoder")
-    architectures = config.get("architectures")
-    if not isinstance(architectures, list) or architectures[:1] != [TEXT_ENCODER.__name__]:
-        raise InputError(f"class of text_encoder in {folder}", architectures, TEXT_ENCODER.__name__)
+    config = saved_config(folder, "text_encoder", TEXT_ENCODER.__name__)
+    tensors = read_tensors(folder)
+    refuse_other_sizes(config, tensors, name="text_encoder", folder=folder)
     with _described(folder, "text_encoder"), torch.device("meta"):
         network = TEXT_ENCODER(DistilBertConfig.from_dict(config))
-    account(f"text_encoder in {folder}", network.state_dict(), read_tensors(folder))
+    account(f"text_encoder in {folder}", network.state_dict(), tensors)
 
 
 def _account(cls: type[WorldTransformer] | type[PatchCodec], folder: Path, name: str) -> None:
     """Compare the tensors in a folder with those of the network its config describes, built without memory."""
-    config = _config(folder, name)
-    if config.get("_class_name") != cls.__name__:
-        raise InputError(f"class of {name} in {folder}", config.get("_class_name"), cls.__name__)
+    config, tensors = saved_config(folder, name, cls.__name__), read_tensors(folder)
+    refuse_other_sizes(config, tensors, name=name, folder=folder)
+    if name == "transformer":
+        refuse_other_values(config, folder)
     with _described(folder, name), torch.device("meta"):
         network: nn.Module = cls.from_config(config)  # type: ignore[assignment]  # a tuple only where one is asked for
-    account(f"{name} in {folder}", network.state_dict(), read_tensors(folder))
+    account(f"{name} in {folder}", network.state_dict(), tensors)
 
 
 FOREIGN_ERRORS = (
@@ -144,11 +166,6 @@ def _described(folder: Path, name: str) -> Iterator[None]:
             raise
         reason = f"{type(error).__name__}: {error}"
         raise InputError(f"config of {name} in {folder}", Received(reason), "values of a network") from error
-
-
-def _config(folder: Path, name: str) -> dict:
-    expected = "the JSON object that save_pretrained writes"
-    return read_object(folder / "config.json", f"config of {name} in {folder}", expected)
 
 
 def quiet_libraries() -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_type_hints, overload
 
 import cv2
 import numpy as np
 import torch
 from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
+from diffusers.utils.outputs import BaseOutput
 from transformers import DistilBertModel, PreTrainedTokenizerFast
 
 from worldgen.core.clip import Clip
@@ -30,6 +33,26 @@ from worldgen.models.native.transformer import LAYOUT_FACTOR, WorldTransformer
 
 MAX_FRAMES = 10_000
 MAX_SIDE_PX = 2048
+NETWORKS = ("transformer", "codec", "text_encoder")
+CODE_NAME = "pipeline.py"
+CODE = '''"""The class that DiffusionPipeline.from_pretrained(..., trust_remote_code=True) loads; it needs worldgen."""
+
+from worldgen.models.native.pipeline import WorldPipeline
+
+__all__ = ["WorldPipeline"]
+'''
+"""Content of ``pipeline.py`` in a saved folder: diffusers finds pipelines that it does not ship by such a file."""
+
+
+@dataclass
+class WorldPipelineOutput(BaseOutput):
+    """What a pipeline returns with ``return_dict=True``.
+
+    frames: ``(B, T, H, W, 3)`` uint8, sRGB. fps: frames per second.
+    """
+
+    frames: np.ndarray
+    fps: float
 
 
 class WorldPipeline(DiffusionPipeline):
@@ -39,7 +62,9 @@ class WorldPipeline(DiffusionPipeline):
     ignored.
     """
 
-    model_cpu_offload_seq = "text_encoder->transformer->codec"  # type: ignore[assignment]  # diffusers' default is None
+    # The codec, a thirtieth of the transformer, takes turns with it frame by frame. In the chain, every turn would
+    # move the transformer; outside, both stay on the device until the clip is finished.
+    model_cpu_offload_seq = "text_encoder->transformer"  # type: ignore[assignment]  # diffusers' default is None
     transformer: WorldTransformer
     codec: PatchCodec
     text_encoder: DistilBertModel
@@ -59,19 +84,45 @@ class WorldPipeline(DiffusionPipeline):
             transformer=transformer, codec=codec, text_encoder=text_encoder, tokenizer=tokenizer, scheduler=scheduler
         )
 
-    def save_pretrained(self, save_directory: str | PathLike[Any], *args: Any, **kwargs: Any) -> Any:
-        """As in diffusers, but the tokenizer's class is written by the name that transformers 4 and 5 both know."""
-        saved = super().save_pretrained(save_directory, *args, **kwargs)
-        for name in ("model_index.json", "tokenizer/tokenizer_config.json"):
-            path = Path(save_directory) / name
-            written = path.read_text(encoding="utf-8")
-            path.write_text(written.replace('"TokenizersBackend"', '"PreTrainedTokenizerFast"'), encoding="utf-8")
-        return saved
+    def save_config(self, save_directory: str | PathLike[Any], push_to_hub: bool = False, **kwargs: Any) -> None:
+        """Write ``model_index.json``: the last step of ``save_pretrained`` before a folder is uploaded.
+
+        As in diffusers, but the tokenizer's class gets the name that transformers 4 and 5 both know, and the
+        pipeline's class is that of ``pipeline.py``, which is written beside it.
+        """
+        super().save_config(save_directory, push_to_hub=push_to_hub, **kwargs)
+        folder = Path(save_directory)
+        for path in (folder / "model_index.json", folder / "tokenizer/tokenizer_config.json"):
+            if path.is_file():
+                written = path.read_text(encoding="utf-8")
+                path.write_text(written.replace('"TokenizersBackend"', '"PreTrainedTokenizerFast"'), encoding="utf-8")
+        index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+        index["_class_name"] = [CODE_NAME.removesuffix(".py"), type(self).__name__]
+        (folder / "model_index.json").write_text(json.dumps(index, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        (folder / CODE_NAME).write_text(CODE, encoding="utf-8")
+
+    @classmethod
+    def _dict_from_json_file(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """As in diffusers, but a loaded pipeline is of this class: code that lies in the folder is not asked for."""
+        config = super()._dict_from_json_file(*args, **kwargs)
+        return config | {"_class_name": cls.__name__} if "_class_name" in config else config
 
     @property
     def networks(self) -> WorldNetworks:
         """What rollouts and losses need of the pipeline."""
         return WorldNetworks(self.transformer, self.text_encoder, self.codec, self.scheduler)
+
+    @property
+    def _execution_device(self) -> torch.device:
+        """Where the networks compute: as in diffusers, also when only some of them wait elsewhere for their turn."""
+        device = super()._execution_device
+        if device.type != "meta":
+            return device
+        for part in (part for name in NETWORKS for part in getattr(self, name).modules()):
+            place = getattr(getattr(part, "_hf_hook", None), "execution_device", None)
+            if place is not None:
+                return torch.device(place)
+        return device
 
     @property
     def accepts(self) -> tuple[str, ...]:
@@ -82,22 +133,42 @@ class WorldPipeline(DiffusionPipeline):
         """Default width and height in pixels."""
         return self.transformer.config.width_px, self.transformer.config.height_px
 
+    @overload
+    def __call__(
+        self, requests: list[Conditions], options: SamplerOptions | None = None, *, return_dict: Literal[False] = False
+    ) -> list[Clip]: ...
+
+    @overload
+    def __call__(
+        self, requests: list[Conditions], options: SamplerOptions | None = None, *, return_dict: Literal[True]
+    ) -> WorldPipelineOutput: ...
+
     @torch.no_grad()
-    def __call__(self, requests: list[Conditions], options: SamplerOptions | None = None) -> list[Clip]:
+    def __call__(
+        self, requests: list[Conditions], options: SamplerOptions | None = None, *, return_dict: bool = False
+    ) -> list[Clip] | WorldPipelineOutput:
         """One clip of ``num_frames`` per request; requests of one call have equal frames, fps, size and context length.
 
-        Context frames come back as the codec decodes them; generated frames get the same grain
-        (``models.native.rollout.grain``). Raises InputError for conditions that the model does not accept and for
-        sizes that it cannot generate.
+        return_dict: give the frames as the output of a diffusers pipeline. Context frames come back as the codec
+        decodes them; generated frames get the same grain (``models.native.rollout.grain``). Raises InputError for
+        conditions that the model does not accept and for sizes that it cannot generate.
         """
         parts = list(self.stream(requests, options))
-        return [Clip(np.concatenate([part[i].frames for part in parts]), requests[i].fps) for i in range(len(requests))]
+        frames = [np.concatenate([part[i].frames for part in parts]) for i in range(len(requests))]
+        if return_dict:
+            return WorldPipelineOutput(np.stack(frames), requests[0].fps)
+        return [Clip(each, request.fps) for each, request in zip(frames, requests, strict=True)]
 
     @torch.no_grad()
     def stream(self, requests: list[Conditions], options: SamplerOptions | None = None) -> Iterator[list[Clip]]:
         """The same, chunk by chunk as they are generated; memory does not grow with the number of frames."""
-        options = options or SamplerOptions()
         self.check(requests)
+        try:
+            yield from self._chunks(requests, options or SamplerOptions())
+        finally:
+            self.maybe_free_model_hooks()
+
+    def _chunks(self, requests: list[Conditions], options: SamplerOptions) -> Iterator[list[Clip]]:
         conditions = self.conditions_of(requests)
         width, height = self._size_of(requests[0])
         text = text_states(self.text_encoder, conditions).to(self.transformer.dtype)
@@ -165,6 +236,10 @@ class WorldPipeline(DiffusionPipeline):
         if request.camera is not None:
             return request.camera.width_px, request.camera.height_px
         return self.size_px
+
+
+# diffusers 0.36 reads the classes of the parts from the annotations, and passes over those that are text.
+WorldPipeline.__init__.__annotations__.update(get_type_hints(WorldPipeline.__init__))
 
 
 def fit_layout(layout: np.ndarray, rows: int, columns: int) -> np.ndarray:

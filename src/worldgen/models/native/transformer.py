@@ -31,6 +31,7 @@ from worldgen.models.native.blocks import (
     LayoutStem,
     PictureStem,
     Surroundings,
+    added_light,
     axis_angles,
     cells_of,
     modulate,
@@ -39,6 +40,7 @@ from worldgen.models.native.blocks import (
 from worldgen.models.native.cache import TemporalCache
 from worldgen.models.native.codec import PATCH_VALUES, SPATIAL_FACTOR, PatchCodec, to_channels_last
 from worldgen.models.native.conditions import CAMERA_FEATURES, ConditionBatch
+from worldgen.models.native.encoded_layout import EncodedLayout, LayoutMemo
 from worldgen.models.native.flow_matching import FlowMatching, LinearGuess
 from worldgen.models.native.history.layout_pictures import PICTURES, picture_cells
 from worldgen.models.native.text import pooled_text
@@ -48,19 +50,6 @@ CHANGE_STD, DATA_STD = 0.3, 1.0
 
 LAYOUT_FACTOR = SPATIAL_FACTOR
 """Layouts have the resolution of the picture, so that a distant pedestrian still has a shape with edges."""
-
-
-@dataclass(frozen=True, eq=False)
-class EncodedLayout:
-    """A layout as the network reads it.
-
-    pictures: latents of each picture of the layout, each ``(B, C, F, h, w)`` in units of the data's standard
-    deviation, zero where the layout is unknown. features: ``(B*F, D0, h, w)``, None where no clip of the batch has a
-    layout.
-    """
-
-    pictures: tuple[torch.Tensor, ...]
-    features: torch.Tensor | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +71,11 @@ class _Features:
 def _flat(maps: torch.Tensor) -> torch.Tensor:
     """``(B, C, F, h, w)`` to ``(B*F, C, h, w)``, channels last in memory."""
     return maps.movedim(2, 1).flatten(0, 1).contiguous(memory_format=torch.channels_last)
+
+
+def _through(module: nn.Module, x: torch.Tensor, *others: Any) -> torch.Tensor:
+    """``module(x, *others)`` on the device of ``x``: the parts of a dispatched network may lie on several."""
+    return module(x, *others).to(x.device)
 
 
 class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type: ignore[misc]  # config_name is in both
@@ -111,7 +105,7 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type: igno
     """
 
     _supports_gradient_checkpointing = True
-    _no_split_modules = ["AttentionBlock", "ConvBlock"]  # type: ignore[assignment]  # noqa: RUF012 - diffusers reads a list
+    _no_split_modules = ["AttentionBlock", "ConvBlock", "FrameEmbedding"]  # type: ignore[assignment]  # noqa: RUF012 - diffusers reads a list
     _repeated_blocks = ["AttentionBlock", "ConvBlock"]  # noqa: RUF012 - diffusers reads a list
     change_spread: torch.Tensor
     data_spread: torch.Tensor
@@ -204,6 +198,13 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type: igno
         self.noise_stem.to(weight.device, weight.dtype)
         to_channels_last(self.noise_stem)
 
+    @classmethod
+    def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
+        """As in diffusers; the weights of convolutions are laid out as in a fresh network."""
+        loaded = super().from_pretrained(*args, **kwargs)
+        to_channels_last(loaded[0] if isinstance(loaded, tuple) else loaded)
+        return loaded
+
     @property
     def flow(self) -> FlowMatching:
         """The path, preconditioning and loss for the spread of this network's data."""
@@ -222,7 +223,7 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type: igno
         text: torch.Tensor,
         *,
         cache: TemporalCache | None = None,
-        layout: EncodedLayout | None = None,
+        layout: LayoutMemo | None = None,
         keep: bool = False,
     ) -> torch.Tensor:
         """Velocity ``noise - data`` of the noisy latents, same shape.
@@ -235,7 +236,7 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type: igno
             conditions: of the same F frames.
             text: ``(B, L, Dt)``, states of ``conditions.text_ids``.
             cache: where given, the frames continue after those in it.
-            layout: the result of :meth:`encode_layout` for these conditions, where it is known already.
+            layout: keeps the encoded layout of these conditions for further calls with the same frames.
             keep: only add the frames to ``cache``, and return the latents as they are: see :meth:`append_to_cache`.
         """
         guess = self.flow.guess(latents, t, reprojected)
@@ -246,14 +247,13 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type: igno
             return latents
         hidden = self._hidden(guess, reprojected, conditions, text, cache, layout=layout)
         batch, _, frames, height, width = latents.shape
-        y = self.up(hidden.coarse).flatten(0, 1).unflatten(1, (height // 2, width // 2)).movedim(-1, 1)
-        x = self.merge(
-            torch.cat([hidden.detail, F.pixel_shuffle(y, 2)], 1).contiguous(memory_format=torch.channels_last)
-        )
+        y = _through(self.up, hidden.coarse).flatten(0, 1).unflatten(1, (height // 2, width // 2)).movedim(-1, 1)
+        both = torch.cat([hidden.detail, F.pixel_shuffle(y, 2)], 1)
+        x = _through(self.merge, both.contiguous(memory_format=torch.channels_last))
         for block in self.detail_out:
             x = self._run(block, x, hidden.detail_modulation)
-        shift, scale = self.head_modulation(hidden.frames)[:, None, None].chunk(2, -1)
-        x = self.head(F.silu(modulate(x.movedim(1, -1), shift, scale)).movedim(-1, 1))
+        shift, scale = _through(self.head_modulation, hidden.frames)[:, None, None].chunk(2, -1)
+        x = _through(self.head, F.silu(modulate(x.movedim(1, -1), shift, scale)).movedim(-1, 1))
         parts = x.unflatten(0, (batch, frames)).movedim(1, 2).chunk(2 + PICTURES, 1)  # (B, C, F, h, w) each
         added, dropped, strengths = parts[0], parts[1], parts[2:]
         correction = added - dropped * guess.clean / self._unit(guess.clean)
@@ -269,7 +269,7 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type: igno
         text: torch.Tensor,
         *,
         cache: TemporalCache,
-        layout: EncodedLayout | None = None,
+        layout: LayoutMemo | None = None,
     ) -> None:
         """Add final frames (t = 0) to ``cache``; arguments as in :meth:`forward`.
 
@@ -280,32 +280,28 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type: igno
 
     def _hidden(
         self, guess: LinearGuess, reprojected: torch.Tensor, conditions: ConditionBatch, text: torch.Tensor,
-        cache: TemporalCache | None, *, layout: EncodedLayout | None, keep: bool = False,
+        cache: TemporalCache | None, *, layout: LayoutMemo | None, keep: bool = False,
     ) -> _Features:  # fmt: skip
         """Hidden states of all inputs before the head; with ``keep`` the cache stores their keys and values."""
         batch, _, frames, height, width = guess.clean.shape
         known_text = conditions.text_mask
-        frame = F.silu(self.frame_embedding(guess.t, conditions, pooled_text(text, known_text)))  # (B, F, Dc)
+        frame = F.silu(_through(self.frame_embedding, guess.t, conditions, pooled_text(text, known_text)))  # (B, F, Dc)
         flat = frame.flatten(0, 1)
-        detail_mod = self.detail_modulation(flat).unflatten(-1, (ConvBlock.MODULATIONS, -1))  # (B*F, 3, D0)
-        attention_mod = self.modulation(frame).unflatten(-1, (AttentionBlock.MODULATIONS, -1))  # (B, F, 9, D)
-        layout = layout or self.encode_layout(conditions, guess.clean)
+        detail_mod = _through(self.detail_modulation, flat).unflatten(-1, (ConvBlock.MODULATIONS, -1))  # (B*F, 3, D0)
+        attention_mod = _through(self.modulation, frame).unflatten(-1, (AttentionBlock.MODULATIONS, -1))  # (B, F, 9, D)
+        memo = layout or LayoutMemo()
+        shown = memo.encoded = memo.encoded or self.encode_layout(conditions, guess.clean)
         unit = self._unit(guess.clean)
         time = guess.time.expand_as(reprojected[:, -1:])
-        x = self.stem(
-            _flat(
-                torch.cat(
-                    [guess.clean / unit, reprojected[:, :-1] / unit, layout.pictures[0], reprojected[:, -1:], time], 1
-                )
-            )
-        )
-        if layout.features is not None:
-            x = x + layout.features
+        seen = [guess.clean / unit, reprojected[:, :-1] / unit, shown.pictures[0], reprojected[:, -1:], time]
+        x = _through(self.stem, _flat(torch.cat(seen, 1)))
+        if shown.features is not None:
+            x = x + shown.features
         if self.config.reads_noise:
-            x = x + self.noise_stem(_flat(guess.unexplained))
+            x = x + _through(self.noise_stem, _flat(guess.unexplained))
         for block in self.detail_in:
             x = self._run(block, x, detail_mod)
-        y = self.down(F.pixel_unshuffle(x, 2).movedim(1, -1))  # (B*F, h/2, w/2, D)
+        y = _through(self.down, F.pixel_unshuffle(x, 2).movedim(1, -1))  # (B*F, h/2, w/2, D)
         y = y.flatten(1, 2).unflatten(0, (batch, frames))  # (B, F, n, D)
         start = 0 if cache is None else cache.num_frames
         places, times = self._positions(height // 2, width // 2, start, frames, y)
@@ -315,7 +311,7 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type: igno
         around = Surroundings(text, text_mask, places, times, cache, keep)
         for block in self.attention:
             y = self._run(block, y, attention_mod, around)
-        return _Features(x, y, layout.pictures, flat, detail_mod)
+        return _Features(x, y, shown.pictures, flat, detail_mod)
 
     def _unit(self, like: torch.Tensor) -> torch.Tensor:
         """Standard deviation of each channel: without this scale, the mean brightness of patches would dominate
@@ -324,19 +320,19 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type: igno
 
     def encode_layout(self, conditions: ConditionBatch, like: torch.Tensor) -> EncodedLayout:
         """The layout of the conditions as the network reads it; ``like`` are latents ``(B, C, F, h, w)`` of the
-        same frames."""
+        same frames. :meth:`forward` calls it: weights that hooks move or cast are in place only there."""
         if conditions.layout is None:
             return EncodedLayout((torch.zeros_like(like),) * PICTURES, None)
         frames = like.shape[2]
         known = conditions.layout_known.to(like.dtype).repeat_interleave(frames)[:, None, None, None]
         base, *others = picture_cells(conditions.layout, conditions.camera, like.dtype)
         # The other pictures are added light, so they have no mean to subtract.
-        encoded = self.picture_stem(base), *(self.picture_stem(cells, offset=False) for cells in others)
+        encoded = _through(self.picture_stem, base), *(added_light(self.picture_stem, cells) for cells in others)
         spread = self.data_spread.to(like)
         pictures = tuple(
             (known * latents / spread).unflatten(0, (-1, frames)).permute(0, 4, 1, 2, 3).to(like) for latents in encoded
         )
-        features = self.layout_stem(cells_of(conditions.layout).to(like.dtype)).movedim(-1, 1)
+        features = _through(self.layout_stem, cells_of(conditions.layout).to(like.dtype)).movedim(-1, 1)
         return EncodedLayout(pictures, known.to(features) * features)
 
     def _positions(self, rows: int, columns: int, start: int, frames: int, like: torch.Tensor):
@@ -349,7 +345,9 @@ class WorldTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type: igno
         times = axis_angles(torch.arange(start, start + frames, device=device), half)
         return turn_of(places, like.dtype), turn_of(times, like.dtype)
 
-    def _run(self, block: nn.Module, *inputs) -> torch.Tensor:
-        if torch.is_grad_enabled() and self.gradient_checkpointing:
-            return self._gradient_checkpointing_func(block, *inputs)
-        return block(*inputs)
+    def _run(self, block: nn.Module, x: torch.Tensor, modulation: torch.Tensor, *around: Surroundings) -> torch.Tensor:
+        # A cache changes between the two runs of a checkpointed block, so blocks that use one keep their states.
+        cached = any(each.cache is not None for each in around)
+        if torch.is_grad_enabled() and self.gradient_checkpointing and not cached:
+            return self._gradient_checkpointing_func(block, x, modulation, *around).to(x.device)
+        return _through(block, x, modulation, *around)

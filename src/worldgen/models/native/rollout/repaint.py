@@ -46,7 +46,7 @@ def restyle_clips(
     for clip, request in zip(clips, requests, strict=True):
         _check_fit(clip, request)
     conditions = pipeline.conditions_of(requests)
-    device, dtype = pipeline.transformer.device, pipeline.transformer.dtype
+    device, dtype = pipeline._execution_device, pipeline.transformer.dtype
     source = encode_video(pipeline.codec, video_from_clips(clips).to(device)).to(dtype)
     rollout = Rollout(
         pipeline.networks, conditions, text_states(pipeline.text_encoder, conditions).to(dtype),

@@ -15,13 +15,13 @@ import torch
 from worldgen.models.interface import SamplerOptions
 from worldgen.models.native.codec import decode_video
 from worldgen.models.native.conditions import ConditionBatch
+from worldgen.models.native.encoded_layout import LayoutMemo
 from worldgen.models.native.history.geometry import ClipGeometry
 from worldgen.models.native.history.object_coverage import object_coverage
 from worldgen.models.native.history.reprojection import reproject
 from worldgen.models.native.networks import WorldNetworks
 from worldgen.models.native.rollout.colour_drift import ColourDriftCorrection
 from worldgen.models.native.rollout.noise import NoiseSource
-from worldgen.models.native.transformer import EncodedLayout
 
 METHOD = 10
 """Raised whenever the same weights and seeds give other pixels than before; part of the names of stored clips."""
@@ -85,7 +85,7 @@ class Rollout:
         self.keyframe: tuple[torch.Tensor, int] | None = None
         self.geometry: ClipGeometry | None = None
         self.colour_drift: ColourDriftCorrection | None = None
-        self._encoded: tuple[tuple[int, int], EncodedLayout] | None = None
+        self._memo = ((-1, 0), LayoutMemo())  # of the chunk that begins at a frame and has so many
         self.cache = networks.transformer.new_cache()
         # One branch with every condition, then one per guided condition with that condition dropped.
         self.guided = [name for name, strength in options.guidance.items() if strength != 1.0]
@@ -179,9 +179,8 @@ class Rollout:
         for i, timestep in enumerate(self.scheduler.timesteps):
             repeated = latents.to(dtype).repeat(self._branches, 1, 1, 1, 1)
             t = sigmas[i].to(latents.device).expand(repeated.shape[0], frames)
-            layout = self._layout(conditions, repeated)
             velocity = networks.transformer(
-                repeated, t, reprojected, conditions, self.text, cache=self.cache, layout=layout
+                repeated, t, reprojected, conditions, self.text, cache=self.cache, layout=self._layout(frames)
             ).float()
             velocity = guided(velocity, [self.options.guidance[name] for name in self.guided])
             latents = self.scheduler.step(velocity, timestep, latents, return_dict=False)[0]  # type: ignore[arg-type]  # FloatTensor
@@ -208,9 +207,8 @@ class Rollout:
         latents, reprojected = (x.repeat(self._branches, 1, 1, 1, 1) for x in (latents, reprojected))
         t = torch.zeros(latents.shape[0], frames, device=latents.device)
         conditions = self._window(frames)
-        layout = self._layout(conditions, latents)
         self.networks.transformer.append_to_cache(
-            latents, t, reprojected, conditions, self.text, cache=self.cache, layout=layout
+            latents, t, reprojected, conditions, self.text, cache=self.cache, layout=self._layout(frames)
         )
         self.position += frames
 
@@ -226,12 +224,12 @@ class Rollout:
     def _window(self, frames: int) -> ConditionBatch:
         return self.conditions.frames(self.position, self.position + frames)
 
-    def _layout(self, conditions: ConditionBatch, latents: torch.Tensor) -> EncodedLayout:
-        """The layout of the next frames, encoded once however often the network reads it."""
-        place = (self.position, latents.shape[2])
-        if self._encoded is None or self._encoded[0] != place:
-            self._encoded = (place, self.networks.transformer.encode_layout(conditions, latents))
-        return self._encoded[1]
+    def _layout(self, frames: int) -> LayoutMemo:
+        """Where the network keeps the encoded layout of the next ``frames`` frames."""
+        place = (self.position, frames)
+        if self._memo[0] != place:
+            self._memo = (place, LayoutMemo())
+        return self._memo[1]
 
     def _reproject(
         self, picture: torch.Tensor, source: int, target: int, *, keyframe: tuple[torch.Tensor, int] | None = None
