@@ -92,7 +92,7 @@ def test_a_folder_is_whole_before_it_is_uploaded(pipeline, tmp_path, monkeypatch
     )
     read = lambda *a, **k: uploaded.update({p.name: p.read_text() for p in tmp_path.iterdir() if p.is_file()})  # noqa: E731
     monkeypatch.setattr(pipeline, "_upload_folder", read)
-    pipeline.save_pretrained(tmp_path, push_to_hub=True)
+    pipeline.save_pretrained(str(tmp_path), push_to_hub=True)
     assert uploaded["pipeline.py"] == CODE
     assert json.loads(uploaded["model_index.json"])["_class_name"] == ["pipeline", "WorldPipeline"]
 
