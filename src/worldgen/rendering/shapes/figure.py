@@ -53,13 +53,13 @@ def shoe_points(body: Stature, ankle: np.ndarray, pitch: np.ndarray, bend: np.nd
     ankle: ``(T, 3)``. pitch, bend: ``(T,)`` radians, toes up of the foot, and of the toes against it. side: 1 left.
     """
     foot, high = body.foot * 1.08, body.ankle
-    x = np.array([-0.27, -0.265, -0.20, -0.02, 0.20, 0.40, 0.56, 0.68, 0.73]) * foot
-    top = np.array([-0.35, 0.05, 0.45, 0.40, 0.05, -0.32, -0.46, -0.60, -0.78]) * high
-    half = np.array([0.02, 0.16, 0.20, 0.20, 0.21, 0.26, 0.25, 0.17, 0.03]) * foot
-    low = np.array([-0.75, -1.0, -1.0, -1.0, -1.0, -1.0, -1.0, -1.0, -0.9]) * high
-    # Ten corners of a ring: a flat sole and a rounded upper.
-    y = np.array([-0.96, -0.5, 0.5, 0.96, 1.0, 0.88, 0.45, -0.45, -0.88, -1.0])
-    up = np.array([0.0, 0.0, 0.0, 0.0, 0.3, 0.72, 1.0, 1.0, 0.72, 0.3])
+    x = np.array([-0.27, -0.22, -0.02, 0.20, 0.40, 0.60, 0.73]) * foot
+    top = np.array([-0.20, 0.45, 0.40, 0.05, -0.32, -0.52, -0.78]) * high
+    half = np.array([0.10, 0.19, 0.20, 0.21, 0.26, 0.24, 0.04]) * foot
+    low = np.array([-0.90, -1.0, -1.0, -1.0, -1.0, -1.0, -0.9]) * high
+    # Eight corners of a ring: a flat sole and a rounded upper.
+    y = np.array([-0.94, 0.0, 0.94, 1.0, 0.80, 0.0, -0.80, -1.0])
+    up = np.array([0.0, 0.0, 0.0, 0.35, 0.82, 1.0, 0.82, 0.35])
     points = np.stack(np.broadcast_arrays(x[:, None], half[:, None] * y, low[:, None] + (top - low)[:, None] * up), -1)
     ball = np.array([0.40 * foot, 0.0, -0.9 * high])
     offset = points - ball

@@ -91,12 +91,14 @@ class BodyPose:
 @dataclass(frozen=True)
 class Manner:
     """How somebody moves. vigour: factor on the angles of the walk. stoop_rad: forward lean of the trunk. bent_knees:
-    constant flexion of hip and knee in radians. arms: "swing", "pockets", "phone" or "umbrella"; the last two are
+    constant flexion of hip and knee in radians. relaxed: flexion of one knee at rest in radians, of the left leg when
+    positive. arms: "swing", "pockets", "phone" or "umbrella"; the last two are
     of the right arm."""
 
     vigour: float = 1.0
     stoop_rad: float = 0.04
     bent_knees: float = 0.0
+    relaxed: float = 0.0
     arms: str = "swing"
 
 
@@ -140,6 +142,8 @@ def walking_pose(body: Stature, phase: np.ndarray, speed: np.ndarray, manner: Ma
     knee = (harmonic(KNEE_DEG, cycle) + np.radians(2.5)) * swing + np.radians(2.0) * (1 - swing) + manner.bent_knees
     knee = knee * (1 + 0.35 * run[:, None]) + 0.12 * run[:, None] * swing
     ankle = harmonic(ANKLE_DEG, cycle) * swing + manner.bent_knees * 0.4 + np.radians(2.0) * (1 - swing)
+    ease = (manner.relaxed * SIDES).clip(0) * (1 - swing.clip(0, 1))
+    hip, knee, ankle = hip + 0.55 * ease, knee + ease, ankle + 0.45 * ease
     lean = manner.stoop_rad + 0.12 * run + 0.02 * moving
     sway = 0.011 * body.height * moving * np.cos(phase - 0.6 * np.pi)
     pelvis = np.stack([np.zeros(len(phase)), sway, np.zeros(len(phase))], -1)

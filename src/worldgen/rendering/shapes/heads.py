@@ -102,7 +102,7 @@ class HeadFrame:
         return self.ears[:, None] + np.einsum("tij,kj->tki", self.turn, local)
 
     def rings(
-        self, builder: SolidBuilder, table: np.ndarray, finish: Finish, *, sides: int = 11, power: float = 2.15,
+        self, builder: SolidBuilder, table: np.ndarray, finish: Finish, *, sides: int = 10, power: float = 2.15,
         ends: tuple[float | None, float | None] = (0.25, 0.3),
     ) -> None:  # fmt: skip
         """A loft through rings (height, front, back, half width) in head units."""
@@ -143,7 +143,6 @@ def add_head(builder: SolidBuilder, frame: HeadFrame, wear: Headwear) -> None:
     frame.blob(builder, (0.385, 0.0, 0.225), (0.03, 0.085, 0.02), shadow.but(colour=_reddish(shadow)))
     for side in (1, -1):
         frame.blob(builder, (0.355, side * 0.135, 0.525), (0.035, 0.06, 0.03), dark)
-        frame.blob(builder, (0.375, side * 0.135, 0.60), (0.03, 0.075, 0.018), wear.hair)
         if wear.style not in ("long", "hood"):
             frame.blob(builder, (-0.01, side * 0.335, 0.47), (0.085, 0.04, 0.12), shadow)
     if wear.beard:

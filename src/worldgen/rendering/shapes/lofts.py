@@ -9,6 +9,8 @@ from worldgen.rendering.shapes.solid_builder import SolidBuilder, superellipse
 
 END_RINGS = ((0.0, 1.0), (0.62, 0.78))
 """Rings that round an end: scale of the cross section, share of the roundness by which it lies outside."""
+FLAT = 0.15
+"""Ends that are less round than this have the middle alone."""
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -57,7 +59,8 @@ def loft(
         if roundness is None:
             continue
         out = unit(centres[:, at] - centres[:, beside]) * radii[:, at].mean(-1, keepdims=True) * roundness
-        extra = np.stack([centres[:, at, None] + s * across[:, at] + (o * out)[:, None] for s, o in END_RINGS], 1)
+        shrunk = END_RINGS if roundness > FLAT else END_RINGS[:1]
+        extra = np.stack([centres[:, at, None] + s * across[:, at] + (o * out)[:, None] for s, o in shrunk], 1)
         rows = [extra, *rows] if at == 0 else [*rows, extra[:, ::-1]]
     builder.grid(np.concatenate(rows, 1), finish, closed=True, flip=True)
 

@@ -35,7 +35,11 @@ def walker_shape(
     body = Stature.of(height)
     belonging = _draw_belonging(rng, rain=rain, child=child, elder=elder)
     arms = {"umbrella": "umbrella", "phone": "phone"}.get(belonging, "pockets" if rng.random() < 0.12 else "swing")
-    manner = Manner(0.82, 0.15, 0.10, arms) if elder else Manner(float(rng.uniform(0.92, 1.0)), arms=arms)
+    ease = float(rng.uniform(-0.28, 0.28))
+    if elder:
+        manner = Manner(0.82, 0.15, 0.10, ease, arms)
+    else:
+        manner = Manner(float(rng.uniform(0.92, 1.0)), relaxed=ease, arms=arms)
     clothes, wear = _draw_clothes(rng, child=child, elder=elder, rain=rain, dark=dark)
     if vest:
         cloth = VEST if rng.random() < 0.6 else ORANGE_VEST
