@@ -161,6 +161,33 @@ def test_ray_that_is_not_installed_is_named_with_its_extra(recipe, capsys, monke
     assert "worldgen[ray]" in capsys.readouterr().err
 
 
+def test_a_model_that_is_broken_leaves_no_begun_folder(tmp_path, capsys, repository):
+    """Its model_index.json can be read; what it names cannot."""
+    from worldgen.models.native.adapters import attach_lora, save_adapter
+    from worldgen.models.native.sizes import build_pipeline, build_transformer
+
+    recipe = str(repository / "configs/generate/night_rain_pedestrians.yaml")
+    model, adapter = tmp_path / "model", tmp_path / "adapter"
+    build_pipeline("tiny", words=["rain"]).save_pretrained(model)
+    adapter.mkdir()
+    other = build_transformer("tiny", blocks=2)
+    attach_lora(other, ["to_q"], rank=2, alpha=2.0)
+    save_adapter(other, adapter)
+    tokens = model / "tokenizer/tokenizer.json"
+    faults = {
+        "tokenizer": (tokens, tokens.read_bytes()[:100], f"model.pipeline={model}"),
+        "weights": (next((model / "codec").glob("*.safetensors")), b"", f"model.pipeline={model}"),
+        "adapter": (adapter / "README.md", b"whole, but of another model", f"model.adapter={adapter}"),
+    }
+    for name, (path, damage, word) in faults.items():
+        whole = path.read_bytes() if path.exists() else b""
+        path.write_bytes(damage)
+        assert main(["generate", "--config", recipe, f"output={tmp_path / 'out'}", word]) == 2, name
+        assert capsys.readouterr().err.count("\n") == 1, name
+        path.write_bytes(whole)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_model_that_is_not_there_leaves_no_begun_folder(tmp_path, capsys, repository):
     recipe = str(repository / "configs/generate/night_rain_pedestrians.yaml")
     for word in ("model.pipeline=no/model", "model.adapter=no/adapter"):

@@ -90,15 +90,24 @@ def worker_factory(recipe: Recipe) -> WorkerFactory:
 
 
 def check_model_files(recipe: Recipe) -> None:
-    """Refuse a model or adapter that is not there, before an output folder is begun.
+    """Refuse a model or adapter that is not there or cannot be loaded, before an output folder is begun.
 
-    Raises: InputError.
+    A model of your own is loaded for it and let go again: only then is known that config, weights, tokenizer and
+    adapter belong together. Raises: InputError.
     """
     for name, folder, file in (
         ("pipeline", recipe.model.pipeline, "model_index.json"), ("adapter", recipe.model.adapter, "adapter.json"),
     ):  # fmt: skip
         if folder not in ("", "shipped"):
             read_object(Path(folder).expanduser() / file, f"model.{name} {folder}", f"a folder with {file}")
+    if recipe.model.adapter or recipe.model.pipeline not in ("", "shipped"):
+        from worldgen.models.native.adapters import load_adapter
+        from worldgen.models.native.loading import load_pipeline, quiet_libraries
+
+        quiet_libraries()
+        pipeline = load_pipeline(recipe.model.pipeline or "shipped")
+        if recipe.model.adapter:
+            load_adapter(pipeline.transformer, Path(recipe.model.adapter).expanduser())
 
 
 def campaign_runner(recipe: Recipe, *, workers: int = 1, ray: str = "") -> Runner:
