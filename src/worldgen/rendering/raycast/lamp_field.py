@@ -71,7 +71,7 @@ class LampField:
         if self.scene.atmosphere.headlights_on:
             light += (self.own_headlamps(frame, points, normals) * (0.85 * dark))[:, None] * BEAM_COLOUR
         if self.night > 0.3:
-            light += (self.street_light(frame, points, normals) * np.float32(0.30 * self.night))[:, None] * self.tint
+            light += (self.street_light(frame, points, normals) * np.float32(0.40 * self.night))[:, None] * self.tint
             self._add_vehicle_light(light, frame, points, normals, dark)
         return light
 
@@ -95,7 +95,7 @@ class LampField:
         near = np.clip((ahead - 1.5) / 4.0, 0.0, 1.0)
         # Roads are lit at grazing angles; the beam's table above holds for the road, upright surfaces get more.
         facing = np.clip(-(normals[:, 0] * c + normals[:, 1] * s), 0.0, 1.0)
-        share = np.where(normals[:, 2] > 0.7, 1.0, 0.15 + 0.6 * facing)
+        share = np.where(normals[:, 2] > 0.7, 1.0, 0.20 + 0.85 * facing)
         return (0.10 + 0.90 * above) * side * near * share / (1.0 + np.square(ahead / (26.0 if high else 17.0)))
 
     def street_light(self, frame: int, points: np.ndarray, normals: np.ndarray) -> np.ndarray:
@@ -110,7 +110,7 @@ class LampField:
             square = np.einsum("mc,mc->m", toward, toward) + 1.0
             cosine = np.einsum("mc,mc->m", toward, normals) / np.sqrt(square)
             down = np.clip(toward[:, 2] / np.sqrt(square), 0.0, 1.0)  # lamps shine down
-            strength = np.clip(cosine, 0.0, 1.0) * np.sqrt(down) * (z * z) / square
+            strength = (0.25 + 0.75 * np.clip(cosine, 0.0, 1.0)) * np.sqrt(down) * (z * z) / square
             if rank < SHADOWED_LAMPS:
                 lit = np.flatnonzero(strength > 0.02)
                 start = points[lit] + 0.03 * normals[lit]

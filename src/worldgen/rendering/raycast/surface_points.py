@@ -142,7 +142,7 @@ class SurfaceReader:
             points.sky[rows] = interpolated(body.light.sky, corners, u, v)
             points.ground[rows] = interpolated(body.light.ground, corners, u, v)
         else:
-            points.sky[rows], points.ground[rows] = 0.45 + 0.42 * up, np.clip(0.40 - 0.40 * up, 0, 1)
+            points.sky[rows], points.ground[rows] = 0.56 + 0.40 * up, np.clip(0.42 - 0.40 * up, 0, 1)
         snow = self.scene.atmosphere.snow_cover
         if snow > 0:
             share = (np.clip((up - 0.4) * 2.5, 0, 1) * 0.45 * snow)[:, None]
