@@ -94,6 +94,8 @@ class SurfaceReader:
     def _objects(
         self, points: SurfacePoints, rows: np.ndarray, triangle: np.ndarray, owner: np.ndarray, frame: int
     ) -> None:
+        if not len(rows):
+            return
         world = self.rays.world
         surface = Surface(world.albedo[triangle], world.gloss[triangle], world.glass[triangle], world.lamp[triangle])
         points.foliage[rows] = world.foliage[triangle]
