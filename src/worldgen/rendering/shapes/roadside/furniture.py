@@ -86,16 +86,16 @@ def _street_lamp_shape(size_m: Size, rng: np.random.Generator) -> Shape:
     """A tapered mast whose arm reaches along +x, with a flat or a round lantern under its end."""
     height = size_m[2]
     arm = max(size_m[0], ARM_M)
-    steel = Finish(shade(linear("#74787b"), float(rng.uniform(0.7, 1.15))), gloss=0.35)
+    steel = Finish(shade(linear("#63676a"), float(rng.uniform(0.7, 1.15))), gloss=0.15)
     builder = SolidBuilder()
-    builder.lathe((0.0, 0.0, 0.0), [(-0.1, 0.105), (0.9, 0.105), (0.95, 0.08), (1.0, 0.078)], steel, axis="z", sides=10)
+    builder.lathe((0.0, 0.0, 0.0), [(-0.1, 0.088), (0.9, 0.085), (0.95, 0.066), (1.0, 0.064)], steel, axis="z", sides=10)
     curved = rng.random() < 0.5
     bend = np.linspace(0, np.pi / 2, 5) if curved else np.array([0.0, np.pi / 2])
     turn = 0.6 if curved else 0.08
     path = [(0.0, 0.0, 0.9), (0.0, 0.0, height - turn)]
     path += [(turn * (1 - np.cos(a)), 0.0, height - turn + turn * np.sin(a)) for a in bend[1:]]
     path.append((arm - 0.3, 0.0, height + 0.02))
-    radii = np.linspace(0.078, 0.035, len(path))
+    radii = np.linspace(0.064, 0.030, len(path))
     tube(builder, np.array(path), radii, steel, left=LEFT, sides=8, ends=(None, 0.3))
     glow = Finish(linear("#c4bfae"), gloss=0.4, lamp="warm")
     head = (arm - 0.02, 0.0, height + 0.005)
