@@ -88,7 +88,8 @@ def _street_lamp_shape(size_m: Size, rng: np.random.Generator) -> Shape:
     arm = max(size_m[0], ARM_M)
     steel = Finish(shade(linear("#63676a"), float(rng.uniform(0.7, 1.15))), gloss=0.15)
     builder = SolidBuilder()
-    builder.lathe((0.0, 0.0, 0.0), [(-0.1, 0.088), (0.9, 0.085), (0.95, 0.066), (1.0, 0.064)], steel, axis="z", sides=10)
+    base = [(-0.1, 0.088), (0.9, 0.085), (0.95, 0.066), (1.0, 0.064)]
+    builder.lathe((0.0, 0.0, 0.0), base, steel, axis="z", sides=10)
     curved = rng.random() < 0.5
     bend = np.linspace(0, np.pi / 2, 5) if curved else np.array([0.0, np.pi / 2])
     turn = 0.6 if curved else 0.08
