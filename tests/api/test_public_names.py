@@ -69,8 +69,10 @@ def test_messages_below_the_commands_name_an_option_only_beside_the_python_argum
         for path in sorted(package.rglob("*.py"))
         if path.relative_to(package).parts[0] != "cli"
         for text in _messages(path)
-        if not re.fullmatch(r"--[a-z-]+ ?", text)
-        and re.search(r"(?<!\()--[a-z]", re.sub(r"worldgen [\w .{}-]+", "", text))
+        if (
+            not re.fullmatch(r"--[a-z-]+ ?", text)
+            and re.search(r"(?<!\()--[a-z]", re.sub(r"worldgen [\w .{}-]+", "", text))
+        )
         or "SOURCE" in text.split()
     ]
     assert not found
