@@ -78,7 +78,11 @@ def frame_info(source: ClipSource) -> VideoInfo:
 def _times_on_clock(source: ClipSource, num_frames: int) -> np.ndarray | None:
     """Times of the frames on a clock of their own, from a table, their names or their data set; None without one."""
     if source.recording is not None:
-        return source.recording.times_s
+        times_s = source.recording.times_s
+        if len(times_s) != num_frames or (np.diff(times_s) <= 0).any():
+            received = Received(f"{len(times_s)} times" if len(times_s) != num_frames else "times that do not increase")
+            raise InputError(f"frame times of {source.name}", received, f"{num_frames} increasing times, one per frame")
+        return times_s
     if source.times_path is not None:
         return read_times(source.times_path, num_frames)
     if source.config.times_in_names is not None and source.kind == "folder":
