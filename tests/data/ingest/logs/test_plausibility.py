@@ -156,3 +156,11 @@ def test_a_standing_car_does_not_turn_with_its_gps_course(rng):
         motion = motion_of(lat=0 * TIMES_S + 48, lon=11 + east_m / 74_625, heading=heading, **speed)
         ego = motion.ego(FRAMES_S[215:290], 10.0, before_s=FRAMES_S[214])
         np.testing.assert_allclose(ego.yaw_rate_radps, 0.0, atol=1e-9)
+
+
+def test_a_simulator_may_grip_more_than_tyres():
+    rate = np.where((TIMES_S > 10) & (TIMES_S < 11.95), 1.69, 0.0)
+    kept = motion_of(EgoLogConfig(impossible="keep"), speed=np.full(301, 10.0), yaw_rate=rate)
+    assert not kept.impossible and "beyond the grip of tyres are used (ego.impossible: keep)" in kept.notes[0]
+    with pytest.raises(InputError, match=r"a yaw rate of .*ego\.impossible"):
+        motion_of(EgoLogConfig(impossible="keep"), speed=np.full(301, 1.0), yaw=5.5 * TIMES_S)

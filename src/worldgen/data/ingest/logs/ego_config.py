@@ -76,6 +76,7 @@ class EgoLogConfig:
     max_gap_s: float = 1.5
     valid_s: tuple[float, float] | None = None
     outside: Literal["drop", "unknown"] = "drop"
+    impossible: Literal["drop", "keep"] = "drop"
 
     def __post_init__(self) -> None:
         for name in ("wheelbase_m", "steering_ratio", "steering_max_rad", "max_gap_s"):

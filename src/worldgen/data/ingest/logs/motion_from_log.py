@@ -89,7 +89,8 @@ def motion_from_log(
         notes += track.notes
     notes += agreement_notes(log, config, times_s)
     motion = replace(motion, speed_from=speed_from, yaw_rate_from=yaw_rate_from, notes=tuple(notes))
-    return without_impossible(motion, log.name, [log.row_name(int(row)) for row in rows])
+    names = [log.row_name(int(row)) for row in rows]
+    return without_impossible(motion, log.name, names, keep=config.impossible == "keep")
 
 
 def _joined(

@@ -21,15 +21,24 @@ MAX_SHARE = 0.2
 MAX_LISTED = 3
 
 
-def without_impossible(motion: LogMotion, name: str, row_names: list[str]) -> LogMotion:
+def without_impossible(motion: LogMotion, name: str, row_names: list[str], *, keep: bool = False) -> LogMotion:
     """The motion with spans that no car can drive marked as unknown, and notes with their rows.
 
-    row_names: name of the row of each of ``motion.times_s``.
+    Args:
+        motion: the motion.
+        name: file name of the log, for messages.
+        row_names: name of the row of each of ``motion.times_s``.
+        keep: use accelerations beyond the grip of tyres; a note says how many there are.
 
     Raises:
         InputError: impossible motion in more than ``MAX_SHARE`` of the log.
     """
-    worst = _faults(motion)
+    worst, grip = _faults(motion)
+    if keep and (kept := sum(map(bool, grip))):
+        kept_note = f"{kept} steps with accelerations beyond the grip of tyres are used (ego.impossible: keep)"
+        motion = replace(motion, notes=(*motion.notes, kept_note))
+    elif not keep:
+        worst = [limit or beyond for limit, beyond in zip(worst, grip, strict=True)]
     bad = np.array([bool(text) for text in worst])
     if not bad.any():
         return motion
@@ -43,7 +52,8 @@ def without_impossible(motion: LogMotion, name: str, row_names: list[str]) -> Lo
             f"ego log {name}, {row_names[first + 1]}",
             Received(f"{worst[first]}, and {100 * share:.0f} % of the log is like it"),
             f"speed up to {MAX_SPEED_MPS:g} m/s, yaw rate up to {MAX_YAW_RATE_RADPS:g} rad/s, acceleration up to "
-            f"{MAX_LATERAL_MPS2:g} m/s^2: are the units and ego.axes right, or did positions jump?",
+            f"{MAX_LATERAL_MPS2:g} m/s^2: are the units and ego.axes right, or did positions jump? (ego.impossible: "
+            "keep for a simulator without slip)",
         )
     spans: list[tuple[float, float]] = []
     notes = []
@@ -68,13 +78,14 @@ def _known(motion: LogMotion) -> np.ndarray:
     return known
 
 
-def _faults(motion: LogMotion) -> list[str]:
-    """For each step between rows, what is impossible about it in words, or ""."""
+def _faults(motion: LogMotion) -> tuple[list[str], list[str]]:
+    """For each step between rows, what is beyond the limits of ego motion, and what is beyond the grip of tyres, in
+    words, or ""."""
     speed, yaw_rate = motion.step_rates()
     known = _known(motion)
     times_s, seconds = motion.times_s, np.diff(motion.times_s)
     centre_s = (times_s[1:] + times_s[:-1]) / 2
-    out = [""] * len(seconds)
+    limits, grip = [""] * len(seconds), [""] * len(seconds)
     mean_speed = _means(times_s, speed * known, known, centre_s, BASELINE_S)
     mean_rate = _means(times_s, yaw_rate * known, known, centre_s, BASELINE_S)
     before = _means(times_s, speed * known, known, centre_s - BASELINE_S, BASELINE_S)
@@ -85,17 +96,17 @@ def _faults(motion: LogMotion) -> list[str]:
     slides, leaps = np.abs(lateral) > MAX_LATERAL_MPS2, np.abs(change) > MAX_LONGITUDINAL_MPS2
     for i in np.flatnonzero(known & (too_fast | too_quick | slides | leaps)):
         if too_fast[i]:
-            out[i] = f"a step of {abs(speed[i]):.4g} m/s"
+            limits[i] = f"a step of {abs(speed[i]):.4g} m/s"
         elif too_quick[i]:
-            out[i] = f"a yaw rate of {mean_rate[i]:.3g} rad/s"
+            limits[i] = f"a yaw rate of {mean_rate[i]:.3g} rad/s"
         elif slides[i]:
-            out[i] = (
+            grip[i] = (
                 f"a lateral acceleration of {abs(lateral[i]):.3g} m/s^2 ({mean_speed[i]:.3g} m/s at "
                 f"{mean_rate[i]:.3g} rad/s), which tyres cannot give"
             )
         else:
-            out[i] = f"a speed that changes by {change[i]:.3g} m/s in a second"
-    return out
+            grip[i] = f"a speed that changes by {change[i]:.3g} m/s in a second"
+    return limits, grip
 
 
 def _means(times_s: np.ndarray, steps: np.ndarray, known: np.ndarray, at_s: np.ndarray, window_s: float) -> np.ndarray:

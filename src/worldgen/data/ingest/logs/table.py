@@ -20,8 +20,6 @@ READERS: dict[str, Callable[[Path, TableLayout], Table]] = {
 }  # fmt: skip
 SUFFIXES = tuple(READERS)
 """Suffixes of tables."""
-SIDECAR_SUFFIXES = tuple(suffix for suffix in SUFFIXES if suffix != ".txt")
-"""Suffixes by which a log ``NAME.csv`` beside ``NAME.mp4`` is found; ``NAME.txt`` is a caption."""
 
 
 def read_table(path: Path, layout: TableLayout | None = None) -> Table:
