@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from worldgen.core.errors import InputError, Received
 from worldgen.core.samples import SPLITS, Sample
+from worldgen.data.dataset.card import CARD_NAME, MARK, dataset_card
 from worldgen.data.dataset.sample_files import MAX_FPS, MEMBERS, canonical_json, decode_record, decode_sample
 from worldgen.data.dataset.shards import SHARD_NAME, scan_shard
 from worldgen.files.json_files import parse_json
@@ -50,7 +51,8 @@ def shard_urls(url: str) -> list[str]:
 def build_index(url: str) -> dict:
     """Scan the shards, write ``index.parquet`` and ``dataset.json`` beside them, and return the content of the latter.
 
-    No video is decoded. The summary holds the BLAKE2b of every shard and of the index.
+    The card of the set, ``README.md``, is written too, unless one of your own is there. No video is decoded. The
+    summary holds the BLAKE2b of every shard and of the index.
 
     Raises:
         InputError: a damaged shard, or a key in two shards.
@@ -72,9 +74,18 @@ def build_index(url: str) -> dict:
     summary = _summary(rows, shards)
     index = _parquet(rows)
     summary["index_digest"] = hashlib.blake2b(index, digest_size=16).hexdigest()
+    _write_card(url, dataset_card(summary, rows))
     write_bytes(join(url, INDEX_NAME), index)
     write_bytes(join(url, SUMMARY_NAME), canonical_json(summary, "data set summary"))
     return summary
+
+
+def _write_card(url: str, card: str) -> None:
+    where = join(url, CARD_NAME)
+    fs, path = resolve(where)
+    fs.invalidate_cache()
+    if not fs.exists(path) or MARK.encode() in read_bytes(where):
+        write_bytes(where, card.encode())
 
 
 def shard_rows(url: str) -> Iterator[dict]:
