@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import feather
 
 from tests.data.samples import make_sample
 from tests.fuzz.mutation import damaged_bytes, damaged_json
@@ -164,17 +165,33 @@ def test_index(check, tmp_path):
 
 
 def log_bytes(kind: str) -> bytes:
-    if kind == "csv":
+    if kind == "jsonl":
+        return "\n".join(
+            json.dumps(dict(zip(LOG, row, strict=True))) for row in zip(*LOG.values(), strict=True)
+        ).encode()
+    if kind == "gpx":
+        point = '<trkpt lat="48.{0}" lon="11"><time>2024-05-01T12:00:0{0}Z</time><speed>1</speed></trkpt>'
+        return f"<gpx><trk><trkseg>{''.join(point.format(i) for i in range(4))}</trkseg></trk></gpx>".encode()
+    if kind in ("npy", "feather"):
+        buffer = io.BytesIO()
+        if kind == "npy":
+            np.save(buffer, np.array(list(LOG.values()), float).T)
+        else:
+            feather.write_feather(pa.table(LOG), buffer)
+        return buffer.getvalue()
+    if kind in ("csv", "txt"):
         return "\n".join(
             [",".join(LOG), *(",".join(map(str, row)) for row in zip(*LOG.values(), strict=True))]
         ).encode()
     return json.dumps(LOG).encode()
 
 
-@pytest.mark.parametrize("kind", ["csv", "json", "kitti"])
+@pytest.mark.parametrize("kind", ["csv", "json", "kitti", "txt", "jsonl", "gpx", "npy", "feather"])
 def test_ego_logs(check, tmp_path, kind):
     pose = b"1 0 0 0 0 1 0 0 0 0 1 0\n1 0 0 0 0 1 0 0 0 0 1 1\n"
     config = EgoLogConfig(format="kitti_poses") if kind == "kitti" else None
+    if kind == "npy":
+        config = EgoLogConfig(column_names=tuple(LOG))
 
     def one(rng: np.random.Generator) -> None:
         data = damaged_bytes(pose if kind == "kitti" else log_bytes(kind), rng)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tokenize
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +20,10 @@ def read_numpy_table(path: Path, layout: TableLayout) -> Table:
     """
     what = f"ego log {path.name}"
     try:
-        array = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError, MemoryError, SyntaxError, TypeError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of headers written by Python 2, which are read all the same
+            array = np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError, MemoryError, SyntaxError, TypeError, tokenize.TokenError) as error:
         raise InputError(what, Received("a file that is not a .npy array of numbers"), "rows of numbers") from error
     if not isinstance(array, np.ndarray):
         raise InputError(what, Received("an archive of arrays"), "one .npy array")
