@@ -23,6 +23,38 @@ def read_results(folder: Path) -> dict[str, dict]:
     return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
 
 
+FRONT_MATTER = """---
+license: apache-2.0
+library_name: diffusers
+pipeline_tag: text-to-video
+tags:
+- world-model
+- driving
+- video-generation
+- flow-matching
+- worldgen
+---
+"""
+"""What the Hugging Face hub reads of a card (https://huggingface.co/docs/hub/model-cards)."""
+
+USE = """
+## Use
+
+```bash
+worldgen sample --prompt "pedestrian at night in rain"
+```
+
+With worldgen installed, the folder is a pipeline of diffusers:
+
+```text
+from diffusers import DiffusionPipeline
+pipeline = DiffusionPipeline.from_pretrained(FOLDER, trust_remote_code=True)
+```
+
+`pipeline.py` in the folder imports `worldgen.models.native.pipeline.WorldPipeline` and nothing else.
+"""
+
+
 def card(out: Path) -> str:
     """The card of the model in a folder, as Markdown. Its ``training.json`` must exist."""
     record = json.loads((out / "training.json").read_text())
@@ -31,6 +63,7 @@ def card(out: Path) -> str:
     steps = read_results(REPOSITORY / "eval" / "results" / "steps")
     parameters = ", ".join(f"{name} {count / 1e6:.2f} M" for name, count in record["parameters"].items())
     lines = [
+        FRONT_MATTER,
         "# The shipped model",
         "",
         "A small driving world model. Its inputs are previous frames, ego motion, a prompt and a scene layout; its "
@@ -47,7 +80,7 @@ def card(out: Path) -> str:
         f"| parameters | {parameters} |",
         f"| weights | {record['weights_mb']} MB, float16 safetensors, hash `{record['weights_hash']}` |",
         "| licence | Apache-2.0 |",
-        "",
+        USE,
         "## Data",
         "",
         "| data set | clips | hours | licences | sources |",

@@ -7,11 +7,14 @@ import shutil
 
 import pytest
 import torch
+import yaml
+from diffusers import DiffusionPipeline
 from safetensors.torch import load_file, save_file
 
 from worldgen.core.errors import InputError
 from worldgen.models.devices import usable_device
 from worldgen.models.native.loading import load_pipeline
+from worldgen.models.native.pipeline import CODE, NETWORKS
 from worldgen.models.native.sizes import build_pipeline
 from worldgen.models.weights import read_tensors, variant_of
 
@@ -156,3 +159,19 @@ def test_devices():
     for name in ("meta", "no such", "cuda:99", "cpu:x"):
         with pytest.raises(InputError, match="device"):
             usable_device(name)
+
+
+def test_the_shipped_folder_is_ready_for_the_hub(repository):
+    """Front matter, code that is only an import, and nothing that a hub would refuse to show."""
+    folder = repository / "assets" / "model"
+    _, matter, _ = (folder / "README.md").read_text(encoding="utf-8").split("---\n", 2)
+    card = yaml.safe_load(matter)
+    assert card["license"] == "apache-2.0" and card["library_name"] == "diffusers"
+    assert card["pipeline_tag"] == "text-to-video" and "driving" in card["tags"]
+    assert (folder / "pipeline.py").read_text() == CODE
+    assert json.loads((folder / "model_index.json").read_text())["_class_name"] == ["pipeline", "WorldPipeline"]
+    found = DiffusionPipeline.from_pretrained(folder, trust_remote_code=True, local_files_only=True)
+    checked = load_pipeline("shipped")
+    for name in NETWORKS:
+        tensors = getattr(found, name).float().state_dict()
+        assert all(torch.equal(tensors[key], value) for key, value in getattr(checked, name).state_dict().items())
