@@ -127,7 +127,7 @@ def _ego_path(place: SourcePlace, config: SourceConfig) -> Path | None:
     if config.ego is not None and wanted is not None:
         return named_file(place, "ego.path", wanted, or_folder=config.ego.format.endswith("oxts"))
     for stem in _stems(place):
-        named = [stem.with_name(f"{stem.name}.ego{suffix}") for suffix in SIDECAR_SUFFIXES]
+        named = [stem.with_name(f"{stem.name}.ego{suffix}") for suffix in SUFFIXES]
         plain = [stem.with_name(f"{stem.name}{suffix}") for suffix in SIDECAR_SUFFIXES]
         there = [p for p in named if p.is_file()] or [
             p for p in plain if p.is_file() and not (p.suffix == ".json" and is_caption_file(p))
