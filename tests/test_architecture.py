@@ -46,7 +46,7 @@ CONFINED = {
     "tqdm": ("cli/",),
     "argparse": ("cli/",),
     "av": ("data/video/",),
-    "embreex": ("rendering/raycast/ray_mesh.py",),
+    "embreex": ("rendering/raycast/geometry/ray_mesh.py",),
     "jinja2": ("data/view/", "generation/report/"),
 }
 """Third-party package -> where it may be imported, as starts of paths."""

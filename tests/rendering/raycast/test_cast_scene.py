@@ -13,10 +13,10 @@ from worldgen.core.scene import Static
 from worldgen.rendering.drawing.ground import SEM
 from worldgen.rendering.drawn_clips import draw_scene
 from worldgen.rendering.labelling import labels_of
-from worldgen.rendering.raycast import ray_mesh
-from worldgen.rendering.raycast.agent_bodies import rigid_parts
 from worldgen.rendering.raycast.cast_renderer import CastRenderer
-from worldgen.rendering.raycast.scene_rays import FAR_M, SceneRays
+from worldgen.rendering.raycast.geometry import ray_mesh
+from worldgen.rendering.raycast.geometry.agent_bodies import rigid_parts
+from worldgen.rendering.raycast.geometry.scene_rays import FAR_M, SceneRays
 from worldgen.rendering.render import render_scene
 
 ACTORS = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from worldgen.rendering.raycast.ray_mesh import EMBREE, RayMesh
+from worldgen.rendering.raycast.geometry.ray_mesh import EMBREE, RayMesh
 
 WAYS = [pytest.param(True, marks=pytest.mark.skipif(not EMBREE, reason="embreex is not installed")), False]
 SQUARE = np.array([(0, 0, 0), (2, 0, 0), (2, 2, 0), (0, 2, 0)], np.float32)

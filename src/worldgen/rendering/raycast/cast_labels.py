@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from worldgen.core.camera import Camera
-from worldgen.rendering.raycast.agent_bodies import AgentBody
-from worldgen.rendering.raycast.pixel_samples import PixelGrid
-from worldgen.rendering.raycast.scene_rays import NEAR_M, SceneRays, pixel_boxes
+from worldgen.rendering.raycast.geometry.agent_bodies import AgentBody
+from worldgen.rendering.raycast.geometry.pixel_samples import PixelGrid
+from worldgen.rendering.raycast.geometry.scene_rays import NEAR_M, SceneRays, pixel_boxes
 
 
 def amodal_box(rays: SceneRays, body: AgentBody, frame: int, camera: Camera) -> np.ndarray | None:

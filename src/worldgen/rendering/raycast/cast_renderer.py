@@ -16,16 +16,16 @@ from worldgen.rendering.drawing.precipitation import LensDrops, Precipitation, s
 from worldgen.rendering.drawing.sky import Sky
 from worldgen.rendering.drawing.view import Rays
 from worldgen.rendering.raycast.exposure_blur import ExposureBlur
+from worldgen.rendering.raycast.geometry.pixel_samples import PixelGrid, PixelSamples
+from worldgen.rendering.raycast.geometry.scene_rays import SKY, STATIC, SceneHits, SceneRays
 from worldgen.rendering.raycast.lamp_field import LampField
-from worldgen.rendering.raycast.pixel_samples import PixelGrid, PixelSamples
 from worldgen.rendering.raycast.reflected_world import ReflectedWorld
-from worldgen.rendering.raycast.scene_rays import SKY, STATIC, SceneHits, SceneRays
 from worldgen.rendering.raycast.shading import Shading
 from worldgen.rendering.raycast.surface_points import SurfacePoints, SurfaceReader
 
 WET_ENOUGH = 0.05
 DAY_EXPOSURE, NIGHT_EXPOSURE = 0.72, 0.78
-"""Factors on the palette's exposure: mean luma then is nearer to that of dashcams (BDD100K: 104 by day, 36 at night)."""
+"""Factors on the palette's exposure: mean luma is nearer to that of dashcams (BDD100K: 104 by day, 36 at night)."""
 BREATHING = 0.05
 """Largest relative drift of the exposure: cameras follow the light of what they see."""
 HAZE_DEPTH_M = 500.0

@@ -13,7 +13,7 @@ from worldgen.rendering.drawing.motion_blur import (
     NIGHT_EXPOSURE_S,
     agent_velocities,
 )  # fmt: skip
-from worldgen.rendering.raycast.scene_rays import SceneHits
+from worldgen.rendering.raycast.geometry.scene_rays import SceneHits
 
 
 class ExposureBlur:

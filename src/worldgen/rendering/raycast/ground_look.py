@@ -8,7 +8,7 @@ import numpy as np
 
 from worldgen.rendering.drawing.ground import SEM
 from worldgen.rendering.drawing.texture import COARSE_METRES_PER_TEXEL, FINE_METRES_PER_TEXEL, ground_noise, sampled
-from worldgen.rendering.raycast.static_world import StaticWorld
+from worldgen.rendering.raycast.geometry.static_world import StaticWorld
 
 SNOW_COLOUR = np.array([0.80, 0.83, 0.88], np.float32)
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)

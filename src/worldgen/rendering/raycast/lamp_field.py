@@ -15,7 +15,7 @@ from worldgen.rendering.drawing.lamps import (
     WHITE_LED,
 )  # fmt: skip
 from worldgen.rendering.meshes.props import ARM_M
-from worldgen.rendering.raycast.scene_rays import SceneRays
+from worldgen.rendering.raycast.geometry.scene_rays import SceneRays
 from worldgen.rendering.shapes.solid import LAMP_CODES, LAMP_NAMES
 
 STREET_REACH_M, VEHICLE_REACH_M = 75.0, 60.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from worldgen.rendering.drawing.palette import Palette
+from worldgen.rendering.raycast.geometry.scene_rays import SceneHits, SceneRays
 from worldgen.rendering.raycast.lamp_field import LampField
 from worldgen.rendering.raycast.reflected_world import ReflectedWorld
-from worldgen.rendering.raycast.scene_rays import SceneHits, SceneRays
 from worldgen.rendering.raycast.surface_points import SurfacePoints
 
 GLASS_COLOUR = np.array([0.010, 0.011, 0.012], np.float32)

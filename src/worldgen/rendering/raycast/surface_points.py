@@ -8,10 +8,10 @@ import numpy as np
 
 from worldgen.core.scene import Scene
 from worldgen.rendering.drawing.texture import sampled
-from worldgen.rendering.raycast.agent_bodies import AgentBody, interpolated
+from worldgen.rendering.raycast.geometry.agent_bodies import AgentBody, interpolated
+from worldgen.rendering.raycast.geometry.scene_rays import SKY, STATIC, SceneHits, SceneRays
 from worldgen.rendering.raycast.ground_look import SNOW_COLOUR, ground_look
 from worldgen.rendering.raycast.lamp_field import LampField
-from worldgen.rendering.raycast.scene_rays import SKY, STATIC, SceneHits, SceneRays
 from worldgen.rendering.shapes.solid import Surface
 
 CONTACT_REACH_M = 60.0

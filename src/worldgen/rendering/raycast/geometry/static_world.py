@@ -8,9 +8,9 @@ import numpy as np
 
 from worldgen.core.scene import Road, Scene, Static
 from worldgen.rendering.drawing.ground import SEM, SURFACES, ground_faces
-from worldgen.rendering.raycast.agent_bodies import interpolated
-from worldgen.rendering.raycast.ray_mesh import RayMesh
-from worldgen.rendering.raycast.static_shapes import static_shape
+from worldgen.rendering.raycast.geometry.agent_bodies import interpolated
+from worldgen.rendering.raycast.geometry.ray_mesh import RayMesh
+from worldgen.rendering.raycast.geometry.static_shapes import static_shape
 from worldgen.rendering.shapes.solid import Shape
 
 STATIC_SEMANTICS = {"building": "building", "tree": "vegetation", "bush": "vegetation", "hedge": "vegetation"}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from worldgen.core.camera import Camera
-from worldgen.rendering.raycast.scene_rays import SKY, STATIC, SceneHits, SceneRays, pixel_boxes
+from worldgen.rendering.raycast.geometry.scene_rays import SKY, STATIC, SceneHits, SceneRays, pixel_boxes
 
 EDGE_OFFSETS = ((-0.375, -0.125), (0.125, -0.375), (0.375, 0.125), (-0.125, 0.375))
 """Places of the four rays of an edge pixel from its centre, in pixels: a rotated grid."""

@@ -9,9 +9,9 @@ import numpy as np
 
 from worldgen.core.scene import Agent, Scene
 from worldgen.rendering.drawing.lamps import MOTOR_KINDS
-from worldgen.rendering.raycast.agent_shapes import CREATURES, WALKERS, agent_colour, agent_shape
-from worldgen.rendering.raycast.baked_light import BakedLight, bake
-from worldgen.rendering.raycast.ray_mesh import FirstHits, RayMesh
+from worldgen.rendering.raycast.geometry.agent_shapes import CREATURES, WALKERS, agent_colour, agent_shape
+from worldgen.rendering.raycast.geometry.baked_light import BakedLight, bake
+from worldgen.rendering.raycast.geometry.ray_mesh import FirstHits, RayMesh
 from worldgen.rendering.shapes.solid import Shape
 
 BUILT_TO_SIZE = (*WALKERS, *CREATURES, "bicycle")

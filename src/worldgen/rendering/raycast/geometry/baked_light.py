@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from worldgen.rendering.raycast.ray_mesh import RayMesh
+from worldgen.rendering.raycast.geometry.ray_mesh import RayMesh
 from worldgen.rendering.shapes.solid import Solid
 
 DIRECTIONS = 32

@@ -8,8 +8,8 @@ import numpy as np
 
 from worldgen.core.camera import Camera
 from worldgen.core.scene import Scene
-from worldgen.rendering.raycast.agent_bodies import AgentBody
-from worldgen.rendering.raycast.static_world import StaticWorld
+from worldgen.rendering.raycast.geometry.agent_bodies import AgentBody
+from worldgen.rendering.raycast.geometry.static_world import StaticWorld
 
 FAR_M = 1000.0
 """Depth given to the sky, and the farthest depth of anything."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from worldgen.rendering.raycast.numpy_bvh import NumpyBvh
+from worldgen.rendering.raycast.geometry.numpy_bvh import NumpyBvh
 
 EMBREE = importlib.util.find_spec("embreex") is not None
 """Whether Embree is installed; without it rays are cast in NumPy, with the same results and much slower."""
