@@ -115,10 +115,9 @@ def test_hdr_files_are_tone_mapped(tmp_path, transfer, name):
         context = stream.codec_context
         context.color_trc, context.color_primaries, context.colorspace, context.color_range = transfer, 9, 9, 1
         for index in range(4):
-            planes = np.concatenate([np.full(WIDTH * HEIGHT, code), np.full(WIDTH * HEIGHT // 2, 512)])
-            frame = av.VideoFrame.from_ndarray(
-                planes.astype(np.uint16).reshape(HEIGHT * 3 // 2, WIDTH), format="yuv420p10le"
-            )
+            frame = av.VideoFrame(WIDTH, HEIGHT, "yuv420p10le")
+            for plane, value in zip(frame.planes, (code, 512, 512), strict=True):
+                plane.update(np.full(plane.buffer_size // 2, value, np.uint16).tobytes())
             frame.pts, frame.time_base = index, Fraction(1, 25)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())

@@ -17,7 +17,7 @@ from worldgen.data.video.image_files import read_image
 from worldgen.data.video.opening import VideoAccess
 from worldgen.data.video.probing import JITTER, VideoInfo, probe
 from worldgen.data.video.reading import iter_frames, iter_thumbnails
-from worldgen.data.video.shots import REACH, THUMBNAIL_PX, find_cuts, find_repeats
+from worldgen.data.video.shots import THUMBNAIL_PX, find_cuts, find_repeats, frame_changes
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,25 +96,25 @@ def look_at_frames(source: ClipSource, info: VideoInfo) -> FrameLook:
     Raises:
         InputError: a frame that does not decode, or fewer than ``info`` promises.
     """
+    pictures: Iterator[np.ndarray]
     if source.kind == "video":
-        pictures = list(iter_thumbnails(source.path, THUMBNAIL_PX, video_access(source)))
+        pictures = iter_thumbnails(source.path, THUMBNAIL_PX, video_access(source))
     else:
-        pictures = [
-            cv2.resize(pixels, THUMBNAIL_PX, interpolation=cv2.INTER_AREA) for _, pixels in iter_source_frames(source)
-        ]
-    if len(pictures) != info.num_frames:
+        frames = (pixels for _, pixels in iter_source_frames(source))
+        pictures = (cv2.resize(pixels, THUMBNAIL_PX, interpolation=cv2.INTER_AREA) for pixels in frames)
+    changes = frame_changes(pictures)
+    if changes.num_frames != info.num_frames:
         raise InputError(
-            f"video {source.name}", Received(f"{len(pictures)} frames that decode of {info.num_frames}"), "a whole file"
+            f"video {source.name}",
+            Received(f"{changes.num_frames} frames that decode of {info.num_frames}"),
+            "a whole file",
         )
-    thumbnails = np.stack(pictures)
-    repeated = np.zeros(len(thumbnails), bool)
-    cuts: tuple[int, ...] = ()
-    if source.kind != "images":
-        if source.config.repeats != "keep":
-            repeated = find_repeats(thumbnails)
-        if source.config.cuts != "ignore":
-            cuts = find_cuts(thumbnails)
-    return FrameLook(cuts, np.flatnonzero(~repeated), thumbnails[: 2 * REACH].copy(), thumbnails[-2 * REACH :].copy())
+    in_order = source.kind != "images"
+    repeated = (
+        find_repeats(changes) if in_order and source.config.repeats != "keep" else np.zeros(info.num_frames, bool)
+    )
+    cuts = find_cuts(changes) if in_order and source.config.cuts != "ignore" else ()
+    return FrameLook(cuts, np.flatnonzero(~repeated), changes.head, changes.tail)
 
 
 def iter_source_frames(source: ClipSource, wanted: set[int] | None = None) -> Iterator[tuple[int, np.ndarray]]:
