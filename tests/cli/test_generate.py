@@ -138,7 +138,7 @@ def test_interrupted_and_started_again(recipe, tmp_path, capsys, monkeypatch):
         ([], "--config FILE"),
         (["plam"], "plan, or key=value"),
         (["--workers", "0"], "--workers"),
-        (["--scale", "0"], "--scale"),
+        (["--scale", "0"], "scale: received"),
         (["cells=[{count: 1, weather: [rainy]}]", "output=x"], "weather of a cell: received 'rainy'"),
         (["gate.bounds.sharpnes.low=1"], "sharpness"),
         (["modle.steps=1"], "did you mean model"),
