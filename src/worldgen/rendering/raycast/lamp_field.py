@@ -19,6 +19,8 @@ from worldgen.rendering.raycast.geometry.scene_rays import SceneRays
 from worldgen.rendering.shapes.solid import LAMP_CODES, LAMP_NAMES
 
 STREET_REACH_M, VEHICLE_REACH_M = 75.0, 60.0
+WINDOW_SHARE = 0.38
+"""Radiance of lit windows relative to that of the sketch renderer, which stands for curtains and lamps behind them."""
 SHADOWED_LAMPS = 3
 """So many of the nearest street lamps cast shadows."""
 
@@ -41,10 +43,10 @@ class LampField:
             if blink:
                 table[LAMP_CODES["beacon"]] = RADIANCE["beacon"]
             table[LAMP_CODES["red"]] = RADIANCE["red"]
-            table[LAMP_CODES["window"]] = np.array(RADIANCE["window"]) * self.night
+            table[LAMP_CODES["window"]] = np.array(RADIANCE["window"]) * (WINDOW_SHARE * self.night)
         else:
             self._agent_lamps(table, agent, frame, blink=blink)
-            table[LAMP_CODES["window"]] = np.array(RADIANCE["window"]) * (0.5 * self.night)
+            table[LAMP_CODES["window"]] = np.array(RADIANCE["window"]) * (WINDOW_SHARE * self.night)
             table[LAMP_CODES["warm"]] = (1.2, 0.6, 0.1)
         return table * np.float32(0.45 + 0.55 * max(self.night, 0.25))
 
