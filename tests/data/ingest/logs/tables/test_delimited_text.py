@@ -25,6 +25,8 @@ SAME = {
     "units row in brackets": "time,speed,yaw_rate,note\n[s],[km/h],[°/s],\n"
     + PLAIN.split("\n", 1)[1].replace("0.5\n", "0.5,x\n"),
     "units in the header": "Time (s),Speed [km/h],Yaw Rate (deg/s)\n" + PLAIN.split("\n", 1)[1],
+    "a mark for Excel": "sep=;\n" + PLAIN.replace(",", ";"),
+    "columns without a name": "".join(f",{line},,\n" for line in PLAIN.split()),
     "header in a comment": "# " + PLAIN,
     "header in a comment, other marks": "# time_s speed_kmh yaw_rate_degps\n" + PLAIN.split("\n", 1)[1],
     "header of rostopic": "%" + PLAIN,

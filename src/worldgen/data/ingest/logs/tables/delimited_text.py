@@ -15,6 +15,8 @@ DELIMITERS = ("\t", ";", ",", "|")
 COMMENT_MARKS = ("#", "%", "//")
 NO_NAME = "-"
 """Name in ``ego.column_names`` of a column that is not read; it may stand more than once."""
+EXCEL_MARK = re.compile(r"sep=(.)", re.IGNORECASE)
+"""First line by which Excel knows the delimiter."""
 PROBE_LINES = 20
 """Lines from which the delimiter is found."""
 
@@ -35,7 +37,9 @@ def read_text_table(path: Path, layout: TableLayout) -> Table:
     if not lines:
         raise InputError(f"ego log {path.name}", Received("an empty file"), "a header line and at least two rows")
     try:
-        delimiter = _delimiter([text for _, text in lines[:PROBE_LINES]])
+        mark = EXCEL_MARK.fullmatch(lines[0][1].strip().strip('"')) if len(lines) > 1 else None
+        lines = lines[1:] if mark else lines
+        delimiter = mark[1] if mark else _delimiter([text for _, text in lines[:PROBE_LINES]])
         rows = [(number, _split(text, delimiter)) for number, text in lines]
     except csv.Error as error:
         raise InputError(f"ego log {path.name}", Received(str(error)), "a table with a header line") from error
@@ -53,9 +57,9 @@ def read_text_table(path: Path, layout: TableLayout) -> Table:
             )
         for name, cell in zip(names, row, strict=True):
             cells[name].append(cell)
-    if layout.column_names:
-        names = tuple(name for name in names if name != NO_NAME)
-        cells.pop(NO_NAME, None)
+    unread = NO_NAME if layout.column_names else ""  # a header may end in commas, or leave a row number unnamed
+    names = tuple(name for name in names if name != unread)
+    cells.pop(unread, None)
     decimal = {"point": ".", "comma": ","}.get(layout.decimal, "")
     if not decimal:
         decimal = "," if has_decimal_commas(cells) else "."
