@@ -1,4 +1,4 @@
-"""Speed of simulation, rendering, layout and labels on one core, and two contact sheets for judging pictures by eye.
+"""Speed of simulation, sketch renderer, layout and labels on one core; two contact sheets for judging pictures by eye.
 
 python benchmarks/scenes.py [--out benchmarks/results/scenes.json] [--sheets docs]
 """
@@ -16,6 +16,7 @@ import numpy as np
 
 from worldgen.core.scenario import LIGHTS, WEATHERS, AgentRequest, Scenario
 from worldgen.data.view.sheet import draw_labels
+from worldgen.rendering.drawn_clips import draw_scene
 from worldgen.rendering.labelling import labels_of
 from worldgen.rendering.layouts import layout_maps
 from worldgen.rendering.render import render_scene
@@ -24,6 +25,7 @@ from worldgen.simulation.events import EVENTS
 from worldgen.simulation.simulate import simulate
 
 FRAMES = 33
+SHEET_SIZE_PX = (336, 192)
 
 
 def simulation(count: int) -> dict:
@@ -72,7 +74,8 @@ def weather_sheet() -> np.ndarray:
         for light in LIGHTS:
             agents = (AgentRequest("pedestrian", 1, "crossing"), AgentRequest("car", 2))
             scene = simulate(Scenario(weather, light, "urban", agents=agents), 5, num_frames=FRAMES)
-            cells.append(titled(render_scene(scene, frames=[20]).clip.frames[0], f"{weather}, {light}"))
+            drawn, _ = draw_scene(scene, frames=[20], size=SHEET_SIZE_PX)
+            cells.append(titled(drawn.clip.frames[0], f"{weather}, {light}"))
     return grid_of(cells, len(LIGHTS))
 
 
@@ -98,8 +101,9 @@ def event_sheet() -> np.ndarray:
         cast = np.isin(labels.track_id, scene.events[0].track_ids) & (labels.visible_fraction > 0.3)
         height = np.where(cast, (labels.box_px[:, 3] - labels.box_px[:, 1]) * (labels.truncation < 0.3), 0)
         frame = int(labels.frame_index[height.argmax()]) if height.any() else nearest_frame(scene)
-        picture = render_scene(scene, frames=[frame]).clip.frames[0]
-        shown = draw_labels(picture, labels.where(cast).at(frame), width_px=336)
+        drawn, exact = draw_scene(scene, frames=[frame], size=SHEET_SIZE_PX)
+        cast = np.isin(exact.track_id, scene.events[0].track_ids) & (exact.visible_fraction > 0.3)
+        shown = draw_labels(drawn.clip.frames[0], exact.where(cast), width_px=SHEET_SIZE_PX[0])
         cells.append(titled(shown, name))
     return grid_of(cells, 6)
 

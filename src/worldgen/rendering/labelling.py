@@ -156,7 +156,7 @@ class LabelRows:
 
     def labels(self, num_frames: int) -> Labels:
         """The labels so far, by frame and track, of ``num_frames`` frames."""
-        order = np.lexsort((self.rows["track_id"], self.rows["frame_index"])) if self.rows["track_id"] else []
+        order = np.lexsort((np.array(self.rows["track_id"], int), np.array(self.rows["frame_index"], int)))
         columns: dict[str, Any] = {
             name: np.array([values[k] for k in order], COLUMNS[name][0]).reshape(
                 (-1,) if COLUMNS[name][1] == 1 else (-1, COLUMNS[name][1])
