@@ -13,6 +13,7 @@ from worldgen.data.ingest.datasets.bdd100k import bdd100k_sources
 from worldgen.data.ingest.datasets.comma2k19 import comma2k19_sources
 from worldgen.data.ingest.datasets.kitti_raw import kitti_raw_sources
 from worldgen.data.ingest.datasets.nuscenes import nuscenes_sources
+from worldgen.data.ingest.datasets.pandaset import pandaset_sources
 from worldgen.data.ingest.source_config import SourceConfig
 from worldgen.data.ingest.sources import FoundSources, check_patterns, matching_config
 
@@ -21,6 +22,7 @@ RECIPES: Mapping[str, Callable[[Path, SourceConfig], FoundSources]] = {
     "comma2k19": comma2k19_sources,
     "kitti_raw": kitti_raw_sources,
     "nuscenes": nuscenes_sources,
+    "pandaset": pandaset_sources,
 }
 
 
