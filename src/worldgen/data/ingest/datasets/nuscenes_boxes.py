@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
 from worldgen.core.labels import CLASSES
+from worldgen.data.ingest.datasets.cuboid_outlines import CORNERS, outline_px, rotation
 from worldgen.data.ingest.datasets.nuscenes_tables import NuscenesTables, Record
 
 CLASS_OF_CATEGORY = {
@@ -18,16 +17,8 @@ CLASS_OF_CATEGORY = {
 }  # fmt: skip
 """Category -> class; every ``human.pedestrian`` is a pedestrian, other categories are left out."""
 WITH_RIDER = "cycle.with_rider"
-NEAR_M = 0.1
-"""Parts of a box nearer to the camera than this have no place in the picture."""
 HIDDEN = "1"
 """Visibility token of 0 to 40 %: such boxes are flagged ``ignore``."""
-
-
-def rotation(quaternion_wxyz: list[float]) -> Rotation:
-    """A rotation from a quaternion w x y z, as nuScenes stores it."""
-    w, x, y, z = quaternion_wxyz
-    return Rotation.from_quat([x, y, z, w])
 
 
 def class_of(tables: NuscenesTables, annotation: Record) -> int | None:
@@ -71,29 +62,6 @@ def placed_boxes(
     return out
 
 
-def outline_px(corners_m: np.ndarray, intrinsic: np.ndarray) -> tuple[float, float, float, float] | None:
-    """The box x0 y0 x1 y1 in pixels around a cuboid, None when all of it is behind the camera.
-
-    corners_m: ``(2, 2, 2, 3)`` corners in camera axes (x right, y down, z forward); neighbours differ in one index.
-    intrinsic: ``(3, 3)``, in pixels whose centres are whole numbers; the result has them at +0.5. Edges are cut at
-    ``NEAR_M``.
-    """
-    points = [corner for corner in corners_m.reshape(-1, 3) if corner[2] >= NEAR_M]
-    for index in itertools.product((0, 1), repeat=3):
-        for axis in range(3):
-            if index[axis] == 0:
-                a, b = corners_m[index], corners_m[tuple(1 if i == axis else v for i, v in enumerate(index))]
-                if (a[2] < NEAR_M) != (b[2] < NEAR_M):
-                    points.append(a + (b - a) * (NEAR_M - a[2]) / (b[2] - a[2]))
-    if not points:
-        return None
-    pixels = (intrinsic @ np.stack(points).T).T
-    pixels = pixels[:, :2] / pixels[:, 2:] + 0.5
-    x0, y0 = pixels.min(0)
-    x1, y1 = pixels.max(0)
-    return float(x0), float(y0), float(x1), float(y1)
-
-
 def box_rows(
     tables: NuscenesTables, frames: list[Record], annotations: dict[str, list[Record]], tracks: dict[str, int]
 ) -> list[tuple[float, ...]]:
@@ -102,7 +70,6 @@ def box_rows(
     tracks: instance token -> track id from 1.
     """
     rows: list[tuple[float, ...]] = []
-    signs = np.array(list(itertools.product((-0.5, 0.5), repeat=3))).reshape(2, 2, 2, 3)
     for index, data in enumerate(frames):
         pose = tables.rows["ego_pose"][data["ego_pose_token"]]
         sensor = tables.rows["calibrated_sensor"][data["calibrated_sensor_token"]]
@@ -111,7 +78,7 @@ def box_rows(
             if kind is None:
                 continue
             width, length, height = annotation["size"]
-            corners = (signs * [length, width, height]).reshape(-1, 3)
+            corners = (CORNERS * [length, width, height]).reshape(-1, 3)
             world = turn.apply(corners) + centre
             ego = rotation(pose["rotation"]).inv().apply(world - pose["translation"])
             seen = rotation(sensor["rotation"]).inv().apply(ego - sensor["translation"])

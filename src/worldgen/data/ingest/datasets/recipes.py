@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from worldgen.core.errors import InputError, Received
+from worldgen.data.ingest.datasets.argoverse2 import argoverse2_sources
 from worldgen.data.ingest.datasets.bdd100k import bdd100k_sources
 from worldgen.data.ingest.datasets.comma2k19 import comma2k19_sources
 from worldgen.data.ingest.datasets.kitti_raw import kitti_raw_sources
@@ -18,6 +19,7 @@ from worldgen.data.ingest.source_config import SourceConfig
 from worldgen.data.ingest.sources import FoundSources, check_patterns, matching_config
 
 RECIPES: Mapping[str, Callable[[Path, SourceConfig], FoundSources]] = {
+    "argoverse2": argoverse2_sources,
     "bdd100k": bdd100k_sources,
     "comma2k19": comma2k19_sources,
     "kitti_raw": kitti_raw_sources,
