@@ -130,7 +130,7 @@ class CastRenderer:
         at = first[chosen]
         upward = points.view[at] * np.array([1, 1, -1], np.float32)
         start = points.place[at] + np.array([0, 0, 0.03], np.float32)
-        hits = self.rays.first_hits(frame, start, upward)
+        hits = self.rays.first_hits(frame, start, upward, self.rays.near_mirrored(frame, self.camera, upward))
         seen = self.reader.read(frame, start, upward, hits)
         mirrored = self.shading.radiance(frame, seen, hits, self.camera.height_m, plain=True)
         open_sky = hits.owner == SKY

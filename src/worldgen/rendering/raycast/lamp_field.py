@@ -116,9 +116,7 @@ class LampField:
             if rank < SHADOWED_LAMPS:
                 lit = np.flatnonzero(strength > 0.02)
                 start = points[lit] + 0.03 * normals[lit]
-                strength[lit] *= ~self.rays.blocked(
-                    frame, start, toward[lit], reach=np.full(len(lit), 0.92, np.float32)
-                )
+                strength[lit] *= ~self.rays.blocked_from(frame, start, toward[lit], np.array([x, y, z]), 0.92)
             total += strength
         return total
 

@@ -16,6 +16,8 @@ from worldgen.rendering.shapes.solid import Shape
 
 BUILT_TO_SIZE = (*WALKERS, *CREATURES, "bicycle")
 """Shapes that are built in the size of the agent: limbs keep their length."""
+BOX_CORNERS = np.array([[(k >> axis) & 1 for axis in range(3)] for k in range(8)], bool)
+"""For the 8 corners of a box whether x, y and z are the higher ones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,9 +125,10 @@ class AgentBody:
         low, high = self.low, self.high
         if self.lean is not None and self.lean[frame]:
             low, high = low.copy(), high.copy()
+            length = high[0] - low[0]
             low[0], high[0] = low[0] - high[2], high[0] + high[2]
-        signs = np.array([[(k >> a) & 1 for a in range(3)] for k in range(8)])
-        local = np.where(signs, high, low)
+            high[2] += abs(np.sin(self.lean[frame])) * length
+        local = np.where(BOX_CORNERS, high, low)
         return local @ self.rotation(frame).T + self.position(frame)
 
 

@@ -59,7 +59,7 @@ class PixelGrid:
             index: np.flatnonzero((u > x0 - 1) & (u < x1 + 1) & (v > y0 - 1) & (v < y1 + 1))
             for index, (x0, y0, x1, y1) in pixel_boxes(self.rays, frame, self.camera).items()
         }
-        return directions, self.rays.first_hits(frame, position[None], directions, chosen=chosen)
+        return directions, self.rays.first_hits(frame, position[None], directions, chosen)
 
     def centres(self, frame: int) -> PixelSamples:
         """One ray through the centre of every pixel."""
