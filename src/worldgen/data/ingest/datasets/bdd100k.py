@@ -1,4 +1,4 @@
-"""BDD100K: videos of 40 seconds in published splits, with the GPS of the phone that filmed them."""
+"""BDD100K: videos of 40 seconds with the GPS of the phone that filmed them, and pictures with boxes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from worldgen.core.errors import InputError, Received
 from worldgen.core.samples import SPLITS
 from worldgen.data.dataset.splits import drive_name
+from worldgen.data.ingest.datasets.bdd100k_pictures import labelled_pictures
 from worldgen.data.ingest.logs.ego_config import EgoLogConfig
 from worldgen.data.ingest.source_config import SourceConfig
 from worldgen.data.ingest.sources import VIDEO_SUFFIXES, ClipSource, FoundSources
@@ -23,7 +24,8 @@ MILLISECOND_S = 1e-3
 
 
 def bdd100k_sources(root: Path, defaults: SourceConfig) -> FoundSources:
-    """The videos below ``root/videos/SPLIT``, with ``root/info/100k/SPLIT/NAME.json`` where it is there.
+    """The videos below ``root/videos/SPLIT``, with ``root/info/100k/SPLIT/NAME.json`` where it is there, and the
+    pictures with boxes (:func:`labelled_pictures`).
 
     The log is the list ``locations`` of that file (one fix a second; -1 is no value), from ``startTime`` on. The drive
     is its ``rideID``, so that videos of one ride stay together; a ride of which the set has videos in two splits is a
@@ -32,7 +34,7 @@ def bdd100k_sources(root: Path, defaults: SourceConfig) -> FoundSources:
     Source: Yu et al., BDD100K: A Diverse Driving Dataset for Heterogeneous Multitask Learning, 2020, and its pages.
 
     Raises:
-        InputError: no video below ``root``.
+        InputError: neither videos nor pictures with boxes below ``root``.
     """
     videos = [
         (split, path)
@@ -40,10 +42,11 @@ def bdd100k_sources(root: Path, defaults: SourceConfig) -> FoundSources:
         for path in sorted((root / "videos" / split).glob("*"))
         if path.suffix.lower() in VIDEO_SUFFIXES
     ]
-    if not videos:
-        raise InputError("bdd100k", Received(f"{root} without videos"), "videos/train/*.mov, videos/val, videos/test")
+    pictures, bad, picture_notes = _pictures(root, defaults)
+    if not videos and not pictures and not bad:
+        expected = "videos/SPLIT/*.mov, or images/100k/SPLIT/*.jpg with labels/det_20/det_SPLIT.json"
+        raise InputError("bdd100k", Received(f"{root} without videos and labelled pictures"), expected)
     out: list[ClipSource] = []
-    bad: list[tuple[str, str]] = []
     rides: dict[str, set[str]] = defaultdict(set)
     for split, path in videos:
         name = path.relative_to(root).as_posix()
@@ -57,7 +60,23 @@ def bdd100k_sources(root: Path, defaults: SourceConfig) -> FoundSources:
     shared = {ride for ride, splits in rides.items() if len(splits) > 1}
     out = [replace(s, drive=f"{s.drive}-{s.split}") if s.drive in shared else s for s in out]
     notes = [f"leak: {len(shared)} rides have videos in several splits, as published"] if shared else []
-    return FoundSources(tuple(out), tuple(bad), tuple(notes))
+    return FoundSources((*out, *pictures), tuple(bad), (*notes, *picture_notes))
+
+
+def _pictures(root: Path, defaults: SourceConfig) -> tuple[list[ClipSource], list[tuple[str, str]], list[str]]:
+    """The sources of pictures with boxes, those that cannot be used, and notes."""
+    found: list[ClipSource] = []
+    bad: list[tuple[str, str]] = []
+    notes: list[str] = []
+    for split in SPLITS:
+        try:
+            source, said = labelled_pictures(root, split, defaults, LICENCE)
+        except InputError as error:
+            bad.append((f"images/100k/{split}", str(error)))
+            continue
+        notes += said
+        found += [] if source is None else [source]
+    return found, bad, notes
 
 
 def _source(root: Path, name: str, path: Path, split: str, defaults: SourceConfig) -> ClipSource:
