@@ -15,6 +15,7 @@ from worldgen.core.errors import InputError
 from worldgen.core.labels import CLASSES
 from worldgen.data.dataset.index import DataSet, build_index
 from worldgen.data.ingest.datasets.cuboid_outlines import outline_px
+from worldgen.data.ingest.datasets.nuscenes_splits import published_split
 from worldgen.data.ingest.ingest_config import IngestConfig
 from worldgen.data.ingest.ingest_plan import plan_ingest
 from worldgen.data.ingest.ingest_writing import write_ingest
@@ -144,6 +145,13 @@ def test_samples_of_nuscenes(tmp_path):
     assert len(first.labels) == 14 and first.provenance["camera"] == "given"
 
 
+def test_a_version_without_annotations_has_no_labels(tmp_path):
+    root = make_scene(tmp_path, version="v1.0-test")
+    (root / "v1.0-test" / "sample_annotation.json").write_text("[]")
+    (made,) = plan_ingest([str(root)], CONFIG).sources
+    assert made.labels is None
+
+
 def test_missing_pictures_and_tables(tmp_path):
     root = make_scene(tmp_path / "nu")
     for file in sorted((root / "sweeps" / "CAM_FRONT").iterdir())[:2]:
@@ -175,3 +183,26 @@ def test_the_devkit_reads_the_same_numbers(tmp_path):
             row = ours.where(ours.class_id == CLASSES.index(name)).amodal_box_px[0]
             shown = view_points(box.corners(), np.asarray(matrix), normalize=True)[:2] + 0.5
             np.testing.assert_allclose(row, [*shown.min(1), *shown.max(1)], atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("version", "scene", "split"),
+    [
+        ("v1.0-trainval", "scene-0001", "train"), ("v1.0-trainval", "scene-0003", "val"),
+        ("v1.0-trainval", "scene-0018", "val"), ("v1.0-trainval", "scene-0019", "train"),
+        ("v1.0-trainval", "scene-1110", "train"), ("v1.0-test", "scene-0077", "test"),
+        ("v1.0-mini", "scene-0103", "val"), ("v1.0-mini", "scene-0553", "train"),
+        ("v1.0-mine", "scene-0103", None), ("v1.0-mini", "my scene", None),
+    ],
+)  # fmt: skip
+def test_published_splits(version, scene, split):
+    assert published_split(version, scene) == split
+
+
+def test_splits_are_those_of_the_devkit():
+    splits = pytest.importorskip("nuscenes.utils.splits", reason="pip install nuscenes-devkit").create_splits_scenes()
+    for split in ("train", "val", "test"):
+        version = "v1.0-test" if split == "test" else "v1.0-trainval"
+        assert {published_split(version, scene) for scene in splits[split]} == {split}
+    for split in ("train", "val"):
+        assert {published_split("v1.0-mini", scene) for scene in splits[f"mini_{split}"]} == {split}

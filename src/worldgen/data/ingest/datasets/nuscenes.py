@@ -9,6 +9,7 @@ import numpy as np
 from worldgen.core.errors import InputError, Received
 from worldgen.data.ingest.datasets.cuboid_outlines import rotation
 from worldgen.data.ingest.datasets.nuscenes_boxes import box_rows
+from worldgen.data.ingest.datasets.nuscenes_splits import published_split
 from worldgen.data.ingest.datasets.nuscenes_tables import NuscenesTables, Record, frames_of_scenes, read_tables
 from worldgen.data.ingest.logs.ego_config import EgoLogConfig
 from worldgen.data.ingest.logs.ego_log import EgoLog
@@ -19,22 +20,19 @@ from worldgen.data.ingest.sources import ClipSource, FoundSources
 LICENCE = "CC-BY-NC-SA-4.0"
 CHANNEL = "CAM_FRONT"
 MICROSECOND_S = 1e-6
-PUBLISHED = {"train": "train", "val": "val", "test": "test", "mini_train": "train", "mini_val": "val"}
-"""Split of the devkit -> split of samples."""
 
 
 def nuscenes_sources(root: Path, defaults: SourceConfig) -> FoundSources:
     """A source per scene: the pictures of the front camera (12 a second), on the clock of the data set.
 
     The log is the ego pose of every picture. Boxes are the outlines of the annotated cuboids, placed between key frames
-    as the devkit does. Splits are those of ``nuscenes-devkit`` where it is installed, of the folder ``v1.0-test``, and
-    drawn otherwise. Source: Caesar et al., nuScenes: A multimodal dataset for autonomous driving, 2020.
+    as the devkit does; a version without annotations (``v1.0-test``) has none. Splits are those published. Source:
+    Caesar et al., nuScenes: A multimodal dataset for autonomous driving, 2020.
 
     Raises:
         InputError: tables that are missing or damaged.
     """
     tables = read_tables(root)
-    splits = _published_splits(tables)
     tracks = _tracks(tables)
     by_sample: dict[str, list[Record]] = {}
     for annotation in tables.rows["sample_annotation"].values():
@@ -47,13 +45,11 @@ def nuscenes_sources(root: Path, defaults: SourceConfig) -> FoundSources:
         if len(there) < 2:
             continue
         notes = [f"{len(frames) - len(there)} of {len(frames)} pictures are not there"] * (len(there) < len(frames))
-        if not splits:
-            notes.append("published splits need nuscenes-devkit; drawn without it")
         name = str(scene["name"])
         try:
             recording = Recording(
                 np.array([data["timestamp"] for data in there]) * MICROSECOND_S, _poses(tables, scene, there),
-                tuple(box_rows(tables, there, by_sample, tracks)), tuple(notes),
+                tuple(box_rows(tables, there, by_sample, tracks)) if by_sample else None, tuple(notes),
             )  # fmt: skip
             config = SourceConfig(licence=LICENCE, ego=EgoLogConfig(axes="nuscenes"), camera=_camera(tables, there[0]))
         except (KeyError, TypeError, ValueError, IndexError) as error:
@@ -61,8 +57,8 @@ def nuscenes_sources(root: Path, defaults: SourceConfig) -> FoundSources:
             continue
         files = tuple(root / data["filename"] for data in there)
         out.append(ClipSource(
-            name, "folder", root, root, name, config.over(defaults), True, files, split=splits.get(name),
-            recording=recording,
+            name, "folder", root, root, name, config.over(defaults), True, files,
+            split=published_split(tables.version, name), recording=recording,
         ))  # fmt: skip
     if not out and not bad:
         expected = "samples/ and sweeps/ beside the tables"
@@ -100,17 +96,3 @@ def _camera(tables: NuscenesTables, data: Record) -> CameraConfig:
         cy_px=float(matrix[1, 2] + 0.5), height_m=float(sensor["translation"][2]),
         pitch_rad=float(-np.arcsin(np.clip(forward[2], -1, 1))),
     )  # fmt: skip
-
-
-def _published_splits(tables: NuscenesTables) -> dict[str, str]:
-    """Scene name -> split, by the devkit where it is installed; the version ``v1.0-test`` is all test."""
-    names = [str(scene["name"]) for scene in tables.rows["scene"].values()]
-    if tables.version.endswith("test"):
-        return dict.fromkeys(names, "test")
-    try:
-        from nuscenes.utils.splits import create_splits_scenes
-    except ImportError:
-        return {}
-    mini = tables.version.endswith("mini")
-    lists = {split: scenes for split, scenes in create_splits_scenes().items() if split.startswith("mini") == mini}
-    return {name: PUBLISHED[split] for split, scenes in lists.items() for name in scenes if split in PUBLISHED}
