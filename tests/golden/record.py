@@ -144,8 +144,8 @@ def record_losses(folder: Path) -> dict[str, list[float]]:
     """The loss of each of 20 steps of every training task."""
     data = folder / "data"
     worldgen(
-        "scenes", "render", "--count", "8", "--grid", "weather,light", "--frames", "6", "--size", "64x32",
-        "--seed", "11",
+        "scenes", "render", "--renderer", "sketch", "--count", "8", "--grid", "weather,light", "--frames", "6",
+        "--size", "64x32", "--seed", "11",
         "--workers", "1", "--out", str(data), "--json",
     )  # fmt: skip
     losses = {}
