@@ -17,7 +17,7 @@ from worldgen.core.scenario import Scenario
 from worldgen.core.scene import Scene
 from worldgen.core.seeds import numpy_rng, stable_key
 from worldgen.data.dataset.splits import SplitConfig, split_drives
-from worldgen.generation.sample.candidates import request_scene
+from worldgen.generation.sample.candidates import best_candidate, request_scene
 from worldgen.prompts import describe
 from worldgen.rendering.drawn_clips import DEFAULT_RENDERER, RENDERERS, Renderer, draw_scene
 from worldgen.simulation.scene_request import draw_camera
@@ -72,12 +72,19 @@ def make_scene(scenario: Scenario, seed: int, shape: ClipShape) -> Scene:
 
 
 def _varied_scene(scenario: Scenario, seed: int, shape: ClipShape) -> Scene:
-    """The scene of a scenario for a data set: field of view, height and pitch of the camera depend on the seed too."""
+    """The scene of a scenario for a data set: field of view, height and pitch of the camera depend on the seed too.
+
+    Of the scenes the seed can stand for, the first that shows what was asked for, as for single clips.
+    """
     drawn = draw_camera(numpy_rng("camera", scenario.key, seed))
     camera = Camera.from_fov(
         shape.width_px, shape.height_px, drawn.fov_deg, height_m=drawn.height_m, pitch_rad=drawn.pitch_rad
     )
-    return simulate(scenario, seed, fps=shape.fps, num_frames=shape.frames, camera=camera)
+
+    def make(number: int) -> Scene:
+        return simulate(scenario, number, fps=shape.fps, num_frames=shape.frames, camera=camera)
+
+    return best_candidate(seed, make=make)[0]
 
 
 def make_sample(scenario: Scenario, seed: int, shape: ClipShape) -> Sample:
