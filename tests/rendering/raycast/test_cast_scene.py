@@ -111,7 +111,7 @@ def test_edge_pixels_are_averages_of_four_rays() -> None:
     scene = plain_scene(agents=ACTORS)
     renderer = CastRenderer(scene, scene.camera.resized(96, 64))
     samples = renderer.grid.refined(0, renderer.grid.centres(0))
-    share = np.bincount(samples.pixel, samples.weight, 96 * 64)
+    share = np.bincount(samples.pixel, samples.weight(np.arange(len(samples.pixel))), 96 * 64)
     np.testing.assert_allclose(share, 1.0, atol=1e-6)
     counts = np.bincount(samples.pixel, minlength=96 * 64)
     assert set(np.unique(counts)) == {1, 4}

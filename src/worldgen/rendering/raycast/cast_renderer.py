@@ -73,18 +73,23 @@ class CastRenderer:
         samples = self.grid.refined(frame, centres)
         _, position = self.path.pose(frame)
         points = self.reader.read(frame, position[None], samples.directions, samples.hits)
-        background = self._background(frame)
-        colour = self.shading.radiance(frame, points, samples.hits, self.camera.height_m)
+        colour = self.shading.radiance(frame, points)
         if self.scene.atmosphere.wetness > WET_ENOUGH:
             self._add_wet_reflections(frame, samples, points, colour)
-        behind = background.reshape(-1, 3)[samples.pixel]
-        depth = samples.hits.distance
-        clear = np.exp(-self.palette.haze_per_m * depth)[:, None] * points.solid[:, None]
-        colour = behind + clear * (colour - behind)
+        clear = np.exp(np.float32(-self.palette.haze_per_m) * samples.hits.distance.take(points.rows))[:, None]
         count = self.shape[0] * self.shape[1]
-        image = samples.averaged(colour.astype(np.float32), count).reshape(*self.shape, 3)
-        bright = samples.averaged(points.emission * clear, count).reshape(*self.shape, 3)
-        self.lens.bloom(image, bright)
+        layer: np.ndarray = np.zeros((len(samples.pixel), 4), np.float32)
+        layer[points.rows] = np.concatenate([colour * clear, clear], 1)
+        layer = samples.averaged(layer, count)
+        image = self._background(frame)
+        image *= 1 - layer[:, 3].reshape(*self.shape, 1)
+        image += layer[:, :3].reshape(*self.shape, 3)
+        if len(points.lit):
+            bright = np.zeros((count, 3), np.float32)
+            rays = points.rows[points.lit]
+            seen = points.emission * clear[points.lit] * samples.weight(rays)[:, None]
+            np.add.at(bright, samples.pixel[rays], seen)
+            self.lens.bloom(image, bright.reshape(*self.shape, 3))
         self._veiling_glare(image, frame)
         image = self.blur.apply(image, frame, centres.hits)
         self._precipitation(image, frame)
@@ -120,33 +125,40 @@ class CastRenderer:
         self, frame: int, samples: PixelSamples, points: SurfacePoints, colour: np.ndarray
     ) -> None:
         """Add the mirror image of the scene to wet ground, in place: one ray per ground pixel, then blurred."""
-        wetness = self.scene.atmosphere.wetness
-        fresnel = 0.04 + 0.96 * (1 - np.clip(-points.view[:, 2], 0, 1)) ** 5
-        share = np.minimum(1.15 * wetness * points.mirror * fresnel, 0.85) * points.on_ground
-        first = np.flatnonzero(share > 0.01)
-        pixels, chosen = np.unique(samples.pixel[first], return_index=True)
-        if not len(pixels):
+        wetness, part = self.scene.atmosphere.wetness, slice(0, points.num_ground)
+        fresnel = 0.04 + 0.96 * (1 - np.clip(-points.view[part, 2], 0, 1)) ** 5
+        share = np.minimum(np.float32(1.15 * wetness) * points.mirror * fresnel, np.float32(0.85))
+        pixel_of = samples.pixel.take(points.rows[part])
+        wet = np.flatnonzero(share > 0.01)
+        if not len(wet):
             return
-        at = first[chosen]
-        upward = points.view[at] * np.array([1, 1, -1], np.float32)
-        start = points.place[at] + np.array([0, 0, 0.03], np.float32)
+        first = np.full(self.shape[0] * self.shape[1], -1)
+        first[pixel_of[wet[::-1]]] = wet[::-1]
+        pixels = np.flatnonzero(first >= 0)
+        at = first[pixels]
+        upward = points.view.take(at, 0)
+        upward[:, 2] *= -1
+        start = points.place.take(at, 0)
+        start[:, 2] += np.float32(0.03)
         hits = self.rays.first_hits(frame, start, upward, self.rays.near_mirrored(frame, self.camera, upward))
         seen = self.reader.read(frame, start, upward, hits)
-        mirrored = self.shading.radiance(frame, seen, hits, self.camera.height_m, plain=True)
-        open_sky = hits.owner == SKY
-        mirrored[open_sky] = self.surroundings.sky(upward[open_sky])
-        far = np.where(open_sky, HAZE_DEPTH_M, hits.distance * np.linalg.norm(upward, axis=1))
-        mirrored += (1 - np.exp(-self.palette.haze_per_m * far))[:, None] * (self.palette.airlight - mirrored)
+        mirrored = np.empty((len(at), 3), np.float32)
+        mirrored[seen.rows] = self.shading.radiance(frame, seen, plain=True)
+        sky = np.flatnonzero(hits.owner == SKY)
+        mirrored[sky] = self.surroundings.sky(upward[sky])
+        far = np.where(hits.owner == SKY, np.float32(HAZE_DEPTH_M), hits.distance)
+        hazy = 1 - np.exp(np.float32(-self.palette.haze_per_m) * far)
+        mirrored += hazy[:, None] * (self.palette.airlight - mirrored)
         layer: np.ndarray = np.zeros((self.shape[0] * self.shape[1], 4), np.float32)
         layer[pixels, :3], layer[pixels, 3] = mirrored, 1.0
         # Two box filters approximate a Gaussian; ripples blur reflections more along the view than across it.
         height = self.shape[0]
         kernel = (max(3, height // 90) | 1, max(5, height // 16) | 1)
         layer = cv2.blur(cv2.blur(layer.reshape(*self.shape, 4), kernel), kernel).reshape(-1, 4)
-        soft = layer[samples.pixel, :3] / np.maximum(layer[samples.pixel, 3:], 1e-3)
+        soft = layer.take(pixel_of, 0)
         share = share[:, None]
-        colour *= 1 - 0.75 * share
-        colour += share * soft
+        colour[part] *= 1 - np.float32(0.75) * share
+        colour[part] += share * soft[:, :3] / np.maximum(soft[:, 3:], np.float32(1e-3))
 
     def _veiling_glare(self, image: np.ndarray, frame: int) -> None:
         """Add the veiling glare of a low sun in front of the camera to ``image``, in place."""

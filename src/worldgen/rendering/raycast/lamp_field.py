@@ -66,7 +66,7 @@ class LampField:
             if state != "off":
                 table[LAMP_CODES[state]] = RADIANCE[state]
 
-    def irradiance(self, frame: int, points: np.ndarray, normals: np.ndarray, camera_height_m: float) -> np.ndarray:
+    def irradiance(self, frame: int, points: np.ndarray, normals: np.ndarray) -> np.ndarray:
         """Light of all lamps on surfaces, ``(M, 3)`` float32. points, normals: ``(M, 3)`` world (m, unit)."""
         dark = np.float32(max(self.night, 0.15))
         light = np.zeros((len(points), 3), np.float32)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from worldgen.rendering.drawing.palette import Palette
-from worldgen.rendering.raycast.geometry.scene_rays import SceneHits, SceneRays
+from worldgen.rendering.raycast.geometry.agent_bodies import dots
+from worldgen.rendering.raycast.geometry.scene_rays import SceneRays
 from worldgen.rendering.raycast.lamp_field import LampField
 from worldgen.rendering.raycast.reflected_world import ReflectedWorld
 from worldgen.rendering.raycast.surface_points import SurfacePoints
@@ -13,6 +14,8 @@ from worldgen.rendering.raycast.surface_points import SurfacePoints
 GLASS_COLOUR = np.array([0.010, 0.011, 0.012], np.float32)
 SEEN_THROUGH = 0.55
 """Share of light that passes both panes of a car."""
+GLINT_COSINE = 0.95
+"""The glint of the sun is below a display step outside this cosine of the angle from it."""
 LIFT_M = 0.02
 """Shadow rays start this far above the surface."""
 
@@ -25,98 +28,98 @@ class Shading:
         self.sunlit = float(palette.sun.max()) > 0.02
         self.lit_by_lamps = palette.night > 0.3 or rays.scene.atmosphere.headlights_on
 
-    def radiance(
-        self, frame: int, points: SurfacePoints, hits: SceneHits, camera_height_m: float, *, plain: bool = False
-    ) -> np.ndarray:
-        """Linear radiance ``(M, 3)`` float32 towards the viewer; the sky is left at 0.
+    def radiance(self, frame: int, points: SurfacePoints, *, plain: bool = False) -> np.ndarray:
+        """Linear radiance ``(K, 3)`` float32 of surface points towards the viewer.
 
-        plain: without reflections and without light of lamps, for what is seen in a mirror image.
+        plain: without reflections, for what is seen in a mirror image.
         """
         palette = self.palette
-        out = np.zeros((len(points.distance), 3), np.float32)
-        rows = np.flatnonzero(points.solid)
-        normal, albedo = points.normal[rows], points.albedo[rows]
-        light = points.sky[rows, None] * palette.ambient + points.ground[rows, None] * self.surroundings.ground
-        visible = self._sun(frame, points, rows, light)
+        light = points.sky[:, None] * palette.ambient
+        behind = slice(points.num_ground, None)  # the ground sees no other ground
+        light[behind] += points.ground[behind, None] * self.surroundings.ground
+        visible = self._sun(frame, points, light)
         if self.lit_by_lamps:
-            light += self.lamps.irradiance(frame, points.place[rows], normal, camera_height_m)
-        colour = albedo * light
+            light += self.lamps.irradiance(frame, points.place, points.normal)
+        colour = light
+        colour *= points.albedo
         if not plain:
-            self._gloss(points, rows, colour, visible)
-            self._glass(frame, points, hits, rows, colour)
-        out[rows] = colour + points.emission[rows]
-        return out
+            self._reflect(frame, points, colour, visible)
+        colour[points.lit] += points.emission
+        return colour
 
-    def _sun(self, frame: int, points: SurfacePoints, rows: np.ndarray, light: np.ndarray) -> np.ndarray:
-        """Add sunlight to ``light`` in place; returns the visibility of the sun ``(R,)`` float32."""
-        visible = np.zeros(len(rows), np.float32)
+    def _sun(self, frame: int, points: SurfacePoints, light: np.ndarray) -> np.ndarray:
+        """Add sunlight to ``light`` in place; returns the visibility of the sun ``(K,)`` float32."""
+        visible = np.zeros(len(light), np.float32)
         if not self.sunlit:
             return visible
-        palette, normal = self.palette, points.normal[rows]
+        palette, normal = self.palette, points.normal
         cosine = normal @ palette.sun_direction
-        leaves = points.foliage[rows]
-        cosine = np.where(leaves, 0.35 + 0.45 * cosine, cosine)  # leaves scatter and pass light
+        leaves = np.flatnonzero(points.foliage)
+        cosine[leaves] = 0.35 + 0.45 * cosine[leaves]  # leaves scatter and pass light
         facing = np.flatnonzero(cosine > 0)
-        start = points.place[rows[facing]] + LIFT_M * normal[facing]
+        start = normal.take(facing, 0)
+        start *= np.float32(LIFT_M)
+        start += points.place.take(facing, 0)
         blocked = self.rays.blocked(frame, start, palette.sun_direction)
-        visible[facing] = np.where(blocked, leaves[facing] * np.float32(0.25), 1.0)
-        light += (np.clip(cosine, 0, 1) * visible)[:, None] * palette.sun
+        visible[facing] = ~blocked
+        shaded = leaves[(visible[leaves] == 0) & (cosine[leaves] > 0)]
+        visible[shaded] = 0.25
+        light += (np.minimum(cosine, 1) * visible)[:, None] * palette.sun
         return visible
 
-    def _gloss(self, points: SurfacePoints, rows: np.ndarray, colour: np.ndarray, visible: np.ndarray) -> None:
-        """Blend reflections of the surroundings into ``colour``, in place."""
-        shiny = np.flatnonzero((points.gloss[rows] > 0.02) | (points.glass[rows] > 0.02))
-        if not len(shiny):
+    def _reflect(self, frame: int, points: SurfacePoints, colour: np.ndarray, visible: np.ndarray) -> None:
+        """Blend reflections of the surroundings and the panes of windows into ``colour``, in place."""
+        first = points.num_ground
+        glossy = (points.gloss[first:] > 0.02) | (points.glass[first:] > 0.02)
+        at = first + np.flatnonzero(glossy)
+        if not len(at):
             return
-        at = rows[shiny]
         mirrored, fresnel, glint = self._mirrored(points, at)
         gloss = points.gloss[at]
-        share = (fresnel * np.minimum(gloss, 1.0) + 0.10 * np.maximum(gloss - 1.0, 0.0))[:, None]
-        open_share = np.clip((points.sky[at] + points.ground[at]) * 1.3, 0, 1)[:, None]
-        sun = (glint * visible[shiny])[:, None] * self.palette.sun
-        colour[shiny] *= 1 - share
-        colour[shiny] += share * (mirrored + sun) * open_share
+        share = (fresnel * np.minimum(gloss, 1) + np.float32(0.10) * np.maximum(gloss - 1, 0))[:, None]
+        open_share = np.clip((points.sky[at] + points.ground[at]) * np.float32(1.3), 0, 1)[:, None]
+        own = colour[at] * (1 - share)
+        own += share * (mirrored + (glint * visible[at])[:, None] * self.palette.sun) * open_share
+        panes = np.flatnonzero(points.glass[at] > 0.02)
+        if len(panes):
+            share = np.minimum(np.float32(1.25) * fresnel[panes], 1)[:, None]
+            pane = np.float32(0.8) * self._inside(frame, points, at[panes]) * (1 - share)
+            pane += share * mirrored[panes] * open_share[panes]
+            glass = points.glass[at[panes], None]
+            own[panes] = own[panes] * (1 - glass) + pane * glass
+        colour[at] = own
 
     def _mirrored(self, points: SurfacePoints, at: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Mirrored radiance ``(R, 3)``, Fresnel reflectance ``(R,)`` and strength of the sun's glint ``(R,)``.
 
         Source: the approximation of C. Schlick 1994, with 4 % head-on.
         """
-        view, normal = points.view[at], points.normal[at]
-        cosine = np.einsum("mc,mc->m", view, normal)
+        view, normal = points.view.take(at, 0), points.normal.take(at, 0)
+        cosine = dots(view, normal)
         direction = view - 2 * cosine[:, None] * normal
-        fresnel = 0.04 + 0.96 * (1 - np.clip(-cosine, 0, 1)) ** 5
-        toward = np.clip(direction @ self.palette.sun_direction, 0, 1)
-        return self.surroundings.reflected(direction), fresnel, 40.0 * toward**400 if self.sunlit else 0 * toward
+        slant = 1 - np.clip(-cosine, 0, 1)
+        fresnel = np.float32(0.04) + np.float32(0.96) * (np.square(np.square(slant)) * slant)
+        glint = np.zeros(len(at), np.float32)
+        if self.sunlit:
+            toward = direction @ self.palette.sun_direction
+            near = np.flatnonzero(toward > GLINT_COSINE)
+            glint[near] = 40.0 * np.minimum(toward[near], 1) ** 400
+        return self.surroundings.reflected(direction), fresnel, glint
 
-    def _glass(self, frame: int, points: SurfacePoints, hits: SceneHits, rows: np.ndarray, colour: np.ndarray) -> None:
-        """Blend glass into ``colour``, in place: what is inside or behind, under the reflection of the pane."""
-        panes = np.flatnonzero(points.glass[rows] > 0.02)
-        if not len(panes):
-            return
-        at = rows[panes]
-        mirrored, fresnel, _ = self._mirrored(points, at)
-        ambient = self.palette.ambient.mean()
-        inside = np.tile(GLASS_COLOUR * (2 * ambient), (len(at), 1))
-        self._look_inside(frame, points, hits, at, inside)
-        share = np.minimum(1.25 * fresnel, 1.0)[:, None]
-        open_share = np.clip((points.sky[at] + points.ground[at]) * 1.3, 0, 1)[:, None]
-        pane = 0.8 * inside * (1 - share) + share * mirrored * open_share
-        glass = points.glass[at, None]
-        colour[panes] = colour[panes] * (1 - glass) + pane * glass
+    def _inside(self, frame: int, points: SurfacePoints, at: np.ndarray) -> np.ndarray:
+        """Light from behind panes, ``(R, 3)``: seats of vehicles in dim light, or the far pane and the world behind.
 
-    def _look_inside(
-        self, frame: int, points: SurfacePoints, hits: SceneHits, at: np.ndarray, inside: np.ndarray
-    ) -> None:
-        """Fill in what rays meet behind panes of agents: seats in dim light, or the far pane and the world behind."""
-        dim = self.palette.ambient * 0.35 + self.palette.sun * 0.05
-        for index in np.unique(hits.owner[at]):
-            if index < 0:
+        at: ``(R,)`` numbers of the points, ascending.
+        """
+        out = np.tile(GLASS_COLOUR * (2 * self.palette.ambient.mean()), (len(at), 1))
+        dim = self.palette.ambient * np.float32(0.35) + self.palette.sun * np.float32(0.05)
+        for body, part in points.bodies:
+            first, end = np.searchsorted(at, (part.start, part.stop))
+            if first == end:
                 continue
-            body = self.rays.bodies[index]
-            mine = np.flatnonzero(hits.owner[at] == index)
-            view = points.view[at[mine]]
-            start = points.place[at[mine]] - 0.03 * points.normal[at[mine]] + 0.02 * view
+            mine = at[first:end]
+            view = points.view[mine]
+            start = points.place[mine] - np.float32(0.03) * points.normal[mine] + np.float32(0.02) * view
             found = body.first_hit(frame, start, view)
             met = np.flatnonzero(found.triangle >= 0)
             if not len(met):
@@ -128,5 +131,6 @@ class Shading:
                 np.full(len(met), 0.02, np.float32), body.colour,
             )  # fmt: skip
             through = surface.glass[:, None]
-            behind = self.surroundings.reflected(view[met]) * SEEN_THROUGH
-            inside[mine[met]] = surface.albedo * dim * (1 - through) + behind * through
+            behind = self.surroundings.reflected(view[met]) * np.float32(SEEN_THROUGH)
+            out[first + met] = surface.albedo * dim * (1 - through) + behind * through
+        return out

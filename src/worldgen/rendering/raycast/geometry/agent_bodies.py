@@ -104,7 +104,7 @@ class AgentBody:
     def normals_to_world(self, frame: int, normals: np.ndarray) -> np.ndarray:
         """Normals ``(M, 3)`` of the solid as unit vectors of the world."""
         world = (normals / self.scale) @ self.rotation(frame).T
-        return world / np.maximum(np.linalg.norm(world, axis=-1, keepdims=True), 1e-9)
+        return unit(world)
 
     def first_hit(self, frame: int, origins: np.ndarray, directions: np.ndarray) -> FirstHits:
         """What world rays meet of this body. Origins that are one point may be ``(1, 3)``."""
@@ -136,5 +136,23 @@ def interpolated(values: np.ndarray, corners: np.ndarray, u: np.ndarray, v: np.n
     """Vertex values ``(V, ...)`` at barycentric places in triangles ``corners`` ``(M, 3)``."""
     shape = (-1,) + (1,) * (values.ndim - 1)
     u, v = u.reshape(shape), v.reshape(shape)
-    first = values[corners[:, 0]]
-    return first + u * (values[corners[:, 1]] - first) + v * (values[corners[:, 2]] - first)
+    first, second, third = (values.take(corners[:, k], 0) for k in range(3))
+    return first + u * (second - first) + v * (third - first)
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Vectors ``(M, 3)`` at length 1."""
+    return vectors / np.maximum(lengths(vectors), np.float32(1e-9))[:, None]
+
+
+def lengths(vectors: np.ndarray) -> np.ndarray:
+    """Lengths ``(M,)`` of vectors ``(M, 3)``."""
+    return np.sqrt(dots(vectors, vectors))
+
+
+def dots(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Dot products ``(M,)`` of vectors ``(M, 3)``."""
+    out = a[:, 0] * b[:, 0]
+    out += a[:, 1] * b[:, 1]
+    out += a[:, 2] * b[:, 2]
+    return out

@@ -17,21 +17,27 @@ EDGE_OFFSETS = ((-0.375, -0.125), (0.125, -0.375), (0.375, 0.125), (-0.125, 0.37
 class PixelSamples:
     """M rays through the pixels of an image and what they meet.
 
-    pixel: ``(M,)`` int32 numbers of the pixels, row by row. weight: ``(M,)`` float32 share of the pixel. directions:
-    ``(M, 3)`` float32 world, of unit depth, so that distances are depths. hits: what they meet.
+    pixel: ``(M,)`` int32 numbers of the pixels, row by row. single: so many pixels, which come first, have one ray;
+    the others have four, as four blocks in the same order. directions: ``(M, 3)`` float32 world, of unit depth, so that
+    distances are depths. hits: what they meet.
     """
 
     pixel: np.ndarray
-    weight: np.ndarray
+    single: int
     directions: np.ndarray
     hits: SceneHits
 
+    def weight(self, rows: np.ndarray) -> np.ndarray:
+        """Share ``(N,)`` float32 of its pixel that each of the rays numbered ``rows`` ``(N,)`` stands for."""
+        return np.where(rows < self.single, np.float32(1), np.float32(1 / len(EDGE_OFFSETS)))
+
     def averaged(self, values: np.ndarray, num_pixels: int) -> np.ndarray:
-        """Sample values ``(M, C)`` as weighted means of pixels ``(num_pixels, C)`` float32."""
+        """Sample values ``(M, C)`` float32 as means of pixels ``(num_pixels, C)`` float32."""
         out = np.empty((num_pixels, values.shape[1]), np.float32)
-        weighted = values * self.weight[:, None]
-        for channel in range(values.shape[1]):
-            out[:, channel] = np.bincount(self.pixel, weighted[:, channel], num_pixels)
+        out[self.pixel[: self.single]] = values[: self.single]
+        blocks = values[self.single :].reshape(len(EDGE_OFFSETS), -1, values.shape[1])
+        if blocks.shape[1]:
+            out[self.pixel[self.single : self.single + blocks.shape[1]]] = blocks.mean(0, dtype=np.float32)
         return out
 
 
@@ -65,7 +71,7 @@ class PixelGrid:
         """One ray through the centre of every pixel."""
         directions, hits = self.cast(frame, self.u, self.v)
         count = len(self.u)
-        return PixelSamples(np.arange(count, dtype=np.int32), np.ones(count, np.float32), directions, hits)
+        return PixelSamples(np.arange(count, dtype=np.int32), count, directions, hits)
 
     def refined(self, frame: int, centres: PixelSamples) -> PixelSamples:
         """The centres of pixels without an edge, and four rays for each other pixel."""
@@ -75,12 +81,12 @@ class PixelGrid:
         v = np.concatenate([self.v[rough] + np.float32(y) for _, y in EDGE_OFFSETS])
         directions, hits = self.cast(frame, u, v)
         kept = centres.hits
-        join = lambda name: np.concatenate([getattr(kept, name)[smooth], getattr(hits, name)])  # noqa: E731
+        join = lambda name: np.concatenate([getattr(kept, name).take(smooth), getattr(hits, name)])  # noqa: E731
         count = len(EDGE_OFFSETS)
         return PixelSamples(
             np.concatenate([smooth, np.tile(rough, count)]).astype(np.int32),
-            np.concatenate([np.ones(len(smooth)), np.full(count * len(rough), 1 / count)]).astype(np.float32),
-            np.concatenate([centres.directions[smooth], directions]),
+            len(smooth),
+            np.concatenate([centres.directions.take(smooth, 0), directions]),
             SceneHits(join("owner"), join("triangle"), join("distance"), join("u"), join("v")),
         )
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from worldgen.core.scene import Road, Scene, Static
 from worldgen.rendering.drawing.ground import SEM, SURFACES, ground_faces
-from worldgen.rendering.raycast.geometry.agent_bodies import interpolated
+from worldgen.rendering.raycast.geometry.agent_bodies import unit
 from worldgen.rendering.raycast.geometry.ray_mesh import RayMesh
 from worldgen.rendering.raycast.geometry.static_shapes import static_shape
 from worldgen.rendering.shapes.solid import Shape
@@ -56,6 +56,7 @@ class StaticWorld:
         mesh: all triangles.
         vertices, normals: ``(V, 3)`` float32 world.
         triangles: ``(N, 3)`` int32.
+        corner_normals: ``(N, 3, 3)`` float32 normals at the three corners of the triangles.
         owner: ``(N,)`` int32 number of the static object of a triangle, -1 for the ground.
         detail: ``(N,)`` int32: on objects the triangle number of the shape, on the ground the number of its face.
         semantic: ``(N,)`` uint8 codes of ``SEMANTICS``.
@@ -98,6 +99,7 @@ class StaticWorld:
         self.owner, self.detail = np.concatenate(owner).astype(np.int32), np.concatenate(detail).astype(np.int32)
         self.semantic = np.concatenate(semantic).astype(np.uint8)
         self._join_finishes(len(faces))
+        self.corner_normals = self.normals[self.triangles]
         self.facet = _facets(self.vertices, self.triangles)
         self.mesh = RayMesh(self.vertices, self.triangles)
         self._prepare_objects()
@@ -122,8 +124,8 @@ class StaticWorld:
         self.lamp, self.code = (joined(name, np.zeros(ground, np.int16)) for name in ("lamp", "code"))
         self.foliage = joined("foliage", np.zeros(ground, bool))
 
-    def to_own(self, objects: np.ndarray, vectors: np.ndarray, *, directions: bool = False) -> np.ndarray:
-        """World points or directions ``(M, 3)`` in the axes of the objects ``(M,)`` they belong to."""
+    def to_own(self, objects: np.ndarray | int, vectors: np.ndarray, *, directions: bool = False) -> np.ndarray:
+        """World points or directions ``(M, 3)`` in the axes of the objects ``(M,)``, or of one object."""
         offset = vectors if directions else vectors - self.feet[objects]
         c, s = self.cosine[objects], self.sine[objects]
         own = np.stack([c * offset[:, 0] + s * offset[:, 1], c * offset[:, 1] - s * offset[:, 0], offset[:, 2]], 1)
@@ -131,8 +133,8 @@ class StaticWorld:
 
     def hit_normals(self, triangle: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
         """Smooth normals ``(M, 3)`` float32 in the world."""
-        normals = interpolated(self.normals, self.triangles[triangle], u, v)
-        return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
+        first, second, third = self.corner_normals.take(triangle, 0).transpose(1, 0, 2)
+        return unit(first + u[:, None] * (second - first) + v[:, None] * (third - first))
 
 
 def _scale(static: Static, built_m: tuple[float, float, float]) -> np.ndarray:
