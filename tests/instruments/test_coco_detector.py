@@ -96,3 +96,21 @@ def test_a_network_that_opencv_cannot_run_is_named_without_other_lines(capfd):
         CocoDetector("odd.onnx", unknown)
     out, error = capfd.readouterr()
     assert out == error == ""
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("column", [0, 2, 4, 5])
+def test_values_that_are_not_finite_are_refused(number, column):
+    table = np.zeros((21, 85))
+    table[3, column] = number
+    layers = [
+        node("Flatten", ["x"], "flat", axis=1), node("Gemm", ["flat", "w", "b"], "row"),
+        node("Reshape", ["row", "shape"], "y"),
+    ]  # fmt: skip
+    stored = [
+        tensor("w", np.zeros((3 * 32 * 32, 21 * 85))), tensor("b", table.ravel()),
+        tensor("shape", np.array([1, 21, 85])),
+    ]  # fmt: skip
+    data = model(layers, stored, [value("x", [1, 3, 32, 32])], [value("y", [1, 21, 85])])
+    with pytest.raises(InputError, match=r"output of broken\.onnx.*not finite"):
+        CocoDetector("broken.onnx", data)

@@ -107,6 +107,8 @@ class CocoDetector:
             values = np.asarray(self._network.forward())
         if values.shape != (1, len(self._cells), VALUES):
             raise InputError(f"output of {self.name}", values.shape, f"(1, {len(self._cells)}, {VALUES}): {LAYOUT}")
+        if not np.isfinite(values).all():
+            raise InputError(f"output of {self.name}", Received("values that are not finite"), "finite numbers")
         return values[0]
 
     def _boxes(self, values: np.ndarray, cell: np.ndarray) -> np.ndarray:
