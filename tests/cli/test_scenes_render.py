@@ -37,6 +37,17 @@ def test_one_clip_makes_the_whole_folder(tmp_path, capsys) -> None:
     assert len((out / "ego.csv").read_text().splitlines()) == 6
 
 
+def test_a_stated_duration_that_the_clip_does_not_have_is_told(tmp_path, capsys) -> None:
+    quick = ["--renderer", "sketch", *SMALL]
+    assert _run("--prompt", "a highway at night for two seconds", "--out", str(tmp_path / "a"), *quick) == 0
+    assert "2 s in the prompt, but 5 frames are 0.625 s: --frames 16 for all" in capsys.readouterr().out
+    assert _run("--prompt", "a highway at night for 0.6 seconds", "--out", str(tmp_path / "b"), *quick) == 0
+    assert "in the prompt" not in capsys.readouterr().out
+    assert _run("--prompt", "a highway at night", "--out", str(tmp_path / "c"), *quick) == 0
+    said = capsys.readouterr().out
+    assert "assumed: manoeuvre = keep" in said and "duration_s" not in said and "in the prompt" not in said
+
+
 def test_shards_hold_scenes_of_the_grid_and_a_second_run_goes_on(tmp_path, capsys) -> None:
     arguments = (
         "--count",

@@ -110,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
 
     from worldgen.api.model import SHIPPED, load
     from worldgen.cli.default_folder import default_folder
-    from worldgen.cli.terminal import progress
+    from worldgen.cli.terminal import print_prompt_notes, progress
     from worldgen.files.folders import output_folder
     from worldgen.files.output_guard import refuse_output
 
@@ -128,7 +128,8 @@ def run(args: argparse.Namespace) -> int:
         folder = base if args.num == 1 else f"{base}/{i:03d}"
         prepared = model.prepare(request, background if i == 0 else None)
         if not (args.json or i > 0):
-            _print_notes(prepared.notes)
+            print_prompt_notes(prepared.notes, request.prompt, frames=request.frames, fps=request.fps)
+            _print_motion_notes(prepared.notes)
         with output_folder(folder, kind="clip", inputs=inputs, overwrite=args.overwrite) as partial:
             frames = model.write(partial, request, prepared, options)
             for _ in progress(frames, total=request.frames, desc="frames"):
@@ -188,13 +189,8 @@ def _guidance(text: str) -> dict[str, float]:
     return guidance
 
 
-def _print_notes(notes: dict[str, Any]) -> None:
-    """Print what was assumed and what was not understood, so that nothing in a prompt is dropped silently."""
-    assumed = [f"{item['field']} = {item['value']}" for item in notes.get("assumed", ())]
-    if assumed:
-        print("assumed: " + ", ".join(assumed))
-    if notes.get("not_understood"):
-        print("not understood: " + ", ".join(notes["not_understood"]))
+def _print_motion_notes(notes: dict[str, Any]) -> None:
+    """Print how an ego log was read and which speed a context clip shows."""
     for line in notes.get("ego_log", ()):
         print(f"ego log: {line}")
     if "seen_speed_mps" in notes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from worldgen.generation.rendered.drawn_scenes import ClipShape
@@ -79,6 +79,7 @@ def _one(args: argparse.Namespace, shape: ClipShape) -> int:
 
     from worldgen.api.words_to_scenes import render
     from worldgen.cli.default_folder import default_folder
+    from worldgen.cli.terminal import print_prompt_notes
     from worldgen.core.errors import InputError
     from worldgen.files.folders import output_folder
     from worldgen.prompts import parse_request
@@ -100,17 +101,9 @@ def _one(args: argparse.Namespace, shape: ClipShape) -> int:
         understood = {name: notes[name] for name in ("assumed", "not_understood")}
         print(json.dumps({"folder": str(out), "seed": args.seed, "frames": shape.frames, **understood}))
         return 0
-    _print_notes(notes)
+    print_prompt_notes(notes, args.prompt, frames=shape.frames, fps=shape.fps)
     print(f"{out}: {shape.frames} frames, seed {args.seed}. Look at sheet.png and clip.mp4.")
     return 0
-
-
-def _print_notes(notes: dict[str, Any]) -> None:
-    """Print what was assumed and what was not understood."""
-    assumed = [f"{item['field']} = {item['value']}" for item in notes["assumed"]]
-    for title, found in (("assumed", assumed), ("not understood", notes["not_understood"])):
-        if found:
-            print(f"{title}: {', '.join(found)}")
 
 
 def _many(args: argparse.Namespace, shape: ClipShape) -> int:

@@ -1,11 +1,11 @@
-"""Log lines and progress on stderr, for the rooms below the command line (:mod:`worldgen.core.progress`)."""
+"""Log lines and progress on stderr (:mod:`worldgen.core.progress`), and what the commands say of a prompt."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sized
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 
@@ -50,6 +50,27 @@ def progress_line(desc: str, count: int, total: int | None, elapsed_s: float) ->
     if total and 0 < count < total:
         line += f", about {_duration(elapsed_s / count * (total - count))} left"
     return line
+
+
+def print_prompt_notes(notes: dict[str, Any], prompt: str, *, frames: int, fps: float) -> None:
+    """Print what was assumed, what was not understood, and a stated duration that the clip does not have.
+
+    notes: "assumed" and "not_understood" of the parsed prompt, where there is one. frames, fps: of the clip, which
+    decide its length: a duration that nobody stated is not printed.
+    """
+    assumed = [item for item in notes.get("assumed", ()) if item["field"] != "duration_s"]
+    if assumed:
+        print("assumed: " + ", ".join(f"{item['field']} = {item['value']}" for item in assumed))
+    if notes.get("not_understood"):
+        print("not understood: " + ", ".join(notes["not_understood"]))
+    if "assumed" in notes and len(assumed) == len(notes["assumed"]):
+        from worldgen.prompts import parse
+
+        stated_s = parse(prompt).scenario.duration_s
+        if abs(stated_s * fps - frames) > 1:
+            wanted = max(1, round(stated_s * fps))
+            made = f"{frames} frames are {frames / fps:.3g} s"
+            print(f"{stated_s:g} s in the prompt, but {made}: --frames {wanted} for all")
 
 
 def _duration(seconds: float) -> str:
