@@ -112,7 +112,7 @@ def _many(args: argparse.Namespace, shape: ClipShape) -> int:
     import time
     from dataclasses import asdict
 
-    from worldgen.cli.terminal import progress
+    from worldgen.cli.terminal import log_line, progress
     from worldgen.data.dataset.index import build_index
     from worldgen.generation.rendered.rendered_shards import render_jobs, rendered_shards, rendering
     from worldgen.generation.rendered.scenario_grid import prompted_grid
@@ -124,6 +124,9 @@ def _many(args: argparse.Namespace, shape: ClipShape) -> int:
     jobs = render_jobs(scenarios, url, shape, seed=args.seed, shard_size=args.shard_size)
     settings = {"prompt": args.prompt, "grid": list(axes), **asdict(shape), "shard_size": args.shard_size}
     with rendering(url, settings, seed=args.seed, count=args.count):
+        # A shard of rays at a large size takes many minutes, and nothing is reported inside it.
+        most = min(args.shard_size, args.count)
+        log_line(f"{args.count} clips of {args.size}, in {len(jobs)} shards of up to {most}; each is told when done")
         shards = list(progress(rendered_shards(jobs, args.workers), total=len(jobs), desc="shards"))
         samples = build_index(url)["num_samples"]
     skipped = [reason for shard in shards for reason in shard.skipped]
