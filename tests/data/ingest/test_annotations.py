@@ -82,6 +82,9 @@ def test_coco_categories_are_never_guessed(tmp_path):
         "{}",
         coco(annotations=[{"id": 1}]),
         coco(annotations=[{"image_id": 6, "category_id": 2, "bbox": [1, 2, -3, 4]}]),
+        coco(images=[{"id": 6, "file_name": 6, "width": 64, "height": 48}], annotations=[]),
+        coco(images=[{"id": 6, "file_name": None, "width": 64, "height": 48}], annotations=[]),
+        coco(annotations=[{"image_id": 6, "category_id": 2, "bbox": [1, 2, 3, 4], "track_id": 10**400}]),
     ],
 )
 def test_bad_coco(tmp_path, text):
@@ -89,3 +92,19 @@ def test_bad_coco(tmp_path, text):
     path.write_text(text)
     with pytest.raises(InputError, match=r"COCO file a\.coco\.json"):
         read_coco(path, {})
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("row", "what"),
+    [
+        ((0, 0, 1, 0, 0, 1e300, 1e300, 0), "box"),
+        ((0, 0, 1, np.nan, 0, 9, 9, 0), "box"),
+        ((0, 0, 1, -np.inf, 0, 9, 9, 0), "box"),
+        ((0, 0, 10**30, 0, 0, 9, 9, 0), "track id"),
+    ],
+)
+def test_numbers_that_labels_cannot_hold_are_refused(row, what):
+    with pytest.raises(InputError, match=f"annotated {what}"):
+        annotated_labels([(0, 0, 1, 0, 0, 9, 9, 0), row], 1, (64, 48))
+    assert annotated_labels([(0, 0, 2**53, -1e9, 0, 1e9, 9, 0)], 1, (64, 48)).track_id.tolist() == [2**53]

@@ -23,6 +23,8 @@ CLASS_OF_NAME = {
 """Class name of other label sets -> class. Other names need an entry in ``labels.classes`` of the config."""
 IMAGE_FIELDS = ("id", "file_name", "width", "height", "license", "flickr_url", "coco_url", "date_captured")
 """Fields of an image in a COCO file (https://cocodataset.org/#format-data)."""
+MAX_PX, MAX_TRACK = 1e9, 2.0**53
+"""Largest magnitudes of annotated coordinates and of track ids, which whole float64 numbers hold exactly."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,17 @@ def annotated_labels(rows: Sequence[tuple[float, ...]], num_frames: int, size: t
         rows: (frame index, class index, track id, x0, y0, x1, y1, ignore) of each box, in pixels.
         num_frames: frames of the clip.
         size: width and height of the images in pixels; visible boxes are clipped to it.
+
+    Raises:
+        InputError: numbers that are not finite or that labels cannot hold.
     """
     width, height = size
     table = np.array(sorted(rows, key=lambda row: (row[0], row[2])), np.float64).reshape(-1, 8)
     amodal = table[:, 3:7]
+    for what, values, most in (("box in pixels", amodal, MAX_PX), ("track id", table[:, 2], MAX_TRACK)):
+        wrong = values[~(np.abs(values) <= most)]
+        if len(wrong):
+            raise InputError(f"annotated {what}", float(wrong[0]), f"finite numbers up to {most:.0f} in magnitude")
     box = np.clip(amodal, 0, [width, height, width, height])
     whole = np.maximum((amodal[:, 2] - amodal[:, 0]) * (amodal[:, 3] - amodal[:, 1]), 1e-9)
     inside = (box[:, 2] - box[:, 0]) * (box[:, 3] - box[:, 1])
@@ -149,14 +158,23 @@ def read_coco(path: str | Path, classes: dict[str, str]) -> list[CocoImage]:
                 )
             if target != "ignore":
                 found = boxes[row["image_id"]]
-                track = int(row.get("track_id", len(found) + 1))
-                found.append((CLASSES.index(target), track, x, y, x + width, y + height, int(row.get("iscrowd", 0))))
+                track = int(float(row.get("track_id", len(found) + 1)))
+                found.append(
+                    (CLASSES.index(target), track, x, y, x + width, y + height, bool(int(row.get("iscrowd", 0))))
+                )
         return [
             CocoImage(
-                row["file_name"], int(row["width"]), int(row["height"]), tuple(boxes[row["id"]]), _attributes(row)
+                _file_name(row), int(row["width"]), int(row["height"]), tuple(boxes[row["id"]]), _attributes(row)
             )
             for row in images
         ]  # fmt: skip
+
+
+def _file_name(row: dict[str, Any]) -> str:
+    name = row["file_name"]
+    if not isinstance(name, str):
+        raise TypeError(f"file_name {name!r} is no text")
+    return name
 
 
 def _attributes(row: dict[str, Any]) -> dict[str, Any]:
@@ -185,7 +203,7 @@ def coco_file_names(path: str | Path) -> list[str]:
     """
     path = Path(path)
     with _coco_errors(path):
-        return [str(row["file_name"]) for row in read_json(path, f"COCO file {path.name}")["images"]]
+        return [_file_name(row) for row in read_json(path, f"COCO file {path.name}")["images"]]
 
 
 @contextlib.contextmanager

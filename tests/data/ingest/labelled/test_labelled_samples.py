@@ -107,6 +107,13 @@ def test_damaged_labels_are_refused_with_their_line(exported, kind, damage):
         list(read_labelled(folder, PictureSet()))
 
 
+def test_names_in_another_encoding_are_refused(exported):
+    folder = exported("yolo")
+    (folder / "data.yaml").write_bytes("names: [car, piéton]\n".encode("latin-1"))
+    with pytest.raises(InputError, match="not UTF-8"):
+        list(read_labelled(folder, PictureSet()))
+
+
 def test_other_folders_are_refused(tmp_path):
     with pytest.raises(InputError, match="known layouts"):
         find_format(tmp_path)

@@ -49,7 +49,10 @@ def _yolo_names(path: Path) -> dict[int, str]:
     """The ``names`` of a ``data.yaml``, a list or a mapping from numbers, as class number -> name."""
     if not path.is_file():
         raise InputError("YOLO data set", str(path), "data.yaml with names")
-    text = path.read_text("utf-8")
+    try:
+        text = path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"names in {path}", Received("bytes that are not UTF-8"), "text in UTF-8") from error
     match = re.search(r"^names\s*:\s*(\[.*?\]|\{.*?\})", text, re.MULTILINE | re.DOTALL)
     names: dict[int, str] = {}
     for number, item in enumerate(match.group(1)[1:-1].split(",") if match else []):
