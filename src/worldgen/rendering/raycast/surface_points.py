@@ -136,14 +136,23 @@ class SurfaceReader:
         surface = Surface(*(table.take(triangle, 0) for table in tables))
         place, footprint = points.place[part], points.distance[part] * self.pixel_angle
         code = world.code.take(triangle)
+        facade = world.facade.take(thing)
         first = np.flatnonzero(np.diff(thing, prepend=-1))
         for start, end in zip(first.tolist(), [*first[1:].tolist(), len(thing)], strict=True):
             number, mine = int(thing[start]), slice(start, end)
             paint = world.objects[number].shape.paint
-            if paint is not None:
+            if paint is not None and facade[start] < 0:
                 own, facing = world.to_own(number, place[mine]), world.to_own(number, normal[mine], directions=True)
                 finish = Surface(surface.albedo[mine], surface.gloss[mine], surface.glass[mine], surface.lamp[mine])
                 paint(finish, own, facing, code[mine], footprint[mine])
+        walls = np.flatnonzero((facade >= 0) & (code > 0))
+        if len(walls):
+            which, own = thing[walls], world.to_own(thing[walls], place.take(walls, 0))
+            facing = world.to_own(which, normal.take(walls, 0), directions=True)
+            tables = (surface.albedo, surface.gloss, surface.glass, surface.lamp)
+            finish = Surface(*(values.take(walls, 0) for values in tables))
+            world.facades.paint(facade[walls], finish, own, facing, code=code[walls], footprint_m=footprint[walls])
+            surface.albedo[walls], surface.gloss[walls], surface.lamp[walls] = finish.albedo, finish.gloss, finish.lamp
         up = normal[:, 2]
         snow = self.scene.atmosphere.snow_cover
         if snow > 0:

@@ -11,6 +11,7 @@ from worldgen.rendering.drawing.ground import SEM, SURFACES, ground_faces
 from worldgen.rendering.raycast.geometry.agent_bodies import unit
 from worldgen.rendering.raycast.geometry.ray_mesh import RayMesh
 from worldgen.rendering.raycast.geometry.static_shapes import static_shape
+from worldgen.rendering.shapes.roadside.facade_paint import FacadePaint, FacadeTable
 from worldgen.rendering.shapes.solid import Shape
 
 STATIC_SEMANTICS = {"building": "building", "tree": "vegetation", "bush": "vegetation", "hedge": "vegetation"}
@@ -60,6 +61,7 @@ class StaticWorld:
         owner: ``(N,)`` int32 number of the static object of a triangle, -1 for the ground.
         detail: ``(N,)`` int32: on objects the triangle number of the shape, on the ground the number of its face.
         semantic: ``(N,)`` uint8 codes of ``SEMANTICS``.
+        facades: paints the buildings. facade: ``(objects,)`` row of an object there, -1 for what is no building.
         facet: ``(N,)`` int32 from 0 to 63, differs between the sides of an object.
         albedo ``(N, 3)``, gloss, glass, lamp, code, foliage ``(N,)``: finishes of the triangles; zeros on the ground.
     """
@@ -105,12 +107,17 @@ class StaticWorld:
         self._prepare_objects()
 
     def _prepare_objects(self) -> None:
-        """Tables of the placement of the objects, so that many hits are moved into their axes at once."""
+        """Tables of the placement and the façades of the objects, so that many hits are read at once."""
         count = len(self.objects)
         self.feet = np.array([o.foot_m for o in self.objects], np.float32).reshape(count, 3)
         yaw = np.array([o.yaw_rad for o in self.objects], np.float32)
         self.cosine, self.sine = np.cos(yaw), np.sin(yaw)
         self.scales = np.array([o.scale for o in self.objects], np.float32).reshape(count, 3)
+        paints = [o.shape.paint for o in self.objects]
+        buildings = [number for number, paint in enumerate(paints) if isinstance(paint, FacadePaint)]
+        self.facades = FacadeTable([paint for paint in paints if isinstance(paint, FacadePaint)])
+        self.facade = np.full(count, -1)
+        self.facade[buildings] = np.arange(len(buildings))
 
     def _join_finishes(self, ground: int) -> None:
         """One table of finishes over all triangles. ground: number of triangles of the ground, which come first."""
