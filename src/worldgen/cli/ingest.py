@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from worldgen.data.ingest.ingest_plan import IngestPlan
 
-DATASETS = ("argoverse2", "bdd100k", "comma2k19", "kitti_raw", "nuscenes", "pandaset")
+DATASETS = ("argoverse2", "bdd100k", "comma2k19", "kitti_raw", "lerobot", "nuscenes", "pandaset")
 """Those of ``IngestConfig.dataset``."""
 
 EXAMPLES = """examples:

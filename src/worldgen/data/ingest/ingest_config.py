@@ -26,9 +26,9 @@ class IngestConfig:
     are looked for (see ``SourceConfig``).
 
     Sources: dataset: a public data set whose own layout is read (``argoverse2``, ``bdd100k``,
-    ``comma2k19``, ``kitti_raw``, ``nuscenes``, ``pandaset``). defaults: the config of all sources; sources: path or
-    pattern relative to the SOURCE folder -> what differs; exclude: patterns of sources to leave out; split: which
-    drives are train, val and test.
+    ``comma2k19``, ``kitti_raw``, ``lerobot``, ``nuscenes``, ``pandaset``). defaults: the config of all sources;
+    sources: path or pattern relative to the SOURCE folder -> what differs; exclude: patterns of sources to leave out;
+    split: which drives are train, val and test.
 
     Raises:
         InputError: a value out of range.
@@ -46,7 +46,7 @@ class IngestConfig:
     crf: int = 18
     on_bad_source: Literal["stop", "skip"] = "skip"
     verify: Literal["decode", "headers"] = "decode"
-    dataset: Literal["argoverse2", "bdd100k", "comma2k19", "kitti_raw", "nuscenes", "pandaset"] | None = None
+    dataset: Literal["argoverse2", "bdd100k", "comma2k19", "kitti_raw", "lerobot", "nuscenes", "pandaset"] | None = None
     defaults: SourceConfig = field(default_factory=SourceConfig)
     sources: dict[str, SourceConfig] = field(default_factory=dict)
     exclude: tuple[str, ...] = ()

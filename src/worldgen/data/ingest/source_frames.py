@@ -19,6 +19,10 @@ from worldgen.data.video.probing import JITTER, VideoInfo, probe
 from worldgen.data.video.reading import iter_frames, iter_thumbnails
 from worldgen.data.video.shots import THUMBNAIL_PX, find_cuts, find_repeats, frame_changes
 
+GAP_S, GAP_STEPS = 1.0, 5.0
+"""A step between frames that is longer than both, in seconds and in usual steps, is a gap and says nothing about the
+rate."""
+
 
 @dataclass(frozen=True, eq=False)
 class FrameLook:
@@ -69,10 +73,16 @@ def frame_info(source: ClipSource) -> VideoInfo:
         times_s = on_clock
         info = replace(info, begin_s=float(times_s[0]))
         times_s = times_s - times_s[0]
-        steps = np.diff(times_s)
-        fps = len(steps) / times_s[-1] if len(steps) else fps
+        steps = steps_without_gaps(times_s)
+        fps = 1 / steps.mean() if len(steps) else fps
         variable = bool(len(steps) and np.abs(steps - steps.mean()).max() > JITTER * steps.mean())
     return replace(info, times_s=times_s, fps=float(fps), variable_rate=variable)
+
+
+def steps_without_gaps(times_s: np.ndarray) -> np.ndarray:
+    """The steps between times ``(F,)`` without gaps, which are longer than ``GAP_S`` and than ``GAP_STEPS`` steps."""
+    steps = np.diff(times_s)
+    return steps[steps <= max(GAP_S, GAP_STEPS * float(np.median(steps)))] if len(steps) else steps
 
 
 def _times_on_clock(source: ClipSource, num_frames: int) -> np.ndarray | None:

@@ -22,7 +22,7 @@ from worldgen.data.ingest.logs.log_motion import LogMotion
 from worldgen.data.ingest.logs.motion_from_log import motion_from_log
 from worldgen.data.ingest.source_config import CameraConfig
 from worldgen.data.ingest.source_files import NO_FILE
-from worldgen.data.ingest.source_frames import FrameLook, frame_info, look_at_frames
+from worldgen.data.ingest.source_frames import FrameLook, frame_info, look_at_frames, steps_without_gaps
 from worldgen.data.ingest.sources import ClipSource
 from worldgen.data.video.framing import Framing, framing
 from worldgen.data.video.probing import VideoInfo
@@ -253,7 +253,7 @@ def _rate_notes(info: VideoInfo, kept_s: np.ndarray, times_s: np.ndarray, grid: 
     notes = []
     if info.variable_rate:
         notes.append("variable frame rate: true frame times are used")
-    rate = (len(kept_s) - 1) / kept_s[-1] if len(kept_s) > 1 else info.fps
+    rate = 1 / float(steps_without_gaps(kept_s).mean()) if len(kept_s) > 1 else info.fps
     steps_s = np.diff(times_s[grid.frame_index[grid.frame_index >= 0]])
     share = float((np.abs(steps_s * grid.fps - 1) > UNEVEN_STEP).mean()) if len(steps_s) else 0.0
     if rate < grid.fps * 0.999:

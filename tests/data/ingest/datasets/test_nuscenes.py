@@ -14,7 +14,7 @@ from tests.data.drives import frame_number, picture
 from worldgen.core.errors import InputError
 from worldgen.core.labels import CLASSES
 from worldgen.data.dataset.index import DataSet, build_index
-from worldgen.data.ingest.datasets.cuboid_outlines import outline_px
+from worldgen.data.ingest.datasets.cuboids.cuboid_outlines import outline_px
 from worldgen.data.ingest.datasets.nuscenes_splits import published_split
 from worldgen.data.ingest.ingest_config import IngestConfig
 from worldgen.data.ingest.ingest_plan import plan_ingest

@@ -9,8 +9,8 @@ import numpy as np
 from worldgen.core.errors import InputError, Received
 from worldgen.core.samples import SPLITS
 from worldgen.data.dataset.splits import drive_name
-from worldgen.data.ingest.datasets.argoverse2_boxes import Cuboids, box_rows, read_cuboids
 from worldgen.data.ingest.datasets.argoverse2_tables import CameraPlace, PoseTrail, read_camera, read_poses
+from worldgen.data.ingest.datasets.cuboids.argoverse2_boxes import Cuboids, box_rows, read_cuboids
 from worldgen.data.ingest.logs.ego_config import EgoLogConfig
 from worldgen.data.ingest.logs.ego_log import read_ego_log
 from worldgen.data.ingest.recording import Recording
@@ -64,7 +64,8 @@ def _source(root: Path, log: Path, name: str, defaults: SourceConfig) -> ClipSou
     motion = read_ego_log(log / POSES, ego)
     poses = read_poses(log / POSES)
     camera = read_camera(log / "calibration", CAMERA)
-    boxes, notes = None, ()
+    boxes: tuple[tuple[float, ...], ...] | None = None
+    notes: tuple[str, ...] = ()
     if (log / ANNOTATIONS).is_file():
         cuboids = read_cuboids(log / ANNOTATIONS)
         files, times_ns, notes = _annotated(files, times_ns, cuboids, poses)

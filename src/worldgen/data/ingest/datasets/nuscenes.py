@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from worldgen.core.errors import InputError, Received
-from worldgen.data.ingest.datasets.cuboid_outlines import rotation
-from worldgen.data.ingest.datasets.nuscenes_boxes import box_rows
+from worldgen.data.ingest.datasets.cuboids.cuboid_outlines import rotation
+from worldgen.data.ingest.datasets.cuboids.nuscenes_boxes import box_rows
 from worldgen.data.ingest.datasets.nuscenes_splits import published_split
 from worldgen.data.ingest.datasets.nuscenes_tables import NuscenesTables, Record, frames_of_scenes, read_tables
 from worldgen.data.ingest.logs.ego_config import EgoLogConfig

@@ -13,6 +13,7 @@ from worldgen.data.ingest.datasets.argoverse2 import argoverse2_sources
 from worldgen.data.ingest.datasets.bdd100k import bdd100k_sources
 from worldgen.data.ingest.datasets.comma2k19 import comma2k19_sources
 from worldgen.data.ingest.datasets.kitti_raw import kitti_raw_sources
+from worldgen.data.ingest.datasets.lerobot import lerobot_sources
 from worldgen.data.ingest.datasets.nuscenes import nuscenes_sources
 from worldgen.data.ingest.datasets.pandaset import pandaset_sources
 from worldgen.data.ingest.source_config import SourceConfig
@@ -23,6 +24,7 @@ RECIPES: Mapping[str, Callable[[Path, SourceConfig], FoundSources]] = {
     "bdd100k": bdd100k_sources,
     "comma2k19": comma2k19_sources,
     "kitti_raw": kitti_raw_sources,
+    "lerobot": lerobot_sources,
     "nuscenes": nuscenes_sources,
     "pandaset": pandaset_sources,
 }

@@ -80,17 +80,17 @@ def read_ego_log(
     config = config or EgoLogConfig()
     path = Path(path)
     if config.format == "kitti_oxts" and path.is_dir():
-        return _from_table(read_oxts_table(path), config, frames_s)
+        return log_from_table(read_oxts_table(path), config, frames_s)
     if not path.is_file():
         expected = "a folder oxts" if config.format == "kitti_oxts" else f"a file {', '.join(SUFFIXES)}"
         raise InputError("ego log", str(path), expected)
     if config.format == "kitti_poses":
         return EgoLog(str(path), None, {"matrix": read_kitti_matrices(path)}, {"matrix": "3x4 rows"})
-    return _from_table(read_table(path, config.layout), config, frames_s)
+    return log_from_table(read_table(path, config.layout), config, frames_s)
 
 
-def _from_table(table: Table, config: EgoLogConfig, frames_s: tuple[float, float] | None) -> EgoLog:
-    """The log of a table."""
+def log_from_table(table: Table, config: EgoLogConfig, frames_s: tuple[float, float] | None = None) -> EgoLog:
+    """The log of a table; see :func:`read_ego_log`."""
     what = f"ego log {table.path.name}"
     units, notes = stated_units(table, config, frames_s)
     mapping = dict(config.columns)

@@ -19,7 +19,7 @@ from worldgen.data.ingest.datasets.argoverse2_tables import (
     rotations,
     table_columns,
 )
-from worldgen.data.ingest.datasets.cuboid_outlines import CORNERS, outline_px
+from worldgen.data.ingest.datasets.cuboids.cuboid_outlines import CORNERS, outline_px
 
 CLASS_OF_CATEGORY = {
     "REGULAR_VEHICLE": "car", "LARGE_VEHICLE": "truck", "BOX_TRUCK": "truck", "TRUCK": "truck", "TRUCK_CAB": "truck",

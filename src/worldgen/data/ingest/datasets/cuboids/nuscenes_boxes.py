@@ -6,7 +6,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
 from worldgen.core.labels import CLASSES
-from worldgen.data.ingest.datasets.cuboid_outlines import CORNERS, outline_px, rotation
+from worldgen.data.ingest.datasets.cuboids.cuboid_outlines import CORNERS, outline_px, rotation
 from worldgen.data.ingest.datasets.nuscenes_tables import NuscenesTables, Record
 
 CLASS_OF_CATEGORY = {

@@ -1,0 +1,1 @@
+"""Annotated cuboids of public data sets, as boxes in the pictures of a camera."""
