@@ -63,7 +63,7 @@ def test_shards_hold_scenes_of_the_grid_and_a_second_run_goes_on(tmp_path, capsy
     )
     assert _run(*arguments) == 0
     printed = capsys.readouterr()
-    assert "4 clips of 96x64 in 2 shards of up to 2" in printed.err
+    assert "4 clips of 96x64, in 2 shards of up to 2" in printed.err
     record = json.loads(printed.out)
     assert record["rendered"] + len(record["skipped"]) == 4 and record["shards"] == 2
     data = DataSet(str(tmp_path / "set"))
