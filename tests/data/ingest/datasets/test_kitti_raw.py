@@ -113,3 +113,23 @@ def test_grey_only_settings_and_bad_layouts(tmp_path):
     reasons = dict(plan_ingest([place], CONFIG).bad)
     assert "no P_rect_00" in reasons["2011_09_26_drive_0001_sync/image_00"]
     assert "expected 12 numbers" in reasons["2011_09_26_drive_0002_sync/image_02"]
+
+
+def test_the_devkit_reads_the_same_numbers(tmp_path):
+    pykitti = pytest.importorskip("pykitti", reason="pip install pykitti pandas")
+    drive = make_drive(tmp_path, 1)
+    for name in ("calib_velo_to_cam.txt", "calib_imu_to_velo.txt"):
+        (drive.parent / name).write_text("R: 1 0 0 0 1 0 0 0 1\nT: 0 0 0\n")
+    with open(drive.parent / "calib_cam_to_cam.txt", "a") as file:
+        file.write("P_rect_01: 7.2e+01 0 4.8e+01 0 0 7.2e+01 3.1e+01 0 0 0 1 0\n")
+        file.writelines(f"R_rect_0{camera}: 1 0 0 0 1 0 0 0 1\n" for camera in range(4))
+    devkit = pykitti.raw(str(tmp_path), "2011_09_26", "0001")
+    left, right = plan_ingest([str(tmp_path)], CONFIG).sources
+    np.testing.assert_allclose(left.log.series["speed"], [record.packet.vf for record in devkit.oxts])
+    np.testing.assert_allclose(left.log.series["yaw_rate"], [record.packet.wu for record in devkit.oxts])
+    since_s = [(time - devkit.timestamps[0]).total_seconds() for time in devkit.timestamps]
+    np.testing.assert_allclose(left.log.times_s - left.log.times_s[0], since_s, atol=2e-6)
+    for made, matrix in ((left, devkit.calib.K_cam2), (right, devkit.calib.K_cam3)):
+        camera = made.source.config.camera
+        expected = (matrix[0, 0], matrix[1, 1], matrix[0, 2] + 0.5, matrix[1, 2] + 0.5)
+        assert (camera.fx_px, camera.fy_px, camera.cx_px, camera.cy_px) == pytest.approx(expected)
