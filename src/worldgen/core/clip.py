@@ -34,6 +34,9 @@ class Clip:
         if not (np.isfinite(self.fps) and self.fps > 0):
             raise InputError("clip fps", self.fps, "a positive number")
 
+    def __repr__(self) -> str:
+        return f"Clip({len(self)} frames of {self.width_px}x{self.height_px} at {self.fps:g} fps)"
+
     def __len__(self) -> int:
         return self.frames.shape[0]
 

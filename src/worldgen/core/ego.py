@@ -55,6 +55,10 @@ class EgoMotion:
         if not (np.isfinite(self.fps) and self.fps > 0):
             raise InputError("ego motion fps", self.fps, "a positive number")
 
+    def __repr__(self) -> str:
+        low, high = float(self.speed_mps.min()), float(self.speed_mps.max())
+        return f"EgoMotion({len(self)} rows at {self.fps:g} fps, {low:.3g} to {high:.3g} m/s)"
+
     def __len__(self) -> int:
         return len(self.speed_mps)
 

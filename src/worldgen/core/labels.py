@@ -111,6 +111,10 @@ class Labels:
                         f"labels {name}", Received("a box with x1 < x0, y1 < y0 or not finite"), "x0 <= x1, y0 <= y1"
                     )
 
+    def __repr__(self) -> str:
+        tracks = len(np.unique(self.track_id))
+        return f"Labels({len(self)} boxes of {tracks} tracks in {self.num_frames} frames, source {self.source!r})"
+
     def __len__(self) -> int:
         return len(self.frame_index)
 

@@ -28,6 +28,8 @@ DAY_EXPOSURE, NIGHT_EXPOSURE = 0.72, 0.78
 """Factors on the palette's exposure: mean luma is nearer to that of dashcams (BDD100K: 104 by day, 36 at night)."""
 BREATHING = 0.05
 """Largest relative drift of the exposure: cameras follow the light of what they see."""
+SOFT_FLAKES_FROM_PX = 200
+"""Rows of a picture from which falling flakes are large enough to look hard-edged."""
 HAZE_DEPTH_M = 500.0
 """The sky is seen through as much haze as an object this far away."""
 
@@ -185,6 +187,8 @@ class CastRenderer:
             return
         local = cv2.blur(image, (9, 9))
         if self.scene.atmosphere.snow_mmph > 0:
+            if self.shape[0] >= SOFT_FLAKES_FROM_PX:  # larger flakes are out of focus
+                cover = cv2.GaussianBlur(cover, (0, 0), self.shape[0] / 300)
             image += cover[..., None] * (np.maximum(lit * 1.35, local * 1.2) - image)
         else:
             image += (0.8 * cover)[..., None] * (np.maximum(1.25 * local + 0.16 * lit, 0.55 * lit) - image)
