@@ -16,6 +16,7 @@ LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 DRY_GRASS = np.array([1.15, 1.0, 0.62], np.float32)
 """Colour of dry grass at luminance 1."""
 WET_DARKENING = 0.42
+GRIT_METRES_PER_TEXEL = 0.011
 GRAIN_BELOW_M = 0.045
 """Stones of the asphalt show where a pixel covers less than this of the ground."""
 WORN_SHARE = 0.55
@@ -46,10 +47,10 @@ def ground_look(
     fine = sampled(fine_tile, x / FINE_METRES_PER_TEXEL, y / FINE_METRES_PER_TEXEL)
     coarse = sampled(coarse_tile, x / COARSE_METRES_PER_TEXEL, y / COARSE_METRES_PER_TEXEL)
     broad = sampled(coarse_tile, y / 1.7 + 31.0, x / 1.7)
-    fine *= np.clip(1.4 - footprint_m / 0.15, 0, 1)
+    fine *= 0.65 * np.clip(1.4 - footprint_m / 0.15, 0, 1)
     near = np.flatnonzero(footprint_m < GRAIN_BELOW_M)
-    grit = sampled(ground_noise()[0][0], x[near] / FINE_METRES_PER_TEXEL, y[near] / FINE_METRES_PER_TEXEL)
-    fine[near] += grit * np.clip(1.5 - footprint_m[near] / (GRAIN_BELOW_M / 1.5), 0, 0.8)
+    grit = sampled(ground_noise()[0][0], x[near] / GRIT_METRES_PER_TEXEL, y[near] / GRIT_METRES_PER_TEXEL)
+    fine[near] += grit * np.clip(1.5 - footprint_m[near] / (GRAIN_BELOW_M / 1.5), 0, 1.0)
     coarse *= np.clip(1.5 - footprint_m / 8.0, 0, 1)
     albedo, grain, semantic = tables.albedo[face], tables.grain[face], tables.semantic[face]
     # Verges are greyer than the table's green, with dry patches.
