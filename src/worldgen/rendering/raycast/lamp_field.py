@@ -21,6 +21,9 @@ from worldgen.rendering.shapes.solid import LAMP_CODES, LAMP_NAMES
 STREET_REACH_M, VEHICLE_REACH_M = 75.0, 60.0
 WINDOW_SHARE = 0.38
 """Radiance of lit windows relative to that of the sketch renderer, which stands for curtains and lamps behind them."""
+NEGLIGIBLE = 3.4
+"""So many widths from the middle of a beam, 1e-5 of its light is left."""
+RED_REACH_M = 27.0
 SHADOWED_LAMPS = 3
 """So many of the nearest street lamps cast shadows."""
 
@@ -107,16 +110,19 @@ class LampField:
             return total
         distance = np.linalg.norm(self.heads[:, :2] - self.scene.ego_poses[frame, :2], axis=1)
         nearest = [k for k in np.argsort(distance)[:12] if distance[k] < STREET_REACH_M]
-        for rank, (x, y, z) in enumerate(self.heads[nearest].astype(np.float32)):
-            toward = np.array([x, y, z], np.float32) - points
-            square = np.einsum("mc,mc->m", toward, toward) + 1.0
-            cosine = np.einsum("mc,mc->m", toward, normals) / np.sqrt(square)
-            down = np.clip(toward[:, 2] / np.sqrt(square), 0.0, 1.0)  # lamps shine down
-            strength = (0.25 + 0.75 * np.clip(cosine, 0.0, 1.0)) * np.sqrt(down) * (z * z) / square
+        place, facing = np.ascontiguousarray(points.T), np.ascontiguousarray(normals.T)
+        for rank, lamp in enumerate(self.heads[nearest].astype(np.float32)):
+            dx, dy, dz = lamp[:, None] - place
+            square = dx * dx + dy * dy + dz * dz + 1.0
+            inverse = 1 / np.sqrt(square)
+            cosine = (dx * facing[0] + dy * facing[1] + dz * facing[2]) * inverse
+            down = np.clip(dz * inverse, 0.0, 1.0)  # lamps shine down
+            strength = (0.25 + 0.75 * np.clip(cosine, 0.0, 1.0)) * np.sqrt(down) * (lamp[2] ** 2) / square
             if rank < SHADOWED_LAMPS:
                 lit = np.flatnonzero(strength > 0.02)
-                start = points[lit] + 0.03 * normals[lit]
-                strength[lit] *= ~self.rays.blocked_from(frame, start, toward[lit], np.array([x, y, z]), 0.92)
+                start, toward = points.take(lit, 0), np.stack([dx[lit], dy[lit], dz[lit]], 1)
+                start += np.float32(0.03) * normals.take(lit, 0)
+                strength[lit] *= ~self.rays.blocked_from(frame, start, toward, lamp, 0.92)
             total += strength
         return total
 
@@ -135,22 +141,33 @@ class LampField:
             x, y, z, yaw = (np.float32(v) for v in agent.poses[frame])
             c, s = np.cos(yaw), np.sin(yaw)
             dx, dy = points[:, 0] - x, points[:, 1] - y
-            along, across = c * dx + s * dy, c * dy - s * dx
+            along, across, up = c * dx + s * dy, c * dy - s * dx, points[:, 2] - z
             half = np.float32(agent.size_m[0] / 2)
-            low = np.exp(-np.square((points[:, 2] - z) / 1.3))
-            facing = c * normals[:, 0] + s * normals[:, 1]
-            upward = np.clip(normals[:, 2], 0, 1)
-            if agent.lights_on:
-                ahead = along - half
+            lit, braking = agent.lights_on, agent.braking[frame]
+            ahead = along - half
+            lane = np.where(ahead > 0, 1.2 + 0.25 * ahead, 1.4)  # behind the vehicle its red light is as wide
+            near = np.abs(across) < NEGLIGIBLE * lane
+            near &= (ahead < 4 + 9 * NEGLIGIBLE) if lit else (ahead <= 0)
+            near &= (ahead > 0) | (along < -half)
+            near &= (along > -half - RED_REACH_M) & (np.abs(up) < 1.3 * NEGLIGIBLE)
+            rows = np.flatnonzero(near)
+            if not len(rows):
+                continue
+            ahead, across, normal = ahead[rows], across[rows], normals.take(rows, 0)
+            low = np.exp(-np.square(up[rows] / 1.3))
+            facing, upward = c * normal[:, 0] + s * normal[:, 1], np.clip(normal[:, 2], 0, 1)
+            added: np.ndarray = np.zeros((len(rows), 3), np.float32)
+            if lit:
                 spread = 1.2 + 0.25 * np.maximum(ahead, 0)
                 white = (ahead > 0) * np.exp(-np.square(across / spread) - np.square((ahead - 4) / 9)) * low
-                light += (white * (0.30 * dark) * np.maximum(upward, 1.5 * np.clip(-facing, 0, 1)))[
-                    :, None
-                ] * BEAM_COLOUR
-            behind = -along - half
-            strength = np.float32(1.0 if agent.braking[frame] else 0.3 * agent.lights_on)
+                white *= (np.float32(0.30) * dark) * np.maximum(upward, 1.5 * np.clip(-facing, 0, 1))
+                added += white[:, None] * BEAM_COLOUR
+            behind = -along[rows] - half
+            strength = np.float32(1.0 if braking else 0.3 * lit)
             red = strength * (behind > 0) * np.exp(-np.square(across / 1.4) - np.maximum(behind, 0) / 2.5) * low
-            light += (red * (0.22 * dark) * np.maximum(upward, np.clip(facing, 0, 1)))[:, None] * RED_LIGHT
+            red *= (np.float32(0.22) * dark) * np.maximum(upward, np.clip(facing, 0, 1))
+            added += red[:, None] * RED_LIGHT
+            light[rows] += added
 
 
 def _street_lamp_heads(scene: Scene) -> np.ndarray:
