@@ -57,7 +57,7 @@ def test_a_turn_to_the_left(tmp_path):
     # 96x64 is halved; pixel centres of the set are whole numbers.
     camera = made.camera
     assert (camera.fx_px, camera.fy_px, camera.cx_px, camera.cy_px) == pytest.approx((48.5, 49.0, 24.0, 13.5))
-    assert any("height and pitch" in note for note in made.notes)
+    assert camera.height_m == 1.8 and any("height and pitch" in note for note in made.notes)
 
 
 def test_sequences_of_one_drive_stay_together(tmp_path):
@@ -87,3 +87,35 @@ def test_bad_sequences(tmp_path):
     assert "received 17 pictures, 18 times and 18 poses" in reasons[2]
     with pytest.raises(InputError, match=r"pandaset: received .* without a sequence"):
         plan_ingest([str(tmp_path / "001" / "camera" / "front_camera")], CONFIG)
+
+
+def test_poses_of_the_set_itself(tmp_path):
+    """Rows 40 to 47 of the front camera of sequence 002 (CC BY 4.0): a car that gathers speed to the north-east.
+
+    The GPS of the sequence (``meta/gps.json``, half a period earlier) reads 3.16 to 3.98 m/s forward.
+    """
+    folder = make_sequence(tmp_path, 2, START_S, frames=8)
+    rows = [
+        (2.5866664556528294, 2.466240979290467, 0.6554122851680118, -0.650630103896342, 0.27605590080108616),
+        (2.8075987561350226, 2.6947056601927653, 0.6549165555068462, -0.6513776337906731, 0.27503354509833344),
+        (3.043516598013999, 2.932267816072965, 0.6547937535418182, -0.6515416488650217, 0.27494863807188624),
+        (3.292517334511941, 3.1791814836747077, 0.6546698283039675, -0.651825433590344, 0.2749351526059397),
+        (3.549790344111975, 3.429623503757365, 0.6551416996539218, -0.6515167225834778, 0.2749239004378314),
+        (3.816431790343627, 3.6898222905091433, 0.6555804266646637, -0.6512148831006772, 0.27471515571271727),
+        (4.092422081642619, 3.961084940783591, 0.6566210400146368, -0.6502137737983765, 0.275116278777146),
+        (4.377035234431526, 4.238408089136986, 0.6571160565465, -0.6495635258502708, 0.2754044043163891),
+    ]
+    poses = [
+        {
+            "position": {"x": x, "y": y, "z": 1.81},
+            "heading": {"w": w, "x": i, "y": j, "z": -np.sqrt(1 - w * w - i * i - j * j)},
+        }
+        for x, y, w, i, j in rows
+    ]
+    (folder / "poses.json").write_text(json.dumps(poses))
+    (made,) = plan_ingest([str(tmp_path)], CONFIG).sources
+    ego = made.ego(made.windows[0])
+    gps_mps = [3.157234500435601, 3.339160129593856, 3.4820215838971333, 3.6121859963980807, 3.740420368299739,
+               3.8622522501691656, 3.975660369992812]  # fmt: skip
+    np.testing.assert_allclose(ego.speed_mps[1:], gps_mps, rtol=0.03)
+    assert np.abs(ego.yaw_rate_radps).max() < 0.03

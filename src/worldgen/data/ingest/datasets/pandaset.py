@@ -21,7 +21,10 @@ from worldgen.files.json_files import read_json
 
 LICENCE = "CC-BY-4.0"
 FRONT = "camera/front_camera"
-ASSUMED = "the set has no height and pitch of its cameras: 1.4 m and 0 are assumed"
+HEIGHT_M = 1.8
+"""Of the front camera above the origin of the car: ``camera/front_camera/poses.json`` against ``lidar/poses.json``, for
+instance in sequence 002. The set does not say how high that origin is above the road."""
+ASSUMED = f"the set has no height and pitch of its cameras: {HEIGHT_M} m and 0 are assumed"
 
 
 def pandaset_sources(root: Path, defaults: SourceConfig) -> FoundSources:
@@ -72,7 +75,7 @@ def _sequence(root: Path, folder: Path, name: str, defaults: SourceConfig) -> Cl
     length = np.linalg.norm(quaternion, axis=1)
     if not (np.isfinite(position).all() and np.isfinite(times).all() and (np.abs(length - 1) < 0.01).all()):
         raise InputError(where, Received("poses or times that are not finite, or no unit quaternions"), "finite poses")
-    camera = CameraConfig(fx_px=fx_px, fy_px=fy_px, cx_px=cx_px + 0.5, cy_px=cy_px + 0.5)
+    camera = CameraConfig(fx_px=fx_px, fy_px=fy_px, cx_px=cx_px + 0.5, cy_px=cy_px + 0.5, height_m=HEIGHT_M)
     config = SourceConfig(licence=LICENCE, ego=EgoLogConfig(axes="vehicle"), camera=camera)
     recording = Recording(times, _log(where, times, position, quaternion), notes=(ASSUMED,))
     return ClipSource(
