@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from worldgen.data.ingest.ingest_writing import write_ingest
 from worldgen.data.ingest.logs.ego_config import EgoLogConfig
 from worldgen.data.ingest.source_config import SourceConfig
 from worldgen.data.video.encoding import write_clip
+from worldgen.files.config_files import load_config
 
 STATE = "observation.state.vehicle"
 EGO = EgoLogConfig(columns={f"{STATE}.speed": "speed_kmh", f"{STATE}.heading": "heading_deg"})
@@ -181,3 +183,14 @@ def test_bad_sets(tmp_path):
         (root / "meta" / "info.json").write_text(json.dumps(record | change))
         with pytest.raises(InputError, match=reason):
             plan_ingest([str(root)], CONFIG)
+
+
+def test_the_example_of_the_guide(tmp_path, repository):
+    """The config of the guide reads the miniature as the settings of these tests do."""
+    page = (repository / "docs" / "guides" / "ingest-datasets.md").read_text()
+    (text,) = re.findall(r"<!-- example: lerobot -->\n```yaml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "l2d.yaml").write_text(text)
+    shape = ["fps=10", "width_px=48", "height_px=32", "num_frames=8", "dataset=lerobot"]
+    config = load_config(IngestConfig, [str(tmp_path / "l2d.yaml")], shape)
+    (made,) = plan_ingest([str(make_v3(tmp_path / "set", [[0]]))], config).sources
+    np.testing.assert_allclose(made.ego(made.windows[0]).speed_mps, 10.0, rtol=1e-4)
