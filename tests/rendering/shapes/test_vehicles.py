@@ -7,10 +7,11 @@ import pytest
 
 from tests.rendering.shapes.surface_checks import check_surface
 from worldgen.core.scene import VARIANTS
-from worldgen.rendering.shapes.solid import LAMP_CODES, Surface
+from worldgen.rendering.shapes.solid import LAMP_CODES, Finish, Surface
 from worldgen.rendering.shapes.vehicle_parts.body_loft import BodyLines, Rounding, cut_arch, loft
 from worldgen.rendering.shapes.vehicle_parts.car_doors import REACH_M
 from worldgen.rendering.shapes.vehicle_parts.smooth_curve import monotone_curve
+from worldgen.rendering.shapes.vehicle_parts.surface_patches import PatchPaint, box_patch
 from worldgen.rendering.shapes.vehicle_parts.vehicle_finishes import BODY_CODE, DOOR_CODE, GLASS, RIM_CODE
 from worldgen.rendering.shapes.vehicle_parts.vehicle_profiles import profiles
 from worldgen.rendering.shapes.vehicle_shapes import door_solid, num_bodies, vehicle_shape
@@ -123,13 +124,37 @@ def test_wide_footprints_soften_edges_and_keep_the_mean(variant, body):
 
 def test_thin_patches_cover_their_area_at_every_footprint():
     """A gap of 12 mm darkens a pixel of 20 cm by its share, not by half."""
-    patches = vehicle_shape("sedan", 0).paint.patches[BODY_CODE]["side"]
+    patches = [p for p in vehicle_shape("sedan", 0).paint.patches[BODY_CODE] if p.view == "side"]
     gap = min(patches, key=lambda p: p.bounds[1] - p.bounds[0])
+    paint = PatchPaint({BODY_CODE: [gap]})
     u0, u1, v0, v1 = gap.bounds
     for footprint in (0.004, 0.02, 0.08, 0.2):
         u, v = np.meshgrid(np.arange(u0 - 0.2, u1 + 0.2, 0.002), np.arange(v0 - 0.2, v1 + 0.2, 0.01))
-        cover, _ = gap.cover(u.ravel(), v.ravel(), np.full(u.size, footprint))
+        count, depth = u.size, np.clip(0.8, *gap.span)
+        points = np.stack([u.ravel(), np.full(count, depth), v.ravel()], 1).astype(np.float32)
+        normals = np.tile(np.float32([0, 1, 0]), (count, 1))
+        surface = Surface(np.ones((count, 3), np.float32), *np.zeros((2, count), np.float32), np.zeros(count, np.int16))
+        size = np.full(count, footprint, np.float32)
+        paint(surface, points, normals, np.full(count, BODY_CODE), size)
+        cover = (1 - surface.albedo[:, 0]) / (1 - gap.finish.colour[0]) / gap.opacity
         assert abs(cover.sum() * 0.002 * 0.01 / gap.shape[0] - 1) < 0.1, footprint
+
+
+def test_later_patches_lie_over_earlier_ones_and_one_view_over_another():
+    """Two patches that cover a hit whole and by half, and lamps of both halves."""
+    red, white, lamp = Finish((1.0, 0.0, 0.0)), Finish((1.0, 1.0, 1.0), gloss=2.0), Finish((0, 0, 1.0), lamp="left")
+    patches = [
+        box_patch("front", (0.0, 0.5), (0.0, 1.0), lamp), box_patch("side", (-1.0, 1.0), (0.0, 1.0), red),
+        box_patch("side", (0.0, 1.0), (0.0, 1.0), white),
+    ]  # fmt: skip
+    points = np.float32([(-0.5, 0.9, 0.5), (0.0, 0.9, 0.5), (0.5, -0.9, 0.5), (2.0, 0.3, 0.5), (2.0, -0.3, 0.5)])
+    normals = np.float32([(0, 1, 0), (0, 1, 0), (0, -1, 0), (1, 0, 0), (1, 0, 0)])
+    surface = Surface(np.zeros((5, 3), np.float32), *np.zeros((2, 5), np.float32), np.zeros(5, np.int16))
+    PatchPaint({BODY_CODE: patches})(surface, points, normals, np.full(5, BODY_CODE), np.full(5, 0.1, np.float32))
+    expected = [(1, 0, 0), (1, 0.5, 0.5), (1, 1, 1), (0, 0, 1), (0, 0, 1)]
+    np.testing.assert_allclose(surface.albedo, expected, atol=0.02)
+    np.testing.assert_allclose(surface.gloss, [0, 1, 2, 0, 0], atol=0.02)
+    assert surface.lamp.tolist() == [0, 0, 0, LAMP_CODES["left"], LAMP_CODES["right"]]
 
 
 def test_shapes_are_built_once_and_the_same_again():

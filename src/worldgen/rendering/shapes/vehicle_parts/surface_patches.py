@@ -42,22 +42,6 @@ class SurfacePatch:
     span: tuple[float, float] = (-np.inf, np.inf)
     opacity: float = 1.0
 
-    def cover(self, u: np.ndarray, v: np.ndarray, footprint_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Share that the patch covers of footprints at u, v ``(M,)``, and whether their middle lies in it.
-
-        Its sum over the surface is the area of the patch at every footprint, also where the patch is thinner than it.
-        """
-        distance = (self.edges[:, :1] * u + self.edges[:, 1:2] * v + self.edges[:, 2:]).max(0)
-        reach = footprint_m / 2
-        area, perimeter, corners = self.shape
-        share = np.clip(0.5 - distance / footprint_m, 0, 1)
-        depth = 2 * area / (perimeter + np.sqrt(max(perimeter**2 - 4 * corners * area, 0.0)))
-        if reach.max(initial=0.0) > 0.2 * depth:  # else its area grows as much outside as it shrinks inside
-            low = -np.minimum(reach, depth)
-            mean = area * (reach - low) + perimeter * (reach**2 - low**2) / 2 + corners * (reach**3 - low**3) / 3
-            share = np.minimum(share * (area * footprint_m / mean), 1.0)
-        return share, distance <= 0
-
 
 def polygon_patch(
     view: str,
@@ -137,89 +121,134 @@ class PatchPaint:
 
     def __init__(self, patches: Mapping[int, Sequence[SurfacePatch]], wheels: WheelFaces | None = None):
         """patches: code of a finish -> patches on it."""
-        self.patches = {
-            code: {view: tuple(p for p in group if p.view == view) for view in VIEWS} for code, group in patches.items()
-        }
-        self.limits = {
-            code: {view: _limits(group) for view, group in groups.items() if group}
-            for code, groups in self.patches.items()
-        }
+        self.patches = {code: tuple(group) for code, group in patches.items()}
+        self.tables = {code: _PatchTable(group) for code, group in self.patches.items() if group}
         self.wheels = wheels
 
     def __call__(
         self, surface: Surface, points_m: np.ndarray, normals: np.ndarray, code: np.ndarray, footprint_m: np.ndarray
     ) -> None:
         """Change ``surface`` in place; see :class:`worldgen.rendering.shapes.solid.SurfacePaint`."""
-        for number, views in self.limits.items():
+        for number, table in self.tables.items():
             chosen = np.flatnonzero(code == number)
             for start in range(0, len(chosen), CHUNK):
                 rows = chosen[start : start + CHUNK]
-                hits = _PaintHits(rows, points_m[rows], normals[rows], np.maximum(footprint_m[rows], SHARPEST_M))
-                for view, limits in views.items():
-                    _paint_view(surface, self.patches[number][view], limits, hits)
+                size = np.maximum(footprint_m[rows], np.float32(SHARPEST_M))
+                table.paint(surface, rows, points_m.take(rows, 0), normals.take(rows, 0), size)
         if self.wheels is not None:
             chosen = np.flatnonzero(code == self.wheels.code)
             if len(chosen):
                 _paint_rims(surface, self.wheels, chosen, points_m, footprint_m)
 
 
-@dataclass(frozen=True, eq=False)
-class _PaintHits:
-    """Hits that are painted: rows ``(M,)`` of the surface, points and normals ``(M, 3)``, footprints ``(M,)``."""
+class _PatchTable:
+    """P patches that are painted together: each hit is compared with all, and what a patch covers becomes a pair."""
 
-    rows: np.ndarray
-    points_m: np.ndarray
-    normals: np.ndarray
-    footprint_m: np.ndarray
+    def __init__(self, patches: Sequence[SurfacePatch]):
+        patches = [p for view in VIEWS for p in patches if p.view == view]
+        self.views = [p.view for p in patches]
+        most = max(len(p.edges) for p in patches)
+        self.edges = np.array([p.edges[np.arange(most) % len(p.edges)] for p in patches], np.float32)
+        # What the points of a patch lie between: u, v and depth from and to, and the least facing.
+        limits = [(*p.bounds, *p.span, p.facing - FACING_SOFT / 2) for p in patches]
+        self.limits = np.array(limits, np.float32)
+        self.area, self.perimeter, self.corners = np.array([p.shape for p in patches], np.float32).T
+        root = np.maximum(self.perimeter**2 - 4 * self.corners * self.area, 0)
+        self.depth = 2 * self.area / (self.perimeter + np.sqrt(root))
+        self.facing = np.array([p.facing for p in patches], np.float32)
+        self.opacity = np.array([p.opacity for p in patches], np.float32)
+        self.side = np.array([p.side for p in patches])
+        finishes = [p.finish for p in patches]
+        self.colour = np.array([f.colour for f in finishes], np.float32)
+        self.gloss, self.glass = (np.array([getattr(f, n) for f in finishes], np.float32) for n in ("gloss", "glass"))
+        self.lamp = np.array([LAMP_CODES[f.lamp] for f in finishes], np.int16)
 
+    def paint(
+        self, surface: Surface, rows: np.ndarray, points_m: np.ndarray, normals: np.ndarray, footprint_m: np.ndarray
+    ) -> None:
+        """Paint M hits at ``rows`` of the surface."""
+        pairs = [self._pairs(view, points_m, normals, footprint_m) for view in dict.fromkeys(self.views)]
+        patch, hit, share, lit = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
+        self._set_lamps(surface, rows, (patch[lit], hit[lit]), points_m)
+        order = np.argsort(hit.astype(np.int16), kind="stable")  # by hit, the patches of each in their order
+        patch, hit, share = patch[order], hit[order], share[order]
+        first = np.flatnonzero(np.diff(hit, prepend=-1))
+        count = np.diff(first, append=len(hit))
+        albedo, gloss, glass = surface.albedo, surface.gloss, surface.glass
+        for layer in range(int(count.max(initial=0))):
+            top = first[count > layer] + layer
+            at, number, part = rows[hit[top]], patch[top], share[top]
+            old = albedo.take(at, 0)
+            albedo[at] = old + part[:, None] * (self.colour.take(number, 0) - old)
+            gloss[at] += part * (self.gloss[number] - gloss[at])
+            glass[at] += part * (self.glass[number] - glass[at])
 
-def _limits(patches: Sequence[SurfacePatch]) -> np.ndarray:
-    """What the points of patches lie between: ``(P, 7)`` u, v and depth from and to, and the least facing."""
-    table = [(*p.bounds, *p.span, p.facing - FACING_SOFT / 2) for p in patches]
-    return np.array(table, np.float32)
+    def _pairs(
+        self, view: str, points_m: np.ndarray, normals: np.ndarray, footprint_m: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Patches of one view and the hits that they cover, as pairs in the order of the patches.
 
+        Numbers of the patch and of the hit ``(N,)`` int, share that is covered ``(N,)`` float32, and whether the middle
+        of the hit lies in the patch ``(N,)`` bool.
+        """
+        mine = slice(self.views.index(view), self.views.index(view) + self.views.count(view))
+        u_axis, v_axis, axis, sign = VIEWS[view]
+        facing = normals[:, axis] * sign if sign else np.abs(normals[:, axis])
+        seen = np.flatnonzero(facing > self.limits[mine, 6].min())
+        points = points_m.take(seen, 0)
+        u, v, depth = (np.abs(points[:, k]) if k == 1 else points[:, k] for k in (u_axis, v_axis, axis))
+        facing, size, left = facing[seen], footprint_m[seen], points[:, 1] >= 0
+        margin = size / 2
+        u0, u1, v0, v1, near0, near1, turned = self.limits[mine].T[:, :, None]
+        near = (u + margin > u0) & (u - margin < u1) & (v + margin > v0) & (v - margin < v1)  # (P, M)
+        near &= (depth >= near0) & (depth <= near1) & (facing > turned)
+        side = self.side[mine, None]
+        near &= (side == 0) | (left == (side > 0))
+        patch, hit = np.nonzero(near)
+        patch += mine.start
+        share, inside = self._cover(patch, u[hit], v[hit], size[hit])
+        weight = np.clip((facing[hit] - self.facing[patch]) / FACING_SOFT + 0.5, 0, 1)
+        lit = inside & (weight > 0.5) & (self.lamp[patch] > 0)
+        share *= weight * self.opacity[patch]
+        kept = np.flatnonzero((share > 0) | lit)
+        return patch[kept], seen[hit[kept]], share[kept], lit[kept]
 
-def _paint_view(
-    surface: Surface, patches: Sequence[SurfacePatch], limits: np.ndarray, hits: _PaintHits
-) -> None:  # fmt: skip
-    """Paint patches of one view."""
-    u_axis, v_axis, axis, sign = VIEWS[patches[0].view]
-    facing = hits.normals[:, axis] * sign if sign else np.abs(hits.normals[:, axis])
-    seen = np.flatnonzero(facing > limits[:, 6].min())
-    if not len(seen):
-        return
-    facing, print_m, rows, points = facing[seen], hits.footprint_m[seen], hits.rows[seen], hits.points_m[seen]
-    left = points[:, 1] >= 0
-    u, v, depth = (np.abs(points[:, k]) if k == 1 else points[:, k] for k in (u_axis, v_axis, axis))
-    margin = print_m / 2
-    u0, u1, v0, v1, near0, near1, turned = limits.T[:, :, None]
-    near = (u + margin > u0) & (u - margin < u1) & (v + margin > v0) & (v - margin < v1)  # (P, M)
-    near &= (depth >= near0) & (depth <= near1) & (facing > turned)
-    for number in np.flatnonzero(near.any(1)).tolist():
-        patch, own = patches[number], near[number]
-        if patch.side:
-            own = own & (left == (patch.side > 0))
-        at = np.flatnonzero(own)
-        if not len(at):
-            continue
-        share, inside = patch.cover(u[at], v[at], print_m[at])
-        weight = np.clip((facing[at] - patch.facing) / FACING_SOFT + 0.5, 0, 1)
-        _blend(surface, rows[at], (share * weight * patch.opacity).astype(np.float32), patch.finish)
-        if patch.finish.lamp != "none":
-            lit = at[inside & (weight > 0.5)]
-            _set_lamp(surface, rows[lit], patch.finish.lamp, left[lit])
+    def _cover(
+        self, patch: np.ndarray, u: np.ndarray, v: np.ndarray, footprint_m: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Share that patches ``(N,)`` cover of footprints at u, v ``(N,)``, and whether their middle lies in them.
 
+        The sum of a share over the surface is the area of the patch at every footprint, also where it is thinner.
+        """
+        distance = np.full(len(patch), -np.inf, np.float32)
+        for edge in self.edges.transpose(1, 2, 0):
+            a, b, c = edge.take(patch, 1)
+            np.maximum(distance, a * u + b * v + c, out=distance)
+        share = np.clip(0.5 - distance / footprint_m, 0, 1)
+        reach = footprint_m / 2
+        # Where a patch is wide, its area grows as much outside as it shrinks inside.
+        thin = np.zeros(len(self.area), bool)
+        thin[patch[reach > 0.2 * self.depth[patch]]] = True
+        some = np.flatnonzero(thin[patch])
+        number, reach = patch[some], reach[some]
+        low = -np.minimum(reach, self.depth[number])
+        area = self.area[number]
+        mean = area * (reach - low) + self.perimeter[number] * (reach**2 - low**2) / 2
+        mean += self.corners[number] * (reach**3 - low**3) / 3
+        share[some] = np.minimum(share[some] * (area * footprint_m[some] / mean), 1.0)
+        return share, distance <= 0
 
-def _blend(surface: Surface, rows: np.ndarray, share: np.ndarray, finish: Finish) -> None:
-    """Lay a finish over the surface."""
-    surface.albedo[rows] += share[:, None] * (np.array(finish.colour, np.float32) - surface.albedo[rows])
-    surface.gloss[rows] += share * (np.float32(finish.gloss) - surface.gloss[rows])
-    surface.glass[rows] += share * (np.float32(finish.glass) - surface.glass[rows])
+    def _set_lamps(
+        self, surface: Surface, rows: np.ndarray, pair: tuple[np.ndarray, np.ndarray], points_m: np.ndarray
+    ) -> None:
+        """Set the lamps of hits; a patch of lamp "left" is the right indicator on the right half.
 
-
-def _set_lamp(surface: Surface, rows: np.ndarray, lamp: str, left: np.ndarray) -> None:
-    """Set the lamp of rows; a patch of lamp "left" is the right indicator on the right half. left: ``(M,)`` bool."""
-    surface.lamp[rows] = np.where(left, LAMP_CODES["left"], LAMP_CODES["right"]) if lamp == "left" else LAMP_CODES[lamp]
+        pair: numbers of the patch and of the hit, in the order of the patches.
+        """
+        patch, hit = pair
+        lamp = self.lamp[patch]
+        right = (lamp == LAMP_CODES["left"]) & (points_m[hit, 1] < 0)
+        surface.lamp[rows[hit]] = np.where(right, np.int16(LAMP_CODES["right"]), lamp)
 
 
 def _paint_rims(
