@@ -9,7 +9,7 @@ import numpy as np
 from worldgen.rendering.shapes.gait import SIDES, BodyPose, Stature
 from worldgen.rendering.shapes.lofts import folds, loft, tube, unit
 from worldgen.rendering.shapes.solid import Finish
-from worldgen.rendering.shapes.solid_builder import SolidBuilder
+from worldgen.rendering.shapes.solid_builder import SolidBuilder, cross
 from worldgen.rendering.shapes.tints import Tint, shade
 
 TORSO = np.array([
@@ -113,7 +113,7 @@ def _spine(body: Stature, pose: BodyPose, places: np.ndarray) -> np.ndarray:
     share = np.clip(places, 0, None)[:, None]
     line = pose.pelvis[:, None] + (pose.chest - pose.pelvis)[:, None] * share
     up = unit(pose.chest - pose.pelvis)
-    behind = np.cross(unit(pose.hips[:, 0] - pose.hips[:, 1]), up)[:, None] * -1.0
+    behind = cross(unit(pose.hips[:, 0] - pose.hips[:, 1]), up)[:, None] * -1.0
     line = line + behind * pose.bow * (4 * share * (1 - share)).clip(0)
     return line + np.clip(places, None, 0)[:, None] * body.spine * np.array([0.0, 0.0, 1.0])
 
@@ -128,7 +128,7 @@ def _add_trunk(
     points = _spine(body, pose, TORSO[:, 0])
     along = unit(np.gradient(points, axis=1))
     left = unit(left - (left * along).sum(-1, keepdims=True) * along)
-    axes = (np.cross(left, along), left)
+    axes = (cross(left, along), left)
     radii = TORSO[:, 1:] * height * clothes.girth
     taper = np.clip((TORSO[:, :1] - 0.9) / 0.25, 0, 1)
     radii = radii * (1 - taper + taper / clothes.girth)
@@ -277,7 +277,7 @@ def _add_arm(
 
 def _arm_left(shoulder: np.ndarray, elbow: np.ndarray, wrist: np.ndarray, side: float) -> np.ndarray:
     """A direction ``(T, 3)`` across an arm that never runs along it: the normal of the plane of its bend."""
-    normal = np.cross(wrist - elbow, elbow - shoulder)
+    normal = cross(wrist - elbow, elbow - shoulder)
     length = np.linalg.norm(normal, axis=-1, keepdims=True)
     out = np.array([0.15, 1.0, 0.15 * side])
     return unit(np.where(length > 1e-3, normal / np.maximum(length, 1e-9), 0.0) * 0.5 + 0.75 * out)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from worldgen.rendering.shapes.solid import Finish
-from worldgen.rendering.shapes.solid_builder import SolidBuilder, superellipse
+from worldgen.rendering.shapes.solid_builder import SolidBuilder, cross, superellipse
 
 END_RINGS = ((0.0, 1.0), (0.62, 0.78))
 """Rings that round an end: scale of the cross section, share of the roundness by which it lies outside."""
@@ -15,7 +15,7 @@ FLAT = 0.15
 
 def unit(vectors: np.ndarray) -> np.ndarray:
     """Vectors ``(..., 3)`` at length 1; zero vectors stay zero."""
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+    return vectors / np.maximum(np.sqrt(np.square(vectors).sum(-1, keepdims=True)), 1e-12)
 
 
 def moving(points: np.ndarray | tuple[float, ...] | list) -> np.ndarray:
@@ -81,9 +81,7 @@ def tube(
     along = unit(np.concatenate([steps[:, :1], steps[:, 1:] + steps[:, :-1], steps[:, -1:]], 1))
     side = np.atleast_2d(np.asarray(left, float))[:, None]
     side = unit(side - (side * along).sum(-1, keepdims=True) * along)
-    loft(
-        builder, path, (np.cross(side, along), side), radii, finish, sides=sides, uneven=uneven, ends=ends, power=power
-    )
+    loft(builder, path, (cross(side, along), side), radii, finish, sides=sides, uneven=uneven, ends=ends, power=power)
 
 
 def rod(

@@ -28,6 +28,33 @@ def turn_z(angle_rad: float) -> np.ndarray:
     return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
 
 
+def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Cross products of vectors ``(..., 3)``; several times as fast as NumPy's for few vectors."""
+    (ax, ay, az), (bx, by, bz) = (a[..., k] for k in range(3)), (b[..., k] for k in range(3))
+    out = np.empty((*np.broadcast_shapes(a.shape, b.shape),))
+    np.subtract(ay * bz, az * by, out=out[..., 0])
+    np.subtract(az * bx, ax * bz, out=out[..., 1])
+    np.subtract(ax * by, ay * bx, out=out[..., 2])
+    return out
+
+
+def _slope(points: np.ndarray, axis: int) -> np.ndarray:
+    """Differences of neighbours along an axis: central inside, one-sided at the ends."""
+    points = points.swapaxes(axis, 0)
+    out = np.empty_like(points)
+    np.subtract(points[2:], points[:-2], out=out[1:-1])
+    out[1:-1] /= 2
+    out[0], out[-1] = points[1] - points[0], points[-1] - points[-2]
+    return out.swapaxes(axis, 0)
+
+
+def _next(values: np.ndarray, axis: int, step: int) -> np.ndarray:
+    """The values one place further on (step 1) or back (step -1) along an axis whose end joins its start."""
+    first, second = (slice(1, None), slice(0, 1)) if step > 0 else (slice(-1, None), slice(0, -1))
+    before = (slice(None),) * axis
+    return np.concatenate([values[(*before, first)], values[(*before, second)]], axis)
+
+
 def superellipse(value: np.ndarray, power: float) -> np.ndarray:
     """``value`` (a cosine or sine) bent from a circle (power 2) towards a square (larger powers)."""
     return np.sign(value) * np.abs(value) ** (2.0 / power)
@@ -75,10 +102,9 @@ class SolidBuilder:
         points = np.asarray(points, float)
         points = points[None] if points.ndim == 3 else points
         rows, columns = points.shape[1:3]
-        along = np.gradient(points, axis=1)
-        across = np.roll(points, -1, 2) - np.roll(points, 1, 2) if closed else np.gradient(points, axis=2)
-        normals = np.cross(along, across)
-        length = np.linalg.norm(normals, axis=-1, keepdims=True)
+        across = _next(points, 2, 1) - _next(points, 2, -1) if closed else _slope(points, 2)
+        normals = cross(_slope(points, 1), across)
+        length = np.sqrt(np.square(normals).sum(-1, keepdims=True))
         normals = np.where(length > 1e-10, normals / np.maximum(length, 1e-12), 0.0)
         for row, beside in ((0, 1), (rows - 1, rows - 2)):
             empty = length[:, row, :, 0] <= 1e-10
@@ -87,7 +113,7 @@ class SolidBuilder:
                 mean = mean / np.maximum(np.linalg.norm(mean, axis=-1, keepdims=True), 1e-12)
                 normals[:, row] = np.where(empty[..., None], mean, normals[:, row])
         number = np.arange(rows * columns).reshape(rows, columns)
-        right = np.roll(number, -1, 1) if closed else number[:, 1:]
+        right = _next(number, 1, 1) if closed else number[:, 1:]
         left = number if closed else number[:, :-1]
         a, b, c, d = left[:-1], right[:-1], right[1:], left[1:]
         triangles = np.concatenate([np.stack([a, d, c], -1).reshape(-1, 3), np.stack([a, c, b], -1).reshape(-1, 3)])
@@ -111,7 +137,7 @@ class SolidBuilder:
             points[..., :2] *= np.where(points[..., 2:] > 0, taper, 1.0)
             if turn is not None:
                 points = points @ turn.T
-            normals = np.cross(points[:, 1] - points[:, 0], points[:, 3] - points[:, 0])
+            normals = cross(points[:, 1] - points[:, 0], points[:, 3] - points[:, 0])
             normals /= np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-12)
             normals = np.repeat(normals, 4, 0)
             self.add(points.reshape(-1, 3) + np.asarray(centre, float), normals, BOX_TRIANGLES, finish)
@@ -168,9 +194,9 @@ class SolidBuilder:
         length = np.linalg.norm(along, axis=-1, keepdims=True)
         along = along / np.maximum(length, 1e-9)
         helper = np.where(np.abs(along[:, 1:2]) < 0.9, [[0.0, 1.0, 0.0]], [[1.0, 0.0, 0.0]])
-        first = np.cross(helper, along)
+        first = cross(helper, along)
         first /= np.maximum(np.linalg.norm(first, axis=-1, keepdims=True), 1e-9)
-        second = np.cross(along, first)
+        second = cross(along, first)
         cap = np.linspace(-np.pi / 2, 0, 4)
         a, b = radii
         half = (a + b) / 2 if middle is None else middle

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from worldgen.core.scene import Agent
@@ -16,12 +18,15 @@ from worldgen.rendering.shapes.walkers import walker_shape
 
 WALKERS = ("adult", "elder", "child")
 CREATURES = ("deer", "dog")
+RIGID = ("motorbike", "cone", "cargo_box", "tyre", "signal")
 PANEL_TABLES = {"van": "van", "city_bus": "bus"}
 """Tables of panel colours of variants that are not painted as cars are."""
 
 
 def agent_shape(agent: Agent, *, rain: bool) -> Shape:
     """The shape of an agent. rain: pedestrians may carry an umbrella."""
+    if agent.variant in RIGID and agent.kind != "bicycle":
+        return _rigid_shape(agent.variant, tuple(agent.size_m), agent.style, not agent.reflective)
     rng = numpy_rng("agent", agent.variant, agent.style)
     size, phase = agent.size_m, np.asarray(agent.gait_phase, float)
     speed, dark = np.abs(np.asarray(agent.speed_mps, float)), not agent.reflective
@@ -32,17 +37,22 @@ def agent_shape(agent: Agent, *, rain: bool) -> Shape:
         return walker_shape(size, phase, speed, rng, rain=rain, dark=dark, vest=vest, elder=elder)
     if agent.variant in CREATURES:
         return creature_shape(agent.variant, size, phase, speed, rng)
-    others = {
-        "bicycle": lambda: cyclist_shape(size, phase, rng, dark=dark),
-        "motorbike": lambda: motorcyclist_shape(size, rng, dark=dark), "cone": lambda: cone_shape(size, rng),
-        "cargo_box": lambda: cargo_box_shape(size, rng), "tyre": lambda: tyre_shape(size, rng),
-        "signal": lambda: signal_shape(size),
-    }  # fmt: skip
-    if agent.variant in others:
-        return others[agent.variant]()
+    if agent.variant == "bicycle":
+        return cyclist_shape(size, phase, rng, dark=dark)
     shape = vehicle_shape(agent.variant, agent.style)
     swing = np.asarray(agent.door_open, float)
     return _joined(shape, door_solid(shape, swing)) if swing.any() and shape.door is not None else shape
+
+
+@lru_cache(maxsize=128)
+def _rigid_shape(variant: str, size_m: tuple[float, float, float], style: int, dark: bool) -> Shape:
+    """Shapes of the same agents at another picture size are the same."""
+    rng = numpy_rng("agent", variant, style)
+    if variant == "motorbike":
+        return motorcyclist_shape(size_m, rng, dark=dark)
+    if variant == "signal":
+        return signal_shape(size_m)
+    return {"cone": cone_shape, "cargo_box": cargo_box_shape, "tyre": tyre_shape}[variant](size_m, rng)
 
 
 def agent_colour(agent: Agent) -> np.ndarray:

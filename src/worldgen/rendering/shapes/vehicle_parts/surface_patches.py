@@ -17,7 +17,7 @@ FACING_SOFT = 0.1
 """Width of the fade of patches where the surface turns away, in units of the normal."""
 SHARPEST_M = 0.004
 """Smallest width of an edge."""
-CHUNK = 8192
+CHUNK = 2048
 """Hits that are compared with all patches at once; larger tables leave the cache of the processor."""
 
 
@@ -204,26 +204,27 @@ class _PatchTable:
         near &= (depth >= near0) & (depth <= near1) & (facing > turned)
         side = self.side[mine, None]
         near &= (side == 0) | (left == (side > 0))
-        patch, hit = np.nonzero(near)
+        columns = np.flatnonzero(near.any(0))
+        # Distances to all edges at once; those of pairs alone would take longer.
+        edges = self.edges[mine]
+        flat = np.stack([u[columns], v[columns], np.ones(len(columns), np.float32)])
+        distance = (edges.reshape(-1, 3) @ flat).reshape(*edges.shape[:2], -1).max(1)
+        patch, column = np.nonzero(near.take(columns, 1))
+        hit, distance = columns[column], distance[patch, column]
         patch += mine.start
-        share, inside = self._cover(patch, u[hit], v[hit], size[hit])
+        share, inside = self._cover(patch, distance, size[hit])
         weight = np.clip((facing[hit] - self.facing[patch]) / FACING_SOFT + 0.5, 0, 1)
         lit = inside & (weight > 0.5) & (self.lamp[patch] > 0)
         share *= weight * self.opacity[patch]
         kept = np.flatnonzero((share > 0) | lit)
         return patch[kept], seen[hit[kept]], share[kept], lit[kept]
 
-    def _cover(
-        self, patch: np.ndarray, u: np.ndarray, v: np.ndarray, footprint_m: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Share that patches ``(N,)`` cover of footprints at u, v ``(N,)``, and whether their middle lies in them.
+    def _cover(self, patch: np.ndarray, distance: np.ndarray, footprint_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Share that patches ``(N,)`` cover of footprints ``(N,)``, and whether their middle lies in them.
 
-        The sum of a share over the surface is the area of the patch at every footprint, also where it is thinner.
+        distance: ``(N,)`` m of the middle from the edge, negative inside. The sum of a share over the surface is
+        the area of the patch at every footprint, also where it is thinner.
         """
-        distance = np.full(len(patch), -np.inf, np.float32)
-        for edge in self.edges.transpose(1, 2, 0):
-            a, b, c = edge.take(patch, 1)
-            np.maximum(distance, a * u + b * v + c, out=distance)
         share = np.clip(0.5 - distance / footprint_m, 0, 1)
         reach = footprint_m / 2
         # Where a patch is wide, its area grows as much outside as it shrinks inside.
