@@ -50,9 +50,8 @@ def _slope(points: np.ndarray, axis: int) -> np.ndarray:
 
 def _next(values: np.ndarray, axis: int, step: int) -> np.ndarray:
     """The values one place further on (step 1) or back (step -1) along an axis whose end joins its start."""
-    first, second = (slice(1, None), slice(0, 1)) if step > 0 else (slice(-1, None), slice(0, -1))
-    before = (slice(None),) * axis
-    return np.concatenate([values[(*before, first)], values[(*before, second)]], axis)
+    cut = 1 if step > 0 else -1
+    return np.concatenate(np.split(values, [cut], axis)[::-1], axis)
 
 
 def superellipse(value: np.ndarray, power: float) -> np.ndarray:
