@@ -114,3 +114,16 @@ def test_values_that_are_not_finite_are_refused(number, column):
     data = model(layers, stored, [value("x", [1, 3, 32, 32])], [value("y", [1, 21, 85])])
     with pytest.raises(InputError, match=r"output of broken\.onnx.*not finite"):
         CocoDetector("broken.onnx", data)
+
+
+def test_a_layer_that_reads_what_nothing_makes_is_refused_before_opencv_sees_it():
+    shape = [1, 3, 8, 8]
+    ends = [value("images", shape)], [value("output", shape)]
+    sound = [node("Relu", ["images"], "a"), node("Relu", ["a"], "output")]
+    assert onnx_shapes(model(sound, [], *ends)).outputs == {"output": (1, 3, 8, 8)}
+    for nodes, name in ((sound[::-1], "'a'"), ([node("Relu", ["nowhere"], "output")], "'nowhere'")):
+        with pytest.raises(InputError, match=f"a layer reads {name}, which nothing before it makes"):
+            onnx_shapes(model(nodes, [], *ends))
+    damaged = model(sound, [], *ends).replace(b"images", b"im\xffges")
+    with pytest.raises(InputError, match="expected a model in the ONNX format"):
+        onnx_shapes(damaged)

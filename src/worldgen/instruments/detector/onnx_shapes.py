@@ -10,7 +10,8 @@ from worldgen.core.errors import InputError, Received
 Shape = tuple[int | None, ...]
 """Sizes of the axes; None where the file leaves one open."""
 
-_GRAPH, _INITIALISER, _INPUT, _OUTPUT = 7, 5, 11, 12
+_GRAPH, _NODE, _INITIALISER, _INPUT, _OUTPUT = 7, 1, 5, 11, 12
+_NODE_INPUT, _NODE_OUTPUT = 1, 2
 _NAME, _TYPE, _TENSOR_TYPE, _SHAPE, _DIM, _DIM_VALUE = 1, 2, 1, 2, 1, 1
 
 
@@ -25,11 +26,12 @@ class OnnxShapes:
 def onnx_shapes(data: bytes) -> OnnxShapes:
     """The shapes that an ONNX file declares.
 
-    Source: onnx.proto of https://github.com/onnx/onnx (ModelProto.graph 7, GraphProto.initializer 5, input 11,
-    output 12) and the wire format of protocol buffers.
+    Source: onnx.proto of https://github.com/onnx/onnx (ModelProto.graph 7, GraphProto.node 1, initializer 5, input 11,
+    output 12, NodeProto.input 1, output 2) and the wire format of protocol buffers.
 
     Raises:
-        InputError: for bytes that are no ONNX model.
+        InputError: for bytes that are no ONNX model, and for a layer that reads what nothing before it makes: OpenCV
+            may end the process on such a graph.
     """
     try:
         graphs = [value for number, value in _fields(memoryview(data)) if number == _GRAPH]
@@ -37,16 +39,32 @@ def onnx_shapes(data: bytes) -> OnnxShapes:
             raise ValueError("no graph")
         inputs: dict[str, Shape] = {}
         outputs: dict[str, Shape] = {}
-        stored = set()
+        stored, nodes = set(), []
         for number, value in _fields(graphs[0]):
             if number in (_INPUT, _OUTPUT):
                 name, shape = _value(_message(value))
                 (inputs if number == _INPUT else outputs)[name] = shape
             elif number == _INITIALISER:
                 stored.add(_text(_first(_message(value), 8)))
+            elif number == _NODE:
+                nodes.append(_message(value))
+        _check_order(nodes, {"", *stored, *inputs})
     except (ValueError, IndexError) as error:
         raise InputError("ONNX file", Received(f"other bytes ({error})"), "a model in the ONNX format") from error
     return OnnxShapes({name: shape for name, shape in inputs.items() if name not in stored}, outputs)
+
+
+def _check_order(nodes: list[memoryview], known: set[str]) -> None:
+    """Raise ValueError for a node that reads a name that no input, weight or node before it makes.
+
+    known: the names before the first node; the names of outputs are added.
+    """
+    for node in nodes:
+        fields = [(number, _text(value)) for number, value in _fields(node) if number in (_NODE_INPUT, _NODE_OUTPUT)]
+        for number, name in fields:
+            if number == _NODE_INPUT and name not in known:
+                raise ValueError(f"a layer reads {name[:40]!r}, which nothing before it makes")
+        known |= {name for number, name in fields if number == _NODE_OUTPUT}
 
 
 def _value(message: memoryview) -> tuple[str, Shape]:
