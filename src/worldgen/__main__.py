@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from worldgen.cli.main import main
+from worldgen.cli.main import command_line
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(command_line())

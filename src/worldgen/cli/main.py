@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from types import ModuleType
@@ -101,5 +102,19 @@ def _run(argv: list[str]) -> int:
     return int(_load(COMMANDS[args.command][0]).run(args) or 0)
 
 
+def command_line() -> int:
+    """:func:`main` for a process that ends with it: a signal that comes after the command is ignored.
+
+    Python would answer one during its own end with a traceback.
+    """
+    try:
+        code = main()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+    except KeyboardInterrupt:  # between the command and the lines above
+        code = EXIT_INTERRUPTED
+    return code
+
+
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(command_line())

@@ -18,6 +18,7 @@ class Terminated(KeyboardInterrupt):
     """The process was asked to end. A KeyboardInterrupt, so that all code treats both alike."""
 
 
+LOCAL_FILES = os.path.join("fsspec", "implementations", "local.py")
 RETRY_S = 0.05
 """Seconds after which a signal that came during an import is sent again."""
 
@@ -27,7 +28,8 @@ def terminable() -> Iterator[None]:
     """Raise :class:`Terminated` in the block when SIGTERM comes, and KeyboardInterrupt when SIGINT comes.
 
     A signal that comes while a library is imported waits until the import has ended: an exception inside the C++ code
-    that some libraries run then would abort the process. Nothing changes in a thread and where somebody else handles
+    that some libraries run then would abort the process. One that comes while FFmpeg reads a file through Python waits
+    for the read: an exception there is printed and lost. Nothing changes in a thread and where somebody else handles
     SIGTERM, such as a process that embeds worldgen.
     """
     main = threading.current_thread() is threading.main_thread()
@@ -38,7 +40,7 @@ def terminable() -> Iterator[None]:
 
     def end(number: int, frame: FrameType | None) -> None:
         nonlocal last_s
-        if _importing(frame):
+        if _importing(frame) or _in_callback(frame):
             threading.Timer(RETRY_S, os.kill, (os.getpid(), number)).start()
         elif number == signal.SIGINT:
             raise KeyboardInterrupt
@@ -56,6 +58,11 @@ def terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         if interrupts:
             signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _in_callback(frame: FrameType | None) -> bool:
+    """Whether the code at ``frame`` reads or seeks in a local file, which FFmpeg may have asked for."""
+    return frame is not None and frame.f_code.co_filename.endswith(LOCAL_FILES)
 
 
 def _importing(frame: FrameType | None) -> bool:
