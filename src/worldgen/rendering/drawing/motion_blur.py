@@ -48,6 +48,23 @@ def pixel_velocity(raster_scene: RasterScene, view: View, rays: Rays) -> np.ndar
     ) * np.float32(scale)
 
 
+def averaged_along(image: np.ndarray, reach: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """The image ``(H, W, 3)`` float32 averaged along ``reach`` ``(H, W, 2)`` px; grid: x, y of the pixels, same shape.
+
+    Unchanged where nothing moves by ``LEAST_BLUR_PX``.
+    """
+    longest = float(np.abs(reach).max())
+    if longest < LEAST_BLUR_PX:
+        return image
+    steps = (-0.34, 0.34) if longest < 4 else (-0.42, -0.21, 0.21, 0.42)
+    total = image.copy()
+    for step in steps:
+        at = grid + np.float32(step) * reach
+        total += cv2.remap(image, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    total *= np.float32(1 / (len(steps) + 1))
+    return total
+
+
 class MotionBlur:
     """Averages an image along its motion over the exposure time, which is longer at night."""
 
@@ -60,13 +77,4 @@ class MotionBlur:
     def apply(self, image: np.ndarray, view: View) -> np.ndarray:
         """The image ``(H, W, 3)`` float32, linear light, averaged over an exposure centred on the frame's time."""
         reach = pixel_velocity(self.raster_scene, view, self.rays) * np.float32(self.exposure_s)
-        longest = float(np.abs(reach).max())
-        if longest < LEAST_BLUR_PX:
-            return image
-        steps = (-0.34, 0.34) if longest < 4 else (-0.42, -0.21, 0.21, 0.42)
-        total = image.copy()
-        for step in steps:
-            at = self.grid + np.float32(step) * reach
-            total += cv2.remap(image, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        total *= np.float32(1 / (len(steps) + 1))
-        return total
+        return averaged_along(image, reach, self.grid)

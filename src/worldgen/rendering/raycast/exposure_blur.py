@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from worldgen.core.camera import Camera
 from worldgen.core.scene import Scene
 from worldgen.rendering.drawing.motion_blur import (
     DAY_EXPOSURE_S,
-    LEAST_BLUR_PX,
     NIGHT_EXPOSURE_S,
     agent_velocities,
-)  # fmt: skip
+    averaged_along,
+)
 from worldgen.rendering.raycast.geometry.scene_rays import SceneHits
 
 
@@ -55,13 +54,4 @@ class ExposureBlur:
     def apply(self, image: np.ndarray, frame: int, hits: SceneHits) -> np.ndarray:
         """The image ``(H, W, 3)`` float32, linear light, averaged over an exposure centred on the frame's time."""
         reach = self.velocity(frame, hits) * np.float32(self.exposure_s)
-        longest = float(np.abs(reach).max())
-        if longest < LEAST_BLUR_PX:
-            return image
-        steps = (-0.34, 0.34) if longest < 4 else (-0.42, -0.21, 0.21, 0.42)
-        total = image.copy()
-        for step in steps:
-            at = self.grid + np.float32(step) * reach
-            total += cv2.remap(image, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        total *= np.float32(1 / (len(steps) + 1))
-        return total
+        return averaged_along(image, reach, self.grid)
