@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -84,6 +85,9 @@ class Sample:
 
 CONDITIONS = ("context", "text", "ego", "layout")
 """Names of the conditions that a model may accept."""
+CONTROLS = ("depth", "seg", "edge", "blur", "sketch", "boxes", "wsm")
+"""Names of the control videos that a model may accept: disparity, instances in random colours, edges, blurred pixels,
+the drawn picture, layout of 3-D boxes, world scenario map (``rendering.controls``)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,9 +104,14 @@ class Conditions:
         layout: ``(num_frames, K, h, w)`` float16 or float32 in [0, 1] with the channels of
             ``worldgen.core.layout_channels``, or None.
         seed: seed of the sampling noise.
+        controls: name of ``CONTROLS`` -> control video ``(num_frames, H, W, 3)`` uint8 RGB at exactly the size of the
+            clip; {} for none.
+        negative_text: what the clip should not show, or None for the default of the model.
+        reference: a picture ``(H, W, 3)`` uint8 RGB of what the clip should look like, or None.
 
     Raises:
-        InputError: for a number of frames, of ego rows or of layouts that does not fit.
+        InputError: for a number of frames, of ego rows or of layouts that does not fit, and for controls of an unknown
+            name, another length, another size or another type.
     """
 
     num_frames: int
@@ -113,6 +122,9 @@ class Conditions:
     camera: Camera | None = None
     layout: np.ndarray | None = None
     seed: int = 0
+    controls: Mapping[str, np.ndarray] = field(default_factory=dict)
+    negative_text: str | None = None
+    reference: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.num_frames < 1:
@@ -125,6 +137,31 @@ class Conditions:
             raise InputError("ego motion rows", len(self.ego), f"{self.num_frames}, one per frame")
         if self.layout is not None and (self.layout.ndim != 4 or len(self.layout) != self.num_frames):
             raise InputError("layout", Received(f"shape {self.layout.shape}"), f"({self.num_frames}, K, h, w)")
+        self._check_controls()
+        picture = self.reference
+        if picture is not None and (picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[-1] != 3):
+            raise InputError("reference picture", Received(f"{picture.dtype} {picture.shape}"), "uint8 (H, W, 3)")
+
+    def _check_controls(self) -> None:
+        """A control of another size would lie beside the labels: models scale it on its own grid without a word."""
+        size = self.size_px
+        for name, video in self.controls.items():
+            if name not in CONTROLS:
+                raise InputError("control", name, "one of " + ", ".join(CONTROLS))
+            shape = (self.num_frames, *(video.shape[1:3] if size is None else size[::-1]), 3)
+            if video.dtype != np.uint8 or video.shape != shape:
+                raise InputError(f"control {name}", Received(f"{video.dtype} {video.shape}"), f"uint8 {shape}")
+
+    @property
+    def size_px(self) -> tuple[int, int] | None:
+        """Width and height in pixels that context, camera or controls fix; None where nothing does."""
+        if self.context is not None:
+            return self.context.width_px, self.context.height_px
+        if self.camera is not None:
+            return self.camera.width_px, self.camera.height_px
+        for video in self.controls.values():
+            return video.shape[2], video.shape[1]
+        return None
 
     @property
     def given(self) -> tuple[str, ...]:

@@ -27,7 +27,6 @@ from worldgen.models.weights import (
     read_tensors,
     refuse_pickles,
     variant_of,
-    weights_hash,
 )
 
 PACKAGES = ("worldgen", "diffusers", "transformers")
@@ -113,8 +112,7 @@ def load_codec(folder: str | Path) -> PatchCodec:
 
 def pipeline_hash(pipeline: WorldPipeline) -> str:
     """A name for the weights of all networks of a pipeline, adapters included."""
-    tensors = {f"{name}.{key}": t for name in NETWORKS for key, t in getattr(pipeline, name).state_dict().items()}
-    return weights_hash(tensors)
+    return pipeline.weights_hash
 
 
 def _from_folder(cls: type[WorldTransformer] | type[PatchCodec], folder: Path) -> Any:

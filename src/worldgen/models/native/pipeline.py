@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, get_type_hints, overload
@@ -20,7 +20,8 @@ from transformers import DistilBertModel, PreTrainedTokenizerFast
 from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError, Received
 from worldgen.core.samples import Conditions
-from worldgen.models.interface import SamplerOptions
+from worldgen.models.families import FAMILIES, NATIVE
+from worldgen.models.interface import MemoryEstimate, SamplerOptions
 from worldgen.models.native.codec import SPATIAL_FACTOR, PatchCodec, encode_video
 from worldgen.models.native.conditions import ClipConditions, ConditionBatch, batch_conditions
 from worldgen.models.native.networks import WorldNetworks
@@ -30,9 +31,13 @@ from worldgen.models.native.rollout.noise import seeded_noise
 from worldgen.models.native.rollout.rollout import Rollout, chunks
 from worldgen.models.native.text import text_states
 from worldgen.models.native.transformer import LAYOUT_FACTOR, WorldTransformer
+from worldgen.models.promise import ModelPromise
+from worldgen.models.weights import weights_hash
 
-MAX_FRAMES = 10_000
 MAX_SIDE_PX = 2048
+WORKING_BYTES_PER_PX = 450
+"""Growth of a process that samples without layout, per pixel of a frame: 416, 375 and 424 bytes at 224x128, 448x256
+and 832x480 in float32 on a CPU."""
 NETWORKS = ("transformer", "codec", "text_encoder")
 CODE_NAME = "pipeline.py"
 CODE = '''"""The class that DiffusionPipeline.from_pretrained(..., trust_remote_code=True) loads; it needs worldgen."""
@@ -53,6 +58,14 @@ class WorldPipelineOutput(BaseOutput):
 
     frames: np.ndarray
     fps: float
+
+
+@dataclass(frozen=True, eq=False)
+class NativeInputs:
+    """Checked requests of equal shape, and how they are sampled."""
+
+    requests: tuple[Conditions, ...]
+    options: SamplerOptions
 
 
 class WorldPipeline(DiffusionPipeline):
@@ -125,13 +138,28 @@ class WorldPipeline(DiffusionPipeline):
         return device
 
     @property
+    def promise(self) -> ModelPromise:
+        """What these weights honour and make."""
+        config = self.transformer.config
+        return replace(
+            NATIVE, conditions=tuple(config.accepts), size_px=(config.width_px, config.height_px),
+            size_multiple_px=2 * SPATIAL_FACTOR, max_side_px=MAX_SIDE_PX, fps=float(config.fps),
+        )  # fmt: skip
+
+    @property
     def accepts(self) -> tuple[str, ...]:
-        return tuple(self.transformer.config.accepts)
+        return self.promise.conditions
 
     @property
     def size_px(self) -> tuple[int, int]:
         """Default width and height in pixels."""
-        return self.transformer.config.width_px, self.transformer.config.height_px
+        return self.promise.size_px
+
+    @property
+    def weights_hash(self) -> str:
+        """A name for the weights of all networks, adapters included."""
+        tensors = {f"{name}.{key}": t for name in NETWORKS for key, t in getattr(self, name).state_dict().items()}
+        return weights_hash(tensors)
 
     @overload
     def __call__(
@@ -162,11 +190,28 @@ class WorldPipeline(DiffusionPipeline):
     @torch.no_grad()
     def stream(self, requests: list[Conditions], options: SamplerOptions | None = None) -> Iterator[list[Clip]]:
         """The same, chunk by chunk as they are generated; memory does not grow with the number of frames."""
+        yield from self.frames(self.prepare(requests, options))
+
+    def prepare(self, requests: list[Conditions], options: SamplerOptions | None = None) -> NativeInputs:
+        """Requests and options, checked; words and pictures are encoded when the first frame is taken."""
         self.check(requests)
+        options = options or SamplerOptions()
+        self.promise.check_guidance(options.guidance)
+        return NativeInputs(tuple(requests), options)
+
+    @torch.no_grad()
+    def frames(self, inputs: NativeInputs) -> Iterator[list[Clip]]:
+        """The clips of prepared requests, chunk by chunk; known frames come first."""
         try:
-            yield from self._chunks(requests, options or SamplerOptions())
+            yield from self._chunks(list(inputs.requests), inputs.options)
         finally:
             self.maybe_free_model_hooks()
+
+    def estimate(self, request: Conditions) -> MemoryEstimate:
+        """Memory of one request in chunks of one frame: all networks, and what grows with the size of a frame."""
+        weights = sum(p.numel() * p.element_size() for name in NETWORKS for p in getattr(self, name).parameters())
+        width, height = self._size_of(request)
+        return MemoryEstimate(weights, WORKING_BYTES_PER_PX * width * height)
 
     def _chunks(self, requests: list[Conditions], options: SamplerOptions) -> Iterator[list[Clip]]:
         conditions = self.conditions_of(requests)
@@ -191,25 +236,7 @@ class WorldPipeline(DiffusionPipeline):
     def check(self, requests: list[Conditions]) -> None:
         """Refuse what the model cannot do, with one line each, before any work begins. Raises InputError."""
         for request in requests:
-            refused = [name for name in request.given if name not in self.accepts]
-            if refused:
-                raise InputError("conditions this model does not honour", ", ".join(refused), ", ".join(self.accepts))
-            if request.num_frames > MAX_FRAMES:
-                raise InputError("number of frames", request.num_frames, f"at most {MAX_FRAMES}")
-            if not 0.5 <= request.fps <= 60:
-                raise InputError("frames per second", request.fps, "0.5 to 60")
-            width, height = self._size_of(request)
-            multiple = 2 * SPATIAL_FACTOR
-            if (
-                width % multiple
-                or height % multiple
-                or not (multiple <= width <= MAX_SIDE_PX and multiple <= height <= MAX_SIDE_PX)
-            ):
-                raise InputError(
-                    "frame size",
-                    Received(f"{width}x{height}"),
-                    f"multiples of {multiple} from {multiple} to {MAX_SIDE_PX} pixels",
-                )
+            self.promise.check(request, tuple(FAMILIES.values()))
         first = requests[0]
         same = {(r.num_frames, r.fps, 0 if r.context is None else len(r.context), self._size_of(r)) for r in requests}
         if len(same) != 1:
@@ -231,11 +258,7 @@ class WorldPipeline(DiffusionPipeline):
         return batch_conditions(clips, self.tokenizer).to(self._execution_device)
 
     def _size_of(self, request: Conditions) -> tuple[int, int]:
-        if request.context is not None:
-            return request.context.width_px, request.context.height_px
-        if request.camera is not None:
-            return request.camera.width_px, request.camera.height_px
-        return self.size_px
+        return request.size_px or self.size_px
 
 
 # diffusers 0.36 reads the classes of the parts from the annotations, and passes over those that are text.

@@ -1,0 +1,29 @@
+"""What each family of world models promises, before any weights are opened: the rows of the contract table.
+
+A family is one line of :data:`FAMILIES`; its code is in ``models/native`` or in a module of ``models/backbones``. The
+promise of loaded weights may be narrower, and its sizes follow the loaded configs.
+"""
+
+from __future__ import annotations
+
+from worldgen.core.samples import CONDITIONS, CONTROLS
+from worldgen.models.promise import FrameCounts, ModelPromise
+
+FOUR_K_PLUS_1 = FrameCounts(step=4, first=1, least=5)
+"""Clips of codecs that pack 4 frames into one latent frame after the first."""
+FOUR_K_PLUS_1_KNOWN = FrameCounts(step=4, first=1, least=1)
+"""Known frames of such a codec: they fill whole latent frames."""
+
+NATIVE = ModelPromise(
+    family="native", licence="Apache-2.0", conditions=CONDITIONS, size_px=(224, 128), frames=FrameCounts(), fps=8.0,
+    known_frames="codec", prompt_style="words", start="sketch",
+)  # fmt: skip
+WAN_VACE = ModelPromise(
+    family="wan_vace", licence="Apache-2.0", conditions=("context", "text"),
+    controls=tuple(name for name in CONTROLS if name != "wsm"), default_controls=("depth",), reference=True,
+    negative_text=True, frames=FOUR_K_PLUS_1, context_frames=FOUR_K_PLUS_1_KNOWN, chunk_frames=81, fps=16.0,
+    known_frames="pasted", prompt_style="long", steps=30, guidance={"text": 5.0}, shift=3.0,
+)  # fmt: skip
+
+FAMILIES: dict[str, ModelPromise] = {promise.family: promise for promise in (NATIVE, WAN_VACE)}
+"""Name of a family -> what it promises."""

@@ -1,0 +1,1 @@
+"""The painter: a drawn picture as a camera would have recorded it."""
