@@ -1,0 +1,1 @@
+"""Speed, yaw rate and camera of a clip, measured from its pixels by geometry."""
