@@ -14,6 +14,13 @@ FOUR_K_PLUS_1 = FrameCounts(step=4, first=1, least=5)
 FOUR_K_PLUS_1_KNOWN = FrameCounts(step=4, first=1, least=1)
 """Known frames of such a codec: they fill whole latent frames."""
 
+ARTEFACTS = (
+    "overexposed, blurred details, subtitles, logo, watermark, painting, drawing, cartoon, computer graphics, worst "
+    "quality, low quality, JPEG artefacts, deformed, disfigured, extra limbs, still picture"
+)
+"""Faults of pictures, as the negative prompt of families that take one. Words of the published lists that would work
+against a scene of ours, such as "many people in the background", are left out."""
+
 NATIVE = ModelPromise(
     family="native", licence="Apache-2.0", conditions=CONDITIONS, size_px=(224, 128), frames=FrameCounts(), fps=8.0,
     known_frames="codec", prompt_style="words", start="sketch",
@@ -22,7 +29,7 @@ WAN_VACE = ModelPromise(
     family="wan_vace", licence="Apache-2.0", conditions=("context", "text"),
     controls=tuple(name for name in CONTROLS if name != "wsm"), default_controls=("depth",), reference=True,
     negative_text=True, frames=FOUR_K_PLUS_1, context_frames=FOUR_K_PLUS_1_KNOWN, chunk_frames=81, fps=16.0,
-    known_frames="pasted", prompt_style="long", steps=30, guidance={"text": 5.0}, shift=3.0,
+    known_frames="pasted", prompt_style="long", default_negative=ARTEFACTS, steps=30, guidance={"text": 5.0}, shift=3.0,
 )  # fmt: skip
 
 FAMILIES: dict[str, ModelPromise] = {promise.family: promise for promise in (NATIVE, WAN_VACE)}

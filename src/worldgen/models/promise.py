@@ -85,6 +85,7 @@ class ModelPromise:
         fps: that it was trained at, the default.
         known_frames: what it returns for known frames.
         prompt_style: how it is told what to show.
+        default_negative: what its clips should not show, where a request says nothing.
         start: how clips of scenes begin.
         uses: commands that it serves, of ``USES``.
         steps, guidance, shift: defaults of ``SamplerOptions``.
@@ -109,6 +110,7 @@ class ModelPromise:
     fps: float = 16.0
     known_frames: KnownFrames = "codec"
     prompt_style: PromptStyle = "words"
+    default_negative: str = ""
     start: Start = "noise"
     uses: tuple[str, ...] = USES
     steps: int = 1

@@ -1,0 +1,48 @@
+"""The pretrained families: which pipeline classes are whose, and loading by folder or hub repository.
+
+To add a family: its promise in ``models.families``, a module here with ``load_family(source, config, device)``, and a
+line in each table below.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+
+import torch
+
+from worldgen.core.errors import InputError, Received
+from worldgen.models.backbones.backbone import Backbone
+from worldgen.models.backbones.hub import ModelSource, find_model
+from worldgen.models.backbones.options import BackboneConfig
+from worldgen.models.families import FAMILIES
+from worldgen.models.promise import ModelPromise
+
+PIPELINES = {"WorldPipeline": "native", "WanVACEPipeline": "wan_vace"}
+"""Class of a pipeline, as its index states it -> family."""
+MODULES = {"wan_vace": "worldgen.models.backbones.wan_vace"}
+"""Family -> module that loads it; imported when it is asked for, because diffusers takes seconds."""
+
+
+def family_of(source: ModelSource) -> ModelPromise:
+    """The promise of the family of a model. Raises: InputError for a pipeline of no known family."""
+    family = PIPELINES.get(source.class_name)
+    if family is None:
+        known = ", ".join(sorted(PIPELINES))
+        raise InputError(f"class of the pipeline in {source.name}", source.class_name, f"one of {known}")
+    return FAMILIES[family]
+
+
+def load_backbone(name: str, config: BackboneConfig, device: torch.device) -> Backbone:
+    """The pretrained model in a folder or hub repository, ready on its device.
+
+    Raises: InputError for what cannot be found, read or placed, each in one line.
+    """
+    # Configs first: the family, a missing package and the memory are known before gigabytes are downloaded.
+    source = find_model(name, revision=config.revision, configs_only=True)
+    promise = family_of(source)
+    if promise.family not in MODULES:
+        raise InputError(f"model {name}", Received(f"a model of the family {promise.family}"), "a pretrained family")
+    load: Callable[[ModelSource, BackboneConfig, torch.device], Backbone]
+    load = importlib.import_module(MODULES[promise.family]).load_family
+    return load(source, config, device)
