@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from worldgen.core.camera import Camera
 from worldgen.core.clip import Clip
 from worldgen.core.ego import EgoMotion
 from worldgen.core.errors import InputError, Received
@@ -33,7 +34,8 @@ class ChunkInputs:
 
     span: its frames in the clip. known: ``(span.known, H, W, 3)`` uint8, the frames that exist. controls: name ->
     ``(len(span), H, W, 3)`` uint8. ego: motion of these frames, or None. words: what ``encode_words`` made of the
-    prompt, and of the negative prompt. generator: of the noise, on the CPU, so that devices agree.
+    prompt, and of the negative prompt. generator: of the noise, on the CPU, so that devices agree. camera: of the clip,
+    None where nothing is known of it.
     """
 
     span: ChunkSpan
@@ -46,6 +48,7 @@ class ChunkInputs:
     reference: np.ndarray | None
     generator: torch.Generator
     options: SamplerOptions
+    camera: Camera | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +170,7 @@ class Backbone(ABC):
                 ego = EgoMotion(ego.speed_mps[start:stop], ego.yaw_rate_radps[start:stop], ego.fps)
             chunk = ChunkInputs(
                 span, size, request.fps, known, {n: v[start:stop] for n, v in request.controls.items()}, ego, words,
-                request.reference, generator, options,
+                request.reference, generator, options, request.camera,
             )  # fmt: skip
             frames = self.make_chunk(chunk)
             if frames.shape != (len(span), height, width, 3) or frames.dtype != np.uint8:
