@@ -71,6 +71,10 @@ def stages_of(config: TrainConfig) -> TaskStages[Any]:
         from worldgen.training.tasks.codec_task import build_codec_task, prepare_codec
 
         return TaskStages(prepare_codec, build_codec_task)
+    if config.task == "painter":
+        from worldgen.training.tasks.painter_task import build_painter_task, prepare_painter
+
+        return TaskStages(prepare_painter, build_painter_task)
     if config.task == "adversarial":
         from worldgen.training.tasks.adversarial_task import build_adversarial_task, prepare_adversarial
 

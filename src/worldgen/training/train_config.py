@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from worldgen.core.errors import InputError, Received
-from worldgen.models.native.losses.loss_options import AdversarialOptions, FlowOptions, StudentOptions
+from worldgen.models.native.losses.loss_options import AdversarialOptions, FlowOptions, PainterOptions, StudentOptions
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class DataConfig:
     flip: probability of mirroring left and right.
     flip_text: for a mirrored clip whose caption says left or right, swap the words, or skip the mirroring.
     layouts: give clips that worldgen rendered the layouts of their scenes (not in codec training).
-    crop_width_px, crop_height_px: codec training only: pictures are cropped to this size at a random place (0: whole).
+    crop_width_px, crop_height_px: codec and painter training only: pictures are cropped to this size at a random place (0: whole).
     exposure: codec training only: contrast is drawn from 1 +- exposure, brightness from +- exposure / 3 of the range.
     cache: folder for encoded latents ("" for OUTPUT/latents).
     max_clips: use only so many clips of a split (0: all).
@@ -77,10 +77,12 @@ class InitConfig:
     pipeline: folder of a saved pipeline to continue from ("" to start from fresh weights, "shipped" for the model that
         comes with worldgen).
     codec: folder of a codec, or of a pipeline to take the codec from (a fresh world model needs a trained one).
+    painter: folder of a painter, or of a pipeline to take the painter from (task=painter).
     """
 
     pipeline: str = ""
     codec: str = ""
+    painter: str = ""
 
 
 @dataclass(frozen=True)
@@ -144,8 +146,9 @@ class TrainConfig:
     """A training run. Running the same config again continues it.
 
     task: codec (the autoencoder), world (transformer and text encoder), student (a world model that learns to do in a
-        few steps what the model of init.pipeline does in many), or adversarial (the model of init.pipeline learns to
-        generate frames in one step that a critic takes for recorded ones).
+        few steps what the model of init.pipeline does in many), adversarial (the model of init.pipeline learns to
+        generate frames in one step that a critic takes for recorded ones), or painter (drawn pictures learn to look
+        recorded).
     output: folder of the run.
     size, seed: of fresh weights; the seed also decides the order of data and all noise.
     train_text_encoder: train the text encoder with the transformer.
@@ -167,7 +170,7 @@ class TrainConfig:
         loss falls to ``overfit_loss`` or, where that is 0, to ``overfit_fraction`` of its first value.
     """
 
-    task: Literal["codec", "world", "student", "adversarial"] = "world"
+    task: Literal["codec", "world", "student", "adversarial", "painter"] = "world"
     output: str = "runs/train"
     size: str = "tiny"
     seed: int = 0
@@ -178,6 +181,7 @@ class TrainConfig:
     flow: FlowOptions = field(default_factory=FlowOptions)
     student: StudentOptions = field(default_factory=StudentOptions)
     adversarial: AdversarialOptions = field(default_factory=AdversarialOptions)
+    painter: PainterOptions = field(default_factory=PainterOptions)
     train_text_encoder: bool = True
     text_captions: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -211,8 +215,8 @@ class TrainConfig:
             raise InputError("output", self.output, "a local folder (checkpoints are renamed into place)")
         if not 0 < self.overfit_fraction < 1:
             raise InputError("overfit_fraction", self.overfit_fraction, "between 0 and 1")
-        if self.adapter.kind != "none" and self.task == "codec":
-            raise InputError("adapter.kind", self.adapter.kind, "none when task=codec")
+        if self.adapter.kind != "none" and self.task in ("codec", "painter"):
+            raise InputError("adapter.kind", self.adapter.kind, f"none when task={self.task}")
         if self.flow.rollout_history and not self.init.pipeline:
             raise InputError(
                 "init.pipeline", self.init.pipeline, "the folder of a trained model when flow.rollout_history > 0"

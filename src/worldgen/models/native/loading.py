@@ -17,6 +17,7 @@ from worldgen.core.errors import InputError, Received
 from worldgen.files.json_files import read_object
 from worldgen.files.shipped import assets_dir
 from worldgen.models.native.codec import PatchCodec
+from worldgen.models.native.painter.scene_painter import ScenePainter
 from worldgen.models.native.pipeline import CODE_NAME, NETWORKS, WorldPipeline
 from worldgen.models.native.saved_config import refuse_other_sizes, refuse_other_values, saved_config
 from worldgen.models.native.transformer import WorldTransformer
@@ -29,6 +30,7 @@ from worldgen.models.weights import (
     variant_of,
 )
 
+PAINTER = "painter"
 PACKAGES = ("worldgen", "diffusers", "transformers")
 """Packages that a saved pipeline may name as the home of its parts."""
 SHIPPED = "shipped"
@@ -54,6 +56,9 @@ def load_pipeline(folder: str | Path) -> WorldPipeline:
     _account(PatchCodec, folder / "codec", "codec")
     _account(WorldTransformer, folder / "transformer", "transformer")
     _account_text_encoder(folder / "text_encoder")
+    painted = (folder / PAINTER).is_dir()
+    if painted:
+        _account(ScenePainter, folder / PAINTER, PAINTER)
     try:
         # Each part has a fixed class. model_index.json does not choose which module is imported, so a folder can
         # neither run code of its own nor depend on where a class stood when the folder was written.
@@ -63,15 +68,15 @@ def load_pipeline(folder: str | Path) -> WorldPipeline:
             text_encoder=_text_encoder(folder / "text_encoder"),
             tokenizer=PreTrainedTokenizerFast.from_pretrained(folder / "tokenizer", local_files_only=True),
             scheduler=FlowMatchEulerDiscreteScheduler.from_pretrained(folder / "scheduler", local_files_only=True),
+            painter=_from_folder(ScenePainter, folder / PAINTER) if painted else None,
         )
     except FOREIGN_ERRORS as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"pipeline {folder}", Received(str(error)), "a folder written by save_pretrained") from error
-    for name in NETWORKS:
-        check_component(getattr(pipeline, name), folder / name, name)
-    for name in NETWORKS:  # files may be in half precision; CPUs compute fastest in float32, and programs cast for GPUs
-        getattr(pipeline, name).float()
+    for name, network in pipeline.parts().items():
+        check_component(network, folder / name, name)
+        network.float()  # files may be in half precision; CPUs compute fastest in float32, and programs cast for GPUs
     # The layout of the file. Channels last is as fast here, but gradients sum in another order, and a run that
     # continues from this model would not repeat recorded runs to the bit.
     for parameter in pipeline.transformer.parameters():
@@ -110,12 +115,26 @@ def load_codec(folder: str | Path) -> PatchCodec:
     return codec.float().to(memory_format=torch.channels_last)
 
 
+def load_painter(folder: str | Path) -> ScenePainter:
+    """A saved painter, or the painter of a saved pipeline; checked as :func:`load_pipeline` does."""
+    folder = assets_dir() / "model" if folder == SHIPPED else Path(folder).expanduser()
+    refuse_pickles(folder)
+    if (folder / "model_index.json").is_file():
+        folder = folder / PAINTER
+    if not (folder / "config.json").is_file():
+        raise InputError(f"painter {folder}", Received("no config.json"), "a folder written by save_pretrained")
+    _account(ScenePainter, folder, PAINTER)
+    with _described(folder, PAINTER):
+        painter = _from_folder(ScenePainter, folder)
+    return painter.float().to(memory_format=torch.channels_last)
+
+
 def pipeline_hash(pipeline: WorldPipeline) -> str:
     """A name for the weights of all networks of a pipeline, adapters included."""
     return pipeline.weights_hash
 
 
-def _from_folder(cls: type[WorldTransformer] | type[PatchCodec], folder: Path) -> Any:
+def _from_folder(cls: type[WorldTransformer] | type[PatchCodec] | type[ScenePainter], folder: Path) -> Any:
     """A network of ``cls`` with the weights that :func:`worldgen.models.weights.read_tensors` reads."""
     return cls.from_pretrained(folder, local_files_only=True, variant=variant_of(folder), use_safetensors=True)
 
@@ -136,7 +155,7 @@ def _account_text_encoder(folder: Path) -> None:
     account(f"text_encoder in {folder}", network.state_dict(), tensors)
 
 
-def _account(cls: type[WorldTransformer] | type[PatchCodec], folder: Path, name: str) -> None:
+def _account(cls: type[WorldTransformer] | type[PatchCodec] | type[ScenePainter], folder: Path, name: str) -> None:
     """Compare the tensors in a folder with those of the network its config describes, built without memory."""
     config, tensors = saved_config(folder, name, cls.__name__), read_tensors(folder)
     refuse_other_sizes(config, tensors, name=name, folder=folder)

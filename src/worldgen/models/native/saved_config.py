@@ -18,7 +18,7 @@ from worldgen.core.samples import CONDITIONS
 from worldgen.files.json_files import read_object
 
 DEPTHS: dict[str, tuple[str, ...]] = {
-    "transformer": ("blocks", "detail_blocks"), "codec": (), "text_encoder": ("n_layers",),
+    "transformer": ("blocks", "detail_blocks"), "codec": (), "text_encoder": ("n_layers",), "painter": ("blocks",),
 }  # fmt: skip
 """Fields that count layers, by network."""
 
@@ -28,6 +28,7 @@ AREAS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("layout_channels",),
     ),
     "codec": (("latent_channels",), ("width",)),
+    "painter": (("width", "width"),),
     "text_encoder": (("vocab_size", "dim"), ("max_position_embeddings", "dim"), ("hidden_dim", "dim"), ("n_heads",)),
 }  # fmt: skip
 """Fields whose product is at most the size of one tensor, by network."""
