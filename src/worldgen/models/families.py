@@ -6,6 +6,9 @@ promise of loaded weights may be narrower, and its sizes follow the loaded confi
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterable
+
 from worldgen.core.samples import CONDITIONS, CONTROLS
 from worldgen.models.promise import FrameCounts, ModelPromise
 
@@ -31,6 +34,24 @@ WAN_VACE = ModelPromise(
     negative_text=True, frames=FOUR_K_PLUS_1, context_frames=FOUR_K_PLUS_1_KNOWN, chunk_frames=81, fps=16.0,
     known_frames="pasted", prompt_style="long", default_negative=ARTEFACTS, steps=30, guidance={"text": 5.0}, shift=3.0,
 )  # fmt: skip
+COSMOS3 = ModelPromise(
+    family="cosmos3", licence="OpenMDW-1.1; a guardrail of your own", conditions=("context", "text", "ego"),
+    controls=("wsm", "depth", "seg", "edge", "blur"), max_controls=5, default_controls=("wsm",),
+    apart=(("ego", "controls"),), negative_text=True, size_px=(1280, 720), frames=FOUR_K_PLUS_1,
+    context_frames=FOUR_K_PLUS_1_KNOWN, chunk_frames=101, fps=10.0, known_frames="clamped", prompt_style="json",
+    default_negative=ARTEFACTS, steps=50, shift=10.0,
+)  # fmt: skip
 
-FAMILIES: dict[str, ModelPromise] = {promise.family: promise for promise in (NATIVE, WAN_VACE)}
+FAMILIES: dict[str, ModelPromise] = {promise.family: promise for promise in (NATIVE, WAN_VACE, COSMOS3)}
 """Name of a family -> what it promises."""
+
+
+def native_promise(
+    conditions: Iterable[str], *, size_px: tuple[int, int], fps: float, painter: bool = False
+) -> ModelPromise:
+    """The promise of native weights. painter: whether they hold one, which paints drawn pictures."""
+    sketch = ("sketch",) if painter else ()
+    return dataclasses.replace(
+        NATIVE, conditions=tuple(conditions), controls=sketch, default_controls=sketch,
+        apart=(("context", "controls"),) if painter else (), size_px=size_px, fps=fps,
+    )  # fmt: skip

@@ -18,9 +18,15 @@ from worldgen.models.backbones.options import BackboneConfig
 from worldgen.models.families import FAMILIES
 from worldgen.models.promise import ModelPromise
 
-PIPELINES = {"WorldPipeline": "native", "WanVACEPipeline": "wan_vace"}
+PIPELINES = {
+    "WorldPipeline": "native", "WanVACEPipeline": "wan_vace", "Cosmos3OmniPipeline": "cosmos3",
+    "Cosmos3OmniModularPipeline": "cosmos3",
+}  # fmt: skip
 """Class of a pipeline, as its index states it -> family."""
-MODULES = {"wan_vace": "worldgen.models.backbones.wan_vace"}
+MODULES = {
+    "wan_vace": "worldgen.models.backbones.wan_vace",
+    "cosmos3": "worldgen.models.backbones.cosmos.cosmos3",
+}
 """Family -> module that loads it; imported when it is asked for, because diffusers takes seconds."""
 
 
@@ -46,3 +52,8 @@ def load_backbone(name: str, config: BackboneConfig, device: torch.device) -> Ba
     load: Callable[[ModelSource, BackboneConfig, torch.device], Backbone]
     load = importlib.import_module(MODULES[promise.family]).load_family
     return load(source, config, device)
+
+
+def refuse_unknown_model(name: str, config: BackboneConfig) -> None:
+    """Raises InputError for a name that is no model of a known family; reads its index and configs only."""
+    family_of(find_model(name, revision=config.revision, configs_only=True))
