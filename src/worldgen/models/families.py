@@ -26,7 +26,7 @@ against a scene of ours, such as "many people in the background", are left out."
 
 NATIVE = ModelPromise(
     family="native", licence="Apache-2.0", conditions=CONDITIONS, size_px=(224, 128), frames=FrameCounts(), fps=8.0,
-    known_frames="codec", prompt_style="words", start="sketch",
+    known_frames="codec", prompt_style="words", start="sketch", max_chunk=64,
 )  # fmt: skip
 WAN_VACE = ModelPromise(
     family="wan_vace", licence="Apache-2.0", conditions=("context", "text"),
@@ -41,8 +41,37 @@ COSMOS3 = ModelPromise(
     context_frames=FOUR_K_PLUS_1_KNOWN, chunk_frames=101, fps=10.0, known_frames="clamped", prompt_style="json",
     default_negative=ARTEFACTS, steps=50, shift=10.0,
 )  # fmt: skip
+WAN_I2V = ModelPromise(
+    family="wan_i2v", licence="Apache-2.0", conditions=("context", "text"), needs=("context",), negative_text=True,
+    frames=FOUR_K_PLUS_1, context_frames=FOUR_K_PLUS_1_KNOWN, chunk_frames=81, fps=16.0, known_frames="pasted",
+    prompt_style="long", default_negative=ARTEFACTS, steps=40, guidance={"text": 3.5}, shift=5.0,
+)  # fmt: skip
+SVD = ModelPromise(
+    family="svd", licence="Stability AI Community", conditions=("context",), needs=("context",), size_px=(1024, 576),
+    size_multiple_px=64, frames=FrameCounts(least=2), chunk_frames=25, fps=7.0, known_frames="pasted", steps=25,
+)  # fmt: skip
+EIGHT_K_PLUS_1 = FrameCounts(step=8, first=1, least=9)
+"""Clips of LTX-2's codec, which packs 8 frames into one latent frame after the first."""
+SANA_WM = ModelPromise(
+    family="sana_wm", licence="Apache-2.0", conditions=("context", "text", "ego"), needs=("ego",), negative_text=True,
+    size_px=(1280, 704), size_multiple_px=32, frames=EIGHT_K_PLUS_1, context_frames=FrameCounts(step=8, first=1),
+    chunk_frames=161, fps=16.0, known_frames="pasted", prompt_style="long", default_negative=ARTEFACTS, steps=60,
+    guidance={"text": 5.0},
+)  # fmt: skip
+LTX2 = ModelPromise(
+    family="ltx2", licence="LTX-2 Community", conditions=("context", "text"), controls=("depth", "edge"),
+    default_controls=("depth",), negative_text=True, size_px=(768, 512), size_multiple_px=32, frames=EIGHT_K_PLUS_1,
+    context_frames=FrameCounts(step=8, first=1), chunk_frames=121, fps=24.0, known_frames="pasted",
+    prompt_style="long", default_negative=ARTEFACTS, steps=30, guidance={"text": 3.0},
+)  # fmt: skip
+COSMOS2_5 = ModelPromise(
+    family="cosmos2_5", licence="NVIDIA Open Model License; a guardrail of your own", conditions=("context", "text"),
+    controls=("depth", "edge", "seg", "blur"), negative_text=True, apart=(("context", "controls"),),
+    size_px=(1280, 704), frames=FOUR_K_PLUS_1, context_frames=FOUR_K_PLUS_1_KNOWN, chunk_frames=93, fps=16.0,
+    known_frames="clamped", prompt_style="long", default_negative=ARTEFACTS, steps=36, guidance={"text": 3.0},
+)  # fmt: skip
 
-FAMILIES: dict[str, ModelPromise] = {promise.family: promise for promise in (NATIVE, WAN_VACE, COSMOS3)}
+FAMILIES: dict[str, ModelPromise] = {promise.family: promise for promise in (NATIVE, WAN_VACE, COSMOS3, WAN_I2V)}
 """Name of a family -> what it promises."""
 
 

@@ -35,3 +35,10 @@ def content_name(folder: Path, parts: Iterable[str]) -> str:
             if path.is_file() and path.suffix in (".safetensors", ".json", ".model", ".txt"):
                 digest.update(f"{path.relative_to(folder).as_posix()} {file_digest(path)}\n".encode())
     return digest.hexdigest()
+
+
+def lora_name(name: str, file: Path | None, scale: float) -> str:
+    """The name of weights ``name`` with the LoRA in ``file`` fused into them; ``name`` itself where there is none."""
+    if file is None:
+        return name
+    return hashlib.blake2b(f"{name} {file_digest(file)} {scale}".encode(), digest_size=16).hexdigest()

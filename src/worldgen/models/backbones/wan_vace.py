@@ -21,7 +21,7 @@ import torch
 
 from worldgen.core.errors import InputError
 from worldgen.models.backbones.backbone import Backbone, ChunkInputs, frames_of
-from worldgen.models.backbones.digests import content_name, file_digest
+from worldgen.models.backbones.digests import content_name, lora_name
 from worldgen.models.backbones.hub import ModelSource, find_model
 from worldgen.models.backbones.memory_check import check_memory, parameter_counts
 from worldgen.models.backbones.options import BackboneConfig
@@ -147,7 +147,7 @@ def load_family(source: ModelSource, config: BackboneConfig, device: torch.devic
     counts = parameter_counts(source)
     sizes = WanSizes.of(source)
     working = wan_working_bytes(sizes, config, WAN_VACE.size_px, config.chunk_frames or WAN_VACE.chunk_frames)
-    smaller = "a smaller clip: fewer chunk_frames, a smaller --size, vae_tiling=true"
+    smaller = "a smaller clip: fewer chunk_frames, a smaller size, vae_tiling=true"
     check_memory(source.name, counts, config, device=device, working=working, smaller=smaller)
     source = find_model(source.name, revision=config.revision)
     source.require("vae", "scheduler", *TEXT_FOLDERS)
@@ -157,14 +157,5 @@ def load_family(source: ModelSource, config: BackboneConfig, device: torch.devic
         raise InputError(f"model {source.name}", "no transformer", "a transformer, a transformer_2, or both")
     lora = add_lora(pipeline, config, second="transformer_2")
     place(pipeline, config, device, denoisers=DENOISERS)
-    name = content_name(source.folder, [*source.components])
-    if lora is not None:
-        name = _with_lora(name, lora, config)
+    name = lora_name(content_name(source.folder, [*source.components]), lora, config.lora_scale)
     return WanVace(loaded_promise(pipeline, config), name, config, device, counts, pipeline, text, sizes)
-
-
-def _with_lora(name: str, file: Any, config: BackboneConfig) -> str:
-    """The name of weights with a LoRA fused into them."""
-    import hashlib
-
-    return hashlib.blake2b(f"{name} {file_digest(file)} {config.lora_scale}".encode(), digest_size=16).hexdigest()
