@@ -202,20 +202,22 @@ def _arrow_pieces(points: np.ndarray) -> list[np.ndarray]:
 
 
 def _line(out: GroundFaces, line: Line, road_kind: str) -> None:
-    if line.style == "none" or len(line.points_m) < 2:
-        return
     colour = PAINT_YELLOW if line.yellow else PAINT_WHITE
-    points = np.asarray(line.points_m, float)
-    paths = (
-        [points]
-        if line.style == "solid"
-        else [_offset(points, s * 1.1 * line.width_m) for s in (-1, 1)]
-        if line.style == "double"
-        else _dashes(points, road_kind)
-    )
-    for path in paths:
+    for path in painted_paths(line, road_kind):
         for quad in _ribbon(path, line.width_m):
             out.add(quad, "arrow", "lane_marks", colour=colour, snow=SNOW_MARK)
+
+
+def painted_paths(line: Line, road_kind: str) -> list[np.ndarray]:
+    """Middles ``(N, 3)`` (m) of the painted pieces of a line: one, two beside each other, or the dashes."""
+    if line.style == "none" or len(line.points_m) < 2:
+        return []
+    points = np.asarray(line.points_m, float)
+    if line.style == "solid":
+        return [points]
+    if line.style == "double":
+        return [_offset(points, side * 1.1 * line.width_m) for side in (-1, 1)]
+    return _dashes(points, road_kind)
 
 
 def _dashes(points: np.ndarray, road_kind: str) -> list[np.ndarray]:
