@@ -24,7 +24,8 @@ class DataConfig:
     flip: probability of mirroring left and right.
     flip_text: for a mirrored clip whose caption says left or right, swap the words, or skip the mirroring.
     layouts: give clips that worldgen rendered the layouts of their scenes (not in codec training).
-    crop_width_px, crop_height_px: codec and painter training only: pictures are cropped to this size at a random place (0: whole).
+    crop_width_px, crop_height_px: codec and painter training only: pictures are cropped to this size at a random place
+        (0: whole).
     exposure: codec training only: contrast is drawn from 1 +- exposure, brightness from +- exposure / 3 of the range.
     cache: folder for encoded latents ("" for OUTPUT/latents).
     max_clips: use only so many clips of a split (0: all).

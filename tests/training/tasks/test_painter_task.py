@@ -50,7 +50,7 @@ def test_it_trains_resumes_exactly_and_saves_the_painter_alone(tmp_path, dataset
     assert curve(tmp_path / "whole") == curve(tmp_path / "halves") and len(curve(tmp_path / "whole")) == 4
     last = "checkpoints/step_00000004"
     assert same_state(tmp_path / "whole" / last, tmp_path / "halves" / last)
-    assert all({"gap", "kept"} <= set(record) for record in read_metrics(tmp_path / "whole/metrics.jsonl"))
+    assert all({"gap", "left"} <= set(record) for record in read_metrics(tmp_path / "whole/metrics.jsonl"))
     held_out = read_metrics(tmp_path / "whole/metrics.jsonl", "val")
     assert all(record["loss"] > 0 and record["given"] == held_out[0]["given"] for record in held_out)
     trained = load_painter(tmp_path / "whole/model")

@@ -17,6 +17,7 @@ from worldgen.data.export.class_maps import COCO80
 from worldgen.files.storage import read_bytes
 from worldgen.instruments.detector.coco_families import FAMILY_OF_NUMBER
 from worldgen.instruments.detector.detector import box_iou
+from worldgen.instruments.detector.onnx_cut import cut_onnx, node_outputs
 from worldgen.instruments.detector.onnx_shapes import onnx_shapes
 
 STRIDES = (8, 16, 32)
@@ -30,6 +31,8 @@ NMS_OVERLAP = 0.45
 MAX_LOG_SIZE = 10.0
 SILENT = 0
 """Level of OpenCV's log at which it prints nothing."""
+DEEPEST = "dark5"
+"""Part of the names of the backbone's deepest layers. Source: ``CSPDarknet`` of Megvii YOLOX."""
 LAYOUT = "YOLOX with COCO classes: one input (1, 3, H, W), one output (1, cells of strides 8, 16 and 32, 85)"
 
 
@@ -66,6 +69,8 @@ class CocoDetector:
         self.hash = hashlib.blake2b(data, digest_size=16).hexdigest()
         self.height_px, self.width_px = _input_size(name, data, size_px)
         self._cells, self._stride = _grid(self.height_px, self.width_px)
+        self._backbone: Any = None
+        self._data = data
         with _as_input_error(name):
             self._network: Any = cv2.dnn.readNetFromONNX(np.frombuffer(data, np.uint8))
         blank = self._forward(np.full((self.height_px, self.width_px, 3), FILL, np.uint8))
@@ -81,10 +86,7 @@ class CocoDetector:
 
     def find(self, frame: np.ndarray, *, least_score: float = LEAST_SCORE) -> CocoBoxes:
         """The road users in a picture ``(H, W, 3)`` uint8 RGB of any size, with scores from ``least_score`` on."""
-        scale = min(self.height_px / frame.shape[0], self.width_px / frame.shape[1])
-        width, height = (max(1, int(side * scale)) for side in (frame.shape[1], frame.shape[0]))
-        picture = np.full((self.height_px, self.width_px, 3), FILL, np.uint8)
-        picture[:height, :width] = cv2.resize(frame, (width, height), interpolation=cv2.INTER_LINEAR)[..., ::-1]
+        picture, scale = self._input(frame)
         values = self._forward(picture)
         score = values[:, 4:5] * values[:, 5:]  # (cells, 80)
         name = score.argmax(1)
@@ -95,6 +97,39 @@ class CocoDetector:
         box = np.clip(box, 0, [frame.shape[1], frame.shape[0]] * 2).astype(np.float32)
         alone = _one_each(box, name[kept])
         return CocoBoxes(name[kept][alone].astype(np.int64), box[alone], best[kept][alone].astype(np.float32))
+
+    def features(self, frame: np.ndarray) -> np.ndarray:
+        """What the deepest layer of the backbone sees in a picture ``(H, W, 3)`` uint8 RGB: the mean of each of its
+        channels over the part of the input that the picture covers, ``(D,)`` float32.
+
+        Raises: InputError for a detector whose layers have not the names that YOLOX gives them.
+        """
+        if self._backbone is None:
+            deepest = [name for name in node_outputs(self._data) if DEEPEST in name]
+            if not deepest:
+                raise InputError(f"layers of {self.name}", Received("none named so"), f"YOLOX's names, as in {DEEPEST}")
+            with _as_input_error(self.name):
+                cut = cut_onnx(self._data, deepest[-1])
+                self._backbone = cv2.dnn.readNetFromONNX(np.frombuffer(cut, np.uint8))
+        picture, scale = self._input(frame)
+        with _as_input_error(self.name):
+            self._backbone.setInput(np.ascontiguousarray(picture.transpose(2, 0, 1)[None], np.float32))
+            maps = np.asarray(self._backbone.forward())
+        if maps.ndim != 4 or maps.shape[0] != 1 or not np.isfinite(maps).all():
+            raise InputError(f"deepest layer of {self.name}", maps.shape, "(1, D, h, w), finite")
+        rows, columns = (
+            max(1, round(side * scale * cells / whole))
+            for side, cells, whole in zip(frame.shape, maps.shape[2:], (self.height_px, self.width_px), strict=False)
+        )
+        return maps[0, :, :rows, :columns].mean((1, 2), dtype=np.float64).astype(np.float32)
+
+    def _input(self, frame: np.ndarray) -> tuple[np.ndarray, float]:
+        """A picture of any size as the network's input ``(H, W, 3)`` uint8 BGR, and the scale it was brought to."""
+        scale = min(self.height_px / frame.shape[0], self.width_px / frame.shape[1])
+        width, height = (max(1, int(side * scale)) for side in (frame.shape[1], frame.shape[0]))
+        picture = np.full((self.height_px, self.width_px, 3), FILL, np.uint8)
+        picture[:height, :width] = cv2.resize(frame, (width, height), interpolation=cv2.INTER_LINEAR)[..., ::-1]
+        return picture, scale
 
     def summary(self) -> dict[str, Any]:
         """For results: file name, hash and input size."""

@@ -10,8 +10,9 @@ from worldgen.core.errors import InputError, Received
 Shape = tuple[int | None, ...]
 """Sizes of the axes; None where the file leaves one open."""
 
-_GRAPH, _NODE, _INITIALISER, _INPUT, _OUTPUT = 7, 1, 5, 11, 12
-_NODE_INPUT, _NODE_OUTPUT = 1, 2
+GRAPH, NODE, _INITIALISER, _INPUT, OUTPUT = 7, 1, 5, 11, 12
+NODE_INPUT, NODE_OUTPUT = 1, 2
+"""Numbers of fields: of a model, a graph and a node."""
 _NAME, _TYPE, _TENSOR_TYPE, _SHAPE, _DIM, _DIM_VALUE = 1, 2, 1, 2, 1, 1
 
 
@@ -34,20 +35,20 @@ def onnx_shapes(data: bytes) -> OnnxShapes:
             may end the process on such a graph.
     """
     try:
-        graphs = [value for number, value in _fields(memoryview(data)) if number == _GRAPH]
+        graphs = [value for number, value in _fields(memoryview(data)) if number == GRAPH]
         if len(graphs) != 1 or not isinstance(graphs[0], memoryview):
             raise ValueError("no graph")
         inputs: dict[str, Shape] = {}
         outputs: dict[str, Shape] = {}
         stored, nodes = set(), []
         for number, value in _fields(graphs[0]):
-            if number in (_INPUT, _OUTPUT):
-                name, shape = _value(_message(value))
+            if number in (_INPUT, OUTPUT):
+                name, shape = _value(message_of(value))
                 (inputs if number == _INPUT else outputs)[name] = shape
             elif number == _INITIALISER:
-                stored.add(_text(_first(_message(value), 8)))
-            elif number == _NODE:
-                nodes.append(_message(value))
+                stored.add(text_of(_first(message_of(value), 8)))
+            elif number == NODE:
+                nodes.append(message_of(value))
         _check_order(nodes, {"", *stored, *inputs})
     except (ValueError, IndexError) as error:
         raise InputError("ONNX file", Received(f"other bytes ({error})"), "a model in the ONNX format") from error
@@ -60,22 +61,22 @@ def _check_order(nodes: list[memoryview], known: set[str]) -> None:
     known: the names before the first node; the names of outputs are added.
     """
     for node in nodes:
-        fields = [(number, _text(value)) for number, value in _fields(node) if number in (_NODE_INPUT, _NODE_OUTPUT)]
+        fields = [(number, text_of(value)) for number, value in _fields(node) if number in (NODE_INPUT, NODE_OUTPUT)]
         for number, name in fields:
-            if number == _NODE_INPUT and name not in known:
+            if number == NODE_INPUT and name not in known:
                 raise ValueError(f"a layer reads {name[:40]!r}, which nothing before it makes")
-        known |= {name for number, name in fields if number == _NODE_OUTPUT}
+        known |= {name for number, name in fields if number == NODE_OUTPUT}
 
 
 def _value(message: memoryview) -> tuple[str, Shape]:
     """Name and shape of a ValueInfoProto."""
-    name = _text(_first(message, _NAME))
-    tensor = _first(_message(_first(message, _TYPE)), _TENSOR_TYPE)
-    shape = _first(_message(tensor), _SHAPE)
+    name = text_of(_first(message, _NAME))
+    tensor = _first(message_of(_first(message, _TYPE)), _TENSOR_TYPE)
+    shape = _first(message_of(tensor), _SHAPE)
     axes: list[int | None] = []
-    for number, dim in _fields(_message(shape)):
+    for number, dim in _fields(message_of(shape)):
         if number == _DIM:
-            size = _first(_message(dim), _DIM_VALUE)
+            size = _first(message_of(dim), _DIM_VALUE)
             axes.append(size if isinstance(size, int) and size > 0 else None)
     return name, tuple(axes)
 
@@ -84,26 +85,36 @@ def _first(message: memoryview, wanted: int) -> int | memoryview | None:
     return next((value for number, value in _fields(message) if number == wanted), None)
 
 
-def _message(value: int | memoryview | None) -> memoryview:
+def message_of(value: int | memoryview | None) -> memoryview:
     """A field as a message; absent ones are empty, as in protocol buffers."""
     if isinstance(value, int):
         raise ValueError("a number in place of a message")
     return memoryview(b"") if value is None else value
 
 
-def _text(value: int | memoryview | None) -> str:
-    return bytes(_message(value)).decode("utf-8")
+def text_of(value: int | memoryview | None) -> str:
+    """A field as text. Raises: ValueError for a number and for bytes that are no UTF-8."""
+    return bytes(message_of(value)).decode("utf-8")
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     """Number and value of each field: an integer, or bytes that may be a message. Fixed-width numbers come as bytes."""
+    return ((number, value) for number, _, value in raw_fields(message))
+
+
+def raw_fields(message: memoryview) -> Iterator[tuple[int, memoryview, int | memoryview]]:
+    """Number of each field, all its bytes, and its value as in :func:`_fields`.
+
+    Raises: ValueError or IndexError for bytes that are no message.
+    """
     place = 0
     while place < len(message):
+        begin = place
         key, place = _varint(message, place)
         number, kind = key >> 3, key & 7
         if kind == 0:
             value, place = _varint(message, place)
-            yield number, value
+            yield number, message[begin:place], value
             continue
         if kind == 2:
             length, place = _varint(message, place)
@@ -113,7 +124,7 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
             raise ValueError(f"field of kind {kind}")
         if place + length > len(message):
             raise ValueError("a field that is cut off")
-        yield number, message[place : place + length]
+        yield number, message[begin : place + length], message[place : place + length]
         place += length
 
 

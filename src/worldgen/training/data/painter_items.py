@@ -1,4 +1,4 @@
-"""Training items of the painter: patches of drawn and of recorded pictures, the recorded ones with a simplified twin."""
+"""Training items of the painter: patches of drawn and of recorded pictures, the latter with a simplified twin."""
 
 from __future__ import annotations
 

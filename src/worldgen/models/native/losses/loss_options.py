@@ -120,31 +120,32 @@ class PainterOptions:
     """How the painter is trained (``models.native.painter.painting_loss``).
 
     drawn: share of drawn pictures in a batch; the others are recorded. pixel: weight of the errors of single pixels of
-    restored recordings. keep_colour, keep_edges: how strongly a painted drawing keeps its colours and its edges.
-    verdict: weight of the critic's verdict; drawn_verdict: factor on it for drawings. features: weight of the critic's
-    features. warmup: steps in which the critic learns alone, and again as many in which its weight rises. width, blocks:
-    of a fresh painter. critic_width: channels of the critic. critic_lr_scale: its learning rate over the painter's.
+    restored recordings. keep: weight of what painted drawings leave of the drawing beyond colour_tolerance (of areas)
+    and detail_tolerance (of details), in [-1, 1]. verdict: size of the gradient of the critic's verdict over that of
+    the errors of restored recordings. features: weight of the critic's features. warmup: steps in which the critic
+    learns alone, and again as many in which its weight rises. width, blocks: of a fresh painter. critic_width: channels
+    of the critic. critic_lr_scale: its learning rate over the painter's.
     """
 
     drawn: float = 0.5
     pixel: float = 0.5
-    keep_colour: float = 1.5
-    keep_edges: float = 0.5
-    verdict: float = 0.1
-    drawn_verdict: float = 0.7
+    keep: float = 5.0
+    colour_tolerance: float = 0.05
+    detail_tolerance: float = 0.12
+    verdict: float = 1.0
     features: float = 1.0
-    warmup: int = 100
+    warmup: int = 60
     width: int = 32
     blocks: int = 4
-    critic_width: int = 32
+    critic_width: int = 48
     critic_lr_scale: float = 2.0
 
     def __post_init__(self) -> None:
-        least = min(self.pixel, self.keep_colour, self.keep_edges, self.verdict, self.drawn_verdict, self.features)
-        if not 0 < self.drawn < 1 or least < 0 or self.warmup < 0 or self.critic_lr_scale <= 0:
+        weights = (self.pixel, self.keep, self.colour_tolerance, self.detail_tolerance, self.verdict, self.features)
+        if not 0 < self.drawn < 1 or min(*weights, self.warmup) < 0 or self.critic_lr_scale <= 0:
             raise InputError(
                 "painter", tuple(vars(self).values()),
-                "drawn between 0 and 1, weights and warmup >= 0, critic_lr_scale > 0",
+                "drawn between 0 and 1, weights, tolerances and warmup >= 0, critic_lr_scale > 0",
             )  # fmt: skip
         if self.width < 4 or self.width % 4 or self.blocks < 1 or self.critic_width < 4:
             raise InputError(

@@ -1,10 +1,14 @@
 """The critic of the painter: is this patch of a picture recorded or painted?
 
-It sees patches of about 50 pixels at the picture's resolution and of twice that at half of it, and nothing of the
-scene: what a painted picture shows is not its concern, only how it looks.
+It sees patches of about 50 pixels at the picture's resolution and of twice that at half of it, and no tone: the local
+mean is taken away and the local contrast divided out, as in the coefficients whose statistics tell natural pictures
+from distorted ones (Mittal et al. 2012, doi:10.1109/TIP.2012.2214050, equation 1). A critic that sees tone learns that
+drawings are darker than its few recordings, and night becomes day.
 """
 
 from __future__ import annotations
+
+import itertools
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +17,9 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 SLOPE = 0.2
 SCALES = 2
+LOCAL_PX = 15
+"""Side of the neighbourhood whose mean and contrast are taken out."""
+LEAST_CONTRAST = 0.03
 
 
 class _PatchCritic(nn.Module):
@@ -24,7 +31,7 @@ class _PatchCritic(nn.Module):
         sizes = [3, width, 2 * width, 4 * width]
         self.layers = nn.ModuleList(
             spectral_norm(nn.Conv2d(before, after, 4, stride=2, padding=1))
-            for before, after in zip(sizes[:-1], sizes[1:], strict=True)
+            for before, after in itertools.pairwise(sizes)
         )
         self.verdict = spectral_norm(nn.Conv2d(sizes[-1], 1, 3, padding=1))
 
@@ -48,6 +55,14 @@ class PictureCritic(nn.Module):
         """For each scale the verdicts ``(N, 1, h, w)`` and the features of every layer."""
         judged = []
         for scale in self.scales:
-            judged.append(scale(pictures))
+            judged.append(scale(without_tone(pictures)))
             pictures = F.avg_pool2d(pictures, 2)
         return judged
+
+
+def without_tone(pictures: torch.Tensor) -> torch.Tensor:
+    """Pictures ``(N, 3, H, W)`` minus their local mean, over their local contrast."""
+    mean = F.avg_pool2d(pictures, LOCAL_PX, 1, LOCAL_PX // 2, count_include_pad=False)
+    centred = pictures - mean
+    power = F.avg_pool2d(centred.square().mean(1, keepdim=True), LOCAL_PX, 1, LOCAL_PX // 2, count_include_pad=False)
+    return centred / (power + LEAST_CONTRAST**2).sqrt()
