@@ -194,5 +194,5 @@ def test_models_that_cannot_be_loaded_are_one_clear_line(tiny_folder, arguments,
 
 
 def test_a_model_says_what_it_is(tiny):
-    assert tiny.name == "tiny" and tiny.size_px == tiny.facts.size_px and len(tiny.weights_hash) == 32
+    assert tiny.name == "tiny" and tiny.size_px == tiny.promise.size_px and len(tiny.weights_hash) == 32
     assert "tiny" in repr(tiny) and "layout" in repr(tiny) and set(tiny.accepts) == {"context", "text", "ego", "layout"}

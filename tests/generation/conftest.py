@@ -7,18 +7,19 @@ import functools
 import pytest
 
 from worldgen.generation.campaign import worker
+from worldgen.rendering import model_conditions
 
 
 @pytest.fixture
 def quick_scenes(monkeypatch):
     """Scenes and their labels are computed once per test run, also when jobs are repeated."""
-    simulate_attempt, labels_of = worker.simulate_attempt, worker.labels_of
+    simulate_attempt, labels_of = worker.simulate_attempt, model_conditions.labels_of
 
     def cached(recipe, cell, attempt):
         return _cached_attempt(simulate_attempt, recipe.name, recipe.seed, recipe.clip, cell, attempt, recipe)
 
     monkeypatch.setattr(worker, "simulate_attempt", cached)
-    monkeypatch.setattr(worker, "labels_of", lambda scene: _labels(labels_of, scene))
+    monkeypatch.setattr(model_conditions, "labels_of", lambda scene: _labels(labels_of, scene))
 
 
 _STAGED: dict = {}

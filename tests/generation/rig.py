@@ -16,6 +16,7 @@ from worldgen.generation.campaign.recipe import CellGroup, ClipConfig, ModelConf
 from worldgen.generation.campaign.worker import LoadedModels, SampleWorker
 from worldgen.generation.quality.gate import Bound, Gate, GateConfig
 from worldgen.generation.quality.scorecard import Scorecard
+from worldgen.models.families import NATIVE
 
 CELLS = [
     CellGroup(count=3, weather=("clear",), light=("day",), road=("rural",), manoeuvre=("keep",)),
@@ -43,7 +44,10 @@ class PixelScorer:
 class NoiseModel:
     """Frames of noise from the seed, for tests that are not about the model."""
 
-    accepts = ("text", "ego")
+    promise = replace(NATIVE, conditions=("text", "ego"))
+
+    def seams(self, request, options):
+        return ()
 
     def __call__(self, requests: list[Conditions], options=None) -> list[Clip]:
         out = []
@@ -66,8 +70,11 @@ class FailingModel:
     times: int | None = None
 
     @property
-    def accepts(self):
-        return self.model.accepts
+    def promise(self):
+        return self.model.promise
+
+    def seams(self, request, options):
+        return self.model.seams(request, options)
 
     def __call__(self, requests, options=None):
         bad = [r.seed for r in requests if r.seed in self.seeds]

@@ -13,14 +13,17 @@ from worldgen.core.clip import Clip
 from worldgen.core.ego import EgoMotion
 from worldgen.core.errors import InputError, Received
 from worldgen.core.manoeuvres import MANOEUVRES
+from worldgen.core.samples import CONTROLS
 from worldgen.core.scenario import Scenario
-from worldgen.core.start import DEFAULT_START, STARTS, Start
+from worldgen.core.start import STARTS, Start
 from worldgen.data.ingest.ingest_config import IngestConfig
 from worldgen.data.ingest.source_config import SourceConfig
 from worldgen.files.config_files import read_config
-from worldgen.generation.sample.background import ModelFacts
 from worldgen.generation.sample.log_request import is_log_file, settings_of_log
 from worldgen.generation.sample.request import SampleRequest, read_scenario
+from worldgen.models.backbones.options import BackboneConfig
+from worldgen.models.promise import ModelPromise
+from worldgen.rendering.model_conditions import NO_CONTROLS
 
 DEFAULT_FRAMES = 25
 MAX_CONTEXT_FRAMES = 8
@@ -30,6 +33,8 @@ ContextArgument = str | Path | Clip | np.ndarray | None
 EgoArgument = str | Path | EgoMotion
 ConfigValues = Mapping[str, Any] | str | Path | Sequence[str | Path]
 """A dict of what differs from the defaults of a config, or a YAML file or several, later ones winning."""
+ReferenceArgument = str | Path | np.ndarray | None
+BackboneArgument = BackboneConfig | ConfigValues | None
 ScenarioArgument = Scenario | Mapping[str, Any] | str | Path | None
 
 
@@ -96,8 +101,44 @@ def scenario_of(value: object) -> Scenario | None:
     return read_scenario(path_text("scenario", value, "a Scenario, its record as a dict, or the path of a JSON file"))
 
 
+def control_names(value: object) -> tuple[str, ...]:
+    """Names of controls from a list, or from text as in "depth, seg". Raises: InputError for anything else."""
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, (list, tuple)):
+        raise wrong_type("controls", value, 'names, as in ["depth"] or "depth"')
+    names = tuple(words("control", part).strip() for part in parts)
+    for name in filter(None, names):
+        if name not in CONTROLS and names != (NO_CONTROLS,):
+            raise InputError("control", name, f"one of {', '.join(CONTROLS)}, or {NO_CONTROLS} alone")
+    if len(set(names)) != len(names):
+        raise InputError("controls", ", ".join(names), "each control once")
+    return tuple(filter(None, names))
+
+
+def reference_picture(value: object) -> np.ndarray | None:
+    """A reference picture ``(H, W, 3)`` uint8 RGB from an array or a picture file. Raises: InputError otherwise."""
+    if value is None or isinstance(value, np.ndarray):
+        return value
+    import cv2
+
+    path = path_text("reference picture", value, "a uint8 array (H, W, 3), or a picture file")
+    picture = cv2.imread(path, cv2.IMREAD_COLOR) if Path(path).is_file() else None
+    if picture is None:
+        raise InputError("reference picture", path, "a picture file that can be read, as PNG or JPEG")
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+def backbone_config(value: object) -> BackboneConfig | None:
+    """Options of a pretrained model, a dict of what differs from the defaults, or YAML files. Raises: InputError."""
+    if value is None or isinstance(value, BackboneConfig):
+        return value
+    if not isinstance(value, (Mapping, str, Path, list, tuple)):
+        raise wrong_type("backbone", value, "a dict of values, a YAML file, or a BackboneConfig")
+    return read_config(BackboneConfig, value)
+
+
 def sample_request(
-    facts: ModelFacts,
+    promise: ModelPromise,
     prompt: str = "",
     *,
     context: ContextArgument = None,
@@ -107,11 +148,14 @@ def sample_request(
     frames: int = DEFAULT_FRAMES,
     fps: float | None = None,
     size: tuple[int, int] | None = None,
-    start: str = DEFAULT_START,
+    start: str | None = None,
     context_frames: int | None = None,
     context_start_s: float = 0.0,
     speed_mps: float = 0.0,
     ego_config: IngestConfig | ConfigValues | None = None,
+    controls: str | Sequence[str] = (),
+    negative_prompt: str | None = None,
+    reference: ReferenceArgument = None,
 ) -> SampleRequest:
     """The request that these arguments of ``Model.sample`` stand for, with the defaults of a model filled in.
 
@@ -122,8 +166,8 @@ def sample_request(
     """
     prompt = words("prompt", prompt).strip()
     frames = whole("number of frames", frames)
-    fps = facts.fps if fps is None else number("frames per second", fps)
-    width_px, height_px = facts.size_px if size is None else size_px(size)
+    fps = promise.fps if fps is None else number("frames per second", fps)
+    width_px, height_px = promise.size_px if size is None else size_px(size)
     known = _context(context, fps)
     if not (prompt or known or scenario is not None):
         raise InputError(
@@ -135,9 +179,9 @@ def sample_request(
         from_context={"context_frames": context_frames is not None, "context_start_s": start_s != 0},
     )  # fmt: skip
     if context_frames is None:
-        count = max(1, min(MAX_CONTEXT_FRAMES, frames // 2))
+        count = promise.context_frames.below(max(1, min(MAX_CONTEXT_FRAMES, frames // 2)))
         if isinstance(known, Clip):  # a short clip in memory is used whole; a file that is too short is an error
-            count = max(1, min(count, int((known.duration_s - start_s) * fps + 0.01)))
+            count = promise.context_frames.below(max(1, min(count, int((known.duration_s - start_s) * fps + 0.01))))
     else:
         count = whole("context frames", context_frames)
     motion = ego if isinstance(ego, EgoMotion) else path_text(
@@ -148,6 +192,8 @@ def sample_request(
         context=known, context_frames=count, context_start_s=start_s, ego=motion,
         ego_settings=_ego_settings(ego_config, motion, known),
         speed_mps=number("speed in m/s", speed_mps), scenario=scenario_of(scenario), start=_start(start),
+        controls=control_names(controls), reference=reference_picture(reference),
+        negative_prompt=None if negative_prompt is None else words("negative prompt", negative_prompt),
     )  # fmt: skip
 
 
@@ -165,7 +211,7 @@ def _refuse_unused(
         raise InputError(
             "scenario", Received("given beside a context"), "one of the two: a continued clip has no scene"
         )
-    if context and start != DEFAULT_START:
+    if context and start is not None:
         raise InputError("start of a clip", start, "none beside a context: the clip begins with its frames")
     named = isinstance(ego, str) and (not ego.strip() or ego.strip() in MANOEUVRES)
     if speed_mps and not (context and named):
@@ -198,7 +244,9 @@ def _context(value: object, fps: float) -> str | Clip:
     return path_text("context", value, "the path of a video, a Clip, or a uint8 array (T, H, W, 3)")
 
 
-def _start(value: object) -> Start:
+def _start(value: object) -> Start | None:
+    if value is None:
+        return None
     for start in STARTS:
         if value == start:
             return start

@@ -16,6 +16,8 @@ from worldgen.files.json_files import read_object
 from worldgen.generation.campaign.recipe import Recipe
 from worldgen.generation.campaign.runner import InProcessRunner, ProcessRunner, Runner, WorkerFactory
 from worldgen.generation.quality.gate import GateConfig
+from worldgen.generation.sample.model_loading import backbone_options, is_native
+from worldgen.models.backbones.options import BackboneConfig
 
 MAX_WORKERS = 256
 
@@ -92,22 +94,30 @@ def worker_factory(recipe: Recipe) -> WorkerFactory:
 def check_model_files(recipe: Recipe) -> None:
     """Refuse a model or adapter that is not there or cannot be loaded, before an output folder is begun.
 
-    A model of your own is loaded for it and let go again: only then is known that config, weights, tokenizer and
-    adapter belong together. Raises: InputError.
+    A native model of your own is loaded for it and let go again: only then is known that config, weights, tokenizer
+    and adapter belong together. Of a pretrained model the index and configs are read. Raises: InputError.
     """
+    model = recipe.model
+    if not is_native(model.pipeline):
+        from worldgen.models.backbones.registry import refuse_unknown_model
+
+        refuse_unknown_model(model.pipeline, backbone_options(model.backbone_from, "cpu") or BackboneConfig())
+        return
+    if model.backbone_from:
+        raise InputError("model.backbone_from", model.backbone_from, "none: the native model takes no such options")
     for name, folder, file in (
-        ("pipeline", recipe.model.pipeline, "model_index.json"), ("adapter", recipe.model.adapter, "adapter.json"),
+        ("pipeline", model.pipeline, "model_index.json"), ("adapter", model.adapter, "adapter.json"),
     ):  # fmt: skip
         if folder not in ("", "shipped"):
             read_object(Path(folder).expanduser() / file, f"model.{name} {folder}", f"a folder with {file}")
-    if recipe.model.adapter or recipe.model.pipeline not in ("", "shipped"):
+    if model.adapter or model.pipeline not in ("", "shipped"):
         from worldgen.models.native.adapters import load_adapter
         from worldgen.models.native.loading import load_pipeline, quiet_libraries
 
         quiet_libraries()
-        pipeline = load_pipeline(recipe.model.pipeline or "shipped")
-        if recipe.model.adapter:
-            load_adapter(pipeline.transformer, Path(recipe.model.adapter).expanduser())
+        pipeline = load_pipeline(model.pipeline or "shipped")
+        if model.adapter:
+            load_adapter(pipeline.transformer, Path(model.adapter).expanduser())
 
 
 def campaign_runner(recipe: Recipe, *, workers: int = 1, ray: str = "") -> Runner:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +10,13 @@ import numpy as np
 
 from worldgen.api.arguments import (
     DEFAULT_FRAMES,
+    BackboneArgument,
     ConfigValues,
     ContextArgument,
     EgoArgument,
+    ReferenceArgument,
     ScenarioArgument,
+    backbone_config,
     guidance_table,
     path_text,
     sample_request,
@@ -23,30 +26,39 @@ from worldgen.api.arguments import (
 from worldgen.api.generated_sample import GeneratedSample, content_key
 from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError
-from worldgen.core.start import DEFAULT_START
 from worldgen.data.ingest.ingest_config import IngestConfig
-from worldgen.generation.sample.background import SHIPPED, BackgroundPreparation, ModelFacts
+from worldgen.generation.sample.background import SHIPPED, BackgroundPreparation
 from worldgen.generation.sample.request import PreparedRequest, SampleRequest
 from worldgen.generation.sample.sampler import Sampler, context_fidelity
 from worldgen.models.interface import SamplerOptions
 from worldgen.models.native.loading import quiet_libraries
+from worldgen.models.promise import ModelPromise
 
 MAX_THREADS = 1024
 
 
-def load(model: str | Path = SHIPPED, *, adapter: str | Path = "", device: str = "", threads: int = 0) -> Model:
+def load(
+    model: str | Path = SHIPPED,
+    *,
+    adapter: str | Path = "",
+    device: str = "",
+    threads: int = 0,
+    backbone: BackboneArgument = None,
+) -> Model:
     """Load a world model.
 
     Args:
-        model: "shipped", or the folder of a saved pipeline.
+        model: "shipped", the folder of a saved pipeline of any family, or a repository of the Hugging Face hub.
         adapter: folder of a LoRA adapter to apply, as ``worldgen.train`` leaves it; "" for none.
         device: "cpu", "cuda", ...; "" picks the best there is.
         threads: CPU threads of PyTorch, for the whole process; 0 leaves them as they are.
+        backbone: how a pretrained model runs: a dict of what differs from the defaults, a YAML file such as
+            ``configs/backbones/24gb.yaml``, or a ``BackboneConfig``. None takes what suits the device.
 
     Raises:
         InputError: a model, adapter or device that is not there or does not fit.
     """
-    name = path_text("model", model, '"shipped" or the folder of a saved pipeline')
+    name = path_text("model", model, '"shipped", the folder of a saved pipeline, or a hub repository')
     count = whole("threads", threads)
     if not 0 <= count <= MAX_THREADS:
         raise InputError("threads", count, f"0 to {MAX_THREADS}")
@@ -54,6 +66,7 @@ def load(model: str | Path = SHIPPED, *, adapter: str | Path = "", device: str =
     sampler = Sampler.load(
         name, adapter=path_text("adapter", adapter, "the folder of an adapter"),
         device=words("device", device, 'the name of a device, as in "cpu"'), threads=count,
+        backbone=backbone_config(backbone),
     )  # fmt: skip
     return Model(sampler)
 
@@ -81,7 +94,7 @@ class Model:
     @property
     def size_px(self) -> tuple[int, int]:
         """Default width and height of the picture in pixels."""
-        return self.sampler.facts.size_px
+        return self.sampler.promise.size_px
 
     @property
     def fps(self) -> float:
@@ -91,12 +104,12 @@ class Model:
     @property
     def accepts(self) -> tuple[str, ...]:
         """Conditions the model honours, of ``context``, ``text``, ``ego`` and ``layout``; it refuses all others."""
-        return self.sampler.facts.accepts
+        return self.sampler.promise.conditions
 
     @property
-    def facts(self) -> ModelFacts:
-        """What a request must know of the model."""
-        return self.sampler.facts
+    def promise(self) -> ModelPromise:
+        """What the model honours and makes: conditions, controls, sizes, lengths."""
+        return self.sampler.promise
 
     def __repr__(self) -> str:
         width, height = self.size_px
@@ -113,13 +126,16 @@ class Model:
         frames: int = DEFAULT_FRAMES,
         fps: float | None = None,
         size: tuple[int, int] | None = None,
-        start: str = DEFAULT_START,
+        start: str | None = None,
         context_frames: int | None = None,
         context_start_s: float = 0.0,
         speed_mps: float = 0.0,
         ego_config: IngestConfig | ConfigValues | None = None,
+        controls: str | Sequence[str] = (),
+        negative_prompt: str | None = None,
+        reference: ReferenceArgument = None,
         steps: int = 0,
-        chunk: int = 1,
+        chunk: int = 0,
         guidance: Mapping[str, float] | float | None = None,
     ) -> GeneratedSample:
         """Sample one clip from words, a scenario, or the first frames of a real clip.
@@ -139,15 +155,20 @@ class Model:
             frames: of the whole clip, known frames included.
             fps: frames per second; None takes the model's.
             size: width and height in pixels; None takes the model's.
-            start: how a scene's clip begins, "sketch" (two rendered frames) or "noise" (the model predicts every
-                frame).
+            start: how a scene's clip begins, "sketch" (rendered frames) or "noise" (the model predicts every frame);
+                None leaves it to the model.
             context_frames: known frames taken of the context; None takes 8, at most half of ``frames``.
             context_start_s: second of the context they start at.
             speed_mps: speed in m/s at which a manoeuvre continues a context; 0 recovers it from the context's pixels.
             ego_config: how the log in ``ego`` is read: the config of ``worldgen.ingest`` for it, as a YAML file, a dict
                 of values or an ``IngestConfig``.
+            controls: control videos to make of the scene, as in "depth", for models that take them; () takes the
+                model's own.
+            negative_prompt: what the clip should not show, for models that take such words; None says what speaks
+                against the scene.
+            reference: a picture of what the clip should look like, for models that take one: a file or an array.
             steps: denoising steps per chunk; 0 takes the model's default.
-            chunk: frames predicted together.
+            chunk: frames predicted together; 0 takes the model's default.
             guidance: guidance scale of the words, or scales by condition as in ``{"text": 2, "layout": 1.5}``; 1 is
                 off.
 
@@ -156,9 +177,9 @@ class Model:
                 conditions that the model does not honour.
         """
         request = sample_request(
-            self.facts, prompt, context=context, ego=ego, scenario=scenario, seed=seed, frames=frames, fps=fps,
+            self.promise, prompt, context=context, ego=ego, scenario=scenario, seed=seed, frames=frames, fps=fps,
             size=size, start=start, context_frames=context_frames, context_start_s=context_start_s, speed_mps=speed_mps,
-            ego_config=ego_config,
+            ego_config=ego_config, controls=controls, negative_prompt=negative_prompt, reference=reference,
         )  # fmt: skip
         options = self.options(steps=steps, chunk=chunk, guidance=guidance)
         prepared = self.sampler.prepare(request)
@@ -167,7 +188,7 @@ class Model:
         meta = self.sampler.meta(request, prepared, options, context_fidelity(prepared, parts[0]))
         key = content_key(clip)
         return GeneratedSample(
-            key=key, clip=clip, caption=request.prompt, drive=key, ego=prepared.conditions.ego,
+            key=key, clip=clip, caption=request.prompt, drive=key, ego=prepared.ego,
             camera=prepared.conditions.camera, labels=prepared.labels, scenario=prepared.scenario,
             conditions_used=prepared.conditions.given, scorecard=meta["scorecard"],
             provenance={"tool": "worldgen sample", "seed": request.seed, "weights_hash": self.weights_hash},
@@ -185,13 +206,16 @@ class Model:
         frames: int = DEFAULT_FRAMES,
         fps: float | None = None,
         size: tuple[int, int] | None = None,
-        start: str = DEFAULT_START,
+        start: str | None = None,
         context_frames: int | None = None,
         context_start_s: float = 0.0,
         speed_mps: float = 0.0,
         ego_config: IngestConfig | ConfigValues | None = None,
+        controls: str | Sequence[str] = (),
+        negative_prompt: str | None = None,
+        reference: ReferenceArgument = None,
         steps: int = 0,
-        chunk: int = 1,
+        chunk: int = 0,
         guidance: Mapping[str, float] | float | None = None,
     ) -> Iterator[Clip]:
         """The frames of ``sample``, in parts of ``chunk`` frames as they are predicted; known frames come first.
@@ -200,15 +224,15 @@ class Model:
         ``sample``.
         """
         request = sample_request(
-            self.facts, prompt, context=context, ego=ego, scenario=scenario, seed=seed, frames=frames, fps=fps,
+            self.promise, prompt, context=context, ego=ego, scenario=scenario, seed=seed, frames=frames, fps=fps,
             size=size, start=start, context_frames=context_frames, context_start_s=context_start_s, speed_mps=speed_mps,
-            ego_config=ego_config,
+            ego_config=ego_config, controls=controls, negative_prompt=negative_prompt, reference=reference,
         )  # fmt: skip
         options = self.options(steps=steps, chunk=chunk, guidance=guidance)
         return self.sampler.stream(self.sampler.prepare(request), options)
 
     def options(
-        self, *, steps: int = 0, chunk: int = 1, guidance: Mapping[str, float] | float | None = None
+        self, *, steps: int = 0, chunk: int = 0, guidance: Mapping[str, float] | float | None = None
     ) -> SamplerOptions:
         """How a clip is sampled, as in ``sample``. Raises: InputError for numbers out of range."""
         return self.sampler.options(
@@ -238,6 +262,7 @@ def sample(
     adapter: str | Path = "",
     device: str = "",
     threads: int = 0,
+    backbone: BackboneArgument = None,
     context: ContextArgument = None,
     ego: EgoArgument = "",
     scenario: ScenarioArgument = None,
@@ -245,22 +270,26 @@ def sample(
     frames: int = DEFAULT_FRAMES,
     fps: float | None = None,
     size: tuple[int, int] | None = None,
-    start: str = DEFAULT_START,
+    start: str | None = None,
     context_frames: int | None = None,
     context_start_s: float = 0.0,
     speed_mps: float = 0.0,
     ego_config: IngestConfig | ConfigValues | None = None,
+    controls: str | Sequence[str] = (),
+    negative_prompt: str | None = None,
+    reference: ReferenceArgument = None,
     steps: int = 0,
-    chunk: int = 1,
+    chunk: int = 0,
     guidance: Mapping[str, float] | float | None = None,
 ) -> GeneratedSample:
     """Load a model and sample one clip. For several clips, ``load`` the model once and call its ``sample``.
 
-    model, adapter, device, threads: as in ``load``. Everything else, and the errors, as in ``Model.sample``.
+    model, adapter, device, threads, backbone: as in ``load``. Everything else, and the errors, as in ``Model.sample``.
     """
-    loaded = load(model, adapter=adapter, device=device, threads=threads)
+    loaded = load(model, adapter=adapter, device=device, threads=threads, backbone=backbone)
     return loaded.sample(
         prompt, context=context, ego=ego, scenario=scenario, seed=seed, frames=frames, fps=fps, size=size, start=start,
         context_frames=context_frames, context_start_s=context_start_s, speed_mps=speed_mps, ego_config=ego_config,
-        steps=steps, chunk=chunk, guidance=guidance,
+        controls=controls, negative_prompt=negative_prompt, reference=reference, steps=steps, chunk=chunk,
+        guidance=guidance,
     )  # fmt: skip

@@ -12,11 +12,11 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from worldgen.core.start import DEFAULT_START, STARTS
+from worldgen.core.start import STARTS
 
 if TYPE_CHECKING:
-    from worldgen.generation.sample.background import ModelFacts
     from worldgen.generation.sample.request import SampleRequest
+    from worldgen.models.promise import ModelPromise
 
 DEFAULT_FRAMES = 25
 
@@ -52,9 +52,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     what.add_argument("--layout", default="", help=argparse.SUPPRESS)  # the name of --scenario up to version 0.1
     what.add_argument(
-        "--start", default=DEFAULT_START, choices=STARTS,
-        help=f"first frames of a scene: rendered, or predicted by the model like all others (default {DEFAULT_START})",
+        "--start", default=None, choices=STARTS,
+        help="first frames of a scene: rendered, or predicted by the model like all others (default: the model's)",
     )  # fmt: skip
+    what.add_argument(
+        "--controls", default="", metavar="NAMES",
+        help='control videos made of the scene, as in "depth" (default: the model\'s, if it takes any)',
+    )  # fmt: skip
+    what.add_argument(
+        "--negative-prompt", default=None, metavar="WORDS", help="what should not be shown, for models that take it"
+    )
+    what.add_argument(
+        "--reference", default="", metavar="PICTURE", help="picture of the wanted look, for models that take one"
+    )
     shape = parser.add_argument_group("how long and how large")
     shape.add_argument(
         "--frames", type=int, default=DEFAULT_FRAMES, help=f"frames in all, context included (default {DEFAULT_FRAMES})"
@@ -65,13 +75,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--seed", type=int, default=0, help="the same seed gives the same clip (default 0)")
     how.add_argument("--num", type=int, default=1, help="clips to make, with seeds seed, seed + 1, ...")
     how.add_argument("--steps", type=int, default=0, help="denoising steps per chunk (default: the model's)")
-    how.add_argument("--chunk", type=int, default=1, help="frames predicted together (default 1)")
+    how.add_argument("--chunk", type=int, default=0, help="frames predicted together (default: the model's)")
     how.add_argument(
         "--guidance", default="", metavar="G", help='guidance scale of the words, or "text=2,layout=1.5" (1: off)'
     )
     how.add_argument(
-        "--model", default="", metavar="DIR", help="folder of a saved pipeline (default: the shipped model)"
-    )
+        "--model", default="", metavar="DIR|ID",
+        help="folder of a saved pipeline, or hub repository (default: the shipped model)",
+    )  # fmt: skip
+    how.add_argument(
+        "--backbone", default=[], action="append", metavar="FILE|KEY=VALUE",
+        help="options of a pretrained model, such as configs/backbones/24gb.yaml or offload=model; may be repeated",
+    )  # fmt: skip
     how.add_argument("--adapter", default="", metavar="DIR", help="folder of a LoRA adapter to apply")
     how.add_argument("--device", default="", help="cpu, cuda, ... (default: the best there is)")
     how.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
@@ -92,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
     from pathlib import Path
 
     from worldgen.core.errors import InputError
-    from worldgen.generation.sample.background import BackgroundPreparation, stated_facts
+    from worldgen.generation.sample.background import BackgroundPreparation, stated_promise
 
     start_s = time.monotonic()
     _use_scenario(args)
@@ -104,22 +119,26 @@ def run(args: argparse.Namespace) -> int:
     if not 1 <= args.num <= 1000:
         raise InputError("--num", args.num, "1 to 1000")
     background = None
-    if "torch" not in sys.modules and (facts := stated_facts(args.model)):
+    if "torch" not in sys.modules and (promise := stated_promise(args.model)):
         # A second process prepares the first request while this one loads the libraries below.
-        background = BackgroundPreparation(_request(args, facts, args.seed), facts.accepts)
+        background = BackgroundPreparation(_request(args, promise, args.seed), promise)
 
     from worldgen.api.model import SHIPPED, load
     from worldgen.cli.default_folder import default_folder
     from worldgen.cli.terminal import print_prompt_notes, progress
     from worldgen.files.folders import output_folder
     from worldgen.files.output_guard import refuse_output
+    from worldgen.generation.sample.model_loading import backbone_options
 
     guidance = _guidance(args.guidance)
-    model = load(args.model or SHIPPED, adapter=args.adapter, device=args.device, threads=args.threads)
-    requests = [_request(args, model.facts, args.seed + i) for i in range(args.num)]
+    model = load(
+        args.model or SHIPPED, adapter=args.adapter, device=args.device, threads=args.threads,
+        backbone=backbone_options(args.backbone, args.device),
+    )  # fmt: skip
+    requests = [_request(args, model.promise, args.seed + i) for i in range(args.num)]
     options = model.options(steps=args.steps, chunk=args.chunk, guidance=guidance)
     base = args.out or default_folder(args.prompt or Path(args.context or args.scenario).stem, args.seed)
-    read = (args.context, args.scenario, args.ego if os.path.exists(args.ego) else "")
+    read = (args.context, args.scenario, args.reference, args.ego if os.path.exists(args.ego) else "")
     inputs = [path for path in read if path]
     if args.num > 1:
         refuse_output(base, "clip", inputs)
@@ -160,16 +179,17 @@ def _use_scenario(args: argparse.Namespace) -> None:
     args.scenario = args.layout
 
 
-def _request(args: argparse.Namespace, facts: ModelFacts, seed: int) -> SampleRequest:
+def _request(args: argparse.Namespace, promise: ModelPromise, seed: int) -> SampleRequest:
     """The request of the options, built where ``Model.sample`` builds its own, so that both ask for the same clip."""
     from worldgen.api.arguments import sample_request
     from worldgen.cli.argument_parser import size_px
 
     return sample_request(
-        facts, args.prompt, context=args.context or None, ego=args.ego, scenario=args.scenario or None, seed=seed,
+        promise, args.prompt, context=args.context or None, ego=args.ego, scenario=args.scenario or None, seed=seed,
         frames=args.frames, fps=args.fps or None, size=size_px(args.size) if args.size else None, start=args.start,
         context_frames=args.context_frames or None, context_start_s=args.context_start, speed_mps=args.speed,
-        ego_config=args.ego_config or None,
+        ego_config=args.ego_config or None, controls=args.controls, negative_prompt=args.negative_prompt,
+        reference=args.reference or None,
     )  # fmt: skip
 
 

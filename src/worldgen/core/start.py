@@ -12,4 +12,6 @@ Start = Literal["sketch", "noise"]
 every frame."""
 STARTS: tuple[Start, ...] = ("sketch", "noise")
 """All values of ``Start``."""
+StartChoice = Literal["", "sketch", "noise"]
+"""A ``Start``, or "" for the model's own."""
 DEFAULT_START: Start = "sketch"

@@ -52,6 +52,8 @@ def sampler_options(
     shift: float = 0.0,
 ) -> SamplerOptions:  # fmt: skip
     """Options with the defaults of a model: 0 and {} take its own. Raises: InputError for values out of range."""
+    if chunk > promise.max_chunk:
+        raise InputError("frames per chunk", chunk, f"1 to {promise.max_chunk}")
     return SamplerOptions(
         steps=steps or promise.steps, chunk=chunk or promise.chunk_frames,
         guidance=dict(promise.guidance) | dict(guidance or {}), shift=shift or promise.shift,
@@ -99,6 +101,10 @@ class WorldModel(Protocol):
 
     def estimate(self, request: Conditions) -> MemoryEstimate:
         """Memory that sampling one request takes on the device of the model."""
+
+    def seams(self, request: Conditions, options: SamplerOptions) -> tuple[int, ...]:
+        """Frames at which a clip is put together from separate runs of the network; () for a model that makes each
+        frame from the one before."""
 
     def prepare(self, requests: list[Conditions], options: SamplerOptions | None = None) -> Any:
         """Requests as inputs of :meth:`frames`: checked, words and pictures encoded. Requests of one call have equal

@@ -82,6 +82,7 @@ class ModelPromise:
         size_px: default width and height. size_multiple_px: both must be multiples of it, up to ``max_side_px``.
         frames: allowed lengths of a clip. context_frames: allowed numbers of known first frames.
         chunk_frames: frames that one run of the network makes; longer clips are made in overlapping chunks.
+        max_chunk: the most frames that one run may be asked to make.
         fps: that it was trained at, the default.
         known_frames: what it returns for known frames.
         prompt_style: how it is told what to show.
@@ -107,6 +108,7 @@ class ModelPromise:
     frames: FrameCounts = FrameCounts()
     context_frames: FrameCounts = FrameCounts()
     chunk_frames: int = 1
+    max_chunk: int = 1024
     fps: float = 16.0
     known_frames: KnownFrames = "codec"
     prompt_style: PromptStyle = "words"
@@ -130,17 +132,19 @@ class ModelPromise:
         """
         self._check_names(request, others)
         self._check_together(request)
-        width, height = request.size_px or self.size_px
-        multiple = self.size_multiple_px
-        sides_fit = all(multiple <= side <= self.max_side_px and side % multiple == 0 for side in (width, height))
-        if not sides_fit:
-            expected = f"multiples of {multiple} from {multiple} to {self.max_side_px} pixels"
-            raise InputError("frame size", Received(f"{width}x{height}"), expected)
-        self.frames.check("number of frames", request.num_frames)
+        self.check_shape(request.num_frames, request.size_px or self.size_px)
         if request.context is not None:
             self.context_frames.check("context frames", len(request.context))
         if not 0.5 <= request.fps <= 60:
             raise InputError("frames per second", request.fps, "0.5 to 60")
+
+    def check_shape(self, num_frames: int, size_px: tuple[int, int]) -> None:
+        """Raises InputError for a size or length that the model cannot make."""
+        multiple = self.size_multiple_px
+        if not all(multiple <= side <= self.max_side_px and side % multiple == 0 for side in size_px):
+            expected = f"multiples of {multiple} from {multiple} to {self.max_side_px} pixels"
+            raise InputError("frame size", Received(f"{size_px[0]}x{size_px[1]}"), expected)
+        self.frames.check("number of frames", num_frames)
 
     def check_guidance(self, guidance: Mapping[str, float]) -> None:
         """Raises InputError for guidance of a condition that the model does not honour."""

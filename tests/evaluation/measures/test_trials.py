@@ -21,6 +21,7 @@ from worldgen.evaluation.measures.trials import (
     held_out,
     rendered,
 )
+from worldgen.models.families import NATIVE
 from worldgen.prompts import parse
 
 
@@ -32,10 +33,11 @@ def few():
 class Fake:
     """A pipeline whose clips have the grey of their seed, and which counts its calls."""
 
-    accepts = ("text", "ego", "layout", "context")
+    promise = NATIVE
 
     def __init__(self, shade: int = 0):
         self.calls, self.shade = [], shade
+        self.weights_hash = f"weights{shade}"
 
     def __call__(self, requests, options=None):
         self.calls.append(len(requests))
@@ -47,14 +49,12 @@ class Fake:
 
 @pytest.fixture
 def fake(monkeypatch):
-    monkeypatch.setattr("worldgen.models.native.loading.pipeline_hash", lambda pipeline: f"weights{pipeline.shade}")
-    monkeypatch.setattr(
-        module,
-        "scene_conditions",
-        lambda scene, *, text, accepts, seed, start: SimpleNamespace(
-            num_frames=scene.num_frames, fps=scene.fps, seed=seed
-        ),
-    )
+
+    def inputs(scene, request, promise):
+        conditions = SimpleNamespace(num_frames=scene.num_frames, fps=scene.fps, seed=request.seed)
+        return SimpleNamespace(conditions=conditions)
+
+    monkeypatch.setattr(module, "scene_inputs", inputs)
     return Fake()
 
 

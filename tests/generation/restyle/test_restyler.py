@@ -28,6 +28,7 @@ from worldgen.generation.restyle.restyler import (
     kept_labels,
     parse_look,
 )
+from worldgen.models.families import NATIVE
 from worldgen.rendering.labelling import labels_of
 from worldgen.simulation.remake import restyled_scene
 from worldgen.simulation.simulate import simulate
@@ -69,9 +70,8 @@ class FakeSampler:
     name: str = "tiny"
     weights_hash: str = "0" * 32
 
-    class pipeline:
-        accepts = ("text", "ego", "layout")
-        size_px = SIZE
+    model = None
+    promise = dataclasses.replace(NATIVE, conditions=("text", "ego", "layout"), size_px=SIZE)
 
 
 @pytest.fixture

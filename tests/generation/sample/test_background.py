@@ -12,10 +12,11 @@ import pytest
 
 from worldgen.core.errors import InputError, MissingDependencyError
 from worldgen.generation.sample import background
-from worldgen.generation.sample.background import BackgroundPreparation, stated_facts
+from worldgen.generation.sample.background import BackgroundPreparation, stated_promise
 from worldgen.generation.sample.request import SampleRequest, prepare
+from worldgen.models.families import NATIVE
 
-ALL = ("context", "text", "ego", "layout")
+ALL = NATIVE
 
 
 def request(**changes) -> SampleRequest:
@@ -51,7 +52,7 @@ def test_errors_of_the_other_process_are_raised_here():
 def test_errors_that_pickling_would_change_are_raised_here_as_they_are(monkeypatch):
     """The error of a missing package is made of three arguments and would be rebuilt from one."""
 
-    def missing(request, accepts):
+    def missing(request, promise):
         raise MissingDependencyError("pyarrow", "parquet", "reading the log")
 
     prepared = BackgroundPreparation(request(context="no-such.mp4", context_frames=2), ALL)
@@ -70,12 +71,12 @@ def test_a_killed_process_loses_nothing():
 def test_facts_are_those_of_the_loaded_model(tmp_path):
     from worldgen.generation.sample.sampler import Sampler
 
-    facts = stated_facts("")
-    assert facts == stated_facts("shipped") == Sampler.load().facts
-    assert stated_facts(str(tmp_path)) is None
+    facts = stated_promise("")
+    assert facts == stated_promise("shipped") == Sampler.load().promise
+    assert stated_promise(str(tmp_path)) is None
     (tmp_path / "transformer").mkdir()
     (tmp_path / "transformer" / "config.json").write_text(json.dumps({"width_px": 64}))
-    assert stated_facts(str(tmp_path)) is None
+    assert stated_promise(str(tmp_path)) is None
 
 
 def test_only_what_was_prepared_for_this_very_request_is_used(monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.generation.sample.promises import accepting
 from worldgen.core.errors import InputError
 from worldgen.core.labels import CLASSES
 from worldgen.core.scene import Scene
@@ -80,7 +81,7 @@ def test_a_prompt_and_a_seed_are_one_scene_for_drawn_and_generated_clips():
     prompt = "pedestrian at night in rain"
     drawn = make_scene(parse(prompt).scenario, 3, ClipShape(9, 8.0, 224, 128))
     request = SampleRequest(prompt=prompt, seed=3, frames=9, fps=8.0, width_px=224, height_px=128)
-    generated = prepare(request, ("text", "ego", "layout")).scene
+    generated = prepare(request, accepting("text", "ego", "layout")).scene
     assert drawn.camera == generated.camera and drawn.seed == generated.seed
     assert np.array_equal(drawn.ego_poses, generated.ego_poses)
     pairs = zip(drawn.agents, generated.agents, strict=True)

@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 
+from tests.generation.sample.promises import accepting
 from worldgen.core.camera import Camera
 from worldgen.core.clip import Clip
 from worldgen.core.ego import planar_poses, waypoint_text
@@ -18,11 +19,12 @@ from worldgen.core.scenario import Scenario
 from worldgen.data.export.sample_folder import write_ego_csv
 from worldgen.data.video.encoding import write_clip
 from worldgen.generation.sample.request import SampleRequest, prepare, read_context, read_ego, read_scenario
+from worldgen.models.families import NATIVE
 from worldgen.rendering.render import render_scene
 from worldgen.simulation.simulate import simulate
 
 FPS = 8.0
-ALL = ("context", "text", "ego", "layout")
+ALL = NATIVE
 
 
 def request(**changes) -> SampleRequest:
@@ -87,7 +89,7 @@ def test_a_scene_gives_layout_labels_and_motion_that_belong_together():
 
 
 def test_a_model_without_layout_or_ego_is_not_given_them():
-    assert prepare(request(), ("text",)).conditions.given == ("text",)
+    assert prepare(request(), accepting("text")).conditions.given == ("text",)
 
 
 def test_manoeuvre_and_waypoints_shape_the_scene():
@@ -124,7 +126,7 @@ def test_a_clip_without_a_log_continues_at_the_speed_recovered_from_its_pixels(t
     assert np.allclose(speed_mps[:8], recovered_mps) and speed_mps[-1] < recovered_mps - 4
     keeping = prepare(dataclasses.replace(asked, ego=""), ALL)
     assert np.allclose(keeping.conditions.ego.speed_mps, recovered_mps)
-    assert prepare(dataclasses.replace(asked, ego=""), ("context", "text")).conditions.ego is None
+    assert prepare(dataclasses.replace(asked, ego=""), accepting("context", "text")).conditions.ego is None
     one = prepare(dataclasses.replace(asked, context_frames=1, ego="keep"), ALL)
     assert np.allclose(one.conditions.ego.speed_mps, 10.0)  # a single frame shows no motion
 
@@ -175,4 +177,4 @@ def test_context_that_is_too_short_says_how_much_there_is(drive):
 def test_a_model_that_does_not_read_words_cannot_begin_from_noise():
     request = SampleRequest("fog", frames=4, fps=8.0, width_px=64, height_px=32, start="noise")
     with pytest.raises(InputError, match="does not honour text"):
-        prepare(request, ("context", "ego", "layout"))
+        prepare(request, accepting("context", "ego", "layout"))

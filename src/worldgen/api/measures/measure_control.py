@@ -57,7 +57,9 @@ def measure_control(options: ControlOptions, *, progress: ProgressReporter = no_
 def _sweep(options: ControlOptions, reader: MotionReader, progress: ProgressReporter) -> list[dict[str, Any]]:
     """All manoeuvres from the same start of some scenes: commanded and recovered motion."""
     model = LoadedModel.of(options)
-    pipeline = model.sampler.pipeline
+    pipeline = model.sampler.model
+    if "ego" not in pipeline.accepts:
+        raise InputError("sweep of manoeuvres", model.sampler.name, "a model that takes ego motion as a condition")
     requests = sweep_requests(
         options.sweep, pipeline.accepts, seed=options.seed, frames=options.frames, fps=model.sampler.fps
     )

@@ -21,6 +21,7 @@ from worldgen.evaluation.measures.trials import (
     SEEDS_PER_RUN,
     GenerationOptions,
     Trial,
+    effective_start,
     generated,
     held_out,
 )
@@ -119,7 +120,7 @@ def _clips_of_model(options: ClipOptions, progress: ProgressReporter) -> JudgedC
         about |= {
             "model": model.sampler.name,
             "weights_hash": model.sampler.weights_hash,
-            "start": options.start,
+            "start": effective_start(model.sampler.promise, options.start),
             "fps": model.sampler.fps,
             "sampler": {
                 "steps": model.options.steps,
@@ -151,13 +152,13 @@ class LoadedModel:
         """The model that the options name; its libraries are kept from printing."""
         quiet_libraries()
         sampler = Sampler.load(options.model, threads=options.threads)
-        return cls(sampler, sampler.options(steps=options.steps, chunk=1, guidance={}))
+        return cls(sampler, sampler.options(steps=options.steps, chunk=0, guidance={}))
 
     def clips(self, options: ModelOptions, *, frames: int) -> tuple[list[Trial], Iterator[Clip]]:
         """Held-out scenes at the model's frame rate, and its clips of them, one by one."""
         trials = held_out(options.clips, seed=options.seed, frames=frames, fps=self.sampler.fps)
         how = GenerationOptions(options.start, options.batch, options.cache)
-        return trials, generated(self.sampler.pipeline, trials, how, options=self.options)
+        return trials, generated(self.sampler.model, trials, how, options=self.options)
 
 
 def set_threads(count: int) -> None:

@@ -22,14 +22,16 @@ from worldgen.data.dataset.sample_files import encode_sample
 from worldgen.data.dataset.shards import ShardWriter, read_shard
 from worldgen.files.storage import join, resolve
 from worldgen.prompts import describe
+from worldgen.prompts.model_prompts import PROMPT_STYLES
+from worldgen.rendering.model_conditions import ModelRequest, scene_inputs
 from worldgen.rendering.render import render_scene
 from worldgen.rendering.scene_conditions import SKETCH_FRAMES, scene_conditions
 from worldgen.simulation.balanced import balanced_scenario
 from worldgen.simulation.simulate import simulate
 
 if TYPE_CHECKING:
-    from worldgen.models.interface import SamplerOptions
-    from worldgen.models.native.pipeline import WorldPipeline
+    from worldgen.models.interface import SamplerOptions, WorldModel
+    from worldgen.models.promise import ModelPromise
 
 FIRST_SEED = 2_000_000
 """Scene seeds from here on belong to evaluation; training sets, also those of instruments, stay below."""
@@ -112,7 +114,7 @@ def _trial(first: int, index: int, frames: int, fps: float) -> Trial:
 
 
 def generate(
-    pipeline: WorldPipeline,
+    pipeline: WorldModel,
     trials: list[Trial],
     how: GenerationOptions | None = None,
     *,
@@ -123,7 +125,7 @@ def generate(
 
 
 def generated(
-    pipeline: WorldPipeline,
+    pipeline: WorldModel,
     trials: list[Trial],
     how: GenerationOptions | None = None,
     *,
@@ -153,14 +155,15 @@ def generated(
 
 
 def cache_keys(
-    pipeline: WorldPipeline, trials: list[Trial], how: GenerationOptions, *, options: SamplerOptions | None = None
+    pipeline: WorldModel, trials: list[Trial], how: GenerationOptions, *, options: SamplerOptions | None = None
 ) -> list[str]:
     """Names of the stored clips, from weights, rollout method, trial, start and sampler options, but not the batch."""
     from worldgen.models.interface import SamplerOptions
-    from worldgen.models.native.loading import pipeline_hash
     from worldgen.models.native.rollout.rollout import METHOD
 
-    weights = f"{pipeline_hash(pipeline)}-{METHOD}"
+    weights = f"{pipeline.weights_hash}-{METHOD}"
+    if pipeline.promise.default_controls:
+        weights += "-" + "-".join(pipeline.promise.default_controls)
     sampler = json.dumps(asdict(options or SamplerOptions()), sort_keys=True)
     return [stable_key("generated", weights, t.key, how.start, sampler, prefix="made_") for t in trials]
 
@@ -209,12 +212,23 @@ def _after_start(base: Conditions, name: str) -> EgoMotion:
 
 
 def _generate(
-    pipeline: WorldPipeline, trials: list[Trial], how: GenerationOptions, options: SamplerOptions | None
+    pipeline: WorldModel, trials: list[Trial], how: GenerationOptions, options: SamplerOptions | None
 ) -> list[Clip]:
-    requests = [
-        scene_conditions(t.scene, text=t.text, accepts=pipeline.accepts, seed=t.seed, start=how.start) for t in trials
-    ]
+    promise = pipeline.promise
+    # Models that take controls are judged with them, without context frames; others begin as the options say.
+    start = None if promise.default_controls else effective_start(promise, how.start)
+    requests = []
+    for t in trials:
+        text = PROMPT_STYLES[promise.prompt_style](t.text, t.scenario, t.scene)
+        requests.append(scene_inputs(t.scene, ModelRequest(text, t.seed, start), promise).conditions)
     return pipeline(requests, options)
+
+
+def effective_start(promise: ModelPromise, start: Start) -> Start:
+    """How clips of a model begin in an evaluation: as asked, but without context frames where it has controls."""
+    if promise.default_controls:
+        return "noise"
+    return start if promise.start == "sketch" else promise.start
 
 
 def _stored(url: str) -> set[str]:

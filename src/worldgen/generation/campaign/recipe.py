@@ -10,12 +10,16 @@ from dataclasses import dataclass, field
 import worldgen
 from worldgen.core.errors import InputError
 from worldgen.core.seeds import stable_key
-from worldgen.core.start import DEFAULT_START, Start
+from worldgen.core.start import DEFAULT_START, Start, StartChoice
 from worldgen.generation.quality.gate import GateConfig
 from worldgen.generation.quality.instrument_loading import fingerprints
 from worldgen.generation.quality.scorer import ScorerConfig
-from worldgen.models.interface import SamplerOptions
+from worldgen.models.families import NATIVE
+from worldgen.models.interface import SamplerOptions, sampler_options
+from worldgen.models.promise import ModelPromise
 
+LATER_FIELDS = ("controls", "negative_prompt", "backbone_from")
+"""Fields of ``ModelConfig`` that are part of a recipe's content only where they are set."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}")
 Span = tuple[float, float]
 
@@ -95,36 +99,43 @@ class RangeConfig:
 class ModelConfig:
     """The model and how it samples.
 
-    pipeline: "shipped" or a folder. adapter: a LoRA folder, or "". start: the first frames are rendered ("sketch") or
-    generated ("noise"). steps, shift: 0 for the sampler's default. chunk: frames generated together. guidance:
-    condition -> strength of classifier-free guidance. batch: clips generated together. threads: CPU
-    threads of one process; part of the recipe, because sums in another order differ in their last bits. device: ""
-    takes the best one available.
+    pipeline: "shipped", a folder of any family, or a hub repository. adapter: a LoRA folder, or "". start: the first
+    frames are rendered ("sketch") or generated ("noise"); "" leaves it to the model. steps, shift, chunk: 0 for the
+    model's own; chunk is the number of frames generated together. guidance: condition -> strength of classifier-free
+    guidance. controls: control videos made of the scenes, [] for the model's own. negative_prompt: what clips should
+    not show; "" says what speaks against each scene. batch: clips generated together. threads: CPU threads of one
+    process; part of the recipe, because sums in another order differ in their last bits. device: "" takes the best one
+    available. backbone_from: options of a pretrained model, a file such as ``configs/backbones/24gb.yaml`` or
+    ``key=value`` words; [] takes what suits the device.
     """
 
     pipeline: str = "shipped"
     adapter: str = ""
-    start: Start = DEFAULT_START
+    start: StartChoice = ""
     steps: int = 0
-    chunk: int = 1
+    chunk: int = 0
     shift: float = 0.0
     guidance: dict[str, float] = field(default_factory=dict)
     batch: int = 4
     threads: int = 1
     device: str = ""
+    controls: tuple[str, ...] = ()
+    negative_prompt: str = ""
+    backbone_from: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not (1 <= self.batch <= 1024 and 1 <= self.threads <= 256):
             raise InputError("model.batch and model.threads", (self.batch, self.threads), "1 to 1024 and 1 to 256")
-        self.options()
+        self.options(NATIVE)
 
-    def options(self) -> SamplerOptions:
-        """How the model samples, with the sampler's own defaults where the config says 0. Raises: InputError."""
-        default = SamplerOptions()
-        return SamplerOptions(
-            steps=self.steps or default.steps, chunk=self.chunk, guidance=dict(self.guidance),
-            shift=self.shift or default.shift,
-        )  # fmt: skip
+    def options(self, promise: ModelPromise) -> SamplerOptions:
+        """How a model samples, with its own defaults where the config says 0. Raises: InputError."""
+        return sampler_options(promise, steps=self.steps, chunk=self.chunk, guidance=self.guidance, shift=self.shift)
+
+    @property
+    def chosen_start(self) -> Start | None:
+        """``start``, None where it is left to the model."""
+        return None if self.start == "" else self.start
 
 
 @dataclass(frozen=True)
@@ -228,6 +239,11 @@ class Recipe:
         record = dataclasses.asdict(self)
         for name in ("cells", "output", "gate_from", "shard_size", "cost_per_hour"):
             del record[name]
+        model, plain = record["model"], dataclasses.asdict(ModelConfig())
+        for name in LATER_FIELDS:  # recipes of before these fields keep their hash
+            if model[name] == plain[name]:
+                del model[name]
+        model["start"], model["chunk"] = model["start"] or DEFAULT_START, model["chunk"] or 1
         record["work"] = {"attempts": record["work"]["attempts"]}  # decides which clips share a batch
         _flatten(record, "", flat)
         return flat

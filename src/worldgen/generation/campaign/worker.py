@@ -30,19 +30,23 @@ from worldgen.generation.campaign.recipe import Recipe
 from worldgen.generation.quality.gate import Gate, Verdict
 from worldgen.generation.quality.scorecard import Scorecard
 from worldgen.generation.quality.scorer import Scorer
+from worldgen.generation.quality.seams import with_seams
+from worldgen.generation.sample.model_words import scene_words
 from worldgen.models.interface import SamplerOptions
-from worldgen.rendering.labelling import labels_of
-from worldgen.rendering.scene_conditions import scene_conditions
+from worldgen.models.promise import ModelPromise
+from worldgen.rendering.model_conditions import ModelRequest, scene_inputs
 
 SCORING_ERRORS = (ValueError, ArithmeticError, AssertionError, cv2.error)
 """What instruments raise for a clip that they cannot read, which counts as refused. Other errors are defects."""
 
 
 class ClipModel(Protocol):
-    """The part of a world model that a worker uses; ``WorldPipeline`` has it."""
+    """The part of a ``WorldModel`` that a worker uses."""
 
     @property
-    def accepts(self) -> tuple[str, ...]: ...
+    def promise(self) -> ModelPromise: ...
+
+    def seams(self, request: Conditions, options: SamplerOptions) -> tuple[int, ...]: ...
 
     def __call__(self, requests: list[Conditions], options: SamplerOptions | None = None) -> list[Clip]: ...
 
@@ -92,7 +96,7 @@ class AttemptState:
     cell_attempt: CellAttempt
     scene: Scene
     conditions: Conditions
-    labels: Labels
+    labels: Labels | None
     best: ScoredClip | None = None
     candidates: int = 0
     failure: str = ""
@@ -122,14 +126,20 @@ class SampleWorker:
 
         Raises: InputError for a model, adapter or instrument that is not there, or is another than the recipe names.
         """
+        from worldgen.generation.sample.model_loading import backbone_options
         from worldgen.generation.sample.sampler import Sampler
 
         recipe.with_instruments()  # another machine of a cluster may hold others
         cv2.setNumThreads(1)
         model = recipe.model
-        sampler = Sampler.load(model.pipeline, adapter=model.adapter, device=model.device, threads=model.threads)
+        sampler = Sampler.load(
+            model.pipeline, adapter=model.adapter, device=model.device, threads=model.threads,
+            backbone=backbone_options(model.backbone_from, model.device),
+        )  # fmt: skip
+        shape = recipe.clip
+        sampler.promise.check_shape(shape.frames, (shape.width_px, shape.height_px))  # not once an attempt
         models = LoadedModels(
-            sampler.pipeline, Scorer.load(recipe.scorer), Gate(recipe.gate), sampler.name, sampler.weights_hash
+            sampler.model, Scorer.load(recipe.scorer), Gate(recipe.gate), sampler.name, sampler.weights_hash
         )
         return cls(recipe, models)
 
@@ -166,6 +176,10 @@ class SampleWorker:
         )  # fmt: skip
         retry(f"write record {job.name}", lambda: write_record(job, record))
         return record
+
+    @property
+    def _options(self) -> SamplerOptions:
+        return self.recipe.model.options(self.models.model.promise)
 
     @contextlib.contextmanager
     def _timed(self, part: str) -> Iterator[None]:
@@ -215,12 +229,13 @@ class SampleWorker:
         with self._timed("scene"):
             cell_attempt, scene = simulate_attempt(self.recipe, job.cell, attempt)
         with self._timed("conditions"):
-            conditions = scene_conditions(
-                scene, text=cell_attempt.caption, accepts=self.models.model.accepts, seed=cell_attempt.noise_seed(0),
-                start=self.recipe.model.start,
-            )  # fmt: skip
-        with self._timed("labels"):
-            return AttemptState(cell_attempt, scene, conditions, labels_of(scene))
+            model, promise = self.recipe.model, self.models.model.promise
+            words = scene_words(cell_attempt.caption, scene, promise, negative=model.negative_prompt or None)
+            asked = ModelRequest(
+                words.prompt, cell_attempt.noise_seed(0), model.chosen_start, tuple(model.controls), words.negative
+            )
+            inputs = scene_inputs(scene, asked, promise)
+        return AttemptState(cell_attempt, scene, inputs.conditions, inputs.labels)
 
     def _clips(self, states: list[AttemptState], candidate: int) -> list[Clip | None]:
         """A clip per attempt, None where the model's values are not finite even when the clip is generated alone."""
@@ -244,7 +259,7 @@ class SampleWorker:
 
     def _rollout(self, states: list[AttemptState], candidate: int) -> list[Clip]:
         requests = [replace(state.conditions, seed=state.cell_attempt.noise_seed(candidate)) for state in states]
-        return self.models.model(requests, self.recipe.model.options())
+        return self.models.model(requests, self._options)
 
     def _score(self, state: AttemptState, candidate: int, clip: Clip) -> None:
         if len(clip) != state.scene.num_frames:
@@ -259,12 +274,13 @@ class SampleWorker:
             state.failure = f"not judged: {type(error).__name__} {error}"
             self.faults.append(f"attempt {state.cell_attempt.attempt}, noise {candidate}: {state.failure}")
             return
+        card = with_seams(card, clip, self.models.model.seams(state.conditions, self._options))
         state.offer(ScoredClip(candidate, clip, card, self.models.gate.decide(card, state.labels)))
 
     def _sample(self, state: AttemptState, best: ScoredClip) -> Sample:
         """A clip with everything known about it. Nothing in it depends on when or where it was generated."""
         cell_attempt, recipe, scenario = state.cell_attempt, self.recipe, state.cell_attempt.scenario
-        options = recipe.model.options()
+        options = self._options
         context = state.conditions.context
         return Sample(
             key=cell_attempt.key,
@@ -294,6 +310,7 @@ class SampleWorker:
                 "candidates_tried": state.candidates,
                 "speed_mps": cell_attempt.speed_mps,
                 "drawn_frames": 0 if context is None else len(context),
+                **({"controls": list(state.conditions.controls)} if state.conditions.controls else {}),
                 "sampler": {
                     "steps": options.steps,
                     "chunk": options.chunk,

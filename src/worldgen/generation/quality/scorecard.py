@@ -23,6 +23,8 @@ MEASURES = {
     "label_fit": "mean over judged tracks of the overlap of boxes with their objects",
     "wrong_class": "largest probability of another class less that of the labelled one, over judged tracks",
     "unlabelled": "evidence of the clearest object without a label",
+    "seam_colour": "largest step of colour between chunks, over the median step of the clip; only of clips in chunks",
+    "seam_flicker": "largest unexplained change between chunks, over the median of the clip; only of clips in chunks",
     "novelty": "distance to the nearest training clip; 1 is the distance of training clips from one another",
 }
 """Name of a measure -> its meaning. A scorecard holds some of them, and the reason why others were not measured."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
 
 import cv2
 import numpy as np
@@ -17,17 +18,29 @@ from worldgen.core.samples import Conditions, Sample
 from worldgen.core.scenario import LIGHTS, WEATHERS
 from worldgen.core.scene import Scene
 from worldgen.core.seeds import numpy_rng, stable_hash, stable_key
+from worldgen.core.start import DEFAULT_START
 from worldgen.data.video.framing import framing
 from worldgen.generation.campaign.recipe import ModelConfig
 from worldgen.generation.quality.gate import Gate, GateConfig, Verdict
 from worldgen.generation.quality.scorecard import Scorecard
 from worldgen.generation.quality.scorer import Scorer, ScorerConfig
+from worldgen.generation.quality.seams import with_seams
+from worldgen.generation.restyle.clip_control import clip_controls, clip_default
+from worldgen.generation.sample.model_loading import backbone_options
+from worldgen.generation.sample.model_words import scene_words
 from worldgen.generation.sample.sampler import Sampler
+from worldgen.models.families import FAMILIES
 from worldgen.models.native.rollout.repaint import restyle_clips
+from worldgen.models.promise import ModelPromise
 from worldgen.prompts import describe, parse
+from worldgen.prompts.model_prompts import PROMPT_STYLES, negative_prompt
 from worldgen.rendering.labelling import labels_of
+from worldgen.rendering.model_conditions import ModelRequest, scene_inputs
 from worldgen.rendering.scene_conditions import scene_conditions
 from worldgen.simulation.remake import remake_scene, restyled_scene
+
+if TYPE_CHECKING:
+    from worldgen.models.native.pipeline import WorldPipeline
 
 LOST = "labels lost"
 """Reason for a clip whose labels agree with it clearly less than with the original clip."""
@@ -43,7 +56,7 @@ class RestyleConfig:
     at which the labels keep at least the share ``keep`` of their agreement with the original. model.start: "sketch"
     renders the first frames in the new look where the scene is known, "noise" generates all frames. gate_from: a
     calibrated gate, whose values ``gate`` may change. limit: largest number of clips (0: all). shard_size: clips per
-    job and shard.
+    job and shard. tries: noise seeds tried for each clip by a model that restyles by controls, which knows no strength.
     """
 
     to: str = ""
@@ -53,6 +66,7 @@ class RestyleConfig:
     seed: int = 0
     limit: int = 0
     shard_size: int = 16
+    tries: int = 3
     model: ModelConfig = field(default_factory=ModelConfig)
     gate_from: str = ""
     gate: GateConfig = field(default_factory=GateConfig)
@@ -67,6 +81,8 @@ class RestyleConfig:
             raise InputError("restyle strengths", self.strengths, "falling numbers, strongest first")
         if not 0 <= self.keep <= 1:
             raise InputError("restyle keep", self.keep, "0 to 1")
+        if not 1 <= self.tries <= 64:
+            raise InputError("restyle tries", self.tries, "1 to 64")
         if not 1 <= self.shard_size <= 4096 or self.limit < 0:
             raise InputError("restyle shard_size and limit", (self.shard_size, self.limit), "1 to 4096, and 0 or more")
 
@@ -148,7 +164,11 @@ class Restyler:
         look = parse_look(config.to)
         cv2.setNumThreads(1)
         model = config.model
-        sampler = Sampler.load(model.pipeline, adapter=model.adapter, device=model.device, threads=model.threads)
+        sampler = Sampler.load(
+            model.pipeline, adapter=model.adapter, device=model.device, threads=model.threads,
+            backbone=backbone_options(model.backbone_from, model.device),
+        )  # fmt: skip
+        refuse_use(sampler.promise)
         return cls(config, look, sampler, Scorer.load(config.scorer), Gate(config.gate))
 
     def restyle(self, sample: Sample) -> tuple[Sample, dict[str, float]]:
@@ -163,8 +183,10 @@ class Restyler:
         seconds["prepare"] = time.perf_counter() - start_s
         best: RestyledCandidate | None = None
         tried = []
-        for strength in self.config.tried:
-            candidate = self._candidate(task, strength, before, seconds)
+        # A model without partial noise makes each clip from its control alone: all there is to try are other seeds.
+        native = self.sampler.promise.family == "native"
+        for number, strength in enumerate(self.config.tried if native else (1.0,) * self.config.tries):
+            candidate = self._candidate(task, (number, strength), before, seconds)
             tried.append([strength, list(candidate.verdict.reasons), candidate.agreement])
             if best is None or candidate.rank > best.rank:
                 best = candidate
@@ -176,10 +198,13 @@ class Restyler:
 
     def task(self, sample: Sample) -> RestyleTask:
         """The scene of a sample in the new look, where it has one, with labels, prompt and conditions."""
-        accepts = self.sampler.pipeline.accepts
+        promise = self.sampler.promise
+        accepts = promise.conditions
         old = remake_scene(sample)
+        if promise.family != "native":
+            return self._control_task(sample, old)
         if old is None:
-            sample = fitted(sample, self.sampler.pipeline.size_px)
+            sample = fitted(sample, promise.size_px)
             text = f"{sample.caption.rstrip('. ')}. {self.look.words}." if sample.caption else self.look.words
             ego = sample.ego if "ego" in accepts else None
             conditions = Conditions(
@@ -190,9 +215,37 @@ class Restyler:
         scene = restyled_scene(old, weather=self.look.weather, light=self.look.light, seed=self.config.seed)
         text = describe(scene.scenario, numpy_rng("restyle text", sample.key, self.config.seed), duration=False)
         conditions = scene_conditions(
-            scene, text=text, accepts=accepts, seed=self._seed(sample), start=self.config.model.start
-        )
+            scene, text=text, accepts=accepts, seed=self._seed(sample),
+            start=self.config.model.chosen_start or DEFAULT_START,
+        )  # fmt: skip
         return RestyleTask(sample, scene, kept_labels(sample.labels, scene), text, conditions)
+
+    def _control_task(self, sample: Sample, old: Scene | None) -> RestyleTask:
+        """The task of a model that restyles by controls: of the scene where it is known, else of the clip's pixels."""
+        promise, model = self.sampler.promise, self.config.model
+        scene = None
+        if old is not None:
+            scene = restyled_scene(old, weather=self.look.weather, light=self.look.light, seed=self.config.seed)
+            text = describe(scene.scenario, numpy_rng("restyle text", sample.key, self.config.seed), duration=False)
+            words = scene_words(text, scene, promise, negative=model.negative_prompt or None)
+            asked = ModelRequest(
+                words.prompt, self._seed(sample), model.chosen_start, tuple(model.controls), words.negative
+            )
+            inputs = scene_inputs(scene, asked, promise)
+            return RestyleTask(sample, scene, kept_labels(sample.labels, scene), text, inputs.conditions)
+        sample = fitted(sample, promise.size_px, multiple=promise.size_multiple_px)
+        before = sample.scenario or parse(sample.caption or self.look.words).scenario
+        scenario = dataclasses.replace(
+            before, weather=self.look.weather or before.weather, light=self.look.light or before.light
+        )
+        text = f"{sample.caption.rstrip('. ')}. {self.look.words}." if sample.caption else self.look.words
+        negative = model.negative_prompt or negative_prompt(promise.default_negative, scenario)
+        conditions = Conditions(
+            len(sample.clip), sample.clip.fps, text=PROMPT_STYLES[promise.prompt_style](text, scenario, None),
+            camera=sample.camera, seed=self._seed(sample), negative_text=negative if promise.negative_text else None,
+            controls=clip_controls(sample, tuple(model.controls) or clip_default(promise)),
+        )  # fmt: skip
+        return RestyleTask(sample, None, sample.labels, text, conditions)
 
     def _seed(self, sample: Sample) -> int:
         return stable_hash("restyle noise", sample.key, self.config.seed)
@@ -205,18 +258,17 @@ class Restyler:
         return card.values.get("label_agreement")
 
     def _candidate(
-        self, task: RestyleTask, strength: float, before: float | None, seconds: dict[str, float]
+        self, task: RestyleTask, way: tuple[int, float], before: float | None, seconds: dict[str, float]
     ) -> RestyledCandidate:
         start_s = time.perf_counter()
-        (clip,) = restyle_clips(
-            self.sampler.pipeline, [task.sample.clip], [task.conditions], strength=strength,
-            options=self.config.model.options(),
-        )  # fmt: skip
+        number, strength = way
+        clip, seams = self._restyled(task, number, strength)
         middle_s = time.perf_counter()
         ego = task.sample.ego
         card = self.scorer.score(
             clip, scene=task.scene, labels=task.labels, ego=ego, text=self.look.words, previous=task.sample.clip
         )
+        card = with_seams(card, clip, seams)
         verdict = self.gate.decide(card, task.labels)
         now = card.values.get("label_agreement")
         share = None if now is None or not before else round(now / before, 4)
@@ -226,6 +278,17 @@ class Restyler:
         seconds["model"] = seconds.get("model", 0.0) + middle_s - start_s
         seconds["score"] = seconds.get("score", 0.0) + time.perf_counter() - middle_s
         return RestyledCandidate(strength, clip, card, verdict, share)
+
+    def _restyled(self, task: RestyleTask, number: int, strength: float) -> tuple[Clip, tuple[int, ...]]:
+        """The clip of a try, and its seams."""
+        model = self.sampler.model
+        options = self.config.model.options(self.sampler.promise)
+        if self.sampler.promise.family == "native":
+            native = cast("WorldPipeline", model)
+            clips = restyle_clips(native, [task.sample.clip], [task.conditions], strength=strength, options=options)
+            return clips[0], ()
+        request = dataclasses.replace(task.conditions, seed=stable_hash("restyle try", task.conditions.seed, number))
+        return model([request], options)[0], model.seams(request, options)
 
     def _sample(self, task: RestyleTask, candidate: RestyledCandidate, tried: list) -> Sample:
         old, scene = task.sample, task.scene
@@ -272,14 +335,21 @@ def kept_labels(labels: Labels | None, scene: Scene) -> Labels:
     return dataclasses.replace(labels, ignore=labels.ignore | far)
 
 
-def fitted(sample: Sample, size_px: tuple[int, int]) -> Sample:
+def refuse_use(promise: ModelPromise) -> None:
+    """Raises InputError for a model that cannot restyle, naming the families that can."""
+    if "restyle" not in promise.uses:
+        could = ", ".join(name for name, other in FAMILIES.items() if "restyle" in other.uses)
+        raise InputError("model to restyle with", promise.family, f"one of the families {could}")
+
+
+def fitted(sample: Sample, size_px: tuple[int, int], *, multiple: int = MULTIPLE_PX) -> Sample:
     """A sample of a size that the model accepts: unchanged, or cropped and resized to ``size_px`` with its labels.
 
     size_px: width and height of the model's training clips. Raises: InputError for a camera of another size than its
     clip.
     """
     clip = sample.clip
-    if clip.width_px % MULTIPLE_PX == 0 and clip.height_px % MULTIPLE_PX == 0 and clip.width_px <= 2 * size_px[0]:
+    if clip.width_px % multiple == 0 and clip.height_px % multiple == 0 and clip.width_px <= 2 * size_px[0]:
         camera = sample.camera
         if camera is not None and (camera.width_px, camera.height_px) != (clip.width_px, clip.height_px):
             raise InputError(

@@ -16,7 +16,7 @@ from worldgen.core.manoeuvres import MANOEUVRES, manoeuvre_motion
 from worldgen.core.samples import Conditions
 from worldgen.core.scenario import Scenario
 from worldgen.core.scene import Scene
-from worldgen.core.start import DEFAULT_START, STARTS, Start
+from worldgen.core.start import STARTS, Start
 from worldgen.data.ingest.source_config import SourceConfig
 from worldgen.data.video.framing import framing
 from worldgen.data.video.probing import probe
@@ -24,6 +24,7 @@ from worldgen.data.video.reading import nearest_frames, read_clip
 from worldgen.files.json_files import read_object
 from worldgen.generation.sample.continuation import DEFAULT_SPEED_MPS, manoeuvre_from, recovered_motion
 from worldgen.generation.sample.log_request import is_log_file, log_motion
+from worldgen.models.promise import ModelPromise
 
 MIN_FRAMES, MAX_FRAMES = 2, 10_000
 
@@ -44,7 +45,10 @@ class SampleRequest:
     where no scene sets it; 0 takes the speed that is recovered from the context's pixels.
 
     scenario: used instead of the words to build the scene. start: how a scene's clip begins, "sketch" (the first frames
-    are rendered and given to the model as context) or "noise" (the model predicts every frame).
+    are rendered and given to the model as context) or "noise" (the model predicts every frame); None leaves it to the
+    model. controls: control videos that are made of the scene, () for the model's own. negative_prompt: what the clip
+    should not show, None for what speaks against the scene. reference: picture ``(H, W, 3)`` uint8 of what it should
+    look like.
 
     Raises: InputError for numbers out of range.
     """
@@ -62,7 +66,10 @@ class SampleRequest:
     ego_settings: SourceConfig | None = None
     speed_mps: float = 0.0
     scenario: Scenario | None = None
-    start: Start = DEFAULT_START
+    start: Start | None = None
+    controls: tuple[str, ...] = ()
+    negative_prompt: str | None = None
+    reference: np.ndarray | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if not MIN_FRAMES <= self.frames <= MAX_FRAMES:
@@ -73,7 +80,7 @@ class SampleRequest:
             raise InputError(
                 "context frames", self.context_frames, f"1 to {self.frames - 1}, fewer than the frames of the clip"
             )
-        if self.start not in STARTS:
+        if self.start is not None and self.start not in STARTS:
             raise InputError("start of a clip", self.start, "one of " + ", ".join(STARTS))
         if not 0 <= self.speed_mps <= 60:
             raise InputError("speed in m/s", self.speed_mps, "0 to 60")
@@ -94,9 +101,14 @@ class PreparedRequest:
     labels: Labels | None
     notes: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def ego(self) -> EgoMotion | None:
+        """The motion that the clip follows; of a scene also where the model knows it from its controls only."""
+        return self.conditions.ego if self.scene is None else self.scene.ego
 
-def prepare(request: SampleRequest, accepts: tuple[str, ...]) -> PreparedRequest:
-    """Read, parse and simulate what ``request`` names. accepts: conditions that the model honours.
+
+def prepare(request: SampleRequest, promise: ModelPromise) -> PreparedRequest:
+    """Read, parse and simulate what ``request`` names. promise: what the model honours.
 
     The words, or the scenario, become a scene, which gives layout, labels and ego motion. When a context clip is
     continued there is no scene: its road is the real one, so only the words and the motion are passed on.
@@ -104,15 +116,15 @@ def prepare(request: SampleRequest, accepts: tuple[str, ...]) -> PreparedRequest
     Raises: InputError for words, files and motion that cannot be used.
     """
     if request.context:
-        return _continue_clip(request, accepts)
-    return _from_scene(request, accepts)
+        return _continue_clip(request, promise)
+    return _from_scene(request, promise)
 
 
-def _from_scene(request: SampleRequest, accepts: tuple[str, ...]) -> PreparedRequest:
+def _from_scene(request: SampleRequest, promise: ModelPromise) -> PreparedRequest:
     from worldgen.generation.sample.candidates import request_scene
+    from worldgen.generation.sample.model_words import scene_words
     from worldgen.prompts import parse_request
-    from worldgen.rendering.labelling import labels_of
-    from worldgen.rendering.scene_conditions import scene_conditions
+    from worldgen.rendering.model_conditions import ModelRequest, scene_inputs
 
     notes: dict[str, Any] = {}
     scenario = request.scenario
@@ -126,10 +138,14 @@ def _from_scene(request: SampleRequest, accepts: tuple[str, ...]) -> PreparedReq
         size_px=(request.width_px, request.height_px), ego=ego,
     )  # fmt: skip
     notes["scene_seed"] = scene.seed
-    conditions = scene_conditions(scene, text=request.prompt, accepts=accepts, seed=request.seed, start=request.start)
-    if conditions.context is not None:
-        notes["sketched_frames"] = len(conditions.context)
-    return PreparedRequest(conditions, scenario, scene, labels_of(scene), notes)
+    words = scene_words(request.prompt, scene, promise, negative=request.negative_prompt)
+    asked = ModelRequest(words.prompt, request.seed, request.start, request.controls, words.negative, request.reference)
+    inputs = scene_inputs(scene, asked, promise)
+    if inputs.conditions.context is not None:
+        notes["sketched_frames"] = len(inputs.conditions.context)
+    if words.prompt != request.prompt:
+        notes["model_prompt"] = words.prompt
+    return PreparedRequest(inputs.conditions, scenario, scene, inputs.labels, notes)
 
 
 def _with_ego(scenario: Scenario, request: SampleRequest, notes: dict[str, Any]) -> tuple[Scenario, EgoMotion | None]:
@@ -142,11 +158,18 @@ def _with_ego(scenario: Scenario, request: SampleRequest, notes: dict[str, Any])
     return scenario, read_ego(request, notes)
 
 
-def _continue_clip(request: SampleRequest, accepts: tuple[str, ...]) -> PreparedRequest:
+def _continue_clip(request: SampleRequest, promise: ModelPromise) -> PreparedRequest:
+    if request.controls:
+        raise InputError(
+            "controls of a continued clip", ", ".join(request.controls), "none: they are made of a scene, which a "
+            "continued clip has not",
+        )  # fmt: skip
     context = read_context(request)
     notes: dict[str, Any] = {}
     ego: EgoMotion | None = None
-    name = request.ego.strip() or ("keep" if "ego" in accepts else "") if isinstance(request.ego, str) else None
+    name = (
+        request.ego.strip() or ("keep" if "ego" in promise.conditions else "") if isinstance(request.ego, str) else None
+    )
     if name in MANOEUVRES:
         motion = (request.speed_mps, 0.0) if request.speed_mps else recovered_motion(context)
         ego = manoeuvre_from(name, motion, given=len(context), frames=request.frames, fps=request.fps)
@@ -155,8 +178,9 @@ def _continue_clip(request: SampleRequest, accepts: tuple[str, ...]) -> Prepared
     elif name != "":
         ego = read_ego(request, notes)
     conditions = Conditions(
-        request.frames, request.fps, text=request.prompt or None, context=context, ego=ego, seed=request.seed
-    )
+        request.frames, request.fps, text=request.prompt or None, context=context, ego=ego, seed=request.seed,
+        negative_text=request.negative_prompt, reference=request.reference,
+    )  # fmt: skip
     return PreparedRequest(conditions, None, None, None, notes)
 
 

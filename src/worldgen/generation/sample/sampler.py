@@ -16,14 +16,13 @@ import worldgen
 from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError
 from worldgen.data.export.sample_folder import SampleFolder
-from worldgen.files.shipped import assets_dir
-from worldgen.generation.sample.background import SHIPPED, BackgroundPreparation, ModelFacts
+from worldgen.generation.sample.background import BackgroundPreparation
+from worldgen.generation.sample.model_loading import load_world_model
 from worldgen.generation.sample.request import PreparedRequest, SampleRequest, prepare
-from worldgen.models.devices import MAX_THREADS, usable_device
-from worldgen.models.interface import SamplerOptions
-from worldgen.models.native.adapters import load_adapter
-from worldgen.models.native.loading import load_pipeline, pipeline_hash
-from worldgen.models.native.pipeline import WorldPipeline
+from worldgen.models.backbones.options import BackboneConfig
+from worldgen.models.devices import MAX_THREADS
+from worldgen.models.interface import SamplerOptions, WorldModel, sampler_options
+from worldgen.models.promise import ModelPromise
 
 META_VERSION = 1
 PACKAGES = ("torch", "diffusers", "transformers", "numpy", "av")
@@ -33,16 +32,19 @@ PACKAGES = ("torch", "diffusers", "transformers", "numpy", "av")
 class Sampler:
     """A loaded model. name: for people. weights_hash: names the weights by content, adapter included."""
 
-    pipeline: WorldPipeline
+    model: WorldModel
     name: str
     weights_hash: str
 
     @classmethod
-    def load(cls, model: str = "", *, adapter: str = "", device: str = "", threads: int = 0) -> Sampler:
-        """The shipped model ("" or "shipped"), or the pipeline saved in folder ``model``.
+    def load(
+        cls, model: str = "", *, adapter: str = "", device: str = "", threads: int = 0,
+        backbone: BackboneConfig | None = None,
+    ) -> Sampler:  # fmt: skip
+        """The shipped model ("" or "shipped"), a model saved in folder ``model``, or one in a hub repository.
 
         adapter: folder of a LoRA adapter, "" for none. device: "" picks the best there is. threads: of the CPU, 0
-        leaves them as they are.
+        leaves them as they are. backbone: how a pretrained model runs; None takes what suits the device.
 
         Raises: InputError for a model, adapter or device that is not there or does not fit.
         """
@@ -50,46 +52,43 @@ class Sampler:
             raise InputError("threads", threads, f"0 to {MAX_THREADS}")
         if threads:
             torch.set_num_threads(threads)
-        shipped = model in ("", SHIPPED)
-        folder = assets_dir() / "model" if shipped else Path(model)
-        pipeline = load_pipeline(folder)
-        if adapter:
-            load_adapter(pipeline.transformer, adapter)
-        pipeline.set_progress_bar_config(disable=True)
-        pipeline.to(usable_device(device))
-        return cls(pipeline, f"worldgen {worldgen.__version__}" if shipped else folder.name, pipeline_hash(pipeline))
+        loaded = load_world_model(model, adapter=adapter, device=device, backbone=backbone)
+        return cls(loaded.model, loaded.name, loaded.model.weights_hash)
 
     @property
     def fps(self) -> float:
         """Frames per second the model was trained at."""
-        return float(self.pipeline.transformer.config.fps)
+        return self.promise.fps
 
     def options(self, *, steps: int, chunk: int, guidance: dict[str, float]) -> SamplerOptions:
-        """Sampler options; ``steps`` 0 means the model's own default."""
-        defaults = SamplerOptions()
-        return SamplerOptions(steps=steps or defaults.steps, chunk=chunk, guidance=guidance, shift=defaults.shift)
+        """Sampler options; ``steps`` 0 and ``chunk`` 0 mean the model's own defaults."""
+        return sampler_options(self.promise, steps=steps, chunk=chunk, guidance=guidance)
 
     @property
-    def facts(self) -> ModelFacts:
-        """What a request must know of this model."""
-        return ModelFacts(self.pipeline.size_px, self.fps, self.pipeline.accepts)
+    def promise(self) -> ModelPromise:
+        """What this model honours and makes."""
+        return self.model.promise
 
     def prepare(self, request: SampleRequest, background: BackgroundPreparation | None = None) -> PreparedRequest:
         """Conditions and labels of a request, checked against what the model can do.
 
-        background: used when it prepares this very request for the conditions that this model honours.
+        background: used when it prepares this very request for what this model promises.
 
         Raises: InputError for a request that cannot be prepared, and for conditions that the model does not honour.
         """
-        accepts = self.pipeline.accepts
-        same = background is not None and (background.request, background.accepts) == (request, accepts)
-        prepared = background.result() if background is not None and same else prepare(request, accepts)
-        self.pipeline.check([prepared.conditions])
+        promise = self.promise
+        same = background is not None and (background.request, background.promise) == (request, promise)
+        if background is not None and same:
+            prepared = background.result()
+        else:
+            promise.check_shape(request.frames, (request.width_px, request.height_px))  # before a scene is made
+            prepared = prepare(request, promise)
+        self.model.check([prepared.conditions])
         return prepared
 
     def stream(self, prepared: PreparedRequest, options: SamplerOptions) -> Iterator[Clip]:
         """The clip in parts, as they are predicted; known frames come first. Memory does not grow with its length."""
-        for (clip,) in self.pipeline.stream([prepared.conditions], options):
+        for (clip,) in self.model.stream([prepared.conditions], options):
             yield clip
 
     def write(
@@ -107,7 +106,7 @@ class Sampler:
             yield from range(done, done + len(clip))
             done += len(clip)
         meta = self.meta(request, prepared, options, measured)
-        output.finish(meta, caption=request.prompt, ego=prepared.conditions.ego, labels=prepared.labels)
+        output.finish(meta, caption=request.prompt, ego=prepared.ego, labels=prepared.labels)
 
     def meta(
         self, request: SampleRequest, prepared: PreparedRequest, options: SamplerOptions, measured: dict[str, float]
@@ -126,8 +125,9 @@ class Sampler:
             "context": {"file": context_file, "frames": request.context_frames, "start_s": request.context_start_s}
             if request.context else None,
             "ego": ego or ("scene" if prepared.scene else None),
-            "conditions_given": list(conditions.given), "conditions_honoured": list(self.pipeline.accepts),
+            "conditions_given": list(conditions.given), "conditions_honoured": list(self.model.accepts),
             "labels_source": prepared.labels.source if prepared.labels else None, "notes": prepared.notes,
+            **({"controls": list(conditions.controls)} if conditions.controls else {}),
             "sampler": {
                 "steps": options.steps, "chunk": options.chunk, "guidance": options.guidance, "shift": options.shift,
             },

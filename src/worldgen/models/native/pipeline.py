@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, Optional, get_type_hints, overload
@@ -21,7 +21,7 @@ from transformers import DistilBertModel, PreTrainedTokenizerFast
 from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError, Received
 from worldgen.core.samples import Conditions
-from worldgen.models.families import FAMILIES, NATIVE
+from worldgen.models.families import FAMILIES, native_promise
 from worldgen.models.interface import MemoryEstimate, SamplerOptions
 from worldgen.models.native.codec import SPATIAL_FACTOR, PatchCodec, encode_video
 from worldgen.models.native.conditions import ClipConditions, ConditionBatch, batch_conditions
@@ -36,7 +36,6 @@ from worldgen.models.native.transformer import LAYOUT_FACTOR, WorldTransformer
 from worldgen.models.promise import ModelPromise
 from worldgen.models.weights import weights_hash
 
-MAX_SIDE_PX = 2048
 WORKING_BYTES_PER_PX = 450
 """Growth of a process that samples without layout, per pixel of a frame: 416, 375 and 424 bytes at 224x128, 448x256
 and 832x480 in float32 on a CPU."""
@@ -90,7 +89,7 @@ class WorldPipeline(DiffusionPipeline):
     scheduler: FlowMatchEulerDiscreteScheduler
     painter: ScenePainter | None
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - diffusers passes them by name
         self,
         transformer: WorldTransformer,
         codec: PatchCodec,
@@ -154,11 +153,9 @@ class WorldPipeline(DiffusionPipeline):
     def promise(self) -> ModelPromise:
         """What these weights honour and make."""
         config = self.transformer.config
-        sketch = () if self.painter is None else ("sketch",)
-        return replace(
-            NATIVE, conditions=tuple(config.accepts), controls=sketch, default_controls=sketch,
-            apart=(("context", "controls"),), size_px=(config.width_px, config.height_px),
-            size_multiple_px=2 * SPATIAL_FACTOR, max_side_px=MAX_SIDE_PX, fps=float(config.fps),
+        return native_promise(
+            config.accepts, size_px=(config.width_px, config.height_px), fps=float(config.fps),
+            painter=self.painter is not None,
         )  # fmt: skip
 
     @property
@@ -222,6 +219,10 @@ class WorldPipeline(DiffusionPipeline):
             yield from self._painted(requests) if requests[0].controls else self._chunks(requests, inputs.options)
         finally:
             self.maybe_free_model_hooks()
+
+    def seams(self, request: Conditions, options: SamplerOptions) -> tuple[int, ...]:
+        """None: every frame is made from the ones before it."""
+        return ()
 
     def estimate(self, request: Conditions) -> MemoryEstimate:
         """Memory of one request in chunks of one frame: all networks, and what grows with the size of a frame."""

@@ -1,0 +1,124 @@
+"""What a world model gets of a scene, by what it promises: control videos, or layout and first frames; and the labels.
+
+A model with controls gets them drawn by the ray-cast renderer, and the labels come from the same rays, so a label lies
+exactly where the control shows its object. Other models get what :mod:`worldgen.rendering.scene_conditions` makes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from worldgen.core.clip import Clip
+from worldgen.core.errors import InputError
+from worldgen.core.labels import Labels
+from worldgen.core.samples import Conditions
+from worldgen.core.scene import Scene
+from worldgen.core.start import Start
+from worldgen.models.promise import ModelPromise
+from worldgen.rendering.drawn_clips import draw_scene
+from worldgen.rendering.labelling import labels_of
+from worldgen.rendering.render import Rendering
+from worldgen.rendering.scene_conditions import SKETCH_FRAMES, scene_conditions
+
+NO_CONTROLS = "none"
+"""Stands for a clip without controls where a model would have some of its own."""
+
+
+@dataclass(frozen=True, eq=False)
+class ModelRequest:
+    """How a scene is asked of a model.
+
+    text: prompt for the model ("" for none). seed: of the sampling noise. start: of the clip, None for the model's own.
+    controls: names of the control videos, () for the model's own, (``NO_CONTROLS``,) for none. negative_text: what
+    the clip should not show, None
+    for nothing. reference: picture ``(H, W, 3)`` uint8 of what it should look like.
+    """
+
+    text: str
+    seed: int
+    start: Start | None = None
+    controls: tuple[str, ...] = ()
+    negative_text: str | None = None
+    reference: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class SceneInputs:
+    """Conditions of a model, and the labels of what they show; None where nothing tells the model where objects are."""
+
+    conditions: Conditions
+    labels: Labels | None
+
+
+def wanted_controls(promise: ModelPromise, request: ModelRequest) -> tuple[str, ...]:
+    """Names of the controls to make.
+
+    A model that can also begin with rendered frames makes its clip without controls where a start is asked for.
+    """
+    if request.controls == (NO_CONTROLS,):
+        return ()
+    if request.controls:
+        return request.controls
+    return () if request.start is not None and promise.start == "sketch" else promise.default_controls
+
+
+def scene_inputs(scene: Scene, request: ModelRequest, promise: ModelPromise) -> SceneInputs:
+    """Conditions and labels of a whole scene for a model.
+
+    Raises: InputError for a start or control that the model does not have.
+    """
+    names = wanted_controls(promise, request)
+    if names:
+        return _drawn_inputs(scene, request, promise, names)
+    conditions = scene_conditions(
+        scene, text=request.text, accepts=promise.conditions, seed=request.seed, start=request.start or promise.start
+    )
+    # Labels are true only of pictures that are made from the scene: from its layout, or from its rendered beginning.
+    shown = "layout" in promise.conditions or promise.start == "sketch"
+    return SceneInputs(conditions, labels_of(scene) if shown else None)
+
+
+def _drawn_inputs(scene: Scene, request: ModelRequest, promise: ModelPromise, names: tuple[str, ...]) -> SceneInputs:
+    refused = [name for name in names if name not in promise.controls]
+    if refused:  # before they are drawn
+        raise InputError(
+            "controls this model does not honour", ", ".join(refused), ", ".join(promise.controls) or "none"
+        )
+    rendering, labels = draw_scene(scene)
+    context = None
+    if request.start == "sketch":
+        if "context" not in promise.conditions or ("context", "controls") in promise.apart:
+            raise InputError("start of a clip", request.start, f"noise, for the family {promise.family} with controls")
+        count = promise.context_frames.below(min(SKETCH_FRAMES, scene.num_frames - 1))
+        context = Clip(rendering.clip.frames[:count], scene.fps)
+    apart = {name for pair in promise.apart if "controls" in pair for name in pair}  # the controls show the motion
+    accepts = tuple(name for name in promise.conditions if name not in apart)
+    conditions = Conditions(
+        scene.num_frames, scene.fps, text=(request.text or None) if "text" in accepts else None, context=context,
+        ego=scene.ego if "ego" in accepts else None, camera=scene.camera, seed=request.seed,
+        controls=drawn_controls(rendering, names), negative_text=request.negative_text, reference=request.reference,
+    )  # fmt: skip
+    return SceneInputs(conditions, labels)
+
+
+def drawn_controls(rendering: Rendering, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Control videos ``(T, H, W, 3)`` uint8 of what was drawn. Raises: InputError for a control that is not made."""
+    made = {}
+    for name in names:
+        if name == "sketch":
+            made[name] = rendering.clip.frames
+        elif name == "depth":
+            made[name] = disparity_video(rendering.depth)
+        else:
+            raise InputError("control", name, "sketch or depth")
+    return made
+
+
+def disparity_video(depth_m: np.ndarray) -> np.ndarray:
+    """Depth ``(T, H, W)`` in metres as a grey video: inverse depth, near bright, sky black, one scale for the clip."""
+    disparity = np.where(np.isfinite(depth_m) & (depth_m > 0), 1 / np.maximum(depth_m, 1e-3), 0.0)
+    top = max(float(disparity.max()), 1e-9)
+    return np.repeat(np.rint(disparity / top * 255).astype(np.uint8)[..., None], 3, axis=-1)
