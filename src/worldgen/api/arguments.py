@@ -13,7 +13,6 @@ from worldgen.core.clip import Clip
 from worldgen.core.ego import EgoMotion
 from worldgen.core.errors import InputError, Received
 from worldgen.core.manoeuvres import MANOEUVRES
-from worldgen.core.samples import CONTROLS
 from worldgen.core.scenario import Scenario
 from worldgen.core.start import STARTS, Start
 from worldgen.data.ingest.ingest_config import IngestConfig
@@ -23,6 +22,7 @@ from worldgen.generation.sample.log_request import is_log_file, settings_of_log
 from worldgen.generation.sample.request import SampleRequest, read_scenario
 from worldgen.models.backbones.options import BackboneConfig
 from worldgen.models.promise import ModelPromise
+from worldgen.rendering.controls.control_table import control_choices
 from worldgen.rendering.model_conditions import NO_CONTROLS
 
 DEFAULT_FRAMES = 25
@@ -102,17 +102,17 @@ def scenario_of(value: object) -> Scenario | None:
 
 
 def control_names(value: object) -> tuple[str, ...]:
-    """Names of controls from a list, or from text as in "depth, seg". Raises: InputError for anything else."""
+    """Controls from a list, or from text as in "depth, edge:geometry"; "none" alone for none.
+
+    Raises: InputError for anything else.
+    """
     parts = value.split(",") if isinstance(value, str) else value
     if not isinstance(parts, (list, tuple)):
         raise wrong_type("controls", value, 'names, as in ["depth"] or "depth"')
-    names = tuple(words("control", part).strip() for part in parts)
-    for name in filter(None, names):
-        if name not in CONTROLS and names != (NO_CONTROLS,):
-            raise InputError("control", name, f"one of {', '.join(CONTROLS)}, or {NO_CONTROLS} alone")
-    if len(set(names)) != len(names):
-        raise InputError("controls", ", ".join(names), "each control once")
-    return tuple(filter(None, names))
+    names = tuple(filter(None, (words("control", part).strip() for part in parts)))
+    if names != (NO_CONTROLS,):
+        control_choices(names)
+    return names
 
 
 def reference_picture(value: object) -> np.ndarray | None:

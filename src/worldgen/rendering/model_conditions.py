@@ -6,7 +6,6 @@ exactly where the control shows its object. Other models get what :mod:`worldgen
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,9 +17,10 @@ from worldgen.core.samples import Conditions
 from worldgen.core.scene import Scene
 from worldgen.core.start import Start
 from worldgen.models.promise import ModelPromise
+from worldgen.rendering.controls.control_table import control_choices
+from worldgen.rendering.controls.scene_controls import scene_controls
 from worldgen.rendering.drawn_clips import draw_scene
 from worldgen.rendering.labelling import labels_of
-from worldgen.rendering.render import Rendering
 from worldgen.rendering.scene_conditions import SKETCH_FRAMES, scene_conditions
 
 NO_CONTROLS = "none"
@@ -32,9 +32,9 @@ class ModelRequest:
     """How a scene is asked of a model.
 
     text: prompt for the model ("" for none). seed: of the sampling noise. start: of the clip, None for the model's own.
-    controls: names of the control videos, () for the model's own, (``NO_CONTROLS``,) for none. negative_text: what
-    the clip should not show, None
-    for nothing. reference: picture ``(H, W, 3)`` uint8 of what it should look like.
+    controls: control videos, each ``NAME`` or ``NAME:VARIANT``; () for the model's own, (``NO_CONTROLS``,) for none.
+    negative_text: what the clip should not show, None for nothing. reference: picture ``(H, W, 3)`` uint8 of what it
+    should look like.
     """
 
     text: str
@@ -82,7 +82,7 @@ def scene_inputs(scene: Scene, request: ModelRequest, promise: ModelPromise) -> 
 
 
 def _drawn_inputs(scene: Scene, request: ModelRequest, promise: ModelPromise, names: tuple[str, ...]) -> SceneInputs:
-    refused = [name for name in names if name not in promise.controls]
+    refused = [choice.name for choice in control_choices(names) if choice.name not in promise.controls]
     if refused:  # before they are drawn
         raise InputError(
             "controls this model does not honour", ", ".join(refused), ", ".join(promise.controls) or "none"
@@ -99,26 +99,7 @@ def _drawn_inputs(scene: Scene, request: ModelRequest, promise: ModelPromise, na
     conditions = Conditions(
         scene.num_frames, scene.fps, text=(request.text or None) if "text" in accepts else None, context=context,
         ego=scene.ego if "ego" in accepts else None, camera=scene.camera, seed=request.seed,
-        controls=drawn_controls(rendering, names), negative_text=request.negative_text, reference=request.reference,
+        controls=scene_controls(scene, rendering, names, seed=request.seed), negative_text=request.negative_text,
+        reference=request.reference,
     )  # fmt: skip
     return SceneInputs(conditions, labels)
-
-
-def drawn_controls(rendering: Rendering, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """Control videos ``(T, H, W, 3)`` uint8 of what was drawn. Raises: InputError for a control that is not made."""
-    made = {}
-    for name in names:
-        if name == "sketch":
-            made[name] = rendering.clip.frames
-        elif name == "depth":
-            made[name] = disparity_video(rendering.depth)
-        else:
-            raise InputError("control", name, "sketch or depth")
-    return made
-
-
-def disparity_video(depth_m: np.ndarray) -> np.ndarray:
-    """Depth ``(T, H, W)`` in metres as a grey video: inverse depth, near bright, sky black, one scale for the clip."""
-    disparity = np.where(np.isfinite(depth_m) & (depth_m > 0), 1 / np.maximum(depth_m, 1e-3), 0.0)
-    top = max(float(disparity.max()), 1e-9)
-    return np.repeat(np.rint(disparity / top * 255).astype(np.uint8)[..., None], 3, axis=-1)

@@ -25,7 +25,6 @@ from worldgen.generation.quality.gate import Gate, GateConfig, Verdict
 from worldgen.generation.quality.scorecard import Scorecard
 from worldgen.generation.quality.scorer import Scorer, ScorerConfig
 from worldgen.generation.quality.seams import with_seams
-from worldgen.generation.restyle.clip_control import clip_controls, clip_default
 from worldgen.generation.sample.model_loading import backbone_options
 from worldgen.generation.sample.model_words import scene_words
 from worldgen.generation.sample.sampler import Sampler
@@ -34,6 +33,7 @@ from worldgen.models.native.rollout.repaint import restyle_clips
 from worldgen.models.promise import ModelPromise
 from worldgen.prompts import describe, parse
 from worldgen.prompts.model_prompts import PROMPT_STYLES, negative_prompt
+from worldgen.rendering.controls.clip_controls import clip_controls
 from worldgen.rendering.labelling import labels_of
 from worldgen.rendering.model_conditions import ModelRequest, scene_inputs
 from worldgen.rendering.scene_conditions import scene_conditions
@@ -322,6 +322,17 @@ class Restyler:
                 "weights_hash": self.sampler.weights_hash,
             },
         )
+
+
+def clip_default(promise: ModelPromise) -> tuple[str, ...]:
+    """The control to take of a recorded clip where none is named: edges, as blurred pixels keep the old light.
+
+    Raises: InputError for a model that takes none of the controls that pixels give.
+    """
+    for name in ("edge", "blur"):
+        if name in promise.controls:
+            return (name,)
+    raise InputError("model to restyle with", promise.family, "one that takes an edge or a blur control")
 
 
 def kept_labels(labels: Labels | None, scene: Scene) -> Labels:
