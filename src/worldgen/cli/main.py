@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sample": ("worldgen.cli.sample", "one prompt to one labelled clip, optionally continuing a real one"),
     "generate": ("worldgen.cli.generate", "recipe with quotas to a labelled, checked data set; local or Ray; resumes"),
     "restyle": ("worldgen.cli.restyle", "labelled clips to the same clips under other weather or light, labels kept"),
+    "cutouts": ("worldgen.cli.insert.cutouts", "objects cut from labelled pictures, and pasted into others of the same split"),
     "ingest": ("worldgen.cli.ingest", "your own clips and ego logs to a sharded data set"),
     "data": ("worldgen.cli.data", "inspect, validate, index, view or export a data set"),
     "scenes": ("worldgen.cli.scenes", "words to scenario, scene, labels and a rendered clip, without a network"),

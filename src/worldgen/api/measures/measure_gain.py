@@ -14,7 +14,7 @@ from worldgen.api.measures.measured_clips import set_threads
 from worldgen.core.errors import InputError, Received
 from worldgen.core.progress import LogLine, no_log
 from worldgen.evaluation.gain.gain_config import REAL, GainStudy
-from worldgen.evaluation.gain.gain_result import power, summarise
+from worldgen.evaluation.gain.gain_result import power, subject_of, summarise
 from worldgen.evaluation.gain.study import RARE, ArmResult, StudyData, prepare, run_study
 from worldgen.files.config_files import load_config
 
@@ -74,7 +74,7 @@ def _run_lines(bench: StudyData, log: LogLine) -> Callable[[ArmResult, int, int]
     real: list[float] = []
 
     def report(run: ArmResult, number: int, total: int) -> None:
-        value = bench.judged(run).value(RARE, "all")
+        value = bench.judged(run).value(RARE, subject_of(bench.study))
         log(f"run {number} of {total}: {run.arm} seed {run.seed}, AP50 {value:.3f} on rare clips, {run.seconds:.0f} s")
         if run.arm == REAL:
             real.append(value)

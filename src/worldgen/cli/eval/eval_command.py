@@ -16,6 +16,7 @@ SUBCOMMANDS: dict[str, tuple[str, str]] = {
     "labels": ("worldgen.cli.eval.eval_labels", "do the pixels show the objects that the labels say, where they say"),
     "realism": ("worldgen.cli.eval.eval_realism", "do detectors of the real world recognise what clips show"),
     "drift": ("worldgen.cli.eval.eval_drift", "what a long rollout loses, and at which frame"),
+    "power": ("worldgen.cli.eval.eval_power", "what a gain study can detect with a test set, before it runs"),
     "gain": ("worldgen.cli.eval.eval_gain", "does generated data help a detector: equal training, paired intervals"),
 }
 """Name -> module and one-line help. A module has ``add_arguments(parser)`` and ``run(args) -> int``, imports only the

@@ -15,6 +15,7 @@ from worldgen.core.samples import SPLITS, Sample
 from worldgen.core.seeds import numpy_rng
 from worldgen.data.dataset.index import SUMMARY_NAME, DataSet
 from worldgen.evaluation.gain.gain_config import GIVEN, GainStudy, PictureSource, arm_names
+from worldgen.evaluation.gain.still_pictures import drives_in, is_stills, reencoded, still_pictures, stills_digest
 from worldgen.evaluation.gain.weather import weathered
 from worldgen.files.storage import join, read_bytes
 from worldgen.instruments.detector.pictures import Boxes, Pictures, pictures_of
@@ -92,8 +93,18 @@ def missing(source: PictureSource) -> str:
     """Why an arm of this source has to wait; "" where it need not."""
     if not source.urls:
         return "no data set given yet"
+    if _stills(source):
+        return ""
     accepted = any(row["accepted"] for url in source.urls for row in DataSet(url).rows)
     return "" if accepted else "the gate accepted none of its clips"
+
+
+def _stills(source: PictureSource) -> bool:
+    """Whether a source is of stills. Raises: InputError for stills mixed with data sets."""
+    kinds = {is_stills(url) for url in source.urls}
+    if len(kinds) > 1:
+        raise InputError("urls of a source", source.url, "data sets, or folders of stills, not both")
+    return kinds == {True}
 
 
 def _text(source: PictureSource) -> str:
@@ -102,36 +113,54 @@ def _text(source: PictureSource) -> str:
 
 def load_source(source: PictureSource, study: GainStudy, folder: Path) -> Pictures:
     """The pictures of a source at the study's size. They are kept in ``folder`` for the next call."""
-    summary = [hashlib.blake2b(read_bytes(join(url, SUMMARY_NAME)), digest_size=16).hexdigest() for url in source.urls]
-    asked = json.dumps([asdict(source), summary, study.width_px, study.height_px, study.min_height_px], sort_keys=True)
+    stills = _stills(source)
+    digest = stills_digest if stills else _summary_digest
+    size = (study.width_px, study.height_px)
+    summary = [digest(url) for url in source.urls]
+    settings = [*size, study.min_height_px, study.jpeg_quality]
+    asked = json.dumps([asdict(source), summary, settings], sort_keys=True)
     kept = folder / f"pictures-{hashlib.blake2b(asked.encode(), digest_size=8).hexdigest()}.npz"
     if kept.exists():
         return Pictures.load(str(kept))
-    pictures = pictures_of(
-        clips_of_source(source).samples(),
-        first=source.first,
-        every=source.every,
-        size=(study.width_px, study.height_px),
-        min_height_px=study.min_height_px,
-    )
+    if stills:
+        pictures = still_pictures(source, size=size, min_height_px=study.min_height_px)
+    else:
+        pictures = pictures_of(
+            clips_of_source(source).samples(), first=source.first, every=source.every, size=size,
+            min_height_px=study.min_height_px,
+        )  # fmt: skip
+    if study.jpeg_quality:
+        pictures = reencoded(pictures, study.jpeg_quality)
     pictures.save(str(kept))
     return pictures
 
 
+def _summary_digest(url: str) -> str:
+    return hashlib.blake2b(read_bytes(join(url, SUMMARY_NAME)), digest_size=16).hexdigest()
+
+
+def _keys_and_drives(source: PictureSource) -> tuple[set[str], set[str]]:
+    """Keys of the clips of a source, none for stills, and its drives."""
+    if not _stills(source):
+        rows = clips_of_source(source).rows
+        return {row["key"] for row in rows}, {row["drive"] for row in rows if row["drive"]}
+    drives = set().union(*(drives_in(url) for url in source.urls)) - set(source.without)
+    return set(), drives & set(source.with_any) if source.with_any else drives
+
+
 def check_apart(study: GainStudy) -> None:
     """Raise InputError when a clip or a drive of the test is also trained on."""
-    test = clips_of_source(study.test).rows
-    held_out = {row["drive"] or row["key"] for row in test}
-    keys = {row["key"] for row in test}
-    for name in ("real", "rare", "synthetic", "restyled"):
-        source: PictureSource = getattr(study, name)
+    keys, held_out = _keys_and_drives(study.test)
+    sources = {name: getattr(study, name) for name in ("real", "rare", "synthetic", "restyled")} | dict(study.added)
+    for name, source in sources.items():
         if missing(source):
             continue
-        rows = clips_of_source(source).rows
-        shared = keys & {row["key"] for row in rows}
-        if shared:
-            raise InputError(f"{name} of the study", Received(f"{len(shared)} clips of the test"), "other clips")
-        drives = held_out & {row["drive"] for row in rows if row["drive"]}
+        own_keys, own_drives = _keys_and_drives(source)
+        if keys & own_keys:
+            raise InputError(
+                f"{name} of the study", Received(f"{len(keys & own_keys)} clips of the test"), "other clips"
+            )
+        drives = held_out & own_drives
         if drives and name != "rare":  # the oracle's pictures may share drives with the test where there are no others
             raise InputError(
                 f"{name} of the study", Received(f"drives of the test: {sorted(drives)[:3]}"), "other drives"
@@ -163,7 +192,7 @@ def build_arms(study: GainStudy, load: Callable[[PictureSource], Pictures]) -> t
     for name in arm_names(study):
         if study.arms and name not in study.arms:
             continue
-        source = {"oracle": study.rare, "restyled": study.restyled}.get(
+        source = {"oracle": study.rare, "restyled": study.restyled, **study.added}.get(
             name, study.synthetic if name == GIVEN or name.startswith("synthetic_") else None
         )
         if source is not None and (reason := missing(source)):

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from worldgen.core.errors import InputError
 from worldgen.core.samples import SPLITS
 from worldgen.evaluation.gain.weather import KINDS
-from worldgen.instruments.detector.detector import DetectorConfig
+from worldgen.instruments.detector.detector import GROUPS, DetectorConfig
 
 DETECTORS = ("worldgen", "dfine", "rtdetr")
+SHIPPED = "shipped"
+"""Checkpoint of the detector that ships, which was trained on rendered pictures."""
+NAME = re.compile(r"(?!synthetic_)[a-z][a-z0-9_]{0,40}")
+"""Names of added arms."""
 NIGHT_RAIN_FOG = ("night_lit", "night_unlit", "light_rain", "heavy_rain", "fog")
 
 
 @dataclass(frozen=True)
 class PictureSource:
-    """Pictures of one or several data sets. url: URLs separated by commas, "" where the source is not given.
+    """Pictures of one or several data sets, or folders of labelled stills (COCO, KITTI, YOLO).
+
+    url: URLs separated by commas, "" where the source is not given.
 
     split: train, val, test, several joined by "+", or "" for all. with_any: only clips with any of these tags. without:
     no clips with any of these. skip: clips left out at the start of the rest. clips: clips taken after that, 0 for all.
     first: number of the first frame taken of a clip. every: distance in frames between those taken. Clips that a gate
-    rejected are never taken.
+    rejected are never taken. The tag of a still is its drive, and ten consecutive stills of a drive are a clip.
     """
 
     url: str = ""
@@ -58,16 +65,21 @@ class GainStudy:
 
     real: the real training pictures. rare: real pictures held back, on which only the oracle arm trains. synthetic,
     restyled: generated pictures; their arms wait while the URL is "". test: pictures that are judged and never trained
-    on. rare_tags: tags of the test clips that count as rare. ratios: synthetic pictures per real picture, an arm each.
-    painted: kinds of painted weather. arms: names to run, empty for all. seeds: runs of every arm.
+    on. added: name of an arm -> its pictures, which are half of what it trains on; the other half is real. rare_tags:
+    tags of the test clips that count as rare, empty for all. rare_groups: groups of objects whose mean AP50 on these
+    clips is the subject, empty for all. ratios: synthetic pictures per real picture, an arm each. painted: kinds of
+    painted weather. arms: names to run, empty for all. seeds: runs of every arm. arm_seeds: name of an arm -> fewer.
 
     base_steps: optimiser steps on real pictures that all arms of a seed share before they part; 0: every arm starts at
     random weights, the same for all arms of a seed. steps: optimiser steps of every arm after that; "real_short" has
     half, "real_long" twice as many. base_learning_rate, learning_rate: of the two parts.
 
-    detector: "worldgen" for the small detector of this package, of the sizes in ``model``; "dfine" or "rtdetr" for
-    those of transformers, from ``checkpoint`` (a folder) or from random weights. min_height_px: lower objects are
-    ignored, after resizing. smallest_gain: AP50 that would matter; a study that cannot detect it says so.
+    detector: "worldgen" for the small detector of this package, of the sizes in ``model`` or those of ``checkpoint``;
+    "dfine" or "rtdetr" for those of transformers. checkpoint: a folder of weights to start from, "" for random ones;
+    for "worldgen" also "shipped". min_height_px: lower objects are
+    ignored, after resizing. jpeg_quality: all pictures of all arms and of the test go through JPEG at this quality once
+    more, at the study's size, so that no arm differs by its files; 0 leaves them. smallest_gain: AP50 that would
+    matter; a study that cannot detect it says so.
     """
 
     name: str = "gain"
@@ -76,14 +88,18 @@ class GainStudy:
     synthetic: PictureSource = field(default_factory=PictureSource)
     restyled: PictureSource = field(default_factory=PictureSource)
     test: PictureSource = field(default_factory=PictureSource)
+    added: dict[str, PictureSource] = field(default_factory=dict)
     rare_tags: tuple[str, ...] = NIGHT_RAIN_FOG
+    rare_groups: tuple[str, ...] = ()
     ratios: tuple[float, ...] = (0.5, 1.0)
     painted: tuple[str, ...] = KINDS
     arms: tuple[str, ...] = ()
     seeds: int = 5
+    arm_seeds: dict[str, int] = field(default_factory=dict)
     width_px: int = 224
     height_px: int = 128
     min_height_px: float = 8.0
+    jpeg_quality: int = 0
     detector: str = "worldgen"
     checkpoint: str = ""
     model: DetectorConfig = field(default_factory=DetectorConfig)
@@ -117,9 +133,11 @@ class GainStudy:
             raise InputError("ratios of the study", self.ratios, "positive numbers of synthetic pictures per real one")
         if min(self.width_px, self.height_px) < 32 or self.width_px % 2 or self.height_px % 2:
             raise InputError("size of the study's pictures", (self.width_px, self.height_px), "even, 32 or more")
-        unknown = sorted(set(self.arms) - set(arm_names(self)))
-        if unknown:
-            raise InputError("arms of the study", unknown, "some of " + ", ".join(arm_names(self)))
+        _check_arms(self)
+
+    def seeds_of(self, arm: str) -> int:
+        """Runs of an arm."""
+        return self.arm_seeds.get(arm, self.seeds)
 
 
 REAL = "real"
@@ -131,7 +149,23 @@ GIVEN = "given"
 def arm_names(study: GainStudy) -> tuple[str, ...]:
     """All arms in the order they run: the reference, the oracle and the controls, then the arms under test."""
     mixed = tuple(f"synthetic_{ratio:g}" for ratio in study.ratios)
-    return (REAL, ORACLE, *CONTROLS, *mixed, GIVEN, "restyled", "weather", "real_long", "real_short")
+    return (REAL, ORACLE, *CONTROLS, *study.added, *mixed, GIVEN, "restyled", "weather", "real_long", "real_short")
+
+
+def _check_arms(study: GainStudy) -> None:
+    """Raise InputError for arms, groups and numbers that do not fit."""
+    if not 0 <= study.jpeg_quality <= 100:
+        raise InputError("jpeg_quality of the study", study.jpeg_quality, "0 to 100")
+    if not set(study.rare_groups) <= set(GROUPS):
+        raise InputError("rare_groups of the study", study.rare_groups, "some of " + ", ".join(GROUPS))
+    taken = sorted(set(study.added) & {*ABOUT, *(name for name in study.added if not NAME.fullmatch(name))})
+    if taken:
+        raise InputError("names of added arms", taken, "lower-case names that no other arm has")
+    unknown = sorted((set(study.arms) | set(study.arm_seeds)) - set(arm_names(study)))
+    if unknown:
+        raise InputError("arms of the study", unknown, "some of " + ", ".join(arm_names(study)))
+    if any(not 2 <= count <= study.seeds for count in study.arm_seeds.values()):
+        raise InputError("arm_seeds of the study", dict(study.arm_seeds), f"2 to {study.seeds}")
 
 
 ABOUT = {
@@ -151,4 +185,6 @@ def about_arm(name: str) -> str:
     """One line on what an arm trains on."""
     if name in ABOUT:
         return ABOUT[name]
+    if not name.startswith("synthetic_"):
+        return "real, and added pictures, half of what it trains on"
     return f"real, and {name.removeprefix('synthetic_')} synthetic pictures for each real one"

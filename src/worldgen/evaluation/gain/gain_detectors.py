@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from worldgen.core.seeds import numpy_rng, stable_hash
-from worldgen.evaluation.gain.gain_config import GainStudy
+from worldgen.evaluation.gain.gain_config import DETECTORS, SHIPPED, GainStudy
+from worldgen.files.shipped import assets_dir
 from worldgen.instruments.augmentation import AugmentConfig, augmented
-from worldgen.instruments.detector.detector import GROUPS, Detections, as_detections
+from worldgen.instruments.detector.detector import GROUPS, Detections, Detector, DetectorConfig, as_detections
 from worldgen.instruments.detector.detector_training import DetectorTraining, learning_rate, train_detector
 from worldgen.instruments.detector.pictures import Pictures, find_in
 from worldgen.instruments.feature_pyramid import channels_last, to_pictures
+from worldgen.instruments.instrument_files import build_network, stored_instrument
 
 AUGMENT = AugmentConfig(mirror=0.5, zoom=0.3, max_zoom=1.3, light=0.5, softness=0.0)
 """The augmentation of every arm; it is mild, so that arms differ by their pictures."""
@@ -36,11 +39,24 @@ def train_and_find(study: GainStudy, fit: TrainingRun, test: Pictures) -> Detect
     return DETECTOR_TRAININGS[study.detector](study, fit, test)
 
 
+def start_of(study: GainStudy) -> tuple[DetectorConfig, dict[str, torch.Tensor] | None]:
+    """Sizes of the small detector and the weights it starts from: those of the study's checkpoint, or None for random.
+
+    Raises: InputError for a folder that is no detector of this package.
+    """
+    if not study.checkpoint or study.detector != DETECTORS[0]:
+        return study.model, None
+    folder = assets_dir() / "instruments" / "detector" if study.checkpoint == SHIPPED else Path(study.checkpoint)
+    instrument = stored_instrument(folder)
+    network = build_network(instrument, Detector, DetectorConfig, required={"groups": list(GROUPS)})
+    return network.config, network.state_dict()
+
+
 def training_of(study: GainStudy, *, steps: int, seed: int) -> DetectorTraining:
     """Settings of the training of an arm; arms differ only in steps and seed."""
     return DetectorTraining(
         steps=steps, batch=study.batch, learning_rate=study.learning_rate, warmup=max(1, min(100, steps // 10)),
-        ema=min(0.998, 1 - 10 / max(steps, 20)), seed=seed, augment=AUGMENT, model=study.model,
+        ema=min(0.998, 1 - 10 / max(steps, 20)), seed=seed, augment=AUGMENT, model=start_of(study)[0],
     )  # fmt: skip
 
 
@@ -54,12 +70,13 @@ def base_training(study: GainStudy, seed: int) -> DetectorTraining:
 
 def train_base(study: GainStudy, pictures: Pictures, seed: int) -> dict[str, torch.Tensor]:
     """Weights after ``base_steps`` optimiser steps on real pictures only."""
-    return train_detector(pictures, base_training(study, seed)).state_dict()
+    return train_detector(pictures, base_training(study, seed), start=start_of(study)[1]).state_dict()
 
 
 def _own(study: GainStudy, fit: TrainingRun, test: Pictures) -> Detections:
     config = training_of(study, steps=fit.steps, seed=fit.seed)
-    detector = train_detector(fit.pictures, config, shares=fit.shares, start=fit.base)
+    start = fit.base if fit.base is not None else start_of(study)[1]
+    detector = train_detector(fit.pictures, config, shares=fit.shares, start=start)
     return find_in(channels_last(detector).folded(), test)
 
 

@@ -111,12 +111,18 @@ def says(low: float | None, high: float | None) -> str:
     return GAIN if low > 0 else HARM if high < 0 else NO_GAIN
 
 
-def measures_of(judged: Judged) -> tuple[Measure, ...]:
+def subject_of(study: GainStudy) -> str:
+    """The groups whose mean AP50 is the subject of a study, as :meth:`Judged.value` takes them."""
+    return "+".join(study.rare_groups) or ALL
+
+
+def measures_of(judged: Judged, subject: str = ALL) -> tuple[Measure, ...]:
     """AP50 of rare clips first (the subject of the study), their AP, groups, then every other slice that has
     objects."""
     names = [piece.name for piece in judged.slices]
-    wanted = [Measure(RARE, RARE), Measure("rare_ap", RARE, all_overlaps=True)]
+    wanted = [Measure(RARE, RARE, subject), Measure("rare_ap", RARE, subject, all_overlaps=True)]
     wanted += [Measure("pedestrian", RARE, "pedestrian"), Measure("cyclist", RARE, "cyclist")]
+    wanted += [Measure("vehicle", RARE, "vehicle")] if subject != ALL else []
     wanted += [Measure(name, name) for name in names if name not in (RARE, ALL)]
     return tuple(each for each in (*wanted, Measure(ALL, ALL)) if judged.objects(each.piece, each.group))
 
@@ -130,7 +136,7 @@ def outcomes_of(bench: StudyData, runs: Sequence[ArmResult], *, draws: int = DRA
     measures: tuple[Measure, ...] = ()
     for run in runs:
         judged = bench.judged(run)
-        measures = measures or measures_of(judged)
+        measures = measures or measures_of(judged, subject_of(bench.study))
         seeds.setdefault(run.arm, []).append(run.seed)
         for measure in measures:
             values = [
@@ -188,9 +194,12 @@ def summarise(bench: StudyData, runs: Sequence[ArmResult], *, draws: int = DRAWS
         if arm != REAL:
             row["difference"] = {name: outcomes.difference(arm, name) for name in names}
             row["recovered"] = outcomes.recovered(arm, RARE)
-        if arm == "restyled" or arm.startswith("synthetic_"):
+        if arm in study.added or arm == "restyled" or arm.startswith("synthetic_"):
+            rivals = (*RIVALS, CONTROLS[0], *study.added) if arm in study.added else RIVALS
             row["against"] = {
-                other: outcomes.difference(arm, RARE, against=other) for other in RIVALS if other in outcomes.seeds
+                other: outcomes.difference(arm, RARE, against=other)
+                for other in rivals
+                if other in outcomes.seeds and other != arm
             }
         arms[arm] = row
     jobs = bench.jobs()
@@ -210,10 +219,16 @@ def summarise(bench: StudyData, runs: Sequence[ArmResult], *, draws: int = DRAWS
 def _study(study: GainStudy) -> dict:
     """The study's settings; of URLs only the last part, because the rest belongs to one machine."""
     record = asdict(study)
-    for name, value in record.items():
+    for value in record.values():
         if isinstance(value, dict) and "url" in value:
-            value["url"] = ",".join(url.rstrip("/").rsplit("/", 1)[-1] for url in getattr(study, name).urls)
+            value["url"] = _last_parts(value["url"])
+    for source in record["added"].values():
+        source["url"] = _last_parts(source["url"])
     return record | {"checkpoint": study.checkpoint.rstrip("/").rsplit("/", 1)[-1]}
+
+
+def _last_parts(urls: str) -> str:
+    return ",".join(url.strip().rstrip("/").rsplit("/", 1)[-1] for url in urls.split(",") if url.strip())
 
 
 def _objects(bench: StudyData, run: ArmResult, measures: Sequence[Measure]) -> dict[str, int]:

@@ -54,7 +54,9 @@ class StudyData:
     def jobs(self) -> list[tuple[str, int]]:
         """Arm and seed of every run: all arms with one seed, then the next seed, so that a study cut short is
         balanced."""
-        return [(name, seed) for seed in range(self.study.seeds) for name in self.arms]
+        return [
+            (name, seed) for seed in range(self.study.seeds) for name in self.arms if seed < self.study.seeds_of(name)
+        ]
 
     def path(self, arm: str, seed: int) -> Path:
         """File of a run. Its name changes with every setting that would change the result."""
@@ -70,6 +72,8 @@ class StudyData:
     def base_path(self, seed: int) -> Path:
         """File of the weights from which the arms of a seed start."""
         what = {"pictures": self.real.digest(), "training": asdict(base_training(self.study, seed))}
+        if self.study.checkpoint:
+            what["checkpoint"] = self.study.checkpoint
         return self.folder / f"base-s{seed}-{_name(what)}.safetensors"
 
     def steps(self, arm: str) -> int:
@@ -89,7 +93,7 @@ class StudyData:
             if known & set(tags):
                 parts.append(Slice(name, tags, low))
         parts += [Slice("small", rare, low, 2 * low), Slice("far", rare, low, far_m=25.0)]
-        if any(not set(tags) & set(rare) for tags in self.test.tags):
+        if rare and any(not set(tags) & set(rare) for tags in self.test.tags):
             parts.append(Slice(COMMON, without=rare, low_px=low))
         return tuple(parts)
 

@@ -192,9 +192,11 @@ class Judged:
         return weight
 
     def value(self, name: str, group: str, *, drawn: np.ndarray | None = None, all_overlaps: bool = False) -> float:
-        """AP50, or AP over all overlaps, of a group ("all": the mean of the groups that have objects) in a slice."""
-        if group == ALL:
-            values = [self.value(name, g, drawn=drawn, all_overlaps=all_overlaps) for g in GROUPS]
+        """AP50, or AP over all overlaps, of a group in a slice. "all", or groups joined by "+": the mean of those that
+        have objects."""
+        groups = groups_in(group)
+        if len(groups) > 1:
+            values = [self.value(name, g, drawn=drawn, all_overlaps=all_overlaps) for g in groups]
             known = [value for value in values if math.isfinite(value)]
             return float(np.mean(known)) if known else math.nan
         piece = next(each for each in self.slices if each.name == name)
@@ -202,11 +204,10 @@ class Judged:
         return float(average_precision(self.table[name, group], weight, overlaps=10 if all_overlaps else 1).mean())
 
     def objects(self, name: str, group: str) -> int:
-        """Number of objects of a group in a slice."""
+        """Number of objects of a group, or of groups joined by "+", in a slice."""
         piece = next(each for each in self.slices if each.name == name)
         weight = self.clip_weight(piece)[self.clip_index]
-        groups = GROUPS if group == ALL else (group,)
-        return int(sum((weight * self.table[name, g].wanted).sum() for g in groups))
+        return int(sum((weight * self.table[name, g].wanted).sum() for g in groups_in(group)))
 
     def interval(self, name: str, group: str, *, all_overlaps: bool = False, seed: int = 0) -> Interval:
         """The value with its 95 % interval from drawing clips."""
@@ -230,6 +231,11 @@ class Judged:
             "ap50": self.interval(name, group, seed=seed).to_json(), "objects": self.objects(name, group),
             "ap": round(whole, 5) if math.isfinite(whole) else None,
         }  # fmt: skip
+
+
+def groups_in(words: str) -> tuple[str, ...]:
+    """The groups that "all", one name, or names joined by "+" stand for."""
+    return GROUPS if words == ALL else tuple(words.split("+"))
 
 
 def judge(pictures: Pictures, found: Detections, *, slices: Sequence[Slice] = SLICES) -> Judged:

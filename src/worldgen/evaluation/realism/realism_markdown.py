@@ -31,6 +31,7 @@ def realism_markdown(record: Record) -> list[str]:
     out += _by_band(sets, classes) + _by_light(sets, classes)
     for name, each in sets.items():
         out += _by_word(name, each)
+    out += _distances(record.get("distances"))
     out += _at_heights(record) + _called(sets, classes) + _precision(sets) + _controls(sets)
     return out
 
@@ -104,6 +105,25 @@ def _at_heights(record: Record) -> list[str]:
                 rows.append([name, row, piece, *cells])
     heads = ["set", "class", "light", "recall", f"{reference}", "heights covered"]
     return [f"## Recall at the label heights of {reference}", "", *_table(heads, rows)] if rows else []
+
+
+def _distances(record: Record | None) -> list[str]:
+    """Distances from the reference, and how much nearer one set of shared scenes is than another."""
+    if not record or not record["sets"]:
+        return []
+    rows = [
+        [name, f"{each['clips']}", _precise(each["kernel"]), f"{each['frechet']:.3f}"]
+        for name, each in record["sets"].items()
+    ]
+    out = [f"## Distance from {record['reference']} in the detector's backbone", ""]
+    out += _table(["set", "clips", "kernel distance", "Fréchet distance"], rows)
+    pairs = [[p["from"], p["to"], f"{p['clips']}", _precise(p["nearer_by"])] for p in record["pairs"]]
+    return out + _table(["from", "to", "same scenes", "kernel distance smaller by"], pairs)
+
+
+def _precise(one: Record) -> str:
+    low, high = ("-" if one[end] is None else f"{one[end]:.4f}" for end in ("low", "high"))
+    return f"{one['value']:.4f} [{low}, {high}]"
 
 
 def _called(sets: dict[str, Record], classes: list[str]) -> list[str]:

@@ -55,14 +55,19 @@ def realism_of_frames(
 def realism_of_labelled(
     frames: Iterable[LabelledFrame], detector: CocoDetector, rules: RealismRules, *, seed: int = 0,
     progress: ProgressReporter = no_progress, total: int | None = None, desc: str = "frames",
+    features: dict[str, np.ndarray] | None = None,
 ) -> RealismScore:  # fmt: skip
     """Run the detector over labelled frames, keep no pixels, and match. seed: of the frames that a control exchanges.
+
+    features: where given, gets what the detector's backbone sees in the first frame of each clip, by clip.
 
     Raises: InputError when there is no frame.
     """
     kept, found = [], []
     for frame in progress(frames, total=total, desc=desc):
         assert frame.frame is not None, frame.clip
+        if features is not None and frame.clip not in features:
+            features[frame.clip] = detector.features(frame.frame)
         found.append(detector.find(frame.frame, least_score=rules.least_score))
         kept.append(frame.without_pixels())
     if not kept:

@@ -1,0 +1,1 @@
+"""Commands that cut objects out of labelled pictures and put objects in."""
