@@ -9,10 +9,12 @@ from itertools import chain
 from typing import Any
 
 import cv2
+import numpy as np
 
 from worldgen.api.measures.measure_result import cost, result_head
 from worldgen.core.errors import InputError, Received
 from worldgen.core.progress import ProgressReporter, no_progress
+from worldgen.evaluation.realism.feature_distances import ClipFeatures, feature_distances
 from worldgen.evaluation.realism.labelled_frame import LabelledFrame, RealismRules
 from worldgen.evaluation.realism.realism_of_frames import realism_of_labelled
 from worldgen.evaluation.realism.realism_score import RealismScore, compared
@@ -35,7 +37,8 @@ class RealismOptions:
     whose heights of labels the others are compared at, "" for the first whose name begins with "real". frames_per_clip:
     of data sets, 0 for all. limit: the most clips or pictures of each URL, 0 for all. split: of data sets. category:
     each NAME=CLASS, for names of annotations without a class. accept: each CLASS=NAME,NAME, the COCO names that are
-    right for a class. input_px: side of the detector's input, only where its file leaves it open. min_height,
+    right for a class. distances: also measure how far the frames of each set are from those of the reference in the
+    detector's backbone. input_px: side of the detector's input, only where its file leaves it open. min_height,
     min_visible, overlap, score: which labels and detections count. seed: of a control. threads: 0 for all.
     """
 
@@ -48,6 +51,7 @@ class RealismOptions:
     split: str = ""
     category: Sequence[str] = ()
     accept: Sequence[str] = ()
+    distances: bool = False
     input_px: int = 0
     min_height: float = 8.0
     min_visible: float = 0.5
@@ -63,9 +67,16 @@ def measure_realism(options: RealismOptions, *, progress: ProgressReporter = no_
     Raises: InputError for options out of range, sets that cannot be read, and a detector of another layout.
     """
     begun_s = time.monotonic()
-    rules, choice = _rules(options), _choice(options)
+    rules, choice = (
+        _rules(options),
+        choice_of(
+            options.size, options.limit, options.split, options.category, frames_per_clip=options.frames_per_clip
+        ),
+    )
     urls = _named(options.sets)
     reference = _reference(options, list(urls))
+    if options.distances and (reference is None or len(urls) < 2):
+        raise InputError("sets for distances", Received(", ".join(urls)), "a reference and at least one more set")
     if not 0 <= options.threads <= 1024:
         raise InputError("threads", options.threads, "0 to 1024")
     if options.threads:
@@ -73,10 +84,12 @@ def measure_realism(options: RealismOptions, *, progress: ProgressReporter = no_
     detector = CocoDetector.load(options.detector, size_px=options.input_px)
     found = {name: [realism_set(url, choice, rules) for url in each] for name, each in urls.items()}
     scores: dict[str, RealismScore] = {}
+    features: dict[str, dict[str, np.ndarray]] = {name: {} for name in found}
     for name, sets in found.items():
         scores[name] = realism_of_labelled(
             _frames(sets), detector, rules, seed=options.seed, progress=progress,
             total=sum(each.total for each in sets), desc=name,
+            features=features[name] if options.distances else None,
         )  # fmt: skip
     record = result_head("realism", realism_command(options))
     record["detector"] = detector.summary()
@@ -89,6 +102,10 @@ def measure_realism(options: RealismOptions, *, progress: ProgressReporter = no_
         left_out = sorted({category for each in found[name] for category in each.left_out})
         record["sets"][name] = {"categories_left_out": left_out, **score.to_json()}
     record["at_heights_of_reference"] = compared(list(scores.items()), reference) if reference else {}
+    if options.distances and reference is not None:
+        record["distances"] = feature_distances(
+            {name: ClipFeatures.of(each) for name, each in features.items()}, reference
+        )
     record["warnings"] = _warnings(scores)
     record["cost"] = cost(begun_s)
     return record
@@ -107,15 +124,17 @@ def _rules(options: RealismOptions) -> RealismRules:
     )  # fmt: skip
 
 
-def _choice(options: RealismOptions) -> RealismChoice:
-    size = None
-    if options.size:
-        width, cross, height = options.size.lower().partition("x")
+def choice_of(
+    size: str, limit: int = 0, split: str = "", category: Sequence[str] = (), *, frames_per_clip: int = 5
+) -> RealismChoice:
+    """What is taken of a set, from words of options. Raises: InputError for a size or category of another form."""
+    size_px = None
+    if size:
+        width, cross, height = size.lower().partition("x")
         if not (cross and width.isdecimal() and height.isdecimal()):
-            raise InputError("size", options.size, "WIDTHxHEIGHT in pixels, as in 224x128")
-        size = (int(width), int(height))
-    categories = dict(_pairs("category", options.category))
-    return RealismChoice(size, options.frames_per_clip, options.limit, options.split, categories)
+            raise InputError("size", size, "WIDTHxHEIGHT in pixels, as in 224x128")
+        size_px = (int(width), int(height))
+    return RealismChoice(size_px, frames_per_clip, limit, split, dict(_pairs("category", category)))
 
 
 def _pairs(what: str, words: Sequence[str]) -> list[tuple[str, str]]:
@@ -166,6 +185,9 @@ def realism_command(options: RealismOptions) -> str:
     for each in fields(options):
         value = getattr(options, each.name)
         if each.name in ("detector", "sets", "threads") or value == each.default or value in ((), []):
+            continue
+        if value is True:
+            words.append(f"--{each.name.replace('_', '-')}")
             continue
         values = value if isinstance(value, (list, tuple)) else [value]
         words += [word for part in values for word in (f"--{each.name.replace('_', '-')}", str(part))]
