@@ -21,12 +21,14 @@ from worldgen.models.promise import ModelPromise
 PIPELINES = {
     "WorldPipeline": "native", "WanVACEPipeline": "wan_vace", "Cosmos3OmniPipeline": "cosmos3",
     "Cosmos3OmniModularPipeline": "cosmos3", "WanImageToVideoPipeline": "wan_i2v",
+    "Cosmos2_5_TransferPipeline": "cosmos2_5", "Cosmos2_5_PredictBasePipeline": "cosmos2_5",
 }  # fmt: skip
 """Class of a pipeline, as its index states it -> family."""
 MODULES = {
     "wan_vace": "worldgen.models.backbones.wan_vace",
     "cosmos3": "worldgen.models.backbones.cosmos.cosmos3",
     "wan_i2v": "worldgen.models.backbones.continuing.wan_i2v",
+    "cosmos2_5": "worldgen.models.backbones.cosmos.cosmos2_5",
 }
 """Family -> module that loads it; imported when it is asked for, because diffusers takes seconds."""
 
