@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
+from worldgen.api.words_to_scenes import render
 from worldgen.cli.main import main
 from worldgen.cli.scenes_render import AXES
 from worldgen.data.dataset.index import DataSet
+from worldgen.data.dataset.validate import validate
 from worldgen.data.video.reading import read_clip
 from worldgen.generation.rendered import scenario_grid
 
@@ -126,3 +129,44 @@ def test_a_data_set_of_another_kind_is_no_output(tmp_path, capsys) -> None:
     (tmp_path / "dataset.json").write_text("{}")
     assert _run("--count", "1", "--out", str(tmp_path), *SMALL) == 2
     assert "another data set (dataset.json is there)" in capsys.readouterr().err
+
+
+def test_controls_lie_beside_the_clip_and_in_shards_with_every_value(tmp_path, capsys) -> None:
+    quick = ["--renderer", "sketch", *SMALL, "--controls", "seg,edge:geometry,wsm,blur"]
+    prompt = ("--prompt", "a highway in the rain with trucks", "--seed", "4")
+    assert _run(*prompt, "--out", str(tmp_path / "clip"), *quick) == 0
+    assert "controls/seg.mp4, controls/edge.mp4" in capsys.readouterr().out
+    folder = tmp_path / "clip" / "controls"
+    assert {p.name for p in folder.iterdir()} == {"seg.mp4", "edge.mp4", "wsm.mp4", "blur.mp4"}
+    assert json.loads((tmp_path / "clip" / "meta.json").read_text())["controls"] == [
+        "seg",
+        "edge:geometry",
+        "wsm",
+        "blur",
+    ]
+    drawn = render(prompt[1], seed=4, frames=5, size=(96, 64), renderer="sketch", controls="seg,edge:geometry,wsm,blur")
+    for name in ("seg", "edge", "wsm"):
+        assert np.array_equal(read_clip(str(folder / f"{name}.mp4")).frames, drawn.controls[name]), name
+    apart = np.abs(read_clip(str(folder / "blur.mp4")).frames.astype(int) - drawn.controls["blur"])
+    assert apart.mean() < 2
+    assert _run(*prompt, "--out", str(tmp_path / "clip"), "--overwrite", *quick) == 0  # its own folder: replaced
+
+    many = (*prompt, "--count", "2", "--out", str(tmp_path / "set"), *quick)
+    assert _run(*many) == 0
+    data = DataSet(str(tmp_path / "set"))
+    made = data.controls(1)
+    assert list(made) == ["seg", "edge", "blur", "wsm"]
+    assert all(video.shape == data.load(1).clip.frames.shape for video in made.values())
+    assert not validate(str(tmp_path / "set")).problems
+    assert _run(*prompt, "--count", "2", "--out", str(tmp_path / "set"), "--renderer", "sketch", *SMALL) == 2
+    assert "controls of output" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("controls", "told"),
+    [("lidar", "one of depth, seg"), ("edge:soft", "edge:geometry"), ("seg,seg", "seg is there twice")],
+)
+def test_controls_that_do_not_exist_are_refused_before_anything_is_drawn(controls, told, tmp_path, capsys) -> None:
+    assert _run("--prompt", "a highway", "--out", str(tmp_path / "x"), *SMALL, "--controls", controls) == 2
+    said = capsys.readouterr().err
+    assert told in said and said.count("\n") == 1 and not (tmp_path / "x").exists()

@@ -36,12 +36,14 @@ class GeneratedSample(Sample):
     clip: ``.frames`` is ``(T, H, W, 3)`` uint8 RGB, ``.fps`` its rate. labels: of the scene, or None for a continued
     real clip. ego: motion of the car, one row a frame, or None. scenario: what was filmed, or None. scene: the road,
     the traffic and the light in metres and seconds, or None. meta: content of ``meta.json``. notes: what was
-    ``assumed`` and what was ``not_understood`` of the prompt, and what else was decided.
+    ``assumed`` and what was ``not_understood`` of the prompt, and what else was decided. controls: name ->
+    ``(T, H, W, 3)`` uint8 control video, {} for none.
     """
 
     scene: Scene | None = None
     meta: dict[str, Any] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
+    controls: dict[str, np.ndarray] = field(default_factory=dict)
 
     @cached_property
     def layout(self) -> np.ndarray | None:
@@ -59,6 +61,7 @@ class GeneratedSample(Sample):
     def save(self, folder: str | Path, overwrite: bool = False) -> str:
         """Write the output folder of ``worldgen sample``: clip.mp4, sheet.png, labels.json, ego.csv and meta.json.
 
+        Controls, where there are any, lie in it as ``controls/NAME.mp4``.
         The folder, or URL, appears whole or not at all. overwrite: whether a folder that worldgen wrote may be
         replaced. Returns the folder.
 
@@ -74,6 +77,7 @@ class GeneratedSample(Sample):
         clip = self.clip
         output = SampleFolder(folder, num_frames=len(clip), fps=clip.fps, size_px=(clip.width_px, clip.height_px))
         output.add(clip.frames)
+        output.add_controls(self.controls)
         output.finish(self.meta, caption=self.caption, ego=self.ego, labels=self.labels)
 
     def sheet(self) -> np.ndarray:

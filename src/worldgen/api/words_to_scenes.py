@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from worldgen import __version__
@@ -20,6 +21,8 @@ from worldgen.generation.rendered.drawn_scenes import (
 )
 from worldgen.prompts import ParsedPrompt, parse_request
 from worldgen.prompts import parse as parse_words
+from worldgen.rendering.controls.control_table import control_choices
+from worldgen.rendering.controls.scene_controls import scene_controls
 from worldgen.rendering.drawn_clips import DEFAULT_RENDERER, Renderer, draw_scene
 
 
@@ -57,11 +60,12 @@ def render(
     fps: float | None = None,
     size: tuple[int, int] | None = None,
     renderer: Renderer = DEFAULT_RENDERER,
+    controls: Sequence[str] = (),
 ) -> GeneratedSample:
     """A drawn clip of a prompt, scenario or scene. Its labels are exact to the pixel, its look is that of a simulator.
 
     A prompt gives the clip of ``worldgen scenes render``, byte for byte. A scene has a seed, frames and a rate of its
-    own; only ``size`` and ``renderer`` may be given with it.
+    own; only ``size``, ``renderer`` and ``controls`` may be given with it.
 
     Args:
         prompt_or_scene: the scene in words, a ``Scenario``, or a ``Scene`` as ``simulate`` returns it.
@@ -69,10 +73,13 @@ def render(
         size: width and height in pixels (default 224x128, or the size of the scene's camera).
         renderer: "raycast" (smooth shapes, cast shadows, reflections) or "sketch" (flat faces, faster; what the shipped
             model is conditioned on).
+        controls: names of control videos to make with it, of depth, seg, edge, blur, sketch, boxes and wsm, each alone
+            or as ``NAME:VARIANT``, e.g. ``["depth", "edge:geometry"]``. They are in ``.controls`` of what is returned.
 
     Raises:
-        InputError: as ``simulate``, for arguments that a scene already fixes, and for an unknown renderer.
+        InputError: as ``simulate``, for arguments that a scene already fixes, and for an unknown renderer or control.
     """
+    names = _control_texts(controls)  # refused before anything is drawn
     if isinstance(prompt_or_scene, Scene):
         given = [name for name, value in (("seed", seed), ("frames", frames), ("fps", fps)) if value is not None]
         if given:
@@ -80,7 +87,13 @@ def render(
                 "arguments beside a scene", Received(", ".join(given)), "size or renderer: a scene fixes the others"
             )
         return _rendered(
-            prompt_or_scene, prompt="", seed=prompt_or_scene.seed, size=size, understood={}, renderer=renderer
+            prompt_or_scene,
+            prompt="",
+            seed=prompt_or_scene.seed,
+            size=size,
+            understood={},
+            renderer=renderer,
+            controls=names,
         )
     scenario, parsed = _scenario_of(prompt_or_scene)
     seed = 0 if seed is None else whole("seed", seed)
@@ -92,7 +105,13 @@ def render(
     understood = {name: record[name] for name in ("assumed", "not_understood")}
     scene = make_scene(scenario, seed, shape)
     return _rendered(
-        scene, prompt=parsed.prompt if parsed else "", seed=seed, size=None, understood=understood, renderer=renderer
+        scene,
+        prompt=parsed.prompt if parsed else "",
+        seed=seed,
+        size=None,
+        understood=understood,
+        renderer=renderer,
+        controls=names,
     )
 
 
@@ -104,6 +123,7 @@ def _rendered(
     size: tuple[int, int] | None,
     understood: dict[str, Any],
     renderer: Renderer,
+    controls: tuple[str, ...],
 ) -> GeneratedSample:
     """A scene drawn and labelled. understood: what was assumed and not understood of the prompt."""
     rendering, labels = draw_scene(scene, size=None if size is None else size_px(size), renderer=renderer)
@@ -123,6 +143,8 @@ def _rendered(
             for event in scene.events
         ],
     }  # fmt: skip
+    if controls:
+        meta["controls"] = list(controls)
     return GeneratedSample(
         key=key, clip=clip, caption=prompt, drive=key, ego=scene.ego, camera=camera,
         labels=labels, scenario=scene.scenario,
@@ -131,6 +153,7 @@ def _rendered(
             "scenario": scene.scenario.key, "renderer": renderer,
         },
         scene=scene, meta=meta, notes={**understood, "scene": list(scene.notes)},
+        controls=scene_controls(scene, rendering, controls, seed=scene.seed),
     )  # fmt: skip
 
 
@@ -144,6 +167,16 @@ def _scenario_of(value: object) -> tuple[Scenario, ParsedPrompt | None]:
         raise InputError("nothing to render", value, 'a prompt, as in "pedestrian at night in rain"')
     parsed = parse_request(value)
     return parsed.scenario, parsed
+
+
+def _control_texts(value: object) -> tuple[str, ...]:
+    """Controls with or without variants from a list, or from text as in "depth, seg"."""
+    parts = [part for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    if not isinstance(parts, (list, tuple)):
+        raise wrong_type("controls", value, 'names, as in ["depth", "edge:geometry"]')
+    names = tuple(words("control", part).strip() for part in parts)
+    control_choices(names)
+    return names
 
 
 def _shape(frames: object, fps: object, size: object) -> ClipShape:

@@ -13,7 +13,10 @@ AXES = ("weather", "light", "road", "manoeuvre", "event")
 EPILOG = """examples:
   worldgen scenes render --prompt "a child runs out at night in heavy rain" --out child
   worldgen scenes render --count 360 --grid weather,light --workers 4 --out scenes
-  worldgen scenes render --prompt "a highway" --count 100 --grid event --out rare"""
+  worldgen scenes render --prompt "a highway" --count 100 --grid event --out rare
+  worldgen scenes render --prompt "a snowy street" --size 1280x704 --controls depth,seg,wsm --out street"""
+CONTROLS_HELP = """control videos for other models, comma-separated, as controls/NAME.mp4: depth, seg, edge, blur,
+sketch, boxes, wsm; forms of one as in edge:geometry, blur:down, boxes:flat (default none)"""
 SHOWN_REASONS = 10
 
 
@@ -32,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--renderer", choices=("raycast", "sketch"), default="raycast",
         help="raycast: smooth shapes, shadows, reflections; sketch: flat faces, faster (default raycast)",
     )  # fmt: skip
+    parser.add_argument("--controls", default="", metavar="NAMES", help=CONTROLS_HELP)
     parser.add_argument(
         "--out", default="", metavar="DIR", help="output folder (default: outputs/ and a name from the prompt)"
     )
@@ -42,6 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     many.add_argument(
         "--grid", default="", metavar="AXES", help=f"go through all values of these, comma-separated: {', '.join(AXES)}"
+    )
+    many.add_argument(
+        "--paint", action="store_true", help="let the painter of the shipped model make the drawn frames look recorded"
     )
     many.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default 1)")
     many.add_argument("--shard-size", type=int, default=64, metavar="N", help="clips per shard (default 64)")
@@ -57,6 +64,8 @@ def run(args: argparse.Namespace) -> int:
     if args.count is None:
         if args.grid:
             raise InputError("--grid", args.grid, "--count N beside it: how many clips to render")
+        if args.paint:
+            raise InputError("--paint", "without --count", "--count N, or worldgen sample for one painted clip")
         return _one(args, shape)
     if not 1 <= args.count <= MAX_COUNT:
         raise InputError("--count", args.count, f"1 to {MAX_COUNT}")
@@ -70,7 +79,8 @@ def _shape(args: argparse.Namespace) -> ClipShape:
     from worldgen.generation.rendered.drawn_scenes import ClipShape
 
     width_px, height_px = size_px(args.size)
-    return ClipShape(args.frames, float(args.fps), width_px, height_px, args.renderer)
+    controls = tuple(word.strip() for word in args.controls.split(",") if word.strip())
+    return ClipShape(args.frames, float(args.fps), width_px, height_px, args.renderer, controls, args.paint)
 
 
 def _one(args: argparse.Namespace, shape: ClipShape) -> int:
@@ -93,16 +103,20 @@ def _one(args: argparse.Namespace, shape: ClipShape) -> int:
     with output_folder(out, kind="clip", overwrite=args.overwrite) as folder:
         size = (shape.width_px, shape.height_px)
         sample = render(
-            args.prompt, seed=args.seed, frames=shape.frames, fps=shape.fps, size=size, renderer=shape.renderer
-        )
+            args.prompt, seed=args.seed, frames=shape.frames, fps=shape.fps, size=size, renderer=shape.renderer,
+            controls=shape.controls,
+        )  # fmt: skip
         sample.write(folder)
     notes = sample.notes
     if args.json:
         understood = {name: notes[name] for name in ("assumed", "not_understood")}
-        print(json.dumps({"folder": str(out), "seed": args.seed, "frames": shape.frames, **understood}))
+        record = {"folder": str(out), "seed": args.seed, "frames": shape.frames, **understood}
+        print(json.dumps(record | ({"controls": list(sample.controls)} if sample.controls else {})))
         return 0
     print_prompt_notes(notes, args.prompt, frames=shape.frames, fps=shape.fps)
     print(f"{out}: {shape.frames} frames, seed {args.seed}. Look at sheet.png and clip.mp4.")
+    if sample.controls:
+        print(f"controls: {', '.join(f'controls/{name}.mp4' for name in sample.controls)}")
     return 0
 
 
@@ -123,6 +137,10 @@ def _many(args: argparse.Namespace, shape: ClipShape) -> int:
     scenarios = prompted_grid(axes, args.prompt, count=args.count, seed=args.seed)
     jobs = render_jobs(scenarios, url, shape, seed=args.seed, shard_size=args.shard_size)
     settings = {"prompt": args.prompt, "grid": list(axes), **asdict(shape), "shard_size": args.shard_size}
+    if not shape.controls:
+        del settings["controls"]  # folders of earlier versions know no controls and go on
+    if not shape.painted:
+        del settings["painted"]
     with rendering(url, settings, seed=args.seed, count=args.count):
         # A shard of rays at a large size takes many minutes, and nothing is reported inside it.
         most = min(args.shard_size, args.count)

@@ -7,6 +7,7 @@ import io
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -15,6 +16,7 @@ from worldgen.core.samples import SPLITS, Sample
 from worldgen.data.dataset.card import CARD_NAME, MARK, dataset_card
 from worldgen.data.dataset.sample_files import MAX_FPS, MEMBERS, canonical_json, decode_record, decode_sample
 from worldgen.data.dataset.shards import SHARD_NAME, scan_shard
+from worldgen.data.video.control_video import CONTROL_MEMBERS, decode_controls
 from worldgen.files.json_files import parse_json
 from worldgen.files.storage import content_digest, join, read_bytes, resolve, write_bytes
 from worldgen.files.system_errors import reported
@@ -250,6 +252,20 @@ class DataSet:
                 f"an index that fits (worldgen data index {self.url})",
             )  # fmt: skip
         return decode_sample(members)
+
+    def controls(self, which: int | str) -> dict[str, np.ndarray]:
+        """The control videos that are stored with a sample, name -> ``(T, H, W, 3)`` uint8 RGB; {} for none.
+
+        Raises:
+            InputError: no such sample, or a damaged shard or video.
+        """
+        row = self.row(which)
+        for key, group, _ in scan_shard(join(self.url, row["shard"])):
+            if key == row["key"]:
+                files = {name: group[name] for name in CONTROL_MEMBERS if name in group}
+                members = {name: self._bytes(row, e.offset, e.offset + e.size) for name, e in files.items()}
+                return decode_controls(members, (row["num_frames"], row["height_px"], row["width_px"], 3), key)
+        return {}
 
     def select(self, split: str | None = None, tags: Iterable[str] = (), *, accepted: bool | None = None) -> DataSet:
         """The same data set with only some rows.

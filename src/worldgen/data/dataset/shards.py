@@ -6,13 +6,16 @@ import contextlib
 import io
 import re
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import BinaryIO
+
+import numpy as np
 
 from worldgen.core.errors import InputError
 from worldgen.core.samples import Sample
 from worldgen.data.dataset.sample_files import MEMBERS, decode_record, decode_sample, encode_sample
+from worldgen.data.video.control_video import control_members
 from worldgen.files.storage import atomic_file, join, resolve
 from worldgen.files.system_errors import reported
 from worldgen.files.tar import TarEntry, entries
@@ -55,14 +58,14 @@ class ShardWriter:
     def __len__(self) -> int:
         return len(self._keys)
 
-    def write(self, sample: Sample) -> None:
-        """Add a sample.
+    def write(self, sample: Sample, controls: Mapping[str, np.ndarray] | None = None) -> None:
+        """Add a sample, with its control videos as ``KEY.NAME.mp4`` where there are any.
 
         Raises:
             InputError: a key that is already in this shard or longer than ``MAX_KEY_LENGTH``.
         """
         self._check(sample.key)
-        self.write_members(sample.key, encode_sample(sample))
+        self.write_members(sample.key, encode_sample(sample) | control_members(controls or {}, sample.clip.fps))
 
     def write_members(self, key: str, members: dict[str, bytes]) -> None:
         """Add a sample by its encoded files, without compressing the video again. members: see :func:`encode_sample`.

@@ -24,6 +24,7 @@ from worldgen.data.dataset.index import (
 )
 from worldgen.data.dataset.sample_files import MEMBERS, decode_sample
 from worldgen.data.dataset.shards import read_members, scan_shard
+from worldgen.data.video.control_video import CONTROL_MEMBERS, decode_controls
 from worldgen.files.storage import content_digest, join, resolve
 
 EDGE_PX = 0.5
@@ -117,6 +118,7 @@ def _check_shard(url: str, report: ValidationReport, found: _KeysFound) -> None:
 def _sample_problems(key: str, members: dict[str, bytes], report: ValidationReport, found: _KeysFound) -> list[str]:
     try:
         sample = decode_sample(members)
+        decode_controls(members, sample.clip.frames.shape, key)
     except InputError as error:
         return [str(error).removeprefix(f"sample {key}: ")]
     report.num_frames += len(sample.clip)
@@ -137,7 +139,8 @@ def sample_problems(sample: Sample, key: str, files: set[str]) -> list[str]:
         problems.append("has a file ego.npy that its record denies")
     if "labels.json" in files and sample.labels is None:
         problems.append("has a file labels.json that its record denies")
-    problems += [f"unknown file .{extension}" for extension in sorted(files - set(MEMBERS))]
+    unknown = files - set(MEMBERS) - set(CONTROL_MEMBERS)
+    problems += [f"unknown file .{extension}" for extension in sorted(unknown)]
     if sample.labels is not None:
         problems += label_problems(sample.labels)
     return problems

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from worldgen.core.clip import Clip
 from worldgen.core.ego import EgoMotion, planar_poses
 from worldgen.core.labels import Labels
 from worldgen.data.export.coco import coco_video
+from worldgen.data.video.control_video import write_controls
 from worldgen.data.video.encoding import Mp4Writer
 from worldgen.data.video.image_files import write_image
 from worldgen.data.view.sheet import contact_sheet
@@ -29,7 +31,7 @@ class SampleFolder:
     The clip is written in parts, so memory is independent of its length. ``labels.json`` is a COCO record
     (:class:`worldgen.data.export.coco.CocoVideo`), without annotations when there are no labels. ``ego.csv`` is an ego
     log with one row per frame, only the header when the motion is unknown. ``meta.json`` is written last: a folder that
-    has it is complete.
+    has it is complete. Controls, where there are any, lie in ``controls/``.
     """
 
     def __init__(self, folder: Path, *, num_frames: int, fps: float, size_px: tuple[int, int]):
@@ -44,6 +46,10 @@ class SampleFolder:
         start = self._writer.num_frames
         self._writer.write(frames)
         self._pictures += [frames[i - start].copy() for i in self._shown if start <= i < start + len(frames)]
+
+    def add_controls(self, controls: Mapping[str, np.ndarray]) -> None:
+        """Write control videos of the whole clip, name -> ``(T, H, W, 3)`` uint8, as ``controls/NAME.mp4``."""
+        write_controls(self.folder, controls, self.fps)
 
     def finish(self, meta: dict, *, caption: str, ego: EgoMotion | None, labels: Labels | None) -> None:
         """Close the clip and write the other files. meta: JSON values (prompt, seed, model, versions, ...)."""

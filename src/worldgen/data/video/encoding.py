@@ -76,12 +76,17 @@ class Mp4Writer:
         fps: frames per second.
         size_px: width and height.
         crf: see :func:`encode_mp4`.
+        exact: keep every value: RGB in H.264 (High 4:4:4 Predictive) without loss, whatever ``crf`` is. FFmpeg, and
+            with it OpenCV, PyAV and imageio, read it; browsers do not play it.
 
     Raises:
         InputError: a rate or crf out of range.
     """
 
-    def __init__(self, file: str | Path | io.BufferedIOBase, fps: float, size_px: tuple[int, int], *, crf: int = 18):
+    def __init__(
+        self, file: str | Path | io.BufferedIOBase, fps: float, size_px: tuple[int, int], *, crf: int = 18,
+        exact: bool = False,
+    ):  # fmt: skip
         if isinstance(crf, bool) or not isinstance(crf, int) or not 0 <= crf <= 51:
             raise InputError("crf", crf, "an integer, 0 to 51")
         self.rate = exact_rate(fps)
@@ -89,15 +94,19 @@ class Mp4Writer:
         self._convert = VideoReformatter()
         target = str(file) if isinstance(file, (str, Path)) else file
         self._container = av.open(target, "w", format="mp4", options={"fflags": "+bitexact"})
-        stream = self._stream = self._container.add_stream("libx264", rate=self.rate)
+        stream = self._stream = self._container.add_stream("libx264rgb" if exact else "libx264", rate=self.rate)
         stream.width, stream.height = size_px
-        stream.pix_fmt = "yuv420p" if size_px[0] % 2 == 0 and size_px[1] % 2 == 0 else "yuv444p"
         context = stream.codec_context
         context.time_base = 1 / self.rate
         context.thread_count = 1
-        context.color_range, context.colorspace = LIMITED, BT601
-        context.color_primaries = context.color_trc = BT601
-        stream.options = {"crf": str(crf), "preset": "medium", "flags": "+bitexact", "x264-params": X264}
+        if exact:
+            stream.pix_fmt = "rgb24"
+        else:
+            stream.pix_fmt = "yuv420p" if size_px[0] % 2 == 0 and size_px[1] % 2 == 0 else "yuv444p"
+            context.color_range, context.colorspace = LIMITED, BT601
+            context.color_primaries = context.color_trc = BT601
+        rate_factor = "0" if exact else str(crf)
+        stream.options = {"crf": rate_factor, "preset": "medium", "flags": "+bitexact", "x264-params": X264}
 
     def write(self, frames: np.ndarray) -> None:
         """Append frames ``(T, H, W, 3)`` uint8 RGB.
@@ -112,10 +121,12 @@ class Mp4Writer:
                 f"(T, {self._stream.height}, {self._stream.width}, 3)",
             )
         for pixels in frames:
-            frame = self._convert.reformat(
-                av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24"), format=self._stream.pix_fmt,
-                dst_colorspace=Colorspace.ITU601, dst_color_range="MPEG", interpolation=CONVERSION,
-            )  # fmt: skip
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
+            if self._stream.pix_fmt != "rgb24":
+                frame = self._convert.reformat(
+                    frame, format=self._stream.pix_fmt, dst_colorspace=Colorspace.ITU601, dst_color_range="MPEG",
+                    interpolation=CONVERSION,
+                )  # fmt: skip
             frame.pts, frame.time_base = self.num_frames, 1 / self.rate
             self._container.mux(self._stream.encode(frame))
             self.num_frames += 1

@@ -1,4 +1,4 @@
-"""One scenario to a drawn scene and a labelled clip of it, without a network.
+"""One scenario to a drawn scene and a labelled clip of it; no network is needed unless the clip shall be painted.
 
 The room ``generation/rendered`` stands beside ``generation/sample``: both make clips from scenarios, here every frame
 is drawn by the renderer and the labels are exact, there a world model predicts the frames.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+
+import numpy as np
 
 import worldgen
 from worldgen.core.camera import Camera
@@ -19,6 +21,8 @@ from worldgen.core.seeds import numpy_rng, stable_key
 from worldgen.data.dataset.splits import SplitConfig, split_drives
 from worldgen.generation.sample.candidates import best_candidate, request_scene
 from worldgen.prompts import describe
+from worldgen.rendering.controls.control_table import control_choices
+from worldgen.rendering.controls.scene_controls import scene_controls
 from worldgen.rendering.drawn_clips import DEFAULT_RENDERER, RENDERERS, Renderer, draw_scene
 from worldgen.simulation.scene_request import draw_camera
 from worldgen.simulation.simulate import simulate
@@ -34,10 +38,13 @@ TRIES = 3
 
 @dataclass(frozen=True)
 class ClipShape:
-    """Shape of the clips: frames, frames per second, width and height in pixels, and the renderer that draws them.
+    """Shape of the clips: frames, frames per second, width and height in pixels, the renderer that draws them.
+
+    controls: names of control videos that are made with each clip, with or without variants. painted: whether the
+    painter of the shipped model makes the drawn frames look recorded.
 
     Raises: InputError for a number out of range, an odd width or height, which H.264 cannot store in yuv420p, or an
-    unknown renderer.
+    unknown renderer or control.
     """
 
     frames: int = DEFAULT_FRAMES
@@ -45,6 +52,8 @@ class ClipShape:
     width_px: int = DEFAULT_SIZE_PX[0]
     height_px: int = DEFAULT_SIZE_PX[1]
     renderer: Renderer = DEFAULT_RENDERER
+    controls: tuple[str, ...] = ()
+    painted: bool = False
 
     def __post_init__(self) -> None:
         size = (self.width_px, self.height_px)
@@ -60,6 +69,9 @@ class ClipShape:
             raise InputError("frames per second", self.fps, "1 to 60")
         if self.renderer not in RENDERERS:
             raise InputError("renderer", self.renderer, " or ".join(RENDERERS))
+        if self.painted and self.renderer != "raycast":
+            raise InputError("renderer of painted clips", self.renderer, "raycast, whose drawings the painter knows")
+        control_choices(self.controls)
 
 
 def make_scene(scenario: Scenario, seed: int, shape: ClipShape) -> Scene:
@@ -87,8 +99,10 @@ def _varied_scene(scenario: Scenario, seed: int, shape: ClipShape) -> Scene:
     return best_candidate(seed, make=make)[0]
 
 
-def make_sample(scenario: Scenario, seed: int, shape: ClipShape) -> Sample:
-    """A rendered scene as a sample of a data set. Each clip is a drive of its own and gets its split by its key.
+def make_sample(scenario: Scenario, seed: int, shape: ClipShape) -> tuple[Sample, dict[str, np.ndarray]]:
+    """A rendered scene as a sample of a data set, and its control videos by name.
+
+    Each clip is a drive of its own and gets its split by its key.
 
     Raises: InputError when the scenario fits none of the ``TRIES`` seeds that are tried.
     """
@@ -101,17 +115,23 @@ def make_sample(scenario: Scenario, seed: int, shape: ClipShape) -> Sample:
             if attempt == TRIES - 1:
                 raise
     rendering, labels = draw_scene(scene, renderer=shape.renderer)
+    clip, painter = rendering.clip, {}
+    if shape.painted:
+        from worldgen.generation.rendered.shipped_painter import painted_clip
+
+        clip, painter = painted_clip(clip, seed=scene.seed)
     size = (shape.width_px, shape.height_px)
     drawn = () if shape.renderer == "sketch" else (shape.renderer,)
     key = stable_key("scene clip", scenario.key, seed, shape.frames, shape.fps, *size, *drawn, prefix="scene_")
-    return Sample(
-        key=key, clip=rendering.clip, drive=key,
+    sample = Sample(
+        key=key, clip=clip, drive=key,
         caption=describe(scenario, numpy_rng("caption", scenario.key, seed), duration=False),
         split=split_drives([key], SplitConfig(fractions=(0.9, 0.05, 0.05)))[key], ego=scene.ego, camera=scene.camera,
         labels=labels, scenario=scenario,
         tags=(scenario.weather, scenario.light, scenario.road, *scenario.events), licence="CC0-1.0",
         provenance={
             "tool": "worldgen scenes render", "version": worldgen.__version__, "seed": scene.seed,
-            "scenario": scenario.key, "renderer": shape.renderer,
+            "scenario": scenario.key, "renderer": shape.renderer, **painter,
         },
     )  # fmt: skip
+    return sample, scene_controls(scene, rendering, shape.controls, seed=scene.seed)

@@ -89,7 +89,7 @@ def render_shard(job: RenderJob) -> RenderedShard:
         for text, seed in job.clips:
             scenario = Scenario.from_json(json.loads(text))
             try:
-                writer.write(make_sample(scenario, seed, job.shape))
+                writer.write(*make_sample(scenario, seed, job.shape))
             except InputError as error:
                 skipped.append(f"seed {seed}: {error}")
         rendered = len(writer)

@@ -1,4 +1,4 @@
-"""The names of the controls, their variants, and how they are stored."""
+"""The names of the controls and their variants."""
 
 from __future__ import annotations
 
@@ -13,13 +13,11 @@ from worldgen.core.samples import CONTROLS
 class ControlKind:
     """One control.
 
-    meaning: what its pictures show. variants: names of its forms, the default first; () for a single form. exact:
-    whether its colours carry meaning one by one, so that files must keep each of them.
+    meaning: what its pictures show. variants: names of its forms, the default first; () for a single form.
     """
 
     meaning: str
     variants: tuple[str, ...] = ()
-    exact: bool = True
 
 
 @dataclass(frozen=True)
@@ -37,8 +35,8 @@ CONTROL_KINDS: dict[str, ControlKind] = {
         "white edges on black, of the picture (Canny, by strength) or of the geometry",
         ("medium", "very_low", "low", "high", "very_high", "geometry"),
     ),
-    "blur": ControlKind("the picture without detail", ("bilateral", "down"), exact=False),
-    "sketch": ControlKind("the drawn picture itself", exact=False),
+    "blur": ControlKind("the picture without detail", ("bilateral", "down")),
+    "sketch": ControlKind("the drawn picture itself"),
     "boxes": ControlKind("3-D boxes as coloured wire frames on black, or 2-D boxes on white (flat)", ("solid", "flat")),
     "wsm": ControlKind("world scenario map: lanes, crosswalks, poles, signs, lights and shaded cuboids on black"),
 }
