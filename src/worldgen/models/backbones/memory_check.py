@@ -39,11 +39,12 @@ def parameter_counts(source: ModelSource) -> dict[str, int]:
         cls = getattr(importlib.import_module(component.home), component.class_name, None)
         if cls is None or not issubclass(cls, torch.nn.Module):
             continue
-        counts[name] = sum(p.numel() for p in _network(cls, source, name).parameters())
+        counts[name] = sum(p.numel() for p in meta_network(cls, source, name).parameters())
     return counts
 
 
-def _network(cls: Any, source: ModelSource, name: str) -> torch.nn.Module:
+def meta_network(cls: Any, source: ModelSource, name: str) -> torch.nn.Module:
+    """The network that the config of a part describes, without memory. Raises: InputError where it describes none."""
     config = source.config(name)
     try:
         with torch.device("meta"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ import torch
 
 from worldgen.core.errors import InputError, MissingDependencyError, Received
 from worldgen.models.backbones.hub import ModelSource, download, refuse_foreign_homes
-from worldgen.models.backbones.memory_check import resolved_dtype
+from worldgen.models.backbones.memory_check import meta_network, resolved_dtype
 from worldgen.models.backbones.options import BackboneConfig
 from worldgen.models.weights import refuse_pickles
 
+LISTED = 3
+"""How many offending names an error lists."""
 FOREIGN_ERRORS = (OSError, ValueError, TypeError, LookupError, AttributeError, RuntimeError, NotImplementedError)
 """What the libraries raise when files of a model are missing, cut or of another version."""
 
@@ -52,8 +55,7 @@ def read_pipeline(
     source.require(*(name for name in source.components if name not in without))
     for name in source.components:
         if name not in without:
-            library_class(source, name)
-            _refuse_absent_weights(source, name)
+            _account_weights(source, name, library_class(source, name))
     types = {"default": getattr(torch, resolved_dtype(config, device)), "vae": getattr(torch, config.vae_dtype)}
     absent = {name: None for name in without if name in source.components}
     try:
@@ -74,10 +76,39 @@ def _dtype_argument() -> str:
     return "dtype" if hasattr(deprecation_utils, "_resolve_dtype") else "torch_dtype"
 
 
-def _refuse_absent_weights(source: ModelSource, name: str) -> None:
+def _account_weights(source: ModelSource, name: str, cls: Any) -> None:
+    """Compare the tensors in the files of a part with those of its network, by name, before anything is read.
+
+    diffusers leaves a network without its missing tensors, and transformers fills them with random numbers; both only
+    log a warning. Raises: InputError.
+    """
     folder = source.folder / name
-    if (folder / "config.json").is_file() and not any(folder.glob("*.safetensors")):
+    if not (folder / "config.json").is_file():
+        return
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
         raise InputError(f"weights of {name} in {source.name}", Received("no .safetensors file"), "the whole model")
+    if source.components[name].home != "diffusers":
+        return
+    wanted = set(meta_network(cls, source, name).state_dict())
+    ignored = [re.compile(pattern) for pattern in getattr(cls, "_keys_to_ignore_on_load_unexpected", None) or ()]
+    given = {key for path in files for key in _names(path) if not any(pattern.search(key) for pattern in ignored)}
+    for word, names in (("missing", wanted - given), ("extra", given - wanted)):
+        if names:
+            shown = ", ".join(sorted(names)[:LISTED])
+            received = Received(f"{len(names)} {word} tensors, as {shown}")
+            raise InputError(f"weights of {name} in {source.name}", received, f"the {len(wanted)} of its config")
+
+
+def _names(path: Path) -> list[str]:
+    """Names of the tensors in a file. Raises: InputError for a file that is cut."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            return list(file.keys())
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"weights {path}", Received(str(error)), "a whole .safetensors file") from error
 
 
 def place(pipeline: Any, config: BackboneConfig, device: torch.device, *, denoisers: tuple[str, ...]) -> None:

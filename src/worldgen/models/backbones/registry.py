@@ -13,7 +13,7 @@ import torch
 
 from worldgen.core.errors import InputError, Received
 from worldgen.models.backbones.backbone import Backbone
-from worldgen.models.backbones.hub import ModelSource, find_model
+from worldgen.models.backbones.hub import ModelSource, find_model, refuse_foreign_homes
 from worldgen.models.backbones.options import BackboneConfig
 from worldgen.models.families import FAMILIES
 from worldgen.models.promise import ModelPromise
@@ -50,6 +50,7 @@ def load_backbone(name: str, config: BackboneConfig, device: torch.device) -> Ba
     # Configs first: the family, a missing package and the memory are known before gigabytes are downloaded.
     source = find_model(name, revision=config.revision, configs_only=True)
     promise = family_of(source)
+    refuse_foreign_homes(source)  # before any of them is imported
     if promise.family not in MODULES:
         raise InputError(f"model {name}", Received(f"a model of the family {promise.family}"), "a pretrained family")
     load: Callable[[ModelSource, BackboneConfig, torch.device], Backbone]

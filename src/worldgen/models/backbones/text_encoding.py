@@ -71,9 +71,14 @@ class TextEncoder:
             tokenizer = library_class(self.source, "tokenizer").from_pretrained(
                 folder / "tokenizer", local_files_only=True
             )
-            encoder = library_class(self.source, "text_encoder").from_pretrained(
-                folder / "text_encoder", local_files_only=True, use_safetensors=True, dtype=dtype
-            )
+            encoder, info = library_class(self.source, "text_encoder").from_pretrained(
+                folder / "text_encoder", local_files_only=True, use_safetensors=True, dtype=dtype,
+                output_loading_info=True,
+            )  # fmt: skip
+            missing = sorted(info["missing_keys"])
+            if missing:
+                received = Received(f"{len(missing)} missing tensors, as {missing[0]}")
+                raise InputError(f"weights of text_encoder in {self.source.name}", received, "the whole encoder")
         except FOREIGN_ERRORS as error:
             if isinstance(error, InputError):
                 raise
