@@ -11,11 +11,11 @@ from worldgen.core.camera import Camera
 from worldgen.core.ego import EgoMotion
 from worldgen.core.scenario import Scenario
 from worldgen.core.scene import Agent, Patch, Road, Scene
-from worldgen.generation.insert.insert_plan import InsertPatch, InsertPlan, box_of
+from worldgen.generation.insert.insert_plan import InsertPatch, InsertPlan
 from worldgen.generation.insert.picture_light import PictureLight
 from worldgen.rendering.drawing.palette import Palette, scene_palette
 from worldgen.rendering.raycast.geometry.pixel_samples import PixelGrid
-from worldgen.rendering.raycast.geometry.scene_rays import SceneHits, SceneRays
+from worldgen.rendering.raycast.geometry.scene_rays import STATIC, SceneHits, SceneRays
 from worldgen.rendering.raycast.lamp_field import LampField
 from worldgen.rendering.raycast.reflected_world import ReflectedWorld
 from worldgen.rendering.raycast.shading import Shading
@@ -47,41 +47,92 @@ def cast_insert(plan: InsertPlan, camera: Camera, light: PictureLight, *, seed: 
     left, top, width, height = window
     side = next((s for s in SIDES if width * height * s * s <= MOST_RAYS), SIDES[-1])
     fine = camera.cropped(left, top, width, height).resized(width * side, height * side)
-    fine = dataclasses.replace(fine, height_m=camera.height_m)
-    scene = _scene(plan, fine, light, seed)
-    rays = SceneRays(scene)
-    samples = PixelGrid(rays, fine).centres(0)
-    palette = _palette(scene, light)
-    _, position = rays.camera_pose(0, fine)
-    reader, shading = _optics(rays, palette, 1 / camera.fx_px)
-    points = reader.read(0, position[None], samples.directions, samples.hits)
-    radiance = shading.radiance(0, points)
-    count = width * side * height * side
-    colour, covered = np.zeros((count, 3), np.float32), samples.hits.owner >= 0
-    colour[points.rows] = radiance
-    alpha = _mean(covered.astype(np.float32)[:, None], side, (height, width))[..., 0]
+    cast = _Cast(_scene(plan, fine, light, seed), 1 / camera.fx_px, light, (side, height, width))
+    alpha = cast.mean(cast.covered[:, None])[..., 0]
     if not (alpha >= 0.5).any():
         return None
-    shade = _shade(rays, palette, samples.directions, samples.hits, camera, colour, light)
-    _, foot_px, _, _ = _feet(plan, camera)
-    mirror = _mirror(rays, reader, shading, samples.directions, samples.hits, position, (side, height, width), light)
+    ground_light = cast.shading.surroundings.ground
     return InsertPatch(
-        left, top, _mean(colour * covered[:, None], side, (height, width)), alpha,
-        _ground_mean(shade, ~covered, side, (height, width)), shading.surroundings.ground, plan.class_name, foot_px,
-        plan.distance_m, mirror, plan,
+        left, top, cast.mean(cast.colour * cast.covered[:, None]), alpha, cast.shade(), ground_light, plan.class_name,
+        _feet(plan, camera)[1], plan.distance_m, cast.mirror(), plan,
     )  # fmt: skip
 
 
-def _optics(rays: SceneRays, palette: Palette, pixel_angle: float) -> tuple[SurfaceReader, Shading]:
-    lamps = LampField(rays, palette.night)
-    surroundings = ReflectedWorld(rays.scene, palette, GROUND_ALBEDO)
-    if palette.night > 0.3:  # the ego's headlamps light the ground, which the table of open ground does not know
-        foot = rays.scene.agents[0].poses[:1, :3].astype(np.float32)
-        up = np.array([[0, 0, 1]], np.float32)
-        surroundings.ground = (surroundings.ground + GROUND_ALBEDO * lamps.irradiance(0, foot, up)[0]).astype(
-            np.float32
-        )
-    return SurfaceReader(rays, lamps, pixel_angle), Shading(rays, palette, surroundings, lamps)
+class _Cast:
+    """The rays of one insert: what they meet and the light that comes back.
+
+    shape: rays a pixel along each axis, height and width in pixels. covered: ``(M,)`` float32, 1 for rays that meet the
+    object. colour: ``(M, 3)`` float32 linear light.
+    """
+
+    def __init__(self, scene: Scene, pixel_angle: float, light: PictureLight, shape: tuple[int, int, int]):
+        self.light, self.shape, self.pixel_angle = light, shape, pixel_angle
+        self.palette = _palette(scene, light)
+        self.rays = SceneRays(scene)
+        samples = PixelGrid(self.rays, scene.camera).centres(0)
+        self.directions, self.hits = samples.directions, samples.hits
+        self.position = self.rays.camera_pose(0, scene.camera)[1]
+        self.reader, self.shading = self._optics(self.rays)
+        points = self.reader.read(0, self.position[None], self.directions, self.hits)
+        self.colour: np.ndarray = np.zeros((len(self.directions), 3), np.float32)
+        self.colour[points.rows] = self.shading.radiance(0, points)
+        self.covered = (self.hits.owner >= 0).astype(np.float32)
+        self.ground = np.flatnonzero(self.hits.owner == STATIC)
+        self.open_sky: np.ndarray = np.ones(len(self.directions), np.float32)
+        part = slice(0, points.num_ground)
+        self.open_sky[points.rows[part]] = points.sky[part]
+
+    def _optics(self, rays: SceneRays) -> tuple[SurfaceReader, Shading]:
+        lamps = LampField(rays, self.palette.night)
+        around = ReflectedWorld(rays.scene, self.palette, GROUND_ALBEDO)
+        if self.palette.night > 0.3 and rays.scene.agents:
+            # The ego's headlamps light the ground, which the reflected world does not know.
+            foot = rays.scene.agents[0].poses[:1, :3].astype(np.float32)
+            lamp = lamps.irradiance(0, foot, np.array([[0, 0, 1]], np.float32))[0]
+            around.ground = (around.ground + GROUND_ALBEDO * lamp).astype(np.float32)
+        return SurfaceReader(rays, lamps, self.pixel_angle), Shading(rays, self.palette, around, lamps)
+
+    def _some(self, hits: SceneHits, rows: np.ndarray) -> SceneHits:
+        return SceneHits(*(getattr(hits, name)[rows] for name in ("owner", "triangle", "distance", "u", "v")))
+
+    def shade(self) -> np.ndarray:
+        """Factor on the light of the ground in each pixel ``(h, w, 3)``; 1 where no ray meets the ground."""
+        shade: np.ndarray = np.ones((len(self.directions), 3), np.float32)
+        if len(self.ground):
+            empty = SceneRays(dataclasses.replace(self.rays.scene, agents=()))
+            reader, shading = self._optics(empty)
+            part = self._some(self.hits, self.ground)
+            points = reader.read(0, self.position[None], self.directions[self.ground], part)
+            rows = self.ground[points.rows]
+            shade[rows] = np.clip(self.colour[rows] / np.maximum(shading.radiance(0, points), 1e-6), 0.0, 1.0)
+            if self.light.night > 0.5:
+                # The renderer's headlamps cast no shadow and outshine the sky; contact is dark under any light.
+                shade[rows] = np.minimum(shade[rows], 1 - NIGHT_CONTACT * (1 - self.open_sky[rows, None]))
+        bare = 1 - self.covered[:, None]
+        weight = self.mean(bare)
+        return np.where(weight > 0, self.mean(shade * bare) / np.maximum(weight, 1e-6), 1.0).astype(np.float32)
+
+    def mirror(self) -> np.ndarray | None:
+        """Mirror image of the object in wet ground ``(h, w, 4)``, None for dry ground."""
+        if self.light.wetness <= 0:
+            return None
+        layer: np.ndarray = np.zeros((len(self.directions), 4), np.float32)
+        start = self.position[None] + self.directions[self.ground] * self.hits.distance[self.ground, None]
+        start = start.astype(np.float32)
+        start[:, 2] = 0.03
+        upward = self.directions[self.ground] * np.array([1, 1, -1], np.float32)
+        found = self.rays.first_hits(0, start, upward, {0: np.arange(len(self.ground))})
+        met = np.flatnonzero(found.owner >= 0)
+        if len(met):
+            points = self.reader.read(0, start[met], upward[met], self._some(found, met))
+            layer[self.ground[met[points.rows]], :3] = self.shading.radiance(0, points, plain=True)
+            layer[self.ground[met], 3] = 1.0
+        return self.mean(layer)
+
+    def mean(self, values: np.ndarray) -> np.ndarray:
+        """Means of pixels ``(h, w, C)`` of ray values ``(M, C)``."""
+        side, height, width = self.shape
+        return values.reshape(height, side, width, side, -1).mean((1, 3), dtype=np.float32)
 
 
 def _palette(scene: Scene, light: PictureLight) -> Palette:
@@ -109,8 +160,8 @@ def _window(plan: InsertPlan, camera: Camera, light: PictureLight) -> tuple[int,
     if depth.min() < 0.8:
         return None
     reach = MARGIN_M + (SHADOW_M * plan.size_m[2] * light.sun_share if light.night < 0.5 else 0.0)
-    around = np.concatenate([corners, corners[:4] + [reach, 0, 0], corners[:4] - [min(reach, depth.min() / 2), 0, 0],
-                             corners[:4] + [0, reach, 0], corners[:4] - [0, reach, 0]])  # fmt: skip
+    steps = ((0, 0, 0), (reach, 0, 0), (-min(reach, float(depth.min()) / 2), 0, 0), (0, reach, 0), (0, -reach, 0))
+    around = np.concatenate([corners, *(corners[:4] + np.array(step) for step in steps)])
     pixels, _ = camera.project(around)
     low, high = np.floor(pixels.min(0)).astype(int) - 2, np.ceil(pixels.max(0)).astype(int) + 3
     low = np.maximum(low, 0)
@@ -144,85 +195,3 @@ def flat_road() -> Road:
     corners = np.array([[-50, -far, 0], [far, -far, 0], [far, far, 0], [-50, far, 0.0]])
     middle = np.array([[-50.0, 0, 0], [far, 0, 0]])
     return Road("urban", middle, 3.4, ((0.0, 1),), (Patch(corners, "asphalt", True),), ())
-
-
-def _shade(
-    rays: SceneRays, palette: Palette, directions: np.ndarray, hits: SceneHits, camera: Camera, colour: np.ndarray,
-    light: PictureLight,
-) -> np.ndarray:  # fmt: skip
-    """Factor on the light of the ground for each ray ``(M, 3)``, 1 where a ray meets no ground."""
-    shade = np.ones((len(directions), 3), np.float32)
-    ground = np.flatnonzero(hits.owner == -1)
-    if not len(ground):
-        return shade
-    empty = SceneRays(dataclasses.replace(rays.scene, agents=()))
-    reader, shading = (
-        SurfaceReader(empty, LampField(empty, palette.night), 1 / camera.fx_px),
-        Shading(empty, palette, ReflectedWorld(empty.scene, palette, GROUND_ALBEDO), LampField(empty, palette.night)),
-    )
-    part = SceneHits(*(getattr(hits, name)[ground] for name in ("owner", "triangle", "distance", "u", "v")))
-    _, position = empty.camera_pose(0, empty.scene.camera)
-    points = reader.read(0, position[None], directions[ground], part)
-    open_light = shading.radiance(0, points)
-    rows = ground[points.rows]
-    shade[rows] = np.clip(colour[rows] / np.maximum(open_light, 1e-6), 0.0, 1.0)
-    if light.night > 0.5:
-        # The renderer's headlamps cast no shadow and outshine the sky; the contact itself is dark under any light.
-        seen = _contact_only(rays, palette, directions, part, ground, camera, position)
-        shade[rows] = np.minimum(shade[rows], 1 - NIGHT_CONTACT * (1 - seen[points.rows][:, None]))
-    return shade
-
-
-def _contact_only(
-    rays: SceneRays, palette: Palette, directions: np.ndarray, part: SceneHits, ground: np.ndarray, camera: Camera,
-    position: np.ndarray,
-) -> np.ndarray:  # fmt: skip
-    """Share of the sky that ground points see, ``(len(ground),)``, in the order of the rays."""
-    reader = SurfaceReader(rays, LampField(rays, palette.night), 1 / camera.fx_px)
-    points = reader.read(0, position[None], directions[ground], part)
-    out = np.ones(len(ground), np.float32)
-    out[points.rows] = points.sky
-    return out
-
-
-def _mirror(
-    rays: SceneRays, reader: SurfaceReader, shading: Shading, directions: np.ndarray, hits: SceneHits,
-    position: np.ndarray, shape: tuple[int, int, int], light: PictureLight,
-) -> np.ndarray | None:  # fmt: skip
-    """Mirror image of the object in wet ground ``(h, w, 4)``, None for dry ground."""
-    if light.wetness <= 0:
-        return None
-    side, height, width = shape
-    ground = np.flatnonzero(hits.owner == -1)
-    layer = np.zeros((len(directions), 4), np.float32)
-    if len(ground):
-        start = position[None] + directions[ground] * hits.distance[ground, None]
-        start[:, 2] = 0.03
-        upward = directions[ground] * np.array([1, 1, -1], np.float32)
-        start = start.astype(np.float32)
-        found = rays.first_hits(0, start, upward, {0: np.arange(len(ground))})
-        met = np.flatnonzero(found.owner >= 0)
-        if len(met):
-            part = SceneHits(*(getattr(found, name)[met] for name in ("owner", "triangle", "distance", "u", "v")))
-            points = reader.read(0, start[met], upward[met], part)
-            layer[ground[met[points.rows]], :3] = shading.radiance(0, points, plain=True)
-            layer[ground[met], 3] = 1.0
-    return _mean(layer, side, (height, width))
-
-
-def _mean(values: np.ndarray, side: int, size: tuple[int, int]) -> np.ndarray:
-    """Means of pixels ``(h, w, C)`` of ray values ``(h * side * w * side, C)``."""
-    height, width = size
-    return values.reshape(height, side, width, side, -1).mean((1, 3), dtype=np.float32)
-
-
-def _ground_mean(shade: np.ndarray, ground: np.ndarray, side: int, size: tuple[int, int]) -> np.ndarray:
-    """Mean factor of the rays of each pixel that meet no object; 1 where all do."""
-    weight = _mean(ground.astype(np.float32)[:, None], side, size)
-    total = _mean(shade * ground[:, None], side, size)
-    return np.where(weight > 0, total / np.maximum(weight, 1e-6), 1.0).astype(np.float32)
-
-
-def silhouette_box(patch: InsertPatch) -> tuple[float, float, float, float]:
-    """x0 y0 x1 y1 of the object in the picture, cut by its border but by nothing else."""
-    return box_of(patch.silhouette, patch.left_px, patch.top_px)

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from worldgen.core.errors import InputError, Received
 from worldgen.core.labels import CLASSES
+
+MASK_CODES = {
+    "unknown": 0, "road": 1, "sidewalk": 2, "sky": 3, "upright": 4,
+    **{name: 5 + number for number, name in enumerate(CLASSES)},
+}  # fmt: skip
+"""What a pixel of a map of classes shows -> its code. "upright" is what stands on the ground and has no class."""
+
+
+@dataclass(frozen=True)
+class JpegHistory:
+    """How a JPEG was encoded: quality of the IJG scale, 1 to 100, and whether colour has half the resolution."""
+
+    quality: int
+    half_colour: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,8 +29,8 @@ class LabelledPicture:
     """A real picture with its labels.
 
     frame: ``(H, W, 3)`` uint8 RGB. class_id: ``(N,)`` int64 into ``CLASSES``. box_px: ``(N, 4)`` float64 x0 y0 x1 y1.
-    ignore: ``(N,)`` bool. masks: ``(H, W)`` uint8 map of classes of another tool, None without one. name: for seeds and
-    messages. jpeg: tables of quantisation of the file, as ``PIL`` reads them; empty for other formats.
+    ignore: ``(N,)`` bool. name: for seeds and messages. masks: ``(H, W)`` uint8 codes of ``MASK_CODES``, None without.
+    jpeg: how the file was encoded, None for other formats.
     """
 
     frame: np.ndarray
@@ -25,7 +39,7 @@ class LabelledPicture:
     ignore: np.ndarray
     name: str
     masks: np.ndarray | None = None
-    jpeg: dict[int, list[int]] = field(default_factory=dict)
+    jpeg: JpegHistory | None = None
 
     @property
     def size_px(self) -> tuple[int, int]:

@@ -112,7 +112,9 @@ def ground_belief(
     share = np.exp(belief - belief.max())
     share /= share.sum()
     mean = float((share * horizon).sum()), float((share * log_height).sum())
-    sigma = [math.sqrt(float((share * (grid - m) ** 2).sum())) for grid, m in zip((horizon, log_height), mean)]
+    sigma = [
+        math.sqrt(float((share * (grid - m) ** 2).sum())) for grid, m in zip((horizon, log_height), mean, strict=True)
+    ]
     middle = mean[0] + 0.5 * (1 - mean[0])
     scale = np.log(np.maximum(middle - horizon, 1e-3)) - log_height
     scale_sigma = math.sqrt(float((share * (scale - (share * scale).sum()) ** 2).sum()))
@@ -130,7 +132,7 @@ def shared_belief(beliefs: Sequence[tuple[GroundBelief, float]]) -> GroundBelief
         return GroundBelief()
     horizon, height = np.array([b.horizon for b in sure]), np.array([b.log_height for b in sure])
     middle = float(np.median(horizon)), float(np.median(height))
-    spread = [1.4826 * float(np.median(np.abs(v - m))) for v, m in zip((horizon, height), middle)]
+    spread = [1.4826 * float(np.median(np.abs(v - m))) for v, m in zip((horizon, height), middle, strict=True)]
     return GroundBelief(middle[0], max(spread[0], 0.012), middle[1], max(spread[1], 0.05))
 
 
