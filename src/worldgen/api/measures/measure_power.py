@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from worldgen.api.measures.measure_realism import choice_of
 from worldgen.api.measures.measure_result import cost, result_head
 from worldgen.core.errors import InputError, Received
 from worldgen.core.progress import LogLine, no_log
@@ -18,7 +19,7 @@ from worldgen.evaluation.gain.arms import load_source
 from worldgen.evaluation.gain.gain_config import GainStudy
 from worldgen.evaluation.gain.study_power import GAINS, PowerModel, TestObjects, detectable, power_of
 from worldgen.evaluation.realism.labelled_frame import RealismRules
-from worldgen.evaluation.realism.realism_sets import RealismChoice, realism_set
+from worldgen.evaluation.realism.realism_sets import realism_set
 from worldgen.files.config_files import load_config
 from worldgen.instruments.detector.detector import GROUP_OF_CLASS, GROUPS
 
@@ -150,16 +151,10 @@ def _sets(options: PowerOptions) -> list[tuple[str, _Counts]]:
 
 
 def _of_set(url: str, options: PowerOptions) -> _Counts:
-    size = None
-    if options.size:
-        width, cross, height = options.size.lower().partition("x")
-        if not (cross and width.isdecimal() and height.isdecimal()):
-            raise InputError("size", options.size, "WIDTHxHEIGHT in pixels, as in 224x128")
-        size = (int(width), int(height))
     numbers: dict[str, list[int]] = {group: [] for group in GROUPS}
     clips: dict[str, int] = {}
     clip = []
-    for frame in realism_set(url, RealismChoice(size), RealismRules(min_height_px=options.min_height)):
+    for frame in realism_set(url, choice_of(options.size), RealismRules(min_height_px=options.min_height)):
         if options.light and frame.light != options.light:
             continue
         group = GROUP_OF_CLASS[frame.class_id[frame.wanted]]

@@ -15,6 +15,7 @@ SUBCOMMANDS: dict[str, tuple[str, str]] = {
     "attributes": ("worldgen.cli.eval.eval_attributes", "does a clip show the weather, light and road users asked for"),
     "labels": ("worldgen.cli.eval.eval_labels", "do the pixels show the objects that the labels say, where they say"),
     "realism": ("worldgen.cli.eval.eval_realism", "do detectors of the real world recognise what clips show"),
+    "misses": ("worldgen.cli.eval.eval_misses", "which labelled objects a detector misses, as quotas of inserts"),
     "drift": ("worldgen.cli.eval.eval_drift", "what a long rollout loses, and at which frame"),
     "power": ("worldgen.cli.eval.eval_power", "what a gain study can detect with a test set, before it runs"),
     "gain": ("worldgen.cli.eval.eval_gain", "does generated data help a detector: equal training, paired intervals"),

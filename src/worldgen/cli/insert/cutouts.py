@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from worldgen.core.samples import Sample
+    from worldgen.evaluation.realism.misses import InsertQuota
 
 EXAMPLES = """examples:
   worldgen cutouts make camvid --masks camvid/masks --mask-value pedestrian=9 --mask-value cyclist=10 --out cut_outs
@@ -45,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     paste.add_argument("--library", required=True, metavar="DIR", help="cut-outs that 'worldgen cutouts make' wrote")
     paste.add_argument("--what", default="pedestrian,cyclist", metavar="CLASSES", help="default pedestrian,cyclist")
     paste.add_argument("--how", default="matched", choices=["matched", "anywhere"], help="default matched")
+    paste.add_argument("--quotas", default="", metavar="FILE", help="insert cells that 'worldgen eval misses' wrote")
     paste.add_argument("--masks", default="", metavar="DIR", help="maps of classes: objects stand on --ground only")
     paste.add_argument("--ground", default="", metavar="N,N", help="values of road and pavement in these maps")
     paste.add_argument("--per-picture", type=int, default=3, metavar="N", help="1 to N in each picture (default 3)")
@@ -120,7 +122,7 @@ def _paste(args: argparse.Namespace) -> int:
     names = tuple(word.strip() for word in args.what.split(",") if word.strip())
     config = PasteConfig(names, args.per_picture, args.how, args.seed)
     report: dict = {"counts": {}, "pictures": 0}
-    work = PasteWork(load_library(args.library), config, ground_of(args.masks, args.ground))
+    work = PasteWork(load_library(args.library), config, ground_of(args.masks, args.ground), _quotas(args))
     steps = write_pasted_set(_reader(args), work, args.out)
     for step in progress(steps, desc="pictures"):
         report = step
@@ -128,3 +130,18 @@ def _paste(args: argparse.Namespace) -> int:
         print(f"{count:6} {reason}")
     print(f"{report['pictures']} pictures written to {args.out}")
     return 0
+
+
+def _quotas(args: argparse.Namespace) -> tuple[InsertQuota, ...]:
+    from worldgen.core.errors import InputError, Received
+    from worldgen.evaluation.realism.misses import InsertQuotas
+    from worldgen.files.config_files import load_config
+
+    if not args.quotas:
+        return ()
+    if args.how != "matched":
+        raise InputError("how to paste", args.how, "matched, where quotas give heights")
+    cells = load_config(InsertQuotas, [args.quotas]).insert
+    if not cells:
+        raise InputError(f"quotas {args.quotas}", Received("no insert cell"), "at least one")
+    return tuple(cells)

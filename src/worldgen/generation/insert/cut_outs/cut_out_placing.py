@@ -115,31 +115,32 @@ def anywhere(cut_outs: tuple[CutOut, ...], size_px: tuple[int, int], rng: np.ran
 
 def matched(
     cut_outs: tuple[CutOut, ...], seen: SeenBoxes, fit: HeightFit, old_px: np.ndarray, rng: np.random.Generator,
-    *, ground: np.ndarray | None = None, least_px: float = 10.0, most_covered: float = 0.3,
+    *, ground: np.ndarray | None = None, height_px: tuple[float, float] = (10.0, 10_000.0), most_covered: float = 0.3,
 ) -> Place | None:  # fmt: skip
     """A cut-out where its class was seen by this camera, as high as the ground says there; None when no place is free.
 
     Among cut-outs of about that height those are preferred that were seen from about the same side. old_px: ``(M, 4)``
-    boxes that are there. ground: ``(H, W)`` bool, where objects may stand; None where it is not known. A place that
+    boxes that are there. ground: ``(H, W)`` bool, where objects may stand; None where it is not known. height_px: least
+    and greatest height. A place that
     hides more than ``most_covered`` of an old box, or where a nearer one would hide the new object, is not taken.
     """
-    width_px, height_px = seen.size_px
+    width, height = seen.size_px
     for _ in range(MAX_TRIES):
         box = seen.box_px[int(rng.integers(len(seen.box_px)))]
-        bottom = float(box[3] + rng.normal(0, 0.02 * height_px))
-        middle = float((box[0] + box[2]) / 2 + rng.normal(0, 0.05 * width_px))
+        bottom = float(box[3] + rng.normal(0, 0.02 * height))
+        middle = float((box[0] + box[2]) / 2 + rng.normal(0, 0.05 * width))
         if rng.random() < 0.5 and fit.spread < 0.5:  # both sides of a road have people; the view of them is mirrored
-            middle = width_px - middle
+            middle = width - middle
         tall = fit.height_px(bottom) * float(np.exp(rng.normal(0, min(fit.spread, 0.12))))
-        if not least_px <= tall <= 0.9 * height_px or not 2 <= bottom <= height_px - 2:
+        if not max(4.0, height_px[0]) <= tall <= min(height_px[1], 0.9 * height) or not 2 <= bottom <= height - 2:
             continue
-        if ground is not None and not ground[int(bottom) - 1, int(np.clip(middle, 0, width_px - 1))]:
+        if ground is not None and not ground[int(bottom) - 1, int(np.clip(middle, 0, width - 1))]:
             continue
         scale = np.array([tall / each.height_px for each in cut_outs])
         able = np.flatnonzero((scale >= SCALES[0]) & (scale <= SCALES[1]))
         if not len(able):
             continue
-        wanted = middle / width_px
+        wanted = middle / width
         side = np.array([min(abs(cut_outs[k].column - wanted), abs(1 - cut_outs[k].column - wanted)) for k in able])
         cost = np.abs(np.log(scale[able])) + 2 * side
         near = able[np.argsort(cost, kind="stable")[:NEAREST]]
@@ -148,7 +149,7 @@ def matched(
             chosen = chosen.mirrored()
         place = Place(chosen, middle - chosen.rgba.shape[1] * tall / chosen.height_px / 2, bottom, tall)
         new = place.box_px
-        if new[0] < 0 or new[2] > width_px or not _free(new, old_px, most_covered):
+        if new[0] < 0 or new[2] > width or not _free(new, old_px, most_covered):
             continue
         return place
     return None
