@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
     record = measure_misses(eval_clips.options_from(args, MissOptions), progress=progress)
     if args.quotas:
-            cells = [InsertQuota(**(row | {"height_px": tuple(row["height_px"])})) for row in record["quotas"]]
+        cells = [InsertQuota(**(row | {"height_px": tuple(row["height_px"])})) for row in record["quotas"]]
         write_bytes(args.quotas, f"# {record['command']}\n{config_yaml(InsertQuotas(cells))}".encode())
     return eval_clips.finish(args, record, miss_table(record))
 
