@@ -14,6 +14,7 @@ from worldgen.files.config_files import load_config
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 CLASSES = {
+    "backbones": ("worldgen.models.backbones.options", "BackboneConfig"),
     "gate": ("worldgen.generation.quality.gate", "GateConfig"),
     "restyle": ("worldgen.generation.restyle.restyler", "RestyleConfig"),
     "generate": ("worldgen.generation.campaign.recipe", "Recipe"),

@@ -40,6 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config", action="append", default=[], metavar="FILE", help="YAML file of the recipe; later files win"
     )
+    parser.add_argument(
+        "--model",
+        default="",
+        metavar="DIR|ID",
+        help="folder of a model of any family, or hub repository (model.pipeline)",
+    )
     parser.add_argument("--scale", type=float, default=1.0, help="multiply all counts, at least 1 per cell (default 1)")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes of this machine (default 1)")
     parser.add_argument(
@@ -87,6 +93,8 @@ def _recipe(args: argparse.Namespace) -> tuple[Recipe, str]:
     if not args.config:
         raise InputError("no recipe", None, "--config FILE, as in --config configs/generate/weather_grid.yaml")
     overrides = [word for word in args.words if "=" in word] + args.overrides
+    if args.model:
+        overrides.append(f"model.pipeline={json.dumps(args.model)}")
     recipe = resolved_recipe(args.config, overrides, scale=args.scale)
     return recipe, config_yaml(recipe)
 

@@ -1,4 +1,10 @@
-"""Print versions, devices, the models found and the conditions each of them accepts."""
+"""Print versions, devices, the models found, and what a model or each family of models honours.
+
+examples:
+  worldgen info --json
+  worldgen info --families
+  worldgen info --model Wan-AI/Wan2.1-VACE-1.3B-diffusers
+"""
 
 from __future__ import annotations
 
@@ -12,15 +18,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``worldgen info``."""
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
     parser.add_argument(
-        "--model", metavar="FOLDER", action="append", default=[], help="also report this model folder; may be repeated"
+        "--model", metavar="FOLDER|ID", action="append", default=[],
+        help="report what this model honours, from its configs alone: a folder or hub repository; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--families", action="store_true", help="print which family of models honours what in which command"
     )
-    parser.epilog = "example:\n  worldgen info --json | python -m json.tool"
 
 
 def run(args: argparse.Namespace) -> int:
     """Print what is installed and what could run here."""
     import json
 
+    if args.families:
+        return _print_families(as_json=args.json)
     models = _models(args.model)  # first: a wrong folder is refused before the devices are queried, which takes seconds
     record = {"versions": _versions(), "optional": _optional(), "devices": _devices(), "models": models}
     if args.json:
@@ -97,15 +108,54 @@ def _devices() -> list[dict[str, object]]:
     return devices
 
 
+def _print_families(*, as_json: bool) -> int:
+    """The contract table."""
+    import json
+
+    from worldgen.models.contract import contract_lines, contract_rows
+    from worldgen.models.families import FAMILIES
+
+    if as_json:
+        print(json.dumps(contract_rows(FAMILIES), indent=2))
+        return 0
+    print("\n".join(contract_lines(FAMILIES)))
+    print("s: worldgen sample, g: worldgen generate, r: worldgen restyle")
+    print("licences: " + "; ".join(f"{name}: {promise.licence}" for name, promise in FAMILIES.items()))
+    return 0
+
+
 def _models(extra: list[str]) -> list[dict[str, object]]:
     """Model folders that ship with worldgen and those named on the command line."""
     from worldgen.files.shipped import assets_dir
+    from worldgen.generation.sample.model_loading import is_native
 
     shipped = sorted(path.parent for path in assets_dir().rglob("model_index.json"))
+    named = []
     for name in extra:
-        if not (Path(name) / "model_index.json").is_file():
-            raise InputError("model folder", name, "a folder with model_index.json")
-    return [_model(folder) for folder in [*shipped, *map(Path, extra)]]
+        if is_native(name):
+            if not (Path(name) / "model_index.json").is_file():
+                raise InputError("model", name, "a folder with model_index.json, or a hub repository")
+            named.append(_model(Path(name)))
+        else:
+            named.append(_pretrained(name))
+    return [*(_model(folder) for folder in shipped), *named]
+
+
+def _pretrained(name: str) -> dict[str, object]:
+    """What a pretrained model promises and weighs, from its configs; no weights are read or downloaded."""
+    from worldgen.models.backbones.hub import find_model, refuse_foreign_homes
+    from worldgen.models.backbones.memory_check import parameter_counts
+    from worldgen.models.backbones.registry import family_of
+    from worldgen.models.contract import promise_lines
+
+    source = find_model(name, configs_only=True)
+    promise = family_of(source)
+    refuse_foreign_homes(source)
+    counts = parameter_counts(source)
+    return {
+        "name": name, "accepts": list(promise.conditions), "promise": dict(promise_lines(promise)),
+        "parameters": counts, "folder": str(source.folder),
+    }  # fmt: skip
 
 
 def _model(folder: Path) -> dict[str, object]:
@@ -131,10 +181,21 @@ def _lines(record: dict) -> dict[str, list[tuple[str, object]]]:
             f"accepts {', '.join(each['accepts']) or 'nothing stated'}; {each['megabytes']} MB; {each['folder']}",
         )
         for each in record["models"]
+        if "promise" not in each
     ]
+    pretrained = {
+        each["name"]: [
+            *each["promise"].items(),
+            *((f"parameters, {part}", f"{count:,}") for part, count in each["parameters"].items()),
+            ("folder", each["folder"]),
+        ]
+        for each in record["models"]
+        if "promise" in each
+    }
     return {
         "versions": list(record["versions"].items()),
         "optional packages": list(record["optional"].items()),
         "devices": devices,
         "models": models or [("none", "no model folder found")],
+        **pretrained,
     }

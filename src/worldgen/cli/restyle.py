@@ -38,6 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config", action="append", default=[], metavar="FILE", help="YAML file of settings; later files win"
     )
+    parser.add_argument(
+        "--model",
+        default="",
+        metavar="DIR|ID",
+        help="folder of a model of any family, or hub repository (model.pipeline)",
+    )
     parser.add_argument("--limit", type=int, default=None, metavar="N", help="restyle the first N clips only")
     parser.add_argument("--split", choices=("train", "val", "test"), help="data sets: only this split")
     parser.add_argument(
@@ -94,6 +100,8 @@ def _config(args: argparse.Namespace) -> RestyleConfig:
     overrides = list(args.overrides)
     if args.to:
         overrides.append(f"to={json.dumps(args.to)}")
+    if args.model:
+        overrides.append(f"model.pipeline={json.dumps(args.model)}")
     if args.limit is not None:
         overrides.append(f"limit={args.limit}")
     if args.strength:

@@ -71,11 +71,10 @@ def scene_inputs(scene: Scene, request: ModelRequest, promise: ModelPromise) -> 
     Raises: InputError for a start or control that the model does not have.
     """
     names = wanted_controls(promise, request)
-    if names:
+    start = request.start or promise.start
+    if names or (promise.family != "native" and start == "sketch"):
         return _drawn_inputs(scene, request, promise, names)
-    conditions = scene_conditions(
-        scene, text=request.text, accepts=promise.conditions, seed=request.seed, start=request.start or promise.start
-    )
+    conditions = scene_conditions(scene, text=request.text, accepts=promise.conditions, seed=request.seed, start=start)
     # Labels are true only of pictures that are made from the scene: from its layout, or from its rendered beginning.
     shown = "layout" in promise.conditions or promise.start == "sketch"
     return SceneInputs(conditions, labels_of(scene) if shown else None)
@@ -87,19 +86,21 @@ def _drawn_inputs(scene: Scene, request: ModelRequest, promise: ModelPromise, na
         raise InputError(
             "controls this model does not honour", ", ".join(refused), ", ".join(promise.controls) or "none"
         )
-    rendering, labels = draw_scene(scene)
+    first = promise.context_frames.below(min(SKETCH_FRAMES, scene.num_frames - 1))
+    rendering, labels = draw_scene(scene, frames=None if names else range(first))
     context = None
-    if request.start == "sketch":
-        if "context" not in promise.conditions or ("context", "controls") in promise.apart:
+    if request.start == "sketch" or not names:
+        apart = names and ("context", "controls") in promise.apart
+        if "context" not in promise.conditions or apart:
             raise InputError("start of a clip", request.start, f"noise, for the family {promise.family} with controls")
-        count = promise.context_frames.below(min(SKETCH_FRAMES, scene.num_frames - 1))
-        context = Clip(rendering.clip.frames[:count], scene.fps)
-    apart = {name for pair in promise.apart if "controls" in pair for name in pair}  # the controls show the motion
-    accepts = tuple(name for name in promise.conditions if name not in apart)
+        context = Clip(rendering.clip.frames[:first], scene.fps)
+    replaced = {name for pair in promise.apart if "controls" in pair for name in pair}  # the controls show the motion
+    accepts = tuple(name for name in promise.conditions if not (names and name in replaced))
     conditions = Conditions(
         scene.num_frames, scene.fps, text=(request.text or None) if "text" in accepts else None, context=context,
         ego=scene.ego if "ego" in accepts else None, camera=scene.camera, seed=request.seed,
-        controls=scene_controls(scene, rendering, names, seed=request.seed), negative_text=request.negative_text,
+        controls=scene_controls(scene, rendering, names, seed=request.seed) if names else {},
+        negative_text=request.negative_text,
         reference=request.reference,
     )  # fmt: skip
-    return SceneInputs(conditions, labels)
+    return SceneInputs(conditions, labels if names else None)  # a beginning alone does not say what comes
