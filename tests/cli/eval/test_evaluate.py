@@ -21,6 +21,7 @@ def test_the_function_and_the_command_give_the_same_result(capsys):
 
 REQUIRED = {
     "fvd": "--reference a", "memorisation": "--train a --held-out b", "realism": "--detector a --set b",
+    "misses": "a --detector b",
 }  # fmt: skip
 
 

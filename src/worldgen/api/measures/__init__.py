@@ -24,6 +24,8 @@ OPTIONS = {
     "attributes": "AttributesOptions",
     "labels": "LabelsOptions",
     "realism": "RealismOptions",
+    "misses": "MissOptions",
+    "power": "PowerOptions",
     "drift": "DriftOptions",
     "gain": "GainOptions",
 }

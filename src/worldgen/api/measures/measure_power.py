@@ -23,6 +23,9 @@ from worldgen.evaluation.realism.realism_sets import realism_set
 from worldgen.files.config_files import load_config
 from worldgen.instruments.detector.detector import GROUP_OF_CLASS, GROUPS
 
+ASKED = ("pedestrian=0.3",)
+"""Subject of a power simulation where none is named."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PowerOptions:
@@ -30,14 +33,15 @@ class PowerOptions:
 
     sets: each NAME=URL of a labelled set. config: YAML files of a gain study, whose test pictures are a set too.
     asked: each GROUP=AP50 or several joined by commas: the subject is the mean AP50 of these groups, which real
-    pictures alone are expected to reach. light: only pictures of this light. size: "WIDTHxHEIGHT" of the study's
-    pictures. min_height: of objects that count, after resizing. seeds: numbers of runs of each arm. spread, agreement,
-    clip_share, false_alarms, experiments: see ``PowerModel``. smallest: AP50 that would matter.
+    pictures alone are expected to reach; none stands for ``ASKED``. light: only pictures of this light. size:
+    "WIDTHxHEIGHT" of the study's pictures. min_height: of objects that count, after resizing. seeds: numbers of runs of
+    each arm. spread, agreement, clip_share, false_alarms, experiments: see ``PowerModel``. smallest: AP50 that would
+    matter.
     """
 
     sets: Sequence[str] = ()
     config: Sequence[str] = ()
-    asked: Sequence[str] = ("pedestrian=0.3",)
+    asked: Sequence[str] = ()
     light: str = ""
     size: str = ""
     min_height: float = 8.0
@@ -65,7 +69,7 @@ def measure_power(options: PowerOptions, *, log: LogLine = no_log) -> dict[str, 
     Raises: InputError for options out of range and sets that cannot be read.
     """
     begun_s = time.monotonic()
-    subjects = [_subject(word) for word in options.asked]
+    subjects = [_subject(word) for word in options.asked or ASKED]
     model = PowerModel(
         spread=options.spread, agreement=options.agreement, clip_share=options.clip_share,
         false_alarms=options.false_alarms, experiments=options.experiments,
@@ -175,7 +179,7 @@ def power_command(options: PowerOptions) -> str:
     words = ["worldgen eval power"]
     words += [f"--set {word.partition('=')[0]}={word.rstrip('/').rsplit('/', 1)[-1]}" for word in options.sets]
     words += [f"--config {file.rsplit('/', 1)[-1]}" for file in options.config]
-    words += [f"--ask {word}" for word in options.asked]
+    words += [f"--ask {word}" for word in options.asked or ASKED]
     for name in ("light", "size"):
         words += [f"--{name} {getattr(options, name)}"] if getattr(options, name) else []
     words += [f"--seeds {' '.join(map(str, options.seeds))}", f"--min-height {options.min_height:g}"]

@@ -56,7 +56,6 @@ def run(args: argparse.Namespace) -> int:
     from worldgen.api.measures.measure_power import PowerOptions, measure_power, power_lines
     from worldgen.cli.eval import eval_clips
 
-    args.asked = args.asked or ["pedestrian=0.3"]
     record = measure_power(eval_clips.options_from(args, PowerOptions))
     lines = [
         line for name, rows in record["sets"].items() for row in rows for line in power_lines(name, row, args.smallest)
