@@ -18,6 +18,7 @@ from worldgen.core.start import STARTS, Start
 from worldgen.data.ingest.ingest_config import IngestConfig
 from worldgen.data.ingest.source_config import SourceConfig
 from worldgen.files.config_files import read_config
+from worldgen.generation.sample.context_camera import GivenCamera
 from worldgen.generation.sample.log_request import is_log_file, settings_of_log
 from worldgen.generation.sample.request import SampleRequest, read_scenario
 from worldgen.models.backbones.options import BackboneConfig
@@ -31,6 +32,7 @@ MAX_CONTEXT_FRAMES = 8
 
 ContextArgument = str | Path | Clip | np.ndarray | None
 EgoArgument = str | Path | EgoMotion
+CameraArgument = Mapping[str, float] | None
 ConfigValues = Mapping[str, Any] | str | Path | Sequence[str | Path]
 """A dict of what differs from the defaults of a config, or a YAML file or several, later ones winning."""
 ReferenceArgument = str | Path | np.ndarray | None
@@ -152,6 +154,7 @@ def sample_request(
     context_frames: int | None = None,
     context_start_s: float = 0.0,
     speed_mps: float = 0.0,
+    camera: CameraArgument = None,
     ego_config: IngestConfig | ConfigValues | None = None,
     controls: str | Sequence[str] = (),
     negative_prompt: str | None = None,
@@ -176,7 +179,9 @@ def sample_request(
     start_s = number("start of the context in seconds", context_start_s)
     _refuse_unused(
         context=bool(known), scenario=scenario is not None, start=start, ego=ego, speed_mps=speed_mps,
-        from_context={"context_frames": context_frames is not None, "context_start_s": start_s != 0},
+        from_context={
+            "context_frames": context_frames is not None, "context_start_s": start_s != 0, "camera": bool(camera),
+        },
     )  # fmt: skip
     if context_frames is None:
         count = promise.context_frames.below(max(1, min(MAX_CONTEXT_FRAMES, frames // 2)))
@@ -191,7 +196,8 @@ def sample_request(
         prompt=prompt, frames=frames, fps=fps, width_px=width_px, height_px=height_px, seed=whole("seed", seed),
         context=known, context_frames=count, context_start_s=start_s, ego=motion,
         ego_settings=_ego_settings(ego_config, motion, known),
-        speed_mps=number("speed in m/s", speed_mps), scenario=scenario_of(scenario), start=_start(start),
+        speed_mps=number("speed in m/s", speed_mps), camera=GivenCamera.of(camera or {}),
+        scenario=scenario_of(scenario), start=_start(start),
         controls=control_names(controls), reference=reference_picture(reference),
         negative_prompt=None if negative_prompt is None else words("negative prompt", negative_prompt),
     )  # fmt: skip

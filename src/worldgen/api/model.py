@@ -11,6 +11,7 @@ import numpy as np
 from worldgen.api.arguments import (
     DEFAULT_FRAMES,
     BackboneArgument,
+    CameraArgument,
     ConfigValues,
     ContextArgument,
     EgoArgument,
@@ -130,6 +131,7 @@ class Model:
         context_frames: int | None = None,
         context_start_s: float = 0.0,
         speed_mps: float = 0.0,
+        camera: CameraArgument = None,
         ego_config: IngestConfig | ConfigValues | None = None,
         controls: str | Sequence[str] = (),
         negative_prompt: str | None = None,
@@ -160,6 +162,9 @@ class Model:
             context_frames: known frames taken of the context; None takes 8, at most half of ``frames``.
             context_start_s: second of the context they start at.
             speed_mps: speed in m/s at which a manoeuvre continues a context; 0 recovers it from the context's pixels.
+            camera: what is known of the camera of a context, by name: ``fov_deg`` (horizontal field of view),
+                ``pitch_deg`` (below the horizon) and ``height_m`` (above the ground). The rest is taken from the record
+                beside the video or estimated from its frames.
             ego_config: how the log in ``ego`` is read: the config of ``worldgen.ingest`` for it, as a YAML file, a dict
                 of values or an ``IngestConfig``.
             controls: control videos to make of the scene, as in "depth", for models that take them; () takes the
@@ -179,7 +184,8 @@ class Model:
         request = sample_request(
             self.promise, prompt, context=context, ego=ego, scenario=scenario, seed=seed, frames=frames, fps=fps,
             size=size, start=start, context_frames=context_frames, context_start_s=context_start_s, speed_mps=speed_mps,
-            ego_config=ego_config, controls=controls, negative_prompt=negative_prompt, reference=reference,
+            camera=camera, ego_config=ego_config, controls=controls, negative_prompt=negative_prompt,
+            reference=reference,
         )  # fmt: skip
         options = self.options(steps=steps, chunk=chunk, guidance=guidance)
         prepared = self.sampler.prepare(request)
@@ -210,6 +216,7 @@ class Model:
         context_frames: int | None = None,
         context_start_s: float = 0.0,
         speed_mps: float = 0.0,
+        camera: CameraArgument = None,
         ego_config: IngestConfig | ConfigValues | None = None,
         controls: str | Sequence[str] = (),
         negative_prompt: str | None = None,
@@ -226,7 +233,8 @@ class Model:
         request = sample_request(
             self.promise, prompt, context=context, ego=ego, scenario=scenario, seed=seed, frames=frames, fps=fps,
             size=size, start=start, context_frames=context_frames, context_start_s=context_start_s, speed_mps=speed_mps,
-            ego_config=ego_config, controls=controls, negative_prompt=negative_prompt, reference=reference,
+            camera=camera, ego_config=ego_config, controls=controls, negative_prompt=negative_prompt,
+            reference=reference,
         )  # fmt: skip
         options = self.options(steps=steps, chunk=chunk, guidance=guidance)
         return self.sampler.stream(self.sampler.prepare(request), options)
@@ -274,6 +282,7 @@ def sample(
     context_frames: int | None = None,
     context_start_s: float = 0.0,
     speed_mps: float = 0.0,
+    camera: CameraArgument = None,
     ego_config: IngestConfig | ConfigValues | None = None,
     controls: str | Sequence[str] = (),
     negative_prompt: str | None = None,
@@ -289,7 +298,8 @@ def sample(
     loaded = load(model, adapter=adapter, device=device, threads=threads, backbone=backbone)
     return loaded.sample(
         prompt, context=context, ego=ego, scenario=scenario, seed=seed, frames=frames, fps=fps, size=size, start=start,
-        context_frames=context_frames, context_start_s=context_start_s, speed_mps=speed_mps, ego_config=ego_config,
+        context_frames=context_frames, context_start_s=context_start_s, speed_mps=speed_mps, camera=camera,
+        ego_config=ego_config,
         controls=controls, negative_prompt=negative_prompt, reference=reference, steps=steps, chunk=chunk,
         guidance=guidance,
     )  # fmt: skip

@@ -45,6 +45,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="speed at which a manoeuvre starts without a scene (default: recovered from the pixels of --context)",
     )  # fmt: skip
     what.add_argument(
+        "--fov", type=float, default=None, metavar="DEG",
+        help="horizontal field of view of --context (default: its record's, else estimated from its frames)",
+    )  # fmt: skip
+    what.add_argument(
+        "--pitch", type=float, default=None, metavar="DEG", help="of its camera below the horizon (default: as above)"
+    )
+    what.add_argument(
+        "--camera-height", type=float, default=None, metavar="M", help="of its camera above the ground (default 1.4)"
+    )
+    what.add_argument(
         "--scenario",
         default="",
         metavar="FILE",
@@ -188,9 +198,15 @@ def _request(args: argparse.Namespace, promise: ModelPromise, seed: int) -> Samp
         promise, args.prompt, context=args.context or None, ego=args.ego, scenario=args.scenario or None, seed=seed,
         frames=args.frames, fps=args.fps or None, size=size_px(args.size) if args.size else None, start=args.start,
         context_frames=args.context_frames or None, context_start_s=args.context_start, speed_mps=args.speed,
-        ego_config=args.ego_config or None, controls=args.controls, negative_prompt=args.negative_prompt,
-        reference=args.reference or None,
+        camera=_camera(args), ego_config=args.ego_config or None, controls=args.controls,
+        negative_prompt=args.negative_prompt, reference=args.reference or None,
     )  # fmt: skip
+
+
+def _camera(args: argparse.Namespace) -> dict[str, float]:
+    """What is given of the context's camera."""
+    given = {"fov_deg": args.fov, "pitch_deg": args.pitch, "height_m": args.camera_height}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _guidance(text: str) -> dict[str, float]:
@@ -213,6 +229,14 @@ def _print_motion_notes(notes: dict[str, Any]) -> None:
     """Print how an ego log was read and which speed a context clip shows."""
     for line in notes.get("ego_log", ()):
         print(f"ego log: {line}")
+    camera = notes.get("camera", {})
+    if camera.get("from") in ("frames", "expected"):
+        seen = "as its frames show" if camera["from"] == "frames" else f"expected: {camera['unknown']}"
+        print(
+            f"camera: {camera['fov_deg']:.0f} +- {camera['fov_sigma_deg']:.0f} degrees wide, "
+            f"{camera['pitch_deg']:.1f} +- {camera['pitch_sigma_deg']:.1f} below the horizon "
+            f"({seen}; --fov and --pitch say otherwise)"
+        )
     if "seen_speed_mps" in notes:
         speed_mps = notes["seen_speed_mps"]
         print(f"the video seems to drive at {speed_mps:.1f} m/s and continues from there (--speed says otherwise)")

@@ -22,6 +22,7 @@ from worldgen.data.video.framing import framing
 from worldgen.data.video.probing import probe
 from worldgen.data.video.reading import nearest_frames, read_clip
 from worldgen.files.json_files import read_object
+from worldgen.generation.sample.context_camera import ESTIMATE_S, GivenCamera, context_camera
 from worldgen.generation.sample.continuation import DEFAULT_SPEED_MPS, manoeuvre_from, recovered_motion
 from worldgen.generation.sample.log_request import is_log_file, log_motion
 from worldgen.models.promise import ModelPromise
@@ -42,7 +43,8 @@ class SampleRequest:
     ego: the name of a manoeuvre, a log file, waypoint text, or the motion itself with one row a frame. "" leaves the
     motion to the scene; a continued clip then keeps on driving as it did. ego_settings: of the source that the log
     belongs to, as an ingest has them; None takes the defaults. speed_mps: speed at which a manoeuvre starts
-    where no scene sets it; 0 takes the speed that is recovered from the context's pixels.
+    where no scene sets it; 0 takes the speed that is recovered from the context's pixels. camera: what is known of the
+    context's camera; the rest is taken from the record beside the video, or estimated from its frames.
 
     scenario: used instead of the words to build the scene. start: how a scene's clip begins, "sketch" (the first frames
     are rendered and given to the model as context) or "noise" (the model predicts every frame); None leaves it to the
@@ -65,6 +67,7 @@ class SampleRequest:
     ego: str | EgoMotion = ""
     ego_settings: SourceConfig | None = None
     speed_mps: float = 0.0
+    camera: GivenCamera = field(default_factory=GivenCamera)
     scenario: Scenario | None = None
     start: Start | None = None
     controls: tuple[str, ...] = ()
@@ -165,23 +168,38 @@ def _continue_clip(request: SampleRequest, promise: ModelPromise) -> PreparedReq
             "continued clip has not",
         )  # fmt: skip
     context = read_context(request)
+    video = request.context if isinstance(request.context, str) else ""
+    camera, camera_note = context_camera(frames_around(request), video, request.camera)
     notes: dict[str, Any] = {}
     ego: EgoMotion | None = None
     name = (
         request.ego.strip() or ("keep" if "ego" in promise.conditions else "") if isinstance(request.ego, str) else None
     )
     if name in MANOEUVRES:
-        motion = (request.speed_mps, 0.0) if request.speed_mps else recovered_motion(context)
+        motion = (request.speed_mps, 0.0) if request.speed_mps else recovered_motion(context, camera)
         ego = manoeuvre_from(name, motion, given=len(context), frames=request.frames, fps=request.fps)
         if not request.speed_mps:
             notes = {"seen_speed_mps": motion[0], "seen_yaw_rate_radps": motion[1]}
     elif name != "":
         ego = read_ego(request, notes)
     conditions = Conditions(
-        request.frames, request.fps, text=request.prompt or None, context=context, ego=ego, seed=request.seed,
-        negative_text=request.negative_prompt, reference=request.reference,
+        request.frames, request.fps, text=request.prompt or None, context=context, ego=ego, camera=camera,
+        seed=request.seed, negative_text=request.negative_prompt, reference=request.reference,
     )  # fmt: skip
-    return PreparedRequest(conditions, None, None, None, notes)
+    return PreparedRequest(conditions, None, None, None, notes | {"camera": camera_note})
+
+
+def frames_around(request: SampleRequest) -> Clip:
+    """Frames of the context's video from up to ``ESTIMATE_S`` seconds before the last known one, or as many after it
+    where there are fewer, at the size and rate of the request: what its camera is estimated from."""
+    source = request.context
+    end_s = source.duration_s if isinstance(source, Clip) else probe(source).duration_s
+    known_until_s = request.context_start_s + request.context_frames / request.fps
+    start_s = max(0.0, min(known_until_s, end_s) - ESTIMATE_S)
+    size, duration_s = (request.width_px, request.height_px), min(ESTIMATE_S, end_s - start_s)
+    if isinstance(source, Clip):
+        return _resampled(source, request.fps, size, start_s=start_s, duration_s=duration_s)
+    return read_clip(source, fps=request.fps, size=size, start_s=start_s, duration_s=duration_s)
 
 
 def read_context(request: SampleRequest) -> Clip:
