@@ -37,17 +37,23 @@ CONFINED = {
         "models/",
         "training/",
         "instruments/detector/pretrained.py",
+        "instruments/depth_reader.py",
         "evaluation/distances/frame_features.py",
     ),
     "peft": ("models/", "training/"),
-    "pyarrow": ("data/dataset/index.py", "data/ingest/logs/tables/arrow_files.py", "data/export/"),
+    "pyarrow": (
+        "data/dataset/index.py",
+        "data/dataset/index_table.py",
+        "data/ingest/logs/tables/arrow_files.py",
+        "data/export/",
+    ),
     "diffusers": ("models/", "training/"),
     "torch": ("models/", "instruments/", "training/", "evaluation/", "generation/", "api/", "cli/"),
     "tqdm": ("cli/",),
     "argparse": ("cli/",),
     "av": ("data/video/",),
     "embreex": ("rendering/raycast/geometry/ray_mesh.py",),
-    "jinja2": ("data/view/", "generation/report/"),
+    "jinja2": ("data/view/", "generation/report/", "generation/insert/labelled_sets/"),
 }
 """Third-party package -> where it may be imported, as starts of paths."""
 

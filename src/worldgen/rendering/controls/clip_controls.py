@@ -56,7 +56,7 @@ def _control(sample: Sample, choice: ControlChoice, depth: DepthModel | None) ->
             return blur_control(frames, choice.variant)
         case "depth":
             if depth is None:
-                raise _lacking(sample, text, "a model that estimates depth (--depth-model)")
+                raise _lacking(sample, text, "a model that estimates depth")
             inverse = np.asarray(depth(frames), np.float32)
             if inverse.shape != frames.shape[:3]:
                 raise InputError("output of the depth model", Received(str(inverse.shape)), str(frames.shape[:3]))
