@@ -68,7 +68,8 @@ def fit(
 
     Its colour stays linear light times alpha; ``ground_light`` becomes that of the picture.
     """
-    colour, alpha, shade = patch.colour.copy(), patch.alpha, patch.shade
+    colour, alpha = patch.colour.copy(), patch.alpha
+    shade: np.ndarray = patch.shade
     here = ground_around(picture, patch)
     gain = np.full(3, 1.0, np.float32)
     if steps.exposure:
@@ -139,9 +140,15 @@ def encoded(display: np.ndarray, corner: tuple[int, int], history: JpegHistory) 
     height, width = display.shape[:2]
     pad = ((top, -(top + height) % block), (left, -(left + width) % block), (0, 0))
     whole = np.pad(display, pad, mode="edge")
+    back = cv2.imdecode(np.frombuffer(jpeg_bytes(whole, history), np.uint8), cv2.IMREAD_COLOR)
+    assert back is not None, whole.shape
+    return np.asarray(back[top : top + height, left : left + width, ::-1])
+
+
+def jpeg_bytes(frame: np.ndarray, history: JpegHistory) -> bytes:
+    """A picture ``(H, W, 3)`` uint8 RGB as a JPEG with the quality and the colour resolution of another file."""
     sampling = cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420 if history.half_colour else cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444
     options = [cv2.IMWRITE_JPEG_QUALITY, history.quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
-    done, data = cv2.imencode(".jpg", np.ascontiguousarray(whole[..., ::-1]), options)
-    assert done, display.shape
-    back = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    return np.asarray(back[top : top + height, left : left + width, ::-1])
+    done, data = cv2.imencode(".jpg", np.ascontiguousarray(frame[..., ::-1]), options)
+    assert done, frame.shape
+    return data.tobytes()

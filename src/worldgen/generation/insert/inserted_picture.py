@@ -25,13 +25,18 @@ LEAST_SEEN_PX = 40
 @dataclass(frozen=True, eq=False)
 class InsertedPicture:
     """frame: ``(H, W, 3)`` uint8. put: its inserts, far ones first. light: of the picture. refused: reasons of places
-    that were not taken, with counts. missing: wishes that found no place."""
+    that were not taken, with counts. missing: wishes that found no place. wish: number of the wish of each insert."""
 
     frame: np.ndarray
     put: tuple[PutInsert, ...]
     light: PictureLight
     refused: dict[str, int] = field(default_factory=dict)
     missing: int = 0
+    wish: tuple[int, ...] = ()
+
+    def wish_of(self, put: PutInsert) -> int:
+        """Number of the wish that an insert fulfils."""
+        return next(wish for each, wish in zip(self.put, self.wish, strict=True) if each is put)
 
 
 def insert_into(
@@ -44,23 +49,23 @@ def insert_into(
     light = read_light(picture.frame, ground.camera, picture.box_px, rng)
     placer = Placer(picture, ground)
     refused: dict[str, int] = {}
-    made: list[tuple[InsertPatch, np.ndarray]] = []
+    made: list[tuple[InsertPatch, np.ndarray, int]] = []
     missing = 0
-    for wish in wishes:
+    for number, wish in enumerate(wishes):
         found = _one(placer, wish, light, rng, refused)
         if found is None:
             missing += 1
         else:
-            made.append(found)
+            made.append((*found, number))
     made.sort(key=lambda item: item[0].contact_px)
     frame, put = picture.frame, []
-    for patch, hidden in made:
+    for patch, hidden, _ in made:
         window = (patch.left_px, patch.top_px, patch.alpha.shape[1], patch.alpha.shape[0])
         look = read_look(picture, window)
         fitted = fit(patch, picture, light, look, steps)
         frame, done = composite(picture, frame, fitted, hidden, look=look, light=light, steps=steps, rng=rng)
         put.append(done)
-    return InsertedPicture(frame, tuple(put), light, refused, missing)
+    return InsertedPicture(frame, tuple(put), light, refused, missing, tuple(number for _, _, number in made))
 
 
 def _one(

@@ -63,14 +63,12 @@ def to_display(light: np.ndarray) -> np.ndarray:
 
 def read_light(frame: np.ndarray, camera: Camera, boxes_px: np.ndarray, rng: np.random.Generator) -> PictureLight:
     """The light of a picture ``(H, W, 3)`` uint8 RGB. boxes_px: ``(N, 4)`` labelled objects, which hide the ground."""
-    luma = frame @ np.array([0.299, 0.587, 0.114], np.float32)
     horizon = int(np.clip(camera.horizon_px, 8, frame.shape[0] - 8))
-    level = 0.5 * float(luma.mean()) + 0.5 * float(luma[:horizon].mean())
-    night = float(np.clip((DAY_LUMA - level) / (DAY_LUMA - NIGHT_LUMA), 0, 1))
-    free = np.ones(luma.shape, bool)
+    night = night_of(frame, camera.horizon_px)
+    free = np.ones(frame.shape[:2], bool)
     for x0, y0, x1, y1 in boxes_px.round().astype(int):
         free[max(y0, 0) : y1, max(x0, 0) : x1] = False
-    ground = np.zeros(luma.shape, bool)
+    ground = np.zeros(frame.shape[:2], bool)
     width = frame.shape[1]
     ground[horizon + (frame.shape[0] - horizon) // 6 :, width // 5 : 4 * width // 5] = True
     seen = to_linear(frame[ground & free]) @ LUMA
@@ -80,6 +78,15 @@ def read_light(frame: np.ndarray, camera: Camera, boxes_px: np.ndarray, rng: np.
         contrast = float(np.clip((high / max(low, 1e-3) - 1.6) / 3.0, 0, 1))
     haze, air = _haze(frame, camera, free) if night < 0.5 else (0.0, _airlight(frame, horizon))
     return PictureLight(night, contrast, float(rng.uniform(-np.pi, np.pi)), haze, air)
+
+
+def night_of(frame: np.ndarray, horizon_px: float) -> float:
+    """0 for a picture ``(H, W, 3)`` uint8 by day, to 1 at night: by the luma of all of it and of what is above the
+    horizon."""
+    luma = frame @ np.array([0.299, 0.587, 0.114], np.float32)
+    horizon = int(np.clip(horizon_px, 8, frame.shape[0] - 8))
+    level = 0.5 * float(luma.mean()) + 0.5 * float(luma[:horizon].mean())
+    return float(np.clip((DAY_LUMA - level) / (DAY_LUMA - NIGHT_LUMA), 0, 1))
 
 
 def _airlight(frame: np.ndarray, horizon: int) -> np.ndarray:

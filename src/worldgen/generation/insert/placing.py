@@ -10,8 +10,8 @@ import numpy as np
 
 from worldgen.core.errors import InputError
 from worldgen.core.scenario import AgentRequest
-from worldgen.generation.insert.depth_order import NearerObjects
 from worldgen.generation.insert.insert_plan import MASK_CODES, InsertPlan, LabelledPicture
+from worldgen.generation.insert.nearer_objects import NearerObjects
 from worldgen.generation.insert.picture_ground import PictureGround
 from worldgen.prompts import parse
 from worldgen.simulation.actors import LABELS, draw_size, draw_variant
@@ -23,6 +23,8 @@ MOST_COVERED = 0.3
 """Largest share of a labelled box that an insert may cover: old labels must stay true."""
 MOST_HIDDEN = 0.6
 """Largest share of an insert that nearer objects may hide."""
+LOWEST = 0.86
+"""Without a map of classes nothing stands lower in the picture than this share of its height: there may be a bonnet."""
 TRIES = 60
 LANE_M = 3.4
 WALKERS = ("pedestrian", "child")
@@ -137,8 +139,8 @@ class Placer:
             return None, "picture too small for the wished heights"
         tall = math.exp(rng.uniform(math.log(lowest), math.log(highest)))
         row = camera.horizon_px + tall * camera.height_m / size[2]
-        if row >= camera.height_px - 2:
-            return None, "nearer than the picture shows"
+        if row >= camera.height_px * (1.0 if self.picture.masks is not None else LOWEST) - 2:
+            return None, "nearer than the ground in the picture"
         x, _ = self.ground.place_m(camera.cx_px, row)
         if not NEAREST_M <= x <= FARTHEST_M:
             return None, "too near or too far"

@@ -1,0 +1,1 @@
+"""Whole labelled sets with inserts: files of several formats, quotas, resuming, report."""

@@ -1,0 +1,116 @@
+"""What is to be inserted into a set, and the ground of each of its pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from worldgen.core.errors import InputError, Received
+from worldgen.core.samples import SPLITS
+from worldgen.generation.insert.fitting import FitSteps
+from worldgen.generation.insert.labelled_sets.still_files import StillFile
+from worldgen.generation.insert.picture_ground import (
+    DEFAULT_FOV_DEG,
+    GroundBelief,
+    PictureGround,
+    camera_of,
+    estimate_ground,
+    ground_belief,
+    shared_belief,
+    usable_boxes,
+)  # fmt: skip
+from worldgen.generation.insert.placing import InsertWish, wishes_of
+
+IMAGES = ("png", "source")
+
+
+@dataclass(frozen=True)
+class InsertCell:
+    """One kind of insert. what: words. light: "day", "night" or "" for any. height_px: range. count: wanted, 0 for one
+    in every place that the pictures give.
+
+    Raises:
+        InputError: an unknown light, or a count below 0; words and heights as :func:`wishes_of`.
+    """
+
+    what: str
+    light: str = ""
+    height_px: tuple[float, float] = (24.0, 240.0)
+    count: int = 0
+
+    def __post_init__(self) -> None:
+        if self.light not in ("", "day", "night"):
+            raise InputError("light of an insert cell", self.light, "day, night, or empty for any")
+        if self.count < 0:
+            raise InputError("count of an insert cell", self.count, "0 or more")
+
+    def wishes(self) -> tuple[InsertWish, ...]:
+        """What its words ask for."""
+        return wishes_of(self.what, (float(self.height_px[0]), float(self.height_px[1])))
+
+
+@dataclass(frozen=True)
+class InsertCells:
+    """A file of cells, as ``worldgen eval misses`` writes it. insert: the cells."""
+
+    insert: list[InsertCell] = field(default_factory=list)  # omegaconf checks the fields of items of lists only
+
+
+@dataclass(frozen=True)
+class InsertConfig:
+    """How a set gets inserts. cells: what. per_picture: most inserts of a picture. seed: other places for each. split:
+    only pictures of this split get inserts, so that nothing made enters a test. image: "png", or "source": JPEG files
+    stay JPEG at their quality. fov_deg, horizon, camera_height_m: of the camera; 0 where they are not known. steps: of
+    the fitting.
+
+    Raises:
+        InputError: values out of range.
+    """
+
+    cells: tuple[InsertCell, ...] = ()
+    per_picture: int = 1
+    seed: int = 0
+    split: str = "train"
+    image: str = "png"
+    fov_deg: float = 0.0
+    horizon: float = 0.0
+    camera_height_m: float = 0.0
+    steps: FitSteps = field(default_factory=FitSteps)
+
+    def __post_init__(self) -> None:
+        if not self.cells:
+            raise InputError("what to insert", Received("nothing"), "--what WORDS or --cells FILE")
+        if not 1 <= self.per_picture <= 20:
+            raise InputError("inserts per picture", self.per_picture, "1 to 20")
+        if self.split not in SPLITS:
+            raise InputError("split", self.split, "one of " + ", ".join(SPLITS))
+        if self.image not in IMAGES:
+            raise InputError("format of the pictures", self.image, "one of " + ", ".join(IMAGES))
+        if self.fov_deg and not 10 <= self.fov_deg <= 150:
+            raise InputError("field of view in degrees", self.fov_deg, "10 to 150, or 0 when it is not known")
+        if not 0 <= self.horizon < 1:
+            raise InputError("horizon", self.horizon, "a share of the picture's height, 0 (unknown) to 1")
+
+
+class SetGrounds:
+    """The ground of each picture of a set: from its own labels, with what similar pictures say."""
+
+    def __init__(self, stills: Sequence[StillFile], config: InsertConfig):
+        self.config = config
+        self.boxes = [usable_boxes(s.class_id, s.box_px, s.ignore, s.size_px) for s in stills]
+        self.stills = stills
+        groups: dict[tuple[int, int], list[tuple[GroundBelief, float]]] = {}
+        for still, boxes in zip(stills, self.boxes, strict=True):
+            groups.setdefault(still.size_px, []).append(ground_belief(*boxes, still.size_px[1], GroundBelief()))
+        self.priors = {size: shared_belief(beliefs) for size, beliefs in groups.items()}
+
+    def of(self, number: int) -> PictureGround:
+        """The ground of a picture. Raises: InputError when it cannot be known well enough."""
+        still, config = self.stills[number], self.config
+        fov = config.fov_deg or DEFAULT_FOV_DEG
+        if config.horizon and config.camera_height_m:
+            camera = camera_of(still.size_px, config.horizon * still.size_px[1], config.camera_height_m, fov)
+            return PictureGround(camera, 0.0, 0.0, 0.0, 0, "camera")
+        return estimate_ground(
+            self.boxes[number], still.size_px, prior=self.priors[still.size_px], fov_deg=fov, name=still.name
+        )
