@@ -54,7 +54,7 @@ def test_it_trains_resumes_exactly_and_saves_the_painter_alone(tmp_path, dataset
     held_out = read_metrics(tmp_path / "whole/metrics.jsonl", "val")
     assert all(record["loss"] > 0 and record["given"] == held_out[0]["given"] for record in held_out)
     trained = load_painter(tmp_path / "whole/model")
-    assert trained.config.width == 8 and float(trained.head.weight.detach().abs().max()) > 0
+    assert trained.config.width == 8 and float(trained.network.head.weight.detach().abs().max()) > 0
     assert not (tmp_path / "whole/model/critic").exists()
 
 

@@ -11,14 +11,16 @@ import torch
 
 from worldgen.core.errors import InputError, Received
 from worldgen.core.seeds import numpy_rng, stable_key
+from worldgen.models.native.painter.lens import lens_sigma_px, log_spectrum
 from worldgen.models.native.painter.painting_loss import Paintings
-from worldgen.training.data.clips import ClipPlace, Clips
+from worldgen.training.data.clips import ClipPlace, Clips, evenly_spaced
 from worldgen.training.data.simplified_pictures import simplified
 from worldgen.training.loop.data_order import Draw
 
 SCENE_DRIVE = "scene_"
 """What the drives of drawn clips begin with."""
 
+LENS_PICTURES = 64
 SHRINK = 0.5
 """Smallest factor by which pictures are shrunk, so that the painter knows smaller pictures too."""
 
@@ -84,6 +86,20 @@ class PainterItems:
             wanted = np.ascontiguousarray(wanted[:, ::-1])
         recorded = self._recorded(place)
         return PainterItem(sample.key, simplified(wanted, rng) if recorded else wanted, wanted, recorded)
+
+    def lens_sigma_px(self) -> float:
+        """The blur that makes drawings as soft as recordings: of at most ``LENS_PICTURES`` drawings, and of each
+        drive."""
+        drives = {self.clips.row(place)["drive"] for place in self.kinds[True]}
+        spectra = [
+            self._spectrum([p for p in self.kinds[True] if self.clips.row(p)["drive"] == drive])
+            for drive in sorted(drives)
+        ]
+        return lens_sigma_px(self._spectrum(self.kinds[False]), spectra)
+
+    def _spectrum(self, places: list[ClipPlace]) -> np.ndarray:
+        chosen = evenly_spaced(places, LENS_PICTURES)
+        return log_spectrum(self.clips.load(place).clip.frames[0] for place in chosen)
 
     def held_out(self, count: int) -> list[PainterItem]:
         """Patches of the clips of split val, the same ones every time."""

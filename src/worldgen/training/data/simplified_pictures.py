@@ -34,7 +34,7 @@ def _smoothed(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         smooth = cv2.bilateralFilter(smooth, 5, float(rng.uniform(20, 50)), 3)
     stays = float(rng.uniform(0, 0.35))
     mixed = cv2.addWeighted(smooth, 1 - stays, picture, stays, 0)
-    sharper = float(rng.uniform(0, 0.6))  # edges of drawings are crisper than those of lenses
+    sharper = float(rng.uniform(0, 1.5))  # edges of drawings are crisper than those of lenses
     return cv2.addWeighted(mixed, 1 + sharper, cv2.GaussianBlur(mixed, (0, 0), 1.2), -sharper, 0)
 
 

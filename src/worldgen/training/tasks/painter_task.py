@@ -46,7 +46,11 @@ def prepare_painter(config: TrainConfig, context: PreparationContext) -> Prepare
         return PreparedPainter(pipeline.painter, pipeline, items)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stable_hash("painter", config.seed))
-        return PreparedPainter(ScenePainter(config.painter.width, config.painter.blocks), pipeline, items)
+        painter = ScenePainter(config.painter.width, config.painter.blocks)
+    sigma_px = items.lens_sigma_px()
+    painter.set_lens(sigma_px)
+    context.launch.log(f"lens: recordings are softer than drawings by a Gaussian of {sigma_px:.2f} pixels")
+    return PreparedPainter(painter, pipeline, items)
 
 
 class PainterModule(nn.Module):

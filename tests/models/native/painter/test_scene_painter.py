@@ -14,9 +14,10 @@ from worldgen.core.errors import InputError
 from worldgen.core.samples import Conditions
 from worldgen.models.native.loading import load_painter, load_pipeline
 from worldgen.models.native.losses.loss_options import PainterOptions
+from worldgen.models.native.painter.lens import lens_sigma_px, log_spectrum
 from worldgen.models.native.painter.painting_loss import Paintings, painting_loss
 from worldgen.models.native.painter.picture_critic import PictureCritic
-from worldgen.models.native.painter.scene_painter import ScenePainter, frame_noise, paint_frames
+from worldgen.models.native.painter.scene_painter import ScenePainter, frame_noise, gaussian, paint_frames
 from worldgen.models.native.sizes import build_pipeline
 
 
@@ -160,3 +161,36 @@ def test_saved_and_loaded_with_and_without_a_painter(pipelines, tmp_path, painte
     (tmp_path / "painting/painter/diffusion_pytorch_model.safetensors").write_bytes(b"no weights")
     with pytest.raises(InputError, match="painter"):
         load_pipeline(tmp_path / "painting")
+
+
+def test_the_lens_has_the_response_of_a_gaussian_and_keeps_flat_pictures():
+    frequency = torch.linspace(0, 0.5, 11)
+    for sigma_px in (0.3, 0.5, 1.0):
+        kernel = gaussian(sigma_px)
+        response = (kernel * torch.cos(2 * torch.pi * frequency[:, None] * (torch.arange(9) - 4))).sum(1)
+        assert torch.allclose(response, torch.exp(-2 * (torch.pi * frequency * sigma_px) ** 2), atol=0.03)
+    lens = ScenePainter(width=0, blocks=0)
+    flat = np.full((1, 20, 30, 3), 77, np.uint8)
+    lens.set_lens(0.8)
+    assert np.array_equal(paint_frames(lens, flat, seed=0), flat)
+    assert paint_frames(lens, pictures(1), seed=0).std() < pictures(1).std()
+
+
+def test_the_lens_is_read_off_the_spectra():
+    """Pictures of one power law, some blurred by a known Gaussian and with other contrast: the blur is found."""
+    rng = np.random.default_rng(0)
+    f = np.hypot(np.fft.fftfreq(96)[:, None], np.fft.fftfreq(128)[None])
+    f[0, 0] = 1
+
+    def scene(sigma_px: float, contrast: float) -> np.ndarray:
+        phase = np.exp(2j * np.pi * rng.random(f.shape))
+        luma = np.fft.ifft2(phase / f * np.exp(-2 * (np.pi * f * sigma_px) ** 2)).real
+        return np.repeat((127 + contrast * luma / luma.std()).clip(0, 255)[..., None], 3, 2).round().astype(np.uint8)
+
+    drawn = log_spectrum(scene(0.0, 30) for _ in range(6))
+    for sigma_px in (0.4, 0.6):
+        recorded = [log_spectrum(scene(sigma_px, contrast) for _ in range(6)) for contrast in (20, 40)]
+        assert lens_sigma_px(drawn, recorded) == pytest.approx(sigma_px, abs=0.06)
+    assert lens_sigma_px(log_spectrum([scene(0.6, 30)]), [drawn]) == 0
+    with pytest.raises(InputError, match="at least one"):
+        log_spectrum([])

@@ -1,12 +1,14 @@
 """The painter: what a drawing of a scene lacks of a recorded picture, learned from recorded pictures.
 
 A renderer knows where everything is; it does not know the light, texture, tone and grain of real cameras. The painter
-reads the drawn picture and answers with a correction of each pixel. Objects stay where they were drawn, so the labels
-of the drawing stay true. A fresh painter changes nothing, bit for bit.
+reads the drawn picture and answers with one as a camera would have recorded it. Objects stay where they were drawn, so
+the labels of the drawing stay true. A fresh painter changes nothing, bit for bit.
 
-The network is a U-Net (Ronneberger et al. 2015, arXiv:1505.04597) that begins at half the resolution, with residual
-blocks and one vector of the whole picture at its coarsest level, which scales the features there (Perez et al. 2018,
-arXiv:1709.07871): the tone of a picture is a matter of the whole of it. A channel of noise lets it make grain.
+It has two parts. The lens is a blur whose width is measured on recordings (``models.native.painter.lens``): drawings
+are crisper than any camera. The network, which a painter may lack, is a U-Net (Ronneberger et al. 2015,
+arXiv:1505.04597) that begins at half the resolution, with residual blocks and one vector of the whole picture at its
+coarsest level, which scales the features there (Perez et al. 2018, arXiv:1709.07871): the tone of a picture is a matter
+of the whole of it. A channel of noise lets it make grain.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ COARSEST = 8
 """Pixels of a cell at the coarsest level: pictures are padded to multiples of it."""
 
 UNSHUFFLE = 2
+LENS_TAPS = 9
+"""Length of the lens's kernel, enough for a standard deviation of 2 pixels."""
 
 
 class _Block(nn.Module):
@@ -45,12 +49,46 @@ class _Block(nn.Module):
 class ScenePainter(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffusers defines config_name in both
     """Drawn pictures ``(N, 3, H, W)`` in [-1, 1] to pictures as a camera would have recorded them, same shape.
 
-    width: channels at half the resolution; twice and four times as many at the two coarser levels. blocks: residual
-    blocks at the coarsest level. H and W of any size from 8 pixels on.
+    width: channels at half the resolution; twice and four times as many at the two coarser levels; 0 for a painter
+    without a network. blocks: residual blocks at the coarsest level. H and W of any size from 8 pixels on.
     """
+
+    lens: torch.Tensor
 
     @register_to_config
     def __init__(self, width: int = 32, blocks: int = 4) -> None:
+        super().__init__()
+        self.register_buffer("lens", gaussian(0.0))
+        self.network = _PainterNetwork(width, blocks) if width else None
+
+    if TYPE_CHECKING:
+
+        @property
+        def config(self) -> Any:
+            """The constructor's arguments by name."""
+
+    def set_lens(self, sigma_px: float) -> None:
+        """Make the lens a Gaussian of this standard deviation, 0 to 2 pixels; 0 leaves pictures as they are."""
+        self.lens.copy_(gaussian(sigma_px))
+
+    def forward(self, drawn: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        """drawn ``(N, 3, H, W)``, noise ``(N, 1, H, W)`` of variance 1 -> ``(N, 3, H, W)``, about [-1, 1]."""
+        seen = self._through_lens(drawn)
+        return seen if self.network is None else seen + self.network(seen, noise)
+
+    def _through_lens(self, drawn: torch.Tensor) -> torch.Tensor:
+        reach = LENS_TAPS // 2
+        if bool(self.lens[reach] == 1):  # nothing is mixed: pictures stay as they are, bit for bit
+            return drawn
+        kernel = self.lens.to(drawn).expand(3, 1, 1, -1)
+        rows = F.conv2d(F.pad(drawn, (reach, reach, 0, 0), mode="replicate"), kernel, groups=3)
+        return F.conv2d(F.pad(rows, (0, 0, reach, reach), mode="replicate"), kernel.transpose(2, 3), groups=3)
+
+
+class _PainterNetwork(nn.Module):
+    """What is added to a picture as its lens shows it."""
+
+    def __init__(self, width: int, blocks: int) -> None:
         super().__init__()
         pixels = UNSHUFFLE**2
         self.stem = nn.Conv2d((3 + 1) * pixels, width, 3, padding=1)
@@ -68,12 +106,6 @@ class ScenePainter(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffusers 
         for layer in (self.tone, self.head):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
-
-    if TYPE_CHECKING:
-
-        @property
-        def config(self) -> Any:
-            """The constructor's arguments by name."""
 
     def forward(self, drawn: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """drawn ``(N, 3, H, W)``, noise ``(N, 1, H, W)`` of variance 1 -> ``(N, 3, H, W)``, about [-1, 1]."""
@@ -93,8 +125,19 @@ class ScenePainter(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffusers 
             z = block(z)
         y = self.merge2(y + F.pixel_shuffle(self.up2(F.silu(z)), 2))
         x = self.merge1(x + F.pixel_shuffle(self.up1(F.silu(y)), 2))
-        change = F.pixel_shuffle(self.head(F.silu(x)), UNSHUFFLE)
-        return drawn + change[..., :height, :width]
+        return F.pixel_shuffle(self.head(F.silu(x)), UNSHUFFLE)[..., :height, :width]
+
+
+def gaussian(sigma_px: float) -> torch.Tensor:
+    """The kernel ``(LENS_TAPS,)`` of sum 1 whose response is ``exp(-2 (pi f sigma_px)^2)``, that of a Gaussian; one
+    pixel alone where sigma_px is 0. Samples of a Gaussian narrower than a pixel would have another response."""
+    frequency = (torch.arange(512, dtype=torch.float64) + 0.5) / 1024  # 0 to 1/2 cycles per pixel
+    response = torch.exp(-2 * (torch.pi * frequency * sigma_px) ** 2)
+    place = torch.arange(LENS_TAPS, dtype=torch.float64)[:, None] - LENS_TAPS // 2
+    kernel = (response * torch.cos(2 * torch.pi * frequency * place)).mean(1)
+    if sigma_px <= 0:
+        kernel = (place[:, 0] == 0).double()
+    return (kernel / kernel.sum()).float()
 
 
 def frame_noise(seed: int, frame: int, height: int, width: int) -> torch.Tensor:
@@ -109,7 +152,7 @@ def paint_frames(painter: ScenePainter, frames: np.ndarray, *, seed: int, first:
 
     Frames are painted one by one, so that a clip is the same however it is cut into parts.
     """
-    device, dtype = next(painter.parameters()).device, next(painter.parameters()).dtype
+    device, dtype = painter.lens.device, painter.lens.dtype
     painted = np.empty_like(frames)
     for i, frame in enumerate(frames):
         pixels = torch.from_numpy(np.ascontiguousarray(frame)).to(device).permute(2, 0, 1)[None].to(dtype) / 127.5 - 1
