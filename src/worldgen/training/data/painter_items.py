@@ -11,7 +11,7 @@ import torch
 
 from worldgen.core.errors import InputError, Received
 from worldgen.core.seeds import numpy_rng, stable_key
-from worldgen.models.native.painter.lens import lens_sigma_px, log_spectrum
+from worldgen.models.native.painter.lens_softness import lens_sigma_px, log_spectrum
 from worldgen.models.native.painter.painting_loss import Paintings
 from worldgen.training.data.clips import ClipPlace, Clips, evenly_spaced
 from worldgen.training.data.simplified_pictures import simplified
