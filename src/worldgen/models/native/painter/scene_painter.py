@@ -4,9 +4,9 @@ A renderer knows where everything is; it does not know the light, texture, tone 
 reads the drawn picture and answers with one as a camera would have recorded it. Objects stay where they were drawn, so
 the labels of the drawing stay true. A fresh painter changes nothing, bit for bit.
 
-It has two parts. The lens is a blur whose width is measured on recordings (``models.native.painter.lens_softness``): drawings
-are crisper than any camera. The network, which a painter may lack, is a U-Net (Ronneberger et al. 2015,
-arXiv:1505.04597) that begins at half the resolution, with residual blocks and one vector of the whole picture at its
+It has two parts. The lens is a blur whose width is measured on recordings
+(``models.native.painter.lens_softness``): drawings are crisper than any camera. The network, which a painter may lack,
+is a U-Net (Ronneberger et al. 2015, arXiv:1505.04597) that begins at half the resolution, with residual blocks and one vector of the whole picture at its
 coarsest level, which scales the features there (Perez et al. 2018, arXiv:1709.07871): the tone of a picture is a matter
 of the whole of it. A channel of noise lets it make grain.
 """
