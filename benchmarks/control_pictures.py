@@ -52,7 +52,7 @@ def main() -> None:
         rows.append({"prompt": prompt, "seed": seed} | exactness(scene, rendering, labels))
         print(json.dumps(rows[-1]))
     Path(args.sheet).parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(args.sheet, np.concatenate(columns, 1)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 62])
+    cv2.imwrite(args.sheet, np.concatenate(columns, 1)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 54])
     Path(args.out).write_text(json.dumps({"size_px": SIZE_PX, "scenes": rows}, indent=2) + "\n")
 
 
