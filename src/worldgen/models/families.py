@@ -66,13 +66,14 @@ LTX2 = ModelPromise(
 )  # fmt: skip
 COSMOS2_5 = ModelPromise(
     family="cosmos2_5", licence="NVIDIA Open Model License; a guardrail of your own", conditions=("context", "text"),
-    controls=("depth", "edge", "seg", "blur"), default_controls=("depth",), negative_text=True, apart=(("context", "controls"),),
+    controls=("depth", "edge", "seg", "blur"), default_controls=("depth",), negative_text=True,
+    apart=(("context", "controls"),),
     size_px=(1280, 704), frames=FOUR_K_PLUS_1, context_frames=FOUR_K_PLUS_1_KNOWN, chunk_frames=93, fps=16.0,
     known_frames="clamped", prompt_style="long", default_negative=ARTEFACTS, steps=36, guidance={"text": 3.0},
 )  # fmt: skip
 
 FAMILIES: dict[str, ModelPromise] = {
-    promise.family: promise for promise in (NATIVE, WAN_VACE, COSMOS3, WAN_I2V, COSMOS2_5)
+    promise.family: promise for promise in (NATIVE, WAN_VACE, COSMOS3, WAN_I2V, COSMOS2_5, LTX2, SANA_WM, SVD)
 }
 """Name of a family -> what it promises."""
 

@@ -16,7 +16,9 @@ FILES = ("*.json", "*/*.json", "*/*.safetensors", "*/*.model", "*/*.txt", "*/*.j
 in other layouts that lie beside them."""
 CONFIG_FILES = ("*.json", "*/*.json")
 INDICES = ("model_index.json", "modular_model_index.json")
-HOMES = ("diffusers", "transformers")
+INNER_MODULES = {"ltx2": "diffusers.pipelines.ltx2"}
+"""Modules of diffusers that an index names by their own name."""
+HOMES = ("diffusers", "transformers", *INNER_MODULES.values())
 """Packages that may hold the classes of a pipeline's parts. Others would be imported only because a file names them."""
 
 
@@ -92,7 +94,8 @@ def read_index(folder: Path, name: str) -> ModelSource:
         if not isinstance(entry, list):
             settings[key] = entry
         elif len(entry) >= 2 and isinstance(entry[0], str) and isinstance(entry[1], str):
-            components[key] = Component(entry[0].split(".")[0], entry[1])
+            home = entry[0].split(".")[0]
+            components[key] = Component(INNER_MODULES.get(home, home), entry[1])
     return ModelSource(name, folder, class_name, components, settings)
 
 

@@ -21,6 +21,8 @@ from worldgen.models.promise import ModelPromise
 PIPELINES = {
     "WorldPipeline": "native", "WanVACEPipeline": "wan_vace", "Cosmos3OmniPipeline": "cosmos3",
     "Cosmos3OmniModularPipeline": "cosmos3", "WanImageToVideoPipeline": "wan_i2v",
+    "LTX2Pipeline": "ltx2", "LTX2ConditionPipeline": "ltx2", "LTX2InContextPipeline": "ltx2",
+    "LTX2ImageToVideoPipeline": "ltx2", "SanaWMPipeline": "sana_wm", "StableVideoDiffusionPipeline": "svd",
     "Cosmos2_5_TransferPipeline": "cosmos2_5", "Cosmos2_5_PredictBasePipeline": "cosmos2_5",
 }  # fmt: skip
 """Class of a pipeline, as its index states it -> family."""
@@ -29,6 +31,9 @@ MODULES = {
     "cosmos3": "worldgen.models.backbones.cosmos.cosmos3",
     "wan_i2v": "worldgen.models.backbones.continuing.wan_i2v",
     "cosmos2_5": "worldgen.models.backbones.cosmos.cosmos2_5",
+    "ltx2": "worldgen.models.backbones.continuing.ltx2",
+    "sana_wm": "worldgen.models.backbones.continuing.sana_wm",
+    "svd": "worldgen.models.backbones.continuing.svd",
 }
 """Family -> module that loads it; imported when it is asked for, because diffusers takes seconds."""
 

@@ -24,7 +24,7 @@ from worldgen.core.samples import Conditions
 from worldgen.models.backbones.backbone import Backbone, BackboneInputs, ChunkInputs, frames_of
 from worldgen.models.backbones.chunk_plan import ChunkSpan
 from worldgen.models.backbones.continuing.last_frame import as_picture
-from worldgen.models.backbones.cosmos.cosmos_parts import check_diffusers, codec_multiple, read_parts
+from worldgen.models.backbones.continuing.pipeline_parts import check_diffusers, codec_multiple, read_parts
 from worldgen.models.backbones.cosmos.guardrail import Guardrail, refuse_unsafe_words, required_guardrail, safe_frames
 from worldgen.models.backbones.digests import content_name
 from worldgen.models.backbones.hub import ModelSource, find_model

@@ -1,4 +1,4 @@
-"""Parts of a Cosmos pipeline from its folder: read one by one, because its own loading wants a checker and sound."""
+"""Parts of a pipeline from its folder, read one by one: for pipelines that are built of less or more than it names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from worldgen.core.errors import InputError, Received
-from worldgen.models.backbones.hub import HOMES, ModelSource
+from worldgen.models.backbones.hub import ModelSource, refuse_foreign_homes
 from worldgen.models.backbones.memory_check import resolved_dtype
 from worldgen.models.backbones.options import BackboneConfig
 from worldgen.models.backbones.pipeline_loading import FOREIGN_ERRORS, _dtype_argument, library_class
@@ -26,12 +26,8 @@ def read_parts(
     names = tuple(names)
     refuse_pickles(source.folder)
     source.require(*names)
-    parts = {}
-    for name in names:
-        if source.components[name].home not in HOMES:  # importing it would run code that a file names
-            raise InputError(f"module of {name} in {source.name}", source.components[name].home, " or ".join(HOMES))
-        parts[name] = _read(source, name, config, device)
-    return parts
+    refuse_foreign_homes(source)  # importing one would run code that a file names
+    return {name: _read(source, name, config, device) for name in names}
 
 
 def _read(source: ModelSource, name: str, config: BackboneConfig, device: torch.device) -> Any:
