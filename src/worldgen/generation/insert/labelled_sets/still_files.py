@@ -99,7 +99,8 @@ def _stills(folder: Path, kind: str, config: PictureSet) -> Iterator[StillFile]:
 
 def _size_of(file: Path) -> tuple[int, int]:
     """Width and height, from the header where it is one of the usual ones."""
-    data = file.open("rb").read(65536)
+    with file.open("rb") as opened:
+        data = opened.read(65536)
     if data[:8] == b"\x89PNG\r\n\x1a\n":
         return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
     at = 2
