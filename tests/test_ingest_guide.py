@@ -7,15 +7,23 @@ import re
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 from tests.data.drives import make_frames, picture, write_log
 from tests.data.ingest.test_fleets import video, view
 from tests.data.video.test_video_kinds import write
+from worldgen.api.datasets import motion_reader
+from worldgen.core.camera import Camera
+from worldgen.core.ego import EgoMotion
+from worldgen.core.scenario import Scenario
 from worldgen.data.ingest.ingest_config import IngestConfig
 from worldgen.data.ingest.ingest_plan import IngestPlan, plan_ingest
 from worldgen.data.ingest.source_config import SourceConfig
+from worldgen.data.video.encoding import write_clip
 from worldgen.files.config_files import load_config
+from worldgen.rendering.render import render_scene
+from worldgen.simulation.simulate import simulate
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "guides" / "ingest.md"
 EXAMPLES = dict(re.findall(r"<!-- example: (.+?) -->\n```yaml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL))
@@ -74,6 +82,16 @@ def defects(root: Path) -> None:
     (root / "broken.mkv").write_bytes(data[: len(data) * 7 // 10])
 
 
+def without_logs(root: Path) -> None:
+    """A rendered drive, since only a road shows motion."""
+    ego = EgoMotion(np.full(25, 8.0), np.full(25, 0.05), 10.0)
+    camera = Camera.from_fov(224, 128, 65.0, pitch_rad=0.05)
+    scenario = Scenario(road="urban", duration_s=2.4)
+    scene = simulate(scenario, 4, fps=10.0, num_frames=25, camera=camera, ego=ego)
+    root.mkdir()
+    write_clip(root / "a.mp4", render_scene(scene).clip, crf=12)
+
+
 def drives(plan: IngestPlan) -> dict[str, str]:
     return {made.source.name: made.source.drive for made in plan.sources}
 
@@ -96,6 +114,9 @@ CASES = {
     "lists": (lists, lambda plan: plan.splits == {"car1": "train", "car2": "train", "night_tour": "val"}),
     "defects": (defects, lambda plan: {made.source.name: made.frame_of.crop_height_px for made in plan.sources}
                 == {"broken.mkv": 64, "dashcam/a.mp4": 48}),
+    "motion from pixels": (without_logs, lambda plan: has_motion(plan) and all(
+        made.pixels is not None and made.pixels.reader == "odometry" for made in plan.sources
+    )),
 }  # fmt: skip
 
 
@@ -109,7 +130,8 @@ def test_the_example_does_what_the_page_says(name, tmp_path):
     root = tmp_path / "drives"
     build(root)
     (tmp_path / "fleet.yaml").write_text(EXAMPLES[name])
-    plan = plan_ingest([str(root)], load_config(IngestConfig, [tmp_path / "fleet.yaml"], SMALL))
+    config = load_config(IngestConfig, [tmp_path / "fleet.yaml"], SMALL)
+    plan = plan_ingest([str(root)], config, reader=motion_reader(config))
     assert plan.bad == ()
     assert plan.num_windows > 0
     assert holds(plan), f"{drives(plan)}"

@@ -15,13 +15,14 @@ from worldgen.data.dataset.index import DataSet, build_index
 from worldgen.data.ingest.ingest_config import IngestConfig
 from worldgen.data.ingest.ingest_plan import IngestPlan, plan_ingest
 from worldgen.data.ingest.ingest_writing import refuse_plan, write_ingest
+from worldgen.data.ingest.pixels.pixel_motion import PixelMotionReader
 from worldgen.files.config_files import config_yaml, read_config
 from worldgen.files.lock import locked
 from worldgen.files.output_guard import INGESTED, keep_settings, refuse_other_settings, refuse_output
 from worldgen.files.storage import join, resolve, sweep, write_bytes
 
 CONFIG_NAME, SETTINGS_NAME = "config.yaml", "ingest-config.json"
-FREE_SETTINGS = ("sources", "exclude", "on_bad_source", "verify")
+FREE_SETTINGS = ("sources", "exclude", "on_bad_source", "verify", "check_motion")
 """Settings of an ingest that may change between two calls for one data set."""
 
 
@@ -40,6 +41,7 @@ def ingest(
     overrides: Sequence[str] = (),
     *,
     progress: ProgressReporter = no_progress,
+    reader: PixelMotionReader | None = None,
 ) -> DataSet:
     """Make a data set of your own clips and ego logs, as ``worldgen ingest`` does, and open it.
 
@@ -51,6 +53,8 @@ def ingest(
         config: a YAML file or several, a dict of values, or an ``IngestConfig``; None takes the defaults.
         overrides: ``key=value`` words on top, as in ``["fps=8", "num_frames=25"]``.
         progress: shows how far reading and writing are.
+        reader: measures motion from pixels where the config asks for it (``ego.from_video``, ``check_motion``); by
+            default ``worldgen.instruments.odometry``, and any :class:`PixelMotionReader` else.
 
     Raises:
         InputError: sources, logs or a config that cannot be used, and an output that cannot be written.
@@ -61,11 +65,19 @@ def ingest(
         raise wrong_type("sources", sources, "a path or a list of paths")
     places = [path_text("source", source, "the path of a clip or folder") for source in sources]
     url = path_text("out", out, "the folder or URL of the data set")
-    plan = plan_ingest(
-        places, read_config(IngestConfig, {} if config is None else config, overrides), progress=progress
-    )
+    settings = read_config(IngestConfig, {} if config is None else config, overrides)
+    plan = plan_ingest(places, settings, progress=progress, reader=reader or motion_reader(settings))
     write_dataset(plan, url, inputs=places, progress=progress)
     return DataSet(url)
+
+
+def motion_reader(config: IngestConfig) -> PixelMotionReader | None:
+    """The reader of motion from pixels, None where the config asks for none."""
+    if not config.reads_pixels:
+        return None
+    from worldgen.instruments.odometry.odometry_reader import read_odometry
+
+    return read_odometry
 
 
 def write_dataset(

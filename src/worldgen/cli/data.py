@@ -123,7 +123,7 @@ def _summary_lines(summary: dict) -> list[tuple[str, str]]:
         )
     lines += [
         ("size", _counts(summary["sizes_px"])),
-        ("fps", _counts(summary["fps"])),
+        ("fps", ", ".join(f"{rate} ({count:,} samples)" for rate, count in summary["fps"].items())),
         ("frames", _span(summary["frames_per_sample"], "")),
     ]
     lines += [("tags", _counts(summary["tags"])), ("licences", _counts(summary["licences"]))]
@@ -242,10 +242,10 @@ def _export(args: argparse.Namespace) -> int:
     notes = {
         "samples_without_labels": "samples without labels left out",
         "samples_quarantined": "quarantined samples left out (--quarantined includes them)",
-        "invisible": "objects nobody can see left out",
-        "ignored": f"objects lower than {args.min_height:g} px, visible by less than {args.min_visible:g} or otherwise "
+        "invisible": "boxes of objects nobody can see left out",
+        "ignored": f"boxes lower than {args.min_height:g} px, visible by less than {args.min_visible:g} or otherwise "
         "flagged: ignore regions, or left out where the format has none",
-        "without_category": "objects of classes without a category left out",
+        "without_category": "boxes of classes without a category left out",
         "samples_moved_to_val": "samples moved from train to val, whole drives (--val 0 moves none)",
         "without_camera": "samples without a camera: no calibration, no 3-D boxes",
     }

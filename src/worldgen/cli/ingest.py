@@ -21,6 +21,8 @@ EXAMPLES = """examples:
   worldgen ingest drives/ --check                               what would be written, and what is wrong
   worldgen ingest drives/ --out data/drives fps=10 num_frames=33 stride_frames=16
   worldgen ingest drives/ --out data/drives --config fleet.yaml
+  worldgen ingest drives/ --check --check-motion                and whether each log fits the pixels
+  worldgen ingest clips/ --out data/clips --ego from-video      clips without logs: motion from their pixels
   worldgen ingest kitti/ --dataset kitti_raw --out data/kitti   a public data set in its own layout
   worldgen ingest drives/ --check defaults.ego.columns.speed=speed_kmh defaults.ego.assume_yaw_rate_radps=0.0
 """
@@ -43,6 +45,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--check", action="store_true", help="report on every source and write nothing; exit 1 if one cannot be used"
     )
+    parser.add_argument(
+        "--ego",
+        choices=["from-video"],
+        help="measure speed and yaw rate of sources without a log from their pixels, with uncertainty",
+    )
+    parser.add_argument(
+        "--check-motion",
+        action="store_true",
+        help="compare each log with the motion of the pixels: sign of yaw, unit of speed, clock (15 CPU s a minute)",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
     parser.set_defaults(overrides=[])
     parser.epilog = EXAMPLES
@@ -53,6 +65,7 @@ def run(args: argparse.Namespace) -> int:
 
     Returns 0, or 1 when a source cannot be used; the others are written.
     """
+    from worldgen.api.datasets import motion_reader
     from worldgen.cli.terminal import progress
     from worldgen.core.errors import InputError, Received
     from worldgen.data.ingest.ingest_config import IngestConfig
@@ -71,8 +84,12 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("--out", Received("nothing"), "the folder or URL of the data set, or --check")
     if args.dataset:
         overrides.append(f"dataset={args.dataset}")
+    if args.ego:
+        overrides.append("defaults.ego.from_video=true")
+    if args.check_motion:
+        overrides.append("check_motion=true")
     config = load_config(IngestConfig, args.config, overrides)
-    plan = plan_ingest(places, config, progress=progress)
+    plan = plan_ingest(places, config, progress=progress, reader=motion_reader(config))
     record = ingest_report(plan)
     if args.check:
         _show(record, as_json=args.json)
@@ -142,6 +159,12 @@ def _source_lines(source: dict) -> list[str]:
         origin = f"speed from {log['speed']}, yaw rate from {log['yaw_rate']}"
         lines.append(f"  log {log['file']}: {span}; {used}{unused}")
         lines.append(f"  {origin}; {log['windows_with_motion']} windows with motion")
+    elif "pixels" in source:
+        pixels = source["pixels"]
+        lines.append(
+            f"  no ego log: speed and yaw rate from pixels ({pixels['reader']}), "
+            f"{pixels['windows_with_motion']} windows with motion"
+        )
     else:
         lines.append("  no ego log: ego motion unknown")
     if source["labels"] is not None:

@@ -23,7 +23,8 @@ class IngestConfig:
     out. samples_per_shard: samples of a drive beyond this number go to further shards. crf: H.264 constant rate factor.
     on_bad_source: ``skip`` a source that cannot be read and list it, or ``stop`` at it. verify: ``decode`` every frame
     before anything is written, or trust the ``headers``; frames are decoded all the same where cuts or repeated frames
-    are looked for (see ``SourceConfig``).
+    are looked for (see ``SourceConfig``). check_motion: compare the motion of each log with that of the pixels, and say
+    what does not fit; it takes about as long as reading and writing the clips.
 
     Sources: dataset: a public data set whose own layout is read (``argoverse2``, ``bdd100k``,
     ``comma2k19``, ``kitti_raw``, ``lerobot``, ``nuscenes``, ``pandaset``). defaults: the config of all sources;
@@ -46,11 +47,18 @@ class IngestConfig:
     crf: int = 18
     on_bad_source: Literal["stop", "skip"] = "skip"
     verify: Literal["decode", "headers"] = "decode"
+    check_motion: bool = False
     dataset: Literal["argoverse2", "bdd100k", "comma2k19", "kitti_raw", "lerobot", "nuscenes", "pandaset"] | None = None
     defaults: SourceConfig = field(default_factory=SourceConfig)
     sources: dict[str, SourceConfig] = field(default_factory=dict)
     exclude: tuple[str, ...] = ()
     split: SplitConfig = field(default_factory=SplitConfig)
+
+    @property
+    def reads_pixels(self) -> bool:
+        """Whether the motion of some source is to be measured from its pixels."""
+        settings = (self.defaults, *self.sources.values())
+        return self.check_motion or any(source.ego is not None and source.ego.from_video for source in settings)
 
     def __post_init__(self) -> None:
         for name, low, high in (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, replace
 
-from worldgen.core.errors import InputError
+from worldgen.core.errors import InputError, Received
 from worldgen.core.progress import ProgressReporter, no_progress
 from worldgen.core.seeds import stable_key
 from worldgen.data.ingest.datasets.recipes import dataset_sources
@@ -13,6 +13,7 @@ from worldgen.data.ingest.drives.drive_splits import ingest_splits, known_drives
 from worldgen.data.ingest.drives.joined_drives import RecordedSource, find_relations, join_drives, leak_notes
 from worldgen.data.ingest.drives.name_drives import recorded_at_s
 from worldgen.data.ingest.ingest_config import IngestConfig
+from worldgen.data.ingest.pixels.pixel_motion import PixelMotionReader
 from worldgen.data.ingest.source_plan import SourcePlan, SourceWindow, plan_source
 from worldgen.data.ingest.sources import find_sources
 
@@ -56,22 +57,28 @@ class IngestPlan:
         return sum(len(shard.windows) for shard in self.shards)
 
 
-def plan_ingest(places: list[str], config: IngestConfig, *, progress: ProgressReporter = no_progress) -> IngestPlan:
+def plan_ingest(
+    places: list[str], config: IngestConfig, *, progress: ProgressReporter = no_progress,
+    reader: PixelMotionReader | None = None,
+) -> IngestPlan:  # fmt: skip
     """Find, read and check all sources under ``places``; nothing is written.
 
-    places: files and folders. progress: shows how many sources are read. Sources that cannot be read are listed in
-    ``bad``.
+    places: files and folders. progress: shows how many sources are read. reader: measures motion from pixels, where
+    the config asks for that. Sources that cannot be read are listed in ``bad``.
 
     Raises:
-        InputError: a place, an entry of ``sources`` or ``exclude``, or a split that matches nothing.
+        InputError: motion from pixels without a reader; a place, an entry of ``sources`` or ``exclude``, or a split
+            that matches nothing.
     """
+    if config.reads_pixels and reader is None:
+        raise InputError("motion from pixels", Received("no reader"), "plan_ingest(..., reader=...)")
     settings = (list(places), dict(config.sources), config.defaults, tuple(config.exclude))
     found = find_sources(*settings) if config.dataset is None else dataset_sources(config.dataset, *settings)
     plans: list[SourcePlan] = []
     bad = list(found.bad)
     for source in progress(found.sources, desc="read sources"):
         try:
-            plans.append(plan_source(source, config))
+            plans.append(plan_source(source, config, reader))
         except InputError as error:
             bad.append((source.name, str(error)))
     plans, splits, notes = _by_drive(plans, config, some_bad=bool(bad))

@@ -30,10 +30,15 @@ def _source_report(plan: SourcePlan, split: str) -> dict:
         "variable_rate": info.variable_rate, "width_px": info.width_px, "height_px": info.height_px,
         "target_fps": grid.fps, "windows": len(plan.windows), "ticks": len(grid.used),
         "usable_share": round(float(grid.used.mean()), 4), "frame_error_ms": round(1000 * grid.error_s, 1),
-        "camera": "given" if plan.camera_given else f"assumed ({plan.camera.fov_deg:.0f} degrees after cropping)",
+        "camera": _camera_words(plan),
         "labels": None if plan.labels is None else len(plan.labels), "captions": len(plan.captions), "log": None,
         "notes": list(plan.notes),
     }  # fmt: skip
+    if plan.pixels is not None and plan.motion is not None:
+        out["pixels"] = {
+            "reader": plan.pixels.reader, "scale_sigma": round(plan.pixels.scale_sigma, 3),
+            "windows_with_motion": sum(plan.ego(window) is not None for window in plan.windows),
+        }  # fmt: skip
     if plan.log is not None and plan.motion is not None:
         out["log"] = {
             "file": plan.log.name, "rows": len(plan.log), "columns": plan.log.columns,
@@ -44,3 +49,11 @@ def _source_report(plan: SourcePlan, split: str) -> dict:
             "gaps": [[round(a, 3), round(b, 3)] for a, b in plan.motion.gaps()],
         }  # fmt: skip
     return out
+
+
+def _camera_words(plan: SourcePlan) -> str:
+    """Where the camera of a source is from."""
+    if plan.camera_given:
+        return "given"
+    origin = "assumed" if plan.pixels is None else "from pixels"
+    return f"{origin} ({plan.camera.fov_deg:.0f} degrees after cropping)"

@@ -167,12 +167,15 @@ def _sample(plan: SourcePlan, window: SourceWindow, clip: Clip, shard: ShardPlan
         "tool": "worldgen ingest", "version": worldgen.__version__, "source": source.name, "source_digest": plan.digest,
         "kind": source.kind, "start_s": start_s, "end_s": end_s, "frame_indices": plan.frame_indices(window).tolist(),
         "crop_px": [cut.x0_px, cut.y0_px, cut.crop_width_px, cut.crop_height_px],
-        "camera": "given" if plan.camera_given else "assumed",
+        "camera": "given" if plan.camera_given else "assumed" if plan.pixels is None else "from pixels",
         "caption": "sidecar" if timed else "config" if source.config.caption else "template" if caption else "none",
         "speed": plan.motion.speed_from if plan.motion is not None and ego is not None else "unknown",
         "yaw_rate": plan.motion.yaw_rate_from if plan.motion is not None and ego is not None else "unknown",
         FINGERPRINT: shard.fingerprint,
     }  # fmt: skip
+    if plan.pixels is not None and ego is not None:
+        at_s = plan.frame_times_s[plan.frame_indices(window)]
+        provenance["ego_from_pixels"] = {**plan.pixels.sigmas(at_s), "scale_sigma": round(plan.pixels.scale_sigma, 4)}
     if source.files:
         provenance["file"] = source.files[int(plan.frame_indices(window)[0])].name
     return Sample(

@@ -20,9 +20,17 @@ from worldgen.data.ingest.logs.clocks import clock_notes, frame_times_from_log
 from worldgen.data.ingest.logs.ego_log import EgoLog, EgoLogConfig, read_ego_log
 from worldgen.data.ingest.logs.log_motion import LogMotion
 from worldgen.data.ingest.logs.motion_from_log import motion_from_log
+from worldgen.data.ingest.pixels.motion_check import motion_notes
+from worldgen.data.ingest.pixels.pixel_motion import PixelMotion, PixelMotionReader
 from worldgen.data.ingest.source_config import CameraConfig
 from worldgen.data.ingest.source_files import NO_FILE
-from worldgen.data.ingest.source_frames import FrameLook, frame_info, look_at_frames, steps_without_gaps
+from worldgen.data.ingest.source_frames import (
+    FrameLook,
+    frame_info,
+    iter_source_frames,
+    look_at_frames,
+    steps_without_gaps,
+)
 from worldgen.data.ingest.sources import ClipSource
 from worldgen.data.video.framing import Framing, framing
 from worldgen.data.video.probing import VideoInfo
@@ -49,7 +57,7 @@ class SourcePlan:
     file or from the log. grid: ticks at the target rate. frame_of: crop and resize. camera: of the result;
     camera_given: whether the config states it. labels: of all frames, in source pixels, or None. captions: with their
     times. windows: the samples. notes: sentences for the report. look: what its pixels show, None where they were not
-    decoded.
+    decoded. pixels: motion measured from the pixels, where ``motion`` is that; None with a log.
     """
 
     source: ClipSource
@@ -68,6 +76,7 @@ class SourcePlan:
     windows: tuple[SourceWindow, ...]
     notes: tuple[str, ...]
     look: FrameLook | None = None
+    pixels: PixelMotion | None = None
 
     def start_s(self, window: SourceWindow) -> float:
         """Start of a window in seconds on the video's clock."""
@@ -102,10 +111,11 @@ class SourcePlan:
         return framed.where(framed.visible_fraction > 0)
 
 
-def plan_source(source: ClipSource, config: IngestConfig) -> SourcePlan:
+def plan_source(source: ClipSource, config: IngestConfig, reader: PixelMotionReader | None = None) -> SourcePlan:
     """Read the headers, log, labels and captions of a source, and cut its windows.
 
-    Every frame is decoded too, to find cuts and repeated frames and for ``verify: decode``.
+    Every frame is decoded too, to find cuts and repeated frames and for ``verify: decode``. reader: measures motion
+    from pixels, where the config asks for that.
 
     Raises:
         InputError: a file of the source that is damaged or does not fit, or a crop outside the image.
@@ -113,6 +123,14 @@ def plan_source(source: ClipSource, config: IngestConfig) -> SourcePlan:
     info = frame_info(source)
     log, motion, times_s, clock = _clock(source, info)
     notes = [*_video_notes(source, info), *clock]
+    camera = (source.config.camera or CameraConfig()).camera(info.width_px, info.height_px)
+    pixels, said = _pixel_motion(source, config, reader, camera=camera, times_s=times_s, motion=motion)
+    notes += said
+    ego_config = source.config.ego or EgoLogConfig()
+    if pixels is not None and not pixels.unknown:
+        motion = pixels.as_log(ego_config.max_speed_sigma, ego_config.max_yaw_rate_sigma_radps)
+        if source.config.camera is None and pixels.camera is not None:
+            camera = pixels.camera
     labels = _labels(source, info)
     fps = source.config.fps or config.fps
     looks_for = (source.config.cuts != "ignore", source.config.repeats != "keep", config.verify == "decode")
@@ -123,7 +141,7 @@ def plan_source(source: ClipSource, config: IngestConfig) -> SourcePlan:
         grid = resample(times_s, fps, None)
         windows = tuple(SourceWindow(i, 1) for i in range(info.num_frames))
     else:
-        keeps_unknown = source.config.ego is not None and source.config.ego.outside == "unknown"
+        keeps_unknown = pixels is not None or ego_config.outside == "unknown"
         cuts, usable = ((), None) if look is None else (look.cuts, look.kept)
         grid = resample(times_s, fps, None if keeps_unknown else motion, cuts=cuts, kept=usable)
         windows = _cut(grid, config)
@@ -132,11 +150,10 @@ def plan_source(source: ClipSource, config: IngestConfig) -> SourcePlan:
     frame_of = source_framing(source, info, (config.width_px, config.height_px))
     if frame_of.width_px > frame_of.crop_width_px:
         notes.append(f"pictures enlarged {frame_of.width_px / frame_of.crop_width_px:.3g} times")
-    camera = (source.config.camera or CameraConfig()).camera(info.width_px, info.height_px)
     plan = SourcePlan(
         source=source, digest=source.digest(), info=info, log=log, motion=motion, motion_at=config.motion_at,
         frame_times_s=times_s, grid=grid, frame_of=frame_of, camera=frame_of.camera(camera),
-        camera_given=source.config.camera is not None, labels=labels, look=look,
+        camera_given=source.config.camera is not None, labels=labels, look=look, pixels=pixels,
         captions=() if source.caption_path is None else read_captions(source.caption_path), windows=windows, notes=(),
     )  # fmt: skip
     kept = tuple(window for window in windows if not _too_slow(plan, window, config.min_speed_mps))
@@ -153,7 +170,7 @@ def _clock(source: ClipSource, info: VideoInfo) -> tuple[EgoLog | None, LogMotio
     ego_config = source.config.ego or EgoLogConfig()
     recording = source.recording
     if source.ego_path is None and (recording is None or recording.log is None):
-        stated = source.config.ego is not None and source.config.ego.path != NO_FILE
+        stated = source.config.ego is not None and source.config.ego.path != NO_FILE and not ego_config.from_video
         return None, None, info.times_s, ["the config describes an ego log, but none is beside this source"] * stated
     begin_s = info.begin_s
     span_s = None if begin_s is None else (begin_s, begin_s + float(info.times_s[-1]))
@@ -168,6 +185,29 @@ def _clock(source: ClipSource, info: VideoInfo) -> tuple[EgoLog | None, LogMotio
         notes.append("frame times taken from the log")
     motion = motion_from_log(log, ego_config, times_s, begin_s)
     return log, motion, times_s, [*notes, *motion.notes, *clock_notes(log, motion, times_s)]
+
+
+def _pixel_motion(
+    source: ClipSource, config: IngestConfig, reader: PixelMotionReader | None, *, camera: Camera,
+    times_s: np.ndarray, motion: LogMotion | None,
+) -> tuple[PixelMotion | None, list[str]]:  # fmt: skip
+    """Motion measured from the pixels of a source without a log, and notes: on it, or on how a log fits the pixels.
+
+    times_s: ``(F,)`` of the frames.
+    """
+    ego_config = source.config.ego or EgoLogConfig()
+    wanted = config.check_motion if motion is not None else ego_config.from_video
+    if not wanted or source.kind == "images" or reader is None:
+        return None, []
+    frames = ((float(times_s[index]), pixels) for index, pixels in iter_source_frames(source))
+    measured = reader(frames, camera, camera_given=source.config.camera is not None)
+    if motion is None:
+        if measured.unknown:
+            return None, [f"no motion from pixels: {measured.unknown}"]
+        share = float(measured.uncertain(ego_config.max_speed_sigma, ego_config.max_yaw_rate_sigma_radps).mean())
+        said = [f"motion from pixels is too uncertain in {100 * share:.0f} % of the time"] if share else []
+        return measured, [*measured.notes, *said]
+    return None, motion_notes(motion, measured, ego_config)
 
 
 def source_framing(source: ClipSource, info: VideoInfo, size: tuple[int, int]) -> Framing:

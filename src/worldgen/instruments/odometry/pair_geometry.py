@@ -90,13 +90,19 @@ def solve_pair(tracks: PointTracks, focal_px: float, expected: Heading) -> PairG
     )  # fmt: skip
 
 
-def _from_half_way(turn: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Points ``(N, 2)`` of both frames as a camera sees them that has made half of the turn, in focal lengths."""
+def half_turn(turn: np.ndarray) -> np.ndarray:
+    """Rotation matrix ``(3, 3)`` of half of a rotation vector ``(3,)`` in rad."""
     x, y, z = turn / 2
     cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
     angle = float(np.linalg.norm(turn / 2))
     # Rodrigues' formula; sinc keeps it exact at 0.
-    half = np.eye(3) + np.sinc(angle / np.pi) * cross + 0.5 * np.sinc(angle / (2 * np.pi)) ** 2 * cross @ cross
+    turned: np.ndarray = np.eye(3) + np.sinc(angle / np.pi) * cross
+    return turned + 0.5 * np.sinc(angle / (2 * np.pi)) ** 2 * cross @ cross
+
+
+def _from_half_way(turn: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Points ``(N, 2)`` of both frames as a camera sees them that has made half of the turn, in focal lengths."""
+    half = half_turn(turn)
     first, second = (np.pad(points, ((0, 0), (0, 1)), constant_values=1.0) for points in (a, b))
     first, second = first @ half, second @ half.T  # rows: the inverse turn of a, the turn of b
     return first[:, :2] / first[:, 2:], second[:, :2] / second[:, 2:]

@@ -237,3 +237,11 @@ def test_json_that_python_cannot_hold_is_refused(tmp_path, text, words):
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(InputError, match=f"ego log a.json: .*{words}"):
         read_ego_log(tmp_path / "a.json")
+
+
+def test_all_bad_columns_are_named_at_a_time(tmp_path):
+    path = write(tmp_path / "a.csv", {"time_s": [0, 1, 2], "speed_mps": [1, 250, 3], "yaw_rate_degps": [0, "much", 0]})
+    with pytest.raises(InputError) as caught:
+        read_ego_log(path, EgoLogConfig())
+    assert "speed_mps" in str(caught.value) and "yaw_rate_degps" in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -183,3 +183,14 @@ def test_noisy_gps_says_over_which_time_the_course_was_taken(rng):
     wide = lon + rng.normal(scale=3e-5, size=400)
     poor = motion_from_log(log_of(times_s, lat=lat, lon=wide), EgoLogConfig(), FRAMES_S)
     assert any("the yaw rate from positions is noise of about 0." in note for note in poor.notes)
+
+
+def test_positions_from_the_centre_of_the_earth_need_a_rotation():
+    """A point at 49 degrees north; a UTM northing of 6.37 million metres is no such position."""
+    times_s = np.arange(0, 10.1, 0.5)
+    way = 8.0 * times_s
+    earth = log_of(times_s, x=4_190_000 + 0 * way, y=way, z=4_790_000 + way)
+    with pytest.raises(InputError, match="centre of the Earth"):
+        motion_from_log(earth, EgoLogConfig(), FRAMES_S)
+    utm = log_of(times_s, x=500_000 + way, y=6_350_000 + way, z=120 + 0 * way)
+    assert motion_from_log(utm, EgoLogConfig(), FRAMES_S).speed_from == "course of positions"

@@ -101,25 +101,34 @@ def read_series(
             )
         series[quantity], columns[quantity] = values, name
 
-    for name, meaning in meanings.items():
+    def read(name: str, meaning: ColumnMeaning) -> None:
         if meaning.quantity in (*VECTORS, "quaternion"):
             parts = VECTORS[meaning.quantity if meaning.quantity in VECTORS else _quaternion_order(table, config, name)]
             for quantity, values in zip(parts, _vectors(table, name, len(parts)), strict=True):
                 put(name, quantity, values)
-            continue
+            return
         if meaning.quantity == "time":
             values = _times(table, name, meaning, config)
         else:
             raw = numbers(table, name)
             if blank := int(np.isnan(raw).sum()):
                 notes.append(f"column {name}: {blank} of {len(raw)} rows without a value, read between the others")
-            notes += _drop_no_value(table, name, meaning, config, raw)
+            notes.extend(_drop_no_value(table, name, meaning, config, raw))
             _check_possible(table, name, meaning, raw)
             values = raw * meaning.factor
         quantity = meaning.quantity
         if quantity in NUMBERED:
             quantity = VECTORS[_quaternion_order(table, config, name)][NUMBERED.index(quantity)]
         put(name, quantity, values)
+
+    wrong: list[InputError] = []
+    for name, meaning in meanings.items():
+        try:
+            read(name, meaning)
+        except InputError as error:
+            wrong.append(error)
+    if wrong:  # all bad columns at a time, not one in every run
+        raise wrong[0] if len(wrong) == 1 else InputError("; and ".join(str(error) for error in wrong))
     notes += _drop_missing_fixes(table, series)
     return series, columns, notes
 

@@ -47,6 +47,10 @@ class EgoLogConfig:
     video's clock, outside which the log is not used. outside: video without log is left out (``drop``), or kept with
     unknown motion (``unknown``).
 
+    Pixels: from_video: a source without a log gets speed and yaw rate from its pixels, with uncertainty. Windows in
+    which the deviation of the speed is above max_speed_sigma (a share of the speed, or of 3 m/s where it is lower), or
+    that of the yaw rate above max_yaw_rate_sigma_radps, have no motion.
+
     Raises:
         InputError: a value out of range.
     """
@@ -77,9 +81,15 @@ class EgoLogConfig:
     valid_s: tuple[float, float] | None = None
     outside: Literal["drop", "unknown"] = "drop"
     impossible: Literal["drop", "keep"] = "drop"
+    from_video: bool = False
+    max_speed_sigma: float = 0.4
+    max_yaw_rate_sigma_radps: float = 0.05
 
     def __post_init__(self) -> None:
-        for name in ("wheelbase_m", "steering_ratio", "steering_max_rad", "max_gap_s"):
+        for name in (
+            "wheelbase_m", "steering_ratio", "steering_max_rad", "max_gap_s", "max_speed_sigma",
+            "max_yaw_rate_sigma_radps",
+        ):  # fmt: skip
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise InputError(f"ego.{name}", value, "a positive number")

@@ -26,6 +26,9 @@ from worldgen.data.ingest.logs.trajectory import (
 
 YAW_ONLY = "yaw angles"
 """Name of poses that hold no position."""
+EARTH_RADIUS_M, EARTH_TOLERANCE_M, LEAST_Z_M = 6_371_000.0, 30_000.0, 20_000.0
+"""Distance of the ground from the centre of the Earth, and what it differs by; heights of local axes are below the
+last."""
 NOISY_YAW_RATE_RADPS = 0.02
 """A yaw rate from positions that is noisier is said to be noise: straight driving would look like slight turns."""
 
@@ -146,6 +149,7 @@ def _poses(log: EgoLog, config: EgoLogConfig, times_s: np.ndarray) -> PoseTrack 
         position = np.stack([series[k][rows] for k in "xyz"], 1)
         matrices = quaternion_poses(position, np.stack([series[f"q{k}"][rows] for k in "wxyz"], 1))
         return PoseTrack(rows, planar_from_se3(matrices), "3-D poses")
+    _refuse_earth_centred(log)
     # Yaw counts from the x of its positions and a compass heading from north, so other pairs have no common zero.
     kind = "x" if "x" in series and ("yaw" in series or "lat" not in series) else "lat" if "lat" in series else ""
     places, angles, name, course = {
@@ -170,6 +174,25 @@ def _poses(log: EgoLog, config: EgoLogConfig, times_s: np.ndarray) -> PoseTrack 
         return replace(track, notes=(*notes, *track.notes))
     yaw = series["yaw"][rows] if angle == "yaw" else _moving_headings(log, times_s, rows, position if kind else None)
     return PoseTrack(rows, np.concatenate([position, yaw[:, None]], 1), name, notes=tuple(notes))
+
+
+def _refuse_earth_centred(log: EgoLog) -> None:
+    """Refuse positions from the centre of the Earth without a rotation: their x and y are no plane of the road.
+
+    Raises:
+        InputError: such positions.
+    """
+    if not {"x", "y", "z"} <= set(log.series) or "lat" in log.series:
+        return
+    rows = _rows_with(log.series, "x", "y", "z")
+    x, y, z = (log.series[k][rows] for k in "xyz")
+    radius_m = float(np.median(np.sqrt(x**2 + y**2 + z**2)))
+    if abs(radius_m - EARTH_RADIUS_M) < EARTH_TOLERANCE_M and float(np.median(np.abs(z))) > LEAST_Z_M:
+        raise InputError(
+            f"ego log {log.name}, x, y and z",
+            Received(f"positions {radius_m / 1000:,.0f} km from their origin, as from the centre of the Earth (ECEF)"),
+            "quaternions beside them, latitude and longitude, or metres east and north of a place near the drive",
+        )
 
 
 def _moving_headings(log: EgoLog, times_s: np.ndarray, rows: np.ndarray, position: np.ndarray | None) -> np.ndarray:
