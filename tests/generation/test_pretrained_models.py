@@ -53,7 +53,17 @@ def test_labels_and_control_of_a_sample_come_from_the_same_rays(model):
     assert words.startswith(PROMPT) and "heavy rain" in words and "at night" in words
 
 
-@pytest.mark.parametrize("row", [row for row in contract_rows(FAMILIES) if row["family"] == "wan_vace"])
+def rows_of_vace() -> list:
+    """Rows of the table; one condition and one control are enough for the fast tests."""
+    rows = [row for row in contract_rows(FAMILIES) if row["family"] == "wan_vace"]
+    fast = ("context", "depth")
+    name = {id(row): row.get("control") or row.get("condition") for row in rows}
+    return [
+        pytest.param(row, marks=() if name[id(row)] in fast else pytest.mark.slow, id=name[id(row)]) for row in rows
+    ]
+
+
+@pytest.mark.parametrize("row", rows_of_vace())
 def test_each_yes_of_the_table_samples(model, row, tmp_path):
     name = row.get("control") or row.get("condition")
     assert row["sample"]
@@ -99,6 +109,7 @@ def test_options_of_a_pretrained_model_are_refused_for_the_native_one():
 SMALL = ("clip.frames=13", "clip.fps=4.0", "clip.width_px=64", "clip.height_px=48", "model.steps=1", "model.chunk=9")
 
 
+@pytest.mark.slow
 def test_the_photoreal_recipe_makes_judged_labelled_clips_with_seams(folder, tmp_path):
     recipe = load_config(
         Recipe, ["configs/generate/night_rain_pedestrians_photoreal.yaml"],
@@ -116,6 +127,7 @@ def test_the_photoreal_recipe_makes_judged_labelled_clips_with_seams(folder, tmp
     assert sample.labels is not None and len(sample.clip) == 13 and sample.ego is not None
 
 
+@pytest.mark.slow
 def test_the_fleet_recipe_restyles_clips_with_and_without_a_scene(folder, tmp_path):
     scene = simulate(Scenario(weather="clear", light="day"), 3, fps=8.0, num_frames=13, camera=worldgen_camera())
     rendering, labels = draw_scene(scene)

@@ -28,12 +28,14 @@ from worldgen.generation.quality.seams import with_seams
 from worldgen.generation.sample.model_loading import backbone_options
 from worldgen.generation.sample.model_words import scene_words
 from worldgen.generation.sample.sampler import Sampler
+from worldgen.instruments.depth_reader import load_depth_reader
+from worldgen.models.devices import usable_device
 from worldgen.models.families import FAMILIES
 from worldgen.models.native.rollout.repaint import restyle_clips
 from worldgen.models.promise import ModelPromise
 from worldgen.prompts import describe, parse
 from worldgen.prompts.model_prompts import PROMPT_STYLES, negative_prompt
-from worldgen.rendering.controls.clip_controls import clip_controls
+from worldgen.rendering.controls.clip_controls import DepthModel, clip_controls
 from worldgen.rendering.labelling import labels_of
 from worldgen.rendering.model_conditions import ModelRequest, scene_inputs
 from worldgen.rendering.scene_conditions import scene_conditions
@@ -57,6 +59,7 @@ class RestyleConfig:
     renders the first frames in the new look where the scene is known, "noise" generates all frames. gate_from: a
     calibrated gate, whose values ``gate`` may change. limit: largest number of clips (0: all). shard_size: clips per
     job and shard. tries: noise seeds tried for each clip by a model that restyles by controls, which knows no strength.
+    depth_model: folder of a depth network of transformers, for a depth control of recorded clips; "" for none.
     """
 
     to: str = ""
@@ -67,6 +70,7 @@ class RestyleConfig:
     limit: int = 0
     shard_size: int = 16
     tries: int = 3
+    depth_model: str = ""
     model: ModelConfig = field(default_factory=ModelConfig)
     gate_from: str = ""
     gate: GateConfig = field(default_factory=GateConfig)
@@ -157,6 +161,7 @@ class Restyler:
     sampler: Sampler
     scorer: Scorer
     gate: Gate
+    depth: DepthModel | None = None
 
     @classmethod
     def load(cls, config: RestyleConfig) -> Restyler:
@@ -169,7 +174,8 @@ class Restyler:
             backbone=backbone_options(model.backbone_from, model.device),
         )  # fmt: skip
         refuse_use(sampler.promise)
-        return cls(config, look, sampler, Scorer.load(config.scorer), Gate(config.gate))
+        depth = load_depth_reader(config.depth_model, usable_device(model.device)) if config.depth_model else None
+        return cls(config, look, sampler, Scorer.load(config.scorer), Gate(config.gate), depth)
 
     def restyle(self, sample: Sample) -> tuple[Sample, dict[str, float]]:
         """The restyled sample with its scorecard, and seconds by part of the work.
@@ -243,7 +249,7 @@ class Restyler:
         conditions = Conditions(
             len(sample.clip), sample.clip.fps, text=PROMPT_STYLES[promise.prompt_style](text, scenario, None),
             camera=sample.camera, seed=self._seed(sample), negative_text=negative if promise.negative_text else None,
-            controls=clip_controls(sample, tuple(model.controls) or clip_default(promise)),
+            controls=clip_controls(sample, tuple(model.controls) or clip_default(promise), depth=self.depth),
         )  # fmt: skip
         return RestyleTask(sample, None, sample.labels, text, conditions)
 
