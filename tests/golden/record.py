@@ -2,6 +2,7 @@
 
     python tests/golden/record.py            # compare with what is recorded
     python tests/golden/record.py --write    # record anew; say in the commit what changed and why
+    python tests/golden/record.py --write --only set    # record one part anew; the others stay as they are
 
 Everything goes through the command line, so the traces do not depend on how modules and classes are named. Arithmetic
 differs between processors in its last bits, and a rollout makes the difference grow; so each trace names the machine it
@@ -189,12 +190,14 @@ def record_parses() -> dict[str, str]:
 
 def record(folder: Path, only: str = "") -> tuple[dict, dict[str, np.ndarray]]:
     """All traces, or one part of them, and the thumbnails of the requests."""
-    if only:
+    if only and only != "samples":
         part = {"losses": record_losses, "set": record_set}.get(only)
         return {"machine": machine(), only: part(folder / only) if part else record_parses()}, {}
     samples, pictures = {}, {}
     for name in REQUESTS:
         samples[name], pictures[name] = record_sample(name, folder / "samples" / name.replace(" ", "_"))
+    if only:
+        return {"machine": machine(), "samples": samples}, pictures
     traces = {
         "machine": machine(), "samples": samples, "losses": record_losses(folder / "training"),
         "set": record_set(folder / "generate"), "parses": record_parses(),
@@ -206,6 +209,19 @@ def recorded_thumbnails() -> dict[str, np.ndarray]:
     """The thumbnails ``(T, h, w, 3)`` uint8 of every request as they were recorded."""
     with np.load(THUMBNAILS, allow_pickle=False) as file:
         return {name: file[name] for name in file.files}
+
+
+def write(traces: dict, pictures: dict[str, np.ndarray]) -> None:
+    """Record traces. A part alone replaces that part, on the machine that the others were recorded on.
+
+    Raises: SystemExit for a part on another machine, whose last bits would belong to two machines.
+    """
+    known = json.loads(TRACES.read_text(encoding="utf-8")) if TRACES.exists() else {}
+    if known.keys() - traces.keys() and known["machine"] != traces["machine"]:
+        raise SystemExit(f"recorded on {known['machine']}, this is {traces['machine']}: record everything")
+    TRACES.write_text(json.dumps({**known, **traces}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    if pictures:
+        np.savez_compressed(THUMBNAILS, **pictures)
 
 
 def differences(traces: dict, pictures: dict[str, np.ndarray]) -> list[str]:
@@ -251,16 +267,17 @@ def loss_differences(name: str, known: list[float], now: list[float], same_machi
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--write", action="store_true", help="record anew instead of comparing")
-    parser.add_argument("--only", default="", choices=["losses", "set", "parses"], help="compare one part alone")
+    parser.add_argument(
+        "--only", default="", choices=["samples", "losses", "set", "parses"], help="compare or record one part alone"
+    )
     arguments = parser.parse_args()
     import torch
 
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         traces, pictures = record(Path(folder), arguments.only)
-    if arguments.write and not arguments.only:
-        TRACES.write_text(json.dumps(traces, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        np.savez_compressed(THUMBNAILS, **pictures)
+    if arguments.write:
+        write(traces, pictures)
         return 0
     found = differences(traces, pictures)
     print("\n".join(found) or "all traces are as recorded")

@@ -30,6 +30,9 @@ BREATHING = 0.05
 """Largest relative drift of the exposure: cameras follow the light of what they see."""
 SOFT_FLAKES_FROM_PX = 200
 """Rows of a picture from which falling flakes are large enough to look hard-edged."""
+SPILL_FROM = 4.0
+"""Radiance from which on a light spills over as much as a lamp. The radiance of lamps is bounded far below the true
+one, so their spill is enlarged; that of windows is true, and would otherwise hide who walks in front of them."""
 HAZE_DEPTH_M = 500.0
 """The sky is seen through as much haze as an object this far away."""
 
@@ -89,7 +92,8 @@ class CastRenderer:
         if len(points.lit):
             bright = np.zeros((count, 3), np.float32)
             rays = points.rows[points.lit]
-            seen = points.emission * clear[points.lit] * samples.weight(rays)[:, None]
+            spilt = np.minimum(points.emission.max(1, keepdims=True) / SPILL_FROM, np.float32(1))
+            seen = points.emission * spilt * clear[points.lit] * samples.weight(rays)[:, None]
             np.add.at(bright, samples.pixel[rays], seen)
             self.lens.bloom(image, bright.reshape(*self.shape, 3))
         self._veiling_glare(image, frame)

@@ -24,6 +24,14 @@ WINDOW_SHARE = 0.38
 NEGLIGIBLE = 3.4
 """So many widths from the middle of a beam, 1e-5 of its light is left."""
 RED_REACH_M = 27.0
+CUT_OFF_RISE, CUT_OFF_WIDTH = 0.268, 0.3
+"""The low beam's cut-off right of the middle: its slope, the tangent of 15 degrees, and the width it rises over."""
+UPRIGHT = 1.9
+"""Light of the ego's headlamps that an upright surface sends back, relative to a road of the same albedo: asphalt has
+a retroreflected luminance coefficient of about 15 mcd/m2/lx, a matt surface of its albedo (0.1) 32. Source: EN 1436 and
+COST 331."""
+WET_LOSS = 0.65
+"""So much less of it comes back from a wet road, which mirrors it ahead. Source: EN 1436, classes RL and RW."""
 SHADOWED_LAMPS = 3
 """So many of the nearest street lamps cast shadows."""
 
@@ -83,8 +91,9 @@ class LampField:
     def own_headlamps(self, frame: int, points: np.ndarray, normals: np.ndarray) -> np.ndarray:
         """Irradiance ``(M,)`` float32 from the ego's headlamps.
 
-        The low beam is brightest just below the horizontal, cut off above it and wider near the car. On unlit roads in
-        clear or overcast weather the high beam is on. Source: the shape of ECE R112; its cut-off rises on the right.
+        The low beam is brightest just below the horizontal, cut off above it and wider near the car. Right of the
+        middle the cut-off rises by 15 degrees, so that people at the kerb are lit whole. On unlit roads in clear or
+        overcast weather the high beam is on. Source: the shape of UN R112.
         """
         scenario = self.scene.scenario
         high = scenario.light == "night_unlit" and scenario.weather in ("clear", "overcast")
@@ -94,13 +103,14 @@ class LampField:
         ahead, left = np.maximum(c * dx + s * dy, 0.3), c * dy - s * dx
         up = points[:, 2] - np.float32(self.scene.ego_z_m[frame] + 0.65)
         y, z = left / ahead, up / ahead
-        cut = 0.045 if high else 0.004 + 0.02 * np.clip(-4 * y, 0, 1)
+        cut = 0.045 if high else 0.004 + CUT_OFF_RISE * np.clip(-y, 0, CUT_OFF_WIDTH)
         above = 1.0 / (1.0 + np.exp(np.clip((z - cut) * 110.0, -30, 30)))
         side = np.exp(-np.square(y / 0.46)) + 0.25 * np.exp(-np.square(y / 0.9))
         near = np.clip((ahead - 1.5) / 4.0, 0.0, 1.0)
-        # Roads are lit at grazing angles; the beam's table above holds for the road, upright surfaces get more.
+        # The beam's table above holds for a dry road, which is lit at grazing angles.
         facing = np.clip(-(normals[:, 0] * c + normals[:, 1] * s), 0.0, 1.0)
-        share = np.where(normals[:, 2] > 0.7, 1.0, 0.20 + 0.85 * facing)
+        road = np.float32(1 - WET_LOSS * self.scene.atmosphere.wetness)
+        share = np.where(normals[:, 2] > 0.7, road, 0.15 + UPRIGHT * facing)
         return (0.10 + 0.90 * above) * side * near * share / (1.0 + np.square(ahead / (26.0 if high else 17.0)))
 
     def street_light(self, frame: int, points: np.ndarray, normals: np.ndarray) -> np.ndarray:
