@@ -11,12 +11,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fsspec.spec import AbstractBufferedFile
 
 from tests.data.samples import make_sample
 from worldgen.core.errors import InputError
 from worldgen.data.dataset.index import DataSet, build_index
 from worldgen.data.dataset.sample_files import encode_sample
-from worldgen.data.dataset.shards import ShardWriter, read_shard
+from worldgen.data.dataset.shards import SCAN_BYTES, ShardWriter, _grouped, read_shard, scan_shard
+from worldgen.files.storage import content_digest
 
 SAMPLES = [
     make_sample("k0", 0), make_sample("k1", 1, split="val", drive="d1"), make_sample("k2", 2, full=False),
@@ -119,6 +121,51 @@ def test_it_can_be_sent_to_a_worker(tmp_path):
     build(tmp_path)
     data = pickle.loads(pickle.dumps(DataSet(str(tmp_path)).select("val")))
     assert data.load(0).key == "k1"
+
+
+def test_shards_sort_by_number_at_any_count(tmp_path):
+    names = ["accepted-00009", "accepted-99999", "accepted-100000", "quarantine-00001"]
+    for number, name in enumerate(names):
+        with ShardWriter(str(tmp_path), name) as writer:
+            writer.write(make_sample(f"k{number}", number))
+    build_index(str(tmp_path))
+    assert [row["shard"] for row in DataSet(str(tmp_path)).rows] == [f"{name}.tar" for name in names]
+
+
+def test_a_writer_says_where_files_lie_and_what_it_wrote(tmp_path):
+    """As a scan and a hash of the finished shard do, without reading it."""
+    with ShardWriter(str(tmp_path), "s") as writer:
+        places = {sample.key: writer.write_members(sample.key, encode_sample(sample)) for sample in SAMPLES}
+    assert places == {key: group for key, group, _ in scan_shard(writer.url)}
+    written = writer.written
+    assert (written.size_bytes, written.digest) == ((tmp_path / "s.tar").stat().st_size, content_digest(writer.url))
+
+
+def test_a_scan_fetches_no_video(tmp_path):
+    """On a store that answers ranges, one request of ``SCAN_BYTES`` a sample, though videos are large."""
+    key, large = SAMPLES[0].key, {**encode_sample(SAMPLES[0]), "mp4": bytes(4_000_000)}
+    with ShardWriter(str(tmp_path), "large") as writer:
+        writer.write_members(key, large)
+    data, fetched = (tmp_path / "large.tar").read_bytes(), []
+
+    class Ranged(AbstractBufferedFile):
+        def _fetch_range(self, start, end):
+            fetched.append(end - start)
+            return data[start:end]
+
+    with Ranged(None, "large.tar", block_size=SCAN_BYTES, size=len(data)) as file:
+        assert [name for name, _ in _grouped(file, "large")] == [key]
+    assert sum(fetched) <= 4 * (SCAN_BYTES + 1024) and len(fetched) <= 4
+
+
+def test_rows_stay_in_arrow_and_read_like_a_list(tmp_path):
+    build(tmp_path)
+    rows = DataSet(str(tmp_path)).rows
+    assert [row["key"] for row in rows[1:3]] == ["k1", "k2"] == [row["key"] for row in rows[-3:-1]]
+    assert rows[-1] == list(rows)[3] and rows[2]["key"] == "k2"
+    with pytest.raises(IndexError):
+        rows[4]
+    assert rows.table.nbytes / len(rows) < 1000
 
 
 def test_duplicate_keys_across_shards(tmp_path):

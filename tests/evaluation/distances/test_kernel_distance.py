@@ -23,6 +23,17 @@ def test_equals_the_sum_over_all_pairs(rng):
     assert kernel_distance(one, two) == pytest.approx(_by_hand(one, two), rel=1e-12)
 
 
+def test_tiles_give_what_the_whole_matrix_gives(rng, monkeypatch):
+    """Tiles that divide neither set, one clip each, and one tile that holds everything."""
+    one, two = rng.normal(size=(23, 5)).astype(np.float32), rng.normal(size=(17, 5)).astype(np.float32) + 0.3
+    whole = kernel_interval(one, two)
+    assert whole.value == pytest.approx(_by_hand(one.astype(float), two.astype(float)), rel=1e-12)
+    for side in (1, 7, 16):
+        monkeypatch.setattr("worldgen.evaluation.distances.kernel_distance.TILE", side)
+        tiled = kernel_interval(one, two)
+        assert (tiled.value, tiled.low, tiled.high) == pytest.approx((whole.value, whole.low, whole.high), rel=1e-9)
+
+
 def test_unbiased_at_every_size(rng):
     """Equal distributions give zero on average even with five clips, where the Fréchet distance is far above it."""
     for size in (5, 40):

@@ -3,83 +3,175 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
 from worldgen.core.errors import InputError, Received
 from worldgen.core.samples import SPLITS, Sample
 from worldgen.data.dataset.card import CARD_NAME, MARK, dataset_card
-from worldgen.data.dataset.sample_files import MAX_FPS, MEMBERS, canonical_json, decode_record, decode_sample
-from worldgen.data.dataset.shards import SHARD_NAME, scan_shard
+from worldgen.data.dataset.index_table import (
+    DATASET_VERSION,
+    INDEX_NAME,
+    WEIGHTS,
+    IndexRows,
+    KeyNumbers,
+    index_bytes,
+    index_row,
+    joined_tables,
+    read_rows,
+    rows_table,
+    table_of,
+)
+from worldgen.data.dataset.sample_files import MEMBERS, canonical_json, decode_record, decode_sample
+from worldgen.data.dataset.shards import scan_shard
 from worldgen.data.video.control_video import CONTROL_MEMBERS, decode_controls
 from worldgen.files.json_files import parse_json
 from worldgen.files.storage import content_digest, join, read_bytes, resolve, write_bytes
 from worldgen.files.system_errors import reported
-from worldgen.files.tar import TarEntry
 
-DATASET_VERSION = 1
-INDEX_NAME, SUMMARY_NAME = "index.parquet", "dataset.json"
-
-COLUMNS = {
-    "key": pa.string(), "shard": pa.string(), "num_frames": pa.int64(), "fps": pa.float64(), "width_px": pa.int64(),
-    "height_px": pa.int64(), "caption": pa.string(), "drive": pa.string(), "split": pa.string(),
-    "tags": pa.list_(pa.string()), "licence": pa.string(), "has_ego": pa.bool_(), "has_labels": pa.bool_(),
-    "accepted": pa.bool_(), "reasons": pa.list_(pa.string()),
-    **{f"{name.replace('.', '_')}_{part}": pa.int64() for name in MEMBERS for part in ("offset", "size")},
-}  # fmt: skip
-"""Columns of every index, then one ``score_NAME`` (float64) per number found in any scorecard. Offsets are in bytes
-from the start of the shard to the first byte of that file; null where a sample has no such file."""
+SUMMARY_NAME = "dataset.json"
+SCANS = 8
+"""Shards that are scanned at once: reading waits for the store, not for the processor."""
 
 
 def shard_urls(url: str) -> list[str]:
-    """The URLs of the shards of a data set, in the order of their names.
+    """The URLs of the shards of a data set, in the order of their names; numbers in them sort as numbers.
 
     Raises:
         InputError: no such folder, or no shard in it.
     """
     fs, path = resolve(url)
     with reported("read", url):
-        names = sorted(name for name in fs.ls(path, detail=False) if name.endswith(".tar"))
+        names = [name.rsplit("/", 1)[-1] for name in fs.ls(path, detail=False) if name.endswith(".tar")]
     if not names:
         raise InputError(f"data set {url}", Received("a folder without shards"), "*.tar files")
-    return [join(url, name.rsplit("/", 1)[-1]) for name in names]
+    return [join(url, name) for name in sorted(names, key=shard_order)]
+
+
+def shard_order(name: str) -> tuple[str, int, str]:
+    """What shards are sorted by: ``accepted-99999.tar`` comes before ``accepted-100000.tar``."""
+    stem = name.removesuffix(".tar")
+    prefix = stem.rstrip("0123456789")
+    return prefix, len(stem), stem
+
+
+@dataclass(frozen=True, eq=False)
+class IndexedShard:
+    """A shard and its rows. rows: a table of :func:`rows_table`, None when they are in the index that is extended."""
+
+    name: str
+    size_bytes: int
+    digest: str
+    num_samples: int
+    rows: pa.Table | None
+
+    def to_json(self) -> dict:
+        """The shard in ``dataset.json``."""
+        return {
+            "name": self.name, "size_bytes": self.size_bytes, "num_samples": self.num_samples, "digest": self.digest
+        }  # fmt: skip
 
 
 def build_index(url: str) -> dict:
     """Scan the shards, write ``index.parquet`` and ``dataset.json`` beside them, and return the content of the latter.
 
     The card of the set, ``README.md``, is written too, unless one of your own is there. No video is decoded. The
-    summary holds the BLAKE2b of every shard and of the index.
+    summary holds the BLAKE2b of every shard and of the index. ``SCANS`` shards are read at once.
 
     Raises:
         InputError: a damaged shard, or a key in two shards.
     """
-    rows: list[dict] = []
-    shards: list[dict] = []
-    seen: dict[str, str] = {}
-    for shard_url in shard_urls(url):
-        name = shard_url.rsplit("/", 1)[-1]
-        count = len(rows)
-        for row in shard_rows(shard_url):
-            if row["key"] in seen:
-                raise InputError(f"key {row['key']}", Received(f"in {seen[row['key']]} and {name}"), "each key once")
-            seen[row["key"]] = name
-            rows.append(row)
-        fs, path = resolve(shard_url)
-        shards.append({"name": name, "size_bytes": int(fs.size(path)), "num_samples": len(rows) - count})
-        shards[-1]["digest"] = content_digest(shard_url)
-    summary = _summary(rows, shards)
-    index = _parquet(rows)
+    urls = shard_urls(url)
+    with ThreadPoolExecutor(SCANS) as scans:
+        shards = list(scans.map(_scanned, urls))
+    return write_index(url, shards)
+
+
+def _scanned(shard_url: str) -> IndexedShard:
+    rows = rows_table(shard_rows(shard_url))
+    fs, path = resolve(shard_url)
+    name, size = shard_url.rsplit("/", 1)[-1], int(fs.size(path))
+    return IndexedShard(name, size, content_digest(shard_url), rows.num_rows, rows)
+
+
+def extended_index(url: str, summary: dict, added: Sequence[IndexedShard]) -> dict:
+    """Add shards to a data set without reading those that it has, and return the new content of ``dataset.json``.
+
+    summary: of the set before. Its rows come from ``index.parquet``; where that is not the file that the summary knows,
+    all shards are scanned instead.
+
+    Raises:
+        InputError: a key in two shards, or files that cannot be read.
+    """
+    kept = [_known(shard) for shard in summary["shards"]]
+    content = read_bytes(join(url, INDEX_NAME))
+    table = table_of(content, url)
+    if hashlib.blake2b(content, digest_size=16).hexdigest() != summary.get("index_digest"):
+        listed = {shard.name for shard in kept}
+        table = table.filter(pc.is_in(table.column("shard"), pa.array(sorted(listed))))
+        if table.num_rows != sum(shard.num_samples for shard in kept):
+            return build_index(url)
+    table = table.append_column(WEIGHTS, pa.nulls(table.num_rows, pa.string()))
+    return write_index(url, [*kept, *added], table, summary["weights_hashes"])
+
+
+def _known(shard: dict) -> IndexedShard:
+    return IndexedShard(shard["name"], shard["size_bytes"], shard["digest"], shard["num_samples"], None)
+
+
+def write_index(
+    url: str, shards: Sequence[IndexedShard], before: pa.Table | None = None, weights_hashes: Iterable[str] = ()
+) -> dict:
+    """Write card, index and summary from the rows of shards; returns the summary.
+
+    before: the rows of shards that have none of their own. weights_hashes: of those rows.
+
+    Raises:
+        InputError: a key in two shards.
+    """
+    shards = sorted(shards, key=lambda shard: shard_order(shard.name))
+    tables = [shard.rows for shard in shards if shard.rows is not None]
+    table = joined_tables(tables if before is None else [before, *tables])
+    if before is not None:
+        table = _in_order(table, shards)
+    _refuse_repeated(table)
+    summary = _summary(table, [shard.to_json() for shard in shards], weights_hashes)
+    index = index_bytes(table)
     summary["index_digest"] = hashlib.blake2b(index, digest_size=16).hexdigest()
-    _write_card(url, dataset_card(summary, rows))
+    _write_card(url, dataset_card(summary, _kinds(table)))
     write_bytes(join(url, INDEX_NAME), index)
     write_bytes(join(url, SUMMARY_NAME), canonical_json(summary, "data set summary"))
     return summary
+
+
+def _in_order(table: pa.Table, shards: Sequence[IndexedShard]) -> pa.Table:
+    """The rows in the order of the shards, and of the files in them."""
+    names = pa.array([shard.name for shard in shards], pa.string())
+    place = pc.index_in(table.column("shard"), names)
+    keyed = pa.table({"shard": place, "offset": table.column("mp4_offset")})
+    return table.take(pc.sort_indices(keyed, sort_keys=[("shard", "ascending"), ("offset", "ascending")]))
+
+
+def _refuse_repeated(table: pa.Table) -> None:
+    keys = table.column("key")
+    if pc.count_distinct(keys).as_py() == table.num_rows:
+        return
+    counts = pc.value_counts(keys)
+    key = counts.filter(pc.greater(counts.field("counts"), 1))[0]["values"]
+    names = table.filter(pc.equal(keys, key)).column("shard").to_pylist()
+    raise InputError(f"key {key.as_py()}", Received(f"in {names[0]} and {names[1]}"), "each key once")
+
+
+def _kinds(table: pa.Table) -> list[dict]:
+    """One row for each combination of what the card says of shards and sizes."""
+    names = ["shard", "split", "accepted", "width_px", "height_px", "fps"]
+    return table.group_by(names, use_threads=False).aggregate([]).to_pylist()
 
 
 def _write_card(url: str, card: str) -> None:
@@ -96,67 +188,30 @@ def shard_rows(url: str) -> Iterator[dict]:
         yield index_row(url, key, group, data)
 
 
-def index_row(url: str, key: str, group: dict[str, TarEntry], data: bytes) -> dict:
-    """The index row of one sample, from the values of :func:`worldgen.data.dataset.shards.scan_shard`.
-
-    The row also holds ``weights_hash``, which is no column, for the summary.
-
-    Raises:
-        InputError: a damaged record, or a record with another key.
-    """
-    record = decode_record({"json": data} if data else {})
-    if record["key"] != key:
-        raise InputError(f"shard {url}: record of {key}", record["key"], "the key of its file name")
-    scorecard = record["scorecard"]
-    row = {column: record.get(column) for column in COLUMNS}
-    row |= {
-        "shard": url.rsplit("/", 1)[-1], "accepted": bool(scorecard.get("accepted", True)),
-        "reasons": [str(reason) for reason in scorecard.get("reasons", ())],
-    }  # fmt: skip
-    for member in MEMBERS:
-        entry = group.get(member)
-        row[f"{member.replace('.', '_')}_offset"] = None if entry is None else entry.offset
-        row[f"{member.replace('.', '_')}_size"] = None if entry is None else entry.size
-    row |= {f"score_{name}": value for name, value in _numbers(scorecard)}
-    row["weights_hash"] = record["provenance"].get("weights_hash")
-    return row
-
-
-def _numbers(scorecard: dict, prefix: str = "") -> Iterator[tuple[str, float]]:
-    """The numbers of a scorecard by name, nested names joined with ``_``."""
-    for name, value in scorecard.items():
-        if isinstance(value, dict):
-            yield from _numbers(value, f"{prefix}{name}_")
-        elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            yield f"{prefix}{name}", float(value)  # a float holds every integer that the JSON reader lets through
-
-
-def _parquet(rows: list[dict]) -> bytes:
-    scores = sorted({name for row in rows for name in row if name.startswith("score_")})
-    columns = COLUMNS | dict.fromkeys(scores, pa.float64())
-    table = pa.table({name: pa.array([row.get(name) for row in rows], kind) for name, kind in columns.items()})
-    buffer = io.BytesIO()
-    pq.write_table(table.replace_schema_metadata({"worldgen_dataset_version": str(DATASET_VERSION)}), buffer)
-    return buffer.getvalue()
-
-
-def _summary(rows: list[dict], shards: list[dict]) -> dict:
+def _summary(table: pa.Table, shards: list[dict], weights_hashes: Iterable[str]) -> dict:
+    rows = IndexRows(table)
+    frames, fps = rows.numbers("num_frames"), rows.numbers("fps")
+    splits, licences = (Counter(dict(_counts(table, name))) for name in ("split", "licence"))
     return {
-        "dataset_version": DATASET_VERSION, "num_samples": len(rows),
-        "num_frames": sum(row["num_frames"] for row in rows),
-        "duration_s": round(sum(row["num_frames"] / row["fps"] for row in rows), 6),
-        "splits": {split: sum(row["split"] == split for row in rows) for split in SPLITS},
-        "num_accepted": sum(row["accepted"] for row in rows),
-        "licences": dict(Counter(row["licence"] for row in rows)),
-        "weights_hashes": sorted({row["weights_hash"] for row in rows if row["weights_hash"]}),
+        "dataset_version": DATASET_VERSION, "num_samples": len(rows), "num_frames": int(frames.sum()),
+        "duration_s": round(float((frames / fps).sum()), 6), "splits": {split: splits[split] for split in SPLITS},
+        "num_accepted": int(rows.numbers("accepted").sum()), "licences": dict(licences),
+        "weights_hashes": sorted({*weights_hashes, *pc.unique(table.column(WEIGHTS).drop_null()).to_pylist()}),
         "shards": shards,
     }  # fmt: skip
+
+
+def _counts(table: pa.Table, column: str) -> Iterator[tuple[str, int]]:
+    """How often each word is in a column, in the order of its first row."""
+    for each in pc.value_counts(table.column(column)):
+        yield each["values"].as_py(), each["counts"].as_py()
 
 
 class DataSet:
     """A data set, opened by its index. A sample is loaded by reading only its bytes of the shard.
 
-    rows: one dict per sample, see ``COLUMNS``. summary: the content of ``dataset.json``. The object holds no open file,
+    rows: one dict per sample, see ``COLUMNS``; they stay in Arrow until they are asked for.
+    summary: the content of ``dataset.json``. The object holds no open file,
     so it can be sent to another process.
 
     Raises:
@@ -167,7 +222,10 @@ class DataSet:
         self.url = str(url)
         self.summary = read_summary(self.url)
         self.rows = read_rows(self.url)
-        self._number = {row["key"]: number for number, row in enumerate(self.rows)}
+        self._numbers: KeyNumbers | None = None
+
+    def __getstate__(self) -> dict:
+        return self.__dict__ | {"_numbers": None}  # made again where keys are looked up
 
     def __repr__(self) -> str:
         return f"DataSet({self.url!r}, {len(self)} samples)"
@@ -189,9 +247,11 @@ class DataSet:
             InputError: no such sample.
         """
         if isinstance(which, str):
-            if which not in self._number:
+            self._numbers = self._numbers or KeyNumbers(self.rows)
+            number = self._numbers.get(which)
+            if number is None:
                 raise InputError("sample key", which, f"one of the {len(self)} keys of {self.url}")
-            return self.rows[self._number[which]]
+            return self.rows[number]
         if not -len(self) <= which < len(self):
             raise InputError("sample number", which, f"0 to {len(self) - 1}")
         return self.rows[which]
@@ -281,12 +341,12 @@ class DataSet:
         wanted = {tags} if isinstance(tags, str) else set(tags)
         chosen = object.__new__(DataSet)
         chosen.url, chosen.summary = self.url, self.summary
-        chosen.rows = [
-            row for row in self.rows
-            if (split is None or row["split"] == split) and wanted <= set(row["tags"])
-            and (accepted is None or row["accepted"] == accepted)
-        ]  # fmt: skip
-        chosen._number = {row["key"]: number for number, row in enumerate(chosen.rows)}
+        mask = self.rows.with_words("tags", wanted)
+        if split is not None:
+            mask &= pc.equal(self.rows.words("split"), split).to_numpy(zero_copy_only=False)
+        if accepted is not None:
+            mask &= self.rows.numbers("accepted") == accepted
+        chosen.rows, chosen._numbers = self.rows.chosen(mask), None
         return chosen
 
 
@@ -320,64 +380,3 @@ def read_summary(url: str) -> dict:
         ):
             raise InputError(f"shards of {join(url, SUMMARY_NAME)}", shard, f"worldgen data index {url}")
     return summary
-
-
-def read_rows(url: str) -> list[dict]:
-    """The rows of ``index.parquet``, one dict per sample, see ``COLUMNS``.
-
-    Raises:
-        InputError: it is missing or damaged, or lacks columns.
-    """
-    where, remedy = join(url, INDEX_NAME), f"worldgen data index {url}"
-    content = read_bytes(where)  # outside the block: a network that fails is no damaged file
-    try:
-        file = pq.ParquetFile(io.BytesIO(content))
-        names = list(file.schema_arrow.names)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise InputError(where, Received("no parquet file"), remedy) from error
-    missing = sorted(set(COLUMNS) - set(names))
-    if missing:
-        raise InputError(f"columns of {where}", Received(f"without {', '.join(missing)}"), remedy)
-    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
-    if repeated:
-        raise InputError(f"columns of {where}", Received(f"{repeated[0]} twice"), remedy)
-    columns = COLUMNS | {name: pa.float64() for name in names if name.startswith("score_")}
-    try:  # columns of other programs are not read: they may hold values that Python has no type for
-        table = file.read(columns=list(columns))
-        rows = pa.table({name: table.column(name).cast(kind) for name, kind in columns.items()}).to_pylist()
-    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
-        raise InputError(f"columns of {where}", Received(f"values that cannot be read ({error})"), remedy) from error
-    _check_rows(rows, url)
-    return rows
-
-
-NEVER_NULL = ("key", "shard", "num_frames", "fps", "width_px", "height_px", "caption", "drive", "split", "tags",
-              "licence", "has_ego", "has_labels", "accepted", "reasons", "mp4_offset", "mp4_size", "json_offset",
-              "json_size")  # fmt: skip
-"""Columns that have a value in every row."""
-
-
-def _check_rows(rows: list[dict], url: str) -> None:
-    """Refuse rows that no shard can have.
-
-    Raises:
-        InputError: naming the row and the column.
-    """
-    where, remedy = join(url, INDEX_NAME), f"worldgen data index {url}"
-    for number, row in enumerate(rows):
-        absent = next((name for name in NEVER_NULL if row[name] is None), None)
-        if absent is not None:
-            raise InputError(f"column {absent} of {where}, row {number}", Received("null"), remedy)
-        wrong = next((name for name in ("num_frames", "width_px", "height_px") if row[name] < 1), None)
-        wrong = wrong or (None if 0 < row["fps"] <= MAX_FPS else "fps")
-        wrong = wrong or next((name for name in ("tags", "reasons") if None in row[name]), None)
-        wrong = wrong or (None if SHARD_NAME.fullmatch(row["shard"]) else "shard")
-        if wrong is not None:
-            raise InputError(f"column {wrong} of {where}, row {number}", row[wrong], remedy)
-        for name in (member.replace(".", "_") for member in MEMBERS):
-            offset, size = row[f"{name}_offset"], row[f"{name}_size"]
-            if offset is None and size is None:
-                continue
-            if offset is None or size is None or offset < 0 or size < 0:
-                what = f"columns {name}_offset and {name}_size of {where}, row {number}"
-                raise InputError(what, (offset, size), remedy)

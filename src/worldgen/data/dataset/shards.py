@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import re
 import tarfile
 from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 
@@ -18,11 +19,34 @@ from worldgen.data.dataset.sample_files import MEMBERS, decode_record, decode_sa
 from worldgen.data.video.control_video import control_members
 from worldgen.files.storage import atomic_file, join, resolve
 from worldgen.files.system_errors import reported
-from worldgen.files.tar import TarEntry, entries
+from worldgen.files.tar import BLOCK, TarEntry, entries
 
 MAX_KEY_LENGTH = 80
 NAME = re.compile(r"(?P<key>[A-Za-z0-9_-]+)\.(?P<extension>.+)")
 SHARD_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
+
+
+class DigestedFile(io.RawIOBase):
+    """A file that is written from its start to its end, with the number and the BLAKE2b of its bytes."""
+
+    def __init__(self, file: IO[bytes]):
+        self._file, self._digest = file, hashlib.blake2b(digest_size=16)
+        self.size_bytes = 0
+
+    def write(self, data: Any) -> int:
+        """Append bytes."""
+        self._digest.update(data)
+        self.size_bytes += len(data)
+        return self._file.write(data)
+
+    def tell(self) -> int:
+        """The number of bytes so far."""
+        return self.size_bytes
+
+    @property
+    def digest(self) -> str:
+        """As :func:`worldgen.files.storage.content_digest` has it."""
+        return self._digest.hexdigest()
 
 
 class ShardWriter:
@@ -44,9 +68,10 @@ class ShardWriter:
         self._keys: set[str] = set()
         self._stack = contextlib.ExitStack()
         self._tar: tarfile.TarFile | None = None
+        self._written: DigestedFile | None = None
 
     def __enter__(self) -> ShardWriter:
-        file = self._stack.enter_context(atomic_file(self.url))
+        file = self._written = DigestedFile(self._stack.enter_context(atomic_file(self.url)))
         self._tar = self._stack.enter_context(tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT))
         return self
 
@@ -58,6 +83,12 @@ class ShardWriter:
     def __len__(self) -> int:
         return len(self._keys)
 
+    @property
+    def written(self) -> DigestedFile:
+        """The bytes of the shard, complete after the ``with`` block: their number and digest, without reading again."""
+        assert self._written is not None, "a ShardWriter is used in a with block"
+        return self._written
+
     def write(self, sample: Sample, controls: Mapping[str, np.ndarray] | None = None) -> None:
         """Add a sample, with its control videos as ``KEY.NAME.mp4`` where there are any.
 
@@ -67,8 +98,10 @@ class ShardWriter:
         self._check(sample.key)
         self.write_members(sample.key, encode_sample(sample) | control_members(controls or {}, sample.clip.fps))
 
-    def write_members(self, key: str, members: dict[str, bytes]) -> None:
-        """Add a sample by its encoded files, without compressing the video again. members: see :func:`encode_sample`.
+    def write_members(self, key: str, members: dict[str, bytes]) -> dict[str, TarEntry]:
+        """Add a sample by its encoded files, without compressing the video again, and return where they lie.
+
+        members: see :func:`encode_sample`.
 
         Raises:
             InputError: a key that is already in this shard, too long, or not that of the record.
@@ -78,16 +111,25 @@ class ShardWriter:
         if decode_record(members)["key"] != key:
             raise InputError("sample key", key, "the key in its record")
         self._keys.add(key)
+        places = {}
         for extension in sorted(members, key=lambda e: (MEMBERS.index(e) if e in MEMBERS else len(MEMBERS), e)):
             info = tarfile.TarInfo(f"{key}.{extension}")
             info.size, info.mode = len(members[extension]), 0o644
             self._tar.addfile(info, io.BytesIO(members[extension]))
+            start = self._tar.offset - (info.size + BLOCK - 1) // BLOCK * BLOCK
+            places[extension] = TarEntry(info.name, start, info.size)
+        return places
 
     def _check(self, key: str) -> None:
         if key in self._keys:
             raise InputError("sample key", key, f"a key that is not yet in {self.url}")
         if len(key) > MAX_KEY_LENGTH:
             raise InputError("sample key", key, f"at most {MAX_KEY_LENGTH} characters")
+
+
+SCAN_BYTES = 1 << 16
+"""Bytes that a scan asks for at once. Records, ego motion and labels of a sample lie together between two videos, so
+one request a sample is enough; the usual megabytes of read-ahead would fetch the videos too."""
 
 
 def scan_shard(url: str) -> Iterator[tuple[str, dict[str, TarEntry], bytes]]:
@@ -98,7 +140,7 @@ def scan_shard(url: str) -> Iterator[tuple[str, dict[str, TarEntry], bytes]]:
     Raises:
         InputError: a shard that is missing, damaged or cut short, repeated keys, or files that are out of order.
     """
-    with _open(url) as file:
+    with _open(url, SCAN_BYTES) as file:
         for key, group in _grouped(file, url):
             record = b""
             if "json" in group:
@@ -136,9 +178,9 @@ def read_shard(url: str) -> Iterator[Sample]:
 
 
 @contextlib.contextmanager
-def _open(url: str) -> Iterator[BinaryIO]:
+def _open(url: str, block_bytes: int | None = None) -> Iterator[BinaryIO]:
     fs, path = resolve(url)
-    with reported("read", url), fs.open(path, "rb") as file:
+    with reported("read", url), fs.open(path, "rb", block_size=block_bytes) as file:
         yield file
 
 

@@ -13,15 +13,8 @@ from worldgen.core.errors import InputError
 from worldgen.core.labels import Labels
 from worldgen.core.progress import ProgressReporter, no_progress
 from worldgen.core.samples import Sample
-from worldgen.data.dataset.index import (
-    COLUMNS,
-    INDEX_NAME,
-    SUMMARY_NAME,
-    index_row,
-    read_rows,
-    read_summary,
-    shard_urls,
-)
+from worldgen.data.dataset.index import SUMMARY_NAME, read_summary, shard_urls
+from worldgen.data.dataset.index_table import COLUMNS, INDEX_NAME, index_row, read_rows
 from worldgen.data.dataset.sample_files import MEMBERS, decode_sample
 from worldgen.data.dataset.shards import read_members, scan_shard
 from worldgen.data.video.control_video import CONTROL_MEMBERS, decode_controls

@@ -22,11 +22,11 @@ from worldgen.files.lock import Lock, locked
 from worldgen.files.output_guard import GENERATED, refuse_output
 from worldgen.files.retry import Retry
 from worldgen.files.storage import join, read_bytes, resolve, sweep, write_bytes
-from worldgen.generation.campaign.cell import Cell, grid_of
+from worldgen.generation.campaign.cell import grid_of
+from worldgen.generation.campaign.cell_jobs import JobPart, OpenWork, cell_report
 from worldgen.generation.campaign.job import JOBS, Job, JobRecord, finished_jobs, verified_samples
 from worldgen.generation.campaign.ledger import Ledger
-from worldgen.generation.campaign.publish import DamagedShardError, JobPart, publish
-from worldgen.generation.campaign.quota import CellStatus, cell_status, jobs_needed
+from worldgen.generation.campaign.publish import DamagedShardError, Published, publish, published_before
 from worldgen.generation.campaign.recipe import Recipe, refuse_changes
 from worldgen.generation.campaign.runner import JobOutcome, Runner
 from worldgen.generation.report.report import REPORT_FOLDER, keep_report
@@ -57,48 +57,6 @@ class Status:
 
 
 @dataclass(eq=False)
-class _CellJobs:
-    """The jobs of a cell: finished ones, those in flight, and the status after the finished ones without a gap."""
-
-    cell: Cell
-    recipe: Recipe
-    finished: dict[int, JobRecord] = field(default_factory=dict)
-    in_flight: set[int] = field(default_factory=set)
-    status: CellStatus = field(default_factory=lambda: CellStatus("open", 0, 0))
-
-    @property
-    def prefix(self) -> int:
-        """Number of jobs finished without a gap from the first."""
-        number = 0
-        while number in self.finished:
-            number += 1
-        return number
-
-    def update(self) -> None:
-        """Decide the status of the cell again."""
-        flags = (t.accepted for number in range(self.prefix) for t in self.finished[number].tries)
-        self.status = cell_status(flags, self.cell.count, self.recipe.work)
-
-    def next_job(self) -> tuple[float, int] | None:
-        """How far the cell is (from 0 to 1, the least goes first) and the number of its next job; None without one."""
-        prefix, wanted = self.prefix, jobs_needed(self.status, self.cell.count, self.recipe.work)
-        ahead = {number for number in {*self.finished, *self.in_flight} if number >= prefix}
-        # A damaged job leaves a gap before jobs that are finished: they count only once it is done again.
-        gap = prefix not in ahead
-        if not wanted or (len(ahead) >= wanted and not gap):
-            return None
-        number = next(n for n in range(prefix, prefix + len(ahead) + 1) if n not in ahead)
-        return (prefix + len(ahead)) / (prefix + wanted), number
-
-    def parts(self) -> Iterator[JobPart]:
-        """The jobs whose attempts count."""
-        for number in range(self.prefix):
-            record = self.finished[number]
-            if record.tries[0].attempt < self.status.attempts:
-                yield JobPart(record, self.status.attempts)
-
-
-@dataclass(eq=False)
 class Campaign:
     """One session of work on an output folder.
 
@@ -119,9 +77,10 @@ class Campaign:
             raise InputError("output of the recipe", "", "a folder or URL: output=DIR")
         self.url = self.recipe.output.rstrip("/")
         self.grid = grid_of(self.recipe)
-        self.cell_jobs = {cell.key: _CellJobs(cell, self.recipe) for cell in self.grid.cells}
+        self.work = OpenWork.of(self.grid.cells, self.recipe.work)
         self.retry = Retry(self.recipe.work.retries, self.recipe.work.retry_wait_s)
         self.weights_hash = ""
+        self.damaged = False
         self.deaths: Counter[str] = Counter()
         self.damages: Counter[str] = Counter()
         self.session_attempts = 0
@@ -149,7 +108,7 @@ class Campaign:
                         self._publish()
                         break
                     except DamagedShardError as error:
-                        self._forget(error.record)
+                        self._forget(error.part)
                 self._show()
                 yield self._status()
             except InputError as error:
@@ -176,7 +135,7 @@ class Campaign:
 
     def _asked(self) -> str:
         """A name for what the finished folder depends on: recipe, cells, counts, stopping rules, size of shards."""
-        cells = [[jobs.cell.key, jobs.cell.count] for jobs in self.cell_jobs.values()]
+        cells = [[cell.key, cell.count] for cell in self.grid.cells]
         work = self.recipe.work
         limits = (self.recipe.shard_size, work.min_acceptance, work.max_attempts)
         return stable_key("asked", self.recipe.hash, json.dumps(cells), *limits)
@@ -192,6 +151,7 @@ class Campaign:
             return False
         damage = self.retry("verify", lambda: damaged_files(self.url, before.get("data") or {}))
         if damage:
+            self.damaged = True
             self._note("damaged", f"{'; '.join(damage)}; published again from the shards of the jobs")
             self._require_jobs(damage)
             return False
@@ -201,11 +161,11 @@ class Campaign:
     def _require_jobs(self, damage: list[str]) -> None:
         """Refuse to publish again while a job's shard is gone: what is still whole would be replaced by less."""
         self._resume()
-        lost = [cell.label for cell in self.grid.cells if self.cell_jobs[cell.key].next_job() is not None]
-        for part in (part for jobs in self.cell_jobs.values() for part in jobs.parts()):
-            check = functools.partial(verified_samples, join(self.url, JOBS), part.record)
-            if self.retry(f"read shard {part.record.name}", check) is None:
-                lost.append(part.record.name)
+        lost = [jobs.cell.label for jobs in self.work.cells.values() if jobs.next_job() is not None]
+        for part in (part for jobs in self.work.cells.values() for part in jobs.parts()):
+            check = functools.partial(verified_samples, join(self.url, JOBS), part)
+            if self.retry(f"read shard {part.name}", check) is None:
+                lost.append(part.name)
         if lost:
             more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
             raise InputError(
@@ -218,12 +178,9 @@ class Campaign:
         """Take over the finished jobs and remove the half-written files of a killed run."""
         sweep(self.url, join(self.url, JOBS))
         for record in finished_jobs(join(self.url, JOBS), self.retry):
-            jobs = self.cell_jobs.get(record.cell)
-            if jobs is not None:
+            if record.cell in self.work.cells:
                 self._accept_weights(record)
-                jobs.finished[record.number] = record
-        for jobs in self.cell_jobs.values():
-            jobs.update()
+                self.work.finish(record)
         self._note_faults()
 
     def _work(self, lock: Lock) -> Iterator[Status]:
@@ -246,17 +203,12 @@ class Campaign:
             yield self._status()
 
     def _next_job(self) -> Job | None:
-        candidates = [(*job, key) for key, jobs in self.cell_jobs.items() if (job := jobs.next_job()) is not None]
-        if not candidates:
-            return None
-        # The cell that is least far, the first of equals in the recipe's order: cells grow side by side.
-        _, number, key = min(candidates, key=lambda each: each[0])
-        self.cell_jobs[key].in_flight.add(number)
-        return Job(self.cell_jobs[key].cell, number, self.recipe.work.attempts, join(self.url, JOBS), self.weights_hash)
+        found = self.work.next_job()
+        return found and Job(*found, self.recipe.work.attempts, join(self.url, JOBS), self.weights_hash)
 
     def _resubmitted(self, outcome: JobOutcome) -> bool:
         """Record an outcome; True when its job was submitted again."""
-        jobs, job = self.cell_jobs[outcome.job.cell.key], outcome.job
+        job = outcome.job
         if outcome.kind == "died":
             self.deaths[job.name] += 1
             self._note("died", f"worker of job {job.name}: {outcome.error}")
@@ -274,9 +226,7 @@ class Campaign:
         self._accept_weights(outcome.record)
         for fault in outcome.record.faults:
             self._note("fault", f"job {job.name}: {fault}")
-        jobs.in_flight.discard(job.number)
-        jobs.finished[job.number] = outcome.record
-        jobs.update()
+        self.work.finish(outcome.record)
         self.session_attempts += len(outcome.record.tries)
         return False
 
@@ -285,28 +235,31 @@ class Campaign:
         if record.weights_hash != self.weights_hash:
             raise InputError(f"weights of job {record.name}", record.weights_hash, f"{self.weights_hash} as other jobs")
 
-    def _forget(self, record: JobRecord) -> None:
+    def _forget(self, part: JobPart) -> None:
         """Drop the record of a damaged shard, so that its job is done again, at most ``work.retries`` times."""
-        self._note("damaged", f"shard {record.name} is gone or damaged; its job is done again")
-        self.damages[record.name] += 1
-        fs, path = resolve(join(join(self.url, JOBS), f"{record.name}.json"))
-        self.retry(f"remove record {record.name}", lambda: fs.exists(path) and fs.rm_file(path))
-        jobs = self.cell_jobs[record.cell]
-        del jobs.finished[record.number]
-        jobs.update()
-        if self.damages[record.name] > self.recipe.work.retries:
+        self._note("damaged", f"shard {part.name} is gone or damaged; its job is done again")
+        self.damages[part.name] += 1
+        folder = join(self.url, JOBS)
+        fs, path = resolve(join(folder, f"{part.name}.json"))
+        self.retry(f"remove record {part.name}", lambda: fs.exists(path) and fs.rm_file(path))
+        self.work.replace(part.cell, finished_jobs(folder, self.retry, part.cell))
+        if self.damages[part.name] > self.recipe.work.retries:
             raise InputError(
-                f"shard {record.name} was found damaged {self.damages[record.name]} times; is the disk damaged?"
+                f"shard {part.name} was found damaged {self.damages[part.name]} times; is the disk damaged?"
             )
 
     def _publish(self) -> None:
-        parts = [part for jobs in self.cell_jobs.values() for part in jobs.parts()]
-        summary = publish(self.url, parts, self.recipe.shard_size, self.retry)
+        summary = publish(self.url, self.work.cells.values(), self._published(), self.recipe.shard_size, self.retry)
         session_s = time.monotonic() - self.start_s
         self.report = self._report(session_s) | {"asked": self._asked(), "data": summary}
         where, data = join(self.url, REPORT_NAME), canonical_json(self.report, "report of the run")
         self.report = json.loads(data)
         self.retry(f"write {where}", lambda: write_bytes(where, data))
+
+    def _published(self) -> Published | None:
+        """What the last finished session published, where this one can add to it; None: everything is written anew."""
+        before = {} if self.damaged else read_report(self.url, self.retry)
+        return self.retry("look", lambda: published_before(self.url, before, self.recipe.shard_size))
 
     def _show(self) -> None:
         """Write the report's page unless it is there. The data set is complete already, whatever happens here."""
@@ -315,9 +268,10 @@ class Campaign:
             self.shown = keep_report(self.url, self.report, self.retry)
 
     def _report(self, session_s: float) -> dict:
-        cells = [cell_report(jobs) for jobs in self.cell_jobs.values()]
-        records = [record for jobs in self.cell_jobs.values() for record in jobs.finished.values()]
-        seconds = dict(sum((Counter(record.seconds) for record in records), Counter()))
+        cells = [cell_report(jobs) for jobs in self.work.cells.values()]
+        seconds: Counter[str] = Counter()
+        for jobs in self.work.cells.values():
+            seconds.update(jobs.seconds)
         hours = seconds.get("all", 0.0) / 3600
         accepted = sum(cell["accepted"] for cell in cells)
         return {
@@ -325,7 +279,8 @@ class Campaign:
             "recipe": dataclasses.asdict(self.recipe),
             "recipe_hash": self.recipe.hash, "weights_hash": self.weights_hash, "cells": cells,
             "left_out": list(self.grid.left_out), "quota": self.grid.quota, "accepted": accepted,
-            "attempts": sum(cell["attempts"] for cell in cells), "jobs": len(records),
+            "attempts": sum(cell["attempts"] for cell in cells),
+            "jobs": sum(jobs.finished for jobs in self.work.cells.values()),
             "met": all(cell["state"] == "met" for cell in cells),
             "reasons": dict(sum((Counter(cell["reasons"]) for cell in cells), Counter())),
             "worker_seconds": {name: round(value, 3) for name, value in seconds.items()},
@@ -335,16 +290,10 @@ class Campaign:
         }  # fmt: skip
 
     def _status(self) -> Status:
-        cell_jobs = self.cell_jobs.values()
-        accepted = sum(min(jobs.status.accepted, jobs.cell.count) for jobs in cell_jobs)
-        seconds = time.monotonic() - self.start_s
-        left = sum(
-            jobs_needed(jobs.status, jobs.cell.count, self.recipe.work) for jobs in cell_jobs
-        ) * self.recipe.work.attempts  # fmt: skip
+        seconds, left = time.monotonic() - self.start_s, self.work.jobs_left * self.recipe.work.attempts
         left_s = None if not self.session_attempts else seconds / self.session_attempts * left
         return Status(
-            accepted, self.grid.quota, sum(c.status.attempts for c in cell_jobs),
-            sum(c.status.state == "open" for c in cell_jobs), seconds, left_s,
+            self.work.accepted, self.grid.quota, self.work.attempts, self.work.open_cells, seconds, left_s
         )  # fmt: skip
 
     def _note(self, kind: str, what: str, *, loud: bool = True) -> None:
@@ -356,22 +305,6 @@ class Campaign:
         for fault in self.retry.faults:
             self._note("fault", fault)
         self.retry.faults.clear()
-
-
-def cell_report(jobs: _CellJobs) -> dict:
-    """Counts of a cell. reasons: how often each was given for attempts without an accepted clip."""
-    tries = [
-        t for number in sorted(jobs.finished) for t in jobs.finished[number].tries if t.attempt < jobs.status.attempts
-    ]  # fmt: skip
-    reasons = Counter(reason for t in tries if not t.accepted for reason in t.reasons)
-    return {
-        "key": jobs.cell.key, "label": jobs.cell.label, "quota": jobs.cell.count, "state": jobs.status.state,
-        "why": jobs.status.why, "accepted": jobs.status.accepted, "attempts": jobs.status.attempts,
-        "without_clip": sum(not t.key for t in tries), "candidates": sum(t.candidates for t in tries),
-        "made_ahead": sum(len(r.tries) for r in jobs.finished.values()) - len(tries), "reasons": dict(reasons),
-        "seconds": round(sum(r.seconds.get("all", 0.0) for r in jobs.finished.values()), 3),
-        **{axis: list(getattr(jobs.cell, axis)) for axis in ("weather", "light", "road", "event", "manoeuvre")},
-    }  # fmt: skip
 
 
 def read_report(url: str, retry: Retry | None = None) -> dict:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from typing import Protocol
 
 from worldgen.core.errors import InputError, Received
 from worldgen.data.dataset.sample_files import canonical_json
@@ -19,8 +21,18 @@ from worldgen.generation.campaign.cell import Cell
 EncodedSample = tuple[str, dict[str, bytes]]
 """Key of a sample, and its members by extension."""
 RECORD_VERSION = 1
+DIGEST_BYTES = 16
 JOBS = "jobs"
 """Folder of job shards and records inside the output."""
+READERS = 16
+"""Records that are read at once: object stores answer each read late, and many as fast as one."""
+READ_AHEAD = 4096
+"""Records that are held until they are counted."""
+
+
+def job_name(cell: str, number: int) -> str:
+    """The name of the shard and the record of a job. cell: its key."""
+    return f"{cell}-{number:06d}"
 
 
 @dataclass(frozen=True)
@@ -42,7 +54,7 @@ class Job:
 
     @property
     def name(self) -> str:
-        return f"{self.cell.key}-{self.number:06d}"
+        return job_name(self.cell.key, self.number)
 
 
 @dataclass(frozen=True)
@@ -80,7 +92,7 @@ class JobRecord:
 
     @property
     def name(self) -> str:
-        return f"{self.cell}-{self.number:06d}"
+        return job_name(self.cell, self.number)
 
     def to_json(self) -> dict:
         return {"record_version": RECORD_VERSION, **asdict(self)}
@@ -94,14 +106,17 @@ class JobRecord:
         values = {name: value for name, value in values.items() if name != "record_version"}
         try:
             tries = tuple(AttemptRecord(**{**each, "reasons": tuple(each["reasons"])}) for each in values.pop("tries"))
-            return cls(tries=tries, faults=tuple(values.pop("faults")), **values)
-        except (KeyError, TypeError) as error:
+            record = cls(tries=tries, faults=tuple(values.pop("faults")), **values)
+            if len(bytes.fromhex(record.digest)) != DIGEST_BYTES or not tries:
+                raise ValueError("a digest of another length, or no attempt")
+            return record
+        except (KeyError, TypeError, ValueError) as error:
             raise InputError("record of a job", Received(str(error)), "the fields of record_version 1") from error
 
 
 def digest_of(samples: list[EncodedSample]) -> str:
     """BLAKE2b digest of encoded samples in order, 32 hexadecimal digits."""
-    digest = hashlib.blake2b(digest_size=16)
+    digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
     for key, files in samples:
         for extension in sorted(files):
             digest.update(f"{key}.{extension} {len(files[extension])}\n".encode())
@@ -114,28 +129,47 @@ def write_record(job: Job, record: JobRecord) -> None:
     write_bytes(join(job.url, f"{job.name}.json"), canonical_json(record.to_json(), f"record of job {job.name}"))
 
 
-def finished_jobs(url: str, retry: Retry) -> Iterator[JobRecord]:
-    """Records of the jobs in a folder. One that is not a valid record counts as missing and is added to the faults."""
+def finished_jobs(url: str, retry: Retry, cell: str = "") -> Iterator[JobRecord]:
+    """Records of the jobs in a folder, those of one cell where its key is given; ``READERS`` files are read at once.
+
+    One that is not a valid record counts as missing and is added to the faults.
+    """
     fs, path = resolve(url)
 
     def names() -> list[str]:
         with reported("read", url):
             return sorted(fs.ls(path, detail=False)) if fs.exists(path) else []
 
-    fs.invalidate_cache()
-    for name in retry(f"read {url}", names):
-        base = name.rsplit("/", 1)[-1]
-        if not base.endswith(".json") or base.startswith("."):
-            continue
+    def content(base: str) -> bytes:
         where = join(url, base)
-        data = retry(f"read {where}", functools.partial(read_bytes, where))
-        try:
-            yield JobRecord.from_json(parse_object(data, where))
-        except (ValueError, InputError) as error:
-            retry.faults.append(f"{where} is not a record, so its job is done again: {error}")
+        return retry(f"read {where}", functools.partial(read_bytes, where))
+
+    fs.invalidate_cache()
+    bases = [name.rsplit("/", 1)[-1] for name in retry(f"read {url}", names)]
+    bases = [base for base in bases if base.endswith(".json") and not base.startswith(".") and base.startswith(cell)]
+    bases.sort(key=lambda base: (len(base), base))  # in the order of the jobs, also with more than a million
+    with ThreadPoolExecutor(READERS) as readers:
+        for first in range(0, len(bases), READ_AHEAD):
+            block = bases[first : first + READ_AHEAD]
+            for base, data in zip(block, readers.map(content, block), strict=True):
+                where = join(url, base)
+                try:
+                    yield JobRecord.from_json(parse_object(data, where))
+                except (ValueError, InputError) as error:
+                    retry.faults.append(f"{where} is not a record, so its job is done again: {error}")
 
 
-def verified_samples(url: str, record: JobRecord) -> list[EncodedSample] | None:
+class NamedShard(Protocol):
+    """What is known of a job's shard: its name and the digest of its samples. Records of jobs are such."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def digest(self) -> str: ...
+
+
+def verified_samples(url: str, record: NamedShard) -> list[EncodedSample] | None:
     """The encoded samples of a finished job; None when its shard is gone, damaged or not the one that was written.
 
     Raises: InputError when the folder cannot be read.

@@ -25,26 +25,50 @@ class CellStatus:
     why: str = ""
 
 
+class QuotaCount:
+    """Counts the attempts of a cell in order, up to the attempt that decides it. status: after those counted."""
+
+    def __init__(self, count: int, work: WorkConfig):
+        self._count, self._work = count, work
+        self._limit = most_attempts(count, work)
+        self._state: State = "open"
+        self._why = ""
+        self._attempts = self._accepted = 0
+
+    @property
+    def status(self) -> CellStatus:
+        return CellStatus(self._state, self._attempts, self._accepted, self._why)
+
+    def add(self, accepted: bool) -> bool:
+        """Count an attempt; False when the cell is decided, so that it does not count."""
+        if self._state != "open":
+            return False
+        self._attempts += 1
+        self._accepted += bool(accepted)
+        least = self._work.min_acceptance
+        if self._accepted >= self._count:
+            self._state = "met"
+        # The interval holds the share itself, so it can only lie below the least acceptance where the share does.
+        elif self._accepted < least * self._attempts and wilson_interval(self._accepted, self._attempts)[1] < least:
+            self._state = "stopped"
+            self._why = f"{self._accepted} of {self._attempts} accepted: below the least acceptance of {least:g}"
+        elif self._attempts >= self._limit:
+            self._state = "stopped"
+            self._why = f"{self._accepted} accepted after the limit of {self._limit} attempts"
+        return True
+
+
 def cell_status(flags: Iterable[bool], count: int, work: WorkConfig) -> CellStatus:
     """Count the attempts from the first one on, up to the attempt that decides the cell.
 
     flags: accepted or not, in order of attempt, as far as all are known. Later attempts do not matter, so the status
     does not depend on how many jobs ran at once or were repeated.
     """
-    limit = most_attempts(count, work)
-    attempts = accepted = 0
+    counted = QuotaCount(count, work)
     for flag in flags:
-        attempts, accepted = attempts + 1, accepted + bool(flag)
-        if accepted >= count:
-            return CellStatus("met", attempts, accepted)
-        if wilson_interval(accepted, attempts)[1] < work.min_acceptance:
-            return CellStatus(
-                "stopped", attempts, accepted,
-                f"{accepted} of {attempts} accepted: below the least acceptance of {work.min_acceptance:g}",
-            )  # fmt: skip
-        if attempts >= limit:
-            return CellStatus("stopped", attempts, accepted, f"{accepted} accepted after the limit of {limit} attempts")
-    return CellStatus("open", attempts, accepted)
+        if not counted.add(flag):
+            break
+    return counted.status
 
 
 def most_attempts(count: int, work: WorkConfig) -> int:
