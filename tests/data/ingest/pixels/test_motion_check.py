@@ -117,6 +117,15 @@ def test_uncertain_spans_are_gaps_of_the_motion(rng):
     assert told.covers_span(2.0, 5.0) and not told.covers_span(9.0, 12.0) and "test" in told.speed_from
 
 
+def test_the_first_and_last_frame_have_the_motion_of_the_pairs_beside_them(rng):
+    motion = pixels(rng, scale_sigma=0.1)
+    told = motion.as_log(0.4, 0.05)
+    assert told.covers_span(0.0, 40.0)
+    ego = told.ego(np.array([0.0, 0.05]), 20.0, before_s=-0.05)
+    np.testing.assert_allclose(ego.speed_mps, motion.speed_mps[0])
+    assert ego.yaw_rate_radps == pytest.approx(motion.yaw_rate_radps[0])
+
+
 def test_motion_with_missing_values_is_refused():
     with pytest.raises(InputError, match="a value of each"):
         PixelMotion(TIMES_S, TIMES_S, TIMES_S[1:], TIMES_S, TIMES_S, 0.1, None, "test")

@@ -52,13 +52,21 @@ class PixelMotion:
         return np.asarray((self.speed_sigma_mps > limit) | (self.yaw_rate_sigma_radps > max_yaw_rate_radps))
 
     def as_log(self, max_speed_share: float, max_yaw_rate_radps: float) -> LogMotion:
-        """The motion as that of a log; spans that are too uncertain are gaps of it."""
+        """The motion as that of a log; spans that are too uncertain are gaps of it.
+
+        Both ends are held for ``END_S``: a reader gives the motion between frames, and the first and last one lie
+        outside.
+        """
         name = f"pixels ({self.reader})"
-        gaps = _spans(self.times_s, self.uncertain(max_speed_share, max_yaw_rate_radps))
+        times_s = np.concatenate([self.times_s[:1] - END_S, self.times_s, self.times_s[-1:] + END_S])
+        speed, yaw_rate, uncertain = (
+            np.pad(row, 1, mode="edge")
+            for row in (self.speed_mps, self.yaw_rate_radps, self.uncertain(max_speed_share, max_yaw_rate_radps))
+        )
+        valid_s = (float(times_s[0]), float(times_s[-1]))
         return LogMotion(
-            self.times_s, self.speed_mps, self.yaw_rate_radps, None, name, name, gaps,
-            (float(self.times_s[0]), float(self.times_s[-1])), notes=self.notes,
-        )  # fmt: skip
+            times_s, speed, yaw_rate, None, name, name, _spans(times_s, uncertain), valid_s, notes=self.notes
+        )
 
     def sigmas(self, at_s: np.ndarray) -> dict[str, list[float]]:
         """Standard deviations at times ``(T,)`` as JSON values, for the record of a sample."""
@@ -68,6 +76,8 @@ class PixelMotion:
         return out
 
 
+END_S = 0.2
+"""Time before the first and after the last measurement for which it holds."""
 LEAST_SPEED_MPS = 3.0
 """Below this speed the limit of the deviation of the speed no longer falls with it."""
 
