@@ -70,17 +70,20 @@ def card(out: Path) -> str:
         "outputs "
         "are video latents. It is a reference and a working default for a laptop CPU, **not photorealistic and not for "
         "judging real systems**. How well it follows its conditions, and for how long, is measured below on held-out "
-        "scenes, by instruments trained on rendered scenes only. All numbers of this page are of the weights below; "
-        "where a part is older, its section says so.",
+        "scenes, by instruments trained on rendered scenes only. All numbers of this page but those of the painter are "
+        "of rollouts (`--start sketch`) of the weights below; where a part is older, its section says so.",
         "",
         "| | |",
         "| --- | --- |",
-        f"| size and rate | {record['size_px'][0]} x {record['size_px'][1]} at {record['fps']:g} frames/s |",
+        f"| clips of prompts | {_painted_size(out)}, drawn by the ray-cast renderer and painted |",
+        f"| rollouts | trained at {record['size_px'][0]} x {record['size_px'][1]}, {record['fps']:g} frames/s |",
         f"| conditions honoured | {', '.join(record['accepts'])} |",
         f"| parameters | {parameters} |",
-        f"| weights | {record['weights_mb']} MB, float16 safetensors, hash `{record['weights_hash']}` |",
+        f"| weights | {record['weights_mb']} MB, float16 safetensors, hash of the networks of rollouts "
+        f"`{record['weights_hash']}` |",
         "| licence | Apache-2.0 |",
         USE,
+        *_painter(REPOSITORY / "eval" / "results" / "painter" / "lens.json"),
         "## Data",
         "",
         "| data set | clips | hours | licences | sources |",
@@ -133,6 +136,29 @@ def card(out: Path) -> str:
     if "speed" in results:
         lines += _speed_table(results["speed"])
     return "\n".join(lines) + "\n"
+
+
+def _painted_size(out: Path) -> str:
+    """Default size of clips of prompts."""
+    config = json.loads((out / "transformer" / "config.json").read_text())
+    return f"{config['width_px']} x {config['height_px']} at {config['fps']:g} frames/s"
+
+
+def _painter(path: Path) -> list[str]:
+    """What the painter was fitted to; nothing where there is no record."""
+    if not path.is_file():
+        return []
+    record = json.loads(path.read_text())
+    drives = ", ".join(f"{name} {count}" for name, count in record["recorded_clips"].items())
+    return [
+        "## The painter", "",
+        f"Clips of prompts are drawn, and the painter makes the drawing look recorded. The shipped painter is a lens: a "
+        f"blur of {record['lens_sigma_px']:.2f} px (standard deviation) at {record['size_px'][0]} x "
+        f"{record['size_px'][1]}, by which recordings are softer than drawings. It was read off the spectra of "
+        f"{record['drawn_clips']} drawn clips and of these recorded ones: {drives} (`pipelines/fit_painter.py`). A "
+        "network for texture and tone can be trained (`configs/train/painter.yaml`); none was better than the drawing "
+        "so far.", "",
+    ]  # fmt: skip
 
 
 def _samples(result: dict) -> list[str]:
