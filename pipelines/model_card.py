@@ -152,8 +152,8 @@ def _painter(path: Path) -> list[str]:
     drives = ", ".join(f"{name} {count}" for name, count in record["recorded_clips"].items())
     return [
         "## The painter", "",
-        f"Clips of prompts are drawn, and the painter makes the drawing look recorded. The shipped painter is a lens: a "
-        f"blur of {record['lens_sigma_px']:.2f} px (standard deviation) at {record['size_px'][0]} x "
+        "Clips of prompts are drawn, and the painter makes the drawing look recorded. The shipped painter is a lens: "
+        f"a blur of {record['lens_sigma_px']:.2f} px (standard deviation) at {record['size_px'][0]} x "
         f"{record['size_px'][1]}, by which recordings are softer than drawings. It was read off the spectra of "
         f"{record['drawn_clips']} drawn clips and of these recorded ones: {drives} (`pipelines/fit_painter.py`). A "
         "network for texture and tone can be trained (`configs/train/painter.yaml`); none was better than the drawing "
