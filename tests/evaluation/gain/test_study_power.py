@@ -74,6 +74,7 @@ def test_where_only_runs_vary_power_follows_students_t():
     assert row["deviation"] == pytest.approx(0.03 * (2 / 8) ** 0.5, rel=0.35)
 
 
+@pytest.mark.slow
 def test_more_objects_seeds_and_agreement_find_more():
     few, many = objects(60, 8), objects(500, 40)
     base = power_of((few,), FAST, 0.06)["power"]
@@ -82,6 +83,7 @@ def test_more_objects_seeds_and_agreement_find_more():
     assert firm > loose
 
 
+@pytest.mark.slow
 def test_the_least_gain_lies_where_power_crosses():
     found = detectable((objects(300, 30),), replace(FAST, spread=0.01), (0.04, 0.2))
     powers = [row["power"] for row in found["rows"]]
