@@ -11,9 +11,9 @@ Segmenter = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """A picture ``(H, W, 3)`` uint8 RGB and boxes ``(N, 4)`` x0 y0 x1 y1 in pixels -> masks ``(N, H, W)`` bool. A model of
 transformers that takes boxes, such as SAM 2, fits behind it."""
 WORK_PX = 120
-"""Objects are cut at this height and the mask is then resized: larger ones take GrabCut a second, of smaller ones it loses
-parts. People of 24 to 80 pixels in CamVid overlap their true masks by 0.53 at their own size and by 0.62 at this
-one, cars by 0.62 and 0.82, the boxes themselves by 0.58 and 0.72 (medians of intersection over union)."""
+"""Objects are cut at this height and the mask is then resized: larger ones take GrabCut a second, and it loses parts of
+smaller ones. People of 24 to 80 pixels in CamVid overlap their true masks by 0.53 at their own size, by 0.62 at this
+one; cars by 0.62 and 0.82, the boxes themselves by 0.58 and 0.72 (medians of intersection over union)."""
 MARGIN = 0.2
 """Surroundings of a box that GrabCut sees, as a share of its sides."""
 ITERATIONS = 4
