@@ -60,7 +60,7 @@ def main() -> None:
     for number, sample in enumerate(progress(samples, desc="restyle")):
         task = restyler.task(sample)
         before = restyler._agreement(task)
-        candidates = [restyler._candidate(task, strength, before, {}) for strength in strengths]
+        candidates = [restyler._candidate(task, (n, strength), before, {}) for n, strength in enumerate(strengths)]
         rows.append([
             {"kept": each.agreement, "accepted": float(each.verdict.accepted), "reasons": list(each.verdict.reasons)}
             | {name: each.card.values.get(name) for name in MEASURES}

@@ -101,7 +101,10 @@ def check_model_files(recipe: Recipe) -> None:
     if not is_native(model.pipeline):
         from worldgen.models.backbones.registry import refuse_unknown_model
 
-        refuse_unknown_model(model.pipeline, backbone_options(model.backbone_from, "cpu") or BackboneConfig())
+        try:
+            refuse_unknown_model(model.pipeline, backbone_options(model.backbone_from, "cpu") or BackboneConfig())
+        except InputError as error:
+            raise InputError(f"model.pipeline {str(error).removeprefix('model ')}") from error
         return
     if model.backbone_from:
         raise InputError("model.backbone_from", model.backbone_from, "none: the native model takes no such options")

@@ -66,7 +66,7 @@ def test_folders_go_by_their_last_name():
 
 @pytest.mark.parametrize("words", ["control", "control --model shipped", "fvd --reference a --model shipped"])
 def test_the_shipped_model_is_called_so_by_every_measure(monkeypatch, words):
-    monkeypatch.setattr("worldgen.generation.sample.sampler.load_pipeline", lambda folder: pytest.fail(str(folder)))
+    monkeypatch.setattr("worldgen.models.native.loading.load_pipeline", lambda folder: pytest.fail(str(folder)))
     with pytest.raises(pytest.fail.Exception, match=str(assets_dir() / "model")):
         args = parsed(f"worldgen eval {words}")
         LoadedModel.of(options_from(args, FvdOptions if args.measure == "fvd" else ControlOptions))
