@@ -43,7 +43,7 @@ def summarise(data: DataSet) -> dict:
     }  # fmt: skip
 
 
-def _hours(rows: list[dict]) -> float:
+def _hours(rows: Iterable[dict]) -> float:
     return round(sum(row["num_frames"] / row["fps"] for row in rows) / 3600, 6)
 
 
