@@ -151,7 +151,9 @@ def simulated_deltas(
                 pair.append(drawn_ap(place + common + own, right, clip, weight))
             rows.append(pair[1] - pair[0])
         tables.append(np.stack(rows))
-    return np.nanmean(np.stack(tables), axis=0)
+    table = np.stack(tables)
+    known = np.isfinite(table)  # a draw of few clips may hold no object of a group, or of any
+    return np.where(known, table, 0.0).sum(0) / np.where(known.any(0), known.sum(0), math.nan)
 
 
 def _slope(mean: float, false_alarms: float) -> float:
@@ -171,7 +173,8 @@ def power_of(groups: tuple[TestObjects, ...], model: PowerModel, gain: float) ->
         rng = numpy_rng("power of a study", model.seed, number)  # equal scores for every gain: curves rise smoothly
         delta = simulated_deltas(groups, model, gain, rng)
         drawn = drawn_means(delta)
-        low, high = np.nanpercentile(drawn, [2.5, 97.5])
+        drawn = drawn[np.isfinite(drawn)]
+        low, high = np.percentile(drawn, [2.5, 97.5]) if len(drawn) else (math.nan, math.nan)
         verdicts.append(says(float(low), float(high)))
         means.append(delta[:, 0].mean())
     hits = verdicts.count(GAIN)
