@@ -110,7 +110,9 @@ def camera_of_pairs(
     scale = moving[0].size_px[0] / width  # pixels of the tracks in a pixel of the clip
     centre = np.array(moving[0].size_px) / 2
     focal_px = expected.fx_px * scale
-    solved = [solve_pair(pair, focal_px, Heading(*centre, 0.3 * focal_px)) for pair in moving]
+    solved = [
+        solve_pair(pair, focal_px, Heading(float(centre[0]), float(centre[1]), 0.3 * focal_px)) for pair in moving
+    ]
     row, row_sigma = _robust_mean([(s.heading_px[1], s.sigma[4]) for s in solved])
     straight = [s for s in solved if abs(s.turn_rad[1]) < STRAIGHT_RAD] or solved
     column, column_sigma = _robust_mean([(s.heading_px[0], s.sigma[3]) for s in straight])
@@ -135,7 +137,9 @@ def camera_of_pairs(
 def _pairs(frames: np.ndarray | Sequence[np.ndarray]) -> list[PointTracks]:
     """Points of at most ``MAX_PAIRS`` pairs of frames, spread over the clip."""
     last = len(frames) - 2
-    starts = np.unique(np.linspace(0, last, min(MAX_PAIRS, last + 1)).round().astype(int)) if last >= 0 else []
+    if last < 0:
+        return []
+    starts: np.ndarray = np.unique(np.linspace(0, last, min(MAX_PAIRS, last + 1)).round().astype(int))
     found, gap = [], 1
     for start in starts:
         before, pair = grey_frame(frames[start]), None

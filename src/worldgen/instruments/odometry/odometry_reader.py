@@ -41,7 +41,7 @@ DISTANT_M = 25.0
 SPEED_INFLATION, SPEED_SHARE, SPEED_FLOOR_MPS = 1.0, 0.06, 0.15
 YAW_INFLATION, YAW_FLOOR_RADPS = 2.0, 0.002
 """What the stated deviations are short of by themselves: a factor, a share of the speed, and a floor. Set on rendered
-clips and on the Calgary drive; ``benchmarks/results/odometry.json`` has the coverage on others."""
+clips and on the Calgary drive; ``benchmarks/odometry.py`` measures the coverage on others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +138,7 @@ def _measured(
     width, height = chunk.pairs[0].size_px
     camera = estimate.camera.resized(width, height)
     heading_px = estimate.heading_px * width / estimate.camera.width_px
-    hidden = still.all(1)
+    hidden: np.ndarray = np.all(still, axis=1)
     bottom_px = height - int(np.argmax(~hidden[::-1])) if not hidden.all() else 0
     view = GroundView.above(camera, heading_px, float(bottom_px))
     expected = Heading(heading_px, camera.horizon_px, HEADING_SHARE * camera.fx_px)

@@ -36,10 +36,11 @@ def still_parts(frames: Sequence[np.ndarray]) -> np.ndarray:
     """
     if len(frames) < MIN_FRAMES:
         return np.zeros(frames[0].shape if len(frames) else (0, 0), bool)
-    across = down = strength = np.zeros(frames[0].shape, np.float32)
+    across: np.ndarray = np.zeros(frames[0].shape, np.float32)
+    down, strength = across, across
     for frame in frames:
         soft = cv2.GaussianBlur(frame.astype(np.float32), (0, 0), BLUR_PX)
-        soft -= cv2.GaussianBlur(soft, (0, 0), SHADE_PX)
+        soft = soft - cv2.GaussianBlur(soft, (0, 0), SHADE_PX)
         x, y = cv2.Sobel(soft, cv2.CV_32F, 1, 0) / 8, cv2.Sobel(soft, cv2.CV_32F, 0, 1) / 8
         across, down, strength = across + x / len(frames), down + y / len(frames), strength + np.hypot(x, y)
     size = (MEAN_PX, MEAN_PX)
