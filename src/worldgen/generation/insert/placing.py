@@ -29,7 +29,8 @@ TRIES = 60
 LANE_M = 3.4
 WALKERS = ("pedestrian", "child")
 RIDERS = ("cyclist", "bicycle", "motorcycle")
-GROUND_DISTANCE = 3.5
+LEAST_OPEN_WAY = 0.8
+GROUND_DISTANCE = 3.0
 """Largest distance of a pixel's colour from that of the ground ahead, in its robust deviations."""
 
 
@@ -176,10 +177,8 @@ class Placer:
         width, height = self.picture.size_px
         if box[0] < 0 or box[1] < 0 or box[2] > width or box[3] > height:
             return "cut by the border of the picture"
-        rows = np.clip(feet[:, 1].astype(int), 0, height - 1)
-        columns = np.clip(feet[:, 0].astype(int), 0, width - 1)
-        if (self.surface[rows, columns] == 0).any():
-            return "its foot would not stand on free ground"
+        if reason := self._bad_ground(feet):
+            return reason
         contact = float(feet[:, 1].max())
         if not self.order.sure(box, contact):
             return "order in depth is not sure"
@@ -189,6 +188,29 @@ class Placer:
             if box[0] < x1 and box[2] > x0 and box[1] < y1 and box[3] > y0:
                 return "meets another insert"
         return ""
+
+    def _bad_ground(self, feet: np.ndarray) -> str:
+        """What is wrong with the ground under four feet ``(4, 2)`` (px), "" when nothing is."""
+        height, width = self.surface.shape
+        rows = np.clip(feet[:, 1].astype(int), 0, height - 1)
+        columns = np.clip(feet[:, 0].astype(int), 0, width - 1)
+        if (self.surface[rows, columns] == 0).any():
+            return "its foot would not stand on free ground"
+        if self.picture.masks is None and self._open_way(int(columns.mean()), int(rows.max())) < LEAST_OPEN_WAY:
+            return "what lies before it is not ground"
+        return ""
+
+    def _open_way(self, column: int, row: int) -> float:
+        """Share of the column from a foot down to the lowest ground that is ground or a labelled object.
+
+        Walls have the colour of roads, but what lies between a wall and the camera shows where the road ends.
+        """
+        bottom = max(row + 1, int(LOWEST * len(self.surface)))
+        line = self.surface[row:bottom, column] > 0
+        for x0, y0, x1, y1 in self.picture.box_px:
+            if x0 <= column <= x1:
+                line[max(0, int(y0) - row) : max(0, int(y1) - row)] = True
+        return float(line.mean())
 
 
 def projected_box(plan: InsertPlan, ground: PictureGround) -> tuple[np.ndarray, np.ndarray]:
