@@ -115,7 +115,7 @@ def make_sample(scenario: Scenario, seed: int, shape: ClipShape) -> tuple[Sample
             if attempt == TRIES - 1:
                 raise
     rendering, labels = draw_scene(scene, renderer=shape.renderer)
-    clip, painter = rendering.clip, {}
+    clip, painter = rendering.clip, dict[str, str]()
     if shape.painted:
         from worldgen.generation.rendered.shipped_painter import painted_clip
 
