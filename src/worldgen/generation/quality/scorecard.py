@@ -28,6 +28,8 @@ MEASURES = {
     "novelty": "distance to the nearest training clip; 1 is the distance of training clips from one another",
 }
 """Name of a measure -> its meaning. A scorecard holds some of them, and the reason why others were not measured."""
+SEAM_MEASURES = ("seam_colour", "seam_flicker")
+"""Measures that only a clip with seams has; other scorecards say nothing of them."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ import numpy as np
 
 from worldgen.core.clip import Clip
 from worldgen.generation.quality.flicker import flicker
-from worldgen.generation.quality.scorecard import Scorecard
+from worldgen.generation.quality.scorecard import SEAM_MEASURES, Scorecard
 
 SMALL_PX = 256
 """Width at which frames are compared."""
@@ -33,7 +33,7 @@ def with_seams(card: Scorecard, clip: Clip, seams: tuple[int, ...]) -> Scorecard
         return card
     values, missing = dict(card.values), dict(card.unmeasured)
     if len(clip) < MIN_FRAMES:
-        missing |= dict.fromkeys(("seam_colour", "seam_flicker"), f"clip of fewer than {MIN_FRAMES} frames")
+        missing |= dict.fromkeys(SEAM_MEASURES, f"clip of fewer than {MIN_FRAMES} frames")
     else:
         small = small_frames(clip.frames)
         values["seam_colour"] = seam_colour(small, seams)
