@@ -203,3 +203,13 @@ def test_a_thousand_scenes_in_a_minute():
     for index in range(1000):
         simulate(balanced_scenario(index), index)
     assert time.process_time() - start < 60.0
+
+
+def test_cars_drive_slowly_where_people_on_foot_are_asked_for_and_as_before_elsewhere():
+    walker = (AgentRequest("pedestrian", 1),)
+    slow = [simulate(Scenario(road="urban", agents=walker), seed, num_frames=3).ego.speed_mps[0] for seed in range(3)]
+    assert max(slow) <= 6.0
+    assert simulate(Scenario(road="rural", agents=walker), 0, num_frames=3).ego.speed_mps[0] >= 10.0
+    assert simulate(Scenario(road="urban"), 0, num_frames=3).ego.speed_mps[0] > 7.0
+    given = simulate(Scenario(road="urban", agents=walker), 0, num_frames=3, speed_mps=11.0)
+    assert given.ego.speed_mps[0] == pytest.approx(11.0, abs=0.5)
