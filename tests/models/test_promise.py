@@ -82,7 +82,7 @@ def test_a_control_has_exactly_the_size_and_length_of_the_clip():
     for wrong in (control(width=64), control(frames=9), control().astype(np.float32)):
         with pytest.raises(InputError, match="control depth"):
             Conditions(5, 8.0, context=context, controls={"depth": wrong})
-    with pytest.raises(InputError, match="control: received .heat"):
+    with pytest.raises(InputError, match=r"control: received .heat"):
         Conditions(5, 8.0, controls={"heat": control()})
     with pytest.raises(InputError, match="control edge"):
         Conditions(5, 8.0, controls={"depth": control(), "edge": control(width=48)})
@@ -101,3 +101,15 @@ def test_options_take_the_defaults_of_a_model_and_refuse_guidance_of_what_it_doe
         WAN_VACE.check_guidance({"layout": 2.0})
     with pytest.raises(InputError, match=r"guidance.*control"):
         NATIVE.check_guidance({"control": 2.0})
+
+
+def test_families_without_a_control_begin_with_drawn_frames_and_make_no_labelled_sets():
+    """What follows a picture alone keeps to no labels."""
+    blind = [p for p in FAMILIES.values() if not p.controls and "layout" not in p.conditions]
+    assert {promise.family for promise in blind} == {"wan_i2v", "svd", "sana_wm"}
+    for promise in blind:
+        assert promise.start == "sketch"
+        with pytest.raises(InputError, match=f"model for worldgen generate: received '{promise.family}'; expected"):
+            promise.check_use("generate")
+    for promise in FAMILIES.values():
+        promise.check_use("sample")

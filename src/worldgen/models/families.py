@@ -41,14 +41,18 @@ COSMOS3 = ModelPromise(
     context_frames=FOUR_K_PLUS_1_KNOWN, chunk_frames=101, fps=10.0, known_frames="clamped", prompt_style="json",
     default_negative=ARTEFACTS, steps=50, shift=10.0,
 )  # fmt: skip
+# Families that are given one picture and no control begin clips of scenes with drawn frames. What comes after them
+# follows no labels, so they make no labelled sets.
 WAN_I2V = ModelPromise(
     family="wan_i2v", licence="Apache-2.0", conditions=("context", "text"), needs=("context",), negative_text=True,
     frames=FOUR_K_PLUS_1, context_frames=FOUR_K_PLUS_1_KNOWN, chunk_frames=81, fps=16.0, known_frames="pasted",
     prompt_style="long", default_negative=ARTEFACTS, steps=40, guidance={"text": 3.5}, shift=5.0,
+    start="sketch", uses=("sample",),
 )  # fmt: skip
 SVD = ModelPromise(
     family="svd", licence="Stability AI Community", conditions=("context",), needs=("context",), size_px=(1024, 576),
     size_multiple_px=64, frames=FrameCounts(least=2), chunk_frames=25, fps=7.0, known_frames="pasted", steps=25,
+    start="sketch", uses=("sample",),
 )  # fmt: skip
 EIGHT_K_PLUS_1 = FrameCounts(step=8, first=1, least=9)
 """Clips of LTX-2's codec, which packs 8 frames into one latent frame after the first."""
@@ -56,7 +60,7 @@ SANA_WM = ModelPromise(
     family="sana_wm", licence="Apache-2.0", conditions=("context", "text", "ego"), needs=("ego",), negative_text=True,
     size_px=(1280, 704), size_multiple_px=32, frames=EIGHT_K_PLUS_1, context_frames=FrameCounts(step=8, first=1),
     chunk_frames=161, fps=16.0, known_frames="pasted", prompt_style="long", default_negative=ARTEFACTS, steps=60,
-    guidance={"text": 5.0},
+    guidance={"text": 5.0}, start="sketch", uses=("sample",),
 )  # fmt: skip
 LTX2 = ModelPromise(
     family="ltx2", licence="LTX-2 Community", conditions=("context", "text"), controls=("depth", "edge"),

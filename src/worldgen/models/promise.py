@@ -138,6 +138,12 @@ class ModelPromise:
         if not 0.5 <= request.fps <= 60:
             raise InputError("frames per second", request.fps, "0.5 to 60")
 
+    def check_use(self, use: str) -> None:
+        """Raises InputError for a command, of ``USES``, that the model does not serve."""
+        if use not in self.uses:
+            expected = f"a family that serves worldgen {use}; worldgen info --families lists them"
+            raise InputError(f"model for worldgen {use}", self.family, expected)
+
     def check_shape(self, num_frames: int, size_px: tuple[int, int]) -> None:
         """Raises InputError for a size or length that the model cannot make."""
         multiple = self.size_multiple_px

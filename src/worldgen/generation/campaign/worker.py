@@ -137,6 +137,7 @@ class SampleWorker:
             backbone=backbone_options(model.backbone_from, model.device),
         )  # fmt: skip
         shape = recipe.clip
+        sampler.promise.check_use("generate")
         sampler.promise.check_shape(shape.frames, (shape.width_px, shape.height_px))  # not once an attempt
         models = LoadedModels(
             sampler.model, Scorer.load(recipe.scorer), Gate(recipe.gate), sampler.name, sampler.weights_hash
