@@ -116,7 +116,7 @@ def test_the_command_has_the_limits_and_counts_what_they_do(url, tmp_path, capsy
     assert (record["ignored"], record["invisible"]) == (12 * 6, 12 * 2)
     assert record.items() <= json.loads((tmp_path / "out/meta.json").read_text()).items()
     assert main([*words[:-3], "--out", str(tmp_path / "text")]) == 0
-    assert f"{12 * 2} objects nobody can see left out" in capsys.readouterr().out
+    assert f"{12 * 2} boxes of objects nobody can see left out" in capsys.readouterr().out
     assert main([*words[:-3], "--out", str(tmp_path / "bad"), "--min-visible", "2"]) == 2
     assert "min_visible" in capsys.readouterr().err and not (tmp_path / "bad").exists()
 
