@@ -90,7 +90,8 @@ def estimated_camera(frames: np.ndarray, given: GivenCamera) -> tuple[Camera, di
     from worldgen.instruments.odometry.camera_estimate import estimate_camera
 
     found = estimate_camera(frames, fov_deg=given.fov_deg, height_m=height_m)
-    camera, note = found.camera, {"from": "frames" if found.known else "expected", "pairs": found.pairs}
+    camera = found.camera
+    note: dict[str, Any] = {"from": "frames" if found.known else "expected", "pairs": found.pairs}
     if given.pitch_deg is not None:
         camera = Camera.from_fov(
             camera.width_px, camera.height_px, camera.fov_deg, height_m=height_m,

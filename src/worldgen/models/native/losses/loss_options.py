@@ -127,12 +127,12 @@ class PainterOptions:
     of the critic. critic_lr_scale: its learning rate over the painter's.
     """
 
-    drawn: float = 0.5
+    drawn: float = 0.6
     pixel: float = 0.5
     keep: float = 5.0
     colour_tolerance: float = 0.05
     detail_tolerance: float = 0.12
-    verdict: float = 1.0
+    verdict: float = 5.0
     features: float = 1.0
     warmup: int = 60
     width: int = 32

@@ -39,8 +39,8 @@ class _Block(nn.Module):
         super().__init__()
         self.first = nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation)
         self.second = nn.Conv2d(width, width, 3, padding=1)
-        nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)
+        for parameter in self.second.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x + self.second(F.silu(self.first(F.silu(x))))
@@ -104,8 +104,8 @@ class _PainterNetwork(nn.Module):
         self.merge1 = _Block(width)
         self.head = nn.Conv2d(width, 3 * pixels, 3, padding=1)
         for layer in (self.tone, self.head):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+            for parameter in layer.parameters():
+                nn.init.zeros_(parameter)
 
     def forward(self, drawn: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """drawn ``(N, 3, H, W)``, noise ``(N, 1, H, W)`` of variance 1 -> ``(N, 3, H, W)``, about [-1, 1]."""
