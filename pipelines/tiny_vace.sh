@@ -4,9 +4,11 @@
 #           samples clips through worldgen sample.
 # Run:      pipelines/tiny_vace.sh OUT [CLIPS] [CODEC_STEPS] [STEPS]
 # Hardware: one CPU core, 2 GB of memory.
-# Time:     with the defaults about 4 minutes of rendering, 6 of the codec and 17 of the transformer on a free core.
+# Time:     estimated, not run: 4 minutes of rendering, 6 of the codec and 17 of the transformer on a free core.
 # Expected: OUT/tiny_vace.json with a shuffled control that is worse beyond its interval (the program fails otherwise);
 #           OUT/control.json and OUT/labels.json of clips of the model; OUT/clip. Pictures are mosaics.
+#           Too few steps do not separate: after 60 and 100 steps on 16 clips (33 s of CPU, codec 11.7 dB) the shuffled control
+#           was worse by 0.002 on 8 held-out clips, interval -0.006 to 0.012.
 set -euo pipefail
 
 if [ $# -lt 1 ]; then
