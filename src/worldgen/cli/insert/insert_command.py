@@ -111,7 +111,7 @@ def _config(args: argparse.Namespace) -> InsertConfig:
     if args.cells:
         cells = load_config(InsertCells, [args.cells]).insert
     else:
-        cells = (InsertCell(args.what, args.light, heights, args.count),)
+        cells = [InsertCell(args.what, args.light, heights, args.count)]
     steps = FitSteps(**dict.fromkeys(args.without, False))
     return InsertConfig(
         tuple(cells), args.per_picture, args.seed, args.split, args.image, args.fov, args.horizon, args.camera_height,

@@ -124,7 +124,7 @@ def with_grain(display: np.ndarray, changed: np.ndarray, look: PictureLook, rng:
     """Display values ``(h, w, 3)`` float32 with the noise of the picture on the changed share ``(h, w)``, 0 to 1."""
     grain = rng.standard_normal((*changed.shape, 4)).astype(np.float32)
     if look.grain_px > 0.2:
-        grain = cv2.GaussianBlur(grain, (0, 0), look.grain_px)
+        grain = np.asarray(cv2.GaussianBlur(grain, (0, 0), look.grain_px), np.float32)
     grain /= max(float(grain.std()), 1e-6)
     noise = look.noise * (0.9 * grain[..., :1] + 0.45 * grain[..., 1:])
     return display + noise * changed[..., None]

@@ -21,8 +21,9 @@ from worldgen.files.journal import Journal, read_journal
 from worldgen.files.lock import locked
 from worldgen.files.output_guard import refuse_inputs
 from worldgen.files.storage import read_bytes, sweep, write_bytes, write_json
+from worldgen.generation.insert.compositing import PutInsert
 from worldgen.generation.insert.fitting import jpeg_bytes
-from worldgen.generation.insert.insert_judge import InsertJudge, verdict_json
+from worldgen.generation.insert.insert_judge import InsertJudge, InsertVerdict, verdict_json
 from worldgen.generation.insert.inserted_picture import insert_into, provenance
 from worldgen.generation.insert.labelled_sets.insert_config import InsertConfig, SetGrounds
 from worldgen.generation.insert.labelled_sets.insert_report import save_refused
@@ -189,8 +190,10 @@ class InsertRun:
                     picture, ground, [wish for _, wish in chosen], seed=self.config.seed, steps=self.config.steps
                 )
                 frame, record["refused"] = made.frame, made.refused
+                verdicts: list[tuple[PutInsert, InsertVerdict | None]]
                 if self.judge is not None:
-                    frame, verdicts = self.judge.keep_found(frame, made.put)
+                    frame, judged = self.judge.keep_found(frame, made.put)
+                    verdicts = list(judged)
                 else:
                     verdicts = [(put, None) for put in made.put]
                 for put, verdict in verdicts:
