@@ -22,7 +22,7 @@ def yolo_drives(folder: Path, config: PictureSet) -> Iterator[LabelledDrive]:
     Raises:
         InputError: no ``data.yaml``, a damaged line, or an unknown class.
     """
-    names = _yolo_names(folder / "data.yaml")
+    names = yolo_names(folder / "data.yaml")
     parts = sorted(p for p in (folder / "images").iterdir() if p.is_dir()) or [folder / "images"]
     for part in parts:
         texts = folder / "labels" / part.relative_to(folder / "images")
@@ -45,7 +45,7 @@ def yolo_drives(folder: Path, config: PictureSet) -> Iterator[LabelledDrive]:
         yield from drives_of(dict(sorted(drives.items())), split=split, shares=True)
 
 
-def _yolo_names(path: Path) -> dict[int, str]:
+def yolo_names(path: Path) -> dict[int, str]:
     """The ``names`` of a ``data.yaml``, a list or a mapping from numbers, as class number -> name."""
     if not path.is_file():
         raise InputError("YOLO data set", str(path), "data.yaml with names")
