@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--limit", type=int, default=0, metavar="N", help="at most N clips or pictures of each URL")
     what.add_argument(
         "--distances", action="store_true",
-        help="also how far the frames of each set are from those of the reference, as the detector's backbone sees them",
+        help="also how far the frames of each set are from the reference's, as the detector's backbone sees them",
     )  # fmt: skip
     what.add_argument("--split", default="", choices=["", "train", "val", "test"], help="only this split of data sets")
     how = parser.add_argument_group("what counts")

@@ -6,9 +6,9 @@ the labels of the drawing stay true. A fresh painter changes nothing, bit for bi
 
 It has two parts. The lens is a blur whose width is measured on recordings
 (``models.native.painter.lens_softness``): drawings are crisper than any camera. The network, which a painter may lack,
-is a U-Net (Ronneberger et al. 2015, arXiv:1505.04597) that begins at half the resolution, with residual blocks and one vector of the whole picture at its
-coarsest level, which scales the features there (Perez et al. 2018, arXiv:1709.07871): the tone of a picture is a matter
-of the whole of it. A channel of noise lets it make grain.
+is a U-Net (Ronneberger et al. 2015, arXiv:1505.04597) that begins at half the resolution, with residual blocks and one
+vector of the whole picture at its coarsest level, which scales the features there (Perez et al. 2018,
+arXiv:1709.07871): the tone of a picture is a matter of the whole of it. A channel of noise lets it make grain.
 """
 
 from __future__ import annotations
