@@ -14,6 +14,8 @@ from worldgen.core.camera import Camera
 from worldgen.core.ego import EgoMotion
 
 CAMERA_FEATURES = 6
+DROPPABLE = ("text", "ego", "layout")
+"""Conditions that :meth:`ConditionBatch.without` removes."""
 DEFAULT_FOV_DEG = 70.0
 """Horizontal field of view in degrees assumed where a camera is unknown: that of a common dash camera."""
 

@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from worldgen.core.seeds import stable_hash
-from worldgen.models.interface import GUIDABLE, SamplerOptions
+from worldgen.models.interface import SamplerOptions
+from worldgen.models.native.conditions import DROPPABLE
 from worldgen.models.native.losses.distillation import student_distances, student_loss
 from worldgen.models.native.losses.flow import Examples
 from worldgen.models.native.networks import WorldNetworks
@@ -56,7 +57,7 @@ class StudentModule(WorldModule):
     def honoured_examples(self, examples: Examples) -> Examples:
         """``examples`` without the conditions that the teacher does not honour, about which it can teach nothing."""
         conditions = examples.conditions
-        for name in GUIDABLE:
+        for name in DROPPABLE:
             if name not in self.honoured:
                 conditions = conditions.without(name)
         return dataclasses.replace(examples, conditions=conditions)
