@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What a detector of the real world recognises in rendered clips and in photographs, at several picture sizes.
 # Hardware: two CPU cores. Time: about 25 minutes for the defaults, most of it rendering; finished sets are kept.
-# Usage: DETECTOR=FILE.onnx eval/run_realism.sh     BDD=COCO-SET CAMVID=COCO-SET DATA=data/realism SIZES="224x128 448x256 832x480"
+# Usage: DETECTOR=FILE.onnx eval/run_realism.sh     PAINT=1 BDD=COCO-SET CAMVID=COCO-SET DATA=data/realism SIZES="224x128 448x256 832x480"
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -37,6 +37,12 @@ for size in ${SIZES:-224x128 448x256 832x480}; do
         if [ "$k" != 0 ]; then
             sets+=(--set "drawn=$url")
         fi
+        if [ -n "${PAINT:-}" ]; then # the same scenes, painted
+            painted=$data/$size/painted$k
+            worldgen scenes render --prompt "${prompts[$k]}" --grid weather,light --count "$count" --frames "$frames" --fps 1 \
+                --size "$size" --seed "$seed" --paint --out "$painted"
+            sets+=(--set "painted=$painted")
+        fi
     done
     if [ -n "${BDD:-}" ]; then
         sets+=(--set "real=$BDD")
@@ -44,5 +50,10 @@ for size in ${SIZES:-224x128 448x256 832x480}; do
     if [ -n "${CAMVID:-}" ]; then
         sets+=(--set "camvid=$CAMVID")
     fi
-    worldgen eval realism --detector "$detector" --set "drawn=$data/$size/drawn0" "${sets[@]}" --size "$size" --out "$out/$size.json"
+    distances=()
+    if [ -n "${BDD:-}${CAMVID:-}" ]; then
+        distances=(--distances)
+    fi
+    worldgen eval realism --detector "$detector" --set "drawn=$data/$size/drawn0" "${sets[@]}" "${distances[@]}" --size "$size" \
+        --out "$out/$size.json"
 done

@@ -114,7 +114,9 @@ def test_the_first_screen_has_the_picture_and_the_two_commands():
     lines = [line.split("  #")[0].strip() for line in top.splitlines()]
     assert 'pip install . && worldgen sample --prompt "pedestrian at night in rain"' in lines
     assert 'pip install -e ".[test]" && pytest' in lines
-    assert re.search(r"!\[[^\]]{10,}\]\(docs/\S+\.(?:png|jpg)\)", top), "the picture, with a text for those who cannot see it"
+    assert re.search(r"!\[[^\]]{10,}\]\(docs/\S+\.(?:png|jpg)\)", top), (
+        "the picture, with a text for those who cannot see it"
+    )
 
 
 def test_the_readme_has_four_screens_at_most():

@@ -108,6 +108,11 @@ class IndexRows(Sequence[dict]):
     def __repr__(self) -> str:
         return f"IndexRows({len(self)} rows)"
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, IndexRows) and self.table.equals(other.table)
+
+    __hash__ = None  # type: ignore[assignment]  # as a list of the same rows
+
     def __len__(self) -> int:
         return int(self.table.num_rows)
 

@@ -79,7 +79,7 @@ class InsertConfig:
 
     def __post_init__(self) -> None:
         if not self.cells:
-            raise InputError("what to insert", Received("nothing"), "--what WORDS or --cells FILE")
+            raise InputError("what to insert", Received("nothing"), "words (--what) or a file of cells (--cells)")
         if not 1 <= self.per_picture <= 20:
             raise InputError("inserts per picture", self.per_picture, "1 to 20")
         if self.split not in SPLITS:

@@ -119,7 +119,7 @@ def mask_reader(folder: str, values: list[str]) -> MaskReader | None:
     """
     if not folder:
         if values:
-            raise InputError("--mask-value", values[0], "--masks DIR with it")
+            raise InputError("mask value (--mask-value)", values[0], "a folder of masks (--masks) with it")
         return None
     table = np.full(256, MASK_CODES["upright"], np.uint8)
     for word in values:

@@ -140,7 +140,7 @@ def load_family(source: ModelSource, config: BackboneConfig, device: torch.devic
     counts = parameter_counts(used)
     sizes = sana_sizes(used.config("transformer"), used.config("vae"))
     working = wan_working_bytes(sizes, config, SANA_WM.size_px, config.chunk_frames or SANA_WM.chunk_frames)
-    smaller = "a smaller clip: fewer chunk_frames, a smaller --size, vae_tiling=true"
+    smaller = "a smaller clip: fewer chunk_frames, a smaller size (--size), vae_tiling=true"
     check_memory(source.name, counts, config, device=device, working=working, smaller=smaller)
     used = dataclasses.replace(used, folder=find_model(source.name, revision=config.revision).folder)
     text = TextEncoder(used, config, device, encode_sana_words, WAY)

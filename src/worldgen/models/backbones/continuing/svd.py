@@ -82,7 +82,7 @@ def load_family(source: ModelSource, config: BackboneConfig, device: torch.devic
             raise InputError(f"backbone.{name}", getattr(config, name), "nothing: Stable Video Diffusion has none")
     counts = parameter_counts(source)
     working = working_bytes(SVD.size_px, config.chunk_frames or SVD.chunk_frames)
-    smaller = "a smaller clip: fewer chunk_frames, a smaller --size"
+    smaller = "a smaller clip: fewer chunk_frames, a smaller size (--size)"
     check_memory(source.name, counts, config, device=device, working=working, smaller=smaller)
     source = find_model(source.name, revision=config.revision)
     source.require("unet", "vae", "image_encoder", "scheduler", "feature_extractor")

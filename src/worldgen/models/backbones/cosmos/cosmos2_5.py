@@ -250,7 +250,7 @@ def load_family(source: ModelSource, config: BackboneConfig, device: torch.devic
     counts = parameter_counts(used)
     sizes = cosmos_sizes(used.config("transformer"), used.config("vae"))
     working = wan_working_bytes(sizes, config, COSMOS2_5.size_px, config.chunk_frames or COSMOS2_5.chunk_frames)
-    smaller = "a smaller clip: fewer chunk_frames, a smaller --size, vae_tiling=true"
+    smaller = "a smaller clip: fewer chunk_frames, a smaller size (--size), vae_tiling=true"
     check_memory(source.name, counts, config, device=device, working=working, smaller=smaller)
     used = dataclasses.replace(used, folder=find_model(source.name, revision=config.revision).folder)
     text = TextEncoder(used, config, device, encode_cosmos_words, WAY)

@@ -296,7 +296,7 @@ def load_family(source: ModelSource, config: BackboneConfig, device: torch.devic
         width=transformer.get("hidden_size", 4096), feed_forward=transformer.get("intermediate_size", 12288),
         codec=source.config("vae"),
     )  # fmt: skip
-    smaller = "a smaller clip: fewer chunk_frames, a smaller --size, vae_tiling=true"
+    smaller = "a smaller clip: fewer chunk_frames, a smaller size (--size), vae_tiling=true"
     check_memory(source.name, counts, config, device=device, working=working, smaller=smaller)
     source = only_parts(find_model(source.name, revision=config.revision))
     parts = read_parts(source, PARTS, config, device)
