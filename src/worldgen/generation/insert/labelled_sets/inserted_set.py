@@ -83,7 +83,10 @@ class InsertRun:
                 except InputError as error:
                     reasons.append(str(error))
         received = Received(f"none in {len(reasons)} pictures; {reasons[0]}")
-        wanted = f"enough labels for sizes within {100 * MOST_SIGMA:.0f} %, or the horizon (--horizon) and the height of the camera (--camera-height)"
+        wanted = (
+            f"enough labels for sizes within {100 * MOST_SIGMA:.0f} %, or the horizon (--horizon) and the height of the "
+            "camera (--camera-height)"
+        )
         raise InputError("ground plane", received, wanted)
 
     def steps(self) -> Iterator[str]:
