@@ -71,7 +71,8 @@ def card(out: Path) -> str:
         "are video latents. It is a reference and a working default for a laptop CPU, **not photorealistic and not for "
         "judging real systems**. How well it follows its conditions, and for how long, is measured below on held-out "
         "scenes, by instruments trained on rendered scenes only. All numbers of this page but those of the painter are "
-        "of rollouts (`--start sketch`) of the weights below; where a part is older, its section says so.",
+        "of rollouts (`--start sketch`) of the weights below, measured at the size they were trained at, which was the "
+        "default then; where a part is older, its section says so.",
         "",
         "| | |",
         "| --- | --- |",
