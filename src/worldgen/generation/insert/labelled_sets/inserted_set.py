@@ -84,8 +84,8 @@ class InsertRun:
                     reasons.append(str(error))
         received = Received(f"none in {len(reasons)} pictures; {reasons[0]}")
         wanted = (
-            f"enough labels for sizes within {100 * MOST_SIGMA:.0f} %, or the horizon (--horizon) and the height of the "
-            "camera (--camera-height)"
+            f"enough labels for sizes within {100 * MOST_SIGMA:.0f} %, or the horizon (--horizon) and the height of "
+            "the camera (--camera-height)"
         )
         raise InputError("ground plane", received, wanted)
 
