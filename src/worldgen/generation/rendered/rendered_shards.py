@@ -107,7 +107,9 @@ def rendered_shards(jobs: list[RenderJob], workers: int) -> Iterator[RenderedSha
         min(workers, len(jobs)), multiprocessing.get_context("spawn"), _begin_worker, (os.getpid(),)
     )
     try:
-        for future in as_completed([pool.submit(render_shard, job) for job in jobs]):
+        with _signals_later():  # an interrupted start would leave a process that complains about its missing parent
+            futures = [pool.submit(render_shard, job) for job in jobs]
+        for future in as_completed(futures):
             yield future.result()
         pool.shutdown()
     except BaseException:
@@ -120,6 +122,26 @@ def rendered_shards(jobs: list[RenderJob], workers: int) -> Iterator[RenderedSha
             process.join(STOP_S)
         sweep_dead(*{job.url for job in jobs})
         raise
+
+
+@contextlib.contextmanager
+def _signals_later() -> Iterator[None]:
+    """Hold Ctrl-C and SIGTERM back until the block ends. A mask would not do: other threads take the signal, and its
+    handler runs here all the same."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # handlers run in the main thread only
+        return
+    came: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+        for number in came[:1]:
+            os.kill(os.getpid(), number)
 
 
 def _begin_worker(parent: int) -> None:
