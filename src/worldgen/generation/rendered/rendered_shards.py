@@ -140,8 +140,8 @@ def _signals_later() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler or signal.SIG_DFL)
-        for number in came[:1]:
-            os.kill(os.getpid(), number)
+        if came:
+            os.kill(os.getpid(), came[0])
 
 
 def _begin_worker(parent: int) -> None:
