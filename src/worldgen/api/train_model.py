@@ -1,11 +1,13 @@
-"""Training from Python: ``train``."""
+"""Training from Python: ``train``, and merging what it left."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from worldgen.api.arguments import ConfigValues
+from worldgen.core.errors import InputError, Received
 from worldgen.core.progress import LogLine, ProgressReporter, no_log, no_progress
 from worldgen.files.config_files import config_yaml, read_config
 from worldgen.training.launch import Launch
@@ -48,3 +50,46 @@ def train(
 
     launch = Launch("worldgen.train(...)", config_yaml(resolved), log, progress, stop)
     return run(resolved, launch=launch)
+
+
+def merge(adapter: str | Path, out: str | Path, *, model: str = "") -> Path | None:
+    """Write a whole model with an adapter merged into its weights, as ``worldgen train merge`` does.
+
+    Args:
+        adapter: folder of the adapter, as :func:`train` leaves it. out: a new folder.
+        model: the base model; "" for the one that the adapter states.
+
+    Returns:
+        The folder of what stays an adapter, ego motion of a pretrained model; None where nothing does.
+
+    Raises:
+        InputError: an adapter that cannot be merged, another base, or an ``out`` that exists.
+    """
+    for name, value in (("adapter", adapter), ("out", out)):
+        if not str(value):
+            raise InputError(f"--{name}", Received("nothing"), "a folder")
+    if Path(out).expanduser().exists():
+        raise InputError("folder of the merged model", str(out), "a name that is free")
+    from worldgen.models.backbones.tuned.tuned_adapter import is_tuned_adapter
+
+    if is_tuned_adapter(adapter):
+        from worldgen.models.backbones.tuned.merging import merge_tuned
+
+        return merge_tuned(adapter, out, model=model)
+    _merge_native(Path(adapter).expanduser(), Path(out).expanduser(), model)
+    return None
+
+
+def _merge_native(adapter: Path, out: Path, model: str) -> None:
+    from worldgen.files.atomic import replace_folder
+    from worldgen.files.json_files import read_object
+    from worldgen.models.native.adapters import load_adapter
+    from worldgen.models.native.loading import load_pipeline
+
+    base = model or str(read_object(adapter / "adapter.json").get("base") or "shipped")
+    pipeline = load_pipeline(base)
+    load_adapter(pipeline.transformer, adapter)
+    pipeline.transformer.fuse_lora()
+    pipeline.transformer.unload_lora()
+    with replace_folder(out) as folder:
+        pipeline.save_pretrained(folder)

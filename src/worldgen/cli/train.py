@@ -4,12 +4,17 @@
   worldgen train --config configs/train/finetune_lora.yaml data.urls=[data/fleet] output=runs/fleet
   worldgen train --config configs/train/world.yaml data.urls=[data/mine] init.codec=runs/codec/model --overfit-one
   worldgen train --config configs/train/world.yaml data.urls=[data/mine] init.codec=runs/codec/model --prepare-only
+  worldgen train --config configs/train/wan_vace_lora.yaml data.urls=[data/fleet] output=runs/wan_fleet
+  worldgen train merge --adapter runs/wan_fleet/adapter --out models/wan_fleet
   accelerate launch --multi_gpu --num_processes 2 -m worldgen train --config configs/train/world.yaml \\
       data.urls=[data/mine]
 
 (--multi_gpu also starts several processes on CPUs.)
 
 The output folder holds checkpoints/, metrics.jsonl, config.yaml, run.json, sheets/ and, at the end, model/ or adapter/.
+
+merge writes the model of an adapter with the adapter merged into its weights; --model names the base where it lies
+elsewhere now.
 
 Before step 1, a run prepares: it pretrains a text encoder, encodes the clips and generates histories by rollouts, each
 where the config asks for it. --prepare-only stops there. The same command without it continues from there.
@@ -32,12 +37,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from worldgen.cli.terminal import log_line, progress
+from worldgen.core.errors import InputError
 from worldgen.core.progress import no_log, no_progress
 
 if TYPE_CHECKING:
     from worldgen.training.launch import Launch
     from worldgen.training.train_config import TrainConfig
 
+MERGE = "merge"
+"""The word in place of config values that merges an adapter."""
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
 
@@ -53,6 +61,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--prepare-only", action="store_true", help="do what comes before step 1, say where it is, and stop"
     )
     parser.add_argument("--show-config", action="store_true", help="print the resolved config and stop")
+    merge = parser.add_argument_group("worldgen train merge")
+    merge.add_argument("--adapter", default="", metavar="DIR", help="folder of the adapter to merge")
+    merge.add_argument("--out", default="", metavar="DIR", help="new folder of the merged model")
+    merge.add_argument("--model", default="", metavar="MODEL", help="the base model; default: the one it states")
     parser.add_argument("--json", action="store_true", help="print the outcome as one JSON object on stdout")
     parser.add_argument(
         "overrides", nargs="*", default=[], metavar="key=value", help="config values, e.g. optim.lr=1e-4"
@@ -60,7 +72,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train. Returns the exit code."""
+    """Train, or merge. Returns the exit code."""
+    if args.overrides[:1] == [MERGE]:
+        return _merge(args)
+    for name in ("adapter", "out", "model"):
+        if getattr(args, name):
+            raise InputError(f"--{name}", getattr(args, name), f"none without {MERGE}: worldgen train {MERGE} ...")
     # Loader processes are forked after the tokenizer was used; its threads would warn about it.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from worldgen.files.config_files import config_yaml, load_config
@@ -105,6 +122,21 @@ def _prepare(config: TrainConfig, launch: Launch, args: argparse.Namespace) -> i
     launch.log("prepared; the same command without --prepare-only trains" if kept else "nothing to prepare")
     if args.json and _is_main():
         print(json.dumps({"prepared": {name: str(path) for name, path in kept.items()}, "output": config.output}))
+    return 0
+
+
+def _merge(args: argparse.Namespace) -> int:
+    if args.overrides != [MERGE] or args.config:
+        words = " ".join([*args.overrides[1:], *args.config])
+        raise InputError(f"worldgen train {MERGE}", words, "--adapter, --out and --model only")
+    from worldgen.api.train_model import merge
+
+    rest = merge(args.adapter, args.out, model=args.model)
+    log_line(f"merged: {args.adapter} into {args.out}")
+    if rest is not None:
+        log_line(f"ego motion stays an adapter, {rest}: worldgen sample --model {args.out} --adapter {rest}")
+    if args.json:
+        print(json.dumps({"model": args.out, "adapter": None if rest is None else str(rest)}))
     return 0
 
 

@@ -79,6 +79,10 @@ def stages_of(config: TrainConfig) -> TaskStages[Any]:
         from worldgen.training.tasks.adversarial_task import build_adversarial_task, prepare_adversarial
 
         return TaskStages(prepare_adversarial, build_adversarial_task)
+    if config.task == "backbone":
+        from worldgen.training.backbones.backbone_task import build_backbone_task, prepare_backbone
+
+        return TaskStages(prepare_backbone, build_backbone_task)
     from worldgen.training.tasks.preparation import prepare_world
 
     if config.task == "student":

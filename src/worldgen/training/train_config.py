@@ -10,6 +10,7 @@ from typing import Literal
 
 from worldgen.core.errors import InputError, Received
 from worldgen.models.native.losses.loss_options import AdversarialOptions, FlowOptions, PainterOptions, StudentOptions
+from worldgen.training.backbones.tune_options import TuneOptions
 
 
 @dataclass(frozen=True)
@@ -148,8 +149,8 @@ class TrainConfig:
 
     task: codec (the autoencoder), world (transformer and text encoder), student (a world model that learns to do in a
         few steps what the model of init.pipeline does in many), adversarial (the model of init.pipeline learns to
-        generate frames in one step that a critic takes for recorded ones), or painter (drawn pictures learn to look
-        recorded).
+        generate frames in one step that a critic takes for recorded ones), painter (drawn pictures learn to look
+        recorded), or backbone (adapters of the pretrained model of init.pipeline).
     output: folder of the run.
     size, seed: of fresh weights; the seed also decides the order of data and all noise.
     train_text_encoder: train the text encoder with the transformer.
@@ -171,7 +172,7 @@ class TrainConfig:
         loss falls to ``overfit_loss`` or, where that is 0, to ``overfit_fraction`` of its first value.
     """
 
-    task: Literal["codec", "world", "student", "adversarial", "painter"] = "world"
+    task: Literal["codec", "world", "student", "adversarial", "painter", "backbone"] = "world"
     output: str = "runs/train"
     size: str = "tiny"
     seed: int = 0
@@ -183,6 +184,7 @@ class TrainConfig:
     student: StudentOptions = field(default_factory=StudentOptions)
     adversarial: AdversarialOptions = field(default_factory=AdversarialOptions)
     painter: PainterOptions = field(default_factory=PainterOptions)
+    tune: TuneOptions = field(default_factory=TuneOptions)
     train_text_encoder: bool = True
     text_captions: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -229,8 +231,23 @@ class TrainConfig:
             self._check_student()
         if self.task == "adversarial":
             self._check_adversarial()
+        if self.task == "backbone":
+            self._check_backbone()
         if self.adapter.kind != "none" and not self.init.pipeline:
             raise InputError("adapter.kind", self.adapter.kind, "init.pipeline, the folder of the pipeline to adapt")
+
+    def _check_backbone(self) -> None:
+        if not self.init.pipeline:
+            expected = "the folder of a pretrained model, or a hub repository, when task=backbone"
+            raise InputError("init.pipeline", self.init.pipeline, expected)
+        if self.adapter.kind != "lora":
+            raise InputError("adapter.kind", self.adapter.kind, "lora when task=backbone")
+        data, plain = self.data, DataConfig()
+        for name in ("flip", "max_frames", "crop_width_px", "crop_height_px", "exposure"):
+            if getattr(data, name) != getattr(plain, name):
+                raise InputError(f"data.{name}", getattr(data, name), f"{getattr(plain, name)} when task=backbone")
+        if len(data.strides) != 1:
+            raise InputError("data.strides", data.strides, "one stride when task=backbone: clips of one rate")
 
     def _check_student(self) -> None:
         if not self.init.pipeline:

@@ -51,11 +51,24 @@ def load_world_model(
     from worldgen.models.backbones.registry import load_backbone
 
     config = backbone or default_backbone(place)
-    if adapter:
-        if config.lora:
-            raise InputError("adapter", adapter, f"one LoRA: the backbone options name {config.lora} already")
-        config = dataclasses.replace(config, lora=adapter)
-    return NamedModel(load_backbone(name, config, place), Path(name).name if Path(name).is_dir() else name)
+    if adapter and config.lora:
+        raise InputError("adapter", adapter, f"one LoRA: the backbone options name {config.lora} already")
+    model = _tuned(name, adapter, config, place) if adapter else load_backbone(name, config, place)
+    return NamedModel(model, Path(name).name if Path(name).is_dir() else name)
+
+
+def _tuned(name: str, adapter: str, config: BackboneConfig, device: torch.device) -> WorldModel:
+    """A pretrained model with the adapter of a fine-tune, or with any LoRA of its family."""
+    from worldgen.models.backbones.hub import find_model
+    from worldgen.models.backbones.registry import family_of, load_backbone
+    from worldgen.models.backbones.tuned.tuned_adapter import attach_tuned, is_tuned_adapter, tuned_options
+
+    if not is_tuned_adapter(adapter):
+        return load_backbone(name, dataclasses.replace(config, lora=adapter), device)
+    family = family_of(find_model(name, revision=config.revision, configs_only=True)).family
+    model = load_backbone(name, tuned_options(adapter, config, family=family), device)
+    attach_tuned(model, adapter)
+    return model
 
 
 def is_native(name: str) -> bool:

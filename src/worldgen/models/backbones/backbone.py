@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,7 @@ from worldgen.core.seeds import stable_hash
 from worldgen.models.backbones.chunk_plan import ChunkSpan, chunk_plan, seams_of
 from worldgen.models.backbones.colour_hold import held_colours
 from worldgen.models.backbones.options import BackboneConfig
+from worldgen.models.backbones.tuned.ego_injector import EgoInjector, ego_features
 from worldgen.models.families import FAMILIES
 from worldgen.models.interface import MemoryEstimate, SamplerOptions, sampler_options
 from worldgen.models.promise import ModelPromise
@@ -66,7 +68,7 @@ class Backbone(ABC):
     """A loaded pretrained model; a ``WorldModel``.
 
     promise: what these weights honour. weights_hash: names them by content, LoRA included. config: how it runs. device:
-    where it computes. counts: parameters of each part.
+    where it computes. counts: parameters of each part. injector: embeds ego motion, where a fine-tune added it.
     """
 
     promise: ModelPromise
@@ -74,6 +76,7 @@ class Backbone(ABC):
     config: BackboneConfig
     device: torch.device
     counts: dict[str, int] = field(default_factory=dict)
+    injector: EgoInjector | None = field(default=None, kw_only=True)
 
     @abstractmethod
     def encode_words(self, texts: list[str]) -> list[Any]:
@@ -172,7 +175,8 @@ class Backbone(ABC):
                 span, size, request.fps, known, {n: v[start:stop] for n, v in request.controls.items()}, ego, words,
                 request.reference, generator, options, request.camera,
             )  # fmt: skip
-            frames = self.make_chunk(chunk)
+            with self._with_ego(chunk):
+                frames = self.make_chunk(chunk)
             if frames.shape != (len(span), height, width, 3) or frames.dtype != np.uint8:
                 raise AssertionError(f"the pipeline returned {frames.dtype} {frames.shape} for {len(span)} frames")
             if number > 0 and self.config.colour_hold:
@@ -187,6 +191,13 @@ class Backbone(ABC):
             yield Clip(new, request.fps)
             made = np.concatenate([known, new])
             first_frame = start
+
+    def _with_ego(self, chunk: ChunkInputs) -> AbstractContextManager[None]:
+        if self.injector is None:
+            return nullcontext()
+        latent_frames = (len(chunk.span) - 1) // self.injector.sizes.frames_per_latent + 1
+        features = ego_features(chunk.ego, self.injector.sizes, latent_frames)[None]
+        return self.injector.driving(features.to(self.device))
 
     def _spans(self, request: Conditions, options: SamplerOptions) -> tuple[ChunkSpan, ...]:
         return chunk_plan(

@@ -25,6 +25,10 @@ def config_facts(config: TrainConfig, *, items_per_step: int) -> dict:
     for name in ("student", "adversarial"):
         if config.task != name:
             del values[name]  # of no effect on this run
+    if config.task == "backbone":
+        values["tune"] = config.tune.facts
+    else:
+        del values["tune"]
     # Tuples become lists, as they will be when read back.
     return json.loads(json.dumps({"config": values, "items_per_step": items_per_step}))
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import nn
 
+from worldgen.core.progress import LogLine
 from worldgen.training.loop.data_order import Draw
 
 
@@ -79,6 +80,18 @@ class Task(Protocol):
 
     def save(self, folder: Path) -> None:
         """Write the trained network into ``folder`` as users load it."""
+
+
+@runtime_checkable
+class JudgingTask(Protocol):
+    """A task with a rule of its own for what it saves."""
+
+    @property
+    def findings(self) -> Mapping[str, object]:
+        """What :meth:`judge` measured, JSON-able, for run.json."""
+
+    def judge(self, log: LogLine) -> str | None:
+        """Why the trained network is not saved, or None. ``log`` takes lines for the user."""
 
 
 class Prepared(Protocol):

@@ -27,11 +27,11 @@ from worldgen.training.loop.checkpoints import (
 from worldgen.training.loop.data_order import StepOrder, draw_at
 from worldgen.training.loop.identity import compare_identity, identity_of
 from worldgen.training.loop.optimisation import Optimisation, StepResult, TrainingError
-from worldgen.training.loop.record import Metrics, finish_run, write_png, write_run
+from worldgen.training.loop.record import Metrics, finish_run, read_metrics, write_png, write_run
 from worldgen.training.loop.schedule import progress_of
-from worldgen.training.loop.task import Batch, Items, Task
+from worldgen.training.loop.task import Batch, Items, JudgingTask, Task
 from worldgen.training.loop.timing import StepTimer
-from worldgen.training.loop.verdict import change_verdict, overfit_verdict
+from worldgen.training.loop.verdict import change_verdict, held_out_table, overfit_verdict, own_verdict
 from worldgen.training.train_config import TrainConfig, output_folder
 
 
@@ -93,6 +93,8 @@ class Trainer:
                 "raise steps or max_minutes to go on"
             )
             return TrainingOutcome(True, self.progress.step, line)
+        if self.progress.step == 0:
+            self._look_before()
         batches = self._batches()
         timer = StepTimer(self.config, self.launch.log, per_step=self.split.per_step, start_step=self.progress.step)
         while not self._done():
@@ -224,6 +226,13 @@ class Trainer:
         if self.config.tensorboard:
             self.accelerator.log({f"{kind}/{name}": value for name, value in values.items()}, step=self.progress.step)
 
+    def _look_before(self) -> None:
+        """Validation and sheet of the network as it starts, which the end of the run is compared with."""
+        if self.config.validate_every:
+            self._validate(is_first=True)
+        if self.config.sheet_every and not self.config.overfit_one:
+            self._sheet()
+
     # -- beside the steps ----------------------------------------------------------------------------------------
 
     def _do_what_is_due(self) -> None:
@@ -245,8 +254,9 @@ class Trainer:
         if step % config.save_every == 0 or done:
             self._save()
 
-    def _validate(self) -> None:
-        if self.accelerator.is_main_process:
+    def _validate(self, *, is_first: bool = False) -> None:
+        """is_first: before the first step; a stopped start of the run may have it already."""
+        if self.accelerator.is_main_process and not (is_first and self._held_out()):
             self.task.module.eval()
             with self.optimisation.averaged(), torch.no_grad():
                 values = self.task.validate()
@@ -273,6 +283,10 @@ class Trainer:
             save_state(folder, live, self.progress, identity=self.identity, keep=self.config.keep)
         self.accelerator.wait_for_everyone()
 
+    def _held_out(self) -> list[dict]:
+        """The validations of this run so far."""
+        return read_metrics(self.output / "metrics.jsonl", "val")
+
     # -- the end -------------------------------------------------------------------------------------------------
 
     def _finish(self) -> None:
@@ -284,6 +298,7 @@ class Trainer:
                 verdict = [
                     overfit_verdict(self.config, self.progress, self.launch.log)
                     or change_verdict(self.task, self.output / "probe.safetensors", self.launch.log)
+                    or own_verdict(self.task, self.launch.log)
                 ]
                 if verdict[0] is None:
                     self._write_model()
@@ -300,4 +315,11 @@ class Trainer:
             "weights": weights_hash(self.task.module.state_dict()),
             "peak_memory_mib": round(preflight.peak_memory_mib(self.accelerator.device), 1),
         }  # fmt: skip
+        if isinstance(self.task, JudgingTask):
+            facts |= self.task.findings
+        held_out = self._held_out()
+        if len(held_out) > 1 and held_out[0]["step"] == 0:
+            facts["held_out"] = {"before": held_out[0], "after": held_out[-1]}
+            for line in held_out_table(held_out[0], held_out[-1]):
+                self.launch.log(line)
         finish_run(self.output / "run.json", facts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -9,7 +10,7 @@ from safetensors.torch import load_file
 
 from worldgen.core.progress import LogLine
 from worldgen.training.loop.checkpoints import TrainingProgress
-from worldgen.training.loop.task import Task
+from worldgen.training.loop.task import JudgingTask, Task
 from worldgen.training.train_config import TrainConfig
 
 UNCHANGED = 1e-6
@@ -37,6 +38,25 @@ def overfit_verdict(config: TrainConfig, progress: TrainingProgress, log: LogLin
         f"the set-up is broken: one fixed batch was trained on for {progress.step} steps and its loss went "
         f"{first:.4g} -> {last:.4g}; expected at most {target:.4g}"
     )
+
+
+def own_verdict(task: Task, log: LogLine) -> str | None:
+    """A reason to reject a run by the task's own rule, or None."""
+    return task.judge(log) if isinstance(task, JudgingTask) else None
+
+
+def held_out_table(before: Mapping[str, float], after: Mapping[str, float]) -> list[str]:
+    """Lines that compare held-out values after training with those before it, without training. Empty where one is
+    missing."""
+    names = [name for name in after if isinstance(before.get(name), float) and isinstance(after[name], float)]
+    if not names:
+        return []
+    width = max(len("held out"), *(len(name) for name in names))
+    lines = [f"{'held out':<{width}}  {'before':>10}  {'after':>10}  {'change':>8}"]
+    for name in names:
+        change = f"{100 * (after[name] / before[name] - 1):+.1f} %" if before[name] else "-"
+        lines.append(f"{name:<{width}}  {before[name]:>10.4g}  {after[name]:>10.4g}  {change:>8}")
+    return lines
 
 
 def change_verdict(task: Task, probe: Path, log: LogLine) -> str | None:
