@@ -103,10 +103,10 @@ def card(out: Path) -> str:
         "",
         "## Training",
         "",
-        "The recipe is `pipelines/train_default.sh`. The runs behind these weights, in order (records in "
-        "`training.json`):"
+        "The weights came from the runs below, in order, each begun from the one before (records in `training.json`). "
+        "`pipelines/train_from_scratch.sh` trains a model of this kind from random weights in one go:"
         if record["runs"]
-        else "The recipe is `pipelines/train_default.sh`. **Only the codec is trained so far**; the "
+        else "The recipe is `pipelines/train_from_scratch.sh`. **Only the codec is trained so far**; the "
         "transformer and the text encoder have their initial weights. A frame is the previous frame, reprojected "
         "with the "
         "ego motion, the depth of the layout and the motion of the objects. The prompt changes only the rendered "

@@ -77,9 +77,11 @@ def publish(models: list[Path], runs: list[Path], codec_run: str, out: Path, not
     import torch
 
     import worldgen
-    from worldgen.models.native.loading import NETWORKS, load_pipeline, pipeline_hash
+    from worldgen.models.native.loading import NETWORKS, load_painter, load_pipeline, pipeline_hash
 
     pipeline = load_pipeline(models[-1])
+    if pipeline.painter is None and (out / "painter").is_dir():  # a run from random weights: the painter there stays
+        pipeline.register_modules(painter=load_painter(out / "painter"))
     pipeline.transformer.load_state_dict(_mean([load_pipeline(model).transformer.state_dict() for model in models]))
     trained_hash = pipeline_hash(pipeline)
     for name in NETWORKS:

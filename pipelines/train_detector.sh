@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Purpose:  train the shipped detector from random weights: render, three trainings, accuracy on held-out clips.
 # Run:      pipelines/train_detector.sh DATA WORK
-#           DATA has the five rendered sets of pipelines/train_default.sh (rendered, left, right, pedestrians, cyclists);
+#           DATA has the five rendered sets of pipelines/train_from_scratch.sh (rendered, left, right, pedestrians, cyclists);
 #           WORK is a folder for more clips and for states (a run that was stopped continues).
 # Hardware: one CPU core, 4 GB of memory.
 # Time:     about an hour of CPU: 7 minutes of rendering, 11 + 10 + 17 of training, the rest reading and measuring.

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Purpose:  train the shipped model from random weights: render, ingest, codec, world model, assets.
-# Run:      pipelines/train_default.sh REAL_CLIPS WORK [CLIPS]
+# Purpose:  train a model of the shipped kind from random weights: render, ingest, codec, world model, assets. The shipped
+#           weights are not the output of one run of it: they came from the runs that training.json lists, each begun
+#           from the one before, with the recipes of configs/train.
+# Run:      pipelines/train_from_scratch.sh REAL_CLIPS WORK [CLIPS]
 #           REAL_CLIPS is the folder of the clips named in configs/ingest/shippable.yaml, WORK a folder for data sets and
 #           runs (a run that was stopped continues), CLIPS the number of clips to render (default 960).
 # Hardware: two CPU cores, 8 GB of memory, 20 GB of disk; with a GPU set TRAIN_OPTIONS="--config configs/train/gpu.yaml".
 # Time:     most of it is fixed by max_minutes of the three training runs; rendering and encoding add about a quarter of an hour.
-# Expected: assets/model with weights, training.json and a card.
+# Expected: WORK/model with weights, training.json and a card.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 real=$1 work=$2 clips=${3:-960}
@@ -31,4 +33,4 @@ worldgen train --config configs/train/world.yaml $TRAIN_OPTIONS "$urls" "$repeat
     data.cache="$work/latents" output="$work/runs/world"
 worldgen train --config configs/train/world_generated_history.yaml $TRAIN_OPTIONS "$urls" "$repeat" init.pipeline="$work/runs/world/model" \
     data.cache="$work/latents" output="$work/runs/world_generated_history"
-python pipelines/publish_model.py "$work/runs/world" "$work/runs/world_generated_history" --codec-run "$work/runs/codec" --out assets/model
+python pipelines/publish_model.py "$work/runs/world" "$work/runs/world_generated_history" --codec-run "$work/runs/codec" --out "$work/model"
