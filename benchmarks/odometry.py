@@ -5,8 +5,8 @@ Run:      python benchmarks/odometry.py SHARED/data --out benchmarks/results/odo
 Hardware: one CPU core. Time: about 15 s of CPU time a minute of driving and camera setting.
 Expected: rank correlations of the yaw rate above 0.95 on drives with turns; no note on a log as it is.
 
-Each logged source is read twice: with the camera of its config, and with none. Faults are made in its log one by one:
-the yaw rate turned round, the speed in km/h or mph read as m/s, the clock shifted.
+Each logged source is read twice: with the camera of its config, where it states one, and with none. Faults are made in
+its log one by one: the yaw rate turned round, the speed in km/h or mph read as m/s, the clock shifted.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ DRIVES = {
     "kitti03_gray.mp4": "research", "udacity_track_a.mp4": "simulator", "udacity_track_b.mp4": "simulator",
     "calgary.mp4": "shippable",
 }  # fmt: skip
-"""Logged clips -> folder and config. Deviations were set on rendered clips and on calgary; the others are held out."""
+"""Logged clips -> folder and config. Nothing was trained on them, but settings and deviations of the reader were chosen
+while looking at their numbers: they are development drives, and none is held out."""
+DRIVES_ARE = "development drives: settings of the reader were chosen while looking at their numbers"
 NORMAL = {"50": 0.6745, "80": 1.2816, "95": 1.96}
 SHIFTS_S = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)
 
@@ -51,7 +53,7 @@ def main() -> None:
     parser.add_argument("shared", type=Path, help="folder with research/, simulator/, shippable/")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/odometry.json"))
     parser.add_argument("--configs", type=Path, default=Path(__file__).resolve().parents[1] / "configs" / "ingest")
-    parser.add_argument("--seconds", type=float, default=120.0, help="of each drive")
+    parser.add_argument("--seconds", type=float, default=90.0, help="of each drive")
     args = parser.parse_args()
     cv2.setNumThreads(1)
     rows = []
@@ -60,12 +62,15 @@ def main() -> None:
             print(f"no {folder}/{name}, skipped", file=sys.stderr)
             continue
         plan = planned(args.shared / folder / name, args.configs / f"{folder}.yaml")
-        for given in (True, False):
+        for given in (True, False) if plan.source.config.camera is not None else (False,):
             rows.append(
                 {"drive": name, "camera": "given" if given else "unknown"} | measured(plan, given, args.seconds)
             )
             print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
-            record = {"command": "python benchmarks/odometry.py SHARED/data", "seconds": args.seconds, "rows": rows}
+            record = {
+                "command": f"python benchmarks/odometry.py SHARED/data --seconds {args.seconds:g}",
+                "drives": DRIVES_ARE, "seconds": args.seconds, "rows": rows,
+            }  # fmt: skip
             args.out.write_text(json.dumps(record, indent=1) + "\n")
 
 

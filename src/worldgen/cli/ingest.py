@@ -11,6 +11,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from worldgen.core.english import counted
+
 if TYPE_CHECKING:
     from worldgen.data.ingest.ingest_plan import IngestPlan
 
@@ -127,12 +129,12 @@ def _show(record: dict, *, as_json: bool) -> None:
     for bad in record["bad_sources"]:
         print(f"{bad['source']}\n  cannot be used: {bad['reason']}")
     splits = ", ".join(f"{count} {split}" for split, count in record["windows_per_split"].items())
-    print(f"{record['windows']} windows ({splits}) in {record['shards']} shards")
+    print(f"{counted(record['windows'], 'window')} ({splits}) in {counted(record['shards'], 'shard')}")
     for note in record["notes"]:
         print(f"note: {note}")
     if "out" in record:
         total = record["data_set"]
-        print(f"{record['out']}: {total['num_samples']} samples, {total['duration_s']:.1f} s of video")
+        print(f"{record['out']}: {counted(total['num_samples'], 'sample')}, {total['duration_s']:.1f} s of video")
         print(f"splits {_counts(total['splits'])}; licences {_counts(total['licences'])}")
 
 
@@ -145,30 +147,33 @@ def _source_lines(source: dict) -> list[str]:
     rate = f"{'variable rate, mean ' if source['variable_rate'] else ''}{source['fps']:g} fps"
     lines = [
         source["source"],
-        f"  {source['kind']}: {source['frames']} frames, {size}, {rate}; "
+        f"  {source['kind']}: {counted(source['frames'], 'frame')}, {size}, {rate}; "
         f"drive {source['drive']} ({source['split']}), licence {source['licence']}",
         f"  windows: {source['windows']} at {source['target_fps']:g} fps, "
-        f"{100 * source['usable_share']:.1f} % of {source['ticks']} ticks usable, "
+        f"{100 * source['usable_share']:.1f} % of {counted(source['ticks'], 'tick')} usable, "
         f"frames within {source['frame_error_ms']:g} ms; camera {source['camera']}",
     ]
     log = source["log"]
     if log:
         used = ", ".join(f"{column} as {quantity}" for quantity, column in log["columns"].items())
         unused = f"; not used: {', '.join(log['unused'])}" if log["unused"] else ""
-        span = f"{log['rows']} rows, {log['start_s']:.2f} to {log['end_s']:.2f} s, {len(log['gaps'])} gaps"
+        span = (
+            f"{counted(log['rows'], 'row')}, {log['start_s']:.2f} to {log['end_s']:.2f} s, "
+            f"{counted(len(log['gaps']), 'gap')}"
+        )
         origin = f"speed from {log['speed']}, yaw rate from {log['yaw_rate']}"
         lines.append(f"  log {log['file']}: {span}; {used}{unused}")
-        lines.append(f"  {origin}; {log['windows_with_motion']} windows with motion")
+        lines.append(f"  {origin}; {counted(log['windows_with_motion'], 'window')} with motion")
     elif "pixels" in source:
         pixels = source["pixels"]
         lines.append(
             f"  no ego log: speed and yaw rate from pixels ({pixels['reader']}), "
-            f"{pixels['windows_with_motion']} windows with motion"
+            f"{counted(pixels['windows_with_motion'], 'window')} with motion"
         )
     else:
         lines.append("  no ego log: ego motion unknown")
     if source["labels"] is not None:
-        lines.append(f"  {source['labels']} annotated boxes")
+        lines.append(f"  {counted(source['labels'], 'annotated box', 'annotated boxes')}")
     if source["captions"]:
-        lines.append(f"  {source['captions']} captions in files beside it")
+        lines.append(f"  {counted(source['captions'], 'caption')} in files beside it")
     return [*lines, *(f"  note: {note}" for note in source["notes"])]

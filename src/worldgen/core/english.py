@@ -16,3 +16,11 @@ def with_article(phrase: str) -> str:
     word = phrase.lower()
     vowel = word[0] in "aeiou" and not word.startswith(LIKE_CONSONANTS)
     return f"{'an' if vowel or phrase.startswith(SPELT) else 'a'} {phrase}"
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """A number and a noun in its number: "1 window", "2 windows", "0 entries".
+
+    plural: where it is not ``noun`` and "s".
+    """
+    return f"{count} {noun if count == 1 else plural or noun + 's'}"

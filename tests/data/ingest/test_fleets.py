@@ -154,7 +154,7 @@ def test_repeated_frames_are_left_out(tmp_path):
     plan = plan_ingest([str(tmp_path)], CONFIG).sources[0]
     assert plan.look.kept.tolist() == list(range(0, 60, 2))
     np.testing.assert_array_equal(plan.frame_indices(plan.windows[0]), np.arange(0, 16, 2))
-    assert any(note.startswith("30 of 60 frames repeat the one before") for note in plan.notes)
+    assert any(note.startswith("30 of 60 frames left out as repeats of the one before") for note in plan.notes)
     fast = plan_ingest([str(tmp_path)], replace(CONFIG, fps=20.0)).sources[0]
     assert fast.windows == () and any("10 frames per second are fewer than the 20 wanted" in n for n in fast.notes)
     kept = plan_ingest([str(tmp_path)], replace(CONFIG, fps=20.0, defaults=SourceConfig(repeats="keep"))).sources[0]

@@ -99,6 +99,23 @@ def test_a_slow_or_uneven_source_is_told(tmp_path):
     assert any("motion is uneven" in note and "fps 14 shows evenly" in note for note in plan(tmp_path / "b").notes)
 
 
+def test_speeds_ripple_as_the_frames_shown_do_and_the_rate_without_ripple_is_named(tmp_path):
+    make_video(tmp_path / "a.mp4", 91, 30.0)
+    rows = "\n".join(f"{k / 30:.6f},{10 * k / 30:.6f},0,0" for k in range(91))  # 10 m/s
+    (tmp_path / "a.csv").write_text(f"time_s,x_m,y_m,yaw_rad\n{rows}\n")
+    made = plan(tmp_path, replace(CONFIG, fps=8.0))
+    ego = made.ego(made.windows[0])
+    # Of 30 frames a second, 8 are three or four frames apart: 1 m or 1.33 m, shown as 1/8 s.
+    assert set(np.round(ego.speed_mps[1:], 3)) == {8.0, 10.667}
+    np.testing.assert_allclose(made.ego(made.windows[0], at="ticks").speed_mps, 10.0, rtol=1e-4)
+    assert "frames shown are 100 to 133 ms apart, and speeds ripple as they do: fps 7.5 shows evenly spaced frames" in (
+        made.notes
+    )
+    even = plan(tmp_path, replace(CONFIG, fps=7.5))
+    np.testing.assert_allclose(even.ego(even.windows[0]).speed_mps, 10.0, rtol=1e-4)
+    assert not any("ripple" in note for note in even.notes)
+
+
 def test_camera_follows_crop_and_resize(tmp_path):
     make_video(tmp_path / "a.mp4", 20, 20.0, (96, 64))
     given = CameraConfig(fx_px=80, fy_px=80, cx_px=50, cy_px=30, height_m=1.5)

@@ -10,6 +10,7 @@ import numpy as np
 
 import worldgen
 from worldgen.core.clip import Clip
+from worldgen.core.english import counted
 from worldgen.core.errors import InputError, Received
 from worldgen.core.samples import Sample
 from worldgen.core.seeds import stable_key
@@ -131,7 +132,7 @@ def _samples(shards: list[ShardPlan], damaged: dict[str, str], *, stop: bool) ->
             except InputError as error:
                 if stop:
                     raise
-                damaged[plan.source.name] = f"{error} ({number} of {len(run)} windows were read before)"
+                damaged[plan.source.name] = f"{error} ({number} of {counted(len(run), 'window')} read before)"
                 break
             yield shard, sample
 

@@ -9,6 +9,7 @@ from worldgen.core.camera import Camera
 from worldgen.core.errors import InputError, Received
 from worldgen.data.ingest.annotations import LabelsConfig
 from worldgen.data.ingest.logs.ego_log import EgoLogConfig
+from worldgen.data.ingest.pixels.known_width import KnownWidth
 
 
 @dataclass(frozen=True)
@@ -19,8 +20,13 @@ class CameraConfig:
     without both, the default of ``Camera.from_fov``. height_m: above the ground. pitch_rad: positive looks down. path:
     a JSON file with these names instead, see :class:`SourceConfig` for where it is looked for.
 
+    known_width_m, known_left_px, known_right_px, known_row_px: instead of a height, a width across flat road, such as
+    that of a lane, and the columns and the row of the picture at which it is seen while the car drives straight. Motion
+    from pixels takes its metre from it.
+
     Raises:
-        InputError: only some of the intrinsics, or intrinsics together with fov_deg.
+        InputError: only some of the intrinsics, or intrinsics together with fov_deg; only some of the known width, or
+            one that is not positive.
     """
 
     path: str | None = None
@@ -31,11 +37,34 @@ class CameraConfig:
     cy_px: float | None = None
     height_m: float = 1.4
     pitch_rad: float = 0.0
+    known_width_m: float | None = None
+    known_left_px: float | None = None
+    known_right_px: float | None = None
+    known_row_px: float | None = None
 
     def __post_init__(self) -> None:
+        width = (self.known_width_m, self.known_left_px, self.known_right_px, self.known_row_px)
+        if any(value is not None for value in width) and self.known_width is None:
+            expected = "known_width_m above 0, known_left_px < known_right_px, and known_row_px"
+            raise InputError("known width of a camera", width, expected)
         given = [v is not None for v in (self.fx_px, self.fy_px, self.cx_px, self.cy_px)]
         if any(given) and (not all(given) or self.fov_deg is not None):
             raise InputError("camera", Received("some intrinsics"), "fov_deg, or all of fx_px, fy_px, cx_px, cy_px")
+
+    @property
+    def states_lens(self) -> bool:
+        """Whether the field of view or the intrinsics are stated."""
+        return self.fov_deg is not None or self.fx_px is not None
+
+    @property
+    def known_width(self) -> KnownWidth | None:
+        """The known width, None where it is not stated or not whole."""
+        width_m, left_px, right_px, row_px = (
+            self.known_width_m, self.known_left_px, self.known_right_px, self.known_row_px,
+        )  # fmt: skip
+        if width_m is None or left_px is None or right_px is None or row_px is None:
+            return None
+        return KnownWidth(width_m, left_px, right_px, row_px) if width_m > 0 and left_px < right_px else None
 
     def camera(self, width_px: int, height_px: int) -> Camera:
         """The camera of images of this size."""

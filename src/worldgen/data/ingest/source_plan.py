@@ -9,6 +9,7 @@ import numpy as np
 
 from worldgen.core.camera import Camera
 from worldgen.core.ego import EgoMotion
+from worldgen.core.english import counted
 from worldgen.core.errors import InputError, Received
 from worldgen.core.labels import Labels
 from worldgen.data.ingest.annotations import annotated_labels, read_xywh_rows
@@ -20,6 +21,7 @@ from worldgen.data.ingest.logs.clocks import clock_notes, frame_times_from_log
 from worldgen.data.ingest.logs.ego_log import EgoLog, EgoLogConfig, read_ego_log
 from worldgen.data.ingest.logs.log_motion import LogMotion
 from worldgen.data.ingest.logs.motion_from_log import motion_from_log
+from worldgen.data.ingest.pixels.known_width import with_known_width
 from worldgen.data.ingest.pixels.motion_check import motion_notes
 from worldgen.data.ingest.pixels.pixel_motion import PixelMotion, PixelMotionReader
 from worldgen.data.ingest.source_config import CameraConfig
@@ -38,6 +40,9 @@ from worldgen.data.video.probing import VideoInfo
 UNEVEN_STEP, UNEVEN_SHARE = 1 / 3, 0.05
 """A step between frames that deviates by more than ``UNEVEN_STEP`` periods is uneven. A share of uneven steps above
 ``UNEVEN_SHARE`` is visible, and noted."""
+RIPPLE_STEP, NEAR_RATE, STEADY_STEP = 0.1, 0.15, 0.1
+"""Smaller deviations, from ``RIPPLE_STEP`` periods on, are noted where a rate within ``NEAR_RATE`` of the wanted one
+has none: that of a source whose own steps differ by less than ``STEADY_STEP`` of them."""
 
 
 @dataclass(frozen=True)
@@ -129,8 +134,10 @@ def plan_source(source: ClipSource, config: IngestConfig, reader: PixelMotionRea
     ego_config = source.config.ego or EgoLogConfig()
     if pixels is not None and not pixels.unknown:
         motion = pixels.as_log(ego_config.max_speed_sigma, ego_config.max_yaw_rate_sigma_radps)
-        if source.config.camera is None and pixels.camera is not None:
+        if not _lens_stated(source) and pixels.camera is not None:
             camera = pixels.camera
+        elif pixels.camera is not None:
+            camera = replace(camera, height_m=pixels.camera.height_m)
     labels = _labels(source, info)
     fps = source.config.fps or config.fps
     looks_for = (source.config.cuts != "ignore", source.config.repeats != "keep", config.verify == "decode")
@@ -158,7 +165,7 @@ def plan_source(source: ClipSource, config: IngestConfig, reader: PixelMotionRea
     )  # fmt: skip
     kept = tuple(window for window in windows if not _too_slow(plan, window, config.min_speed_mps))
     if len(kept) < len(windows):
-        notes.append(f"{len(windows) - len(kept)} windows below {config.min_speed_mps:g} m/s left out")
+        notes.append(f"{counted(len(windows) - len(kept), 'window')} below {config.min_speed_mps:g} m/s left out")
     if not windows:
         longest = max((stop - start for start, stop in grid.spans), default=0)
         notes.append(f"no window: the longest run of usable frames is {longest} of {config.num_frames}")
@@ -197,17 +204,26 @@ def _pixel_motion(
     """
     ego_config = source.config.ego or EgoLogConfig()
     wanted = config.check_motion if motion is not None else ego_config.from_video
+    width = None if source.config.camera is None else source.config.camera.known_width
     if not wanted or source.kind == "images" or reader is None:
-        return None, []
+        return None, ["known width of the camera not used: motion is not measured from pixels"] * (width is not None)
     frames = ((float(times_s[index]), pixels) for index, pixels in iter_source_frames(source))
-    measured = reader(frames, camera, camera_given=source.config.camera is not None)
+    measured = reader(frames, camera, camera_given=_lens_stated(source))
+    if width is not None and not measured.unknown:
+        measured = with_known_width(measured, width, camera, source.name)
     if motion is None:
         if measured.unknown:
             return None, [f"no motion from pixels: {measured.unknown}"]
         share = float(measured.uncertain(ego_config.max_speed_sigma, ego_config.max_yaw_rate_sigma_radps).mean())
-        said = [f"motion from pixels is too uncertain in {100 * share:.0f} % of the time"] if share else []
+        part = "less than 1" if share < 0.01 else f"{100 * share:.0f}"
+        said = [f"motion from pixels is too uncertain in {part} % of the time"] if share else []
         return measured, [*measured.notes, *said]
     return None, motion_notes(motion, measured, ego_config)
+
+
+def _lens_stated(source: ClipSource) -> bool:
+    """Whether the config states the field of view of a source; a height alone leaves it to the pixels."""
+    return source.config.camera is not None and source.config.camera.states_lens
 
 
 def source_framing(source: ClipSource, info: VideoInfo, size: tuple[int, int]) -> Framing:
@@ -278,11 +294,11 @@ def _look_notes(look: FrameLook | None, times_s: np.ndarray) -> list[str]:
         return notes
     if look.cuts:
         shown = ", ".join(f"{times_s[frame]:.2f}" for frame in look.cuts[:5]) + (", ..." if len(look.cuts) > 5 else "")
-        notes.append(f"{len(look.cuts)} cuts, at {shown} s: no window crosses one (cuts: ignore)")
+        notes.append(f"{counted(len(look.cuts), 'cut')}, at {shown} s: no window crosses one (cuts: ignore)")
     repeated = len(times_s) - len(look.kept)
     if repeated:
         notes.append(
-            f"{repeated} of {len(times_s)} frames repeat the one before and are left out (repeats: keep): "
+            f"{repeated} of {counted(len(times_s), 'frame')} left out as repeats of the one before (repeats: keep): "
             "the file was stored at too high a rate"
         )
     return notes
@@ -298,14 +314,28 @@ def _rate_notes(info: VideoInfo, kept_s: np.ndarray, times_s: np.ndarray, grid: 
     share = float((np.abs(steps_s * grid.fps - 1) > UNEVEN_STEP).mean()) if len(steps_s) else 0.0
     if rate < grid.fps * 0.999:
         notes.append(f"{rate:.4g} frames per second are fewer than the {grid.fps:g} wanted: lower fps for this source")
-    elif share > UNEVEN_SHARE:
+    else:
         even = rate / max(1, round(rate / grid.fps))
-        hint = f": fps {even:.4g} shows evenly spaced frames" if abs(even / grid.fps - 1) > 0.01 else ""
-        notes.append(f"motion is uneven, {100 * share:.0f} % of steps are off by more than a third{hint}")
+        if share > UNEVEN_SHARE:
+            hint = f": fps {even:.4g} shows evenly spaced frames" if abs(even / grid.fps - 1) > 0.01 else ""
+            notes.append(f"motion is uneven, {100 * share:.0f} % of steps are off by more than a third{hint}")
+        elif _ripples(steps_s * grid.fps, kept_s) and 0.01 < abs(even / grid.fps - 1) < NEAR_RATE:
+            least, most = (f"{1000 * end:.0f}" for end in (steps_s.min(), steps_s.max()))
+            notes.append(
+                f"frames shown are {least} to {most} ms apart, and speeds ripple as they do: "
+                f"fps {even:.4g} shows evenly spaced frames"
+            )
     missing = int((grid.frame_index < 0).sum())
     if missing and rate >= grid.fps * 0.999:
-        notes.append(f"{missing} of {len(grid.frame_index)} ticks have no frame near them")
+        notes.append(f"{missing} of {counted(len(grid.frame_index), 'tick')} without a frame near enough")
     return notes
+
+
+def _ripples(steps: np.ndarray, kept_s: np.ndarray) -> bool:
+    """Whether steps of a clip, in its periods, are uneven though those of its source, at ``kept_s``, are even."""
+    own_s = steps_without_gaps(kept_s)
+    regular = len(own_s) > 1 and float(own_s.std()) < STEADY_STEP * float(own_s.mean())
+    return regular and len(steps) > 0 and float((np.abs(steps - 1) > RIPPLE_STEP).mean()) > UNEVEN_SHARE
 
 
 def _labels(source: ClipSource, info: VideoInfo) -> Labels | None:

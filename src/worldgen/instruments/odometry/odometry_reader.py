@@ -41,7 +41,7 @@ DISTANT_M = 25.0
 SPEED_INFLATION, SPEED_SHARE, SPEED_FLOOR_MPS = 1.0, 0.06, 0.15
 YAW_INFLATION, YAW_FLOOR_RADPS = 2.0, 0.002
 """What the stated deviations are short of by themselves: a factor, a share of the speed, and a floor. Set on rendered
-clips and on the Calgary drive; ``benchmarks/odometry.py`` measures the coverage on others."""
+clips and on the drives of ``benchmarks/odometry.py``, which measures what the intervals hold on them."""
 
 
 @dataclass(frozen=True, eq=False)

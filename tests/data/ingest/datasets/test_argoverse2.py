@@ -146,7 +146,7 @@ def test_objects_that_come_and_go(tmp_path):
     assert made.labels.frame_index.tolist() == [0, 1, 10, 11]
     save(log / "annotations.feather", rows[:2])
     (made,) = plan_ingest([str(log)], CONFIG).sources
-    assert made.info.num_frames == 2 and "18 of 20 pictures lie outside the annotated time" in made.notes
+    assert made.info.num_frames == 2 and "18 of 20 pictures outside the annotated time" in made.notes
 
 
 def test_samples(tmp_path):

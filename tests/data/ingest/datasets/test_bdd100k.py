@@ -54,7 +54,7 @@ def test_rides_splits_and_logs(tmp_path):
     assert plan.splits == {
         "ride-a": "train", "ride-c-train": "train", "ride-b": "val", "ride-c-val": "val", "d1": "test"
     }  # fmt: skip
-    assert "leak: 1 rides have videos in several splits, as published" in plan.notes
+    assert "leak: videos of 1 ride are in several splits, as published" in plan.notes
     first = plan.sources[0]
     # Fixes are at -0.5, 0.5, ... s of the video with 10, 11, ... m/s: the speed at t is 10.5 + t, and the mean over the
     # 0.1 s before frame k of the window, at 0.1 k, is 0.05 lower.
@@ -115,7 +115,7 @@ def test_pictures_with_boxes(tmp_path):
     plan = plan_ingest([str(root)], config)
     assert plan.bad == ()
     assert plan.splits == {"key-frames-train": "train", "key-frames-val": "val"}
-    assert "images/100k/train: 1 pictures without an entry left out" in plan.notes
+    assert "images/100k/train: 1 picture without an entry left out" in plan.notes
     assert "images/100k/test: no boxes for it, left out" in plan.notes
     list(write_ingest(plan, str(tmp_path / "out")))
     build_index(str(tmp_path / "out"))

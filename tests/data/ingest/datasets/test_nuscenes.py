@@ -157,7 +157,7 @@ def test_missing_pictures_and_tables(tmp_path):
     for file in sorted((root / "sweeps" / "CAM_FRONT").iterdir())[:2]:
         file.unlink()
     (made,) = plan_ingest([str(root)], replace(CONFIG, num_frames=2)).sources
-    assert made.info.num_frames == 11 and "2 of 13 pictures are not there" in made.notes
+    assert made.info.num_frames == 11 and "2 of 13 pictures not there" in made.notes
     (root / "v1.0-mini" / "instance.json").unlink()
     with pytest.raises(InputError, match=r"nuscenes: received no instance\.json"):
         plan_ingest([str(root)], CONFIG)

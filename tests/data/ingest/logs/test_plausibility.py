@@ -63,7 +63,7 @@ def test_positions_that_jump_away_and_back_are_left_out():
     position[100] += [0, 40]
     position[200] += [-30, 10]
     motion = motion_of(x=position[:, 0], y=position[:, 1])
-    assert "2 positions that jump away and back left out" in motion.notes
+    assert "2 jumps of positions away and back left out" in motion.notes
     ego = motion.ego(FRAMES_S[50:250], 10.0, before_s=FRAMES_S[49])
     np.testing.assert_allclose(ego.speed_mps, 10.0, rtol=1e-6)
     np.testing.assert_allclose(ego.yaw_rate_radps, 0.0, atol=1e-6)
@@ -115,7 +115,7 @@ def test_no_fix_and_stated_marks_of_no_value(tmp_path):
         read_ego_log(path)
     log = read_ego_log(path, EgoLogConfig(no_value=(-999.0,)))
     assert np.isnan(log.series["speed"][5]) and np.isnan(log.series["lat"][3])
-    assert "1 positions at latitude 0, longitude 0 taken as no fix, the first at line 5" in log.notes
+    assert "1 position at latitude 0, longitude 0 taken as no fix, the first at line 5" in log.notes
 
 
 @pytest.mark.parametrize("value", ["-3.6", "-1"])
@@ -141,7 +141,7 @@ def test_positions_of_one_a_second_written_ten_times_a_second(heading):
     series = {"lat": 0 * TIMES_S + 48, "lon": 11 + east_m / 74_625}
     motion = motion_of(**series, **({"heading": 0 * TIMES_S + np.pi / 2} if heading else {}))
     assert not motion.impossible and not motion.gaps()
-    assert any("rows repeat the position of the row above" in note for note in motion.notes)
+    assert any("the position is that of the row above" in note for note in motion.notes)
     ego = motion.ego(FRAMES_S[10:180], 10.0, before_s=FRAMES_S[9])
     np.testing.assert_allclose(ego.speed_mps, 10.0, atol=0.05)
     standing = motion.ego(FRAMES_S[230:290], 10.0, before_s=FRAMES_S[229])

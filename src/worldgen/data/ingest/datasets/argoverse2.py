@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from worldgen.core.english import counted
 from worldgen.core.errors import InputError, Received
 from worldgen.core.samples import SPLITS
 from worldgen.data.dataset.splits import drive_name
@@ -89,7 +90,7 @@ def _annotated(
         raise InputError(ANNOTATIONS, Received("annotations and pictures at other times"), "one clock")
     kept = tuple(file for file, keep in zip(files, inside, strict=True) if keep)
     left = len(files) - len(kept)
-    notes = (f"{left} of {len(files)} pictures lie outside the annotated time",) if left else ()
+    notes = (f"{left} of {counted(len(files), 'picture')} outside the annotated time",) if left else ()
     return kept, times_ns[inside], notes
 
 

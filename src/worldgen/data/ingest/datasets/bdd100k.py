@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
+from worldgen.core.english import counted
 from worldgen.core.errors import InputError, Received
 from worldgen.core.samples import SPLITS
 from worldgen.data.dataset.splits import drive_name
@@ -59,7 +60,7 @@ def bdd100k_sources(root: Path, defaults: SourceConfig) -> FoundSources:
         out.append(source)
     shared = {ride for ride, splits in rides.items() if len(splits) > 1}
     out = [replace(s, drive=f"{s.drive}-{s.split}") if s.drive in shared else s for s in out]
-    notes = [f"leak: {len(shared)} rides have videos in several splits, as published"] if shared else []
+    notes = [f"leak: videos of {counted(len(shared), 'ride')} are in several splits, as published"] if shared else []
     return FoundSources((*out, *pictures), tuple(bad), (*notes, *picture_notes))
 
 

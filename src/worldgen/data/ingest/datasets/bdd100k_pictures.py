@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from worldgen.core.english import counted
 from worldgen.core.errors import InputError, Received
 from worldgen.core.labels import CLASSES
 from worldgen.data.ingest.annotations import CLASS_OF_NAME, CocoImage
@@ -57,7 +58,8 @@ def labelled_pictures(
     if twice:
         raise InputError(f"boxes {place.name}", Received(f"{twice[0]} twice"), "a record a picture")
     images.sort(key=lambda image: image.file_name)
-    notes = [f"{name}: {len(files) - len(images)} pictures without an entry left out"] * (len(images) < len(files))
+    left = len(files) - len(images)
+    notes = [f"{name}: {counted(left, 'picture')} without an entry left out"] * (left > 0)
     source = ClipSource(
         name, "images", root, folder, f"key-frames-{split}", SourceConfig(licence=licence).over(defaults), True,
         tuple(files[image.file_name] for image in images), coco=tuple(images), split=split,

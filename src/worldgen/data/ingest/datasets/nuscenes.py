@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from worldgen.core.english import counted
 from worldgen.core.errors import InputError, Received
 from worldgen.data.ingest.datasets.cuboids.cuboid_outlines import rotation
 from worldgen.data.ingest.datasets.cuboids.nuscenes_boxes import box_rows
@@ -44,7 +45,8 @@ def nuscenes_sources(root: Path, defaults: SourceConfig) -> FoundSources:
         there = [data for data in frames if (root / data["filename"]).is_file()]
         if len(there) < 2:
             continue
-        notes = [f"{len(frames) - len(there)} of {len(frames)} pictures are not there"] * (len(there) < len(frames))
+        lacking = len(frames) - len(there)
+        notes = [f"{lacking} of {counted(len(frames), 'picture')} not there"] * (lacking > 0)
         name = str(scene["name"])
         try:
             recording = Recording(

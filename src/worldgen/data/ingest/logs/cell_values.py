@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from worldgen.core.ego import MAX_SPEED_MPS, MAX_YAW_RATE_RADPS
+from worldgen.core.english import counted
 from worldgen.core.errors import InputError, Received
 from worldgen.data.ingest.logs.ego_config import EgoLogConfig
 from worldgen.data.ingest.logs.tables.log_table import Table, is_blank, numbers
@@ -189,7 +190,7 @@ def _drop_no_value(table: Table, name: str, meaning: ColumnMeaning, config: EgoL
     value = raw[rows[0]]
     raw[marks] = math.nan
     return [
-        f"column {name}: {len(rows)} rows of {value:g} taken as no value, the first at {table.row_word} "
+        f"column {name}: {counted(len(rows), 'row')} of {value:g} taken as no value, the first at {table.row_word} "
         f"{table.row_number(int(rows[0]))}"
     ]
 
@@ -213,7 +214,8 @@ def _drop_missing_fixes(table: Table, series: dict[str, np.ndarray]) -> list[str
         series[quantity] = np.where(zero, math.nan, series[quantity])
     first = table.row_number(int(np.flatnonzero(zero)[0]))
     return [
-        f"{int(zero.sum())} positions at latitude 0, longitude 0 taken as no fix, the first at {table.row_word} {first}"
+        f"{counted(int(zero.sum()), 'position')} at latitude 0, longitude 0 taken as no fix, the first at "
+        f"{table.row_word} {first}"
     ]
 
 

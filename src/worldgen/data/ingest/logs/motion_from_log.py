@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from worldgen.core.ego import MAX_YAW_RATE_RADPS
+from worldgen.core.english import counted
 from worldgen.core.errors import InputError, Received
 from worldgen.data.ingest.logs.agreement import agreement_notes, refuse_turned_quaternions
 from worldgen.data.ingest.logs.clocks import log_times
@@ -167,7 +168,9 @@ def _poses(log: EgoLog, config: EgoLogConfig, times_s: np.ndarray) -> PoseTrack 
         position = gps_plane(first, second) if kind == "lat" else np.stack([first, second], 1)
     notes = []
     if kind and (held := held_positions(times_s[rows], position, config.max_gap_s)).any():
-        notes.append(f"{int(held.sum())} of {len(rows)} rows repeat the position of the row above and say nothing")
+        notes.append(
+            f"{int(held.sum())} of {counted(len(rows), 'row')} left out: the position is that of the row above"
+        )
         rows, position = rows[~held], position[~held]
     if angle is None:
         track = _course(times_s, rows, position, config, course)
@@ -228,7 +231,7 @@ def _rows_with(series: dict[str, np.ndarray], *names: str) -> np.ndarray:
 def _course(times_s: np.ndarray, rows: np.ndarray, position: np.ndarray, config: EgoLogConfig, name: str) -> PoseTrack:
     """Poses along positions ``(K, 2)`` of the rows ``(K,)``, without single positions that jump."""
     outliers, breaks = position_jumps(times_s[rows], position)
-    notes = [f"{int(outliers.sum())} positions that jump away and back left out"] if outliers.any() else []
+    notes = [f"{counted(int(outliers.sum()), 'jump')} of positions away and back left out"] if outliers.any() else []
     rows, position = rows[~outliers], position[~outliers]
     at_s = times_s[rows]
     starts = [start for start, _ in (*row_gaps(at_s, config.max_gap_s), *breaks)]

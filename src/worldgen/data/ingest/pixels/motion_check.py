@@ -35,6 +35,8 @@ UNIT_MISTAKES = (
     (0.447, "m/s read as mph"), (0.2778, "m/s read as km/h"),
 )  # fmt: skip
 """Factor of a speed -> what was read as what."""
+UNIT_SIGMAS, MOST_UNITS = 2.0, 3
+"""Mistakes of units that are named: the nearest ``MOST_UNITS`` within ``UNIT_SIGMAS`` deviations of the factor."""
 
 
 def motion_notes(log: LogMotion, pixels: PixelMotion, config: EgoLogConfig) -> list[str]:
@@ -162,7 +164,8 @@ def _speed_note(log: LogMotion, seen: np.ndarray, told: np.ndarray, at_s: np.nda
     factor = float(np.exp(middle))
     said = f"the log is {factor:.2g} times as fast as the pixels (+- {100 * deviation:.0f} %)"
     near = sorted((abs(np.log(times) - middle), times, words) for times, words in UNIT_MISTAKES)
-    likely = [f"{words} ({times:.2g})" for away, times, words in near[:2] if away < 1.5 * deviation]
+    likely = [f"{words} ({times:.2g})" for away, times, words in near[:MOST_UNITS] if away < UNIT_SIGMAS * deviation]
     if not likely:
         return [f"{said}: unit of the speed column (ego.columns), or the height of the camera (camera.height_m)"]
-    return [f"{said}, as {' or '.join(likely)} is: unit of the speed column in ego.columns, or camera.height_m"]
+    units = f"{', '.join(likely[:-1])} or {likely[-1]}" if len(likely) > 1 else likely[0]
+    return [f"{said}, as {units} is: unit of the speed column in ego.columns, or camera.height_m"]
