@@ -133,7 +133,7 @@ def to_agent(track: Track, track_id: int, *, pick: slice, dt_s: float, z_m: np.n
     """The track at the frames of the clip.
 
     pick: selects the steps that are frames. z_m: height of the ground at each step. lights: whether headlights are on
-    unless the track says otherwise.
+    unless the track says otherwise; those of motorcycles always are (Regulation (EU) No 168/2013, Annex II).
     """
     count = len(track.x_m)
     z = np.broadcast_to(np.asarray(z_m, float) + track.lift_m, (count,))
@@ -157,7 +157,7 @@ def to_agent(track: Track, track_id: int, *, pick: slice, dt_s: float, z_m: np.n
         braking=at_frames(track.braking, bool),
         indicator=at_frames(track.indicator, int),
         door_open=at_frames(track.door_open, float),
-        lights_on=lights if track.lights_on is None else track.lights_on,
+        lights_on=(lights or track.kind == "motorcycle") if track.lights_on is None else track.lights_on,
         role=track.role,
         style=track.style,
         signal_state=None if track.signal_state is None else np.asarray(track.signal_state)[pick].astype(int),

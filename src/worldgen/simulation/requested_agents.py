@@ -16,6 +16,9 @@ from worldgen.simulation.scene_builder import SceneBuilder, exit_road_builder
 from worldgen.simulation.street.furnishing import GREEN, RED, cone_places, park, signal
 from worldgen.simulation.street.pedestrians import WALK_MPS, cross, walk_along
 
+CROSSED_SHARE = (0.22, 0.5)
+"""So much of the way across the road somebody who was asked for has walked in the middle of the clip."""
+
 
 def requested_kinds(scenario: Scenario) -> frozenset[str]:
     """Kinds and classes that the background must not add, because the scenario requests an exact number of them."""
@@ -154,14 +157,14 @@ def _off_cross_road(builder: SceneBuilder, s_m: float, velocity_mps: float) -> f
 def _crossing(builder: SceneBuilder, kind: str, i: int, *, hidden: bool) -> Track:
     """Crossing the road beyond the ego's last position."""
     plan, section = builder.plan, builder.plan.section
-    side = -1 if hidden or i % 2 else 1
     speed = builder.uniform(*WALK_MPS["cyclist" if kind == "cyclist" else kind])
     if kind + "crossing" not in builder.group_motion:
         builder.group_motion[kind + "crossing"] = (
             speed,
-            builder.nominal_s_m[-1] + EGO_FRONT_M + builder.uniform(6.0, 9.0),
+            builder.nominal_s_m[-1] + EGO_FRONT_M + builder.uniform(5.0, 8.0),
         )
     speed, s = builder.group_motion[kind + "crossing"]
+    side = -1 if hidden or i % 2 else 1
     s += 1.6 * i
     if plan.crossing_s_m is not None and not hidden and abs(plan.crossing_s_m - s) < 14.0:
         s = plan.crossing_s_m - 1.2 + 0.8 * (i % 4) + 3.4 * (i // 4)
@@ -172,7 +175,8 @@ def _crossing(builder: SceneBuilder, kind: str, i: int, *, hidden: bool) -> Trac
         inner = section.inner_shoulder_m + 0.8
         ends = (inner, section.right_walk_m) if side > 0 else (section.right_walk_m, inner)
     total = abs(ends[1] - ends[0]) / speed
-    start = builder.uniform(-0.25, 0.15) * min(total, builder.duration_s) - 0.9 * (i // 2)
+    # In the middle of the clip the person is on the carriageway, before or in the ego's lane.
+    start = 0.5 * builder.duration_s - builder.uniform(*CROSSED_SHARE) * total - 0.9 * (i // 2)
     if hidden:
         start = builder.uniform(0.1, 0.3) * builder.duration_s
         if i == 0 and builder.allowed("van"):

@@ -34,13 +34,15 @@ ON_FOOT, BUILT_UP = ("pedestrian", "child"), ("urban", "suburban", "intersection
 NEAR_PEOPLE_MPS = (2.0, 6.0)
 """Entry speeds in built-up streets where people on foot are asked for: 7 to 22 km/h, as of drivers who expect them to
 cross. At higher ones a person is near enough to be noticed for one second of three."""
+NEAR_PEOPLE_AT_NIGHT_MPS = (1.5, 4.0)
+"""The same at night: low beams show a person at walking distance only, so drivers creep towards a crossing."""
 
 
 def draw_speed(rng: np.random.Generator, scenario: Scenario, events: list[Event]) -> float:
     """Entry speed (m/s) that suits road, weather, manoeuvre and events."""
     low, high = SPEED_RANGE_MPS[scenario.road]
     if scenario.road in BUILT_UP and any(request.kind in ON_FOOT and request.count for request in scenario.agents):
-        low, high = NEAR_PEOPLE_MPS
+        low, high = NEAR_PEOPLE_AT_NIGHT_MPS if scenario.light.startswith("night") else NEAR_PEOPLE_MPS
     for event in events:
         low, high = event.speed_mps or (low, high)
     speed = rng.uniform(low, high) * WEATHER_SPEED.get(scenario.weather, 1.0)

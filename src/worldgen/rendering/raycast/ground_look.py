@@ -15,6 +15,10 @@ LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 """Weights of linear red, green and blue. Source: ITU-R BT.709."""
 DRY_GRASS = np.array([1.15, 1.0, 0.62], np.float32)
 """Colour of dry grass at luminance 1."""
+PALE_GRASS = np.array([1.30, 1.34, 0.80], np.float32)
+"""Colour of a mown verge relative to the luminance of the table's grass."""
+GREY_GRASS = 0.6
+"""How far verges go from the table's green to a pale one, as cameras see them."""
 WET_DARKENING = 0.42
 GRIT_METRES_PER_TEXEL = 0.011
 GRAIN_BELOW_M = 0.045
@@ -55,8 +59,10 @@ def ground_look(
     albedo, grain, semantic = tables.albedo[face], tables.grain[face], tables.semantic[face]
     # Verges are greyer than the table's green, with dry patches.
     verge = semantic == SEM["terrain"]
-    dry = np.clip(0.45 + 0.22 * broad + 0.18 * coarse, 0, 1)[:, None] * verge[:, None]
+    dry = np.clip(0.50 + 0.26 * broad + 0.24 * coarse, 0, 1)[:, None] * verge[:, None]
     albedo += dry * (DRY_GRASS * (albedo @ LUMINANCE)[:, None] - albedo)
+    pale = (GREY_GRASS * verge)[:, None]
+    albedo += pale * (PALE_GRASS * (albedo @ LUMINANCE)[:, None] - albedo)
     paved = (semantic == SEM["drivable"]) | (semantic == SEM["sidewalk"])
     albedo = albedo * np.maximum(1.0 + grain * (fine + 0.22 * coarse + 0.20 * broad), 0.25)[:, None]
     # Cracks follow the zero line of a smooth noise; mended patches are where another one is high.

@@ -19,8 +19,11 @@ from worldgen.rendering.raycast.geometry.scene_rays import SceneRays
 from worldgen.rendering.shapes.solid import LAMP_CODES, LAMP_NAMES
 
 STREET_REACH_M, VEHICLE_REACH_M = 75.0, 60.0
-WINDOW_SHARE = 0.38
-"""Radiance of lit windows relative to that of the sketch renderer, which stands for curtains and lamps behind them."""
+WINDOW_TONES = {
+    "window": (0.34, 0.25, 0.137), "window_low": (0.17, 0.115, 0.055), "window_dim": (0.055, 0.035, 0.017),
+    "window_cool": (0.20, 0.23, 0.24),
+}  # fmt: skip
+"""Linear radiance of lit windows at night, behind curtains and seen into rooms."""
 NEGLIGIBLE = 3.4
 """So many widths from the middle of a beam, 1e-5 of its light is left."""
 RED_REACH_M = 27.0
@@ -32,6 +35,11 @@ a retroreflected luminance coefficient of about 15 mcd/m2/lx, a matt surface of 
 COST 331."""
 WET_LOSS = 0.65
 """So much less of it comes back from a wet road, which mirrors it ahead. Source: EN 1436, classes RL and RW."""
+STRAY_LIGHT = 0.16
+"""Light above the cut-off of a low beam relative to that below it. UN R112 allows a ninth (0.7 lx in zone III, 6 lx at
+50V); what the road in front of the car sends up is added by eye."""
+MIRRORED_LIGHT = 0.30
+"""Light that a wet road mirrors from the beam's foreground onto upright surfaces, relative to the beam; by eye."""
 SHADOWED_LAMPS = 3
 """So many of the nearest street lamps cast shadows."""
 
@@ -54,11 +62,11 @@ class LampField:
             if blink:
                 table[LAMP_CODES["beacon"]] = RADIANCE["beacon"]
             table[LAMP_CODES["red"]] = RADIANCE["red"]
-            table[LAMP_CODES["window"]] = np.array(RADIANCE["window"]) * (WINDOW_SHARE * self.night)
         else:
             self._agent_lamps(table, agent, frame, blink=blink)
-            table[LAMP_CODES["window"]] = np.array(RADIANCE["window"]) * (WINDOW_SHARE * self.night)
             table[LAMP_CODES["warm"]] = (1.2, 0.6, 0.1)
+        for name, radiance in WINDOW_TONES.items():
+            table[LAMP_CODES[name]] = np.float32(self.night) * np.array(radiance, np.float32)
         return table * np.float32(0.45 + 0.55 * max(self.night, 0.25))
 
     def _agent_lamps(self, table: np.ndarray, agent: Agent, frame: int, *, blink: bool) -> None:
@@ -109,9 +117,11 @@ class LampField:
         near = np.clip((ahead - 1.5) / 4.0, 0.0, 1.0)
         # The beam's table above holds for a dry road, which is lit at grazing angles.
         facing = np.clip(-(normals[:, 0] * c + normals[:, 1] * s), 0.0, 1.0)
-        road = np.float32(1 - WET_LOSS * self.scene.atmosphere.wetness)
-        share = np.where(normals[:, 2] > 0.7, road, 0.15 + UPRIGHT * facing)
-        return (0.10 + 0.90 * above) * side * near * share / (1.0 + np.square(ahead / (26.0 if high else 17.0)))
+        wetness = np.float32(self.scene.atmosphere.wetness)
+        share = np.where(normals[:, 2] > 0.7, 1 - WET_LOSS * wetness, 0.15 + UPRIGHT * facing)
+        # Seen from its mirror image below the road, the lamp shines upwards: most at the feet, little above the head.
+        stray = STRAY_LIGHT + MIRRORED_LIGHT * wetness * np.exp(-np.square((up + 0.65) / 1.6))
+        return (stray + (1 - stray) * above) * side * near * share / (1.0 + np.square(ahead / (26.0 if high else 17.0)))
 
     def street_light(self, frame: int, points: np.ndarray, normals: np.ndarray) -> np.ndarray:
         """Irradiance ``(M,)`` float32 from the nearest street lamps; 1 on the ground right below a lamp."""

@@ -256,18 +256,18 @@ def _add_bar(builder: SolidBuilder, machine: MotorcycleFrame) -> None:
         path = np.stack([middle, middle + np.array([0.0, side * 0.12, 0.03]), end])
         tube(builder, path, np.array([0.014, 0.014, 0.017]), BLACK, left=np.array([0.3, 0.0, 1.0]), sides=6)
         stalk = bar + np.array([0.0, side * (wide - 0.12), 0.0])
-        glass = stalk + np.array([0.03, side * 0.07, 0.17])
+        glass = stalk + np.array([0.03, side * 0.07, 0.19])
         rod(builder, stalk, glass, 0.008, BLACK, sides=4)
-        builder.ellipsoid(glass, (0.022, 0.072, 0.048), BLACK, power=2.6, sides=9, bands=6)
+        builder.ellipsoid(glass, (0.026, 0.090, 0.060), BLACK, power=2.6, sides=9, bands=6)
         builder.ellipsoid(
-            glass - np.array([0.012, 0.0, 0.0]), (0.014, 0.062, 0.040), MIRROR, power=2.6, sides=9, bands=6
+            glass - np.array([0.012, 0.0, 0.0]), (0.016, 0.078, 0.050), MIRROR, power=2.6, sides=9, bands=6
         )
         for x, z, y in (
             (machine.front - 0.27, 0.80 * machine.scale, 0.20),
             (machine.rear - 0.10, machine.seat.seat[2] - 0.05, 0.17),
         ):
             lamp = Finish(AMBER, gloss=0.8, lamp=name, machine=True)
-            builder.ellipsoid((x, side * y, z), (0.028, 0.035, 0.026), lamp, sides=6, bands=4)
+            builder.ellipsoid((x, side * y, z), (0.034, 0.042, 0.034), lamp, sides=6, bands=4)
             rod(builder, (x, side * (y - 0.12), z), (x, side * y, z), 0.009, BLACK, sides=4)
 
 
@@ -276,7 +276,7 @@ def _add_rear(builder: SolidBuilder, machine: MotorcycleFrame, paint: Finish) ->
     k, rear = machine.scale, machine.rear
     end, high = rear - machine.radii[1] + 0.02, machine.seat.seat[2]
     lamp = np.array([max(end + 0.05, rear - 0.24), 0.0, high - 0.005])
-    builder.ellipsoid(lamp, (0.035, 0.098, 0.042), TAIL_LAMP, power=2.6, sides=9, bands=6)
+    builder.ellipsoid(lamp, (0.038, 0.112, 0.052), TAIL_LAMP, power=2.6, sides=9, bands=6)
     path = np.stack([(lamp[0] + 0.06, 0.0, high - 0.03), (end + 0.05, 0.0, high - 0.12), (end - 0.005, 0.0, 0.42 * k)])
     tube(builder, path, np.array([(0.012, 0.085), (0.012, 0.08), (0.012, 0.07)]), BLACK, left=LEFT, sides=8)
     builder.box((end - 0.005, 0.0, high - 0.16 * k), (0.012, 0.20, 0.145), PLATE, turn=turn_y(0.25))

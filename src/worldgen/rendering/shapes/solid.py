@@ -9,8 +9,10 @@ import numpy as np
 
 LAMP_NAMES = (
     "none", "head", "tail", "left", "right", "red", "amber", "green", "warm", "window", "beacon", "reverse",
+    "window_low", "window_dim", "window_cool",
 )  # fmt: skip
-"""Lamps of surfaces; whether a lamp is on depends on the frame."""
+"""Lamps of surfaces; whether a lamp is on depends on the frame. Lit windows have four tones: what is in a room is lit
+unevenly, and rooms have lamps of different colours."""
 LAMP_CODES = {name: code for code, name in enumerate(LAMP_NAMES)}
 
 

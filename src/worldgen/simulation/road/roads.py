@@ -23,6 +23,9 @@ SPEED_RANGE_MPS = {
 DESIGN_LATERAL_MPS2 = 1.8
 """Lateral acceleration at which the drawn course of a road is comfortable at the ego's speed."""
 
+FAR_CROSSING_M = (6.5, 3.0)
+"""Least distance of a far crossing beyond the end of the driven stretch, and the spread of it."""
+
 MAX_DRIVEN_TURN_RAD = 0.16
 """Turn of the road over the stretch driven in the clip, so that a bend is not mistaken for a turn at a junction."""
 
@@ -162,10 +165,8 @@ def _with_features(rng: np.random.Generator, plan: RoadPlan, needs: RoadNeeds) -
     if "crossing" in road_features and plan.junction is None:
         plan = replace(plan, crossing_s_m=float(max(rng.uniform(0.7, 0.95) * distance, 7.0) + EGO_FRONT_M + 1.0))
     elif plan.junction is None and ("far_crossing" in road_features or (plan.base == "urban" and rng.random() < 0.35)):
-        near = distance + (9.0 if "far_crossing" in road_features else 10.0)
-        plan = replace(
-            plan, crossing_s_m=float(near + rng.uniform(0.0, 4.0 if "far_crossing" in road_features else 40.0))
-        )
+        clear, spread = FAR_CROSSING_M if "far_crossing" in road_features else (10.0, 40.0)
+        plan = replace(plan, crossing_s_m=float(distance + clear + rng.uniform(0.0, spread)))
     if plan.base == "suburban":
         plan = replace(plan, driveways=draw_driveways(rng, plan, needs))
     return plan

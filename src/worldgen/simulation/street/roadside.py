@@ -22,13 +22,15 @@ def place_statics(builder: SceneBuilder) -> tuple[Static, ...]:
     for side in (1, -1):
         rows += furnish(rng, plan, side)
     rows += _works(rng, plan)
-    rows += _signal_poles(plan)
+    rows += _signal_poles(plan) + _crossing_lamps(plan)
     main_count = len(rows)
     if plan.junction is not None:
         rows += _along_cross_road(rng, plan, furnish)
     return keep_off(builder, rows, main_count)
 
 
+CROSSING_LAMP_M = 3.5
+"""A lamp of a zebra crossing stands so far before its middle, so that drivers see the lit side of people."""
 BLOCK_DEPTH_M = 18.0
 """Depth of the first row of houses along the main road; the cross road's own begin behind it."""
 
@@ -94,4 +96,16 @@ def _signal_poles(plan: RoadPlan) -> list[StaticPlacement]:
     return [
         StaticPlacement("pole", at, right, 0.0, (0.16, 0.16, 3.4), 0),
         StaticPlacement("pole", far, left, math.pi, (0.16, 0.16, 3.4), 0),
+    ]
+
+
+def _crossing_lamps(plan: RoadPlan) -> list[StaticPlacement]:
+    """Lamps that light a zebra crossing from the side its drivers come from, as EN 13201-2 advises."""
+    if plan.crossing_s_m is None or plan.base not in ("urban", "suburban"):
+        return []
+    right, left = plan.section.right_edge_m - 0.6, plan.section.left_edge_m + 0.6
+    size = (0.2, 0.2, 6.0)
+    return [
+        StaticPlacement("street_lamp", plan.crossing_s_m - CROSSING_LAMP_M, right, math.pi / 2, size, 0),
+        StaticPlacement("street_lamp", plan.crossing_s_m + CROSSING_LAMP_M, left, -math.pi / 2, size, 0),
     ]

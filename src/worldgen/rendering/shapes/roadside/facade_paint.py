@@ -20,6 +20,13 @@ NOISE_TEXEL_M = 0.11
 BRICKS_END_M = 1.4 * 0.05
 """Bricks have faded out where a pixel is this wide."""
 _MASK = 2**31 - 1
+_BRIGHT, _LOW, _DIM, _COOL = (LAMP_CODES[name] for name in ("window", "window_low", "window_dim", "window_cool"))
+_ROOM_TONES = np.array([_LOW, _LOW, _DIM, _DIM, _COOL], np.int16)
+"""Tones of lit rooms: most have curtains or one lamp."""
+_SHELF_TONES = np.array([_BRIGHT, _LOW, _LOW, _DIM, _DIM, 0], np.int16)
+"""Tones of goods in a lit shop."""
+SHELF_M = (0.55, 0.42)
+"""Width and height of what stands in a shop window."""
 
 
 @dataclass(frozen=True)
@@ -232,7 +239,10 @@ class FacadeTable:
         cell.albedo *= (1 - 0.55 * np.clip((z - tall + 0.22) / 0.2, 0, 1) * pane)[:, None]
         cell.gloss = np.maximum(cell.gloss, 1.2 * (pane * ~(covered | door)))
         lit = (pane > 0.5) & ~door & (draws(seed + 5, column, floor, cell.side) < self.lit[which])
-        cell.lamp[lit] = LAMP_CODES["window"]
+        tone = draws(seed + 7, column, floor, cell.side)[lit]
+        # Rooms are brightest below the ceiling; furniture and people hide the lower part.
+        rooms = _ROOM_TONES[(tone * len(_ROOM_TONES)).astype(int)]
+        cell.lamp[lit] = np.where((z[lit] < 0.4 * tall[lit]) & (rooms != _COOL), _DIM, rooms)
         hits.put(rows, cell)
 
     def _shops(self, hits: _WallHits, shops: np.ndarray) -> None:
@@ -254,7 +264,11 @@ class FacadeTable:
         bars = band(np.abs(x - 0.36 * front), -1, 0.05, soft) + band(np.abs(x - 0.60 * front), -1, 0.05, soft)
         pane = band(x, 0.33, front - 0.33, soft) * band(up, 0.45, 2.65, soft) * (1 - np.minimum(bars, 1))
         shop.mix(pane, PANE * np.float32(1.5), 1.2)
-        shop.lamp[(pane > 0.5) & (random < 0.55)] = LAMP_CODES["window"]
+        lit = np.flatnonzero((pane > 0.5) & (random < 0.55))
+        row, column = np.floor(up[lit] / SHELF_M[1]), np.floor(x[lit] / SHELF_M[0])
+        goods = _SHELF_TONES[(draws(seed[lit] + 9, number[lit], row, column) * len(_SHELF_TONES)).astype(int)]
+        ceiling = np.where(random[lit] < 0.3, np.int16(_COOL), np.int16(_BRIGHT))
+        shop.lamp[lit] = np.where(up[lit] > 1.9, ceiling, goods)
         hits.put(rows, shop)
 
     def _roof(
