@@ -21,6 +21,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -161,7 +162,10 @@ def held_out(args: argparse.Namespace, drive: str) -> list[Sample]:
     made = round(HELD_OUT[drive] * fps)
     out = args.work / "held_out" / Path(drive).stem
     if not (out / "dataset.json").exists():
-        config = replace(config, num_frames=CONTEXT + made, stride_frames=CONTEXT + made, min_speed_mps=1.0)
+        split = replace(config.split, train=(), val=(), test=("*",))
+        config = replace(
+            config, num_frames=CONTEXT + made, stride_frames=CONTEXT + made, min_speed_mps=1.0, split=split
+        )
         worldgen.ingest(args.shared / folder, out, config)
     data = DataSet(str(out))
     keys = sorted(row["key"] for row in data.rows)
@@ -170,35 +174,38 @@ def held_out(args: argparse.Namespace, drive: str) -> list[Sample]:
 
 
 def judged_rows(args: argparse.Namespace, arm: str, adapter: str) -> dict[str, list[dict]]:
-    """Numbers of every made clip of an arm by drive, kept in a file."""
-    kept = args.work / f"{arm}.json"
-    if kept.exists():
-        return json.loads(kept.read_text())
-    reader, sampler = MotionReader.load(), Sampler.load("shipped", adapter=adapter, threads=1)
-    options = sampler.options(steps=0, chunk=0, guidance={})
+    """Numbers of every made clip of an arm by drive, kept in a file a drive."""
     found: dict[str, list[dict]] = {}
     for drive in HELD_OUT:
-        samples = held_out(args, drive)
-        partner = shuffled(len(samples), seed=args.seed)
-        rows = found.setdefault(Path(drive).stem, [])
-        for number, sample in enumerate(samples):
-            other = samples[int(partner[number])]
-            read = reader.read(sample.clip, sample.camera)
-            row = {"key": sample.key, "recorded": motion_rows(read), "log": motion_rows(sample.ego)}
-            for name, ego in (("own", sample.ego), ("other", commanded(sample.ego, other.ego))):
-                request = Conditions(
-                    num_frames=len(sample.clip), fps=sample.clip.fps, context=sample.clip[:CONTEXT], ego=ego,
-                    camera=sample.camera, text=sample.caption or None, seed=number,
-                )  # fmt: skip
-                clip = sampler.model([request], options)[0]
-                row[name] = {
-                    "commanded": motion_rows(ego), "read": motion_rows(reader.read(clip, sample.camera)),
-                    "error": picture_error(clip, sample.clip),
-                }  # fmt: skip
-            rows.append(row)
-            print(arm, drive, number, row["own"]["error"], row["other"]["error"], file=sys.stderr, flush=True)
-    kept.write_text(json.dumps(found) + "\n")
+        kept = args.work / f"{arm}_{Path(drive).stem}.json"
+        if not kept.exists():
+            rows = list(judged_clips(args, drive, Sampler.load("shipped", adapter=adapter, threads=1)))
+            kept.write_text(json.dumps(rows) + "\n")
+        found[Path(drive).stem] = json.loads(kept.read_text())
     return found
+
+
+def judged_clips(args: argparse.Namespace, drive: str, sampler: Sampler) -> Iterator[dict]:
+    """Numbers of the windows of a held-out drive, continued with their own and with other commands."""
+    reader, options = MotionReader.load(), sampler.options(steps=0, chunk=0, guidance={})
+    samples = held_out(args, drive)
+    partner = shuffled(len(samples), seed=args.seed)
+    for number, sample in enumerate(samples):
+        other = samples[int(partner[number])]
+        read = reader.read(sample.clip, sample.camera)
+        row = {"key": sample.key, "recorded": motion_rows(read), "log": motion_rows(sample.ego)}
+        for name, ego in (("own", sample.ego), ("other", commanded(sample.ego, other.ego))):
+            request = Conditions(
+                num_frames=len(sample.clip), fps=sample.clip.fps, context=sample.clip[:CONTEXT], ego=ego,
+                camera=sample.camera, text=sample.caption or None, seed=number,
+            )  # fmt: skip
+            clip = sampler.model([request], options)[0]
+            row[name] = {
+                "commanded": motion_rows(ego), "read": motion_rows(reader.read(clip, sample.camera)),
+                "error": picture_error(clip, sample.clip),
+            }  # fmt: skip
+        print(drive, number, row["own"]["error"], row["other"]["error"], file=sys.stderr, flush=True)
+        yield row
 
 
 def commanded(own: EgoMotion, other: EgoMotion) -> EgoMotion:

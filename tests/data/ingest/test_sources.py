@@ -161,3 +161,30 @@ def test_camera_configs():
     for bad in ({"fx_px": 500.0}, {"fov_deg": 60.0, "fx_px": 1.0, "fy_px": 1.0, "cx_px": 1.0, "cy_px": 1.0}):
         with pytest.raises(InputError, match="all of fx_px"):
             CameraConfig(**bad)
+
+
+def test_tables_that_nobody_reads_are_named_where_a_log_is_missing(tmp_path):
+    make_video(tmp_path / "a" / "front.mp4", 6)
+    make_video(tmp_path / "b" / "front.mp4", 6)
+    for drive in "ab":
+        write_log(tmp_path / drive / "can.csv")
+    (tmp_path / "a" / "notes.txt").write_text("sunny")
+    note = "2 tables that no source reads (a/can.csv, b/can.csv): ego.path names a log, times_file times"
+    assert found(tmp_path).notes == (note,)
+    assert found(tmp_path, defaults=SourceConfig(ego=EgoLogConfig(path="can.csv"))).notes == ()
+    assert found(tmp_path, defaults=SourceConfig(ego=EgoLogConfig(path="none"))).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("2011_09_26/2011_09_26_drive_0001_sync/oxts/timestamps.txt", "kitti_raw"),
+        ("v1.0-mini/scene.json", "nuscenes"), ("meta/info.json", "lerobot"),
+        ("log_7/city_SE3_egovehicle.feather", "argoverse2"),
+    ],
+)  # fmt: skip
+def test_the_layout_of_a_public_set_is_named(tmp_path, file, name):
+    make_video(tmp_path / "clips" / "front.mp4", 6)
+    (tmp_path / file).parent.mkdir(parents=True)
+    (tmp_path / file).write_text("")
+    assert f"a layout of {name}: --dataset {name} reads it as it is" in found(tmp_path).notes

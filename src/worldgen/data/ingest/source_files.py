@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from fnmatch import fnmatch
 from pathlib import Path
 
+from worldgen.core.english import counted
 from worldgen.core.errors import InputError, Received
 from worldgen.data.ingest.captions import is_caption_file
 from worldgen.data.ingest.logs.table import SUFFIXES
 from worldgen.data.ingest.source_config import CameraConfig, SourceConfig
 from worldgen.files.json_files import parse_object
 
+LAYOUTS = {
+    "oxts/timestamps.txt": "kitti_raw", "v1.0-*/scene.json": "nuscenes", "meta/info.json": "lerobot",
+    "city_SE3_egovehicle.feather": "argoverse2", "processed_log/CAN/speed/t": "comma2k19",
+}  # fmt: skip
+"""Files by which a public data set is known -> its name."""
+TABLES = (".csv", ".tsv", ".jsonl", ".parquet", ".feather", ".gpx")
+"""Suffixes of files that hold tables and little else."""
 NO_FILE, TIMESTAMPS = "none", "timestamps.txt"
 SIDECAR_SUFFIXES = tuple(suffix for suffix in SUFFIXES if suffix != ".txt")
 """Suffixes by which a log ``NAME.csv`` beside ``NAME.mp4`` is found; ``NAME.txt`` is a caption."""
@@ -110,6 +119,25 @@ def camera_from_file(place: SourcePlace, config: CameraConfig) -> CameraConfig:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise InputError(f"camera file {path.name}, {name}", value, "a number")
     return CameraConfig(**values)
+
+
+def unread_files(files: list[Path], root: Path, used: set[Path]) -> list[str]:
+    """Notes on files below SOURCE that a source without a log may have waited for.
+
+    files: all below root. used: those that sources read. A table that no source reads is named, and so is a public data
+    set whose layout is there.
+    """
+    relative = [path.relative_to(root).as_posix() for path in files]
+    sets = {name for word, name in LAYOUTS.items() if any(fnmatch(f"/{path}", f"*/{word}") for path in relative)}
+    if sets:
+        return [f"a layout of {name}: --dataset {name} reads it as it is" for name in sorted(sets)]
+    unread = sorted(
+        name for path, name in zip(files, relative, strict=True) if path.suffix.lower() in TABLES and path not in used
+    )
+    if not unread:
+        return []
+    listed = ", ".join(unread[:3]) + (", ..." if len(unread) > 3 else "")
+    return [f"{counted(len(unread), 'table')} that no source reads ({listed}): ego.path names a log, times_file times"]
 
 
 def _stems(place: SourcePlace) -> list[Path]:

@@ -20,7 +20,7 @@ from worldgen.data.ingest.drives.name_drives import name_drives
 from worldgen.data.ingest.picture_folders import is_mask_folder, picture_rows
 from worldgen.data.ingest.recording import Recording
 from worldgen.data.ingest.source_config import SourceConfig
-from worldgen.data.ingest.source_files import SourceFiles, SourcePlace, camera_from_file, source_files
+from worldgen.data.ingest.source_files import SourceFiles, SourcePlace, camera_from_file, source_files, unread_files
 from worldgen.data.video.image_files import READ_SUFFIXES, image_files, natural_order
 
 VIDEO_SUFFIXES = (
@@ -208,7 +208,25 @@ def find_sources(
         except InputError as error:
             bad.append((entry.name, str(error)))
     out.sort(key=lambda source: natural_order(source.name))
+    notes += [note for place in places for note in _waiting_notes(Path(place), out)]
     return FoundSources(tuple(out), tuple(bad), tuple(notes))
+
+
+def _waiting_notes(place: Path, sources: list[ClipSource]) -> list[str]:
+    """Notes on tables below a folder that are read by nobody, where a source has no log and none was ruled out."""
+    root = Path(os.path.abspath(place))
+    own = [source for source in sources if source.root == root and source.kind != "images"]
+    logless = [source for source in own if source.ego_path is None]
+    if not root.is_dir() or all(source.config.ego is not None and source.config.ego.path for source in logless):
+        return []
+    files = [
+        Path(folder) / name for folder, _, names in os.walk(root) for name in sorted(names) if not name.startswith(".")
+    ]
+    used = {
+        path for source in own
+        for path in (source.ego_path, source.times_path, source.labels_path, source.caption_path) if path is not None
+    }  # fmt: skip
+    return unread_files(files, root, used)
 
 
 def check_patterns(what: str, patterns: tuple[str, ...], names: list[str]) -> None:

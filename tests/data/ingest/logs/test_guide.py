@@ -22,11 +22,11 @@ EXAMPLE = re.compile(
 def examples(repository):
     text = (repository / PAGE).read_text(encoding="utf-8")
     found = {match["name"]: match for match in EXAMPLE.finditer(text)}
-    assert len(found) == text.count("### ") == 10, "every format has a log, a config and a result"
+    assert len(found) == text.count("### ") == 11, "every format has a log, a config and a result"
     return found
 
 
-@pytest.mark.parametrize("number", range(10))
+@pytest.mark.parametrize("number", range(11))
 def test_the_lines_of_the_guide_give_what_it_says(repository, tmp_path, number):
     match = list(examples(repository).values())[number]
     log = tmp_path / match["file"]

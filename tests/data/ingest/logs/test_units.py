@@ -68,3 +68,23 @@ def test_repeated_and_rival_columns_are_refused():
         read_meanings(("time_s", "time_s"), {})
     with pytest.raises(InputError, match="both give speed"):
         read_meanings(("speed_mps", "speed_kmh"), {})
+
+
+def test_all_columns_without_unit_are_named_with_what_they_may_be():
+    with pytest.raises(InputError) as refused:
+        read_meanings(("time_s", "latitude", "v", "note"), {"v": "speed"})
+    said = str(refused.value)
+    assert "columns 'latitude', 'v': received no units" in said
+    assert "latitude: lat_deg; v: speed_mps or speed_kmh" in said and "note" not in said
+
+
+def test_a_mapped_column_keeps_the_unit_in_its_brackets():
+    names = ("Geschwindigkeit [km/h]", "Gierrate [°/s]", "GPS5 (Lat.) [deg]")
+    meanings = read_meanings(names, dict(zip(names, ("speed", "yaw_rate", "lat"), strict=True)))
+    assert [(m.quantity, m.unit) for m in meanings.values()] == [
+        ("speed", "kmh"),
+        ("yaw_rate", "degps"),
+        ("lat", "deg"),
+    ]
+    with pytest.raises(InputError, match="no unit; expected one of yaw_rate_radps"):
+        read_meanings(("v [km/h]",), {"v [km/h]": "yaw_rate"})

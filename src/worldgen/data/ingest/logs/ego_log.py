@@ -116,7 +116,7 @@ def log_from_table(table: Table, config: EgoLogConfig, frames_s: tuple[float, fl
     _to_conventions(table, config, meanings, series)
     unused = tuple(name for name in table.names if name not in meanings)
     notes = [*table.notes, *notes, *more_notes]
-    if config.axes is None and {"x", "qw", "yaw"} & set(series):
+    if config.axes is None and config.format == "table" and {"x", "qw", "yaw"} & set(series):
         notes.append("poses taken in axes x forward, y left, z up (ego.axes names others: airsim, carla, camera, ...)")
     log = _assemble(table, series, columns, unused, tuple(notes))
     return replace(log, units={name: meaning.unit for name, meaning in meanings.items()})
@@ -139,7 +139,8 @@ def _assemble(
         raise InputError(
             what,
             Received("no motion column" + (f" (unused: {', '.join(unused)})" if unused else "")),
-            "speed, yaw rate, steering, pose or GPS columns with units in their names",
+            "speed, yaw rate, steering, pose or GPS columns with units in their names, or ego.columns that says which "
+            "they are, as {COLUMN: speed_kmh}",
         )
     group = np.cumsum(keep) - 1
     kept, lost = {}, ~keep

@@ -95,6 +95,15 @@ def _stem_and_unit(name: str) -> tuple[str, str | None]:
     return (re.sub(r"[\s_]+", "_", match["stem"].strip()), unit) if unit is not None else (word, None)
 
 
+class NoUnitError(InputError):
+    """A column whose name is that of a quantity, without a unit. choices: names with units."""
+
+    def __init__(self, column: str, choices: tuple[str, ...]) -> None:
+        expected = f"one of {', '.join(choices)}; rename it or set ego.columns: {{{column}: {choices[0]}}}"
+        super().__init__(f"column {column!r}", Received("no unit"), expected)
+        self.column, self.choices = column, choices
+
+
 def parse_name(name: str, stated_unit: str | None = None) -> ColumnMeaning | None:
     """The meaning of a column called ``quantity_unit`` or ``quantity (unit)``, None for other columns.
 
@@ -123,12 +132,7 @@ def parse_name(name: str, stated_unit: str | None = None) -> ColumnMeaning | Non
     if stated_unit is not None and bare in UNITS and stated_unit in UNITS[bare]:
         return ColumnMeaning(bare, stated_unit, UNITS[bare][stated_unit])
     if word in NEEDS_UNIT or (bracketed is not None and bare in UNITS):
-        choices = ", ".join(f"{bare}_{u}" for u in UNITS[bare])
-        raise InputError(
-            f"column {name!r}",
-            Received("no unit"),
-            f"one of {choices}; rename it or set ego.columns: {{{name}: {bare}_{next(iter(UNITS[bare]))}}}",
-        )
+        raise NoUnitError(name, tuple(f"{bare}_{unit}" for unit in UNITS[bare]))
     return None
 
 
@@ -153,15 +157,20 @@ def read_meanings(
         raise InputError("ego.columns", unknown[0], "a column of the log: " + ", ".join(names))
     meanings: dict[str, ColumnMeaning] = {}
     owner: dict[str, str] = {}
+    lacking: list[NoUnitError] = []
     second = {n for n in names if n not in mapping and _stem_and_unit(n)[0].rpartition("_")[0] in WITH_UNIT_ONLY}
     for name in sorted(names, key=second.__contains__):
         target = mapping.get(name, name)
         if target == IGNORE:
             continue
-        # A mapping such as {v: speed} takes the unit that the table states.
-        stated = (units or {}).get(name)
+        # A mapping such as {v: speed} takes the unit that the table states, or that stands in brackets in the name.
+        stated = (units or {}).get(name) or _stem_and_unit(name)[1]
         needs_unit = ALIASES.get(target.lower(), target.lower()) in UNITS
-        meaning = parse_name(target, stated if name not in mapping or needs_unit else None)
+        try:
+            meaning = parse_name(target, stated if name not in mapping or needs_unit else None)
+        except NoUnitError as error:
+            lacking.append(NoUnitError(name, error.choices))
+            continue
         if meaning is None:
             if name in mapping:
                 raise InputError(f"ego.columns.{name}", target, f"{IGNORE} or one of {canonical_names()}")
@@ -175,4 +184,10 @@ def read_meanings(
             )  # fmt: skip
         owner[meaning.quantity] = name
         meanings[name] = meaning
+    if len(lacking) == 1:
+        raise lacking[0]
+    if lacking:
+        each = "; ".join(f"{error.column}: {' or '.join(error.choices)}" for error in lacking)
+        columns = ", ".join(repr(error.column) for error in lacking)
+        raise InputError(f"columns {columns}", Received("no units"), f"names with units, or ego.columns with {each}")
     return meanings

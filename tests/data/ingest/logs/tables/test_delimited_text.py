@@ -80,7 +80,7 @@ def test_rows_of_frames_need_no_times(tmp_path):
         ("time_s;speed_mps\n0;1,5\n1;2.5\n", r"line 2, column speed_mps: received '1,5'"),
         ("time,speed\ns,furlong/h\n0,1\n1,1\n", "column 'speed': received no unit"),
         ("time,speed_kmh\ns,m/s\n0,1\n1,1\n", r"received kmh in its name, mps in the table.*ego\.columns"),
-        ("time,speed\nlater,fast\n0,1\n1,1\n", "column 'time': received no unit"),
+        ("time,speed\nlater,fast\n0,1\n1,1\n", "columns 'time', 'speed': received no units"),
         ("time_s,speed_mps\n# all\n", "0 rows; expected at least two"),
     ],
 )
