@@ -121,18 +121,25 @@ def test_edge_pixels_are_averages_of_four_rays() -> None:
 
 @pytest.mark.slow
 def test_without_embree_the_same_objects_are_seen(monkeypatch) -> None:
-    scene = plain_scene(agents=ACTORS)
     size = (64, 40)
-    with_embree = draw_scene(scene, frames=[0], size=size)
+    with_embree = draw_scene(plain_scene(agents=ACTORS), frames=[0], size=size)
     rigid_parts.cache_clear()
     monkeypatch.setattr(ray_mesh, "EMBREE", False)
-    without = draw_scene(scene, frames=[0], size=size)
+    without = draw_scene(plain_scene(agents=ACTORS), frames=[0], size=size)  # rays of the first scene are kept
     rigid_parts.cache_clear()
     assert (with_embree[0].instance == without[0].instance).mean() >= 0.999
     assert (with_embree[0].semantic == without[0].semantic).mean() >= 0.999
     difference = np.abs(with_embree[0].clip.frames.astype(int) - without[0].clip.frames)
     assert difference.mean() < 0.5
     np.testing.assert_allclose(with_embree[1].box_px, without[1].box_px, atol=1)
+
+
+def test_a_scene_drawn_at_a_second_size_looks_as_if_drawn_alone() -> None:
+    first, again = plain_scene(agents=ACTORS), plain_scene(agents=ACTORS)
+    draw_scene(first, frames=[1], size=(48, 32))
+    after, alone = (draw_scene(scene, frames=[0], size=(64, 40))[0] for scene in (first, again))
+    assert np.array_equal(after.clip.frames, alone.clip.frames)
+    assert np.array_equal(after.depth, alone.depth)
 
 
 def test_the_sketch_is_what_it_was() -> None:

@@ -55,7 +55,7 @@ class CastRenderer:
     def __init__(self, scene: Scene, camera: Camera, *, rays: SceneRays | None = None):
         self.scene, self.camera = scene, camera
         self.shape = (camera.height_px, camera.width_px)
-        self.rays = rays or SceneRays(scene)
+        self.rays = rays or SceneRays.of(scene)
         self.grid, self.path = PixelGrid(self.rays, camera), CameraPath(self.rays, camera)
         self.palette = scene_palette(scene)
         road = scene.scenario.road in ("urban", "intersection", "construction", "highway")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -47,6 +48,13 @@ class SceneRays:
         self.world = StaticWorld(scene)
         self.bodies = [AgentBody(scene, index) for index in range(len(scene.agents))]
         self._placed: tuple[int, list[AgentBody], np.ndarray] | None = None
+
+    @classmethod
+    @lru_cache(maxsize=1)
+    def of(cls, scene: Scene) -> SceneRays:
+        """Those of a scene; of the last one they are kept, because a scene is often drawn at a second size at once:
+        meshes and their trees are a sixth of the time from a prompt to its frames."""
+        return cls(scene)
 
     def camera_pose(self, frame: int, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
         """Rotation ``(3, 3)`` from world to camera axes, and the position ``(3,)`` of the camera in the world (m)."""
