@@ -60,6 +60,18 @@ class GivenCamera:
         return self == GivenCamera()
 
 
+def adapter_camera(folder: str) -> GivenCamera:
+    """The camera of the clips that an adapter was trained on, as its record states it; an empty one where it is silent."""
+    record = Path(folder).expanduser() / "adapter.json" if folder else None
+    if record is None or not record.is_file():
+        return GivenCamera()
+    values = read_object(record).get("camera")
+    if not isinstance(values, dict):
+        return GivenCamera()
+    camera = Camera.from_json(values)
+    return GivenCamera(camera.fov_deg, math.degrees(camera.pitch_rad), camera.height_m)
+
+
 def recorded_camera(video: str, size_px: tuple[int, int]) -> Camera | None:
     """The camera in the ``meta.json`` beside a clip that worldgen made, for its frames at ``size_px``; None where there
     is none."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError
 from worldgen.data.export.sample_folder import SampleFolder
 from worldgen.generation.sample.background import BackgroundPreparation
+from worldgen.generation.sample.context_camera import GivenCamera, adapter_camera, recorded_camera
 from worldgen.generation.sample.model_loading import load_world_model
 from worldgen.generation.sample.request import PreparedRequest, SampleRequest, prepare
 from worldgen.models.backbones.options import BackboneConfig
@@ -30,11 +31,16 @@ PACKAGES = ("torch", "diffusers", "transformers", "numpy", "av")
 
 @dataclass(frozen=True, eq=False)
 class Sampler:
-    """A loaded model. name: for people. weights_hash: names the weights by content, adapter included."""
+    """A loaded model.
+
+    name: for people. weights_hash: names the weights by content, adapter included. camera: of the clips that its
+    adapter was trained on; clips that are continued without a word of their camera are taken for clips of it.
+    """
 
     model: WorldModel
     name: str
     weights_hash: str
+    camera: GivenCamera = field(default_factory=GivenCamera)
 
     @classmethod
     def load(
@@ -53,7 +59,7 @@ class Sampler:
         if threads:
             torch.set_num_threads(threads)
         loaded = load_world_model(model, adapter=adapter, device=device, backbone=backbone)
-        return cls(loaded.model, loaded.name, loaded.model.weights_hash)
+        return cls(loaded.model, loaded.name, loaded.model.weights_hash, adapter_camera(adapter))
 
     @property
     def fps(self) -> float:
@@ -76,7 +82,7 @@ class Sampler:
 
         Raises: InputError for a request that cannot be prepared, and for conditions that the model does not honour.
         """
-        promise = self.promise
+        promise, request = self.promise, self._with_camera(request)
         same = background is not None and (background.request, background.promise) == (request, promise)
         if background is not None and same:
             prepared = background.result()
@@ -85,6 +91,15 @@ class Sampler:
             prepared = prepare(request, promise)
         self.model.check([prepared.conditions])
         return prepared
+
+    def _with_camera(self, request: SampleRequest) -> SampleRequest:
+        """The request with the adapter's camera, where it continues a clip whose camera nothing else states."""
+        if self.camera.is_empty or not request.camera.is_empty or not request.context:
+            return request
+        size = (request.width_px, request.height_px)
+        if isinstance(request.context, str) and recorded_camera(request.context, size) is not None:
+            return request
+        return replace(request, camera=self.camera)
 
     def stream(self, prepared: PreparedRequest, options: SamplerOptions) -> Iterator[Clip]:
         """The clip in parts, as they are predicted; known frames come first. Memory does not grow with its length."""

@@ -18,7 +18,7 @@ from worldgen.data.view.sheet import contact_sheet
 from worldgen.models.backbones.options import BackboneConfig
 from worldgen.models.backbones.registry import load_backbone
 from worldgen.models.backbones.tuned.ego_injector import EgoInjector, EgoInjectorSizes
-from worldgen.models.backbones.tuned.tuned_adapter import TunedRecord, attach_injector
+from worldgen.models.backbones.tuned.tuned_adapter import TunedRecord, attach_injector, check_ego_possible
 from worldgen.training.backbones.adapter_files import save_tuned
 from worldgen.training.backbones.adapter_layers import attach_adapter_layers
 from worldgen.training.backbones.ego_sensitivity import EgoSensitivity, ego_sensitivity
@@ -61,6 +61,9 @@ def prepare_backbone(config: TrainConfig, context: PreparationContext) -> Prepar
     backbone = load_backbone(config.init.pipeline, options, context.accelerator.device)
     backbone.promise.check_shape(data.num_frames, (data.width_px, data.height_px))
     trainable = trainable_of(backbone, shift=tune.shift)
+    trainable.note_window(data.num_frames, (data.width_px, data.height_px), plan.fps)
+    if tune.ego:
+        check_ego_possible(backbone.promise.family)
     context.launch.log(check_tune_memory(config, trainable))
     cache = cached_windows(config, plan, trainable, context)
     return PreparedBackbone(trainable, plan, cache, {"windows": cache.folder})

@@ -22,6 +22,10 @@ from worldgen.models.interface import sampler_options
 
 NO_CONTROL = ""
 """Name of the control of an item that has none."""
+FIXED = "fixed"
+"""Name of the tensor of a given that says which latent frames are known, for families that keep them without noise."""
+METADATA_KEY = "lora_adapter_metadata"
+"""Where diffusers keeps the peft config of a LoRA in its file."""
 
 
 @dataclass(frozen=True)
@@ -111,9 +115,13 @@ class Trainable(ABC):
     def velocity(self, noisy: torch.Tensor, levels: torch.Tensor, batch: TuneBatch) -> torch.Tensor:
         """The network's prediction ``(B, C, F, h, w)`` float32 at noise levels ``(B,)``."""
 
+    def note_window(self, num_frames: int, size_px: tuple[int, int], fps: float) -> None:  # noqa: B027  # most need none
+        """Told once, before anything is encoded: length, width and height, and rate of the windows."""
+
     def fixed(self, batch: TuneBatch) -> torch.Tensor | None:
         """Where latents are known and noise-free, ``(B, 1, F, 1, 1)`` bool; None where all are noisy."""
-        return None
+        known = batch.given.get(FIXED)
+        return None if known is None else known.bool()[:, None, :, None, None]
 
     def part_layers(self, part: str) -> str:
         """Start of the names of the layers of a part. Raises: InputError for a part that the family lacks."""
@@ -174,6 +182,12 @@ class Trainable(ABC):
             backbone.injector, backbone.promise = None, promise
 
 
+def known_latent_frames(known: int, latent_frames: int, step: int) -> torch.Tensor:
+    """1 for latent frames that ``known`` first frames fill, 0 for the others, ``(F,)`` float32."""
+    count = (known - 1) // step + 1 if known else 0
+    return (torch.arange(latent_frames) < count).float()
+
+
 def trainable_of(backbone: Backbone, *, shift: float) -> Trainable:
     """How a loaded model is trained. Raises: InputError for a family that cannot be fine-tuned here."""
     family = backbone.promise.family
@@ -185,4 +199,12 @@ def trainable_of(backbone: Backbone, *, shift: float) -> Trainable:
         from worldgen.training.backbones.wan_i2v_training import WanI2VTraining
 
         return WanI2VTraining(backbone, shift=shift)
-    raise InputError("family to fine-tune", family, "wan_vace, wan_i2v")
+    if family == "cosmos3":
+        from worldgen.training.backbones.cosmos3_training import Cosmos3Training
+
+        return Cosmos3Training(backbone, shift=shift)
+    if family == "ltx2":
+        from worldgen.training.backbones.ltx2_training import Ltx2Training
+
+        return Ltx2Training(backbone, shift=shift)
+    raise InputError("family to fine-tune", family, "wan_vace, wan_i2v, cosmos3, ltx2")

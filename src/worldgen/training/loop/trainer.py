@@ -93,13 +93,15 @@ class Trainer:
                 "raise steps or max_minutes to go on"
             )
             return TrainingOutcome(True, self.progress.step, line)
+        self.timer = StepTimer(
+            self.config, self.launch.log, per_step=self.split.per_step, start_step=self.progress.step
+        )
         if self.progress.step == 0:
             self._look_before()
         batches = self._batches()
-        timer = StepTimer(self.config, self.launch.log, per_step=self.split.per_step, start_step=self.progress.step)
         while not self._done():
             result = self._step(batches)
-            timer.after_step(self.progress, grad_norm=result.grad_norm, device=self.accelerator.device)
+            self.timer.after_step(self.progress, grad_norm=result.grad_norm, device=self.accelerator.device)
             self._do_what_is_due()
             if result.stop and not self._done():
                 self._save()
@@ -229,9 +231,11 @@ class Trainer:
     def _look_before(self) -> None:
         """Validation and sheet of the network as it starts, which the end of the run is compared with."""
         if self.config.validate_every:
-            self._validate(is_first=True)
+            with self.timer.beside("validate"):
+                self._validate(is_first=True)
         if self.config.sheet_every and not self.config.overfit_one:
-            self._sheet()
+            with self.timer.beside("sheet"):
+                self._sheet()
 
     # -- beside the steps ----------------------------------------------------------------------------------------
 
@@ -248,11 +252,14 @@ class Trainer:
                 f"step {step}: the last one; now {', '.join([*after, 'checkpoint'])} and {self.task.product}"
             )
         if config.validate_every and (step % config.validate_every == 0 or done):
-            self._validate()
+            with self.timer.beside("validate"):
+                self._validate()
         if config.sheet_every and (step % config.sheet_every == 0 or done):
-            self._sheet()
+            with self.timer.beside("sheet"):
+                self._sheet()
         if step % config.save_every == 0 or done:
-            self._save()
+            with self.timer.beside("save"):
+                self._save()
 
     def _validate(self, *, is_first: bool = False) -> None:
         """is_first: before the first step; a stopped start of the run may have it already."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -116,7 +117,8 @@ class WorldTask:
 
     @torch.no_grad()
     def sheet(self) -> np.ndarray:
-        """Recorded clips and, below each, the model's continuation of its first frame under the same conditions."""
+        """Recorded clips and, below each, the model's continuation of its first frame under the same conditions; where
+        an adapter is trained, that of the model without it first."""
         clips, captions = [], []
         for number in self._example_clips()[:SHEET_ROWS]:
             window = window_at(self.items.cache.records[number], self.config.data, start=0)
@@ -124,9 +126,15 @@ class WorldTask:
             latents = self.items.collate([item]).examples.latents.to(self.device)
             recorded = clips_from_video(decode_video(self.pipeline.codec, latents), window.fps)[0]
             request = self._request(item, recorded)
-            clips += [recorded, self.pipeline([request], self.sampler)[0]]
             given = ", ".join(request.given) or "nothing"
-            captions += [f"{window.key}: {window.caption or 'no caption'}", f"the model's, given {given}"]
+            clips.append(recorded)
+            captions.append(f"{window.key}: {window.caption or 'no caption'}")
+            if self.config.adapter.kind != "none":
+                with adapters_off(self.pipeline.transformer):
+                    clips.append(self.pipeline([request], self.sampler)[0])
+                captions.append(f"without the adapter, given {given}")
+            clips.append(self.pipeline([request], self.sampler)[0])
+            captions.append(f"the model's, given {given}")
         width_px = min(MAX_CELL_PX, max(MIN_CELL_PX, clips[0].width_px))
         return contact_sheet(
             clips, captions, frames_per_clip=SHEET_COLUMNS, columns=SHEET_COLUMNS, cell_width_px=width_px
@@ -138,7 +146,11 @@ class WorldTask:
             self.pipeline.save_pretrained(folder)
             return
         adapter = self.config.adapter
-        notes = {"base": self.config.init.pipeline, "rank": adapter.rank, "alpha": adapter.alpha}
+        cameras = Counter(r.camera for r in self.items.cache.records if r.camera is not None)
+        notes = {
+            "base": self.config.init.pipeline, "rank": adapter.rank, "alpha": adapter.alpha,
+            "camera": cameras.most_common(1)[0][0].to_json() if cameras else None,
+        }  # fmt: skip
         save_adapter(self.pipeline.transformer, folder, notes=notes)
 
     def fixed_batch(self, numbers: list[int]) -> WorldBatch:

@@ -3,8 +3,8 @@
 A block of a diffusion transformer reads the diffusion time as a shift of its normalised tokens, before self-attention
 and before the feed-forward layer. The injector adds a shift of its own there, one per latent frame, from the motion of
 the frames that this latent frame holds. Its last layer starts at zero, so a fresh injector leaves every output as it
-is, bit for bit. Source: AdaLN shifts of Peebles and Xie 2023 (arXiv:2212.09748), zero initialisation of Zhang et al. 2023
-(arXiv:2302.05543).
+is, bit for bit. Source: AdaLN shifts of Peebles and Xie 2023 (arXiv:2212.09748), zero initialisation of Zhang et al.
+2023 (arXiv:2302.05543).
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from worldgen.models.backbones.tuned.tuned_adapter import (
     EGO_FILE,
     LORA_FILE,
     TunedRecord,
+    fuse_into_network,
     read_tuned_record,
     refuse_lost_tensors,
     write_tuned_record,
@@ -81,14 +82,10 @@ def _merged_denoiser(source: ModelSource, lora: Path):
     settings = {_dtype_argument(): _stored_dtype(folder)}
     try:
         network = library_class(source, DENOISER).from_pretrained(folder, local_files_only=True, **settings)
-        refuse_lost_tensors(lora, network)
-        network.load_lora_adapter(lora.parent, weight_name=lora.name, prefix=DENOISER, local_files_only=True)
-        network.fuse_lora()
-        network.unload_lora()
     except FOREIGN_ERRORS as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"adapter {lora.parent}", Received(str(error)), f"a LoRA of {source.name}") from error
+        raise InputError(f"{DENOISER} of {source.name}", Received(str(error)), "the files of its network") from error
+    refuse_lost_tensors(lora, network)
+    fuse_into_network(lora, network)
     return network
 
 

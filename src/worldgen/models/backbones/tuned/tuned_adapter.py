@@ -23,6 +23,7 @@ from worldgen.files.storage import write_json
 from worldgen.models.backbones.backbone import Backbone
 from worldgen.models.backbones.digests import lora_name
 from worldgen.models.backbones.options import BackboneConfig
+from worldgen.models.backbones.pipeline_loading import FOREIGN_ERRORS
 from worldgen.models.backbones.tuned.ego_injector import EgoInjector, EgoInjectorSizes
 
 ADAPTER_VERSION = 1
@@ -35,6 +36,10 @@ ATTACHMENTS = {
     "ltx2": ("transformer_blocks", "attn1", "ff"),
 }  # fmt: skip
 """Family -> where its transformer has blocks, and in a block, what reads the tokens after each shift of time."""
+
+
+MODEL_LORA = ("cosmos3",)
+"""Families whose pipeline loads no LoRA; their transformer does."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +131,7 @@ def tuned_options(folder: str | Path, config: BackboneConfig, *, family: str) ->
         changes = changes or any(bool(tensor.any()) for name, tensor in tensors.items() if ".lora_B." in name)
     if not changes:
         raise InputError(f"adapter {folder}", Received("an adapter whose update is zero"), "one that was trained")
-    if not has_lora:
+    if not has_lora or family in MODEL_LORA:
         return config
     return dataclasses.replace(config, lora=str(folder), lora_file=LORA_FILE)
 
@@ -141,18 +146,33 @@ def attach_tuned(model: Backbone, folder: str | Path) -> None:
     record = read_tuned_record(folder)
     network = denoiser_of(model)
     lora = folder / LORA_FILE if (folder / LORA_FILE).is_file() else None
-    if model.weights_hash != lora_name(record.base_weights, lora, model.config.lora_scale):
+    fused = None if record.family in MODEL_LORA else lora
+    if model.weights_hash != lora_name(record.base_weights, fused, model.config.lora_scale):
         revision = f" at revision {record.revision}" if record.revision else ""
         expected = f"{record.base}{revision} with weights {record.base_weights}, on which it was trained"
         raise InputError(f"base of adapter {folder}", Received("other weights"), expected)
     if lora is not None:
         refuse_lost_tensors(lora, network)
+        if fused is None:
+            fuse_into_network(lora, network, scale=model.config.lora_scale)
+            model.weights_hash = lora_name(model.weights_hash, lora, model.config.lora_scale)
     if record.ego is not None:
         injector, _ = read_injector(folder, record.ego)
         attach_injector(injector.to(model.device), network, record.family)
         model.injector = injector
-        model.promise = dataclasses.replace(model.promise, conditions=(*model.promise.conditions, "ego"))
+        conditions = (*model.promise.conditions, "ego")
+        model.promise = dataclasses.replace(model.promise, conditions=conditions, fps=record.fps or model.promise.fps)
         model.weights_hash = lora_name(model.weights_hash, folder / EGO_FILE, 1.0)
+
+
+def fuse_into_network(lora: Path, network: Any, *, scale: float = 1.0) -> None:
+    """Add a LoRA to the weights of a transformer. Raises: InputError for a file that it cannot take."""
+    try:
+        network.load_lora_adapter(lora.parent, weight_name=lora.name, prefix="transformer", local_files_only=True)
+        network.fuse_lora(lora_scale=scale)
+        network.unload_lora()
+    except FOREIGN_ERRORS as error:
+        raise InputError(f"adapter {lora.parent}", Received(str(error)), "a LoRA of this model") from error
 
 
 def denoiser_of(model: Backbone) -> Any:
@@ -164,11 +184,18 @@ def denoiser_of(model: Backbone) -> Any:
     return pipeline.transformer
 
 
-def attach_injector(injector: EgoInjector, network: torch.nn.Module, family: str) -> None:
-    """Attach a injector to the transformer of a family. Raises: InputError for a family without an attachment."""
+def check_ego_possible(family: str) -> None:
+    """Raises InputError for a family whose transformer has no known place for ego motion."""
     if family not in ATTACHMENTS:
         known = ", ".join(ATTACHMENTS)
-        raise InputError("tune.ego", Received(f"true for the family {family}"), f"false; ego motion goes into {known}")
+        instead = "; cosmos3 has ego motion already, as actions" if family == "cosmos3" else ""
+        expected = f"false: ego motion can be added to {known}{instead}"
+        raise InputError("tune.ego", Received(f"true for the family {family}"), expected)
+
+
+def attach_injector(injector: EgoInjector, network: torch.nn.Module, family: str) -> None:
+    """Attach a injector to the transformer of a family. Raises: InputError for a family without an attachment."""
+    check_ego_possible(family)
     blocks, attention, feed_forward = ATTACHMENTS[family]
     injector.attach(network, blocks=blocks, attention=attention, feed_forward=feed_forward)
 
