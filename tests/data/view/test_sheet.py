@@ -37,6 +37,16 @@ def test_boxes_are_drawn_around_their_objects():
     assert not near(shown, CLASS_COLOURS["truck"]).any()  # hidden: no area
 
 
+def test_a_small_object_has_a_thin_box_and_no_tag():
+    from dataclasses import replace
+
+    labels = replace(make_labels().at(0), box_px=np.array([[20, 20, 22, 22]] * len(make_labels().at(0)), float))
+    shown = draw_labels(np.zeros((48, 64, 3), np.uint8), labels, width_px=640)
+    rows, columns = np.nonzero(shown.any(-1))
+    assert rows.min() >= 198 and rows.max() <= 221 and columns.min() >= 198 and columns.max() <= 221
+    assert not shown[205:215, 205:215].any()  # what is inside stays as it was
+
+
 def test_ignored_objects_have_a_grey_broken_box():
     from dataclasses import replace
 

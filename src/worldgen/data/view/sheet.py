@@ -27,8 +27,12 @@ CELL_WIDTH_PX = 320
 MARGIN_PX = 16
 GAP_PX = 6
 SUPERSAMPLE = 2
-TAG_SHARE = 0.35
+TAG_SHARE = 1.0
 """Objects smaller than this share of their tag's area get a box without a tag, which would hide them."""
+COVERING_SHARE = 4.0
+"""Objects larger than this share of their tag's area are told by name even where the tag covers another object."""
+THIN_BELOW_PX = 28
+"""Boxes with a shorter side than this have a thin line and no tint, so that what is in them can be seen."""
 
 
 @functools.lru_cache(maxsize=16)
@@ -76,9 +80,10 @@ def draw_labels(frame: np.ndarray, labels: Labels, *, width_px: int | None = Non
             if other != row and visible[other] and not labels.ignore[other]
         ]
         size = _tag_size(pen, text, picture.width)
-        if (boxes[row, 2] - boxes[row, 0]) * (boxes[row, 3] - boxes[row, 1]) < TAG_SHARE * size[0] * size[1]:
+        share = (boxes[row, 2] - boxes[row, 0]) * (boxes[row, 3] - boxes[row, 1]) / (size[0] * size[1])
+        if share < TAG_SHARE:
             continue
-        tag = _tag_place(boxes[row], size, taken, others, picture.size)
+        tag = _tag_place(boxes[row], size, taken, others, picture.size, covering=share >= COVERING_SHARE)
         if tag is not None:
             taken.append(tag)
             _draw_tag(pen, tag, text, CLASS_COLOURS[word], picture.width)
@@ -99,6 +104,10 @@ def _draw_box(pen: ImageDraw.ImageDraw, box: np.ndarray, word: str, ignored: boo
         _broken_line_box(pen, (x0, y0, x1, y1))
         return
     colour = CLASS_COLOURS[word]
+    if min(x1 - x0, y1 - y0) < THIN_BELOW_PX * SUPERSAMPLE:
+        pen.rectangle((x0 - SUPERSAMPLE, y0 - SUPERSAMPLE, x1 + SUPERSAMPLE - 1, y1 + SUPERSAMPLE - 1),
+                      outline=(*colour, 255), width=SUPERSAMPLE)  # fmt: skip
+        return
     line = 2 * SUPERSAMPLE
     pen.rectangle(
         (x0 - line, y0 - line, x1 + line - 1, y1 + line - 1), outline=(0, 0, 0, 110), width=line + SUPERSAMPLE
@@ -134,9 +143,11 @@ def _tag_size(pen: ImageDraw.ImageDraw, text: str, width_px: int) -> tuple[float
 
 
 def _tag_place(
-    box: np.ndarray, tag: tuple[float, float], taken: list[Place], others: list[Place], size: tuple[int, int]
-) -> Place | None:
-    """The first place around a box that covers no tag, preferably no other object either; None when there is none."""
+    box: np.ndarray, tag: tuple[float, float], taken: list[Place], others: list[Place], size: tuple[int, int], *,
+    covering: bool,
+) -> Place | None:  # fmt: skip
+    """The first place around a box that covers no tag and no other object; where there is none, and ``covering`` is
+    True, one that covers an object; None when there is none."""
     width, height = tag
     x0, y0, x1, y1 = (float(v) for v in box)
     free = []
@@ -152,7 +163,7 @@ def _tag_place(
         if left >= 0 and y >= 0 and place[3] <= size[1] and not any(map(functools.partial(_overlap, place), taken)):
             free.append(place)
     clear = (place for place in free if not any(map(functools.partial(_overlap, place), others)))
-    return next(clear, free[0] if free else None)
+    return next(clear, free[0] if free and covering else None)
 
 
 def _overlap(one: Place, two: Place) -> bool:
