@@ -95,7 +95,7 @@ def test_too_little_memory_is_refused_with_what_helps(tmp_path):
 
     promise = SimpleNamespace(frames=SimpleNamespace(step=4), size_multiple_px=16)
     backbone = SimpleNamespace(promise=promise, counts={"transformer": 10**9, "vae": 10**8}, device=torch.device("cpu"))
-    trainable = SimpleNamespace(backbone=backbone, width=1536, hidden=8960, blocks=45)
+    trainable = SimpleNamespace(backbone=backbone, token_px=16, width=1536, hidden=8960, blocks=45)
     config = TrainConfig(
         task="backbone", init=InitConfig(pipeline="model"), adapter=AdapterConfig("lora"), batch=2,
         data=DataConfig(width_px=832, height_px=480, num_frames=49),

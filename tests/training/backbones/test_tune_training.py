@@ -13,7 +13,7 @@ import torch
 from accelerate import Accelerator
 from safetensors.torch import load_file
 
-from tests.training.backbones.fleets import save_vace, tune_config, write_roads
+from tests.training.backbones.fleets import SIDE_PX, save_vace, tune_config, write_roads
 from tests.training.loop.test_processes import TWO, finish, start, wait_for_steps
 from tests.training.loop.test_trainer import curve, same_state
 from worldgen.core.errors import InputError
@@ -240,7 +240,9 @@ def test_other_families_learn_and_load(save, frames, ego, tmp_path, monkeypatch)
         tune={"ego": ego, "require_ego": False, "text_dropout": 0.0},
         optim=OptimConfig(lr=5e-3, warmup=2, ema_decay=0.9, weight_decay=0.0),
     )  # fmt: skip
-    config = dataclasses.replace(config, data=dataclasses.replace(config.data, num_frames=frames))
+    side = 64 if frames == 9 else SIDE_PX  # LTX-2's decoder needs two latent cells a side
+    data_config = dataclasses.replace(config.data, num_frames=frames, width_px=side, height_px=side)
+    config = dataclasses.replace(config, data=data_config)
     train(config, launch=Launch())
     first, last = read_metrics(tmp_path / "run/metrics.jsonl", "val")
     assert last["loss"] < first["loss"]

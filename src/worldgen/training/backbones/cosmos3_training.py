@@ -39,6 +39,11 @@ class Cosmos3Training(Trainable):
         return int(self.network.config.hidden_size)
 
     @property
+    def token_px(self) -> int:
+        """Side of a token in pixels."""
+        return self.backbone.promise.size_multiple_px * int(self.network.config.latent_patch_size)
+
+    @property
     def hidden(self) -> int:
         """Width of its feed-forward layers."""
         return int(self.network.config.intermediate_size)

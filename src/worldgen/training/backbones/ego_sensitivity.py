@@ -69,11 +69,9 @@ def ego_sensitivity(
         losses = np.zeros(2)
         for level in VALIDATION_LEVELS:
             levels = torch.full((1,), level, device=device)
-            wide = levels.view(-1, 1, 1, 1, 1)
-            noisy = (1 - wide) * batches[0].latents + wide * noise
-            outputs = [module.predict(noisy, levels, batch) for batch in batches]
-            losses += [float((out - (noise - batches[0].latents)).square().mean()) for out in outputs]
-            moved.append(float((outputs[0] - outputs[1]).norm() / outputs[0].norm().clamp_min(1e-12)))
+            (own, one), (other, two) = (module.judged(batch, levels, noise) for batch in batches)
+            losses += [float(own), float(other)]
+            moved.append(float((one - two).norm() / one.norm().clamp_min(1e-12)))
         true.append(losses[0] / len(VALIDATION_LEVELS))
         shuffled.append(losses[1] / len(VALIDATION_LEVELS))
     gains = np.asarray(shuffled) - np.asarray(true)

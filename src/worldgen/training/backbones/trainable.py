@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
+from worldgen.core.camera import Camera
 from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError, Received
 from worldgen.core.samples import Conditions
@@ -98,6 +99,11 @@ class Trainable(ABC):
         return int(config.num_attention_heads) * int(config.attention_head_dim)
 
     @property
+    def token_px(self) -> int:
+        """Side of a token in pixels."""
+        return self.backbone.promise.size_multiple_px
+
+    @property
     def hidden(self) -> int:
         """Width of its feed-forward layers."""
         return int(self.network.config.get("ffn_dim") or 4 * self.width)
@@ -162,8 +168,9 @@ class Trainable(ABC):
 
     def sheet_request(self, window: WindowPixels, text: str, given: Given) -> Conditions:
         """A request to repeat a window, without ego motion."""
+        height, width = window.frames.shape[1:3]
         return Conditions(
-            len(window.frames), window.fps, text=text or "a drive",
+            len(window.frames), window.fps, text=text or "a drive", camera=Camera.from_fov(width, height, 60.0),
             context=Clip(window.frames[: given.known], window.fps) if given.known else None,
             controls={given.control.split(":")[0]: window.controls[given.control]} if given.control else {},
         )  # fmt: skip

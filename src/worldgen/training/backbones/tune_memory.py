@@ -27,7 +27,7 @@ def tune_bytes(config: TrainConfig, trainable: Trainable) -> tuple[int, int]:
     )
     promise = backbone.promise
     frames = (data.num_frames - 1) // promise.frames.step + 1
-    tokens = config.batch * frames * (data.width_px * data.height_px) // promise.size_multiple_px**2
+    tokens = config.batch * frames * (data.width_px * data.height_px) // trainable.token_px**2
     width, hidden, blocks = trainable.width, trainable.hidden, trainable.blocks
     wide = BYTES["bfloat16"] if config.precision == "bf16" or dtype != "float32" else BYTES["float32"]
     block = tokens * wide * (BLOCK_VECTORS * width + HIDDEN_VECTORS * hidden)

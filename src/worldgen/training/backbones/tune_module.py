@@ -36,16 +36,21 @@ class TuneModule(nn.Module):
 
     def errors(self, batch: TuneBatch, levels: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """Mean squared error ``(B,)`` of the velocity over the latents that are not fixed."""
+        return self.judged(batch, levels, noise)[0]
+
+    def judged(self, batch: TuneBatch, levels: torch.Tensor, noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Those errors ``(B,)``, and the velocity ``(B, C, F, h, w)`` itself, zero where latents are fixed."""
         wide = levels.view(-1, 1, 1, 1, 1)
         noisy = (1 - wide) * batch.latents + wide * noise
         fixed = self.trainable.fixed(batch)
         if fixed is not None:
             noisy = torch.where(fixed, batch.latents, noisy)
-        squared = (self.predict(noisy, levels, batch) - (noise - batch.latents)).square()
+        velocity = self.predict(noisy, levels, batch)
+        squared = (velocity - (noise - batch.latents)).square()
         if fixed is None:
-            return squared.flatten(1).mean(1)
+            return squared.flatten(1).mean(1), velocity
         free = (~fixed).expand_as(squared).flatten(1)
-        return (squared.flatten(1) * free).sum(1) / free.sum(1)
+        return (squared.flatten(1) * free).sum(1) / free.sum(1), velocity.masked_fill(fixed, 0.0)
 
     def predict(self, noisy: torch.Tensor, levels: torch.Tensor, batch: TuneBatch) -> torch.Tensor:
         """Velocity ``(B, C, F, h, w)`` float32, driven by the ego motion of the batch."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from worldgen.core.errors import InputError
 from worldgen.models.backbones.continuing.last_frame import as_picture
 from worldgen.training.backbones.trainable import Given, Trainable, TuneBatch, WindowPixels
 from worldgen.training.backbones.wan_latents import wan_latents
@@ -22,6 +23,13 @@ class WanI2VTraining(Trainable):
     def is_clean_first(self) -> bool:
         """Whether the known picture stands in the clip itself, with noise level 0 (TI2V-5B)."""
         return bool(self.pipeline.config.expand_timesteps)
+
+    def check_givens(self, givens: list[Given]) -> None:
+        """As every family; more known frames than the one picture would be ignored. Raises: InputError."""
+        for given in givens:
+            if given.known > 1:
+                raise InputError("tune.known_frames", given.known, "1: the family wan_i2v continues one picture")
+        super().check_givens(givens)
 
     @torch.no_grad()
     def encode(self, window: WindowPixels, givens: list[Given]) -> dict[str, torch.Tensor]:

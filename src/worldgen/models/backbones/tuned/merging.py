@@ -19,10 +19,10 @@ from worldgen.models.backbones.digests import content_name
 from worldgen.models.backbones.hub import ModelSource, find_model
 from worldgen.models.backbones.pipeline_loading import FOREIGN_ERRORS, _dtype_argument, library_class
 from worldgen.models.backbones.registry import family_of
+from worldgen.models.backbones.text_encoding import TEXT_FOLDERS
 from worldgen.models.backbones.tuned.tuned_adapter import (
     EGO_FILE,
     LORA_FILE,
-    TunedRecord,
     fuse_into_network,
     read_tuned_record,
     refuse_lost_tensors,
@@ -49,8 +49,10 @@ def merge_tuned(adapter: str | Path, out: str | Path, *, model: str = "", revisi
     if not (adapter / LORA_FILE).is_file():
         raise InputError(f"adapter {adapter}", Received(f"no {LORA_FILE}"), "an adapter with a LoRA to merge")
     source = find_model(model or record.base, revision=revision or ("" if model else record.revision))
-    family_of(source)
-    _check_base(source, record, adapter)
+    parts = _named_parts(source, family_of(source).family)
+    if content_name(source.folder, parts) != record.base_weights:
+        expected = f"{record.base_weights}, those of {record.base} that it was trained on"
+        raise InputError(f"weights of {source.name} under adapter {adapter}", Received("other weights"), expected)
     refuse_pickles(source.folder)
     rest = None
     with replace_folder(out) as folder:
@@ -64,17 +66,23 @@ def merge_tuned(adapter: str | Path, out: str | Path, *, model: str = "", revisi
             rest = out / EGO_FOLDER
             (folder / EGO_FOLDER).mkdir()
             shutil.copy2(adapter / EGO_FILE, folder / EGO_FOLDER / EGO_FILE)
-            name = content_name(folder, [*source.components])
+            name = content_name(folder, parts)
             of_merged = dataclasses.replace(record, base=str(out), revision="", base_weights=name)
             write_tuned_record(folder / EGO_FOLDER, of_merged)
     return rest
 
 
-def _check_base(source: ModelSource, record: TunedRecord, adapter: Path) -> None:
-    name = content_name(source.folder, [*source.components])
-    if name != record.base_weights:
-        expected = f"{record.base_weights}, those of {record.base} that it was trained on"
-        raise InputError(f"weights of {source.name} under adapter {adapter}", name, expected)
+def _named_parts(source: ModelSource, family: str) -> tuple[str, ...]:
+    """The folders by whose content a loaded model of a family is named."""
+    if family == "ltx2":
+        from worldgen.models.backbones.continuing import ltx2
+
+        return (*ltx2.PARTS, *TEXT_FOLDERS)
+    if family == "cosmos3":
+        from worldgen.models.backbones.cosmos import cosmos3
+
+        return cosmos3.PARTS
+    return tuple(source.components)
 
 
 def _merged_denoiser(source: ModelSource, lora: Path):

@@ -156,6 +156,8 @@ def attach_tuned(model: Backbone, folder: str | Path) -> None:
         if fused is None:
             fuse_into_network(lora, network, scale=model.config.lora_scale)
             model.weights_hash = lora_name(model.weights_hash, lora, model.config.lora_scale)
+    if record.family == "ltx2":  # it takes any LoRA for one that reads controls
+        model.promise = dataclasses.replace(model.promise, controls=(), default_controls=())
     if record.ego is not None:
         injector, _ = read_injector(folder, record.ego)
         attach_injector(injector.to(model.device), network, record.family)
