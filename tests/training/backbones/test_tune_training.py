@@ -119,6 +119,13 @@ def test_what_the_model_does_not_honour_is_refused_before_encoding(base, roads, 
         prepare_backbone(config, PreparationContext(Accelerator(cpu=True)))
 
 
+def test_labels_without_a_camera_give_no_boxes_and_a_control_run_says_why(base, roads, tmp_path):
+    config = tune_config(tmp_path / "run", base, roads, tune={"part": "control", "controls": ("boxes",)})
+    expected = "none of 4 windows with a control; expected clips that give one: boxes, which needs labels"
+    with pytest.raises(InputError, match=expected):
+        prepare_backbone(config, PreparationContext(Accelerator(cpu=True)))
+
+
 def long_config(output: Path, base: Path, data: str, **changes):
     """A run long enough to learn that the road comes nearer as fast as the car drives."""
     values = dict(

@@ -6,6 +6,9 @@ import dataclasses
 import errno
 import itertools
 import json
+import shutil
+from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 import torch
@@ -14,9 +17,10 @@ from safetensors.torch import load_file
 from tests.training.toy import ToyItems, ToyTask, toy_config, toy_stages
 from worldgen.core.errors import InputError
 from worldgen.training.launch import Launch
-from worldgen.training.loop.checkpoints import checkpoints
+from worldgen.training.loop.checkpoints import TrainingProgress, checkpoints
 from worldgen.training.loop.optimisation import TrainingError
 from worldgen.training.loop.record import read_metrics
+from worldgen.training.loop.timing import StepTimer
 from worldgen.training.run import train
 
 
@@ -180,14 +184,72 @@ def test_a_second_run_in_the_same_folder_is_refused(tmp_path):
 def test_validation_sheets_and_records(tmp_path):
     config = toy_config(tmp_path, validate_every=4, sheet_every=5, tensorboard=True)
     _, lines = run(config)
-    assert [r["step"] for r in read_metrics(tmp_path / "metrics.jsonl", "val")] == [4, 8, 10]
-    assert sorted(p.name for p in (tmp_path / "sheets").iterdir()) == ["step_00000005.png", "step_00000010.png"]
+    assert [r["step"] for r in read_metrics(tmp_path / "metrics.jsonl", "val")] == [0, 4, 8, 10]
+    sheets = sorted(path.name for path in (tmp_path / "sheets").iterdir())
+    assert sheets == ["step_00000000.png", "step_00000005.png", "step_00000010.png"]
     assert list((tmp_path / "tensorboard").glob("events.*"))
     record = json.loads((tmp_path / "run.json").read_text())
     assert record["starts"][0]["command"] == "worldgen train" and record["finished"]["step"] == 10
     assert any("20 trainable" in line and "4 frozen" in line for line in lines)
     assert any(line.startswith("speed:") for line in lines)
+    before, after = record["finished"]["held_out"]["before"], record["finished"]["held_out"]["after"]
+    assert (before["step"], after["step"]) == (0, 10)
+    table = [line.split() for line in lines[lines.index(next(x for x in lines if x.startswith("held out "))) :]][:2]
+    assert table[0] == ["held", "out", "before", "after", "change"]
+    change = f"{100 * (after['error'] / before['error'] - 1):+.1f}"
+    assert table[1] == ["error", f"{before['error']:.4g}", f"{after['error']:.4g}", change, "%"]
     assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_a_stop_before_the_first_step_does_not_repeat_the_first_validation(tmp_path):
+    config = toy_config(tmp_path, validate_every=5)
+    run(config, stop=StopAfter(1))
+    for folder in (tmp_path / "checkpoints").iterdir():
+        shutil.rmtree(folder)  # as after a kill before the first checkpoint
+    run(config)
+    assert [r["step"] for r in read_metrics(tmp_path / "metrics.jsonl", "val")] == [0, 5, 10]
+
+
+class Judged(ToyTask):
+    findings: ClassVar[dict[str, object]] = {"measured": 3}
+
+    def __init__(self, reason: str | None) -> None:
+        super().__init__()
+        self.reason = reason
+
+    def judge(self, log) -> str | None:
+        log("judged")
+        return self.reason
+
+
+def test_a_task_may_judge_its_own_run(tmp_path):
+    _, lines = run(toy_config(tmp_path / "good"), Judged(None))
+    assert "judged" in lines
+    assert json.loads((tmp_path / "good/run.json").read_text())["finished"]["measured"] == 3
+    with pytest.raises(TrainingError, match="of no use"):
+        run(toy_config(tmp_path / "bad"), Judged("of no use"))
+    assert not (tmp_path / "bad/model").exists()
+
+
+def test_the_time_to_go_counts_what_is_done_beside_the_steps(tmp_path, monkeypatch):
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr("worldgen.training.loop.timing.time.monotonic", lambda: clock.now)
+    lines: list[str] = []
+    config = toy_config(tmp_path, steps=100, validate_every=10, save_every=50)
+    timer = StepTimer(config, lines.append, per_step=4, start_step=0)
+    with timer.beside("validate"):
+        clock.now += 30.0
+    for step in range(1, 7):
+        clock.now += 1.0
+        timer.after_step(
+            TrainingProgress(step, clock.now, 4 * step, 1.0, 1.0), grad_norm=1.0, device=torch.device("cpu")
+        )
+        if step == 2:
+            with timer.beside("save"):
+                clock.now += 5.0
+    speed = next(line for line in lines if line.startswith("speed"))
+    # 96 steps of 1 s, ten validations of 30 s and two checkpoints of 5 s
+    assert "1 s a step" in speed and "about 6.8 min to go" in speed
 
 
 def test_torn_metrics_line_is_mended(tmp_path):

@@ -58,7 +58,7 @@ def test_codec_learns_resumes_exactly_and_is_saved(tmp_path, dataset):
     run(halves)
     assert curve(tmp_path / "whole") == curve(tmp_path / "halves")
     assert same_state(tmp_path / "whole/checkpoints/step_00000030", tmp_path / "halves/checkpoints/step_00000030")
-    first, last = read_metrics(tmp_path / "whole/metrics.jsonl", "val")
+    _, first, last = read_metrics(tmp_path / "whole/metrics.jsonl", "val")
     assert last["psnr_db"] > first["psnr_db"]
     codec = load_codec(tmp_path / "whole/model")
     assert not torch.equal(codec.encoder.project.weight, build_codec("tiny").encoder.project.weight)  # fitted
@@ -77,7 +77,7 @@ def test_world_trains_from_a_codec_and_resumes_exactly(tmp_path, dataset, codec_
     assert curve(tmp_path / "whole") == curve(tmp_path / "halves")
     assert same_state(tmp_path / "whole/checkpoints/step_00000004", tmp_path / "halves/checkpoints/step_00000004")
     held_out = read_metrics(tmp_path / "whole/metrics.jsonl", "val")
-    assert [r["step"] for r in held_out] == [2, 4] and {"loss", "t0.1", "t0.9"} <= held_out[0].keys()
+    assert [r["step"] for r in held_out] == [0, 2, 4] and {"loss", "t0.1", "t0.9"} <= held_out[0].keys()
     pipeline = load_pipeline(tmp_path / "whole/model")
     assert pipeline.accepts == ("context", "text", "ego") and pipeline.size_px == (32, 32)
     average = load_file(tmp_path / "whole/checkpoints/step_00000004/average.safetensors")

@@ -100,9 +100,13 @@ def cached_windows(
     for number, data in launch.parts(encoded, total=len(mine), desc="encode windows"):
         write_bytes(folder / _file(number), data)
     for reason, count in sorted(missing.items()):
-        launch.log(f"{count} windows have no {reason}; they are trained without it")
+        launch.log(f"{count} clip{'s' * (count > 1)} without the control {reason}; trained without it")
     accelerator.wait_for_everyone()
     records = [_required(folder / _file(n)) for n in range(len(windows))]
+    if config.tune.part == "control" and not any(record.controls for record in records):
+        needs = " and ".join(sorted(missing)) or "controls that no clip gives"
+        received = Received(f"none of {len(records)} windows with a control")
+        raise InputError("tune.controls", received, f"clips that give one: {needs}")
     if accelerator.is_main_process:
         _encode_words(folder, records, trainable)
     accelerator.wait_for_everyone()
@@ -168,7 +172,7 @@ def _encoded(
             data_set: DataSet = plan.clips.sets[window.place.set_index]
             stored = data_set.controls(window.place.row_index) if names else {}
             controls, lacking = available_controls(raw, names, size, stored=stored)
-            missing.update(f"{name} ({reason})" for name, reason in lacking.items())
+            missing.update(f"{name}, which needs {reason}" for name, reason in lacking.items())
             now = (window, framed_sample(raw, size), controls)
         yield number, _file_bytes(config, window, now[1], now[2], trainable)
 
