@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, get_args
+from dataclasses import dataclass
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 
@@ -20,6 +21,67 @@ Renderer = Literal["raycast", "sketch"]
 """``raycast``: smooth shapes, cast shadows and reflections. ``sketch``: flat faces, as the shipped model is given."""
 RENDERERS: tuple[str, ...] = get_args(Renderer)
 DEFAULT_RENDERER: Renderer = "raycast"
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnFrame:
+    """One frame of a scene, and what its labels are made of.
+
+    pixels: ``(H, W, 3)`` uint8. depth: ``(H, W)`` float32, m along the optical axis. instance: ``(H, W)`` int32.
+    semantic: ``(H, W)`` uint8. whole: index of each agent in the picture -> its number of pixels without other objects
+    and its amodal box ``(4,)``.
+    """
+
+    frame: int
+    pixels: np.ndarray
+    depth: np.ndarray
+    instance: np.ndarray
+    semantic: np.ndarray
+    whole: dict[int, tuple[int, np.ndarray]]
+
+
+class SceneDrawing:
+    """Draws the frames of one scene by ray casting, in any order and in any number of processes.
+
+    scene: the scene. size: width and height in pixels, default the camera's.
+    """
+
+    def __init__(self, scene: Scene, size: tuple[int, int] | None = None):
+        self.scene = scene
+        self._caster = CastRenderer(scene, image_camera(scene, size))
+
+    def frame(self, frame: int) -> DrawnFrame:
+        """The frame of that number. Equal scenes, sizes and numbers give equal bytes."""
+        caster = self._caster
+        pixels, hits = caster.render(frame)
+        distance, instance, semantic = (
+            values.reshape(caster.shape)
+            for values in (hits.distance, instances(caster.rays, hits), semantics(caster.rays, hits))
+        )
+        return DrawnFrame(frame, pixels, distance, instance, semantic, unoccluded(caster.grid, frame))
+
+    def clip(self, frames: Iterable[DrawnFrame], num_frames: int) -> tuple[Rendering, Labels]:
+        """``num_frames`` drawn frames, in the order in which they come, as one clip with its labels."""
+        shape = (num_frames, *self._caster.shape)
+        pixels, depth = np.empty((*shape, 3), np.uint8), np.empty(shape, np.float32)
+        instance, semantic = np.empty(shape, np.int32), np.empty(shape, np.uint8)
+        rows = LabelRows(self.scene, self._caster.camera)
+        for number, drawn in enumerate(frames):
+            pixels[number], depth[number] = drawn.pixels, drawn.depth
+            instance[number], semantic[number] = drawn.instance, drawn.semantic
+            visible = boxes_of(drawn.instance)
+            for index, (inside, box) in drawn.whole.items():
+                agent = self.scene.agents[index]
+                if agent.label is not None:
+                    measured = (visible.get(agent.track_id), inside, box)
+                    rows.append(agent, when=(number, drawn.frame), measured=measured)
+        return Rendering(Clip(pixels, self.scene.fps), depth, instance, semantic), rows.labels(num_frames)
+
+
+class Draw(Protocol):
+    """What draws frames of a scene by ray casting, default all, and labels them: :func:`draw_scene` or its like."""
+
+    def __call__(self, scene: Scene, *, frames: Iterable[int] | None = None) -> tuple[Rendering, Labels]: ...
 
 
 def draw_scene(
@@ -40,19 +102,5 @@ def draw_scene(
         rendering = render_scene(scene, frames=frames, size=size)
         return rendering, labels_of(scene, rendering, frames=frames)
     wanted = frame_numbers(scene, frames)
-    caster = CastRenderer(scene, image_camera(scene, size))
-    shape = (len(wanted), *caster.shape)
-    pixels, depth = np.empty((*shape, 3), np.uint8), np.empty(shape, np.float32)
-    instance, semantic = np.empty(shape, np.int32), np.empty(shape, np.uint8)
-    rows = LabelRows(scene, caster.camera)
-    for number, frame in enumerate(wanted):
-        pixels[number], hits = caster.render(frame)
-        depth[number] = hits.distance.reshape(caster.shape)
-        instance[number] = instances(caster.rays, hits).reshape(caster.shape)
-        semantic[number] = semantics(caster.rays, hits).reshape(caster.shape)
-        visible = boxes_of(instance[number])
-        for index, (inside, box) in unoccluded(caster.grid, frame).items():
-            agent = scene.agents[index]
-            if agent.label is not None:
-                rows.append(agent, when=(number, frame), measured=(visible.get(agent.track_id), inside, box))
-    return Rendering(Clip(pixels, scene.fps), depth, instance, semantic), rows.labels(len(wanted))
+    drawing = SceneDrawing(scene, size)
+    return drawing.clip((drawing.frame(frame) for frame in wanted), len(wanted))

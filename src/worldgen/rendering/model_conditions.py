@@ -19,7 +19,7 @@ from worldgen.core.start import Start
 from worldgen.models.promise import ModelPromise
 from worldgen.rendering.controls.control_table import control_choices
 from worldgen.rendering.controls.scene_controls import scene_controls
-from worldgen.rendering.drawn_clips import draw_scene
+from worldgen.rendering.drawn_clips import Draw, draw_scene
 from worldgen.rendering.labelling import labels_of
 from worldgen.rendering.scene_conditions import SKETCH_FRAMES, scene_conditions
 
@@ -65,29 +65,31 @@ def wanted_controls(promise: ModelPromise, request: ModelRequest) -> tuple[str, 
     return () if request.start is not None and promise.start == "sketch" else promise.default_controls
 
 
-def scene_inputs(scene: Scene, request: ModelRequest, promise: ModelPromise) -> SceneInputs:
-    """Conditions and labels of a whole scene for a model.
+def scene_inputs(scene: Scene, request: ModelRequest, promise: ModelPromise, *, draw: Draw = draw_scene) -> SceneInputs:
+    """Conditions and labels of a whole scene for a model. draw: how frames are drawn where controls are made of them.
 
     Raises: InputError for a start or control that the model does not have.
     """
     names = wanted_controls(promise, request)
     start = request.start or promise.start
     if names or (promise.family != "native" and start == "sketch"):
-        return _drawn_inputs(scene, request, promise, names)
+        return _drawn_inputs(scene, request, promise, names, draw)
     conditions = scene_conditions(scene, text=request.text, accepts=promise.conditions, seed=request.seed, start=start)
     # Labels are true only of pictures that are made from the scene: from its layout, or from its rendered beginning.
     shown = "layout" in promise.conditions or promise.start == "sketch"
     return SceneInputs(conditions, labels_of(scene) if shown else None)
 
 
-def _drawn_inputs(scene: Scene, request: ModelRequest, promise: ModelPromise, names: tuple[str, ...]) -> SceneInputs:
+def _drawn_inputs(
+    scene: Scene, request: ModelRequest, promise: ModelPromise, names: tuple[str, ...], draw: Draw
+) -> SceneInputs:
     refused = [choice.name for choice in control_choices(names) if choice.name not in promise.controls]
     if refused:  # before they are drawn
         raise InputError(
             "controls this model does not honour", ", ".join(refused), ", ".join(promise.controls) or "none"
         )
     first = promise.context_frames.below(min(SKETCH_FRAMES, scene.num_frames - 1))
-    rendering, labels = draw_scene(scene, frames=None if names else range(first))
+    rendering, labels = draw(scene, frames=None if names else range(first))
     context = None
     if request.start == "sketch" or not names:
         apart = names and ("context", "controls") in promise.apart

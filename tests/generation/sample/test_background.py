@@ -44,6 +44,41 @@ def test_another_process_prepares_the_same():
     assert_same(BackgroundPreparation(request(), ALL).result(), prepare(request(), ALL))
 
 
+def test_both_processes_draw_the_frames_that_one_would(monkeypatch):
+    """What this process draws are the last frames; wherever they are drawn, controls and labels are the same."""
+    drawn_here: list[int] = []
+
+    def spied(wanted):
+        drawn_here.extend(wanted.frames)
+        return draw(wanted)
+
+    draw = background._drawn
+    monkeypatch.setattr(background, "_drawn", spied)
+    asked, promise = request(frames=9), stated_promise("")
+    together = BackgroundPreparation(asked, promise).result()
+    alone = prepare(asked, promise)
+    assert drawn_here == [6, 7, 8]
+    assert list(together.conditions.controls) == list(alone.conditions.controls) == ["sketch"]
+    for name, control in alone.conditions.controls.items():
+        np.testing.assert_array_equal(together.conditions.controls[name], control)
+    for name in ("frame_index", "track_id", "box_px", "amodal_box_px", "visible_fraction", "box3d"):
+        np.testing.assert_array_equal(getattr(together.labels, name), getattr(alone.labels, name))
+
+
+def test_a_process_that_dies_while_it_draws_loses_nothing(monkeypatch):
+    def killed(wanted):
+        [process] = multiprocessing.active_children()
+        process.kill()
+        process.join()
+        return draw(wanted)
+
+    draw = background._drawn
+    monkeypatch.setattr(background, "_drawn", killed)
+    asked, promise = request(frames=9), stated_promise("")
+    received = BackgroundPreparation(asked, promise).result()
+    np.testing.assert_array_equal(received.labels.box_px, prepare(asked, promise).labels.box_px)
+
+
 def test_errors_of_the_other_process_are_raised_here():
     with pytest.raises(InputError, match="no-such"):
         BackgroundPreparation(request(context="no-such.mp4", context_frames=2), ALL).result()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from worldgen.generation.sample.context_camera import ESTIMATE_S, GivenCamera, c
 from worldgen.generation.sample.continuation import DEFAULT_SPEED_MPS, manoeuvre_from, recovered_motion
 from worldgen.generation.sample.log_request import is_log_file, log_motion
 from worldgen.models.promise import ModelPromise
+
+if TYPE_CHECKING:
+    from worldgen.rendering.drawn_clips import Draw
 
 MIN_FRAMES, MAX_FRAMES = 2, 10_000
 
@@ -110,8 +113,9 @@ class PreparedRequest:
         return self.conditions.ego if self.scene is None else self.scene.ego
 
 
-def prepare(request: SampleRequest, promise: ModelPromise) -> PreparedRequest:
-    """Read, parse and simulate what ``request`` names. promise: what the model honours.
+def prepare(request: SampleRequest, promise: ModelPromise, *, draw: Draw | None = None) -> PreparedRequest:
+    """Read, parse and simulate what ``request`` names. promise: what the model honours. draw: how frames of a scene
+    are drawn, default :func:`worldgen.rendering.drawn_clips.draw_scene`.
 
     The words, or the scenario, become a scene, which gives layout, labels and ego motion. When a context clip is
     continued there is no scene: its road is the real one, so only the words and the motion are passed on.
@@ -120,13 +124,14 @@ def prepare(request: SampleRequest, promise: ModelPromise) -> PreparedRequest:
     """
     if request.context:
         return _continue_clip(request, promise)
-    return _from_scene(request, promise)
+    return _from_scene(request, promise, draw)
 
 
-def _from_scene(request: SampleRequest, promise: ModelPromise) -> PreparedRequest:
+def _from_scene(request: SampleRequest, promise: ModelPromise, draw: Draw | None) -> PreparedRequest:
     from worldgen.generation.sample.candidates import request_scene
     from worldgen.generation.sample.model_words import scene_words
     from worldgen.prompts import parse_request
+    from worldgen.rendering.drawn_clips import draw_scene
     from worldgen.rendering.model_conditions import ModelRequest, scene_inputs
 
     notes: dict[str, Any] = {}
@@ -143,7 +148,7 @@ def _from_scene(request: SampleRequest, promise: ModelPromise) -> PreparedReques
     notes["scene_seed"] = scene.seed
     words = scene_words(request.prompt, scene, promise, negative=request.negative_prompt)
     asked = ModelRequest(words.prompt, request.seed, request.start, request.controls, words.negative, request.reference)
-    inputs = scene_inputs(scene, asked, promise)
+    inputs = scene_inputs(scene, asked, promise, draw=draw or draw_scene)
     if inputs.conditions.context is not None:
         notes["sketched_frames"] = len(inputs.conditions.context)
     if words.prompt != request.prompt:
