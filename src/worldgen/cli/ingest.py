@@ -171,7 +171,8 @@ def _source_lines(source: dict) -> list[str]:
             f"{counted(pixels['windows_with_motion'], 'window')} with motion"
         )
     else:
-        lines.append("  no ego log: ego motion unknown")
+        way = "" if source["kind"] == "images" else " (--ego from-video measures it)"
+        lines.append(f"  no ego log: ego motion unknown{way}")
     if source["labels"] is not None:
         lines.append(f"  {counted(source['labels'], 'annotated box', 'annotated boxes')}")
     if source["captions"]:

@@ -226,7 +226,7 @@ def test_a_source_that_breaks_while_it_is_written_is_listed_and_the_rest_goes_on
         steps = list(write_ingest(plan, str(out)))
         record = json.loads((out / "ingest.json").read_text())
         [bad] = record["bad_sources"]
-        assert bad["source"] == "a.mp4" and "windows were read before" in bad["reason"] and "\n" not in bad["reason"]
+        assert bad["source"] == "a.mp4" and "of 6 windows read before" in bad["reason"] and "\n" not in bad["reason"]
         build_index(str(out))
         data = DataSet(str(out))
         kept = [row["key"] for row in data.rows]

@@ -60,9 +60,9 @@ class SourcePlan:
     digest: hash of its content. info: number, times and size of its frames. log, motion: the ego log, and its motion on
     the video's clock, or None. motion_at: see ``IngestConfig``. frame_times_s: ``(F,)`` times of all frames, from the
     file or from the log. grid: ticks at the target rate. frame_of: crop and resize. camera: of the result;
-    camera_given: whether the config states it. labels: of all frames, in source pixels, or None. captions: with their
-    times. windows: the samples. notes: sentences for the report. look: what its pixels show, None where they were not
-    decoded. pixels: motion measured from the pixels, where ``motion`` is that; None with a log.
+    camera_given: whether the config states its lens. labels: of all frames, in source pixels, or None. captions: with
+    their times. windows: the samples. notes: sentences for the report. look: what its pixels show, None where they were
+    not decoded. pixels: motion measured from the pixels, where ``motion`` is that; None with a log.
     """
 
     source: ClipSource
@@ -160,7 +160,7 @@ def plan_source(source: ClipSource, config: IngestConfig, reader: PixelMotionRea
     plan = SourcePlan(
         source=source, digest=source.digest(), info=info, log=log, motion=motion, motion_at=config.motion_at,
         frame_times_s=times_s, grid=grid, frame_of=frame_of, camera=frame_of.camera(camera),
-        camera_given=source.config.camera is not None, labels=labels, look=look, pixels=pixels,
+        camera_given=_lens_stated(source), labels=labels, look=look, pixels=pixels,
         captions=() if source.caption_path is None else read_captions(source.caption_path), windows=windows, notes=(),
     )  # fmt: skip
     kept = tuple(window for window in windows if not _too_slow(plan, window, config.min_speed_mps))
