@@ -187,7 +187,7 @@ class BackboneTask:
         raw = plan.clips.raw(window.place)
         size, given = (data.width_px, data.height_px), self.items.fixed_given(number)
         part = slice(window.start, window.start + (data.num_frames - 1) * data.strides[0] + 1, data.strides[0])
-        controls = {}
+        controls: dict[str, np.ndarray] = {}
         if given.control:
             stored = plan.clips.sets[window.place.set_index].controls(window.place.row_index)
             controls, _ = available_controls(raw, [given.control], size, stored=stored)

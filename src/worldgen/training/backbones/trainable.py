@@ -199,19 +199,19 @@ def trainable_of(backbone: Backbone, *, shift: float) -> Trainable:
     """How a loaded model is trained. Raises: InputError for a family that cannot be fine-tuned here."""
     family = backbone.promise.family
     if family == "wan_vace":
-        from worldgen.training.backbones.wan_vace_training import WanVaceTraining
+        from worldgen.training.backbones.families.wan_vace_training import WanVaceTraining
 
         return WanVaceTraining(backbone, shift=shift)
     if family == "wan_i2v":
-        from worldgen.training.backbones.wan_i2v_training import WanI2VTraining
+        from worldgen.training.backbones.families.wan_i2v_training import WanI2VTraining
 
         return WanI2VTraining(backbone, shift=shift)
     if family == "cosmos3":
-        from worldgen.training.backbones.cosmos3_training import Cosmos3Training
+        from worldgen.training.backbones.families.cosmos3_training import Cosmos3Training
 
         return Cosmos3Training(backbone, shift=shift)
     if family == "ltx2":
-        from worldgen.training.backbones.ltx2_training import Ltx2Training
+        from worldgen.training.backbones.families.ltx2_training import Ltx2Training
 
         return Ltx2Training(backbone, shift=shift)
     raise InputError("family to fine-tune", family, "wan_vace, wan_i2v, cosmos3, ltx2")

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
@@ -110,9 +111,9 @@ def cached_windows(
     if accelerator.is_main_process:
         _encode_words(folder, records, trainable)
     accelerator.wait_for_everyone()
-    number = {window: n for n, window in enumerate(windows)}
+    place = {window: n for n, window in enumerate(windows)}
     return WindowCache(
-        folder, records, [number[w] for w in plan.training], [number[w] for w in plan.held_out],
+        folder, records, [place[w] for w in plan.training], [place[w] for w in plan.held_out],
         _words_length(folder),
     )  # fmt: skip
 
@@ -130,17 +131,14 @@ def read_window_record(path: Path) -> WindowRecord | None:
             facts = json.loads(file.metadata()["window"])
     except (OSError, SafetensorError, KeyError, TypeError, ValueError):
         return None
-    ego = None if facts["ego"] is None else EgoMotion(*map(_numbers, facts["ego"]), facts["fps"])
+    ego = None
+    if facts["ego"] is not None:
+        speed_mps, yaw_rate_radps = (np.asarray(values, np.float64) for values in facts["ego"])
+        ego = EgoMotion(speed_mps, yaw_rate_radps, facts["fps"])
     return WindowRecord(
         path.name, facts["key"], facts["caption"], facts["fps"], ego,
         None if facts["camera"] is None else Camera.from_json(facts["camera"]), tuple(facts["controls"]),
     )  # fmt: skip
-
-
-def _numbers(values: list[float]):
-    import numpy as np
-
-    return np.asarray(values, np.float64)
 
 
 def _cache_name(config: TrainConfig, plan: WindowPlan, trainable: Trainable) -> str:

@@ -317,7 +317,7 @@ class Trainer:
     def _write_model(self) -> None:
         with replace_folder(self.product) as folder, refusals_as_os_errors():
             self.task.save(folder)
-        facts = {
+        facts: dict[str, object] = {
             "step": self.progress.step, "elapsed_s": round(self.progress.elapsed_s, 1), "loss": self.progress.last_loss,
             "weights": weights_hash(self.task.module.state_dict()),
             "peak_memory_mib": round(preflight.peak_memory_mib(self.accelerator.device), 1),

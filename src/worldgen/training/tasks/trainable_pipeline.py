@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import torch
 
+from worldgen.core.ego import EgoMotion
 from worldgen.core.progress import LogLine
 from worldgen.core.samples import CONDITIONS
 from worldgen.core.seeds import stable_hash
@@ -16,9 +18,17 @@ from worldgen.models.native.adapters import attach_lora
 from worldgen.models.native.pipeline import WorldPipeline
 from worldgen.training.data.clips import evenly_spaced
 from worldgen.training.data.latent_cache import LatentCache
-from worldgen.training.data.windows import ClipRecord, usable_strides
+from worldgen.training.data.windows import usable_strides
 from worldgen.training.tasks.preparation import EncodedClips, PreparedWorld
 from worldgen.training.train_config import TrainConfig
+
+
+class RecordWithMotion(Protocol):
+    """Facts of a clip or window, its ego motion among them."""
+
+    @property
+    def ego(self) -> EgoMotion | None: ...
+
 
 SPREAD_CLIPS = 64
 """Clips on which the spread of latents is measured."""
@@ -65,7 +75,7 @@ def honoured_conditions(config: TrainConfig, encoded: EncodedClips, pipeline: Wo
     return tuple(name for name in CONDITIONS if present[name] or name in before)
 
 
-def motion_lines(records: Sequence[ClipRecord]) -> list[str]:
+def motion_lines(records: Sequence[RecordWithMotion]) -> list[str]:
     """A line for the user when no training clip has ego motion, none otherwise."""
     if any(record.ego is not None for record in records):
         return []

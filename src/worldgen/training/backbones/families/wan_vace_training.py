@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from worldgen.models.backbones.wan_vace import GREY
+from worldgen.training.backbones.families.wan_latents import wan_latents
 from worldgen.training.backbones.trainable import Given, Trainable, TuneBatch, WindowPixels
-from worldgen.training.backbones.wan_latents import wan_latents
 
 
 class WanVaceTraining(Trainable):

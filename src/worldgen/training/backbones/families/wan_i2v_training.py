@@ -7,8 +7,8 @@ import torch
 
 from worldgen.core.errors import InputError
 from worldgen.models.backbones.continuing.last_frame import as_picture
+from worldgen.training.backbones.families.wan_latents import wan_latents
 from worldgen.training.backbones.trainable import Given, Trainable, TuneBatch, WindowPixels
-from worldgen.training.backbones.wan_latents import wan_latents
 
 PICTURE_WORDS = "picture"
 """Name of the states of the picture encoder that the models of Wan 2.1 have."""
