@@ -34,7 +34,6 @@ from worldgen.data.ingest.ingest_config import IngestConfig
 from worldgen.evaluation.measures.intervals import mean_interval
 from worldgen.files.config_files import load_config
 from worldgen.generation.sample.sampler import Sampler
-from worldgen.models.native.codec import encode_images
 from worldgen.models.native.conditions import ClipConditions, batch_conditions
 from worldgen.models.native.history.geometry import ClipGeometry
 from worldgen.models.native.history.reprojection import reproject
@@ -69,15 +68,17 @@ def main() -> None:
     parser.add_argument("shared", type=Path, help="folder with research/ and simulator/")
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/finetune.json"))
-    parser.add_argument("--steps", type=int, default=150)
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--clips", type=int, default=16, help="training windows of each fleet, evenly spread")
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--frames", type=int, default=6, help="of a training window")
-    parser.add_argument("--windows", type=int, default=24, help="held-out windows of each fleet")
+    parser.add_argument("--windows", type=int, default=10, help="held-out windows of each fleet")
     args = parser.parse_args()
     torch.set_num_threads(1)
     record: dict = {
         "command": "python benchmarks/finetune.py SHARED/data --work WORK",
-        "settings": {name: getattr(args, name) for name in ("steps", "batch", "frames", "windows")} | {"known": KNOWN},
+        "settings": {name: getattr(args, name) for name in ("steps", "clips", "batch", "frames", "windows")},
+        "known_frames": KNOWN,
         "fleets": {},
     }
     for name, fleet in FLEETS.items():
@@ -86,8 +87,8 @@ def main() -> None:
         adapter = trained(args, name, data)
         rows = judged(args, name, data, adapter)
         record["fleets"][name] = {
-            "drives": list(fleet.drives), "training_windows": len(DataSet(data).select("train")),
-            "judged_windows": len(rows), "cpu_s": round(time.process_time() - began, 1), **compared(rows),
+            "drives": list(fleet.drives), "judged_windows": len(rows),
+            "cpu_s": round(time.process_time() - began, 1), **compared(rows),
         }  # fmt: skip
     args.out.write_text(json.dumps(record, indent=1) + "\n")
     print(json.dumps(record["fleets"], indent=1))
@@ -126,16 +127,30 @@ def rewrite_splits(whole: DataSet, out: Path, shares: tuple[float, float]) -> No
     build_index(str(out))
 
 
+def training_set(args: argparse.Namespace, name: str, data: str) -> str:
+    """The windows that train, evenly spread over the training drives, as a data set of their own."""
+    out = args.work / name / "train"
+    if not (out / "dataset.json").exists():
+        data_set = DataSet(data)
+        keys = sorted(row["key"] for row in data_set.rows if row["split"] == "train")
+        count = min(args.clips, len(keys))
+        with ShardWriter(str(out), "shard-0") as writer:
+            for number in range(count):
+                writer.write(data_set.load(keys[number * len(keys) // count]))
+        build_index(str(out))
+    return str(out)
+
+
 def trained(args: argparse.Namespace, name: str, data: str) -> str:
     """Train the adapter of a fleet; the folder of it."""
     output = args.work / name / "run"
+    data = training_set(args, name, data)
     worldgen.train(
         CONFIGS / "train" / "finetune_lora.yaml",
         [
             f"data.urls=[{data}]", f"output={output}", f"steps={args.steps}", f"batch={args.batch}",
-            f"data.num_frames={args.frames}", f"data.max_frames={args.frames + 4}", "optim.warmup=10",
-            "optim.ema_decay=0.95", "validate_every=50", "validate_clips=12", "sheet_every=0", "save_every=25",
-            "device=cpu",
+            f"data.num_frames={args.frames}", f"data.max_frames={args.frames}", "optim.warmup=5",
+            "optim.ema_decay=0.9", "validate_every=0", "sheet_every=0", "save_every=20", "device=cpu",
         ],
         log=lambda line: print(f"{name}: {line}", file=sys.stderr, flush=True),
     )  # fmt: skip
@@ -180,7 +195,6 @@ def reprojected(codec, sample: Sample, targets: list[int]) -> dict[int, np.ndarr
     conditions, video = batch_conditions([known], None), video_from_clips([sample.clip])
     last = KNOWN - 1
     geometry = ClipGeometry.of(video[:, :, :KNOWN], conditions, last)
-    encode_images(codec, video[:, :, last])
     found = {}
     for target in targets:
         _, moved, _ = reproject(codec, video[:, :, last], conditions, source=last, target=target, geometry=geometry)
