@@ -90,7 +90,7 @@ def main() -> None:
             "drives": list(fleet.drives), "judged_windows": len(rows),
             "cpu_s": round(time.process_time() - began, 1), **compared(rows),
         }  # fmt: skip
-    args.out.write_text(json.dumps(record, indent=1) + "\n")
+        args.out.write_text(json.dumps(record, indent=1) + "\n")
     print(json.dumps(record["fleets"], indent=1))
 
 

@@ -47,8 +47,8 @@ class ResourceEstimate:
         )
 
 
-def check(module: nn.Module, output: Path, *, keep: int, ema: bool) -> ResourceEstimate:
-    """What a run needs.
+def check(module: nn.Module, output: Path, *, keep: int, ema: bool, whole: bool = True) -> ResourceEstimate:
+    """What a run needs. whole: at its end the whole model is written, frozen weights included.
 
     Raises:
         InputError: when nothing is trainable, or the disk cannot hold the checkpoints.
@@ -57,7 +57,7 @@ def check(module: nn.Module, output: Path, *, keep: int, ema: bool) -> ResourceE
     if need.trainable == 0:
         raise InputError("trainable parameters", 0, "at least one: nothing would be learnt")
     free = shutil.disk_usage(output).free
-    wanted = need.checkpoint_bytes * (keep + 1) + 2 * need.state_bytes // 4
+    wanted = need.checkpoint_bytes * (keep + 1) + (2 * need.state_bytes // 4 if whole else need.checkpoint_bytes)
     if free < wanted:
         raise InputError(
             f"free space in {output}",

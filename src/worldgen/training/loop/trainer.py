@@ -68,7 +68,9 @@ class Trainer:
         self.config, self.task, self.launch, self.accelerator = config, task, launch, accelerator
         self.output = output_folder(config)
         self.product = self.output / task.product
-        self.need = preflight.check(task.module, self.output, keep=config.keep, ema=config.optim.ema_decay > 0)
+        self.need = preflight.check(
+            task.module, self.output, keep=config.keep, ema=config.optim.ema_decay > 0, whole=task.product != "adapter"
+        )
         self.optimisation = Optimisation(config, task, accelerator)
         self.split = self.optimisation.split
         self.identity = identity_of(config, task, items_per_step=self.split.per_step)
