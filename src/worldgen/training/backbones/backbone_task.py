@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from worldgen.core.clip import Clip
+from worldgen.core.english import counted
 from worldgen.core.progress import LogLine
 from worldgen.core.seeds import stable_hash
 from worldgen.data.view.sheet import contact_sheet
@@ -128,7 +129,7 @@ class BackboneTask:
             captions.append(f"{record.key}: {record.caption or 'no caption'}")
             ego = record.ego if self.module.injector is not None else None
             told = ", ".join(
-                [f"{given.known} known frames"] * bool(given.known) + [given.control] * bool(given.control)
+                [counted(given.known, "known frame")] * bool(given.known) + [given.control] * bool(given.control)
             )
             trainable, steps = self.prepared.trainable, self.config.tune.sheet_steps
             request = trainable.sheet_request(pixels, record.caption, given)

@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save
 
 from worldgen.core.camera import Camera
 from worldgen.core.ego import EgoMotion
+from worldgen.core.english import counted
 from worldgen.core.errors import InputError, Received
 from worldgen.core.samples import Sample
 from worldgen.core.seeds import stable_key
@@ -101,7 +102,7 @@ def cached_windows(
     for number, data in launch.parts(encoded, total=len(mine), desc="encode windows"):
         write_bytes(folder / _file(number), data)
     for reason, count in sorted(missing.items()):
-        launch.log(f"{count} clip{'s' * (count > 1)} without the control {reason}; trained without it")
+        launch.log(f"{counted(count, 'clip')} without the control {reason}; trained without it")
     accelerator.wait_for_everyone()
     records = [_required(folder / _file(n)) for n in range(len(windows))]
     if config.tune.part == "control" and not any(record.controls for record in records):

@@ -26,8 +26,11 @@ class Ltx2Training(Trainable):
     def note_window(self, num_frames: int, size_px: tuple[int, int], fps: float) -> None:
         """Rate of the windows, and the shift of noise levels that the sampler has for clips of this size."""
         self.fps = fps
-        if self.follows_size:
-            promise, config = self.backbone.promise, self.pipeline.scheduler.config
+        config = self.pipeline.scheduler.config
+        if self.follows_size and not config.get("use_dynamic_shifting", True):
+            self.shift = float(config.get("shift", 1.0))
+        elif self.follows_size:
+            promise = self.backbone.promise
             frames = (num_frames - 1) // promise.frames.step + 1
             tokens = frames * size_px[0] * size_px[1] // promise.size_multiple_px**2
             low, high = config.get("base_image_seq_len", 1024), config.get("max_image_seq_len", 4096)
