@@ -3,7 +3,8 @@
 Purpose:  accuracy and calibration of `worldgen ingest --ego from-video`, and of `--check-motion`.
 Run:      python benchmarks/odometry.py SHARED/data --out benchmarks/results/odometry.json
 Hardware: one CPU core. Time: about 15 s of CPU time a minute of driving and camera setting.
-Expected: rank correlations of the yaw rate above 0.95 on drives with turns; no note on a log as it is.
+Expected: rank correlations of the yaw rate of about 0.8 and more on drives with turns; no note on a log as it is, but for the
+          speed of calgary, which was read from an overlay and comes 1.5 s after the pixels.
 
 Each logged source is read twice: with the camera of its config, where it states one, and with none. Faults are made in
 its log one by one: the yaw rate turned round, the speed in km/h or mph read as m/s, the clock shifted.
@@ -157,7 +158,7 @@ def faults(plan: SourcePlan, pixels: PixelMotion) -> dict:
         fault: any(word in note for note in motion_notes(motion, pixels, config))
         for fault, (motion, word) in wrong.items()
     }
-    return {"false_alarms": motion_notes(rates, pixels, config), "named": named}
+    return {"said_of_the_log": motion_notes(rates, pixels, config), "named": named}
 
 
 if __name__ == "__main__":
