@@ -3,8 +3,8 @@
 Purpose:  accuracy and calibration of `worldgen ingest --ego from-video`, and of `--check-motion`.
 Run:      python benchmarks/odometry.py SHARED/data --out benchmarks/results/odometry.json
 Hardware: one CPU core. Time: about 15 s of CPU time a minute of driving and camera setting.
-Expected: rank correlations of the yaw rate of about 0.8 and more on drives with turns; no note on a log as it is, but for the
-          speed of calgary, which was read from an overlay and comes 1.5 s after the pixels.
+Expected: rank correlations of the yaw rate of about 0.8 and more on drives with turns; no note on a log as it is, but
+          for the speed of calgary, which was read from an overlay and comes 1.5 s after the pixels.
 
 Each logged source is read twice: with the camera of its config, where it states one, and with none. Faults are made in
 its log one by one: the yaw rate turned round, the speed in km/h or mph read as m/s, the clock shifted.
