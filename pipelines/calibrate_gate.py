@@ -1,9 +1,9 @@
 """Set the thresholds of the gate on clean rendered clips and on clips with planted faults.
 
-  worldgen scenes render --renderer sketch --count 216 --seed 900000 --out calibration
+  worldgen scenes render --size 448x256 --paint --count 216 --seed 900000 --grid weather,light,event --out calibration
   python pipelines/calibrate_gate.py calibration --training scenes --out configs/gate/default.yaml
 
-  worldgen scenes render --renderer sketch --count 132 --seed 910000 --grid event --out ordered
+  worldgen scenes render --size 448x256 --paint --count 132 --seed 910000 --grid event --out ordered
   python pipelines/calibrate_gate.py ordered --presence-of configs/gate/default.yaml \\
     --evidence benchmarks/results/gate_presence_calibration.json
 
@@ -73,6 +73,9 @@ def main() -> None:
         "--split", action="append", default=[], choices=("train", "val", "test"), help="only these splits"
     )
     parser.add_argument("--presence-of", default="", help="only set the bound of presence of this gate, and save it")
+    parser.add_argument(
+        "--no-subject-faults", action="store_true", help="do not draw each clip again without its subject (slow)"
+    )
     parser.add_argument("--limit", type=int, default=216)
     parser.add_argument("--false-rejection", type=float, default=0.03)
     for name in ("verifier", "detector", "attributes", "motion"):
@@ -91,7 +94,8 @@ def main() -> None:
     training = str(Path(args.describe).resolve()) if (Path(args.describe) / "training.safetensors").is_file() else ""
     scorer = Scorer.load(ScorerConfig(args.verifier, args.detector, args.attributes, args.motion, training))
     samples = list(calibration_samples(args))
-    examined = list(progress(examine(scorer, samples, training=copies), total=len(samples), desc="examine"))
+    parts = examine(scorer, samples, training=copies, subject_faults=not args.no_subject_faults)
+    examined = list(progress(parts, total=len(samples), desc="examine"))
     base = GateConfig(object_other=object_other(examined))
     allowance = Allowance(args.false_rejection)
     config = calibrate([one.clean for one in examined], values_of_faults(examined), allowance, base)

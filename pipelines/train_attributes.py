@@ -34,25 +34,27 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=AttributeTraining.steps)
     parser.add_argument("--rate", type=float, default=AttributeTraining.learning_rate, help="peak learning rate")
     parser.add_argument("--resume", default="", metavar="DIR", help="start from the weights in this folder")
+    parser.add_argument("--held-out", nargs="*", default=[], help="sets to measure on (default: those to train on)")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--measure-only", action="store_true", help="record the accuracy of existing weights")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     # A measurement keeps the record of how the weights were trained.
-    trained = earlier(args.out) if args.measure_only else {"steps": args.steps}
+    trained = earlier(args.out, "steps") if args.measure_only else {"steps": args.steps}
+    presence = earlier(args.resume or args.out, "presence").get("presence") or {}
     if not args.measure_only:
         train(args)
-    val, test = (samples_of(args.data, (split,)) for split in ("val", "test"))
-    record = accuracy_record(args.out, val, test, detector=args.detector or None)
+    val, test = (samples_of(args.held_out or args.data, (split,)) for split in ("val", "test"))
+    record = accuracy_record(args.out, val, test, detector=args.detector or None, thresholds=presence.get("thresholds"))
     save_accuracy(args.out, record | {"command": "python pipelines/train_attributes.py", **trained})
     print({name: row["value"] for name, row in record["accuracy"].items()})
 
 
-def earlier(folder: str) -> dict:
-    """The number of training steps in the stored accuracy of ``folder``; {} where there is none yet."""
+def earlier(folder: str, name: str) -> dict:
+    """An entry of the stored accuracy of ``folder`` under its name; {} where there is none yet."""
     path = Path(folder) / ACCURACY_NAME
     record = json.loads(path.read_text()) if path.is_file() else {}
-    return {"steps": record["steps"]} if "steps" in record else {}
+    return {name: record[name]} if name in record else {}
 
 
 def train(args: argparse.Namespace) -> None:

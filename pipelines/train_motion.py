@@ -21,7 +21,7 @@ from instrument_training.motion_accuracy import accuracy_record
 from instrument_training.motion_training import MotionTraining, Pairs, train_motion
 from instrument_training.rendered_samples import samples_of
 
-from worldgen.instruments.instrument_files import save_accuracy, save_weights
+from worldgen.instruments.instrument_files import save_accuracy, save_weights, stored_instrument
 from worldgen.instruments.motion.motion_reader import MotionConfig, config_record
 
 
@@ -31,6 +31,9 @@ def main() -> None:
     parser.add_argument("--real", nargs="*", default=[], help="data sets of real clips with ego motion, to measure on")
     parser.add_argument("--out", default="assets/instruments/motion")
     parser.add_argument("--steps", type=int, default=MotionTraining.steps)
+    parser.add_argument("--rate", type=float, default=MotionTraining.learning_rate, help="peak learning rate")
+    parser.add_argument("--resume", default="", metavar="DIR", help="start from the weights in this folder")
+    parser.add_argument("--held-out", nargs="*", default=[], help="sets to measure on (default: those to train on)")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--measure-only", action="store_true", help="record the accuracy of existing weights")
     args = parser.parse_args()
@@ -39,14 +42,15 @@ def main() -> None:
     if not args.measure_only:
         train(args)
     real = samples_of(args.real, ("train", "val", "test"))
-    record = accuracy_record(args.out, samples_of(args.data, ("val", "test")), real)
+    record = accuracy_record(args.out, samples_of(args.held_out or args.data, ("val", "test")), real)
     save_accuracy(args.out, record | {"command": "python pipelines/train_motion.py", "steps": args.steps})
     print({name: row["value"] for name, row in record["accuracy"].items()})
 
 
 def train(args: argparse.Namespace) -> None:
     """Compute flow for some frames of each training clip, train, store the weights."""
-    training, config = MotionTraining(steps=args.steps), MotionConfig()
+    training, config = MotionTraining(steps=args.steps, learning_rate=args.rate), MotionConfig()
+    weights = stored_instrument(args.resume).tensors if args.resume else None
     start_s = time.process_time()
     pairs = Pairs.of(samples_of(args.data, ("train",)), training)
     print(f"{len(pairs.motion)} pairs, {time.process_time() - start_s:.0f} CPU s", file=sys.stderr, flush=True)
@@ -56,7 +60,7 @@ def train(args: argparse.Namespace) -> None:
         if step % 500 == 0:
             save_weights(args.out, config_record(config), weights)
 
-    network = train_motion(pairs, training, config=config, after_step=report)
+    network = train_motion(pairs, training, config=config, weights=weights, after_step=report)
     save_weights(args.out, config_record(config), network.state_dict())
 
 

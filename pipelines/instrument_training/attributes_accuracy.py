@@ -28,21 +28,25 @@ from worldgen.instruments.detector.detector import GROUPS as DETECTED
 from worldgen.instruments.detector.presence import PresenceReader, best_threshold
 from worldgen.instruments.instrument_files import stored_instrument
 
+from .rendered_samples import in_windows, window_middles
+
 
 def accuracy_record(
-    folder: str | Path, val: Iterable[Sample], test: Iterable[Sample], *, detector: str | Path | None = None
-) -> dict:
+    folder: str | Path, val: Iterable[Sample], test: Iterable[Sample], *, detector: str | Path | None = None,
+    thresholds: dict[str, float] | None = None,
+) -> dict:  # fmt: skip
     """Accuracy of the weights in a folder on val and test clips together, for ``accuracy.json``.
 
     Presence is read with the detector where there is one (the shipped one by default): its thresholds are set on the
-    val clips, and its accuracy is measured on the test clips alone. Presence is balanced (see
-    :func:`~worldgen.evaluation.measures.attributes_score.share`); ``plain`` is the plain share.
+    val clips, or are ``thresholds`` where there are none; its accuracy is measured on the test clips alone. Presence
+    is balanced (see :func:`~worldgen.evaluation.measures.attributes_score.share`); ``plain`` is the plain share.
     """
     instrument = stored_instrument(folder)
     network, presence = network_of(instrument), PresenceReader.load(folder=detector)
     clips = [_read(sample, AttributeReader(network, instrument, ATTRIBUTES), presence, True) for sample in val]
     if presence is not None:
-        presence = replace(presence, thresholds=_thresholds(clips))
+        known = _thresholds(clips) if clips else thresholds or presence.thresholds
+        presence = replace(presence, thresholds=known)
     reader = AttributeReader(network, instrument, ATTRIBUTES, presence)
     clips += [_read(sample, reader, presence, False) for sample in test]
     mistakes = Counter(word for clip in clips for word in clip.mistakes())
@@ -83,7 +87,7 @@ class _ReadClip:
 
 
 def _read(sample: Sample, reader: AttributeReader, presence: PresenceReader | None, val: bool) -> _ReadClip:
-    frames = places(len(sample.clip))
+    frames = list(window_middles(sample)) if in_windows(sample) else places(len(sample.clip))
     assert sample.scenario is not None and sample.labels is not None, sample.key
     truth = AttributeTruth.of(sample.scenario, sample.labels, frames)
     scores = presence.scores(sample.clip, frames) if presence is not None and val else None

@@ -12,8 +12,10 @@ from torch.nn import functional as F
 from worldgen.core.samples import Sample
 from worldgen.core.seeds import numpy_rng
 from worldgen.instruments.attributes.attribute_reader import (
+    HEIGHT_PX,
     PRESENT,
     UNJUDGED,
+    WIDTH_PX,
     WINDOW,
     AttributeConfig,
     AttributeNetwork,
@@ -23,6 +25,7 @@ from worldgen.instruments.attributes.attribute_reader import (
 from worldgen.instruments.feature_pyramid import channels_last
 
 from .degrade import degraded
+from .rendered_samples import at_size, in_windows, window_middles
 
 PRESENCE_WEIGHT = 0.5
 """Weight of the presence loss: weather is harder, and a detector can read presence instead."""
@@ -52,12 +55,15 @@ class Windows:
 
     @classmethod
     def of(cls, samples: Iterable[Sample], per_clip: int) -> Windows:
-        """``per_clip`` windows spread evenly over each clip; samples need scenario and labels."""
+        """``per_clip`` windows spread evenly over each clip, or those of which a sample consists; samples need scenario
+        and labels."""
         frames, weather, light, present = [], [], [], []
-        for sample in samples:
+        for original in samples:
+            sample = at_size(original, WIDTH_PX, HEIGHT_PX)
             assert sample.scenario is not None and sample.labels is not None, sample.key
             truth = AttributeTruth.of(sample.scenario, sample.labels)
-            for middle in np.linspace(1, len(sample.clip) - WINDOW + 1, per_clip).round().astype(int):
+            spaced = np.linspace(1, len(sample.clip) - WINDOW + 1, per_clip).round().astype(int).tolist()
+            for middle in window_middles(sample) if in_windows(sample) else spaced:
                 frames.append(sample.clip.frames[middle - 1 : middle + 2])
                 weather.append(truth.weather)
                 light.append(truth.light)

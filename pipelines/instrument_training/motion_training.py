@@ -16,6 +16,7 @@ from worldgen.instruments.motion.motion_reader import SPEED_SCALE_MPS, YAW_SCALE
 
 from .attributes_training import learning_rate
 from .degrade import degraded
+from .rendered_samples import in_windows
 
 
 @dataclass(frozen=True)
@@ -48,30 +49,35 @@ class Pairs:
             assert sample.ego is not None and sample.camera is not None, sample.key
             rng = numpy_rng("degrade for motion", training.seed, sample.key)
             start = int(rng.integers(max(1, len(sample.clip) - training.frames + 1)))
-            stop = min(start + training.frames, len(sample.clip))
-            frames = sample.clip.frames[start:stop]
-            if rng.random() < training.degrade:
-                frames = degraded(frames, rng)
-            features.append(pair_features(Clip(frames, sample.clip.fps), sample.camera).astype(np.float16))
-            rows = np.stack([
-                sample.ego.speed_mps[start + 1 : stop] / SPEED_SCALE_MPS,
-                sample.ego.yaw_rate_radps[start + 1 : stop] / YAW_SCALE_RADPS,
-            ], 1)  # fmt: skip
-            motion.append(rows.astype(np.float32))
-            clip.append(np.full(len(rows), number))
+            spans = [(start, min(start + training.frames, len(sample.clip)))]
+            if in_windows(sample):
+                spans = [(first, first + 3) for first in range(0, len(sample.clip), 3)]
+            for start, stop in spans:
+                frames = sample.clip.frames[start:stop]
+                if rng.random() < training.degrade:
+                    frames = degraded(frames, rng)
+                features.append(pair_features(Clip(frames, sample.clip.fps), sample.camera).astype(np.float16))
+                rows = np.stack([
+                    sample.ego.speed_mps[start + 1 : stop] / SPEED_SCALE_MPS,
+                    sample.ego.yaw_rate_radps[start + 1 : stop] / YAW_SCALE_RADPS,
+                ], 1)  # fmt: skip
+                motion.append(rows.astype(np.float32))
+                clip.append(np.full(len(rows), number))
         return cls(np.concatenate(features), np.concatenate(motion), np.concatenate(clip))
 
 
 def train_motion(
-    pairs: Pairs, training: MotionTraining, *, config: MotionConfig | None = None,
+    pairs: Pairs, training: MotionTraining, *, config: MotionConfig | None = None, weights: dict | None = None,
     after_step: Callable[[int, float, dict], None] = lambda step, loss, weights: None,
 ) -> MotionNetwork:  # fmt: skip
     """A reader trained on the pairs, half of them mirrored, with the moving average of its weights.
 
-    after_step: called every 100 steps with the step, the loss and the averaged weights.
+    weights: to start from. after_step: called every 100 steps with the step, the loss and the averaged weights.
     """
     torch.manual_seed(training.seed)
     network = MotionNetwork(config or MotionConfig())
+    if weights is not None:
+        network.load_state_dict(weights)
     average = {k: v.detach().clone() for k, v in network.state_dict().items()}
     optimiser = torch.optim.AdamW(network.parameters(), lr=training.learning_rate, weight_decay=1e-3)
     rng = numpy_rng("motion training", training.seed)

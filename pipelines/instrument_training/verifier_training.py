@@ -18,8 +18,11 @@ from worldgen.instruments.augmentation import AugmentConfig, augmented
 from worldgen.instruments.detector.detector import box_iou
 from worldgen.instruments.detector.detector_training import detection_loss, targets_of
 from worldgen.instruments.feature_pyramid import STRIDE_PX
-from worldgen.instruments.verifier.verifier import KIND_OF_CLASS, NONE, Verifier, peaks, to_pairs
+from worldgen.instruments.verifier.verifier import KIND_OF_CLASS, NONE, WIDTH_PX, Verifier, peaks, to_pairs
 
+from .rendered_samples import at_size, in_windows, window_middles
+
+HEIGHT_PX = 128
 MASKED = -100
 SAME, OTHER = 0.5, 0.35
 """A box shows an object from the first overlap on, and shows nothing below the second; between them it is not
@@ -43,12 +46,15 @@ class Scenes:
 
     @classmethod
     def of(cls, samples: Iterable[Sample], every: int) -> Scenes:
-        """Every ``every``-th frame of the clips, with a start that differs from clip to clip."""
+        """Every ``every``-th frame of the clips, with a start that differs from clip to clip; the middle of each
+        window. All are brought to the size at which the verifier reads clips of 7 : 4."""
         out = cls()
-        for number, sample in enumerate(samples):
+        for number, original in enumerate(samples):
+            sample = at_size(original, WIDTH_PX, HEIGHT_PX) if original.clip.width_px > WIDTH_PX else original
             assert sample.labels is not None, sample.key
             out.labels.append(sample.labels)
-            for f in range(1 + number % every, len(sample.clip), every):
+            spaced = range(1 + number % every, len(sample.clip), every)
+            for f in window_middles(sample) if in_windows(sample) else spaced:
                 out.now.append(sample.clip.frames[f].copy())
                 out.before.append(sample.clip.frames[f - 1].copy())
                 out.place.append((number, f))

@@ -11,10 +11,12 @@ from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError
 from worldgen.core.labels import CLASSES
 from worldgen.instruments.augmentation import AugmentConfig, augmented
+from worldgen.instruments.detector import detector as detector_module
 from worldgen.instruments.detector import detector_training as training
 from worldgen.instruments.detector.detector import (
     GROUP_OF_CLASS,
     GROUPS,
+    Detections,
     Detector,
     DetectorConfig,
     box_iou,
@@ -61,6 +63,21 @@ def test_overlap_of_known_boxes():
     assert box_iou(a, a)[2, 2] == 0.0, "empty boxes overlap nothing"
     giou = training.generalised_iou(torch.tensor(a[:1]), torch.tensor([[20.0, 0, 30, 10]]))
     assert giou.item() == pytest.approx(-1 / 3)
+
+
+def test_wide_clips_are_read_at_the_width_of_the_training_pictures(monkeypatch):
+    seen = []
+
+    def one_box(_, clip, *, threshold):
+        seen.append((clip.width_px, clip.height_px, threshold))
+        return Detections(np.array([0]), np.array([1]), np.array([[10, 20, 30, 60]], np.float32), np.array([0.5]))
+
+    monkeypatch.setattr(detector_module, "detect", one_box)
+    for width, height, factor in ((448, 256, 2), (224, 128, 1), (160, 96, 1)):
+        clip = Clip(np.zeros((1, height, width, 3), np.uint8), 8.0)
+        found = detector_module.detect_at_width(Detector(), clip, threshold=0.2)
+        assert found.box_px.tolist() == [[10 * factor, 20 * factor, 30 * factor, 60 * factor]]
+    assert seen == [(224, 128, 0.2), (224, 128, 0.2), (160, 96, 0.2)]
 
 
 def test_a_box_written_into_the_outputs_comes_back():

@@ -127,7 +127,7 @@ def test_what_is_right_for_a_box():
 
 
 class _Sample:
-    clip, labels, key = rig.clip(), rig.labels(), "rig"
+    clip, labels, key, provenance = rig.clip(), rig.labels(), "rig", {}
 
 
 def test_a_batch_depends_on_seed_and_step_alone():

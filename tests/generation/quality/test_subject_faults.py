@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from worldgen.core.clip import Clip
 from worldgen.core.scenario import Scenario
 from worldgen.generation.quality.subject_faults import absent, halved
 from worldgen.generation.sample.subjects import ordered_subjects
@@ -44,6 +47,15 @@ def test_absent_takes_the_subject_away_and_nothing_else(crossing):
     shown = np.isin(np.arange(len(clip)), labels.frame_index[mine])
     differs = (clip.frames != without.frames).any(-1)
     assert (differs & far)[shown].mean() < 0.02
+
+
+def test_a_painted_clip_is_painted_without_its_subject_too(crossing):
+    scene, clip, _, subjects = crossing
+    small = replace(scene, camera=scene.camera.resized(64, 32))
+    tiny = Clip(clip.frames[:, :32, :64], clip.fps)
+    drawn, painted = (absent(tiny, small, subjects, "raycast", painted=painted) for painted in (False, True))
+    assert drawn.frames.shape == painted.frames.shape
+    assert 0.5 < np.abs(drawn.frames.astype(int) - painted.frames).mean() < 40  # other pixels, the same picture
 
 
 def test_halved_keeps_the_upper_half(crossing):

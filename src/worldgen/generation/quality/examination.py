@@ -61,14 +61,16 @@ class ExaminedClip:
 
 
 def examine(
-    scorer: Scorer, samples: Sequence[Sample], *, training: Sequence[Sample] = (), seed: int = 0, pictures: int = 1
-) -> Iterable[ExaminedClip]:
+    scorer: Scorer, samples: Sequence[Sample], *, training: Sequence[Sample] = (), seed: int = 0, pictures: int = 1,
+    subject_faults: bool = True,
+) -> Iterable[ExaminedClip]:  # fmt: skip
     """Score clips with a scene, clean and with deliberate faults.
 
     Each clip gets every fault of labels and of its ordered subjects once, and ``pictures`` faults of the frames, one
     kind after another. Clips in which no ordered subject is large enough to judge are not examined for it. training:
     clips that the model was trained on, for near copies. Faults depend on seed and key alone; the second clip of
-    "added" and "other_scene" also depends on the order of the samples.
+    "added" and "other_scene" also depends on the order of the samples. subject_faults: whether clips without what was
+    ordered are examined; each is drawn again for it.
 
     Raises: InputError for clips whose scene this version would simulate differently.
     """
@@ -76,7 +78,7 @@ def examine(
         scene, clean, subjects = _clean(scorer, sample)
         rng = numpy_rng("gate examination", seed, sample.key)
         faulty = list(_label_faults(scorer, sample, clean, samples, number, subjects=subjects, rng=rng))
-        faulty += _subject_faults(scorer, sample, scene, subjects)
+        faulty += _subject_faults(scorer, sample, scene, subjects) if subject_faults else []
         other = samples[(number + 1 + int(rng.integers(max(len(samples) - 1, 1)))) % len(samples)]
         if other is not sample and other.labels is not None and has_judged_track(other.labels):
             faulty.append(_other_scene(scorer, sample, other, clean))
@@ -123,7 +125,8 @@ def _subject_faults(
 ) -> list[FaultyCard]:
     if not subjects or sample.labels is None:
         return []
-    without = absent(sample.clip, scene, subjects, sample.provenance.get("renderer", "sketch"))
+    renderer, painted = sample.provenance.get("renderer", "sketch"), "painter" in sample.provenance
+    without = absent(sample.clip, scene, subjects, renderer, painted=painted)
     clips = {"absent": without, "halved": halved(sample.clip, without, sample.labels, subjects)}
     return [FaultyCard(kind, _scored(scorer, sample, scene, clips[kind]), None) for kind in SUBJECT_FAULTS]
 

@@ -173,9 +173,9 @@ class Scorer:
         frames: tuple[int, ...] = ()
         verified = None if self.verifier is None else self.verifier.read(clip)
         if self.detector is not None:
-            from worldgen.instruments.detector.detector import detect
+            from worldgen.instruments.detector.detector import detect_at_width
 
-            detections = confirmed_detections(verified, detect(self.detector, clip, threshold=LEAST_SCORE))
+            detections = confirmed_detections(verified, detect_at_width(self.detector, clip, threshold=LEAST_SCORE))
         if verified is not None:
             own = verified.objects(LEAST_SCORE)
             detections = own if detections is None else merged(detections, own)

@@ -15,10 +15,13 @@ from worldgen.rendering.drawn_clips import Renderer, draw_scene
 SUBJECT_FAULTS = ("absent", "halved")
 
 
-def absent(clip: Clip, scene: Scene, subjects: tuple[OrderedSubject, ...], renderer: Renderer = "sketch") -> Clip:
+def absent(
+    clip: Clip, scene: Scene, subjects: tuple[OrderedSubject, ...], renderer: Renderer = "sketch", *,
+    painted: bool = False,
+) -> Clip:  # fmt: skip
     """The scene of a clip, rendered without the agents that were ordered; where they were is what lies behind them.
 
-    renderer: the one that drew the clip.
+    renderer: the one that drew the clip. painted: whether the painter of the shipped model painted it.
     """
     kept = tuple(
         agent for agent in scene.agents
@@ -28,7 +31,12 @@ def absent(clip: Clip, scene: Scene, subjects: tuple[OrderedSubject, ...], rende
         )
     )  # fmt: skip
     size = (clip.width_px, clip.height_px)
-    return draw_scene(replace(scene, agents=kept), size=size, renderer=renderer)[0].clip
+    drawn = draw_scene(replace(scene, agents=kept), size=size, renderer=renderer)[0].clip
+    if not painted:
+        return drawn
+    from worldgen.generation.rendered.shipped_painter import painted_clip
+
+    return painted_clip(drawn, seed=scene.seed)[0]
 
 
 def halved(clip: Clip, without: Clip, labels: Labels, subjects: tuple[OrderedSubject, ...]) -> Clip:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -33,6 +34,8 @@ GROUP_OF_NAME = {
 GROUP_OF_CLASS = np.array([GROUP_OF_NAME.get(name, -1) for name in CLASSES])
 """``(10,)`` int64: class of ``CLASSES`` -> number in ``GROUPS``, -1 for traffic lights, cones and animals."""
 
+WIDTH_PX = 224
+"""Width of the pictures that it was trained on; objects of clips of a larger size look too large to it."""
 MAX_OBJECTS = 100
 """Objects kept in each picture, by falling score."""
 MAX_CELLS = 300
@@ -166,6 +169,18 @@ def detect(detector: Detector, clip: Clip, *, threshold: float = 0.05, batch: in
         for boxes in find(detector, clip.frames[start : start + batch], threshold=threshold)
     ]
     return as_detections(found)
+
+
+def detect_at_width(detector: Detector, clip: Clip, *, threshold: float = 0.05) -> Detections:
+    """As :func:`detect`, with the clip brought to ``WIDTH_PX`` first where it is wider; boxes are in pixels of the
+    clip."""
+    if clip.width_px <= WIDTH_PX:
+        return detect(detector, clip, threshold=threshold)
+    size = (WIDTH_PX, max(16, round(clip.height_px * WIDTH_PX / clip.width_px)))
+    frames = np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in clip.frames])
+    found = detect(detector, Clip(frames, clip.fps), threshold=threshold)
+    scale = np.array([clip.width_px / size[0], clip.height_px / size[1]] * 2, np.float32)
+    return Detections(found.frame_index, found.group, found.box_px * scale, found.score)
 
 
 def as_detections(found: Sequence[FoundBoxes]) -> Detections:
