@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from worldgen.api.datasets import ingest, open_dataset
     from worldgen.api.generate_set import generate
     from worldgen.api.generated_sample import GeneratedSample
+    from worldgen.api.insert_set import insert
     from worldgen.api.measures import evaluate
     from worldgen.api.model import Model, load, sample
     from worldgen.api.train_model import train
@@ -56,6 +57,7 @@ __all__ = [
     "evaluate",
     "generate",
     "ingest",
+    "insert",
     "load",
     "open_dataset",
     "parse",
@@ -82,6 +84,7 @@ _MODULES = {
     "evaluate": "worldgen.api.measures",
     "generate": "worldgen.api.generate_set",
     "ingest": "worldgen.api.datasets",
+    "insert": "worldgen.api.insert_set",
     "load": "worldgen.api.model",
     "open_dataset": "worldgen.api.datasets",
     "parse": "worldgen.api.words_to_scenes",

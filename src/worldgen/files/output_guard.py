@@ -16,7 +16,7 @@ from typing import Any
 from worldgen.core.errors import InputError, Received
 from worldgen.files.json_files import parse_object
 
-GENERATED, RESTYLED, INGESTED, RENDERED = "generated", "restyled", "ingested", "rendered"
+GENERATED, RESTYLED, INGESTED, RENDERED, INSERTED = "generated", "restyled", "ingested", "rendered", "inserted"
 """Kinds of data sets, by the command that writes them."""
 
 RECORDS = {
@@ -25,6 +25,7 @@ RECORDS = {
     "ingest-config.json": (INGESTED, "a data set of worldgen ingest"),
     "ingest.json": (INGESTED, "a data set of worldgen ingest"),
     "scenes-config.json": (RENDERED, "a data set of worldgen scenes render"),
+    "insert.json": (INSERTED, "a data set of worldgen insert"),
     "run.json": ("", "a run of worldgen train"),
     "metrics.jsonl": ("", "a run of worldgen train"),
     "model_index.json": ("", "a saved model"),
@@ -40,8 +41,8 @@ def refuse_output(url: str | Path, kind: str, inputs: Iterable[str | Path] = ())
 
     Args:
         url: folder or URL to write.
-        kind: ``GENERATED``, ``RESTYLED``, ``INGESTED`` or ``RENDERED``. A folder of the same kind is accepted: the
-            command compares its settings and continues.
+        kind: ``GENERATED``, ``RESTYLED``, ``INGESTED``, ``RENDERED`` or ``INSERTED``. A folder of the same kind is
+            accepted: the command compares its settings and continues.
         inputs: files and folders that are read.
 
     Raises:

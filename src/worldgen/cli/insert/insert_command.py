@@ -1,14 +1,16 @@
-"""Put rare road users into labelled pictures: rendered for each picture's camera and light, with exact labels.
+"""Put rare road users into labelled pictures or clips: rendered for camera and light, with exact labels.
 
   worldgen insert camvid --what "pedestrian crossing" --out with_people
   worldgen insert bdd --what "cyclist, deer" --count 500 --per-picture 2 --judge yolox_nano.onnx --out with_rare
   worldgen insert fleet --cells misses.yaml --out with_misses
+  worldgen insert data/drives --what jaywalker --judge verifier --out with_jaywalkers
 
-SET: stills in the format of COCO, KITTI object or YOLO. Only the pixels of the inserts, their shadows and rims change;
-old labels stay, new ones are added in the same format. Horizon and camera height come from the labels of each picture
-and of similar ones. With --judge an insert that a detector does not find is taken out again. The same command continues
-a run that was stopped.
-Output: the set with PNG pictures, its labels, insert_report.json and report.html.
+SET: stills in the format of COCO, KITTI object or YOLO, or a set of shards, whose clips get actors with tracks (road
+users, or an event such as jaywalker) under their own ego motion and camera. Only the pixels of the inserts, their
+shadows and rims change; old labels stay, new ones are added in the same format. Horizon and camera height of stills
+come from the labels of each picture and of similar ones. With --judge an insert that is not found is taken out again.
+The same command continues a run that was stopped.
+Output: the set with PNG pictures or shards, its labels, insert_report.json and, for stills, report.html.
 Exit codes: 0 done, 1 nothing was inserted, 2 bad input or an output that cannot be written, 130 interrupted.
 """
 
@@ -19,7 +21,7 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from worldgen.generation.insert.labelled_sets.insert_config import InsertConfig
+    from worldgen.generation.insert.labelled_sets.insert_config import InsertCell, InsertConfig
 
 EXIT_NONE = 1
 STEPS = ("exposure", "colour", "contrast", "haze", "shadow", "blur", "noise", "jpeg")
@@ -28,7 +30,7 @@ STEPS = ("exposure", "colour", "contrast", "haze", "shadow", "blur", "noise", "j
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``worldgen insert``."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("input", metavar="SET", help="folder of labelled stills: COCO, KITTI object or YOLO")
+    parser.add_argument("input", metavar="SET", help="labelled stills (COCO, KITTI object, YOLO), or shards of clips")
     parser.add_argument("--what", default="", metavar="WORDS", help='road users, e.g. "pedestrian crossing, cyclist"')
     parser.add_argument(
         "--cells", default="", metavar="FILE", help="YAML: insert: cells of what, light, height_px, count"
@@ -39,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--height", default="24-240", metavar="PX-PX", help="range of heights (default 24-240)")
     parser.add_argument("--light", default="", choices=["", "day", "night"], help="only pictures of this light")
     parser.add_argument("--split", default="train", metavar="NAME", help="split that gets inserts (default train)")
-    parser.add_argument("--judge", default="", metavar="ONNX", help="YOLOX with COCO classes; takes out what it misses")
+    parser.add_argument("--judge", default="", metavar="NAME", help="verifier, or YOLOX in ONNX: takes out misses")
     parser.add_argument("--masks", default="", metavar="DIR", help="maps of classes, a PNG of the name of each picture")
     parser.add_argument(
         "--mask-value", action="append", default=[], metavar="NAME=N",
@@ -59,35 +61,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Insert and print the outcome."""
+    from worldgen.api.insert_set import InsertSource, holds_shards, insert_config, insert_run
     from worldgen.cli.terminal import log_line, progress
     from worldgen.core.errors import InputError
-    from worldgen.data.ingest.labelled.picture_set import PictureSet
-    from worldgen.generation.insert.insert_judge import InsertJudge
-    from worldgen.generation.insert.labelled_sets.insert_report import write_page
-    from worldgen.generation.insert.labelled_sets.inserted_set import InsertRun
-    from worldgen.generation.insert.labelled_sets.still_files import mask_reader, read_stills
-    from worldgen.instruments.detector.coco_detector import CocoDetector
 
-    config = _config(args)
-    classes = {}
+    categories = {}
     for word in args.category:
         name, equals, target = word.partition("=")
         if not equals:
             raise InputError("--category", word, "NAME=CLASS")
-        classes[name] = target
-    if args.limit < 0:
-        raise InputError("--limit", args.limit, "0 or more")
-    stills = read_stills(args.input, PictureSet(frames=1, classes=classes)).first(args.limit)
-    judge = InsertJudge(CocoDetector.load(args.judge)) if args.judge else None
-    masks = mask_reader(args.masks, args.mask_value)
-    work = InsertRun(stills, config, args.out.rstrip("/"), log_line, masks=masks, judge=judge)
+        categories[name] = target
+    reading = InsertSource(args.masks, tuple(args.mask_value), categories, args.judge, args.limit)
+    config = insert_config(args.what, args.cells, *_settings(args))
+    work = insert_run(args.input, config, args.out, reading, log_line)
     if args.plan:
         for line in work.plan():
             print(line)
         return 0
-    for _ in progress(work.steps(), total=len(stills.files), desc="pictures"):
+    clips = holds_shards(args.input)
+    for _ in progress(work.steps(), desc="clips" if clips else "pictures"):
         pass
-    page = write_page(work.out)
+    page = "" if clips else _page(args.out)
     if args.json:
         print(json.dumps({"output": args.out, **work.report}))
     else:
@@ -95,41 +89,47 @@ def run(args: argparse.Namespace) -> int:
     return 0 if work.report["inserts"] else EXIT_NONE
 
 
-def _config(args: argparse.Namespace) -> InsertConfig:
+def _page(out: str) -> str:
+    from pathlib import Path
+
+    from worldgen.generation.insert.labelled_sets.insert_report import write_page
+
+    return write_page(Path(out))
+
+
+def _settings(args: argparse.Namespace) -> tuple[InsertCell | None, InsertConfig]:
+    """The cell of the words, None without words, and everything else of the config."""
+    from worldgen.api.insert_set import fit_steps
     from worldgen.core.errors import InputError
-    from worldgen.files.config_files import load_config
-    from worldgen.generation.insert.fitting import FitSteps
-    from worldgen.generation.insert.labelled_sets.insert_config import InsertCell, InsertCells, InsertConfig
+    from worldgen.generation.insert.labelled_sets.insert_config import InsertCell, InsertConfig
 
     low, dash, high = args.height.partition("-")
     try:
         heights = (float(low), float(high if dash else low))
     except ValueError as error:
         raise InputError("--height", args.height, "two numbers of pixels, such as 24-240") from error
-    if bool(args.what) == bool(args.cells):
-        raise InputError("what to insert", args.what or "nothing", "--what WORDS or --cells FILE, one of them")
-    if args.cells:
-        cells = load_config(InsertCells, [args.cells]).insert
-    else:
-        cells = [InsertCell(args.what, args.light, heights, args.count)]
-    steps = FitSteps(**dict.fromkeys(args.without, False))
-    return InsertConfig(
-        tuple(cells), args.per_picture, args.seed, args.split, args.image, args.fov, args.horizon, args.camera_height,
-        steps,
+    only = InsertCell(args.what, args.light, heights, args.count) if args.what else None
+    return only, InsertConfig(
+        (only or InsertCell("car"),), args.per_picture, args.seed, args.split, args.image, args.fov, args.horizon,
+        args.camera_height, fit_steps(args.without),
     )  # fmt: skip
 
 
 def _print(out: str, report: dict, page: str) -> None:
-    print(f"{report['inserts']} inserts in {report['with_inserts']} of {report['pictures']} pictures: {out}")
+    of, what = (report["clips"], "clips") if "clips" in report else (report["pictures"], "pictures")
+    print(f"{report['inserts']} inserts in {report['with_inserts']} of {of} {what}: {out}")
     for name, count in report["classes"].items():
         print(f"{count:6} {name}")
     for reason, count in report["removed"].items():
         print(f"{count:6} taken out: {reason}")
     if report["no_ground"]:
-        print(f"{report['no_ground']:6} pictures without a sure ground")
+        print(f"{report['no_ground']:6} {what} without a sure ground")
+    for note in report.get("notes", {}):
+        print(f"       {note}")
     for cell in report["cells"]:
         if cell["wanted"] and cell["have"] < cell["wanted"]:
             print(f"{cell['have']} of {cell['wanted']} wanted: {cell['what']} {cell['light']}".rstrip())
     if not report["judged"]:
-        print("not judged: --judge ONNX takes out what a detector does not find")
-    print(f"report: {page}")
+        print("not judged: --judge verifier, or an ONNX file, takes out what a detector does not find")
+    if page:
+        print(f"report: {page}")

@@ -31,6 +31,8 @@ STREET_GLOW = 6.0
 """Light from above at night in streets over that of the renderer's sky, which has lamps as objects."""
 NIGHT_CONTACT = 0.7
 """Share of its depth that a contact shadow keeps at night, where light comes from several lamps."""
+NEAR_M = 0.8
+"""Nothing nearer than this in front of the camera is looked for."""
 MARGIN_M = 0.4
 SHADOW_M = 1.6
 """Ground around an object that its shadow may reach, as a share of its height in sunlight; contact alone: MARGIN_M."""
@@ -144,25 +146,36 @@ def _palette(scene: Scene, light: PictureLight) -> Palette:
 
 
 def _feet(plan: InsertPlan, camera: Camera) -> tuple[np.ndarray, float, np.ndarray, np.ndarray]:
-    """Corners of the box in the ego frame, row of the contact (px), the projected corners and their depths."""
+    """Corners of the box in the ego frame, row of the contact (px), the projected corners and their depths.
+
+    The contact of what reaches beside the camera lies below every picture: nothing is nearer.
+    """
     length, width, height = plan.size_m
+    if plan.lean_rad:
+        length = width = max(length, 2 * height)
     c, s = np.cos(plan.yaw_rad), np.sin(plan.yaw_rad)
     corner = np.array([(a, b) for a in (-0.5, 0.5) for b in (-0.5, 0.5)]) * (length, width)
     flat = corner @ np.array([[c, s], [-s, c]]) + (plan.x_m, plan.y_m)
-    corners = np.array([(*place, z) for z in (0.0, height) for place in flat])
+    corners = np.array([(*place, z) for z in (plan.z_m, plan.z_m + height) for place in flat])
     pixels, depth = camera.project(corners)
-    return corners, float(pixels[:4, 1].max()), pixels, depth
+    contact = float(pixels[:4, 1].max()) if depth[:4].min() > NEAR_M else 4.0 * camera.height_px
+    return corners, contact, pixels, depth
 
 
 def _window(plan: InsertPlan, camera: Camera, light: PictureLight) -> tuple[int, int, int, int] | None:
     """Left, top, width, height (px) of the part of the picture that the object and its shadow may change."""
     corners, _, _, depth = _feet(plan, camera)
-    if depth.min() < 0.8:
+    if depth.max() < NEAR_M:
         return None
     reach = MARGIN_M + (SHADOW_M * plan.size_m[2] * light.sun_share if light.night < 0.5 else 0.0)
-    steps = ((0, 0, 0), (reach, 0, 0), (-min(reach, float(depth.min()) / 2), 0, 0), (0, reach, 0), (0, -reach, 0))
+    back = min(reach, max(float(depth.min()) / 2, 0.0))
+    steps = ((0, 0, 0), (reach, 0, 0), (-back, 0, 0), (0, reach, 0), (0, -reach, 0))
     around = np.concatenate([corners, *(corners[:4] + np.array(step) for step in steps)])
-    pixels, _ = camera.project(around)
+    if depth.min() < NEAR_M:  # reaches beside the camera: points on its edges that lie before the camera say where
+        share = np.linspace(0, 1, 25)[:, None, None]
+        around = (corners[:, None] * share[..., None] + corners[None] * (1 - share[..., None])).reshape(-1, 3)
+    pixels, ahead = camera.project(around)
+    pixels = pixels[ahead >= NEAR_M]
     low, high = np.floor(pixels.min(0)).astype(int) - 2, np.ceil(pixels.max(0)).astype(int) + 3
     low = np.maximum(low, 0)
     high = np.minimum(high, (camera.width_px, camera.height_px))
@@ -176,9 +189,10 @@ def _scene(plan: InsertPlan, camera: Camera, light: PictureLight, seed: int) -> 
     one = np.ones(1)
     agent = Agent(
         1, plan.kind, plan.class_name, plan.variant, plan.size_m,
-        np.array([[plan.x_m, plan.y_m, 0.0, plan.yaw_rad]]), plan.speed_mps * one, np.ones(1, bool),
-        plan.phase_rad * one, np.zeros(1, bool), np.zeros(1, int), np.zeros(1), lights_on=plan.lights_on,
-        style=plan.style,
+        np.array([[plan.x_m, plan.y_m, plan.z_m, plan.yaw_rad]]), plan.speed_mps * one, np.ones(1, bool),
+        plan.phase_rad * one, np.array([plan.braking]), np.array([plan.indicator]), plan.door_open * one,
+        lights_on=plan.lights_on, style=plan.style, reflective=plan.reflective,
+        lean_rad=None if plan.lean_rad is None else plan.lean_rad * one,
     )  # fmt: skip
     ego = EgoMotion(np.zeros(1), np.zeros(1), 10.0)
     word = "night_lit" if light.night > 0.5 else "day"

@@ -62,15 +62,18 @@ def ground_around(picture: LabelledPicture, patch: InsertPatch) -> np.ndarray:
 
 
 def fit(
-    patch: InsertPatch, picture: LabelledPicture, light: PictureLight, look: PictureLook, steps: FitSteps
-) -> InsertPatch:
+    patch: InsertPatch, picture: LabelledPicture, light: PictureLight, look: PictureLook, steps: FitSteps,
+    *, here: np.ndarray | None = None,
+) -> InsertPatch:  # fmt: skip
     """The insert in the light of the picture, as sharp as the picture; noise and encoding come after compositing.
 
-    Its colour stays linear light times alpha; ``ground_light`` becomes that of the picture.
+    Its colour stays linear light times alpha; ``ground_light`` becomes that of the picture. here: linear light ``(3,)``
+    of the ground under it where it is known from more than this picture, as in clips.
     """
     colour, alpha = patch.colour.copy(), patch.alpha
     shade: np.ndarray = patch.shade
-    here = ground_around(picture, patch)
+    if here is None:
+        here = ground_around(picture, patch)
     gain = np.full(3, 1.0, np.float32)
     if steps.exposure:
         gain *= _exposure(picture, patch, here)
@@ -79,7 +82,7 @@ def fit(
         gain *= np.clip(tint, 0.5, 2.0) ** np.float32(COLOUR_SHARE)
     colour *= gain
     if steps.contrast:
-        colour = _toned(colour, alpha, np.array(look.veil, np.float32))
+        colour = _toned(colour, alpha, look)
     if steps.haze and light.haze_per_m > 0:
         clear = np.float32(np.exp(-light.haze_per_m * patch.distance_m))
         colour = colour * clear + (1 - clear) * light.airlight * alpha[..., None]
@@ -108,12 +111,13 @@ def _exposure(picture: LabelledPicture, patch: InsertPatch, here: np.ndarray) ->
     return level / float(patch.ground_light @ LUMA)
 
 
-def _toned(colour: np.ndarray, alpha: np.ndarray, veil: np.ndarray) -> np.ndarray:
+def _toned(colour: np.ndarray, alpha: np.ndarray, look: PictureLook) -> np.ndarray:
     """Colour times alpha after what a camera does to contrast: paler colours, a soft shoulder, and veiled blacks."""
+    veil = np.array(look.veil, np.float32)
     opaque = np.maximum(alpha, 1e-4)[..., None]
     own = colour / opaque
     grey = (own @ LUMA)[..., None]
-    own = grey + SATURATION * (own - grey)
+    own = grey + np.float32(SATURATION * look.colour) * (own - grey)
     over = np.maximum(own - SHOULDER, 0)
     own = np.where(own > SHOULDER, SHOULDER + (1 - SHOULDER) * (1 - np.exp(-over / (1 - SHOULDER))), own)
     own = veil + (1 - veil) * own

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,18 +38,53 @@ class InsertVerdict:
     called: str = ""
 
 
-class InsertJudge:
+class BoxJudge(ABC):
+    """Says of a box whether an object of a class is found there. name, hash: of the network that is asked."""
+
+    name: str
+    hash: str
+
+    @abstractmethod
+    def verdict_of(self, frame: np.ndarray, class_name: str, box_px: np.ndarray) -> InsertVerdict:
+        """The verdict on a box ``(4,)`` in a frame ``(H, W, 3)`` uint8."""
+
+    def verdict(self, frame: np.ndarray, put: PutInsert) -> InsertVerdict:
+        """The verdict on one insert in a frame."""
+        return self.verdict_of(frame, put.patch.class_name, np.array(put.box_px, np.float32))
+
+    def keep_found(
+        self, frame: np.ndarray, put: Sequence[PutInsert]
+    ) -> tuple[np.ndarray, list[tuple[PutInsert, InsertVerdict]]]:
+        """The frame without the inserts that are not found, and the verdicts on all. Inserts do not overlap."""
+        verdicts = [(each, self.verdict(frame, each)) for each in put]
+        for each, verdict in reversed(verdicts):
+            if not verdict.kept:
+                frame = restored(frame, each)
+        return frame, verdicts
+
+
+class InsertJudge(BoxJudge):
     """Asks a COCO detector for each insert. least_score: of a detection that counts."""
 
     def __init__(self, detector: CocoDetector, *, least_score: float = 0.3):
         self.detector, self.least_score = detector, least_score
 
-    def verdict(self, frame: np.ndarray, put: PutInsert) -> InsertVerdict:
-        """The verdict on one insert in a frame ``(H, W, 3)`` uint8."""
-        right = RECOGNISED_AS.get(put.patch.class_name, ())
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """Of the detector."""
+        return self.detector.name
+
+    @property
+    def hash(self) -> str:  # type: ignore[override]
+        """Of its file."""
+        return self.detector.hash
+
+    def verdict_of(self, frame: np.ndarray, class_name: str, box_px: np.ndarray) -> InsertVerdict:
+        """As :class:`BoxJudge` says; classes that COCO has not are not judged."""
+        right = RECOGNISED_AS.get(class_name, ())
         if not right:
             return InsertVerdict(True, "not judged")
-        box = np.array(put.box_px, np.float32)
+        box = np.asarray(box_px, np.float32)
         part, offset, scale = self._looked_at(frame, box)
         found = self.detector.find(part, least_score=self.least_score)
         family = [FAMILY_OF_NAME[COCO80[n]] in families_of(right) for n in found.name]
@@ -60,7 +96,7 @@ class InsertJudge:
         if not len(boxes):
             return InsertVerdict(False, "not found")
         overlap = box_iou(box[None], boxes)[0]
-        if put.patch.class_name in ("cyclist", "motorcycle"):  # COCO boxes rider and machine apart
+        if class_name in ("cyclist", "motorcycle"):  # COCO boxes rider and machine apart
             overlap = np.maximum(overlap, _as_part(box, boxes))
         best = int(overlap.argmax())
         told = (float(scores[best]), float(overlap[best]), COCO80[int(names[best])])
@@ -82,16 +118,6 @@ class InsertJudge:
             size = (max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale)))
             part = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
         return part, low.astype(np.float32), scale
-
-    def keep_found(
-        self, frame: np.ndarray, put: Sequence[PutInsert]
-    ) -> tuple[np.ndarray, list[tuple[PutInsert, InsertVerdict]]]:
-        """The frame without the inserts that are not found, and the verdicts on all. Inserts do not overlap."""
-        verdicts = [(each, self.verdict(frame, each)) for each in put]
-        for each, verdict in reversed(verdicts):
-            if not verdict.kept:
-                frame = restored(frame, each)
-        return frame, verdicts
 
 
 def _as_part(box: np.ndarray, found: np.ndarray) -> np.ndarray:

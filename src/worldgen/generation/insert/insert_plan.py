@@ -30,7 +30,8 @@ class LabelledPicture:
 
     frame: ``(H, W, 3)`` uint8 RGB. class_id: ``(N,)`` int64 into ``CLASSES``. box_px: ``(N, 4)`` float64 x0 y0 x1 y1.
     ignore: ``(N,)`` bool. name: for seeds and messages. masks: ``(H, W)`` uint8 codes of ``MASK_CODES``, None without.
-    jpeg: how the file was encoded, None for other formats.
+    jpeg: how the file was encoded, None for other formats. contact_px: ``(N,)`` rows where the objects meet the ground,
+    None for the lower ends of their boxes.
     """
 
     frame: np.ndarray
@@ -40,6 +41,12 @@ class LabelledPicture:
     name: str
     masks: np.ndarray | None = None
     jpeg: JpegHistory | None = None
+    contact_px: np.ndarray | None = None
+
+    @property
+    def contacts(self) -> np.ndarray:
+        """Rows ``(N,)`` where the labelled objects meet the ground; what is lower in the picture is nearer."""
+        return self.box_px[:, 3] if self.contact_px is None else self.contact_px
 
     @property
     def size_px(self) -> tuple[int, int]:
@@ -67,6 +74,12 @@ class InsertPlan:
     phase_rad: float = 0.0
     speed_mps: float = 0.0
     lights_on: bool = False
+    z_m: float = 0.0
+    lean_rad: float | None = None
+    braking: bool = False
+    indicator: int = 0
+    door_open: float = 0.0
+    reflective: bool = True
 
     @property
     def distance_m(self) -> float:

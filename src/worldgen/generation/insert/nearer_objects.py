@@ -27,9 +27,8 @@ class NearerObjects:
 
     def sure(self, box_px: np.ndarray, contact_px: float) -> bool:
         """Whether the order of an object in ``box_px`` ``(4,)`` with a contact is sure for all labels that it meets."""
-        boxes = self.picture.box_px
         meets = self._meeting(box_px)
-        close = np.abs(boxes[meets, 3] - contact_px) < UNSURE * self.picture.size_px[1]
+        close = np.abs(self.picture.contacts[meets] - contact_px) < UNSURE * self.picture.size_px[1]
         return not close.any() and not np.isin(self.picture.class_id[meets], HANGING).any()
 
     def _meeting(self, box_px: np.ndarray) -> np.ndarray:
@@ -43,7 +42,7 @@ class NearerObjects:
         hidden = np.zeros((height, width), bool)
         box = np.array([left, top, left + width, top + height], float)
         for number in self._meeting(box):
-            if self.picture.box_px[number, 3] > contact_px and self.picture.class_id[number] not in HANGING:
+            if self.picture.contacts[number] > contact_px and self.picture.class_id[number] not in HANGING:
                 hidden |= self._mask(int(number))[top : top + height, left : left + width]
         if self.picture.masks is not None:
             hidden |= self._upright_bottoms()[top : top + height, left : left + width] > contact_px

@@ -18,6 +18,8 @@ CAST_BLUR_PX = 0.35
 MOST_BLUR_PX = 3.0
 DIFFERENCE_PX2 = 1 / 3
 """Variance that a central difference, a box of two pixels, adds to the width of an edge."""
+USUAL_CHROMA = 40.0
+"""Chroma from which on colours count as usual; below, those of inserts are paler in proportion. Grey films have 0."""
 STANDARD_LUMA = np.array(
     [16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29,
      51, 87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78, 87, 103, 121, 120,
@@ -37,12 +39,14 @@ SEGMENTS_WITHOUT_LENGTH = (0xD8, *range(0xD0, 0xD8), 0x01)
 class PictureLook:
     """blur_px: deviation of the blur of sharp edges. noise: deviation of the noise of flat parts in display steps.
     grain_px: deviation of the blur that such noise has gone through. veil: ``(3,)`` linear light of the darkest parts.
+    colour: 0 for a grey picture to 1 for usual colours.
     """
 
     blur_px: float
     noise: float
     grain_px: float
     veil: tuple[float, float, float]
+    colour: float = 1.0
 
 
 def read_look(picture: LabelledPicture, window: tuple[int, int, int, int]) -> PictureLook:
@@ -54,7 +58,15 @@ def read_look(picture: LabelledPicture, window: tuple[int, int, int, int]) -> Pi
     noise, grain = _noise(grey)
     dark = np.percentile(frame.reshape(-1, 3), 0.5, axis=0) / 255
     veil = np.clip(dark, 0, 0.35) ** 2.2
-    return PictureLook(_edge_blur(grey, noise), noise, grain, (float(veil[0]), float(veil[1]), float(veil[2])))
+    colour = min(1.0, chroma_of(picture.frame) / USUAL_CHROMA)
+    dark_rgb = float(veil[0]), float(veil[1]), float(veil[2])
+    return PictureLook(_edge_blur(grey, noise), noise, grain, dark_rgb, colour)
+
+
+def chroma_of(frame: np.ndarray) -> float:
+    """95th percentile of the distance of colours from grey in a picture ``(H, W, 3)`` uint8, in display steps."""
+    part = frame[::4, ::4].reshape(-1, 3).astype(np.int16)
+    return float(np.percentile(part.max(1) - part.min(1), 95))
 
 
 def _edge_blur(grey: np.ndarray, noise: float) -> float:

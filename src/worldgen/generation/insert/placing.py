@@ -177,19 +177,19 @@ class Placer:
         width, height = self.picture.size_px
         if box[0] < 0 or box[1] < 0 or box[2] > width or box[3] > height:
             return "cut by the border of the picture"
-        if reason := self._bad_ground(feet):
+        if reason := self.bad_ground(feet):
             return reason
         contact = float(feet[:, 1].max())
         if not self.order.sure(box, contact):
             return "order in depth is not sure"
-        if covered_shares(box, contact, self.picture.box_px).max(initial=0.0) > MOST_COVERED:
+        if covered_shares(box, contact, self.picture.box_px, self.picture.contacts).max(initial=0.0) > MOST_COVERED:
             return "would hide a labelled object"
         for x0, y0, x1, y1 in self.taken_px:
             if box[0] < x1 and box[2] > x0 and box[1] < y1 and box[3] > y0:
                 return "meets another insert"
         return ""
 
-    def _bad_ground(self, feet: np.ndarray) -> str:
+    def bad_ground(self, feet: np.ndarray) -> str:
         """What is wrong with the ground under four feet ``(4, 2)`` (px), "" when nothing is."""
         height, width = self.surface.shape
         rows = np.clip(feet[:, 1].astype(int), 0, height - 1)
@@ -225,11 +225,11 @@ def projected_box(plan: InsertPlan, ground: PictureGround) -> tuple[np.ndarray, 
     return np.concatenate([pixels.min(0), pixels.max(0)]), pixels[:4]
 
 
-def covered_shares(box: np.ndarray, contact_px: float, old_px: np.ndarray) -> np.ndarray:
+def covered_shares(box: np.ndarray, contact_px: float, old_px: np.ndarray, old_contact_px: np.ndarray) -> np.ndarray:
     """Share ``(N,)`` of each old box that a new one in ``box`` covers; 0 where the old one is nearer."""
     shared = np.minimum(box[2:], old_px[:, 2:]) - np.maximum(box[:2], old_px[:, :2])
     area = np.maximum((old_px[:, 2:] - old_px[:, :2]).prod(1), 1e-6)
-    return np.where(old_px[:, 3] > contact_px, 0.0, np.clip(shared, 0, None).prod(1) / area)
+    return np.where(old_contact_px > contact_px, 0.0, np.clip(shared, 0, None).prod(1) / area)
 
 
 def _across(wish: InsertWish, rng: np.random.Generator) -> tuple[float, float]:

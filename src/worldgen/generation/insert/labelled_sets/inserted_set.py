@@ -23,7 +23,7 @@ from worldgen.files.output_guard import refuse_inputs
 from worldgen.files.storage import read_bytes, sweep, write_bytes, write_json
 from worldgen.generation.insert.compositing import PutInsert
 from worldgen.generation.insert.fitting import jpeg_bytes
-from worldgen.generation.insert.insert_judge import InsertJudge, InsertVerdict, verdict_json
+from worldgen.generation.insert.insert_judge import BoxJudge, InsertVerdict, verdict_json
 from worldgen.generation.insert.inserted_picture import insert_into, provenance
 from worldgen.generation.insert.labelled_sets.insert_config import InsertConfig, SetGrounds
 from worldgen.generation.insert.labelled_sets.insert_report import save_refused
@@ -53,7 +53,7 @@ class InsertRun:
 
     def __init__(
         self, stills: StillSet, config: InsertConfig, out: str, log: LogLine, *, masks: MaskReader | None = None,
-        judge: InsertJudge | None = None,
+        judge: BoxJudge | None = None,
     ):  # fmt: skip
         self.set, self.stills, self.config, self.log = stills, stills.files, config, log
         self.out, self.masks, self.judge = Path(out), masks, judge
@@ -144,7 +144,7 @@ class InsertRun:
     def _open(self) -> None:
         """Make the folder, or check that it is of the same run. Raises: InputError for another one."""
         steps = asdict(self.config)
-        judge = None if self.judge is None else {"name": self.judge.detector.name, "hash": self.judge.detector.hash}
+        judge = None if self.judge is None else {"name": self.judge.name, "hash": self.judge.hash}
         names = stable_hash([[s.name, len(s.class_id)] for s in self.stills])
         config = json.loads(json.dumps({"config": steps, "judge": judge, "pictures": names, "version": 1}))
         path = self.out / CONFIG_NAME
