@@ -10,7 +10,7 @@
 The second form sets the bound of presence of a gate and keeps its other thresholds, on clips in which something was
 ordered. Several sets may be named; --split val --split test leaves out the training clips of instruments. Writes the
 thresholds as YAML, their evidence to benchmarks/results/gate_calibration.json, and the description of the training
-clips into assets/instruments/training. It takes about 4 s per clip on one core. benchmarks/gate.py measures the result
+clips into assets/instruments/training. It takes about 9 s per clip on one core. benchmarks/gate.py measures the result
 on other clips.
 """
 
@@ -47,7 +47,7 @@ from worldgen.generation.quality.tuning import tune
 
 HEADER = """# Purpose: thresholds of the gate for clips from 224 px of width. Written by a calibration; do not edit.
 # Hardware: one core.
-# Time: about 4 s for each clip of the calibration set.
+# Time: about 9 s for each clip of the calibration set.
 # Expected: benchmarks/results/gate.json says which share of other clean clips is refused, and of each fault caught.
 # Run: worldgen generate --config configs/generate/weather_grid.yaml gate_from=configs/gate/default.yaml output=data/set
 # Written by: python pipelines/calibrate_gate.py, {clips} clips; refused of these: {refused}.
