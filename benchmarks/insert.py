@@ -2,6 +2,7 @@
 
   python benchmarks/insert.py SET --masks DIR --mask-value road=3 --detector yolox_nano.onnx --out insert.json
   python benchmarks/insert.py --kitti kitti/training --out insert_kitti.json
+  python benchmarks/insert.py SET --judge --out judges.json
 
 The real/made test trains a small classifier on crops of labelled objects and of inserts of the same class, with the
 same share of background, and asks it about crops of other pictures. Accuracy 0.5 means that it cannot tell them apart.
@@ -11,6 +12,7 @@ It is repeated with each step of the fitting left out. Pictures that may only be
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
 import sys
@@ -34,6 +36,7 @@ from worldgen.generation.insert.labelled_sets.still_files import StillFile, mask
 from worldgen.generation.insert.picture_ground import HEIGHT_M, PictureGround, camera_of
 from worldgen.generation.insert.picture_light import PictureLight
 from worldgen.generation.insert.placing import wishes_of
+from worldgen.generation.insert.verifier_judge import VerifierJudge
 from worldgen.instruments.detector.coco_detector import CocoDetector
 
 Crops = list[tuple[str, np.ndarray]]
@@ -227,13 +230,17 @@ def measured_kitti(folder: Path) -> dict[str, Any]:
         "objects": len(errors), "focal_px": round(focal, 1), "principal_row_px": round(centre, 1),
         "height_error_median": round(float(np.median(np.abs(errors))), 4),
         "height_error_p90": round(float(np.percentile(np.abs(errors), 90)), 4),
-        "box_overlap_median": round(float(np.median(overlaps)), 3), "from_labels_alone": _from_labels(stills),
+        "box_overlap_median": round(float(np.median(overlaps)), 3), "from_labels_alone": _from_labels(stills, rows),
     }  # fmt: skip
 
 
-def _from_labels(stills: list[StillFile]) -> dict[str, Any]:
-    """Heights from the ground that the labels alone give, each object judged without its own box."""
-    errors = []
+def _from_labels(stills: list[StillFile], rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Heights from the ground that the labels alone give, each object judged without its own box.
+
+    Once with the height that its class has on average, and once with its own in metres, as an insert has: then only
+    the ground can be wrong.
+    """
+    errors, own = [], []
     grounds = SetGrounds(stills, InsertConfig((InsertCell("car"),)))
     for number in range(len(stills)):
         classes, boxes = grounds.boxes[number]
@@ -246,10 +253,55 @@ def _from_labels(stills: list[StillFile]) -> dict[str, Any]:
                 continue
             told = ground.height_px(HEIGHT_M[CLASSES[int(classes[row])]][0], float(boxes[row, 3]))
             errors.append(told / (boxes[row, 3] - boxes[row, 1]) - 1)
+            same = [r["hwl"][0] for r in rows if r["file"] == Path(stills[number].name).stem
+                    and np.abs(np.array(r["box"]) - boxes[row]).max() < 1.5]  # fmt: skip
+            if same:
+                own.append(ground.height_px(same[0], float(boxes[row, 3])) / (boxes[row, 3] - boxes[row, 1]) - 1)
         grounds.boxes[number] = (classes, boxes)
     if not errors:
         return {"objects": 0}
-    return {"objects": len(errors), "height_error_median": round(float(np.median(np.abs(errors))), 4)}
+    return {
+        "objects": len(errors), "height_error_median": round(float(np.median(np.abs(errors))), 4),
+        "objects_of_known_height": len(own),
+        "size_error_median": round(float(np.median(np.abs(own))), 4) if own else None,
+    }  # fmt: skip
+
+
+def measured_judge(args: argparse.Namespace) -> dict[str, Any]:
+    """How often the verifier says found: of real labelled boxes, inserts, and the same boxes moved to empty places."""
+    classes = dict(word.split("=") for word in args.category)
+    stills = list(read_stills(args.set, PictureSet(frames=1, classes=classes)).files)
+    judge, masks = VerifierJudge.load(), mask_reader(args.masks, args.mask_value)
+    grounds = SetGrounds(stills, InsertConfig((InsertCell(args.what),)))
+    wishes = wishes_of(args.what, (args.low, args.high))
+    name = wishes[0].class_name
+    said: dict[str, list[bool]] = {"real": [], "moved": [], "insert": []}
+    for number in numpy_rng("judge", args.seed).permutation(len(stills))[: args.pictures]:
+        still = stills[int(number)]
+        picture = still.picture(masks)
+        tall = still.box_px[:, 3] - still.box_px[:, 1]
+        rows = (still.class_id == CLASSES.index(name)) & ~still.ignore & (tall >= args.low) & (tall <= args.high)
+        for box in still.box_px[rows]:
+            said["real"].append(judge.verdict_of(picture.frame, name, box).kept)
+            for way in (-3, 3, -6, 6):
+                other = box + np.array([way * (box[2] - box[0]), 0] * 2)
+                alone = (np.minimum(other[2:], still.box_px[:, 2:]) <= np.maximum(other[:2], still.box_px[:, :2])).any(
+                    1
+                )
+                if other[0] > 0 and other[2] < picture.size_px[0] and alone.all():
+                    said["moved"].append(judge.verdict_of(picture.frame, name, other).kept)
+                    break
+        with contextlib.suppress(ValueError):
+            done = insert_into(picture, grounds.of(int(number)), wishes, seed=args.seed)
+            said["insert"] += [judge.verdict(done.frame, put).kept for put in done.put]
+    found = {key: {"boxes": len(v), "found": round(float(np.mean(v)), 3) if v else None} for key, v in said.items()}
+    return {
+        "set": Path(args.set).name,
+        "judge": "verifier",
+        "what": args.what,
+        "height_px": [args.low, args.high],
+        **found,
+    }
 
 
 def main() -> None:
@@ -269,9 +321,13 @@ def main() -> None:
     parser.add_argument(
         "--arm", action="append", default=[], help='real/made test of "none" or "without STEP"; repeated'
     )
+    parser.add_argument("--judge", action="store_true", help="only: how often the verifier finds boxes")
     parser.add_argument("--out", required=True)
     args = parser.parse_args()
-    result = measured_kitti(Path(args.kitti)) if args.kitti else measured_set(args)
+    if args.kitti:
+        result = measured_kitti(Path(args.kitti))
+    else:
+        result = measured_judge(args) if args.judge else measured_set(args)
     Path(args.out).parent.mkdir(parents=True, exist_ok=True)
     Path(args.out).write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))

@@ -14,7 +14,19 @@ import pytest
 
 import worldgen
 
-FUNCTIONS = ("load", "sample", "parse", "simulate", "render", "open_dataset", "ingest", "train", "generate", "evaluate")
+FUNCTIONS = (
+    "load",
+    "sample",
+    "parse",
+    "simulate",
+    "render",
+    "open_dataset",
+    "ingest",
+    "insert",
+    "train",
+    "generate",
+    "evaluate",
+)
 
 
 def test_importing_loads_neither_numpy_nor_torch():

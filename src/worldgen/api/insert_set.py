@@ -129,7 +129,7 @@ def insert_run(
 
         if reading.masks or reading.mask_values or reading.categories or reading.limit or config.fov_deg:
             raise InputError(
-                "--masks, --mask-value, --category, --limit, --fov",
+                "masks, names of classes, limit or field of view",
                 source,
                 "a set of stills",
             )

@@ -61,7 +61,7 @@ class InsertClipsRun:
 
     def __init__(self, folder: str, config: InsertConfig, out: str, log: LogLine, *, judge: BoxJudge | None = None):
         if config.image != "png" or config.horizon or config.camera_height_m:
-            raise InputError("--image, --horizon, --camera-height", Received("given"), "stills; clips have a camera")
+            raise InputError("format, horizon or camera height", Received("given"), "none: clips have a camera")
         self.folder, self.config, self.out, self.log, self.judge = folder, config, Path(out), log, judge
         self.wishes = [clip_wishes(cell.what, _pair(cell.height_px)) for cell in config.cells]
         self.shards = shard_urls(folder)

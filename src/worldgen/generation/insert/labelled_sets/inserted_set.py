@@ -126,19 +126,20 @@ class InsertRun:
         places = self.config.per_picture * len(usable)
         wanted = sum(cell.count for cell in self.config.cells)
         inserts = min(places, wanted) if all(cell.count for cell in self.config.cells) else places
-        start_s, found = time.process_time(), 0
+        start_s, found, size = time.process_time(), 0, 0
         tried = usable[:: max(1, len(usable) // PLAN_PICTURES)][:PLAN_PICTURES]
         for number in tried:
             chosen = [wish for _, wish in self._chosen(number, Counter(), self.config.cells[0].light)]
             picture = self.stills[number].picture(self.masks)
             made = insert_into(picture, self.grounds.of(number), chosen, seed=self.config.seed)
-            encode_image(made.frame, ".png")
+            size += len(encode_image(made.frame, ".png"))
             found += len(made.put)
         each_s = (time.process_time() - start_s) / max(len(tried), 1)
         return [
             f"{len(self.stills)} pictures, {in_split} of split {self.config.split}, {len(usable)} with a sure ground",
             f"at most {inserts} inserts; {found} of {self.config.per_picture * len(tried)} tried found a place",
             f"about {each_s * len(self.stills) / 60:.0f} min on one core ({each_s:.2f} s a picture, without judging)",
+            f"about {size / max(len(tried), 1) * len(self.stills) / 1e6:.0f} MB on disk as PNG",
         ]
 
     def _open(self) -> None:
