@@ -50,7 +50,7 @@ def restyled_scene(scene: Scene, *, weather: str | None, light: str | None, seed
     atmosphere = draw_atmosphere(numpy_rng("restyle", scene.seed, scenario.weather, scenario.light, seed), scenario)
     switched = atmosphere.headlights_on != scene.atmosphere.headlights_on
     agents = tuple(
-        dataclasses.replace(agent, lights_on=atmosphere.headlights_on)
+        dataclasses.replace(agent, lights_on=atmosphere.headlights_on or agent.kind == "motorcycle")
         if switched and agent.kind in MOTOR_KINDS and np.abs(agent.speed_mps).max() > 0
         else agent
         for agent in scene.agents

@@ -161,7 +161,7 @@ def _crossing(builder: SceneBuilder, kind: str, i: int, *, hidden: bool) -> Trac
     if kind + "crossing" not in builder.group_motion:
         builder.group_motion[kind + "crossing"] = (
             speed,
-            builder.nominal_s_m[-1] + EGO_FRONT_M + builder.uniform(5.0, 8.0),
+            builder.nominal_s_m[-1] + EGO_FRONT_M + builder.uniform(3.5, 6.0),
         )
     speed, s = builder.group_motion[kind + "crossing"]
     side = -1 if hidden or i % 2 else 1

@@ -34,7 +34,7 @@ ON_FOOT, BUILT_UP = ("pedestrian", "child"), ("urban", "suburban", "intersection
 NEAR_PEOPLE_MPS = (2.0, 6.0)
 """Entry speeds in built-up streets where people on foot are asked for: 7 to 22 km/h, as of drivers who expect them to
 cross. At higher ones a person is near enough to be noticed for one second of three."""
-NEAR_PEOPLE_AT_NIGHT_MPS = (1.5, 4.0)
+NEAR_PEOPLE_AT_NIGHT_MPS = (1.2, 3.0)
 """The same at night: low beams show a person at walking distance only, so drivers creep towards a crossing."""
 
 

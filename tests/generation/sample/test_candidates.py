@@ -40,16 +40,16 @@ def seen_heights(scene: Scene) -> np.ndarray:
     return np.array([seen_px[mine & (labels.frame_index == t)].max(initial=0.0) for t in range(scene.num_frames)])
 
 
-def test_a_pedestrian_asked_for_is_in_view_from_the_first_second_and_large_in_half_of_the_frames():
+def test_a_pedestrian_asked_for_is_in_view_from_the_first_second_and_large_in_nearly_all_frames():
     make, _ = maker("pedestrian at night in rain")
     chosen, chance = [], []
-    for seed in (0, 1, 3):
+    for seed in (0, 3, 6):
         scene, number = best_candidate(seed, make=make)
         heights = seen_heights(scene)
         assert 0 <= number < MAX_CANDIDATES and heights[:9].max() >= 10, (seed, heights.round())
-        chosen.append((heights >= 14).mean())
-        chance.append((seen_heights(make(seed)) >= 14).mean())
-    assert min(chosen) >= 0.5 and sum(chosen) > sum(chance)
+        chosen.append((heights >= 20).mean())
+        chance.append((seen_heights(make(seed)) >= 20).mean())
+    assert min(chosen) >= 0.9 and sum(chosen) > sum(chance)
 
 
 def test_a_candidate_that_does_not_stand_out_is_passed_over(monkeypatch):

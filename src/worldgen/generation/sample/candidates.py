@@ -28,9 +28,9 @@ JUDGED_FRAMES = 6
 ENOUGH_FRAMES, ENOUGH_EVENT_FRAMES = 4, 2
 """Judged frames in which everything requested must be well visible, and the actor of an event, which comes near only
 for a moment, often at the end of the clip."""
-SIZE_SHARE, EVENT_SIZE_SHARE, FIRST_SIZE_SHARE = 0.052, 0.028, 0.033
+SIZE_SHARE, EVENT_SIZE_SHARE, FIRST_SIZE_SHARE = 0.06, 0.028, 0.038
 """Size of an object, the square root of its visible pixels, as a share of the picture's width: from the first share on
-it is well visible (a person 18 px high in a picture 224 px wide), the actor of an event from the second on. What is
+it is well visible (a person 22 px high in a picture 224 px wide), the actor of an event from the second on. What is
 requested has at least the third in the first judged frame."""
 ENOUGH_CONTRAST = 18.0
 """Grey levels of 255 by which an object must differ from what is around it."""

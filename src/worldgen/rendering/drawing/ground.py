@@ -33,7 +33,9 @@ TOLERANCE_M = 0.02
 TRACK_OFFSET_M, TRACK_WIDTH_M = 0.82, 0.42
 
 # Share of the snow cover that a face takes: wheel tracks stay bare, lawns turn white first.
-SNOW_TERRAIN, SNOW_ROAD, SNOW_TRACK, SNOW_MARK = 1.0, 0.62, 0.12, 0.55
+SNOW_TERRAIN, SNOW_ROAD, SNOW_TRACK, SNOW_MARK = 1.0, 0.74, 0.14, 0.64
+TRACK_STEPS = ((1.5, 0.5), (0.8, 1.0))
+"""Widths of a wheel track's strips relative to its own, and how far each differs from the road beside it."""
 
 
 @dataclass
@@ -158,15 +160,17 @@ def _ribbon(points: np.ndarray, width_m: float) -> list[np.ndarray]:
 
 
 def _tracks(out: GroundFaces, road: Road) -> None:
-    """Add wheel tracks: darker asphalt, which stays bare under snow."""
+    """Add wheel tracks: darker asphalt, which stays bare under snow; from outside to inside, so that edges are soft."""
     if len(road.centre_m) < 2:
         return
-    colour = scaled(SURFACES["asphalt"][0], 0.88)
-    for offset, _ in road.lanes:
-        for side in (1, -1):
-            path = _offset(road.centre_m, offset + side * TRACK_OFFSET_M)
-            for quad in _ribbon(path, TRACK_WIDTH_M):
-                out.add(quad, "asphalt", "drivable", colour=colour, snow=SNOW_TRACK)
+    for width, depth in TRACK_STEPS:
+        colour = scaled(SURFACES["asphalt"][0], 1 - 0.12 * depth)
+        snow = SNOW_ROAD + depth * (SNOW_TRACK - SNOW_ROAD)
+        for offset, _ in road.lanes:
+            for side in (1, -1):
+                path = _offset(road.centre_m, offset + side * TRACK_OFFSET_M)
+                for quad in _ribbon(path, width * TRACK_WIDTH_M):
+                    out.add(quad, "asphalt", "drivable", colour=colour, snow=snow)
 
 
 def _mark(out: GroundFaces, patch: Patch) -> None:

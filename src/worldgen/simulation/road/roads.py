@@ -23,7 +23,7 @@ SPEED_RANGE_MPS = {
 DESIGN_LATERAL_MPS2 = 1.8
 """Lateral acceleration at which the drawn course of a road is comfortable at the ego's speed."""
 
-FAR_CROSSING_M = (6.5, 3.0)
+FAR_CROSSING_M = (5.5, 2.0)
 """Least distance of a far crossing beyond the end of the driven stretch, and the spread of it."""
 
 MAX_DRIVEN_TURN_RAD = 0.16

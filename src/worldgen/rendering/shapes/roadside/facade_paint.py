@@ -134,7 +134,11 @@ class FacadeTable:
             column("base_m"),
             column("seed", int),
         )
-        self.stain_m, self.broad_m = np.float32(7.3 * self.seed), np.float32(3.1 * self.seed)
+        # Within one tile, for large float32 numbers have gaps of half a metre.
+        texels = ground_noise()[1][0].shape[0]
+        self.stain_m, self.broad_m = (
+            np.float32(step * self.seed % (texels * texel)) for step, texel in ((7.3, NOISE_TEXEL_M), (3.1, 0.6))
+        )
         self.banded = self.shop | (self.top_m > 8)
 
     def paint(
@@ -282,7 +286,7 @@ class FacadeTable:
         ridge = np.abs(place[:, 1]) > np.float32(0.6) * self.half_m[which, 1]
         column = np.floor(np.where(ridge, place[:, 0], place[:, 1]) / TILE_M)
         spots = 0.12 * (draws(seed, np.floor(row), column) - 0.5)
-        broad = sampled(tile, place[:, 0] / 0.25 + seed.astype(np.float32), place[:, 1] / 0.25)
+        broad = sampled(tile, place[:, 0] / 0.25 + (seed % tile.shape[1]).astype(np.float32), place[:, 1] / 0.25)
         surface.albedo[rows] *= np.clip(1 + fade * (step + spots) + 0.10 * broad, 0.4, 1.4)[:, None]
 
 

@@ -173,20 +173,23 @@ def _bin_shape(size_m: Size, rng: np.random.Generator) -> Shape:
 
 
 def _bus_stop_shape(size_m: Size, rng: np.random.Generator) -> Shape:
-    """A shelter with glass walls, a bench, a lit panel and a flag, open towards +y."""
+    """A shelter with glass walls, a bench, a lit panel and a flag, open towards +y.
+
+    Clean panes are as good as unseen, so of the glass only the frames and the printed bands at eye height are there.
+    """
     length, width, height = max(size_m[0], 2.5), max(size_m[1], 1.2), max(size_m[2], 2.3)
     builder = SolidBuilder()
     frame = Finish(shade(linear("#46494b"), float(rng.uniform(0.7, 1.2))), gloss=0.3)
-    glass = Finish(linear("#66767a"), gloss=1.0)  # what one sees through it is drawn as its colour
+    printed = Finish(linear("#8f989a"), gloss=0.4)
     for x in (-length / 2, -length / 6, length / 6, length / 2):
         builder.box((x, -width / 2, height / 2), (0.06, 0.06, height), frame)
     for x in (-length / 2, length / 2):
         builder.box((x, width / 2, height / 2), (0.06, 0.06, height), frame)
         builder.box((x, 0.0, 0.35), (0.04, width, 0.05), frame)
-    for k in range(3):
-        x = (k - 1) * length / 3
-        builder.box((x, -width / 2, 0.5 * height + 0.05), (length / 3 - 0.08, 0.012, height - 0.55), glass)
-    builder.box((-length / 2, 0.0, 0.5 * height + 0.05), (0.012, width - 0.1, height - 0.55), glass)
+    for z, tall in ((0.32, 0.04), (0.92, 0.06), (1.5, 0.09), (height - 0.25, 0.04)):
+        finish = frame if tall == 0.04 else printed
+        builder.box((0.0, -width / 2, z), (length - 0.06, 0.02, tall), finish)
+        builder.box((-length / 2, 0.0, z), (0.02, width - 0.06, tall), finish)
     builder.box((0.0, -width * 0.27, 0.46), (length * 0.6, 0.34, 0.05), Finish(linear("#6d5b47"), code=WOOD_CODE))
     for x in (-0.25, 0.25):
         builder.box((x * length, -width * 0.27, 0.22), (0.05, 0.28, 0.44), frame)
