@@ -78,7 +78,7 @@ class SceneDrawing:
         return Rendering(Clip(pixels, self.scene.fps), depth, instance, semantic), rows.labels(num_frames)
 
 
-class Draw(Protocol):
+class DrawFunction(Protocol):
     """What draws frames of a scene by ray casting, default all, and labels them: :func:`draw_scene` or its like."""
 
     def __call__(self, scene: Scene, *, frames: Iterable[int] | None = None) -> tuple[Rendering, Labels]: ...

@@ -19,7 +19,7 @@ from worldgen.core.start import Start
 from worldgen.models.promise import ModelPromise
 from worldgen.rendering.controls.control_table import control_choices
 from worldgen.rendering.controls.scene_controls import scene_controls
-from worldgen.rendering.drawn_clips import Draw, draw_scene
+from worldgen.rendering.drawn_clips import DrawFunction, draw_scene
 from worldgen.rendering.labelling import labels_of
 from worldgen.rendering.scene_conditions import SKETCH_FRAMES, scene_conditions
 
@@ -65,7 +65,9 @@ def wanted_controls(promise: ModelPromise, request: ModelRequest) -> tuple[str, 
     return () if request.start is not None and promise.start == "sketch" else promise.default_controls
 
 
-def scene_inputs(scene: Scene, request: ModelRequest, promise: ModelPromise, *, draw: Draw = draw_scene) -> SceneInputs:
+def scene_inputs(
+    scene: Scene, request: ModelRequest, promise: ModelPromise, *, draw: DrawFunction = draw_scene
+) -> SceneInputs:
     """Conditions and labels of a whole scene for a model. draw: how frames are drawn where controls are made of them.
 
     Raises: InputError for a start or control that the model does not have.
@@ -81,7 +83,7 @@ def scene_inputs(scene: Scene, request: ModelRequest, promise: ModelPromise, *, 
 
 
 def _drawn_inputs(
-    scene: Scene, request: ModelRequest, promise: ModelPromise, names: tuple[str, ...], draw: Draw
+    scene: Scene, request: ModelRequest, promise: ModelPromise, names: tuple[str, ...], draw: DrawFunction
 ) -> SceneInputs:
     refused = [choice.name for choice in control_choices(names) if choice.name not in promise.controls]
     if refused:  # before they are drawn

@@ -130,7 +130,7 @@ def unread_files(files: list[Path], root: Path, used: set[Path]) -> list[str]:
     relative = [path.relative_to(root).as_posix() for path in files]
     sets = {name for word, name in LAYOUTS.items() if any(fnmatch(f"/{path}", f"*/{word}") for path in relative)}
     if sets:
-        return [f"a layout of {name}: --dataset {name} reads it as it is" for name in sorted(sets)]
+        return [f"a layout of {name}, which worldgen ingest --dataset {name} reads as it is" for name in sorted(sets)]
     unread = sorted(
         name for path, name in zip(files, relative, strict=True) if path.suffix.lower() in TABLES and path not in used
     )

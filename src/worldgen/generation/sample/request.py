@@ -28,7 +28,7 @@ from worldgen.generation.sample.log_request import is_log_file, log_motion
 from worldgen.models.promise import ModelPromise
 
 if TYPE_CHECKING:
-    from worldgen.rendering.drawn_clips import Draw
+    from worldgen.rendering.drawn_clips import DrawFunction
 
 MIN_FRAMES, MAX_FRAMES = 2, 10_000
 
@@ -113,7 +113,7 @@ class PreparedRequest:
         return self.conditions.ego if self.scene is None else self.scene.ego
 
 
-def prepare(request: SampleRequest, promise: ModelPromise, *, draw: Draw | None = None) -> PreparedRequest:
+def prepare(request: SampleRequest, promise: ModelPromise, *, draw: DrawFunction | None = None) -> PreparedRequest:
     """Read, parse and simulate what ``request`` names. promise: what the model honours. draw: how frames of a scene
     are drawn, default :func:`worldgen.rendering.drawn_clips.draw_scene`.
 
@@ -127,7 +127,7 @@ def prepare(request: SampleRequest, promise: ModelPromise, *, draw: Draw | None 
     return _from_scene(request, promise, draw)
 
 
-def _from_scene(request: SampleRequest, promise: ModelPromise, draw: Draw | None) -> PreparedRequest:
+def _from_scene(request: SampleRequest, promise: ModelPromise, draw: DrawFunction | None) -> PreparedRequest:
     from worldgen.generation.sample.candidates import request_scene
     from worldgen.generation.sample.model_words import scene_words
     from worldgen.prompts import parse_request
