@@ -124,6 +124,7 @@ def test_the_one_liner_is_load_and_sample(tiny, tiny_folder):
     assert np.array_equal(one.clip.frames, tiny.sample(PROMPT, **SMALL).clip.frames)
 
 
+@pytest.mark.slow
 def test_scenarios_are_taken_in_every_form(tiny, scenario):
     record = json.loads(scenario.read_text())
     clips = [

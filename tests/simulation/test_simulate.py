@@ -57,6 +57,7 @@ def test_same_arguments_same_scene():
     assert flatten(simulate(scenario, 3)) != flatten(simulate(scenario, 4))
 
 
+@pytest.mark.slow
 def test_many_random_scenes_are_whole():
     for index in range(100):
         check_whole(simulate(balanced_scenario(index, seed=7), index))

@@ -51,6 +51,7 @@ def test_a_blind_detector_finds_nothing_and_the_result_says_which_groups_it_may_
     assert record["slices"]["from_8px"]["vehicle"]["objects"] >= row["objects"]
 
 
+@pytest.mark.slow
 def test_a_detector_of_coco_classes_is_reported_beside_the_shipped_one(tmp_path, capsys):
     """It has seen nothing of ours and knows coloured squares only, so it finds nothing. The shipped one judges."""
     (tmp_path / "coco.onnx").write_bytes(yolox_of_colours(64))

@@ -12,6 +12,7 @@ from worldgen.cli.main import main
 FEW = ["--experiments", "12", "--seeds", "3", "--false-alarms", "2", "--min-height", "4"]
 
 
+@pytest.mark.slow
 def test_a_set_and_the_test_of_a_study_are_counted_and_simulated(tmp_path, capsys):
     write_set(tmp_path / "north", drive="north", pictures=12)
     study = tmp_path / "study.yaml"

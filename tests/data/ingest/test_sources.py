@@ -187,4 +187,4 @@ def test_the_layout_of_a_public_set_is_named(tmp_path, file, name):
     make_video(tmp_path / "clips" / "front.mp4", 6)
     (tmp_path / file).parent.mkdir(parents=True)
     (tmp_path / file).write_text("")
-    assert f"a layout of {name}: --dataset {name} reads it as it is" in found(tmp_path).notes
+    assert f"a layout of {name}, which worldgen ingest --dataset {name} reads as it is" in found(tmp_path).notes

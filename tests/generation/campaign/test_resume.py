@@ -55,6 +55,7 @@ def kill_at(monkeypatch):
     monkeypatch.setattr(os, "replace", replace)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_scenes")
 def test_killed_at_every_write_it_ends_with_the_same_bytes(tmp_path, kill_at, monkeypatch):
     from worldgen.files import lock

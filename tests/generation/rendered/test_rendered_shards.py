@@ -14,6 +14,7 @@ from worldgen.generation.rendered.rendered_shards import render_jobs, rendered_s
 SHAPE = ClipShape(frames=3, fps=8.0, width_px=64, height_px=32)
 
 
+@pytest.mark.slow
 def test_one_process_and_two_write_the_same_bytes(tmp_path) -> None:
     scenarios = [Scenario(weather=weather) for weather in ("clear", "fog", "snow")]
     for name, workers in (("one", 1), ("two", 2)):

@@ -57,6 +57,7 @@ def test_a_given_field_of_view_is_kept(rng):
     assert found.pitch_sigma_rad < 0.02
 
 
+@pytest.mark.slow
 def test_a_rendered_drive_shows_its_camera():
     camera = Camera.from_fov(*SIZE, 62.0, height_m=1.5, pitch_rad=math.radians(4))
     ego = EgoMotion(np.full(30, 9.0), 0.3 * np.sin(np.arange(30) / 6), 10.0)

@@ -78,6 +78,7 @@ def whole(tmp_path_factory, dataset) -> Path:
     [signal.SIGKILL, *(pytest.param(number, marks=pytest.mark.slow) for number in (signal.SIGINT, signal.SIGTERM))],
     ids=["kill -9", "SIGINT", "SIGTERM"],
 )
+@pytest.mark.slow
 def test_a_run_that_is_ended_goes_on_as_if_it_never_stopped(tmp_path, dataset, whole, number):
     output = tmp_path / "ended"
     process = start(codec_config(output, dataset))
@@ -103,6 +104,7 @@ TWO = (sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num
        "0", "--mixed_precision", "no", "--num_machines", "1", "--dynamo_backend", "no")  # fmt: skip
 
 
+@pytest.mark.slow
 def test_two_processes_see_what_one_with_a_doubled_batch_sees(tmp_path):
     script = Path(__file__).parents[1] / "toy_run.py"
     code, said = finish(launch([*TWO, str(script), str(tmp_path / "two")]))

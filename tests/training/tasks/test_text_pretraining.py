@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from worldgen.core.scenario import LIGHTS, WEATHERS
@@ -26,6 +27,7 @@ def test_answers_are_what_the_captions_say():
         assert (said.weather, said.light) == (WEATHERS[weather], LIGHTS[light])
 
 
+@pytest.mark.slow
 def test_unseen_captions_are_read_better_than_by_chance():
     encoder, tokenizer = encoder_and_tokenizer()
     lines: list[str] = []
