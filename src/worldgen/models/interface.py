@@ -77,6 +77,10 @@ class MemoryEstimate:
         return self.weights + self.working
 
 
+class ContentRefused(InputError):
+    """Words or a clip that the content check of a model refuses. It concerns one request: data sets go on without it."""
+
+
 class WorldModel(Protocol):
     """A model that turns conditions into clips."""
 

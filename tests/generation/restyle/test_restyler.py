@@ -21,6 +21,7 @@ from worldgen.generation.restyle import restyler as module
 from worldgen.generation.restyle.restyle_run import RestyleRun
 from worldgen.generation.restyle.restyler import (
     LOST,
+    REFUSED,
     RestyleConfig,
     Restyler,
     TargetLook,
@@ -29,6 +30,7 @@ from worldgen.generation.restyle.restyler import (
     parse_look,
 )
 from worldgen.models.families import NATIVE
+from worldgen.models.interface import ContentRefused
 from worldgen.rendering.labelling import labels_of
 from worldgen.simulation.remake import restyled_scene
 from worldgen.simulation.simulate import simulate
@@ -242,3 +244,18 @@ def test_nothing_to_restyle_is_an_error(restyler, tmp_path):
     work = RestyleRun(worker.config, str(tmp_path / "set"), list, "no clips", lambda line: None)
     with pytest.raises(InputError, match="clips to restyle"):
         list(work.steps(lambda config: worker))
+
+
+def test_a_clip_that_the_models_content_check_refuses_does_not_stop_the_set(restyler, sample, tmp_path, monkeypatch):
+    restyled = Restyler._restyled
+
+    def guarded(self, task, number, strength):
+        if task.sample.key == "k1" or strength > 0.85:  # one clip always, of the others the first try
+            raise ContentRefused("generated clip", "a clip", "another prompt or seed")
+        return restyled(self, task, number, strength)
+
+    monkeypatch.setattr(Restyler, "_restyled", guarded)
+    report = run(restyler, sample, tmp_path / "set", strengths=(0.9, 0.6))
+    assert report["accepted"] == 4 and report["reasons"] == {REFUSED: 1}
+    tried = next(iter(DataSet(str(tmp_path / "set")))).provenance["tried"]
+    assert tried[0] == [0.9, [REFUSED], None] and tried[1][0] == 0.6

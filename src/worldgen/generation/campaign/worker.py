@@ -32,7 +32,7 @@ from worldgen.generation.quality.scorecard import Scorecard
 from worldgen.generation.quality.scorer import Scorer
 from worldgen.generation.quality.seams import with_seams
 from worldgen.generation.sample.model_words import scene_words
-from worldgen.models.interface import SamplerOptions
+from worldgen.models.interface import ContentRefused, SamplerOptions
 from worldgen.models.promise import ModelPromise
 from worldgen.rendering.model_conditions import ModelRequest, scene_inputs
 
@@ -239,11 +239,12 @@ class SampleWorker:
         return AttemptState(cell_attempt, scene, inputs.conditions, inputs.labels)
 
     def _clips(self, states: list[AttemptState], candidate: int) -> list[Clip | None]:
-        """A clip per attempt, None where the model's values are not finite even when the clip is generated alone."""
+        """A clip per attempt, None where the model's values are not finite even when the clip is generated alone, and
+        where its content check refuses the words or the clip."""
         with self._timed("model"):
             try:
                 return list(self._rollout(states, candidate))
-            except FloatingPointError as error:
+            except (FloatingPointError, ContentRefused) as error:
                 self.faults.append(f"batch from attempt {states[0].cell_attempt.attempt}: {error}")
             return [self._clip_alone(state, candidate) for state in states]
 
@@ -251,6 +252,11 @@ class SampleWorker:
         for number in range(self.recipe.work.retries + 1):
             try:
                 return self._rollout([state], candidate)[0]
+            except ContentRefused as error:
+                # The same words and noise would be refused again; other noise may not be.
+                state.failure = f"refused by the guardrail: {error}"
+                self.faults.append(f"attempt {state.cell_attempt.attempt}, noise {candidate}: {error}")
+                return None
             except FloatingPointError as error:
                 state.failure = f"not a number: {error}"
                 self.faults.append(

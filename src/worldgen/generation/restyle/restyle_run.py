@@ -25,7 +25,8 @@ from worldgen.files.output_guard import RESTYLED, refuse_output
 from worldgen.files.storage import content_digest, join, read_bytes, resolve, sweep, write_bytes
 from worldgen.generation.quality.instrument_loading import fingerprints
 from worldgen.generation.report.report import REPORT_FOLDER, keep_report
-from worldgen.generation.restyle.restyler import RestyleConfig, Restyler
+from worldgen.generation.restyle.restyler import REFUSED, RestyleConfig, Restyler
+from worldgen.models.interface import ContentRefused
 
 CONFIG_NAME, REPORT_NAME, JOBS = "restyle-config.json", "restyle.json", "jobs"
 REPORT_VERSION = 1
@@ -209,6 +210,8 @@ class RestyledClip:
 def _restyled_clip(restyler: Restyler, sample: Sample) -> RestyledClip:
     try:
         restyled, seconds = restyler.restyle(sample)
+    except ContentRefused as error:
+        return RestyledClip(sample.key, None, False, (REFUSED,), 0.0, {}, str(error))
     except FloatingPointError as error:
         return RestyledClip(sample.key, None, False, ("not a number",), 0.0, {}, str(error))
     except (AssertionError, ArithmeticError, cv2.error) as error:

@@ -31,6 +31,7 @@ from worldgen.generation.sample.sampler import Sampler
 from worldgen.instruments.depth_reader import load_depth_reader
 from worldgen.models.devices import usable_device
 from worldgen.models.families import FAMILIES
+from worldgen.models.interface import ContentRefused
 from worldgen.models.native.rollout.repaint import restyle_clips
 from worldgen.models.promise import ModelPromise
 from worldgen.prompts import describe, parse
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 
 LOST = "labels lost"
 """Reason for a clip whose labels agree with it clearly less than with the original clip."""
+REFUSED = "refused by the guardrail"
+"""Reason for a clip, or a try at one, that the content check of the model refuses."""
 MULTIPLE_PX = 16
 
 
@@ -180,7 +183,8 @@ class Restyler:
     def restyle(self, sample: Sample) -> tuple[Sample, dict[str, float]]:
         """The restyled sample with its scorecard, and seconds by part of the work.
 
-        Raises: InputError for a clip that the model does not accept; FloatingPointError for values that are not finite.
+        Raises: InputError for a clip that the model does not accept; ContentRefused where its content check refuses
+            every try; FloatingPointError for values that are not finite.
         """
         seconds: dict[str, float] = {}
         start_s = time.perf_counter()
@@ -188,17 +192,25 @@ class Restyler:
         before = self._agreement(task)
         seconds["prepare"] = time.perf_counter() - start_s
         best: RestyledCandidate | None = None
-        tried = []
+        refused: ContentRefused | None = None
+        tried: list[list] = []
         # A model without partial noise makes each clip from its control alone: all there is to try are other seeds.
         native = self.sampler.promise.family == "native"
         for number, strength in enumerate(self.config.tried if native else (1.0,) * self.config.tries):
-            candidate = self._candidate(task, (number, strength), before, seconds)
+            try:
+                candidate = self._candidate(task, (number, strength), before, seconds)
+            except ContentRefused as error:
+                tried.append([strength, [REFUSED], None])
+                refused = error
+                continue
             tried.append([strength, list(candidate.verdict.reasons), candidate.agreement])
             if best is None or candidate.rank > best.rank:
                 best = candidate
             if candidate.verdict.accepted:
                 break
-        assert best is not None
+        if best is None:
+            assert refused is not None
+            raise refused
         seconds["all"] = time.perf_counter() - start_s
         return self._sample(task, best, tried), seconds
 

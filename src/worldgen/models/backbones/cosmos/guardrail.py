@@ -19,6 +19,7 @@ import numpy as np
 
 from worldgen.core.errors import InputError, Received
 from worldgen.models.backbones.pipeline_loading import FOREIGN_ERRORS
+from worldgen.models.interface import ContentRefused
 
 PACKAGE = "cosmos_guardrail"
 
@@ -53,7 +54,7 @@ def required_guardrail(family: str) -> Guardrail:
 
 
 def refuse_unsafe_words(guardrail: Guardrail, prompt: str, device: Any) -> None:
-    """Raises InputError for a prompt that the guardrail refuses."""
+    """Raises ContentRefused for a prompt that the guardrail refuses."""
     if not prompt:
         return
     guardrail.to(device)
@@ -62,13 +63,13 @@ def refuse_unsafe_words(guardrail: Guardrail, prompt: str, device: Any) -> None:
     finally:
         guardrail.to("cpu")  # its networks would take the memory of the denoiser
     if not allowed:
-        raise InputError("prompt", prompt, "words that the installed guardrail lets pass")
+        raise ContentRefused("prompt", prompt, "words that the installed guardrail lets pass")
 
 
 def safe_frames(guardrail: Guardrail, frames: np.ndarray, device: Any) -> np.ndarray:
     """Frames ``(n, H, W, 3)`` uint8 as the guardrail returns them.
 
-    Raises: InputError for a clip that it refuses, and for a checker that returns another shape.
+    Raises: ContentRefused for a clip that it refuses, InputError for a checker that returns another shape.
     """
     guardrail.to(device)
     try:
@@ -76,7 +77,7 @@ def safe_frames(guardrail: Guardrail, frames: np.ndarray, device: Any) -> np.nda
     finally:
         guardrail.to("cpu")
     if checked is None:
-        raise InputError("generated clip", Received("refused by the installed guardrail"), "another prompt or seed")
+        raise ContentRefused("generated clip", Received("refused by the installed guardrail"), "another prompt or seed")
     checked = np.asarray(checked)
     if checked.shape != frames.shape or checked.dtype != np.uint8:
         raise InputError(

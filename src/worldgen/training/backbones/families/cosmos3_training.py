@@ -108,7 +108,7 @@ class Cosmos3Training(Trainable):
             input_ids=text["input_ids"], text_indexes=text["text_indexes"],
             position_ids=torch.cat([text["text_mrope_ids"], vision["vision_mrope_ids"]], dim=1),
             und_len=text["und_len"], sequence_length=text["und_len"] + vision["num_vision_tokens"],
-            vision_tokens=[noisy.to(next(self.network.parameters()).dtype)],
+            vision_tokens=[noisy.to(self.network.dtype)],
             vision_token_shapes=vision["vision_token_shapes"],
             vision_sequence_indexes=vision["vision_sequence_indexes"],
             vision_mse_loss_indexes=vision["vision_mse_loss_indexes"],

@@ -68,7 +68,7 @@ class Ltx2Training(Trainable):
         Sound is a single token of zeros that the pictures do not see.
         """
         config, pipeline = self.network.config, self.pipeline
-        dtype = next(self.network.parameters()).dtype
+        dtype = self.network.dtype
         count, _, frames, height, width = noisy.shape
         patches = (pipeline.transformer_spatial_patch_size, pipeline.transformer_temporal_patch_size)
         tokens = pipeline._pack_latents(noisy, *patches)

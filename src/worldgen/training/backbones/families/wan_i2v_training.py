@@ -49,7 +49,7 @@ class WanI2VTraining(Trainable):
 
     def velocity(self, noisy: torch.Tensor, levels: torch.Tensor, batch: TuneBatch) -> torch.Tensor:
         """The network's prediction ``(B, C, F, h, w)`` float32 at noise levels ``(B,)``."""
-        dtype = next(self.network.parameters()).dtype
+        dtype = self.network.dtype
         times = levels * self.pipeline.scheduler.config.num_train_timesteps
         if self.is_clean_first:
             _, patch_height, patch_width = self.network.config.patch_size

@@ -30,7 +30,7 @@ class WanVaceTraining(Trainable):
 
     def velocity(self, noisy: torch.Tensor, levels: torch.Tensor, batch: TuneBatch) -> torch.Tensor:
         """The network's prediction ``(B, C, F, h, w)`` float32 at noise levels ``(B,)``."""
-        dtype = next(self.network.parameters()).dtype
+        dtype = self.network.dtype
         output = self.network(
             hidden_states=noisy.to(dtype), timestep=levels * self.pipeline.scheduler.config.num_train_timesteps,
             encoder_hidden_states=batch.words.to(dtype), control_hidden_states=batch.given["conditioning"].to(dtype),
