@@ -33,6 +33,10 @@ SPECK_PX = 1.3
 """Static objects narrower than this are left out."""
 
 
+BORDER_PX = 2.0
+"""OpenCV fills at most this far beyond the corners of a face."""
+MARGIN_M = 0.01
+"""Spheres around agents are so much larger than their faces."""
 MOVING = ("vertices", "normals", "part_centre", "group_centre")
 """Columns of :class:`Faces` that change from frame to frame."""
 
@@ -84,14 +88,15 @@ class DrawnFaces:
 class RasterScene:
     """A scene at one raster size: all faces in one table, and the camera path.
 
-    carried: whether the things that a person carries count as the person in instances, silhouettes and boxes.
+    carried: whether the things that a person carries count as the person in instances, silhouettes and boxes. ground:
+    whether it has faces; they are behind all objects, so labels do not need them. Without them the scene must have an
+    object.
     """
 
-    def __init__(self, scene: Scene, camera: Camera, *, carried: bool = False):
+    def __init__(self, scene: Scene, camera: Camera, *, carried: bool = False, ground: bool = True):
         self.scene, self.camera, self.carried = scene, camera, carried
-        self.pieces: list[Faces] = [
-            f for f in (road_faces(scene), static_faces(scene), agent_faces(scene)) if f is not None
-        ]
+        road = road_faces(scene) if ground else None
+        self.pieces: list[Faces] = [f for f in (road, static_faces(scene), agent_faces(scene)) if f is not None]
         self._join()
         self.rotation = camera.camera_from_ego()[:3, :3]
         heights = [p.points_m[:, 2] for p in scene.road.patches]
@@ -237,17 +242,27 @@ class RasterScene:
         object_distance[road], part[road] = np.inf, 0.0
         return np.lexsort((self.layer[faces], -part, -object_distance))
 
-    def fill(self, index: np.ndarray, drawn: DrawnFaces, chosen: np.ndarray | None = None) -> None:
+    def fill(
+        self,
+        index: np.ndarray,
+        drawn: DrawnFaces,
+        chosen: np.ndarray | None = None,
+        *,
+        corner: tuple[int, int] = (0, 0),
+    ) -> None:
         """Fill faces in order with their numbers.
 
-        index: ``(h, w)`` int32, changed in place. chosen: rows of ``drawn``.
+        index: ``(h, w)`` int32, changed in place. chosen: rows of ``drawn``. corner: x and y of the first pixel of
+        ``index`` in the raster; then no chosen face may cross the near plane.
         """
         camera, scale, limit = self.camera, 1 << SUBPIXEL_BITS, 1e6
         chosen = np.arange(len(drawn.faces)) if chosen is None else chosen
         if not len(chosen):
             return
         crossing = drawn.corners[:, chosen, 2].min(0) <= NEAR_M
+        assert corner == (0, 0) or not crossing.any(), corner
         pixels = np.rint(np.clip(drawn.pixels[chosen], -limit, limit) * scale).astype(np.int32)
+        pixels -= np.array(corner, np.int32) * scale
         fill, shift = cv2.fillConvexPoly, SUBPIXEL_BITS
         columns = (pixels, self.counts[drawn.faces[chosen]].tolist(), crossing.tolist(), chosen.tolist())
         for outline, count, near, k in zip(*columns, strict=True):
@@ -276,19 +291,44 @@ class RasterScene:
         limits = np.concatenate([[[1 / FAR_M, 1 / FAR_M], [1 / FAR_M, 1 / NEAR_M]], span])
         return planes, np.maximum(limits, 1 / FAR_M).astype(np.float32)
 
-    def silhouette(self, drawn: DrawnFaces, agent: int) -> np.ndarray:
-        """The mask ``(h, w)`` bool of one agent without the other objects and without what it carries."""
-        index = np.zeros((self.camera.height_px, self.camera.width_px), np.int32)
-        self.fill(index, drawn, np.flatnonzero(self._body(agent)[drawn.faces]))
-        return index > 0
+    def silhouette_pixels(self, drawn: DrawnFaces, chosen: np.ndarray, bounds: np.ndarray, step: int) -> int:
+        """Number of pixels that some faces cover without the others; every ``step``-th along each side is counted.
+
+        chosen: rows of ``drawn``. bounds: ``(4,)`` x0 y0 x1 y1 of these rows, of :func:`face_bounds`. Only this part of
+        the raster is filled. The first pixel counted is number ``step // 2``.
+        """
+        size = np.array([self.camera.width_px, self.camera.height_px])
+        low = np.clip(np.maximum(bounds[:2], 0), 0, size).astype(int) // step * step
+        high = np.clip(np.ceil(bounds[2:]), 0, size).astype(int)
+        if not (high > low).all():
+            return 0
+        index = np.zeros(tuple((high - low)[::-1]), np.int32)
+        self.fill(index, drawn, chosen, corner=(int(low[0]), int(low[1])))
+        return int(np.count_nonzero(index[step // 2 :: step, step // 2 :: step]))
+
+    def agents_near_view(self, frame: int) -> np.ndarray:
+        """Which agents ``(A,)`` bool may touch the image, by a sphere around each; others have no amodal box in it."""
+        camera, (rotation, camera_position) = self.camera, self.pose(frame)
+        groups = np.flatnonzero(self.group_agent >= 0)
+        x, y, z = ((self.at_frame(frame)["group_centre"][groups] - camera_position) @ rotation.T).T
+        radius = self.group_radius[groups] + MARGIN_M
+        near = z + radius > NEAR_M
+        for across, focal, centre, size in (
+            (x, camera.fx_px, camera.cx_px, camera.width_px), (y, camera.fy_px, camera.cy_px, camera.height_px)
+        ):  # fmt: skip
+            for side, edge in ((1, centre), (-1, size - centre)):  # beyond the plane through the eye and a border
+                near &= side * across * focal + z * edge > -radius * np.hypot(focal, edge)
+        out = np.zeros(len(self.scene.agents), bool)
+        out[self.group_agent[groups]] = near
+        return out
 
     def amodal_box(self, frame: int, agent: int) -> np.ndarray | None:
         """Box x0 y0 x1 y1 (raster pixels) around an agent, hidden or not, without what it carries.
 
         None if it is behind the camera.
         """
-        rotation, camera_position = self.pose(frame)
         points = self.at_frame(frame)["vertices"][self.agent_vertices[agent]]
+        rotation, camera_position = self.pose(frame)
         points = (points - camera_position.astype(np.float32)) @ rotation.T.astype(np.float32)
         points = points[points[:, 2] > NEAR_M]
         if not len(points):
@@ -296,6 +336,14 @@ class RasterScene:
         u = points[:, 0] / points[:, 2] * self.camera.fx_px + self.camera.cx_px
         v = points[:, 1] / points[:, 2] * self.camera.fy_px + self.camera.cy_px
         return np.array([u.min(), v.min(), u.max(), v.max()], float)
+
+
+def face_bounds(drawn: DrawnFaces) -> np.ndarray:
+    """x0 y0 x1 y1 in raster pixels that hold all pixels of each face, ``(N, 4)``; infinite across the near plane."""
+    corners = np.ascontiguousarray(drawn.pixels.transpose(1, 2, 0))
+    bounds = np.concatenate([corners.min(0) - BORDER_PX, corners.max(0) + BORDER_PX]).T.astype(float)
+    bounds[drawn.corners[..., 2].min(0) <= NEAR_M] = (-np.inf, -np.inf, np.inf, np.inf)
+    return bounds
 
 
 def clipped(points: np.ndarray, near_m: float) -> np.ndarray:
