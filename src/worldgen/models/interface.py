@@ -78,7 +78,7 @@ class MemoryEstimate:
 
 
 class ContentRefused(InputError):
-    """Words or a clip that the content check of a model refuses. It concerns one request: data sets go on without it."""
+    """Words or a clip that the content check of a model refuses: it concerns one request, data sets go on without."""
 
 
 class WorldModel(Protocol):

@@ -7,8 +7,8 @@ import dataclasses
 from tests.generation import rig
 from tests.generation.quality.test_faults import go
 from worldgen.data.dataset.index import DataSet
-from worldgen.generation.campaign.cell_attempt import draw_attempt
 from worldgen.generation.campaign.cell import grid_of
+from worldgen.generation.campaign.cell_attempt import draw_attempt
 from worldgen.models.interface import ContentRefused
 
 REASON = "refused by the guardrail"

@@ -61,7 +61,7 @@ class GivenCamera:
 
 
 def adapter_camera(folder: str) -> GivenCamera:
-    """The camera of the clips that an adapter was trained on, as its record states it; an empty one where it is silent."""
+    """The camera of the clips that an adapter was trained on, by its record; an empty one where that is silent."""
     record = Path(folder).expanduser() / "adapter.json" if folder else None
     if record is None or not record.is_file():
         return GivenCamera()
