@@ -1,92 +1,21 @@
-"""Training of the codec and of the transformer, and the loss with true and with shuffled controls."""
+"""Training of the transformer, and its loss with true and with shuffled controls."""
 
 from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
-from .tiny_clips import TinyClips
+from .tiny_checkpoints import kept_weights, restored_step
 from .tiny_parts import SHIFT
 
 DROPPED = 0.1
 """Share of the steps without text, and of those without control."""
-CROP_PX, CODEC_FRAMES = 32, 5
-
-
-def scaled(frames: np.ndarray) -> torch.Tensor:
-    """Frames ``(..., T, H, W, 3)`` uint8 as ``(..., 3, T, H, W)`` float32 in [-1, 1]."""
-    return torch.from_numpy(frames).movedim(-1, -4).float() / 127.5 - 1
-
-
-def train_codec(codec: Any, clips: TinyClips, *, steps: int, rng: np.random.Generator) -> float:
-    """Train the codec on crops of pictures and controls; returns its PSNR (dB) on the pictures of the last clips.
-
-    L1 loss. Afterwards the config holds mean and standard deviation of the latents.
-    """
-    codec.train()
-    optimiser = torch.optim.AdamW(codec.parameters(), lr=2e-3, betas=(0.9, 0.99))
-    start_s = time.monotonic()
-    videos = np.concatenate([clips.frames, clips.controls[: len(clips.controls) // 4]])
-    for step in range(steps):
-        for group in optimiser.param_groups:
-            group["lr"] = 2e-3 * min(1, (step + 1) / 20) * (1 - 0.95 * step / steps)
-        crops = []
-        for number in rng.integers(len(videos), size=4):
-            y, x = (int(rng.integers(side - CROP_PX + 1)) for side in videos.shape[2:4])
-            crops.append(videos[number, :CODEC_FRAMES, y : y + CROP_PX, x : x + CROP_PX])
-        target = scaled(np.stack(crops))
-        latents = codec.encode(target).latent_dist.mode()
-        made = codec.decode(latents).sample
-        loss = F.l1_loss(made, target)
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(codec.parameters(), 1.0)
-        optimiser.step()
-        if step % 20 == 0:
-            print(
-                f"codec step {step}, L1 {loss.item():.4f}, {time.monotonic() - start_s:.0f} s",
-                file=sys.stderr,
-                flush=True,
-            )
-    codec.eval()
-    with torch.no_grad():
-        held = scaled(clips.frames[-8:])
-        latents = encoded(codec, held, raw=True)
-        everything = encoded(codec, scaled(clips.frames[:: max(1, len(clips.frames) // 24)]), raw=True)
-        made = codec.decode(latents).sample
-        error = float(((made.clamp(-1, 1) - held) / 2).square().mean())
-    codec.register_to_config(
-        latents_mean=everything.mean((0, 2, 3, 4)).tolist(), latents_std=everything.std((0, 2, 3, 4)).tolist()
-    )
-    return -10 * float(np.log10(error))
-
-
-@torch.no_grad()
-def encoded(codec: Any, frames: torch.Tensor, *, raw: bool = False) -> torch.Tensor:
-    """Latents ``(N, C, F, h, w)`` of frames ``(N, 3, T, H, W)``, normalised unless ``raw``."""
-    latents = torch.cat([codec.encode(clip[None]).latent_dist.mode() for clip in frames])
-    if raw:
-        return latents
-    mean, std = (
-        torch.tensor(codec.config[name])[None, :, None, None, None] for name in ("latents_mean", "latents_std")
-    )
-    return (latents - mean) / std
-
-
-def conditioning(codec: Any, controls: torch.Tensor) -> torch.Tensor:
-    """What the pipeline gives its control branch where no frame is known: ``(N, 2 C + 16, F, h, w)``.
-
-    Grey in place of known frames, the control, and a mask of ones.
-    """
-    grey = encoded(codec, torch.zeros_like(controls[:1]))
-    latents = encoded(codec, controls)
-    mask = torch.ones(len(latents), 16, *latents.shape[2:])
-    return torch.cat([grey.expand_as(latents), latents, mask], 1)
+LEARNING_RATE = 1.5e-3
 
 
 def flow_loss(
@@ -118,14 +47,18 @@ class TinyTrainer:
         self.text, self.no_text = text
         self.average = {name: value.detach().clone() for name, value in network.state_dict().items()}
 
-    def train(self, no_control: torch.Tensor, *, steps: int, batch: int, rng: torch.Generator) -> None:
-        """Train; the network ends with its averaged weights."""
-        optimiser = torch.optim.AdamW(self.network.parameters(), lr=1.5e-3, betas=(0.9, 0.98), weight_decay=0.01)
+    def train(
+        self, no_control: torch.Tensor, *, steps: int, batch: int, seed: int, kept: Path | None = None
+    ) -> None:  # fmt: skip
+        """Train; the network ends with its averaged weights. kept: file from which a stopped training goes on."""
+        first = restored_step(kept, self.network, self.average)
+        optimiser = torch.optim.AdamW(self.network.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01)
         start_s = time.monotonic()
         self.network.train()
-        for step in range(steps):
+        for step in range(first, steps):
+            rng = torch.Generator().manual_seed(seed * 1_000_003 + step)
             for group in optimiser.param_groups:
-                group["lr"] = 1.5e-3 * min(1, (step + 1) / 30) * max(0.05, 1 - step / steps)
+                group["lr"] = LEARNING_RATE * min(1, (step - first + 1) / 30) * max(0.05, 1 - step / steps)
             rows = torch.randint(len(self.latents), (batch,), generator=rng)
             control, text = self.control[rows].clone(), self.text[rows].clone()
             dropped = torch.rand(2, batch, generator=rng) < DROPPED
@@ -142,15 +75,13 @@ class TinyTrainer:
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
             optimiser.step()
-            kept = min(0.99, (step + 1) / (step + 11))
+            memory = min(0.99, (step + 1) / (step + 11))
             for name, value in self.network.state_dict().items():
-                self.average[name].lerp_(value.detach(), 1 - kept)
-            if step % 10 == 0:
-                print(
-                    f"step {step}, loss {loss.item():.3f}, {time.monotonic() - start_s:.0f} s",
-                    file=sys.stderr,
-                    flush=True,
-                )
+                self.average[name].lerp_(value.detach(), 1 - memory)
+            if step % 50 == 49 or step == steps - 1:
+                kept_weights(kept, self.network, step + 1, self.average)
+                passed = f"{time.monotonic() - start_s:.0f} s"
+                print(f"step {step + 1}, loss {loss.item():.3f}, {passed}", file=sys.stderr, flush=True)
         self.network.load_state_dict(self.average)
         self.network.eval()
 
@@ -159,8 +90,7 @@ class TinyTrainer:
 def obedience(network: Any, latents: torch.Tensor, control: torch.Tensor, text: torch.Tensor, *, seed: int) -> dict:
     """Held-out loss with the true and with another clip's control: the same noise, levels and words in both.
 
-    Three noise levels a clip. The interval is that of the mean of paired differences over clips, 95 %, by 2,000
-    resamples of the clips.
+    Three noise levels a clip; the interval is that of :func:`paired_gap`.
     """
     rng = torch.Generator().manual_seed(seed)
     other = control.roll(1, 0)  # the neighbour of each clip has another weather or light, and another scene
@@ -174,11 +104,21 @@ def obedience(network: Any, latents: torch.Tensor, control: torch.Tensor, text: 
                 loss = flow_loss(network, latents[clip], noise=noise, level=level, control=given[clip], text=text[clip])
                 losses[name].append(loss)
     table = {name: torch.cat(values).reshape(3, len(latents)).mean(0).numpy() for name, values in losses.items()}
-    gap = table["shuffled"] - table["true"]
+    return {
+        "clips": len(latents), "true": float(table["true"].mean()), "shuffled": float(table["shuffled"].mean()),
+        **paired_gap(-table["true"], -table["shuffled"], seed=seed),
+    }  # fmt: skip
+
+
+def paired_gap(true: np.ndarray, shuffled: np.ndarray, *, seed: int) -> dict[str, Any]:
+    """How much better (larger) the clips ``(N,)`` of the true control are than those of the shuffled one.
+
+    The interval is that of the mean of paired differences over clips, 95 %, by 2,000 resamples of the clips.
+    """
+    gap = true - shuffled
     draws = np.random.default_rng(seed).integers(len(gap), size=(2000, len(gap)))
     low, high = np.quantile(gap[draws].mean(1), (0.025, 0.975))
     return {
-        "clips": len(gap), "true": float(table["true"].mean()), "shuffled": float(table["shuffled"].mean()),
         "difference": float(gap.mean()), "interval_95": [float(low), float(high)],
         "clips_where_true_is_better": int((gap > 0).sum()), "worse_beyond_interval": bool(low > 0),
     }  # fmt: skip

@@ -7,16 +7,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from pipelines.tiny_vace_training.tiny_checkpoints import kept_weights, restored_step
 from pipelines.tiny_vace_training.tiny_clips import TinyClips
+from pipelines.tiny_vace_training.tiny_codec_training import conditioning, encoded, scaled, train_codec
 from pipelines.tiny_vace_training.tiny_parts import LATENTS, save_pipeline, tiny_codec, tiny_text, tiny_transformer
-from pipelines.tiny_vace_training.tiny_training import (
-    TinyTrainer,
-    conditioning,
-    encoded,
-    obedience,
-    scaled,
-    train_codec,
-)
+from pipelines.tiny_vace_training.tiny_training import TinyTrainer, obedience
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +25,7 @@ def clips() -> TinyClips:
 def codec(clips: TinyClips):
     torch.manual_seed(0)
     made = tiny_codec()
-    train_codec(made, clips, steps=2, rng=np.random.default_rng(0))
+    train_codec(made, clips, steps=2, seed=0)
     return made
 
 
@@ -63,6 +58,15 @@ def test_training_gives_the_control_branch_what_the_pipeline_gives_it(codec, cli
     ours = conditioning(codec, control)
     assert ours.shape == whole.shape == (1, 2 * LATENTS + 16, 2, 8, 12)
     assert torch.allclose(ours, whole, atol=1e-4)
+
+
+def test_a_stopped_training_goes_on_from_its_weights(tmp_path) -> None:
+    file, network = tmp_path / "kept.safetensors", torch.nn.Linear(2, 2)
+    assert restored_step(file, network) == 0
+    kept_weights(file, network, 7, {"average": torch.full((3,), 2.0)})
+    other, more = torch.nn.Linear(2, 2), {"average": torch.zeros(3)}
+    assert restored_step(file, other, more) == 7
+    assert torch.equal(other.weight, network.weight) and more["average"].tolist() == [2.0, 2.0, 2.0]
 
 
 class Oracle(torch.nn.Module):
@@ -101,9 +105,10 @@ def test_the_saved_model_samples_through_the_family(codec, clips: TinyClips, tmp
     network = tiny_transformer()
     latents, control = encoded(codec, scaled(clips.frames)), conditioning(codec, scaled(clips.controls))
     words = torch.zeros(8, 512, 64)
-    TinyTrainer(network, latents, control, (words, words[:1])).train(
-        control[0], steps=2, batch=2, rng=torch.Generator().manual_seed(0)
-    )
+    kept = tmp_path.parent / f"{tmp_path.name}.safetensors"
+    trainer = TinyTrainer(network, latents, control, (words, words[:1]))
+    trainer.train(control[0], steps=2, batch=2, seed=0, kept=kept)
+    assert restored_step(kept, tiny_transformer()) == 2
     save_pipeline(str(tmp_path), tokenizer, encoder, codec=codec, network=network)
     model = load_backbone(str(tmp_path), BackboneConfig(), torch.device("cpu"))
     request = Conditions(5, 8.0, text="a street at night", controls={"depth": clips.controls[0]})
