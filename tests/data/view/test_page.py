@@ -16,7 +16,8 @@ from worldgen.core.errors import InputError
 from worldgen.data.dataset.index import DataSet, build_index
 from worldgen.data.dataset.shards import ShardWriter
 from worldgen.data.video.probing import probe
-from worldgen.data.view.page import write_page
+from worldgen.data.view import page as page_module
+from worldgen.data.view.page import PageSection, write_page
 from worldgen.data.view.page_templates import page_environment, spaced
 
 EVIL = '</script><script>alert(1)</script><img src=x onerror="alert(2)"> "quotes\' & <b>'
@@ -45,6 +46,21 @@ def test_every_file_is_there_and_nothing_is_fetched(data, tmp_path):
     assert cv2.imread(str(folder / "sheet.png")) is not None
     videos = [attributes for tag, attributes in page.tags if tag == "video"]
     assert len(videos) == 3 and all({"muted", "loop", "playsinline"} <= set(v) for v in videos)
+
+
+def test_many_clips_go_onto_linked_pages(data, tmp_path, monkeypatch):
+    """A clip that stands in two sections is written once; each page shows no more clips than a browser takes."""
+    monkeypatch.setattr(page_module, "CLIPS_A_PAGE", 2)
+    sections = [PageSection("worst", (2, 0)), PageSection("all", (0, 1, 2), "a note")]
+    folder = tmp_path / "page"
+    assert write_page(data, folder, sections=sections) == ["k2", "k0", "k1"]
+    pages = [HtmlPage((folder / name).read_text("utf-8")) for name in ("index.html", "page-2.html", "page-3.html")]
+    clips = [[r for r in page.references if r.startswith("clips/")] for page in pages]
+    assert [sorted(set(shown)) for shown in clips] == [
+        ["clips/k0.mp4", "clips/k2.mp4"], ["clips/k0.mp4", "clips/k1.mp4"], ["clips/k2.mp4"]
+    ]  # fmt: skip
+    assert {"index.html", "page-3.html"} <= set(pages[1].references) and "page-2.html" not in pages[1].references
+    assert not (folder / "page-4.html").exists()
 
 
 def test_captions_cannot_break_out(data, tmp_path):

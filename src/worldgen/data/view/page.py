@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jinja2
@@ -27,6 +27,8 @@ PLOT_MARGIN_PX = 4
 MIN_SPEED_RANGE_MPS, MIN_YAW_RANGE_DEGPS = 2.0, 4.0
 """Smallest range of a plot's axis, so that noise does not fill the plot."""
 SHEET_CLIPS = 12
+CLIPS_A_PAGE = 120
+"""A browser shows so many clips without waiting; more of them go onto further pages."""
 SHOWN_SIZES = 4
 
 
@@ -109,6 +111,8 @@ def write_page(
 ) -> list[str]:
     """Write ``index.html``, ``sheet.png`` and ``clips/KEY.mp4`` into a folder or URL; returns the keys shown.
 
+    More than ``CLIPS_A_PAGE`` clips go onto further pages, ``page-2.html`` and so on, which are linked.
+
     title: by default "Data set" and the name of its folder. sections: which clips to show; by default at most
     ``limit``, spread evenly over the data set. template: extends ``page.html.j2``, which is the default; values: what
     it needs besides. progress: shows how many clips are done.
@@ -120,25 +124,71 @@ def write_page(
     if not len(data):
         raise InputError(f"data set {data.url}", "no samples", "at least one sample to show")
     sections = [section for section in sections if section.numbers] or [PageSection("", spread(len(data), limit))]
-    cards: dict[int, ClipCard] = {}
-    sheet: list[Sample] = []
-    shown = list(dict.fromkeys(number for section in sections for number in section.numbers))
-    for number in progress(shown, desc="clips"):
-        members = data.members(number)
-        sample = decode_sample(members)
-        write_bytes(join(str(folder), f"clips/{sample.key}.mp4"), members["mp4"])
-        cards[number] = clip_card(sample)
-        if len(sheet) < SHEET_CLIPS:
-            sheet.append(sample)
-    write_bytes(join(str(folder), "sheet.png"), sheet_png(sheet))
-    page = (template or page_environment().get_template("page.html.j2")).render(
-        title=title or f"Data set {data.url.rstrip('/').rsplit('/', 1)[-1]}",
-        summary=_summary(data),
-        sections=[(section, [cards[number] for number in section.numbers]) for section in sections],
-        **(values or {}),
-    )
-    write_bytes(join(str(folder), "index.html"), page.encode())
-    return [data.rows[number]["key"] for number in cards]
+    pages = _pages(sections)
+    names = ["index.html", *(f"page-{number}.html" for number in range(2, len(pages) + 1))]
+    clips = _ShownClips(data, str(folder), progress(list(_numbers(sections)), desc="clips"))
+    plain = page_environment().get_template("page.html.j2")
+    for name, own in zip(names, pages, strict=True):
+        cards = clips.cards(_numbers(own))
+        page = (template if template and name == names[0] else plain).render(
+            title=title or f"Data set {data.url.rstrip('/').rsplit('/', 1)[-1]}", summary=_summary(data), pages=names,
+            current=name, sections=[(section, [cards[number] for number in section.numbers]) for section in own],
+            **(values or {}),
+        )  # fmt: skip
+        write_bytes(join(str(folder), name), page.encode())
+    clips.finish()
+    return clips.keys
+
+
+def _numbers(sections: Sequence[PageSection]) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(number for section in sections for number in section.numbers))
+
+
+def _pages(sections: Sequence[PageSection]) -> list[list[PageSection]]:
+    """The sections in order, on pages of at most ``CLIPS_A_PAGE`` clips; a long section is told on several."""
+    pages: list[list[PageSection]] = [[]]
+    room = CLIPS_A_PAGE
+    for section in sections:
+        rest = section.numbers
+        while rest:
+            if not room:
+                pages.append([])
+                room = CLIPS_A_PAGE
+            pages[-1].append(replace(section, numbers=rest[:room]))
+            rest, room = rest[room:], room - len(rest[:room])
+    return pages
+
+
+class _ShownClips:
+    """The clips of a page and its sheet, written as they are shown. told: one step for each clip shown."""
+
+    def __init__(self, data: DataSet, folder: str, told: Iterable[int]):
+        self.keys: list[str] = []
+        self._data, self._folder, self._told = data, folder, iter(told)
+        self._written: set[int] = set()
+        self._sheet: list[Sample] = []
+
+    def cards(self, numbers: Iterable[int]) -> dict[int, ClipCard]:
+        """The card of each sample; its clip is written unless an earlier page had it."""
+        cards = {}
+        for number in numbers:
+            members = self._data.members(number)
+            sample = decode_sample(members)
+            cards[number] = clip_card(sample)
+            if number in self._written:
+                continue
+            next(self._told)
+            self._written.add(number)
+            self.keys.append(sample.key)
+            write_bytes(join(self._folder, f"clips/{sample.key}.mp4"), members["mp4"])
+            if len(self._sheet) < SHEET_CLIPS:
+                self._sheet.append(sample)
+        return cards
+
+    def finish(self) -> None:
+        """Write the sheet of the first clips, and end the progress."""
+        write_bytes(join(self._folder, "sheet.png"), sheet_png(self._sheet))
+        assert next(self._told, None) is None, "a clip was announced and not shown"
 
 
 def spread(count: int, limit: int) -> tuple[int, ...]:
