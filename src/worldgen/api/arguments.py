@@ -83,6 +83,16 @@ def size_px(value: object) -> tuple[int, int]:
     return whole("size", value[0], expected), whole("size", value[1], expected)
 
 
+def size_of_words(text: str) -> tuple[int, int] | None:
+    """Width and height in pixels of ``"224x128"``, None for "". Raises: InputError for any other text."""
+    width, cross, height = text.lower().partition("x")
+    if not text:
+        return None
+    if not (cross and width.isdecimal() and height.isdecimal() and len(text) < 14 and int(width) and int(height)):
+        raise InputError("size", text, "WIDTHxHEIGHT in pixels, as in 224x128")
+    return int(width), int(height)
+
+
 def guidance_table(value: object) -> dict[str, float]:
     """Guidance by condition: None is none, a number is guidance of the text. Raises: InputError for anything else."""
     expected = 'a number, or numbers by condition as in {"text": 2, "layout": 1.5}'

@@ -71,6 +71,14 @@ def test_all_weathers_and_lights_come_about_equally():
     assert len({t.scenario.manoeuvre for t in drawn}) >= 6 and min(weather.values()) >= 2
 
 
+def test_another_size_shows_the_same_scenes_under_another_key(few):
+    large = held_out(3, frames=17, size=(448, 256))
+    for small, big in zip(few, large, strict=True):
+        assert (big.scene.camera.width_px, big.scene.camera.height_px) == (448, 256) and big.key != small.key
+        assert big.scene.camera.fov_deg == pytest.approx(small.scene.camera.fov_deg) and big.text == small.text
+        np.testing.assert_array_equal(big.scene.ego_poses, small.scene.ego_poses)
+
+
 def test_the_words_mean_the_scenario_and_the_seeds_are_held_out(few):
     for trial in few:
         understood = parse(trial.text).scenario

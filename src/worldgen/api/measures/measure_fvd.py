@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from worldgen.api.arguments import size_of_words
 from worldgen.api.measures.measure_result import command_line, cost
 from worldgen.api.measures.measured_clips import RENDERED, LoadedModel, ModelOptions, rendered_clips, set_threads
 from worldgen.core.errors import InputError
@@ -98,7 +99,7 @@ def changing_fvd_options(options: FvdOptions) -> list[str]:
     names = ["reference", "generated", "split", "limit", "extractor", "weights", "resize", "frames", "fps", "skip"]
     names += ["position", "draws", "seed", "tag", "skip_broken"]
     if options.model or RENDERED in (*options.reference, *options.generated):
-        names += ["clips", "length"]
+        names += ["clips", "length", "size"]
     return names + (["model", "start", "steps"] if options.model else [])
 
 
@@ -128,7 +129,8 @@ def _features(
             continue
         if url == RENDERED:
             seed = options.seed + (0 if generated else REFERENCE_SEED)
-            trials, clips = rendered_clips(options.clips, seed=seed, frames=options.length)
+            size = size_of_words(options.size)
+            trials, clips = rendered_clips(options.clips, seed=seed, frames=options.length, size=size)
             items = progress(trial_items(trials, clips), total=len(trials), desc="features")
         else:
             found = ClipSet(url, ClipChoice(split, tuple(options.tag), options.limit, options.seed))
@@ -141,6 +143,6 @@ def _features_of_model(
     options: FvdOptions, model: LoadedModel, extractor: Extractor, rule: FrameRule, progress: ProgressReporter
 ) -> FeatureSet:
     """The features of clips that a model generates of held-out scenes."""
-    trials, clips = model.clips(options, frames=options.length)
+    trials, clips = model.clips(options, frames=options.length, size=size_of_words(options.size))
     items = progress(trial_items(trials, clips), total=len(trials), desc="clips")
     return extract(items, extractor, rule, batch=options.batch)

@@ -12,6 +12,7 @@ from typing import Any
 
 from PIL import Image
 
+from worldgen.api.arguments import size_of_words
 from worldgen.api.measures.measure_result import command_line, cost
 from worldgen.api.measures.measured_clips import RENDERED, LoadedModel, ModelOptions, rendered_clips, set_threads
 from worldgen.core.errors import InputError
@@ -106,7 +107,7 @@ def changing_memorisation_options(options: MemorisationOptions) -> list[str]:
     """The options that change the result."""
     names = ["train", "held_out", "generated", "check", "limit", "alarm", "seed", "weights", "no_features"]
     if options.model or RENDERED in options.held_out:
-        names += ["clips", "length"]
+        names += ["clips", "length", "size"]
     return names + (["model", "start", "steps"] if options.model else [])
 
 
@@ -121,7 +122,8 @@ def _held_out_items(options: MemorisationOptions) -> list[ClipItem]:
     for url in options.held_out:
         if url == RENDERED:
             seed = options.seed + HELD_OUT_SEED - 100
-            items += trial_items(*rendered_clips(options.clips, seed=seed, frames=options.length))
+            size = size_of_words(options.size)
+            items += trial_items(*rendered_clips(options.clips, seed=seed, frames=options.length, size=size))
             continue
         for split in ("val", "test") if _has_splits(url) else ("",):
             with contextlib.suppress(NoClipsError):  # a set may have only one of the two
@@ -135,7 +137,7 @@ def _generated_items(options: MemorisationOptions, progress: ProgressReporter) -
     """The clips to judge."""
     if options.generated:
         return [item for url in options.generated for item in ClipSet(url)]
-    trials, clips = LoadedModel.of(options).clips(options, frames=options.length)
+    trials, clips = LoadedModel.of(options).clips(options, frames=options.length, size=size_of_words(options.size))
     return list(trial_items(trials, progress(clips, total=len(trials), desc="clips")))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from worldgen.api.arguments import size_of_words
 from worldgen.api.measures.measure_result import cost, result_head
 from worldgen.core.errors import InputError, Received
 from worldgen.core.progress import ProgressReporter, no_progress
@@ -128,13 +129,7 @@ def choice_of(
     size: str, limit: int = 0, split: str = "", category: Sequence[str] = (), *, frames_per_clip: int = 5
 ) -> RealismChoice:
     """What is taken of a set, from words of options. Raises: InputError for a size or category of another form."""
-    size_px = None
-    if size:
-        width, cross, height = size.lower().partition("x")
-        if not (cross and width.isdecimal() and height.isdecimal()):
-            raise InputError("size", size, "WIDTHxHEIGHT in pixels, as in 224x128")
-        size_px = (int(width), int(height))
-    return RealismChoice(size_px, frames_per_clip, limit, split, dict(_pairs("category", category)))
+    return RealismChoice(size_of_words(size), frames_per_clip, limit, split, dict(_pairs("category", category)))
 
 
 def _pairs(what: str, words: Sequence[str]) -> list[tuple[str, str]]:

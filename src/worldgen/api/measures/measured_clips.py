@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from worldgen.api.arguments import size_of_words
 from worldgen.api.measures.clip_numbers import check_clip_numbers
 from worldgen.api.measures.measure_result import command_line, result_head
 from worldgen.core.clip import Clip
@@ -41,7 +42,8 @@ class ModelOptions:
     model: folder of a saved pipeline, "" or "shipped" for the shipped model. clips: number of scenes. seed: another set
     of scenes each. start: "sketch" (the first frames are rendered and given as context) or "noise" (every frame is
     generated). steps: of the sampler, 0 for the model's own. batch: clips generated together. threads: of the CPU, 0
-    for torch's own choice. cache: folder where generated clips are kept for every measure, "" for none.
+    for torch's own choice. cache: folder where generated clips are kept for every measure, "" for none. size:
+    "WIDTHxHEIGHT" of the pictures, "" for 224x128.
     """
 
     model: str = ""
@@ -52,6 +54,7 @@ class ModelOptions:
     batch: int = 4
     threads: int = 0
     cache: str = ""
+    size: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,8 +114,10 @@ def _clips_of_model(options: ClipOptions, progress: ProgressReporter) -> JudgedC
         "seed": options.seed,
         "first_scene_seed": FIRST_SEED + options.seed * SEEDS_PER_RUN,
     }
+    if size := size_of_words(options.size):
+        about["size_px"] = list(size)
     if options.model == RENDERED:
-        trials, clips = rendered_clips(options.clips, seed=options.seed, frames=options.frames)
+        trials, clips = rendered_clips(options.clips, seed=options.seed, frames=options.frames, size=size)
         about |= {"model": RENDERED, "weights_hash": None, "start": RENDERED, "fps": trials[0].scene.fps}
     else:
         model = LoadedModel.of(options)
@@ -134,9 +139,11 @@ def _clips_of_model(options: ClipOptions, progress: ProgressReporter) -> JudgedC
     return JudgedClips(cases, about | {"clips": len(cases)})
 
 
-def rendered_clips(count: int, *, seed: int, frames: int) -> tuple[list[Trial], Iterator[Clip]]:
-    """Held-out scenes, and their clips as the renderer draws them, one by one."""
-    trials = held_out(count, seed=seed, frames=frames)
+def rendered_clips(
+    count: int, *, seed: int, frames: int, size: tuple[int, int] | None = None
+) -> tuple[list[Trial], Iterator[Clip]]:
+    """Held-out scenes, and their clips as the renderer draws them, one by one. size: see ``held_out``."""
+    trials = held_out(count, seed=seed, frames=frames, size=size)
     return trials, (render_scene(trial.scene).clip for trial in trials)
 
 
@@ -156,7 +163,8 @@ class LoadedModel:
 
     def clips(self, options: ModelOptions, *, frames: int) -> tuple[list[Trial], Iterator[Clip]]:
         """Held-out scenes at the model's frame rate, and its clips of them, one by one."""
-        trials = held_out(options.clips, seed=options.seed, frames=frames, fps=self.sampler.fps)
+        size = size_of_words(options.size)
+        trials = held_out(options.clips, seed=options.seed, frames=frames, fps=self.sampler.fps, size=size)
         how = GenerationOptions(options.start, options.batch, options.cache)
         return trials, generated(self.sampler.model, trials, how, options=self.options)
 
@@ -179,6 +187,6 @@ def clip_result(
 
 def changing_options(options: ClipOptions) -> list[str]:
     """The options of a measure of single clips that change its numbers."""
-    of_model = () if options.data else ("frames", "seed", "start", "steps")
+    of_model = () if options.data else ("frames", "size", "seed", "start", "steps")
     own = (name for name in ("sweep", "real", "window", "detector") if hasattr(options, name))
     return ["data", "split", "model", "clips", *of_model, *own]

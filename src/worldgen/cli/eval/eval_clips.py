@@ -52,6 +52,7 @@ def add_sampling_options(group: Group, *, start: str = DEFAULT_START) -> None:
         choices=STARTS,
         help=f"how generated clips begin: two rendered frames, or noise (default {start})",
     )
+    group.add_argument("--size", default="", metavar="WxH", help="size of generated pictures (default 224x128)")
     group.add_argument("--steps", type=int, default=0, metavar="N", help="sampler steps (default: the model's)")
     group.add_argument("--batch", type=int, default=4, metavar="N", help="clips generated together (default 4)")
     group.add_argument("--threads", type=int, default=0, metavar="N", help="CPU threads (default: all)")

@@ -82,10 +82,13 @@ class GenerationOptions:
             raise InputError("clips generated together", self.batch, "1 to 256")
 
 
-def held_out(count: int, *, seed: int = 0, frames: int = 25, fps: float = 8.0) -> list[Trial]:
+def held_out(
+    count: int, *, seed: int = 0, frames: int = 25, fps: float = 8.0, size: tuple[int, int] | None = None
+) -> list[Trial]:
     """``count`` trials balanced over weather, light, road, event and manoeuvre; equal arguments give equal trials.
 
-    seed: 0 to 999, another set of scenes each. A longer list begins with the trials of a shorter one.
+    seed: 0 to 999, another set of scenes each. A longer list begins with the trials of a shorter one. size: width and
+    height of the pictures in pixels, None for that of the drawn cameras, 224x128; it does not change the scenes.
 
     Raises: InputError when no scene fits a scenario.
     """
@@ -94,7 +97,10 @@ def held_out(count: int, *, seed: int = 0, frames: int = 25, fps: float = 8.0) -
     if not 0 <= seed < 1000:
         raise InputError("seed of the trials", seed, "0 to 999")
     first = FIRST_SEED + seed * SEEDS_PER_RUN
-    return [_trial(first, index, frames, fps) for index in range(count)]
+    trials = [_trial(first, index, frames, fps) for index in range(count)]
+    if size is None:
+        return trials
+    return [replace(t, scene=replace(t.scene, camera=t.scene.camera.resized(*size))) for t in trials]
 
 
 def _trial(first: int, index: int, frames: int, fps: float) -> Trial:
