@@ -1,4 +1,4 @@
-"""The pyramid that detector and verifier share: the shipped weights fit it and give the outputs recorded before it."""
+"""The pyramid that detector and verifier share: the shipped weights fit it and give the recorded outputs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from worldgen.instruments.detector.detector import Detections, DetectorConfig, d
 from worldgen.instruments.verifier.verifier import VerifierConfig, load_verifier
 
 REFERENCE = json.loads((Path(__file__).parent / "pyramid_reference.json").read_text())
-"""Outputs of the detector and the verifier on :func:`clip`, recorded when each still had a pyramid of its own."""
+"""Outputs of the shipped detector and verifier on :func:`clip`; recorded anew when one of them gets other weights."""
 
 
 @pytest.fixture(scope="module")
