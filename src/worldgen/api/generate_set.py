@@ -28,6 +28,7 @@ def generate(
     *,
     workers: int = 1,
     ray: str = "",
+    gpus_per_worker: float = 0.0,
     scale: float = 1.0,
     page: bool = True,
     log: LogLine = no_log,
@@ -40,6 +41,7 @@ def generate(
         workers: processes of this machine. More than one needs a program whose main part is behind ``if __name__ ==
             "__main__"``, because each process imports it anew.
         ray: address of a Ray cluster to work on, "" for none.
+        gpus_per_worker: GPUs of each worker of the cluster, such as 1, or 0.5 for two workers on one GPU.
         scale: multiplies all counts; at least 1 is left per cell.
         page: whether to write the report's page, ``report/index.html``.
         log: receives each line that the run has to say, as in ``log=print``.
@@ -57,7 +59,8 @@ def generate(
     if not 1 <= count <= MAX_WORKERS:
         raise InputError("workers", count, f"1 to {MAX_WORKERS}")
     resolved = resolved_recipe(recipe, overrides, scale=scale)
-    runner = campaign_runner(resolved, workers=count, ray=words("ray", ray, "the address of a Ray cluster"))
+    address = words("ray", ray, "the address of a Ray cluster")
+    runner = campaign_runner(resolved, workers=count, ray=address, gpus=number("gpus_per_worker", gpus_per_worker))
     try:
         campaign = Campaign(resolved, runner, log, config_yaml(resolved), page=page)
         for _ in campaign.steps():
@@ -123,13 +126,18 @@ def check_model_files(recipe: Recipe) -> None:
             load_adapter(pipeline.transformer, Path(model.adapter).expanduser())
 
 
-def campaign_runner(recipe: Recipe, *, workers: int = 1, ray: str = "") -> Runner:
-    """What does the jobs of a recipe: this process, ``workers`` processes, or the Ray cluster at address ``ray``."""
+def campaign_runner(recipe: Recipe, *, workers: int = 1, ray: str = "", gpus: float = 0.0) -> Runner:
+    """What does the jobs of a recipe: this process, ``workers`` processes, or the Ray cluster at address ``ray``.
+
+    gpus: of each worker of the cluster. Raises: InputError for GPUs without a cluster, and for more than it has.
+    """
+    if gpus and not ray:
+        raise InputError("GPUs of a worker (--gpus-per-worker)", gpus, "a Ray cluster that shares them out (--ray)")
     if not ray:  # a cluster has files of its own
         check_model_files(recipe)
     load_worker = worker_factory(recipe)
     if ray:
         from worldgen.generation.campaign.cluster import RayRunner
 
-        return RayRunner(load_worker, address=ray, workers=workers)
+        return RayRunner(load_worker, address=ray, workers=workers, gpus=gpus)
     return InProcessRunner(load_worker) if workers == 1 else ProcessRunner(load_worker, workers)

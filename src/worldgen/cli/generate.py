@@ -53,6 +53,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="work on a Ray cluster: its address, auto, or local for a cluster of --workers processes here",
     )  # fmt: skip
     parser.add_argument(
+        "--gpus-per-worker", type=float, default=0.0, metavar="N",
+        help="--ray: GPUs of each worker, such as 1, or 0.5 for two workers on one GPU (default 0)",
+    )  # fmt: skip
+    parser.add_argument(
         "--clips",
         type=int,
         default=4,
@@ -156,7 +160,7 @@ def _run(args: argparse.Namespace, recipe: Recipe, config: str) -> int:
     from worldgen.cli.terminal import log_line
     from worldgen.generation.campaign.campaign import Campaign
 
-    runner = campaign_runner(recipe, workers=args.workers, ray=args.ray)
+    runner = campaign_runner(recipe, workers=args.workers, ray=args.ray, gpus=args.gpus_per_worker)
     try:
         work = Campaign(recipe, runner, log_line, config, page=not args.no_report)
         for _ in _shown(work.steps(), work.grid.quota):

@@ -143,6 +143,6 @@ def _features_of_model(
     options: FvdOptions, model: LoadedModel, extractor: Extractor, rule: FrameRule, progress: ProgressReporter
 ) -> FeatureSet:
     """The features of clips that a model generates of held-out scenes."""
-    trials, clips = model.clips(options, frames=options.length, size=size_of_words(options.size))
+    trials, clips = model.clips(options, frames=options.length)
     items = progress(trial_items(trials, clips), total=len(trials), desc="clips")
     return extract(items, extractor, rule, batch=options.batch)

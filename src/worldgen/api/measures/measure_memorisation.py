@@ -137,7 +137,7 @@ def _generated_items(options: MemorisationOptions, progress: ProgressReporter) -
     """The clips to judge."""
     if options.generated:
         return [item for url in options.generated for item in ClipSet(url)]
-    trials, clips = LoadedModel.of(options).clips(options, frames=options.length, size=size_of_words(options.size))
+    trials, clips = LoadedModel.of(options).clips(options, frames=options.length)
     return list(trial_items(trials, progress(clips, total=len(trials), desc="clips")))
 
 

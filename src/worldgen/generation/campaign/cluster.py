@@ -1,31 +1,36 @@
-"""The Ray runner: each job is a task on an existing cluster, named by its address, or on a local one."""
+"""The Ray runner: actors that hold a loaded worker each do the jobs, on an existing cluster or on a local one."""
 
 from __future__ import annotations
 
+import contextlib
 import traceback
-import uuid
+from typing import Any
 
-from worldgen.core.errors import InputError, MissingDependencyError
+from worldgen.core.errors import InputError, MissingDependencyError, Received
 from worldgen.generation.campaign.job import Job, JobRecord
 from worldgen.generation.campaign.runner import JobOutcome, Worker, WorkerFactory, attempt
 
 LOCAL = "local"
-_loaded: dict[str, Worker] = {}
-"""Run -> worker of this process. Ray keeps processes for the next task, so the model loads once in each."""
 
 
 class RayRunner:
-    """Does jobs as Ray tasks. address: of a cluster, "auto", or "local" for one on this machine with ``workers`` CPUs.
+    """Does jobs in Ray actors. Each loads the model once, on the devices that Ray gives it, and keeps both.
 
-    Ray reports a task whose process dies and does not repeat it: the run counts deaths, notes each in its ledger and
-    submits the job again. At most ``capacity`` tasks are in flight, so that the cluster's queue stays short.
+    address: of a cluster, "auto", or "local" for one on this machine with ``workers`` CPUs. gpus: of each actor; a
+    fraction puts several on one GPU, 0 leaves GPUs alone. An actor takes one CPU.
+
+    How many actors there are follows the cluster: new nodes get actors at the next job, and a node that dies takes its
+    actors with it. Ray does not repeat what a dead actor did: the run counts deaths, notes each in its ledger and
+    submits the job again.
     """
 
-    def __init__(self, make: WorkerFactory, *, address: str = LOCAL, workers: int = 1):
+    def __init__(self, make: WorkerFactory, *, address: str = LOCAL, workers: int = 1, gpus: float = 0.0):
         try:
             import ray
         except ImportError as error:
             raise MissingDependencyError("ray", "ray", "a Ray cluster") from error
+        if not (0 <= gpus <= 1 or (gpus == int(gpus) and gpus <= 64)):
+            raise InputError("GPUs of a worker", gpus, "0 to 1, or a whole number up to 64")
         self._ray = ray
         self._own = not ray.is_initialized()
         if self._own:
@@ -38,57 +43,88 @@ class RayRunner:
                 raise InputError(
                     "Ray cluster", address, f"the address of a running cluster, or local ({error})"
                 ) from error
-        self.capacity = 2 * workers if address == LOCAL else 2 * max(int(ray.cluster_resources().get("CPU", 1)), 1)
-        self._task = ray.remote(num_cpus=1, max_retries=0)(_do)
+        self._gpus = gpus
+        if gpus and not self._slots():
+            found = ray.cluster_resources().get("GPU", 0.0)
+            self.close()
+            raise InputError(
+                "GPUs of a worker", Received(f"{gpus:g}, of {found:g} in the cluster"), "a cluster with so many"
+            )
+        self._actor: Any = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0, max_task_retries=0)(ClusterWorker)
         self._make = ray.put(make)
-        self._token = uuid.uuid4().hex
-        self._in_flight: dict[object, Job] = {}
+        self._load: dict[Any, int] = {}
+        """Actor -> submitted jobs."""
+        self._in_flight: dict[Any, tuple[Job, Any]] = {}
+
+    def _slots(self) -> int:
+        """Actors for which the cluster has CPUs and GPUs now."""
+        found = self._ray.cluster_resources()
+        slots = int(found.get("CPU", 0.0))
+        return min(slots, int(found.get("GPU", 0.0) / self._gpus + 1e-6)) if self._gpus else slots
+
+    @property
+    def capacity(self) -> int:
+        """Jobs that keep the cluster busy as it is now."""
+        return max(self._slots(), 1)
 
     def submit(self, job: Job) -> None:
-        self._in_flight[self._task.remote(self._token, [self._make], job)] = job
+        """Give a job to the actor with the fewest; to a new one while there is room for it."""
+        least = min(self._load, key=self._load.__getitem__, default=None)
+        if least is None or (self._load[least] and len(self._load) < self._slots()):
+            least = self._actor.remote([self._make])
+            self._load[least] = 0
+        self._load[least] += 1
+        self._in_flight[least.do.remote(job)] = (job, least)
 
     def wait(self) -> list[JobOutcome]:
-        """Outcomes of one or more tasks; waits for the first."""
+        """Outcomes of one or more jobs; waits for the first."""
         if not self._in_flight:
             return []
         ready, _ = self._ray.wait(list(self._in_flight), num_returns=1)
-        return [self._outcome(reference, self._in_flight.pop(reference)) for reference in ready]
+        return [self._outcome(reference, *self._in_flight.pop(reference)) for reference in ready]
 
     def close(self) -> None:
-        """Cancel what is in flight, and end the local cluster."""
-        for reference in self._in_flight:
-            self._ray.cancel(reference, force=True)
-        self._in_flight.clear()
+        """End all actors, and the local cluster."""
+        for actor in getattr(self, "_load", {}):
+            with contextlib.suppress(Exception):  # it may be dead, or its cluster gone
+                self._ray.kill(actor)
         if self._own:
             self._ray.shutdown()
 
-    def _outcome(self, reference: object, job: Job) -> JobOutcome:
+    def _outcome(self, reference: Any, job: Job, actor: Any) -> JobOutcome:
         errors = self._ray.exceptions
+        if actor in self._load:
+            self._load[actor] -= 1
         try:
             kind, value = self._ray.get(reference)
         except (
-            errors.WorkerCrashedError,
-            errors.NodeDiedError,
-            errors.OutOfMemoryError,
+            errors.RayActorError, errors.WorkerCrashedError, errors.NodeDiedError, errors.OutOfMemoryError,
             errors.ObjectLostError,
-        ) as error:
+        ) as error:  # fmt: skip
+            self._load.pop(actor, None)
             return JobOutcome(job, "died", error=str(error).split("\n")[0])
         if kind == "done":
             return JobOutcome(job, "done", JobRecord.from_json(value))
         return JobOutcome(job, kind, error=value)
 
 
-def _do(token: str, make: list, job: Job) -> tuple[str, object]:
-    """The task: a worker of this process, loaded once, does a job. Errors come back as text, as from any process."""
-    import ray
+class ClusterWorker:
+    """The actor: loads a worker at its first job and does one job after another. Errors come back as text."""
 
-    try:
-        if token not in _loaded:
-            _loaded.clear()
-            _loaded[token] = ray.get(make[0])()
-        outcome = attempt(_loaded[token], job)
-    except InputError as error:
-        return "refused", str(error)
-    except Exception:
-        return "broke", traceback.format_exc()
-    return outcome.kind, outcome.record.to_json() if outcome.record is not None else outcome.error
+    def __init__(self, make: list) -> None:
+        self._make = make
+        self._worker: Worker | None = None
+
+    def do(self, job: Job) -> tuple[str, object]:
+        """Kind of the outcome, and its record as JSON or its error."""
+        import ray
+
+        try:
+            if self._worker is None:
+                self._worker = ray.get(self._make[0])()
+            outcome = attempt(self._worker, job)
+        except InputError as error:
+            return "refused", str(error)
+        except Exception:
+            return "broke", traceback.format_exc()
+        return outcome.kind, outcome.record.to_json() if outcome.record is not None else outcome.error

@@ -48,7 +48,10 @@ class JobOutcome:
 class Runner(Protocol):
     """Takes jobs and returns outcomes in any order. capacity: number of submitted jobs that keep it busy."""
 
-    capacity: int
+    @property
+    def capacity(self) -> int:
+        """Asked before each job: a cluster grows and shrinks."""
+        ...
 
     def submit(self, job: Job) -> None:
         """Queue a job."""
