@@ -26,7 +26,7 @@ against a scene of ours, such as "many people in the background", are left out."
 
 NATIVE = ModelPromise(
     family="native", licence="Apache-2.0", conditions=CONDITIONS, size_px=(224, 128), frames=FrameCounts(), fps=8.0,
-    known_frames="codec", prompt_style="words", start="sketch", max_chunk=64,
+    known_frames="given", prompt_style="words", start="sketch", max_chunk=64,
 )  # fmt: skip
 WAN_VACE = ModelPromise(
     family="wan_vace", licence="Apache-2.0", conditions=("context", "text"),

@@ -13,10 +13,10 @@ from worldgen.core.errors import InputError, Received
 from worldgen.core.samples import CONDITIONS, CONTROLS, Conditions
 from worldgen.core.start import Start
 
-KnownFrames = Literal["codec", "clamped", "pasted"]
-"""What a model returns for the known first frames. ``codec``: as its codec decodes them. ``clamped``: the pipeline
-itself holds them fixed and returns them as its codec decodes them. ``pasted``: the network makes them anew; the given
-frames are put back in their place, bit for bit."""
+KnownFrames = Literal["codec", "clamped", "pasted", "given"]
+"""What a model returns for the known first frames. ``given``: as they were given, bit for bit. ``codec``: as its codec
+decodes them. ``clamped``: the pipeline itself holds them fixed and returns them as its codec decodes them. ``pasted``:
+the network makes them anew; the given frames are put back in their place, bit for bit."""
 PromptStyle = Literal["words", "short", "long", "json"]
 """How a family likes to be told what to show: the user's words alone; a sentence; a paragraph; a JSON caption."""
 USES = ("sample", "generate", "restyle")

@@ -189,9 +189,10 @@ class WorldPipeline(DiffusionPipeline):
     ) -> list[Clip] | WorldPipelineOutput:
         """One clip of ``num_frames`` per request; requests of one call have equal frames, fps, size and context length.
 
-        return_dict: give the frames as the output of a diffusers pipeline. Context frames come back as the codec
-        decodes them; generated frames get the same grain (``models.native.rollout.grain``). Raises InputError for
-        conditions that the model does not accept and for sizes that it cannot generate.
+        return_dict: give the frames as the output of a diffusers pipeline. Context frames come back as they were given.
+        Generated frames show their detail (``models.native.rollout.recorded_detail``) and, elsewhere, their grain
+        (``models.native.rollout.grain``). Raises InputError for conditions that the model does not accept and for
+        sizes that it cannot generate.
         """
         parts = list(self.stream(requests, options))
         frames = [np.concatenate([part[i].frames for part in parts]) for i in range(len(requests))]
@@ -250,15 +251,15 @@ class WorldPipeline(DiffusionPipeline):
         grain = None
         if contexts:
             video = video_from_clips(contexts).to(self._execution_device)
-            rollout.feed(encode_video(self.codec, video).to(self.transformer.dtype))
+            rollout.feed(encode_video(self.codec, video).to(self.transformer.dtype), pictures=video)
             grain = Grain.of(video, rollout.newest)
-            yield clips_from_video(rollout.newest, fps)
+            yield clips_from_video(video, fps)
         shape = (self.transformer.config.latent_channels, height // SPATIAL_FACTOR, width // SPATIAL_FACTOR)
         for frames in chunks(rollout.position, requests[0].num_frames, options.chunk):
             first = rollout.position
             rollout.generate(frames, shape)
-            video = rollout.newest if grain is None else grain.over(rollout.newest, seeds, first)
-            yield clips_from_video(video, fps)
+            video, shown = rollout.detailed()
+            yield clips_from_video(video if grain is None else grain.over(video, seeds, first, shown), fps)
 
     def check(self, requests: list[Conditions]) -> None:
         """Refuse what the model cannot do, with one line each, before any work begins. Raises InputError."""

@@ -36,27 +36,36 @@ def reproject(
         their visibility ``(B, 1, H, W)``. For clips without a layout, occlusion serves the filling only: networks
         learn from such clips with everything inside the earlier picture counted as visible.
     """
-    size = pictures.shape[-2:]
-    now, known = _surfaces(conditions, target, geometry, size)
-
-    def at_target(older: torch.Tensor, frame: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        motion, dt_s = pose_between(conditions, frame, target), (target - frame) / conditions.fps.float()
-        then = None if now is None else _surfaces(conditions, frame, geometry, size)[0]
-        both = None if now is None or then is None else (then, now)
-        moved, visible, inside = move_pictures(older, motion, conditions.camera, dt_s, both)
-        return moved, visible * known, inside
-
-    moved, visible, inside = at_target(pictures, source)
+    moved, visible, inside = at_frame(pictures, conditions, source=source, target=target, geometry=geometry)
     if keyframe is not None and keyframe[1] < source:
-        older, older_visible, older_inside = at_target(*keyframe)
+        older, older_visible, older_inside = at_frame(
+            keyframe[0], conditions, source=keyframe[1], target=target, geometry=geometry
+        )
         # One pixel less on each side, where a silhouette and the background are mixed.
         sure = -F.max_pool2d(-older_visible, 3, stride=1, padding=1) * conditions.ego_known[:, None, None, None]
         moved, visible = torch.where(sure > 0, older, moved), torch.maximum(visible, sure)
         inside = torch.maximum(inside, older_inside)
-    moved = filled(moved, visible, conditions.camera, now)
+    moved = filled(moved, visible, conditions.camera, _surfaces(conditions, target, geometry, moved.shape[-2:])[0])
     latents = encode_images(codec, moved)
     shown = torch.where(conditions.layout_known[:, None, None, None], visible, inside)
     return torch.cat([latents, F.avg_pool2d(shown, SPATIAL_FACTOR).to(latents)], 1), moved, visible
+
+
+def at_frame(
+    pictures: torch.Tensor, conditions: ConditionBatch, *, source: int, target: int, geometry: ClipGeometry | None
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Frames ``source`` ``(B, 3, H, W)`` moved to where the cameras of frame ``target`` see them, without a codec.
+
+    Returns the moved pictures; where they show the same point of the world; and where that point was inside them; the
+    last two ``(B, 1, H, W)`` of 0 and 1. Arguments as in :func:`reproject`.
+    """
+    size = pictures.shape[-2:]
+    now, known = _surfaces(conditions, target, geometry, size)
+    motion, dt_s = pose_between(conditions, source, target), (target - source) / conditions.fps.float()
+    then = None if now is None else _surfaces(conditions, source, geometry, size)[0]
+    both = None if now is None or then is None else (then, now)
+    moved, visible, inside = move_pictures(pictures, motion, conditions.camera, dt_s, both)
+    return moved, visible * known, inside
 
 
 def _surfaces(

@@ -38,15 +38,20 @@ class Grain:
         ``(B, 3, F, H, W)``."""
         return cls(torch.stack([_levels(a, b) for a, b in zip(given.float(), shown.float(), strict=True)]))
 
-    def over(self, video: torch.Tensor, seeds: list[int], first: int) -> torch.Tensor:
-        """Frames ``first``, ... ``(B, 3, F, H, W)`` with grain that depends on (seed, frame) alone."""
+    def over(
+        self, video: torch.Tensor, seeds: list[int], first: int, grainy: torch.Tensor | float = 0.0
+    ) -> torch.Tensor:
+        """Frames ``first``, ... ``(B, 3, F, H, W)`` with grain that depends on (seed, frame) alone.
+
+        grainy: ``(B, 1, F, H, W)`` in [0, 1], the share of the grain that is there already.
+        """
         place = (_brightness(video) * BINS - 0.5).clamp(0, BINS - 1)
         low = place.floor().long().clamp_max(BINS - 2)
         share = place - low
         rows = torch.arange(len(video), device=video.device)[:, None, None, None, None]
         strength = (1 - share) * self.levels[rows, low] + share * self.levels[rows, low + 1]
         noise = torch.stack([_noise(seed, first, video.shape[1:]) for seed in seeds]).to(video.device)
-        return (video.float() + strength * noise).to(video.dtype)
+        return (video.float() + (1 - grainy) * strength * noise).to(video.dtype)
 
 
 def _levels(given: torch.Tensor, shown: torch.Tensor) -> torch.Tensor:

@@ -55,12 +55,13 @@ def restyle_clips(
     fps, parts = requests[0].fps, []
     contexts = [r.context for r in requests if r.context is not None]
     if contexts:
-        rollout.feed(encode_video(pipeline.codec, video_from_clips(contexts).to(device)).to(dtype))
-        parts.append(clips_from_video(rollout.newest, fps))
+        given = video_from_clips(contexts).to(device)
+        rollout.feed(encode_video(pipeline.codec, given).to(dtype), pictures=given)
+        parts.append(clips_from_video(given, fps))
     _, channels, _, height, width = source.shape
     for frames in chunks(rollout.position, requests[0].num_frames, options.chunk):
         rollout.generate(frames, (channels, height, width))
-        parts.append(clips_from_video(rollout.newest, fps))
+        parts.append(clips_from_video(rollout.detailed()[0], fps))
     return [Clip(np.concatenate([part[i].frames for part in parts]), requests[i].fps) for i in range(len(requests))]
 
 

@@ -22,8 +22,9 @@ from worldgen.models.native.history.reprojection import reproject
 from worldgen.models.native.networks import WorldNetworks
 from worldgen.models.native.rollout.colour_drift import ColourDriftCorrection
 from worldgen.models.native.rollout.noise import NoiseSource
+from worldgen.models.native.rollout.recorded_detail import RecordedDetail
 
-METHOD = 10
+METHOD = 11
 """Raised whenever the same weights and seeds give other pixels than before; part of the names of stored clips."""
 
 KEYFRAME_INTERVAL = 24
@@ -85,6 +86,7 @@ class Rollout:
         self.keyframe: tuple[torch.Tensor, int] | None = None
         self.geometry: ClipGeometry | None = None
         self.colour_drift: ColourDriftCorrection | None = None
+        self.detail: RecordedDetail | None = None
         self._memo = ((-1, 0), LayoutMemo())  # of the chunk that begins at a frame and has so many
         self.cache = networks.transformer.new_cache()
         # One branch with every condition, then one per guided condition with that condition dropped.
@@ -104,11 +106,15 @@ class Rollout:
         assert self.video is not None, "no frame has been fed or generated yet"
         return self.video
 
-    def feed(self, latents: torch.Tensor, reprojected: torch.Tensor | None = None) -> None:
+    def feed(
+        self, latents: torch.Tensor, reprojected: torch.Tensor | None = None, *, pictures: torch.Tensor | None = None
+    ) -> None:
         """Append known frames ``(B, C, F, h, w)``, t = 0, to the cache.
 
         reprojected: ``(B, C + 1, F, h, w)``, their reprojected frames where they are known already; otherwise they
-            are computed.
+            are computed. pictures: ``(B, 3, F, H, W)`` in [-1, 1], recorded frames that the latents are of. Detail of
+            later frames is taken from the last of them; the network is shown what the codec leaves of them, as in
+            training.
         """
         # Latents that decode to more than white would come back brighter still in the next frame.
         video = decode_video(self.networks.codec, latents).clamp(-1, 1)
@@ -120,6 +126,16 @@ class Rollout:
         if self._renews_keyframe(self.position - 1):
             self.keyframe = (video[:, :, -1], self.position - 1)
             self._estimate_geometry(video if before is None else torch.cat([before, video], 2))
+        if pictures is not None:
+            self.detail = RecordedDetail(pictures[:, :, -1], self.position - 1, self.geometry)
+
+    def detailed(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """The newest frames ``(B, 3, F, H, W)`` with what the last recorded frame shows of their detail, and its
+        weight ``(B, 1, F, H, W)`` in [0, 1]; without a recorded frame they are as they are, with a weight of 0."""
+        video = self.newest
+        if self.detail is None:
+            return video, torch.zeros_like(video[:, :1])
+        return self.detail.over(video, self.position - video.shape[2], self.known)
 
     def generate(self, frames: int, shape: tuple[int, int, int]) -> torch.Tensor:
         """The next ``frames`` latent frames ``(B, C, frames, h, w)``; shape is (C, h, w)."""
