@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 import cv2
+import numpy as np
 import pytest
 from jinja2 import UndefinedError
 from markupsafe import escape
@@ -61,6 +62,23 @@ def test_many_clips_go_onto_linked_pages(data, tmp_path, monkeypatch):
     ]  # fmt: skip
     assert {"index.html", "page-3.html"} <= set(pages[1].references) and "page-2.html" not in pages[1].references
     assert not (folder / "page-4.html").exists()
+
+
+def test_controls_that_are_stored_are_shown(tmp_path):
+    """A page shows each control video of a clip as frames under its name; clips without controls have no such part."""
+    sample = make_sample("k0")
+    bright = np.full(sample.clip.frames.shape, 200, np.uint8)
+    with ShardWriter(str(tmp_path / "set"), "s0") as writer:
+        writer.write(sample, {"depth": bright, "edge": bright // 4})
+    with ShardWriter(str(tmp_path / "set"), "s1") as writer:
+        writer.write(make_sample("k1", 1))
+    build_index(str(tmp_path / "set"))
+    write_page(DataSet(str(tmp_path / "set")), tmp_path / "page")
+    page = HtmlPage((tmp_path / "page" / "index.html").read_text("utf-8"))
+    assert "clips/k0.controls.jpg" in page.references and "clips/k1.controls.jpg" not in page.references
+    assert "Controls: depth, edge" in page.texts
+    picture = cv2.imread(str(tmp_path / "page" / "clips/k0.controls.jpg"))
+    assert picture is not None and {200, 50} <= set(np.unique(picture).tolist())
 
 
 def test_captions_cannot_break_out(data, tmp_path):

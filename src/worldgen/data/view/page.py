@@ -9,6 +9,7 @@ from pathlib import Path
 import jinja2
 import numpy as np
 
+from worldgen.core.clip import Clip
 from worldgen.core.ego import EgoMotion
 from worldgen.core.errors import InputError
 from worldgen.core.labels import CLASSES, Labels
@@ -16,6 +17,8 @@ from worldgen.core.progress import ProgressReporter, no_progress
 from worldgen.core.samples import SPLITS, Sample
 from worldgen.data.dataset.index import DataSet
 from worldgen.data.dataset.sample_files import decode_sample
+from worldgen.data.dataset.shards import scan_shard
+from worldgen.data.video.control_video import CONTROL_MEMBERS
 from worldgen.data.video.image_files import encode_image
 from worldgen.data.view.page_templates import page_environment
 from worldgen.data.view.sheet import CLASS_COLOURS, contact_sheet
@@ -85,7 +88,8 @@ class ClipCard:
 
     search_words: what the filter of the page looks in, lower case. quarantined_for: reasons, "" when accepted.
     dropped_labels: tracks whose labels the gate left out, in words. boxes: per frame the boxes to draw, each (class,
-    track, x0, y0, x1, y1 in pixels, 1 for ignored ones or 0).
+    track, x0, y0, x1, y1 in pixels, 1 for ignored ones or 0). controls: names of the control videos that are stored
+    with the sample, which ``clips/KEY.controls.jpg`` shows.
     """
 
     sample: Sample
@@ -96,6 +100,7 @@ class ClipCard:
     scores: tuple[ScoreLine, ...]
     facts: tuple[str, ...]
     boxes: list[list[list]]
+    controls: tuple[str, ...] = ()
 
 
 def write_page(
@@ -166,6 +171,7 @@ class _ShownClips:
         self.keys: list[str] = []
         self._data, self._folder, self._told = data, folder, iter(told)
         self._written: set[int] = set()
+        self._controls: dict[str, bool] = {}
         self._sheet: list[Sample] = []
 
     def cards(self, numbers: Iterable[int]) -> dict[int, ClipCard]:
@@ -174,16 +180,29 @@ class _ShownClips:
         for number in numbers:
             members = self._data.members(number)
             sample = decode_sample(members)
-            cards[number] = clip_card(sample)
+            controls = self._data.controls(number) if self._with_controls(number) else {}
+            cards[number] = replace(clip_card(sample), controls=tuple(controls))
             if number in self._written:
                 continue
             next(self._told)
             self._written.add(number)
             self.keys.append(sample.key)
             write_bytes(join(self._folder, f"clips/{sample.key}.mp4"), members["mp4"])
+            if controls:
+                write_bytes(
+                    join(self._folder, f"clips/{sample.key}.controls.jpg"), controls_jpg(controls, sample.clip.fps)
+                )
             if len(self._sheet) < SHEET_CLIPS:
                 self._sheet.append(sample)
         return cards
+
+    def _with_controls(self, number: int) -> bool:
+        """Whether the shard of a sample holds controls, by its first sample: all of a shard were made alike."""
+        shard = self._data.rows[number]["shard"]
+        if shard not in self._controls:
+            _, members, _ = next(iter(scan_shard(join(self._data.url, shard))))
+            self._controls[shard] = not CONTROL_MEMBERS.keys().isdisjoint(members)
+        return self._controls[shard]
 
     def finish(self) -> None:
         """Write the sheet of the first clips, and end the progress."""
@@ -204,6 +223,14 @@ def sheet_png(samples: Sequence[Sample]) -> bytes:
         labels=[sample.labels for sample in samples],
     )
     return encode_image(picture, ".png")
+
+
+def controls_jpg(controls: Mapping[str, np.ndarray], fps: float) -> bytes:
+    """A sheet of control videos ``(T, H, W, 3)`` uint8 RGB, one a row under its name, as the bytes of a JPEG file.
+
+    Browsers do not play the lossless videos themselves.
+    """
+    return encode_image(contact_sheet([Clip(frames, fps) for frames in controls.values()], list(controls)), ".jpg")
 
 
 def _summary(data: DataSet) -> PageSummary:
