@@ -33,7 +33,7 @@ from worldgen.generation.sample.request import PreparedRequest, SampleRequest
 from worldgen.generation.sample.sampler import Sampler, context_fidelity
 from worldgen.models.interface import SamplerOptions
 from worldgen.models.native.loading import quiet_libraries
-from worldgen.models.promise import ModelPromise
+from worldgen.models.promise import LargestClip, ModelPromise
 
 MAX_THREADS = 1024
 
@@ -45,6 +45,7 @@ def load(
     device: str = "",
     threads: int = 0,
     backbone: BackboneArgument = None,
+    asked: LargestClip | None = None,
 ) -> Model:
     """Load a world model.
 
@@ -55,6 +56,8 @@ def load(
         threads: CPU threads of PyTorch, for the whole process; 0 leaves them as they are.
         backbone: how a pretrained model runs: a dict of what differs from the defaults, a YAML file such as
             ``configs/backbones/24gb.yaml``, or a ``BackboneConfig``. None takes what suits the device.
+        asked: the largest clip that a pretrained model is loaded for, so that too little memory is known before its
+            weights are read or downloaded; None checks each request when it is made.
 
     Raises:
         InputError: a model, adapter or device that is not there or does not fit.
@@ -67,7 +70,7 @@ def load(
     sampler = Sampler.load(
         name, adapter=path_text("adapter", adapter, "the folder of an adapter"),
         device=words("device", device, 'the name of a device, as in "cpu"'), threads=count,
-        backbone=backbone_config(backbone),
+        backbone=backbone_config(backbone), asked=asked,
     )  # fmt: skip
     return Model(sampler)
 

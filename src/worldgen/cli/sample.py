@@ -16,7 +16,7 @@ from worldgen.core.start import STARTS
 
 if TYPE_CHECKING:
     from worldgen.generation.sample.request import SampleRequest
-    from worldgen.models.promise import ModelPromise
+    from worldgen.models.promise import LargestClip, ModelPromise
 
 DEFAULT_FRAMES = 25
 
@@ -144,6 +144,7 @@ def run(args: argparse.Namespace) -> int:
     model = load(
         args.model or SHIPPED, adapter=args.adapter, device=args.device, threads=args.threads,
         backbone=backbone_options(args.backbone, args.device),
+        asked=_asked(args),
     )  # fmt: skip
     requests = [_request(args, model.promise, args.seed + i) for i in range(args.num)]
     options = model.options(steps=args.steps, chunk=args.chunk, guidance=guidance)
@@ -173,6 +174,14 @@ def run(args: argparse.Namespace) -> int:
             print(f"{record['folder']}: {record['frames']} frames, seed {record['seed']}")
         print(f"{seconds:.1f} s. Look at sheet.png and clip.mp4; labels.json, ego.csv and meta.json are beside them.")
     return 0
+
+
+def _asked(args: argparse.Namespace) -> LargestClip:
+    """The clip that the model must have memory for."""
+    from worldgen.cli.argument_parser import size_px
+    from worldgen.models.promise import LargestClip
+
+    return LargestClip(args.frames, size_px(args.size) if args.size else None, args.chunk)
 
 
 def _use_scenario(args: argparse.Namespace) -> None:

@@ -65,6 +65,18 @@ class FrameCounts:
 
 
 @dataclass(frozen=True)
+class LargestClip:
+    """The clip that memory is planned for.
+
+    size_px: width and height, None for the model's own. chunk: frames of one run of the network, 0 for the model's own.
+    """
+
+    num_frames: int
+    size_px: tuple[int, int] | None = None
+    chunk: int = 0
+
+
+@dataclass(frozen=True)
 class ModelPromise:
     """What a world model honours and makes.
 

@@ -15,14 +15,17 @@ import torch
 
 from tests.models.backbones import tiny_families
 from tests.models.backbones.test_wan_vace import change, request, sampled
+from worldgen.core.camera import Camera
 from worldgen.core.errors import InputError, MissingDependencyError
 from worldgen.models.backbones import hub, memory_check
 from worldgen.models.backbones.digests import content_name, file_digest
 from worldgen.models.backbones.hub import find_model
-from worldgen.models.backbones.memory_check import check_memory, estimated_memory, parameter_counts
+from worldgen.models.backbones.memory_check import Run, check_memory, estimated_memory, parameter_counts
 from worldgen.models.backbones.options import BackboneConfig
 from worldgen.models.backbones.registry import load_backbone
+from worldgen.models.families import WAN_VACE
 from worldgen.models.interface import sampler_options
+from worldgen.models.promise import LargestClip
 
 CPU = torch.device("cpu")
 http = importlib.import_module(next(name for name in ("httpx2", "httpx") if importlib.util.find_spec(name)))
@@ -186,24 +189,63 @@ VACE_14B = {"transformer": 17_340_000_000, "text_encoder": 5_680_000_000, "vae":
 """Published sizes."""
 
 
-def test_the_check_names_the_option_that_makes_a_model_fit():
-    gpu = torch.device("cuda")
+GPU = torch.device("cuda")
+FULL_RUN = Run((832, 480), 81, WAN_VACE.frames)
 
-    def refusal(gigabytes: float, **options) -> str:
-        config = BackboneConfig(device_memory_gb=gigabytes, **options)
-        try:
-            check_memory("big", VACE_14B, config, device=gpu, working=6_000_000_000, smaller="a smaller size")
-        except InputError as error:
-            return str(error)
-        return ""
 
+def refusal(gigabytes: float, counts: dict[str, int] = VACE_14B, run: Run = FULL_RUN, **options) -> str:
+    """What the check says of a device of so many GB, "" where it fits; a pixel of a frame works with 180 bytes."""
+
+    def working(config: BackboneConfig, size_px: tuple[int, int], frames: int) -> int:
+        return size_px[0] * size_px[1] * frames * 180 // (2 if config.vae_tiling else 1)
+
+    config = BackboneConfig(device_memory_gb=gigabytes, **options)
+    try:
+        check_memory("big", counts, config, device=GPU, working=working, run=run)
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+def test_the_check_names_the_fastest_options_that_make_a_model_fit():
     assert refusal(80) == ""
-    assert "24.0 GB free of 41.2 GB needed; expected backbone.offload=group" in refusal(24)
+    message = refusal(24)
+    assert "memory for big on cuda, 81 frames of 832x480 at a time: received 24.0 GB free of 41.0 GB needed" in message
+    assert message.endswith("expected the backbone option offload=group, with which it fits")
     assert refusal(24, offload="group") == ""
-    assert "a larger device, or a smaller size" in refusal(4, offload="group")
-    float32 = BackboneConfig(dtype="float32", device_memory_gb=80)
-    with pytest.raises(InputError, match=r"backbone\.dtype=bfloat16"):
-        check_memory("big", VACE_14B | {"transformer": 20_000_000_000}, float32, device=gpu, working=0, smaller="")
+    assert refusal(38.5).endswith("the backbone option vae_tiling=true, with which it fits")
+    assert refusal(5.5).endswith("the backbone options vae_tiling=true offload=group, with which it fits")
+    float32 = refusal(80, VACE_14B | {"transformer": 20_000_000_000}, dtype="float32")
+    assert float32.endswith("the backbone option dtype=bfloat16, with which it fits")
+
+
+def test_where_no_saver_helps_the_check_names_a_length_that_fits_and_then_a_smaller_size():
+    message = refusal(2.5, VACE_14B | {"text_encoder": 0}, offload="sequential")
+    assert message.endswith("the backbone options vae_tiling=true chunk_frames=53, with which it fits")
+    assert "a smaller size" in refusal(0.4, VACE_14B | {"text_encoder": 0}, offload="sequential")
+
+
+def test_the_check_is_for_the_size_and_length_that_are_asked_for():
+    large, small = Run((1280, 720), 81, WAN_VACE.frames), Run((416, 240), 17, WAN_VACE.frames)
+    assert "81 frames of 1280x720" in refusal(43, run=large)
+    assert refusal(43) == "" and refusal(36, run=small) == ""
+    asked = Run.of(LargestClip(161, (1280, 720), chunk=49), BackboneConfig(), WAN_VACE)
+    assert (asked.size_px, asked.frames) == ((1280, 720), 49)
+    assert Run.of(LargestClip(161), BackboneConfig(chunk_frames=33), WAN_VACE).words == "33 frames of 832x480"
+    assert Run.of(LargestClip(17), BackboneConfig(), WAN_VACE).frames == 17
+    assert Run.of(None, BackboneConfig(), WAN_VACE).words == "5 frames of 16x16"
+
+
+def test_a_request_that_does_not_fit_is_refused_before_it_is_sampled(vace_folder):
+    """The model itself fits; a clip of 81 large frames does not. With the clip named, it is known before loading."""
+    model = load_backbone(str(vace_folder), BackboneConfig(device_memory_gb=0.05), CPU)
+    assert len(model([request(5)], sampler_options(model.promise, steps=1))[0]) == 5
+    size = (1024, 768)
+    large = dataclasses.replace(request(81), camera=Camera.from_fov(*size, 70.0), controls={})
+    with pytest.raises(InputError, match=r"memory for the family wan_vace on cpu, 81 frames of 1024x768 at a time"):
+        model.prepare([large])
+    with pytest.raises(InputError, match=r"memory for .*, 81 frames of 1024x768 at a time: received 0\.1 GB free"):
+        load_backbone(str(vace_folder), BackboneConfig(device_memory_gb=0.05), CPU, LargestClip(81, size))
 
 
 def test_the_text_encoder_counts_while_words_are_encoded():

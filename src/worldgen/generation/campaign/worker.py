@@ -128,15 +128,17 @@ class SampleWorker:
         """
         from worldgen.generation.sample.model_loading import backbone_options
         from worldgen.generation.sample.sampler import Sampler
+        from worldgen.models.promise import LargestClip
 
         recipe.with_instruments()  # another machine of a cluster may hold others
         cv2.setNumThreads(1)
         model = recipe.model
+        shape = recipe.clip
         sampler = Sampler.load(
             model.pipeline, adapter=model.adapter, device=model.device, threads=model.threads,
             backbone=backbone_options(model.backbone_from, model.device),
+            asked=LargestClip(shape.frames, (shape.width_px, shape.height_px), model.chunk),
         )  # fmt: skip
-        shape = recipe.clip
         sampler.promise.check_use("generate")
         sampler.promise.check_shape(shape.frames, (shape.width_px, shape.height_px))  # not once an attempt
         models = LoadedModels(

@@ -17,6 +17,7 @@ from worldgen.generation.sample.background import SHIPPED
 from worldgen.models.backbones.options import BackboneConfig
 from worldgen.models.devices import usable_device
 from worldgen.models.interface import WorldModel
+from worldgen.models.promise import LargestClip
 
 DEVICE_FILES = ((70.0, "80gb"), (40.0, "48gb"), (0.0, "24gb"))
 """GB of a GPU from which a file of ``configs/backbones`` is its default."""
@@ -32,12 +33,13 @@ class NamedModel:
 
 
 def load_world_model(
-    name: str = "", *, adapter: str = "", device: str = "", backbone: BackboneConfig | None = None
-) -> NamedModel:
+    name: str = "", *, adapter: str = "", device: str = "", backbone: BackboneConfig | None = None,
+    asked: LargestClip | None = None,
+) -> NamedModel:  # fmt: skip
     """The shipped model ("" or "shipped"), a model saved in a folder, or one in a hub repository.
 
     adapter: folder of a LoRA adapter, "" for none. device: "" picks the best there is. backbone: how a pretrained model
-    runs; None takes what suits the device.
+    runs; None takes what suits the device. asked: the largest clip that a pretrained model is loaded for.
 
     Raises: InputError for a model, adapter or device that is not there or does not fit.
     """
@@ -53,20 +55,22 @@ def load_world_model(
     config = backbone or default_backbone(place)
     if adapter and config.lora:
         raise InputError("adapter", adapter, f"one LoRA: the backbone options name {config.lora} already")
-    model = _tuned(name, adapter, config, place) if adapter else load_backbone(name, config, place)
+    model = _tuned(name, adapter, config, place, asked) if adapter else load_backbone(name, config, place, asked)
     return NamedModel(model, Path(name).name if Path(name).is_dir() else name)
 
 
-def _tuned(name: str, adapter: str, config: BackboneConfig, device: torch.device) -> WorldModel:
+def _tuned(
+    name: str, adapter: str, config: BackboneConfig, device: torch.device, asked: LargestClip | None
+) -> WorldModel:
     """A pretrained model with the adapter of a fine-tune, or with any LoRA of its family."""
     from worldgen.models.backbones.hub import find_model
     from worldgen.models.backbones.registry import family_of, load_backbone
     from worldgen.models.backbones.tuned.tuned_adapter import attach_tuned, is_tuned_adapter, tuned_options
 
     if not is_tuned_adapter(adapter):
-        return load_backbone(name, dataclasses.replace(config, lora=adapter), device)
+        return load_backbone(name, dataclasses.replace(config, lora=adapter), device, asked)
     family = family_of(find_model(name, revision=config.revision, configs_only=True)).family
-    model = load_backbone(name, tuned_options(adapter, config, family=family), device)
+    model = load_backbone(name, tuned_options(adapter, config, family=family), device, asked)
     attach_tuned(model, adapter)
     return model
 

@@ -23,7 +23,7 @@ from worldgen.generation.sample.request import PreparedRequest, SampleRequest, p
 from worldgen.models.backbones.options import BackboneConfig
 from worldgen.models.devices import MAX_THREADS
 from worldgen.models.interface import SamplerOptions, WorldModel, sampler_options
-from worldgen.models.promise import ModelPromise
+from worldgen.models.promise import LargestClip, ModelPromise
 
 META_VERSION = 1
 PACKAGES = ("torch", "diffusers", "transformers", "numpy", "av")
@@ -45,12 +45,14 @@ class Sampler:
     @classmethod
     def load(
         cls, model: str = "", *, adapter: str = "", device: str = "", threads: int = 0,
-        backbone: BackboneConfig | None = None,
+        backbone: BackboneConfig | None = None, asked: LargestClip | None = None,
     ) -> Sampler:  # fmt: skip
         """The shipped model ("" or "shipped"), a model saved in folder ``model``, or one in a hub repository.
 
         adapter: folder of a LoRA adapter, "" for none. device: "" picks the best there is. threads: of the CPU, 0
         leaves them as they are. backbone: how a pretrained model runs; None takes what suits the device.
+        asked: the largest clip that a pretrained model is loaded for: too little memory is known before its weights are
+        read or downloaded. None checks the smallest clip, and each request before it is sampled.
 
         Raises: InputError for a model, adapter or device that is not there or does not fit.
         """
@@ -58,7 +60,7 @@ class Sampler:
             raise InputError("threads", threads, f"0 to {MAX_THREADS}")
         if threads:
             torch.set_num_threads(threads)
-        loaded = load_world_model(model, adapter=adapter, device=device, backbone=backbone)
+        loaded = load_world_model(model, adapter=adapter, device=device, backbone=backbone, asked=asked)
         return cls(loaded.model, loaded.name, loaded.model.weights_hash, adapter_camera(adapter))
 
     @property

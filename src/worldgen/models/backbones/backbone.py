@@ -6,6 +6,7 @@ A family says how one chunk is made (:meth:`Backbone.make_chunk`) and how words 
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -23,11 +24,17 @@ from worldgen.core.samples import Conditions
 from worldgen.core.seeds import stable_hash
 from worldgen.models.backbones.chunk_plan import ChunkSpan, chunk_plan, seams_of
 from worldgen.models.backbones.colour_hold import held_colours
+from worldgen.models.backbones.memory_check import (
+    Run,
+    check_memory,
+    estimated_memory,
+    resolved_dtype,
+)
 from worldgen.models.backbones.options import BackboneConfig
 from worldgen.models.backbones.tuned.ego_injector import EgoInjector, ego_features
 from worldgen.models.families import FAMILIES
 from worldgen.models.interface import MemoryEstimate, SamplerOptions, sampler_options
-from worldgen.models.promise import ModelPromise
+from worldgen.models.promise import LargestClip, ModelPromise
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +76,7 @@ class Backbone(ABC):
 
     promise: what these weights honour. weights_hash: names them by content, LoRA included. config: how it runs. device:
     where it computes. counts: parameters of each part. injector: embeds ego motion, where a fine-tune added it.
+    free_bytes: memory of the device before the model was loaded, which requests must fit; None checks none.
     """
 
     promise: ModelPromise
@@ -77,6 +85,7 @@ class Backbone(ABC):
     device: torch.device
     counts: dict[str, int] = field(default_factory=dict)
     injector: EgoInjector | None = field(default=None, kw_only=True)
+    free_bytes: int | None = field(default=None, kw_only=True)
 
     @abstractmethod
     def encode_words(self, texts: list[str]) -> list[Any]:
@@ -113,13 +122,25 @@ class Backbone(ABC):
             raise InputError("requests of one batch", Received(str(sorted(same))), "all of one shape")
 
     def estimate(self, request: Conditions) -> MemoryEstimate:
-        """Memory on the device of one request."""
-        from worldgen.models.backbones.memory_check import estimated_memory, resolved_dtype
-
+        """Memory on the device of one request, at the model's own number of frames a run."""
         frames = min(request.num_frames, self.config.chunk_frames or self.promise.chunk_frames)
         working = self.working_bytes(self._size_of(request), frames)
         dtype = resolved_dtype(self.config, self.device)
         return estimated_memory(self.counts, self.config, dtype=dtype, working=working)
+
+    def check_memory(self, request: Conditions, options: SamplerOptions) -> None:
+        """Refuse a request that does not fit on the device, naming options with which it would. Raises: InputError."""
+        if self.free_bytes is None:
+            return
+
+        def working(config: BackboneConfig, size_px: tuple[int, int], frames: int) -> int:
+            return dataclasses.replace(self, config=config).working_bytes(size_px, frames)
+
+        shape = LargestClip(request.num_frames, self._size_of(request), options.chunk)
+        check_memory(
+            f"the family {self.promise.family}", self.counts, self.config, device=self.device, working=working,
+            run=Run.of(shape, self.config, self.promise), free=self.free_bytes,
+        )  # fmt: skip
 
     def seams(self, request: Conditions, options: SamplerOptions) -> tuple[int, ...]:
         """Frames at which the clip of a request is put together."""
@@ -131,6 +152,7 @@ class Backbone(ABC):
         options = options or sampler_options(self.promise)
         self.promise.check_guidance(options.guidance)
         spans = self._spans(requests[0], options)
+        self.check_memory(requests[0], options)
         negative = self.config.negative_prompt or self.promise.default_negative
         texts = [(r.text or "", negative if r.negative_text is None else r.negative_text) for r in requests]
         distinct = list(dict.fromkeys(text for pair in texts for text in pair))

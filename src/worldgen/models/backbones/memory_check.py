@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from worldgen.core.errors import InputError, Received
 from worldgen.models.backbones.hub import ModelSource
 from worldgen.models.backbones.options import BackboneConfig
 from worldgen.models.interface import MemoryEstimate
+from worldgen.models.promise import FrameCounts, LargestClip, ModelPromise
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 RESERVED_BYTES = 1 << 30
@@ -111,46 +113,80 @@ def _available_linux() -> int:
 
 
 @dataclass(frozen=True)
-class Saver:
-    """An option that saves memory, in the words of the config."""
+class Run:
+    """One run of the network: its largest size and number of frames, and how many it may make otherwise."""
 
-    words: str
-    changes: dict[str, Any]
+    size_px: tuple[int, int]
+    frames: int
+    counts: FrameCounts
+
+    @classmethod
+    def of(cls, asked: LargestClip | None, config: BackboneConfig, promise: ModelPromise) -> Run:
+        """The longest run of the clip asked for; of the smallest clip where nothing is known of it."""
+        if asked is None:
+            return cls((promise.size_multiple_px,) * 2, promise.frames.below(1), promise.frames)
+        chunk = asked.chunk or config.chunk_frames or promise.chunk_frames
+        return cls(asked.size_px or promise.size_px, min(asked.num_frames, chunk), promise.frames)
+
+    @property
+    def words(self) -> str:
+        """The run in words, as in "81 frames of 832x480"."""
+        return f"{self.frames} frames of {self.size_px[0]}x{self.size_px[1]}"
 
 
-SAVERS = (
-    Saver("offload=model", {"offload": "model"}),
-    Saver("offload=group", {"offload": "group"}),
-    Saver("offload=sequential", {"offload": "sequential"}),
-)
-"""From the fastest to the slowest."""
+Working = Callable[[BackboneConfig, tuple[int, int], int], int]
+"""Bytes of activations, latents and frames of a run, from options, width and height, and number of frames."""
+PLACES: tuple[dict[str, Any], ...] = ({}, {"offload": "model"}, {"offload": "group"}, {"offload": "sequential"})
+SAVERS: tuple[dict[str, Any], ...] = tuple(tiling | place for place in PLACES for tiling in ({}, {"vae_tiling": True}))
+"""Options that save memory, from the fastest to the slowest."""
 
 
 def check_memory(
-    name: str, counts: dict[str, int], config: BackboneConfig, *, device: torch.device, working: int, smaller: str
-) -> MemoryEstimate:
-    """Refuse a model that does not fit, naming the first option that makes it fit.
+    name: str, counts: dict[str, int], config: BackboneConfig, *, device: torch.device, working: Working, run: Run,
+    free: int | None = None,
+) -> MemoryEstimate:  # fmt: skip
+    """Refuse a model that does not fit for a run, naming the fastest options that make it fit.
 
-    working: bytes of activations and frames for the clips asked for. smaller: what else would help, in words.
+    free: bytes that the model may use; None asks the device.
 
     Raises: InputError.
     """
-    dtype = resolved_dtype(config, device)
-    estimate = estimated_memory(counts, config, dtype=dtype, working=working)
-    free = free_bytes(device, config)
+    free = free_bytes(device, config) if free is None else free
+
+    def needed(options: BackboneConfig, frames: int) -> MemoryEstimate:
+        bytes_ = working(options, run.size_px, frames)
+        return estimated_memory(counts, options, dtype=resolved_dtype(options, device), working=bytes_)
+
+    estimate = needed(config, run.frames)
     if estimate.total <= free:
         return estimate
-    options = [] if device.type == "cpu" else list(SAVERS)
-    if dtype == "float32":
-        options.insert(0, Saver("dtype=bfloat16", {"dtype": "bfloat16"}))
-    fitting = []
-    for option in options:
-        other = dataclasses.replace(config, **option.changes)
-        needed = estimated_memory(counts, other, dtype=resolved_dtype(other, device), working=working)
-        if needed.total <= free:
-            fitting.append(option.words)
-    expected = f"backbone.{fitting[0]}, with which it fits" if fitting else f"a larger device, or {smaller}"
     raise InputError(
-        f"memory for {name} on {device}",
-        Received(f"{free / 1e9:.1f} GB free of {estimate.total / 1e9:.1f} GB needed"), expected,
-    )  # fmt: skip
+        f"memory for {name} on {device}, {run.words} at a time",
+        Received(f"{free / 1e9:.1f} GB free of {estimate.total / 1e9:.1f} GB needed"),
+        _what_fits(config, run, lambda options, frames: needed(options, frames).total <= free, device),
+    )
+
+
+def _what_fits(
+    config: BackboneConfig, run: Run, fits: Callable[[BackboneConfig, int], bool], device: torch.device
+) -> str:
+    """The fastest options with which a run fits, then shorter runs, in the words of an expectation."""
+    half = {"dtype": "bfloat16"} if resolved_dtype(config, device) == "float32" else {}
+    savers = [each for each in SAVERS if device.type != "cpu" or "offload" not in each]
+    ways = [half | each for each in savers] if half else savers
+    ways = [each for each in [half, *savers, *ways] if each]
+    for way in ways:
+        if fits(dataclasses.replace(config, **way), run.frames):
+            return f"{_option_words(way)}, with which it fits"
+    for frames in range(run.counts.below(run.frames - 1), config.overlap_frames, -run.counts.step):
+        for way in [{}, *ways]:
+            shorter = way | {"chunk_frames": frames}
+            if fits(dataclasses.replace(config, **shorter), frames):
+                return f"{_option_words(shorter)}, with which it fits"
+    return "a larger device, or a smaller size: no option makes it fit"
+
+
+def _option_words(changes: dict[str, Any]) -> str:
+    """Options as the command line takes them."""
+    words = " ".join(f"{name}={str(value).lower()}" for name, value in changes.items())
+    return f"the backbone option{'s' if len(changes) > 1 else ''} {words}"

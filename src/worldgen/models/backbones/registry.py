@@ -1,7 +1,7 @@
 """The pretrained families: which pipeline classes are whose, and loading by folder or hub repository.
 
-To add a family: its promise in ``models.families``, a module here with ``load_family(source, config, device)``, and a
-line in each table below.
+To add a family: its promise in ``models.families``, a module here with
+``load_family(source, config, device, asked)``, and a line in each table below.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import torch
 from worldgen.core.errors import InputError, Received
 from worldgen.models.backbones.backbone import Backbone
 from worldgen.models.backbones.hub import ModelSource, find_model, refuse_foreign_homes
+from worldgen.models.backbones.memory_check import free_bytes
 from worldgen.models.backbones.options import BackboneConfig
 from worldgen.models.families import FAMILIES
-from worldgen.models.promise import ModelPromise
+from worldgen.models.promise import LargestClip, ModelPromise
 
 PIPELINES = {
     "WorldPipeline": "native", "WanVACEPipeline": "wan_vace", "Cosmos3OmniPipeline": "cosmos3",
@@ -47,8 +48,12 @@ def family_of(source: ModelSource) -> ModelPromise:
     return FAMILIES[family]
 
 
-def load_backbone(name: str, config: BackboneConfig, device: torch.device) -> Backbone:
+def load_backbone(
+    name: str, config: BackboneConfig, device: torch.device, asked: LargestClip | None = None
+) -> Backbone:
     """The pretrained model in a folder or hub repository, ready on its device.
+
+    asked: the largest clip that it is loaded for, so that too little memory is known before weights are downloaded.
 
     Raises: InputError for what cannot be found, read or placed, each in one line.
     """
@@ -58,9 +63,12 @@ def load_backbone(name: str, config: BackboneConfig, device: torch.device) -> Ba
     refuse_foreign_homes(source)  # before any of them is imported
     if promise.family not in MODULES:
         raise InputError(f"model {name}", Received(f"a model of the family {promise.family}"), "a pretrained family")
-    load: Callable[[ModelSource, BackboneConfig, torch.device], Backbone]
+    load: Callable[[ModelSource, BackboneConfig, torch.device, LargestClip | None], Backbone]
     load = importlib.import_module(MODULES[promise.family]).load_family
-    return load(source, config, device)
+    free = free_bytes(device, config)  # before the weights take their share
+    model = load(source, config, device, asked)
+    model.free_bytes = free
+    return model
 
 
 def refuse_unknown_model(name: str, config: BackboneConfig) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,14 +24,14 @@ from worldgen.core.errors import InputError
 from worldgen.models.backbones.backbone import Backbone, ChunkInputs, frames_of
 from worldgen.models.backbones.digests import content_name, lora_name
 from worldgen.models.backbones.hub import ModelSource, find_model
-from worldgen.models.backbones.memory_check import check_memory, parameter_counts
+from worldgen.models.backbones.memory_check import Run, check_memory, parameter_counts
 from worldgen.models.backbones.options import BackboneConfig
 from worldgen.models.backbones.pipeline_loading import add_lora, place, read_pipeline, refuse_missing_package
 from worldgen.models.backbones.text_encoding import TEXT_FOLDERS, TextEncoder
 from worldgen.models.backbones.wan_memory import WanSizes, wan_working_bytes
 from worldgen.models.backbones.wan_text import WAY, encode_wan_words
 from worldgen.models.families import WAN_VACE
-from worldgen.models.promise import FrameCounts, ModelPromise
+from worldgen.models.promise import FrameCounts, LargestClip, ModelPromise
 
 DENOISERS = ("transformer", "transformer_2")
 GREY = 0.5
@@ -136,8 +137,12 @@ def loaded_promise(pipeline: Any, config: BackboneConfig) -> ModelPromise:
     )  # fmt: skip
 
 
-def load_family(source: ModelSource, config: BackboneConfig, device: torch.device) -> WanVace:
+def load_family(
+    source: ModelSource, config: BackboneConfig, device: torch.device, asked: LargestClip | None = None
+) -> WanVace:
     """The model of ``source``, which may hold configs only: weights are read, or downloaded, once it is known to fit.
+
+    asked: the clip that it must fit for; None checks the smallest.
 
     Raises: InputError for a missing package or part, too little memory, and files that do not fit.
     """
@@ -146,9 +151,8 @@ def load_family(source: ModelSource, config: BackboneConfig, device: torch.devic
 
     counts = parameter_counts(source)
     sizes = WanSizes.of(source)
-    working = wan_working_bytes(sizes, config, WAN_VACE.size_px, config.chunk_frames or WAN_VACE.chunk_frames)
-    smaller = "a smaller clip: fewer chunk_frames, a smaller size, vae_tiling=true"
-    check_memory(source.name, counts, config, device=device, working=working, smaller=smaller)
+    working = partial(wan_working_bytes, sizes)
+    check_memory(source.name, counts, config, device=device, working=working, run=Run.of(asked, config, WAN_VACE))
     source = find_model(source.name, revision=config.revision)
     source.require("vae", "scheduler", *TEXT_FOLDERS)
     text = TextEncoder(source, config, device, encode_wan_words, WAY)

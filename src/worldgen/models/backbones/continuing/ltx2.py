@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,14 +29,14 @@ from worldgen.models.backbones.continuing.masked_words import with_mask, without
 from worldgen.models.backbones.continuing.pipeline_parts import check_diffusers, read_parts
 from worldgen.models.backbones.digests import content_name, lora_name
 from worldgen.models.backbones.hub import ModelSource, find_model
-from worldgen.models.backbones.memory_check import check_memory, parameter_counts
+from worldgen.models.backbones.memory_check import Run, check_memory, parameter_counts
 from worldgen.models.backbones.options import BackboneConfig
 from worldgen.models.backbones.pipeline_loading import add_lora, place
 from worldgen.models.backbones.text_encoding import TEXT_FOLDERS, TextEncoder, refuse_cut_words
 from worldgen.models.backbones.wan_memory import WanSizes, wan_working_bytes
 from worldgen.models.families import LTX2
 from worldgen.models.interface import SamplerOptions
-from worldgen.models.promise import FrameCounts, ModelPromise
+from worldgen.models.promise import FrameCounts, LargestClip, ModelPromise
 
 PARTS = ("transformer", "vae", "audio_vae", "scheduler", "connectors", "vocoder")
 """Parts that are read. Those of sound are mandatory."""
@@ -173,8 +174,12 @@ def loaded_promise(pipeline: Any, config: BackboneConfig) -> ModelPromise:
     )  # fmt: skip
 
 
-def load_family(source: ModelSource, config: BackboneConfig, device: torch.device) -> Ltx2:
+def load_family(
+    source: ModelSource, config: BackboneConfig, device: torch.device, asked: LargestClip | None = None
+) -> Ltx2:
     """The model of ``source``, which may hold configs only: weights are read, or downloaded, once it is known to fit.
+
+    asked: the clip that it must fit for; None checks the smallest.
 
     Raises: InputError for too old a diffusers, a missing part, too little memory, and files that do not fit.
     """
@@ -185,9 +190,8 @@ def load_family(source: ModelSource, config: BackboneConfig, device: torch.devic
     used = dataclasses.replace(source, components={n: source.components[n] for n in (*PARTS, *TEXT_FOLDERS)})
     counts = parameter_counts(used)
     sizes = ltx_sizes(used.config("transformer"), used.config("vae"))
-    working = wan_working_bytes(sizes, config, LTX2.size_px, config.chunk_frames or LTX2.chunk_frames)
-    smaller = "a smaller clip: fewer chunk_frames, a smaller size (--size), vae_tiling=true"
-    check_memory(source.name, counts, config, device=device, working=working, smaller=smaller)
+    working = partial(wan_working_bytes, sizes)
+    check_memory(source.name, counts, config, device=device, working=working, run=Run.of(asked, config, LTX2))
     used = dataclasses.replace(used, folder=find_model(source.name, revision=config.revision).folder)
     text = TextEncoder(used, config, device, encode_ltx_words, WAY)
     pipeline = cls(text_encoder=None, tokenizer=None, **read_parts(used, PARTS, config, device))

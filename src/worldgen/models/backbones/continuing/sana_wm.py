@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,13 +32,13 @@ from worldgen.models.backbones.continuing.pipeline_parts import check_diffusers,
 from worldgen.models.backbones.cosmos.av_actions import camera_axes
 from worldgen.models.backbones.digests import content_name
 from worldgen.models.backbones.hub import ModelSource, find_model
-from worldgen.models.backbones.memory_check import check_memory, parameter_counts
+from worldgen.models.backbones.memory_check import Run, check_memory, parameter_counts
 from worldgen.models.backbones.options import BackboneConfig
 from worldgen.models.backbones.pipeline_loading import place
 from worldgen.models.backbones.text_encoding import TEXT_FOLDERS, TextEncoder, refuse_cut_words
 from worldgen.models.backbones.wan_memory import WanSizes, wan_working_bytes
 from worldgen.models.families import SANA_WM
-from worldgen.models.promise import FrameCounts, ModelPromise
+from worldgen.models.promise import FrameCounts, LargestClip, ModelPromise
 
 PARTS = ("transformer", "vae", "scheduler")
 MAX_TOKENS = 300
@@ -125,8 +126,12 @@ def loaded_promise(pipeline: Any, config: BackboneConfig) -> ModelPromise:
     )  # fmt: skip
 
 
-def load_family(source: ModelSource, config: BackboneConfig, device: torch.device) -> SanaWorldModel:
+def load_family(
+    source: ModelSource, config: BackboneConfig, device: torch.device, asked: LargestClip | None = None
+) -> SanaWorldModel:
     """The model of ``source``, which may hold configs only: weights are read, or downloaded, once it is known to fit.
+
+    asked: the clip that it must fit for; None checks the smallest.
 
     Raises: InputError for too old a diffusers, a missing part, too little memory, and files that do not fit.
     """
@@ -139,9 +144,8 @@ def load_family(source: ModelSource, config: BackboneConfig, device: torch.devic
     )
     counts = parameter_counts(used)
     sizes = sana_sizes(used.config("transformer"), used.config("vae"))
-    working = wan_working_bytes(sizes, config, SANA_WM.size_px, config.chunk_frames or SANA_WM.chunk_frames)
-    smaller = "a smaller clip: fewer chunk_frames, a smaller size (--size), vae_tiling=true"
-    check_memory(source.name, counts, config, device=device, working=working, smaller=smaller)
+    working = partial(wan_working_bytes, sizes)
+    check_memory(source.name, counts, config, device=device, working=working, run=Run.of(asked, config, SANA_WM))
     used = dataclasses.replace(used, folder=find_model(source.name, revision=config.revision).folder)
     text = TextEncoder(used, config, device, encode_sana_words, WAY)
     pipeline = cls(tokenizer=None, text_encoder=None, **read_parts(used, PARTS, config, device))

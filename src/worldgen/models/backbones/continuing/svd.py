@@ -19,11 +19,11 @@ from worldgen.models.backbones.backbone import ChunkInputs, frames_of
 from worldgen.models.backbones.continuing.last_frame import LastFrameBackbone, as_picture
 from worldgen.models.backbones.digests import content_name
 from worldgen.models.backbones.hub import ModelSource, find_model
-from worldgen.models.backbones.memory_check import check_memory, parameter_counts
+from worldgen.models.backbones.memory_check import Run, check_memory, parameter_counts
 from worldgen.models.backbones.options import BackboneConfig
 from worldgen.models.backbones.pipeline_loading import place, read_pipeline
 from worldgen.models.families import SVD
-from worldgen.models.promise import ModelPromise
+from worldgen.models.promise import LargestClip, ModelPromise
 
 DECODED_TOGETHER = 8
 """Frames that the codec decodes at once; the pipeline decodes all at once otherwise."""
@@ -61,6 +61,10 @@ def working_bytes(size_px: tuple[int, int], chunk_frames: int) -> int:
     return size_px[0] * size_px[1] * BYTES_PER_PIXEL * chunk_frames // 25
 
 
+def _working(_: BackboneConfig, size_px: tuple[int, int], chunk_frames: int) -> int:
+    return working_bytes(size_px, chunk_frames)  # no option of this family changes it
+
+
 def loaded_promise(pipeline: Any, config: BackboneConfig) -> ModelPromise:
     """What these weights honour: runs of the length that the network was trained with, 14 or 25 frames."""
     levels = len(pipeline.unet.config.block_out_channels) - 1
@@ -70,8 +74,12 @@ def loaded_promise(pipeline: Any, config: BackboneConfig) -> ModelPromise:
     )  # fmt: skip
 
 
-def load_family(source: ModelSource, config: BackboneConfig, device: torch.device) -> StableVideo:
+def load_family(
+    source: ModelSource, config: BackboneConfig, device: torch.device, asked: LargestClip | None = None
+) -> StableVideo:
     """The model of ``source``, which may hold configs only: weights are read, or downloaded, once it is known to fit.
+
+    asked: the clip that it must fit for; None checks the smallest.
 
     Raises: InputError for options that it has not, a missing part, too little memory, and files that do not fit.
     """
@@ -81,9 +89,7 @@ def load_family(source: ModelSource, config: BackboneConfig, device: torch.devic
         if getattr(config, name):
             raise InputError(f"backbone.{name}", getattr(config, name), "nothing: Stable Video Diffusion has none")
     counts = parameter_counts(source)
-    working = working_bytes(SVD.size_px, config.chunk_frames or SVD.chunk_frames)
-    smaller = "a smaller clip: fewer chunk_frames, a smaller size (--size)"
-    check_memory(source.name, counts, config, device=device, working=working, smaller=smaller)
+    check_memory(source.name, counts, config, device=device, working=_working, run=Run.of(asked, config, SVD))
     source = find_model(source.name, revision=config.revision)
     source.require("unet", "vae", "image_encoder", "scheduler", "feature_extractor")
     pipeline = read_pipeline(source, StableVideoDiffusionPipeline, config, device)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from worldgen.models.backbones.backbone import ChunkInputs, frames_of
 from worldgen.models.backbones.continuing.last_frame import LastFrameBackbone, as_picture
 from worldgen.models.backbones.digests import content_name, lora_name
 from worldgen.models.backbones.hub import ModelSource, find_model
-from worldgen.models.backbones.memory_check import check_memory, parameter_counts
+from worldgen.models.backbones.memory_check import Run, check_memory, parameter_counts
 from worldgen.models.backbones.options import BackboneConfig
 from worldgen.models.backbones.pipeline_loading import add_lora, place, read_pipeline, refuse_missing_package
 from worldgen.models.backbones.text_encoding import TEXT_FOLDERS, TextEncoder
@@ -31,7 +32,7 @@ from worldgen.models.backbones.wan_memory import WanSizes, wan_working_bytes
 from worldgen.models.backbones.wan_text import WAY, encode_wan_words
 from worldgen.models.backbones.wan_vace import shifted
 from worldgen.models.families import WAN_I2V
-from worldgen.models.promise import FrameCounts, ModelPromise
+from worldgen.models.promise import FrameCounts, LargestClip, ModelPromise
 
 DENOISERS = ("transformer", "transformer_2")
 
@@ -98,8 +99,12 @@ def loaded_promise(pipeline: Any, config: BackboneConfig) -> ModelPromise:
     )  # fmt: skip
 
 
-def load_family(source: ModelSource, config: BackboneConfig, device: torch.device) -> WanI2V:
+def load_family(
+    source: ModelSource, config: BackboneConfig, device: torch.device, asked: LargestClip | None = None
+) -> WanI2V:
     """The model of ``source``, which may hold configs only: weights are read, or downloaded, once it is known to fit.
+
+    asked: the clip that it must fit for; None checks the smallest.
 
     Raises: InputError for a missing package or part, too little memory, and files that do not fit.
     """
@@ -107,9 +112,8 @@ def load_family(source: ModelSource, config: BackboneConfig, device: torch.devic
     from diffusers.pipelines.wan.pipeline_wan_i2v import WanImageToVideoPipeline
 
     counts, sizes = parameter_counts(source), i2v_sizes(source)
-    working = wan_working_bytes(sizes, config, WAN_I2V.size_px, config.chunk_frames or WAN_I2V.chunk_frames)
-    smaller = "a smaller clip: fewer chunk_frames, a smaller size, vae_tiling=true"
-    check_memory(source.name, counts, config, device=device, working=working, smaller=smaller)
+    working = partial(wan_working_bytes, sizes)
+    check_memory(source.name, counts, config, device=device, working=working, run=Run.of(asked, config, WAN_I2V))
     source = find_model(source.name, revision=config.revision)
     source.require("vae", "scheduler", *TEXT_FOLDERS)
     text = TextEncoder(source, config, device, encode_wan_words, WAY)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 from dataclasses import dataclass
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -28,14 +29,14 @@ from worldgen.models.backbones.continuing.pipeline_parts import check_diffusers,
 from worldgen.models.backbones.cosmos.guardrail import Guardrail, refuse_unsafe_words, required_guardrail, safe_frames
 from worldgen.models.backbones.digests import content_name
 from worldgen.models.backbones.hub import ModelSource, find_model
-from worldgen.models.backbones.memory_check import check_memory, parameter_counts
+from worldgen.models.backbones.memory_check import Run, check_memory, parameter_counts
 from worldgen.models.backbones.options import BackboneConfig
 from worldgen.models.backbones.pipeline_loading import place
 from worldgen.models.backbones.text_encoding import TEXT_FOLDERS, TextEncoder, refuse_cut_words
 from worldgen.models.backbones.wan_memory import WanSizes, wan_working_bytes
 from worldgen.models.families import COSMOS2_5
 from worldgen.models.interface import SamplerOptions
-from worldgen.models.promise import FrameCounts, ModelPromise
+from worldgen.models.promise import FrameCounts, LargestClip, ModelPromise
 
 MAX_TOKENS, TEMPLATE_TOKENS = 512, 32
 """Tokens that the network reads, and how many of them the chat template may take."""
@@ -230,8 +231,12 @@ def loaded_promise(source: ModelSource, config: BackboneConfig, *, transfers: bo
     )  # fmt: skip
 
 
-def load_family(source: ModelSource, config: BackboneConfig, device: torch.device) -> Cosmos2p5:
+def load_family(
+    source: ModelSource, config: BackboneConfig, device: torch.device, asked: LargestClip | None = None
+) -> Cosmos2p5:
     """The model of ``source``, which may hold configs only: weights are read, or downloaded, once it is known to fit.
+
+    asked: the clip that it must fit for; None checks the smallest.
 
     Raises: InputError for a missing package, guardrail or part, too little memory, and files that do not fit.
     """
@@ -249,9 +254,8 @@ def load_family(source: ModelSource, config: BackboneConfig, device: torch.devic
     )
     counts = parameter_counts(used)
     sizes = cosmos_sizes(used.config("transformer"), used.config("vae"))
-    working = wan_working_bytes(sizes, config, COSMOS2_5.size_px, config.chunk_frames or COSMOS2_5.chunk_frames)
-    smaller = "a smaller clip: fewer chunk_frames, a smaller size (--size), vae_tiling=true"
-    check_memory(source.name, counts, config, device=device, working=working, smaller=smaller)
+    working = partial(wan_working_bytes, sizes)
+    check_memory(source.name, counts, config, device=device, working=working, run=Run.of(asked, config, COSMOS2_5))
     used = dataclasses.replace(used, folder=find_model(source.name, revision=config.revision).folder)
     text = TextEncoder(used, config, device, encode_cosmos_words, WAY)
     parts = read_parts(used, names, config, device)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -36,13 +37,13 @@ from worldgen.models.backbones.cosmos.av_actions import ACTION_FPS, action_rows,
 from worldgen.models.backbones.cosmos.guardrail import Guardrail, refuse_unsafe_words, required_guardrail, safe_frames
 from worldgen.models.backbones.digests import content_name
 from worldgen.models.backbones.hub import ModelSource, find_model
-from worldgen.models.backbones.memory_check import check_memory, parameter_counts
+from worldgen.models.backbones.memory_check import Run, check_memory, parameter_counts
 from worldgen.models.backbones.options import BackboneConfig
 from worldgen.models.backbones.pipeline_loading import place
 from worldgen.models.backbones.wan_vace import shifted
 from worldgen.models.families import COSMOS3
 from worldgen.models.interface import SamplerOptions
-from worldgen.models.promise import FrameCounts, ModelPromise
+from worldgen.models.promise import FrameCounts, LargestClip, ModelPromise
 
 PARTS = ("transformer", "text_tokenizer", "vae", "scheduler")
 CONTROL_GUIDANCE = {"edge": (3.0, 1.5), "blur": (3.0, 1.5), "depth": (3.0, 1.5), "seg": (3.0, 2.0), "wsm": (1.0, 3.0)}
@@ -277,8 +278,12 @@ def loaded_promise(source: ModelSource, config: BackboneConfig, parts: dict[str,
     )  # fmt: skip
 
 
-def load_family(source: ModelSource, config: BackboneConfig, device: torch.device) -> Cosmos3:
+def load_family(
+    source: ModelSource, config: BackboneConfig, device: torch.device, asked: LargestClip | None = None
+) -> Cosmos3:
     """The model of ``source``, which may hold configs only: weights are read, or downloaded, once it is known to fit.
+
+    asked: the clip that it must fit for; None checks the smallest.
 
     Raises: InputError for too old a diffusers, a missing guardrail or part, too little memory, and files that do not
     fit.
@@ -291,13 +296,11 @@ def load_family(source: ModelSource, config: BackboneConfig, device: torch.devic
     source = only_parts(source)
     counts = parameter_counts(source)
     transformer: dict[str, Any] = source.config("transformer")
-    working = transfer_working_bytes(
-        config, COSMOS3.size_px, config.chunk_frames or COSMOS3.chunk_frames,
-        width=transformer.get("hidden_size", 4096), feed_forward=transformer.get("intermediate_size", 12288),
-        codec=source.config("vae"),
+    working = partial(
+        transfer_working_bytes, width=transformer.get("hidden_size", 4096),
+        feed_forward=transformer.get("intermediate_size", 12288), codec=source.config("vae"),
     )  # fmt: skip
-    smaller = "a smaller clip: fewer chunk_frames, a smaller size (--size), vae_tiling=true"
-    check_memory(source.name, counts, config, device=device, working=working, smaller=smaller)
+    check_memory(source.name, counts, config, device=device, working=working, run=Run.of(asked, config, COSMOS3))
     source = only_parts(find_model(source.name, revision=config.revision))
     parts = read_parts(source, PARTS, config, device)
     omni = omni_class(**parts, enable_safety_checker=False)  # asked here: see guardrail.py
