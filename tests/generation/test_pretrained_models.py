@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import worldgen
+from tests.instruments.tiny_depth import save_depth_model
 from tests.models.backbones import tiny_families
 from worldgen.core.samples import Sample
 from worldgen.core.scenario import Scenario
@@ -18,7 +19,7 @@ from worldgen.generation.campaign.recipe import Recipe
 from worldgen.generation.quality.scorecard import Scorecard
 from worldgen.generation.quality.seams import seam_colour, seam_flicker, with_seams
 from worldgen.generation.restyle.restyle_run import RestyleRun
-from worldgen.generation.restyle.restyler import RestyleConfig
+from worldgen.generation.restyle.restyler import RestyleConfig, Restyler
 from worldgen.models.contract import contract_rows, honoured
 from worldgen.models.families import FAMILIES, WAN_VACE
 from worldgen.rendering.drawn_clips import draw_scene
@@ -143,6 +144,29 @@ def test_the_fleet_recipe_restyles_clips_with_and_without_a_scene(folder, tmp_pa
     assert "seam_colour" in made.scorecard and len(made.provenance["tried"]) == 2
     assert made.clip.frames.shape == rendering.clip.frames.shape
     assert not np.array_equal(made.clip.frames, rendering.clip.frames)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("frames", "held"), [(10, 3), (4, 1), (9, 0)])
+def test_clips_of_any_length_are_restyled_and_keep_every_frame(folder, tmp_path, frames, held):
+    """By the depth that a model of transformers, saved in a folder, reads from the pixels."""
+    scene = simulate(Scenario(weather="clear", light="day"), 3, fps=8.0, num_frames=frames, camera=worldgen_camera())
+    rendering, labels = draw_scene(scene)
+    recorded = Sample("day1", rendering.clip, caption="a street", labels=labels, camera=scene.camera)
+    depth = save_depth_model(tmp_path / "depth")
+    config = load_config(
+        RestyleConfig, ["configs/restyle/restyle_fleet_to_night_rain.yaml"],
+        [f"model.pipeline={json.dumps(str(folder))}", "model.steps=1", "tries=1", "model.controls=[depth]",
+         f"depth_model={json.dumps(str(depth))}"],
+    )  # fmt: skip
+    restyler = Restyler.load(config)
+    task = restyler.task(recorded)
+    control = task.conditions.controls["depth"]
+    assert len(control) == task.conditions.num_frames == frames + held
+    assert (control[frames:] == control[frames - 1]).all() and control[:frames].std() > 0
+    made, _ = restyler.restyle(recorded)
+    assert made.clip.frames.shape == rendering.clip.frames.shape and made.labels is not None
+    assert made.provenance["held_frames"] == held
 
 
 def worldgen_camera():

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.instruments.tiny_depth import save_depth_model
 from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError
 from worldgen.core.samples import Sample
@@ -18,21 +19,7 @@ from worldgen.rendering.controls.clip_controls import clip_controls
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from transformers import DepthAnythingConfig, DepthAnythingForDepthEstimation, Dinov2Config
-
-    torch.manual_seed(0)
-    backbone = Dinov2Config(
-        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, mlp_ratio=2, image_size=42, patch_size=14,
-        out_features=["stage1", "stage2"], reshape_hidden_states=False,
-    )  # fmt: skip
-    config = DepthAnythingConfig(
-        backbone_config=backbone, reassemble_hidden_size=16, patch_size=14, reassemble_factors=[2, 1],
-        neck_hidden_sizes=[8, 8], fusion_hidden_size=8, head_hidden_size=4, head_in_index=-1,
-    )  # fmt: skip
-    path = tmp_path_factory.mktemp("depth")
-    DepthAnythingForDepthEstimation(config).save_pretrained(path)
-    (path / "preprocessor_config.json").write_text(json.dumps({"size": {"height": 42, "width": 42}}))
-    return path
+    return save_depth_model(tmp_path_factory.mktemp("depth"))
 
 
 def test_a_saved_model_gives_depth_controls_of_recorded_clips(folder: Path, rng: np.random.Generator) -> None:

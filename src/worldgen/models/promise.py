@@ -45,6 +45,10 @@ class FrameCounts:
         top = min(count, self.most)
         return max(smallest, top - (top - self.first) % self.step)
 
+    def above(self, count: int) -> int:
+        """The smallest allowed number from ``count`` on; the largest of all where there is none."""
+        return self.below(max(count, self.least) + (self.first - max(count, self.least)) % self.step)
+
     def nearest(self, count: int) -> tuple[int, ...]:
         """The allowed numbers next to ``count``, below and above."""
         low = self.below(count)

@@ -249,8 +249,8 @@ class Restyler:
             asked = ModelRequest(
                 words.prompt, self._seed(sample), model.chosen_start, tuple(model.controls), words.negative
             )
-            inputs = scene_inputs(scene, asked, promise)
-            return RestyleTask(sample, scene, kept_labels(sample.labels, scene), text, inputs.conditions)
+            conditions = padded(scene_inputs(scene, asked, promise).conditions, promise)
+            return RestyleTask(sample, scene, kept_labels(sample.labels, scene), text, conditions)
         sample = fitted(sample, promise.size_px, multiple=promise.size_multiple_px)
         before = sample.scenario or parse(sample.caption or self.look.words).scenario
         scenario = dataclasses.replace(
@@ -263,7 +263,7 @@ class Restyler:
             camera=sample.camera, seed=self._seed(sample), negative_text=negative if promise.negative_text else None,
             controls=clip_controls(sample, tuple(model.controls) or clip_default(promise), depth=self.depth),
         )  # fmt: skip
-        return RestyleTask(sample, None, sample.labels, text, conditions)
+        return RestyleTask(sample, None, sample.labels, text, padded(conditions, promise))
 
     def _seed(self, sample: Sample) -> int:
         return stable_hash("restyle noise", sample.key, self.config.seed)
@@ -306,7 +306,8 @@ class Restyler:
             clips = restyle_clips(native, [task.sample.clip], [task.conditions], strength=strength, options=options)
             return clips[0], ()
         request = dataclasses.replace(task.conditions, seed=stable_hash("restyle try", task.conditions.seed, number))
-        return model([request], options)[0], model.seams(request, options)
+        clip, frames = model([request], options)[0], len(task.sample.clip)
+        return Clip(clip.frames[:frames], clip.fps), tuple(k for k in model.seams(request, options) if k < frames)
 
     def _sample(self, task: RestyleTask, candidate: RestyledCandidate, tried: list) -> Sample:
         old, scene = task.sample, task.scene
@@ -335,6 +336,7 @@ class Restyler:
                 "source_provenance": {k: v for k, v in old.provenance.items() if isinstance(v, (str, int, float))},
                 "strength": candidate.strength,
                 "tried": tried,
+                "held_frames": task.conditions.num_frames - len(old.clip),
                 "restyle_seed": self.config.seed,
                 "model": self.sampler.name,
                 "weights_hash": self.sampler.weights_hash,
@@ -351,6 +353,18 @@ def clip_default(promise: ModelPromise) -> tuple[str, ...]:
         if name in promise.controls:
             return (name,)
     raise InputError("model to restyle with", promise.family, "one that takes an edge or a blur control")
+
+
+def padded(conditions: Conditions, promise: ModelPromise) -> Conditions:
+    """Conditions of a length that the model makes: the last frame of each control is held for up to a latent frame.
+
+    What is made of the held frames is cut off again.
+    """
+    more = promise.frames.above(conditions.num_frames) - conditions.num_frames
+    if more <= 0 or not conditions.controls or conditions.ego is not None:
+        return conditions
+    controls = {name: np.concatenate([video, *[video[-1:]] * more]) for name, video in conditions.controls.items()}
+    return dataclasses.replace(conditions, num_frames=conditions.num_frames + more, controls=controls)
 
 
 def kept_labels(labels: Labels | None, scene: Scene) -> Labels:
