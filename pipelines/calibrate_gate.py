@@ -39,7 +39,7 @@ from worldgen.generation.quality.examination import (
     results,
     values_of_faults,
 )
-from worldgen.generation.quality.gate import Gate, GateConfig
+from worldgen.generation.quality.gate import Bound, Gate, GateConfig
 from worldgen.generation.quality.novelty import TrainingClips
 from worldgen.generation.quality.scorer import Scorer, ScorerConfig
 from worldgen.generation.quality.subject_faults import SUBJECT_FAULTS
@@ -72,6 +72,9 @@ def main() -> None:
     parser.add_argument(
         "--split", action="append", default=[], choices=("train", "val", "test"), help="only these splits"
     )
+    parser.add_argument(
+        "--seams", default="benchmarks/results/seams.json", help="limits that benchmarks/seams.py found"
+    )
     parser.add_argument("--presence-of", default="", help="only set the bound of presence of this gate, and save it")
     parser.add_argument(
         "--no-subject-faults", action="store_true", help="do not draw each clip again without its subject (slow)"
@@ -100,7 +103,7 @@ def main() -> None:
     allowance = Allowance(args.false_rejection)
     config = calibrate([one.clean for one in examined], values_of_faults(examined), allowance, base)
     apart = results(Gate(config), examined)["all_labels"]
-    config = tune(config, examined, allowance)
+    config = with_seams(tune(config, examined, allowance), Path(args.seams))
     measured = results(Gate(config), examined)
     write((Path(args.out), Path(args.evidence)), config, {
         "instruments": dict(describe_instruments(scorer)), "clips": len(examined), "allowance": args.false_rejection,
@@ -138,6 +141,13 @@ def set_presence(args: argparse.Namespace) -> None:
     }  # fmt: skip
     Path(args.evidence).write_text(json.dumps(evidence, indent=1) + "\n", "utf-8")
     print(json.dumps(evidence, indent=1))
+
+
+def with_seams(config: GateConfig, measured: Path) -> GateConfig:
+    """The gate with the measured limits of seams, of which clips of one run have none (``benchmarks/seams.py``)."""
+    limits = json.loads(measured.read_text("utf-8"))["limits"]
+    bounds = {name: Bound(high=limit) for name, limit in limits.items()}
+    return dataclasses.replace(config, bounds={**config.bounds, **bounds})
 
 
 def describe_training(urls: list[str], folder: Path) -> list:

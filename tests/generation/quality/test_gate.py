@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 
 from tests.generation.labels_rig import labels
 from worldgen.core.errors import InputError
+from worldgen.files.config_files import load_config
 from worldgen.generation.quality.gate import Bound, Gate, GateConfig
-from worldgen.generation.quality.scorecard import Scorecard
+from worldgen.generation.quality.scorecard import SEAM_MEASURES, Scorecard
 from worldgen.generation.quality.track_scores import TrackScore
 
 
@@ -72,6 +74,14 @@ def test_presence_has_a_bound_of_its_own():
     assert gate.decide(card(label_agreement=0.8, presence=0.49), None).reasons == ("presence",)
     assert gate.decide(card(label_agreement=0.8, presence=0.5), None).accepted
     assert gate.decide(Scorecard({"label_agreement": 0.8}, {"presence": "no object was ordered"}), None).accepted
+
+
+def test_the_shipped_gate_has_the_limits_of_seams_that_were_measured(repository):
+    gate = load_config(GateConfig, [str(repository / "configs/gate/default.yaml")])
+    measured = json.loads((repository / "benchmarks/results/seams.json").read_text())
+    assert {name: gate.bounds[name].high for name in SEAM_MEASURES} == measured["limits"]
+    found = {kind: values["found"] for kind, values in measured["planted"].items()}
+    assert found["2 % brighter"] < found["5 % brighter"] < found["10 % brighter"] and found["another picture"] > 0.9
 
 
 def test_a_box_that_does_not_fit_counts_as_not_shown():
