@@ -119,7 +119,7 @@ def test_an_attempt_fits_its_cell_and_ranges(night):
             assert s.weather in cell.weather and s.light in cell.light and event in cell.event
             assert is_possible(s.weather, s.light, s.road, event, s.manoeuvre)
             assert 4 <= drawn.speed_mps <= 9 and 1.2 <= drawn.camera.height_m <= 1.5
-            assert (drawn.camera.width_px, drawn.camera.height_px) == (224, 128)
+            assert (drawn.camera.width_px, drawn.camera.height_px) == (448, 256)
     assert s.agents and s.agents[0].kind == "pedestrian"
 
 

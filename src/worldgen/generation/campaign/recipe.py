@@ -62,8 +62,8 @@ class ClipConfig:
 
     frames: int = 25
     fps: float = 8.0
-    width_px: int = 224
-    height_px: int = 128
+    width_px: int = 448
+    height_px: int = 256
 
     def __post_init__(self) -> None:
         if not 2 <= self.frames <= 2000:
