@@ -18,6 +18,7 @@ from worldgen.data.dataset.shards import read_shard
 from worldgen.generation.quality.gate import Bound, Gate, GateConfig
 from worldgen.generation.quality.scorecard import Scorecard
 from worldgen.generation.restyle import restyler as module
+from worldgen.generation.restyle.clip_fitting import fitted
 from worldgen.generation.restyle.restyle_run import RestyleRun
 from worldgen.generation.restyle.restyler import (
     LOST,
@@ -25,7 +26,6 @@ from worldgen.generation.restyle.restyler import (
     RestyleConfig,
     Restyler,
     TargetLook,
-    fitted,
     kept_labels,
     parse_look,
 )

@@ -17,7 +17,7 @@ from tests.models.backbones import tiny_families
 from tests.models.backbones.test_wan_vace import change, request, sampled
 from worldgen.core.camera import Camera
 from worldgen.core.errors import InputError, MissingDependencyError
-from worldgen.models.backbones import hub, memory_check
+from worldgen.models.backbones import hub, memory_check, quantisation
 from worldgen.models.backbones.digests import content_name, file_digest
 from worldgen.models.backbones.hub import find_model
 from worldgen.models.backbones.memory_check import Run, check_memory, estimated_memory, parameter_counts
@@ -274,6 +274,26 @@ def test_the_codec_stays_in_float32_when_the_rest_does_not(vace_folder):
 @pytest.mark.parametrize("options", [{"vae_slicing": True}, {"vae_tiling": True}, {"attention": "native"}])
 def test_savers_change_no_clip_of_this_size(vace, vace_folder, options):
     np.testing.assert_array_equal(sampled(load(vace_folder, **options), request(5)), sampled(vace, request(5)))
+
+
+@pytest.mark.parametrize("bits", ["int8", "float8"])
+def test_quantised_weights_take_a_byte_and_change_the_clip_a_little(vace, vace_folder, bits):
+    pytest.importorskip("torchao")
+    model = load(vace_folder, quantise=bits)
+    assert model.weights_hash != vace.weights_hash
+    assert 0 < change(sampled(model, request(5)), sampled(vace, request(5))) < 8
+    assert model.estimate(request(5)).weights < vace.estimate(request(5)).weights
+
+
+def test_quantisation_that_cannot_be_is_one_clear_line(vace_folder, monkeypatch):
+    monkeypatch.setattr(quantisation.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"received int8 without the package torchao; expected pip install"):
+        load(vace_folder, quantise="int8")
+    monkeypatch.setattr(quantisation.importlib.util, "find_spec", lambda name: name)
+    with pytest.raises(InputError, match="offload with quantise: received 'group'; expected none or model"):
+        load(vace_folder, quantise="int8", offload="group")
+    with pytest.raises(InputError, match="quantise: received 'int3'; expected one of int8, float8"):
+        load(vace_folder, quantise="int3")
 
 
 def test_an_attention_backend_that_is_not_there_is_refused(vace_folder):

@@ -12,19 +12,19 @@ import numpy as np
 
 import worldgen
 from worldgen.core.clip import Clip
-from worldgen.core.errors import InputError, Received
+from worldgen.core.errors import InputError
 from worldgen.core.labels import Labels
 from worldgen.core.samples import Conditions, Sample
 from worldgen.core.scenario import LIGHTS, WEATHERS
 from worldgen.core.scene import Scene
 from worldgen.core.seeds import numpy_rng, stable_hash, stable_key
 from worldgen.core.start import DEFAULT_START
-from worldgen.data.video.framing import framing
 from worldgen.generation.campaign.recipe import ModelConfig
 from worldgen.generation.quality.gate import Gate, GateConfig, Verdict
 from worldgen.generation.quality.scorecard import Scorecard
 from worldgen.generation.quality.scorer import Scorer, ScorerConfig
 from worldgen.generation.quality.seams import with_seams
+from worldgen.generation.restyle.clip_fitting import fitted, padded
 from worldgen.generation.sample.model_loading import backbone_options
 from worldgen.generation.sample.model_words import scene_words
 from worldgen.generation.sample.sampler import Sampler
@@ -49,7 +49,6 @@ LOST = "labels lost"
 """Reason for a clip whose labels agree with it clearly less than with the original clip."""
 REFUSED = "refused by the guardrail"
 """Reason for a clip, or a try at one, that the content check of the model refuses."""
-MULTIPLE_PX = 16
 
 
 @dataclass(frozen=True)
@@ -355,18 +354,6 @@ def clip_default(promise: ModelPromise) -> tuple[str, ...]:
     raise InputError("model to restyle with", promise.family, "one that takes an edge or a blur control")
 
 
-def padded(conditions: Conditions, promise: ModelPromise) -> Conditions:
-    """Conditions of a length that the model makes: the last frame of each control is held for up to a latent frame.
-
-    What is made of the held frames is cut off again.
-    """
-    more = promise.frames.above(conditions.num_frames) - conditions.num_frames
-    if more <= 0 or not conditions.controls or conditions.ego is not None:
-        return conditions
-    controls = {name: np.concatenate([video, *[video[-1:]] * more]) for name, video in conditions.controls.items()}
-    return dataclasses.replace(conditions, num_frames=conditions.num_frames + more, controls=controls)
-
-
 def kept_labels(labels: Labels | None, scene: Scene) -> Labels:
     """Labels in the new look: the same boxes, with the ``ignore`` flag for objects that the new weather hides.
 
@@ -383,25 +370,3 @@ def refuse_use(promise: ModelPromise) -> None:
     if "restyle" not in promise.uses:
         could = ", ".join(name for name, other in FAMILIES.items() if "restyle" in other.uses)
         raise InputError("model to restyle with", promise.family, f"one of the families {could}")
-
-
-def fitted(sample: Sample, size_px: tuple[int, int], *, multiple: int = MULTIPLE_PX) -> Sample:
-    """A sample of a size that the model accepts: unchanged, or cropped and resized to ``size_px`` with its labels.
-
-    size_px: width and height of the model's training clips. Raises: InputError for a camera of another size than its
-    clip.
-    """
-    clip = sample.clip
-    if clip.width_px % multiple == 0 and clip.height_px % multiple == 0 and clip.width_px <= 2 * size_px[0]:
-        camera = sample.camera
-        if camera is not None and (camera.width_px, camera.height_px) != (clip.width_px, clip.height_px):
-            raise InputError(
-                f"camera of {sample.key}", Received(f"{camera.width_px}x{camera.height_px}"), "the size of its clip"
-            )
-        return sample
-    frame = framing((clip.width_px, clip.height_px), size_px)
-    return dataclasses.replace(
-        sample, clip=Clip(np.stack([frame.frame(picture) for picture in clip.frames]), clip.fps),
-        camera=None if sample.camera is None else frame.camera(sample.camera),
-        labels=None if sample.labels is None else frame.labels(sample.labels),
-    )  # fmt: skip

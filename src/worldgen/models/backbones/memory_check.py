@@ -67,6 +67,8 @@ def estimated_memory(
     happen one after the other; the larger moment counts.
     """
     size = {name: count * BYTES[config.vae_dtype if name == "vae" else dtype] for name, count in counts.items()}
+    if config.quantise:
+        size |= {name: counts[name] for name in DENOISERS if name in counts}
     text = sum(size.get(name, 0) for name in TEXT_PARTS)
     denoisers = [size[name] for name in DENOISERS if name in size]
     rest = sum(size.values()) - text - sum(denoisers)

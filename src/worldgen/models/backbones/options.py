@@ -10,6 +10,7 @@ from worldgen.core.errors import InputError
 Offload = Literal["none", "model", "group", "sequential"]
 TextEncoderPlace = Literal["free", "host", "device"]
 DTYPES = ("", "bfloat16", "float16", "float32")
+QUANTISED = ("", "int8", "float8")
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,8 @@ class BackboneConfig:
     Attributes:
         dtype: of the denoiser and the text encoder; "" takes bfloat16 on a GPU and float32 on a CPU.
         vae_dtype: of the video codec; in half precision its pictures show bands and blocks.
+        quantise: weights of the denoiser in one byte, "int8" or "float8", by torchao where it is installed; "" leaves
+            them in ``dtype``. Clips change a little. Goes with offload none and model.
         offload: what waits in host memory. "none": nothing. "model": each network until its turn. "group": blocks of
             the denoiser until their turn. "sequential": single layers, the slowest.
         group_blocks: blocks of the denoiser that lie on the device together, for "group".
@@ -42,6 +45,7 @@ class BackboneConfig:
 
     dtype: str = ""
     vae_dtype: str = "float32"
+    quantise: str = ""
     offload: Offload = "none"
     group_blocks: int = 1
     text_encoder: TextEncoderPlace = "free"
@@ -67,6 +71,8 @@ class BackboneConfig:
         for name in ("dtype", "vae_dtype"):
             if getattr(self, name) not in DTYPES:
                 raise InputError(f"backbone.{name}", getattr(self, name), "one of " + ", ".join(DTYPES[1:]))
+        if self.quantise not in QUANTISED:
+            raise InputError("backbone.quantise", self.quantise, "one of " + ", ".join(QUANTISED[1:]))
         if not 1 <= self.group_blocks <= 1000:
             raise InputError("backbone.group_blocks", self.group_blocks, "1 to 1000")
         if not 0 <= self.colour_hold <= 1:

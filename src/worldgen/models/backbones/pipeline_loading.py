@@ -14,6 +14,7 @@ from worldgen.core.errors import InputError, MissingDependencyError, Received
 from worldgen.models.backbones.hub import ModelSource, download, refuse_foreign_homes
 from worldgen.models.backbones.memory_check import meta_network, resolved_dtype
 from worldgen.models.backbones.options import BackboneConfig
+from worldgen.models.backbones.quantisation import quantise
 from worldgen.models.weights import refuse_pickles
 
 LISTED = 3
@@ -112,12 +113,13 @@ def _names(path: Path) -> list[str]:
 
 
 def place(pipeline: Any, config: BackboneConfig, device: torch.device, *, denoisers: tuple[str, ...]) -> None:
-    """Put a pipeline on its device, with the memory savers, attention and compilation of the config.
+    """Put a pipeline on its device, with the quantisation, memory savers, attention and compilation of the config.
 
     denoisers: names of the parts that take most of the time. Raises: InputError for options that this device or
     installation does not have.
     """
     networks = [getattr(pipeline, name) for name in denoisers if getattr(pipeline, name, None) is not None]
+    quantise(networks, config)
     if config.vae_tiling:
         pipeline.vae.enable_tiling()
     if config.vae_slicing:

@@ -16,6 +16,7 @@ from worldgen.models.backbones.backbone import Backbone
 from worldgen.models.backbones.hub import ModelSource, find_model, refuse_foreign_homes
 from worldgen.models.backbones.memory_check import free_bytes
 from worldgen.models.backbones.options import BackboneConfig
+from worldgen.models.backbones.quantisation import quantised_name, refuse_quantisation
 from worldgen.models.families import FAMILIES
 from worldgen.models.promise import LargestClip, ModelPromise
 
@@ -65,9 +66,11 @@ def load_backbone(
         raise InputError(f"model {name}", Received(f"a model of the family {promise.family}"), "a pretrained family")
     load: Callable[[ModelSource, BackboneConfig, torch.device, LargestClip | None], Backbone]
     load = importlib.import_module(MODULES[promise.family]).load_family
+    refuse_quantisation(config)
     free = free_bytes(device, config)  # before the weights take their share
     model = load(source, config, device, asked)
     model.free_bytes = free
+    model.weights_hash = quantised_name(model.weights_hash, config)
     return model
 
 
