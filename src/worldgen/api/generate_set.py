@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from worldgen.api.arguments import ConfigValues, number, whole, words
-from worldgen.core.errors import InputError
+from worldgen.api.insert_set import recipe_report, recipe_run
+from worldgen.core.errors import InputError, Received
 from worldgen.core.progress import LogLine, no_log
-from worldgen.files.config_files import config_yaml, read_config
+from worldgen.files.config_files import config_keys, config_yaml, read_config
 from worldgen.files.json_files import read_object
 from worldgen.generation.campaign.recipe import Recipe
 from worldgen.generation.campaign.runner import InProcessRunner, ProcessRunner, Runner, WorkerFactory
+from worldgen.generation.insert.labelled_sets.insert_recipe import InsertRecipe, asks_for_inserts
 from worldgen.generation.quality.gate import GateConfig
 from worldgen.generation.sample.model_loading import backbone_options, is_native
 from worldgen.models.backbones.options import BackboneConfig
@@ -23,7 +25,7 @@ MAX_WORKERS = 256
 
 
 def generate(
-    recipe: Recipe | ConfigValues,
+    recipe: Recipe | InsertRecipe | ConfigValues,
     overrides: Sequence[str] = (),
     *,
     workers: int = 1,
@@ -35,8 +37,10 @@ def generate(
 ) -> dict[str, Any]:
     """Generate a data set by quota, as ``worldgen generate`` does: clips are sampled, checked, and kept or quarantined.
 
+    A recipe with ``insert:`` cells puts rendered road users into a labelled set instead.
+
     Args:
-        recipe: a YAML file or several, a dict of values, or a ``Recipe``.
+        recipe: a YAML file or several, a dict of values, a ``Recipe``, or an ``InsertRecipe``.
         overrides: ``key=value`` words on top, as in ``["output=data/night"]``.
         workers: processes of this machine. More than one needs a program whose main part is behind ``if __name__ ==
             "__main__"``, because each process imports it anew.
@@ -58,8 +62,15 @@ def generate(
     count = whole("workers", workers)
     if not 1 <= count <= MAX_WORKERS:
         raise InputError("workers", count, f"1 to {MAX_WORKERS}")
-    resolved = resolved_recipe(recipe, overrides, scale=scale)
     address = words("ray", ray, "the address of a Ray cluster")
+    inserts = insert_recipe(recipe, overrides, scale=scale)
+    if inserts is not None:
+        refuse_workers(count, address)
+        run = recipe_run(inserts, log)
+        for _ in run.steps():
+            pass
+        return recipe_report(inserts, run, page=page)
+    resolved = resolved_recipe(recipe, overrides, scale=scale)
     runner = campaign_runner(resolved, workers=count, ray=address, gpus=number("gpus_per_worker", gpus_per_worker))
     try:
         campaign = Campaign(resolved, runner, log, config_yaml(resolved), page=page)
@@ -68,6 +79,27 @@ def generate(
     finally:
         runner.close()
     return campaign.report
+
+
+def insert_recipe(
+    recipe: Recipe | InsertRecipe | ConfigValues, overrides: Sequence[str] = (), *, scale: float = 1.0
+) -> InsertRecipe | None:
+    """The recipe of inserts with its counts scaled; None for a recipe of clips. Raises: InputError as a recipe does."""
+    if isinstance(recipe, Recipe) or not (
+        isinstance(recipe, InsertRecipe) or asks_for_inserts(config_keys(recipe, overrides))
+    ):
+        return None
+    resolved = read_config(InsertRecipe, recipe, overrides)
+    return resolved if number("scale", scale) == 1.0 else resolved.scaled(scale)
+
+
+def refuse_workers(workers: int, ray: str) -> None:
+    """Refuse more than one process for a recipe of inserts. Raises: InputError."""
+    if workers != 1 or ray:
+        raise InputError(
+            "workers of a recipe with insert cells", Received(f"{workers} workers{', ray' if ray else ''}"),
+            "one: what a picture gets depends on the quotas that the pictures before it left",
+        )  # fmt: skip
 
 
 def resolved_recipe(recipe: Recipe | ConfigValues, overrides: Sequence[str] = (), *, scale: float = 1.0) -> Recipe:

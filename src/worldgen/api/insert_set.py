@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from worldgen.core.errors import InputError
 from worldgen.core.progress import LogLine, no_log
-from worldgen.files.config_files import load_config
-from worldgen.files.storage import resolve
-from worldgen.generation.insert.fitting import FitSteps
+from worldgen.files.config_files import config_yaml, load_config
+from worldgen.files.storage import join, resolve, write_bytes
+from worldgen.generation.insert.fitting import fit_steps
 from worldgen.generation.insert.labelled_sets.insert_config import InsertCell, InsertCells, InsertConfig
+from worldgen.generation.insert.labelled_sets.insert_recipe import InsertRecipe, unmet
+from worldgen.generation.insert.labelled_sets.insert_report import write_page
 
 if TYPE_CHECKING:
     from worldgen.generation.insert.clips.inserted_shards import InsertClipsRun
     from worldgen.generation.insert.insert_judge import BoxJudge
     from worldgen.generation.insert.labelled_sets.inserted_set import InsertRun
 
+RECIPE_CONFIG = "config.yaml"
+"""The resolved recipe beside its set, as ``worldgen generate`` keeps it."""
 VERIFIER = "verifier"
 """Name of the judge that comes with worldgen."""
 
@@ -88,12 +93,19 @@ def insert(
     return run.report
 
 
-def fit_steps(without: Sequence[str]) -> FitSteps:
-    """All steps of the fitting but some. Raises: InputError for an unknown name."""
-    unknown = [name for name in without if name not in FitSteps.__dataclass_fields__]
-    if unknown:
-        raise InputError("step of the fitting", unknown[0], "one of " + ", ".join(FitSteps.__dataclass_fields__))
-    return FitSteps(**dict.fromkeys(without, False))
+def recipe_run(recipe: InsertRecipe, log: LogLine) -> InsertRun | InsertClipsRun:
+    """The run of a recipe of inserts. Raises: InputError for a recipe, set or judge that cannot be used."""
+    reading = InsertSource(recipe.masks, recipe.mask_values, recipe.categories, recipe.judge, recipe.limit)
+    return insert_run(recipe.set, recipe.config(), recipe.output, reading, log)
+
+
+def recipe_report(recipe: InsertRecipe, run: InsertRun | InsertClipsRun, *, page: bool) -> dict[str, Any]:
+    """The report of a finished run of a recipe: with ``met`` (every cell has its count), ``unmet`` (why not, a line a
+    cell) and ``page``, the place of the page, "" without one. The recipe is kept beside the set."""
+    short = unmet(run.report)
+    write_bytes(join(recipe.output, RECIPE_CONFIG), config_yaml(recipe).encode())
+    written = write_page(Path(recipe.output)) if page and "pictures" in run.report else ""
+    return {"output": recipe.output, **run.report, "met": not short, "unmet": short, "page": written}
 
 
 def insert_config(

@@ -4,11 +4,13 @@
   worldgen generate --config configs/generate/night_rain_pedestrians.yaml --workers 2 output=data/night
   worldgen generate --config configs/generate/weather_grid.yaml --scale 0.02 output=data/small
   worldgen generate --config my.yaml --ray auto output=s3://bucket/set
+  worldgen generate --config configs/generate/insert_rare.yaml --config misses.yaml set=fleet/coco output=fleet/more
 
 The same command continues a run that was stopped, killed or short of disk. The output folder holds shards
 (accepted-*.tar, quarantine-*.tar), index.parquet, generate.json (counts, reasons, times, cost), ledger.json (failures),
 report/index.html (a page with quotas, reasons, scores and clips) and jobs/ (intermediate shards, which may be deleted
-when no more clips are wanted).
+when no more clips are wanted). A recipe with insert: cells puts road users into the labelled set that it names, as
+'worldgen insert' does; its output is that set with new pictures and labels.
 Exit codes: 0 every quota met, 1 a cell stopped short, with its reason, 2 bad input or an output that cannot be written,
 130 interrupted.
 """
@@ -26,6 +28,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from worldgen.generation.campaign.campaign import Status
     from worldgen.generation.campaign.recipe import Recipe
+    from worldgen.generation.insert.labelled_sets.insert_recipe import InsertRecipe
 
 ACTIONS = ("run", "plan")
 EXIT_SHORT = 1
@@ -79,6 +82,9 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("argument", " ".join(actions), "plan, or key=value")
     if not 1 <= args.workers <= 256:
         raise InputError("--workers", args.workers, "1 to 256")
+    inserts = _inserts(args)
+    if inserts is not None:
+        return _insert(args, inserts, plan=actions == ["plan"])
     recipe, config = _recipe(args)
     if args.show_config:
         print(config, end="")
@@ -86,6 +92,48 @@ def run(args: argparse.Namespace) -> int:
     if actions == ["plan"]:
         return _plan(args, recipe)
     return _run(args, recipe, config)
+
+
+def _overrides(args: argparse.Namespace) -> list[str]:
+    return [word for word in args.words if "=" in word] + args.overrides
+
+
+def _inserts(args: argparse.Namespace) -> InsertRecipe | None:
+    """The recipe of inserts, None for one of clips, and for none."""
+    from worldgen.api.generate_set import insert_recipe, refuse_workers
+    from worldgen.core.errors import InputError
+
+    found = insert_recipe(args.config, _overrides(args), scale=args.scale) if args.config else None
+    if found is not None:
+        refuse_workers(args.workers, args.ray)
+        if args.model:
+            raise InputError("--model", args.model, "none: inserts are rendered")
+    return found
+
+
+def _insert(args: argparse.Namespace, recipe: InsertRecipe, *, plan: bool) -> int:
+    """Plan or do a recipe of inserts."""
+    from worldgen.api.insert_set import recipe_report, recipe_run
+    from worldgen.cli.insert.insert_command import print_report
+    from worldgen.cli.terminal import log_line, progress
+    from worldgen.files.config_files import config_yaml
+
+    if args.show_config:
+        print(config_yaml(recipe), end="")
+        return 0
+    work = recipe_run(recipe, log_line)
+    if plan:
+        estimate = work.plan()
+        print(json.dumps(estimate.to_json()) if args.json else "\n".join(estimate.lines()))
+        return 0
+    for _ in progress(work.steps(), desc="inserts"):
+        pass
+    report = recipe_report(recipe, work, page=not args.no_report)
+    if args.json:
+        print(json.dumps(report))
+    else:
+        print_report(recipe.output, report, report["page"])
+    return 0 if report["met"] else EXIT_SHORT
 
 
 def _recipe(args: argparse.Namespace) -> tuple[Recipe, str]:
@@ -96,7 +144,7 @@ def _recipe(args: argparse.Namespace) -> tuple[Recipe, str]:
 
     if not args.config:
         raise InputError("no recipe", None, "--config FILE, as in --config configs/generate/weather_grid.yaml")
-    overrides = [word for word in args.words if "=" in word] + args.overrides
+    overrides = _overrides(args)
     if args.model:
         overrides.append(f"model.pipeline={json.dumps(args.model)}")
     recipe = resolved_recipe(args.config, overrides, scale=args.scale)

@@ -62,6 +62,20 @@ def read_config(
     return _built(cls, cls, [*((str(file), _read_yaml(file)) for file in files), *changes])
 
 
+def config_keys(source: object, overrides: Sequence[str] = ()) -> set[str]:
+    """Outermost keys of a mapping of values, of YAML files and of overrides; nothing for what is none of these.
+
+    It tells configs of different classes apart before one of them is built. Raises InputError as :func:`load_config`.
+    """
+    if isinstance(source, Mapping):
+        return {*map(str, source)}
+    files = [source] if isinstance(source, (str, Path)) else source
+    if not isinstance(files, (list, tuple)) or not all(isinstance(file, (str, Path)) for file in files):
+        return set()
+    read = [_read_yaml(file) for file in files] + [_read_override(word) for word in overrides]
+    return {str(key) for values in read for key in values}
+
+
 def _built(cls: type[Config], base: Any, sources: Sequence[tuple[str, dict]]) -> Config:
     """``base``, the class ``cls`` itself or an instance, with the values of named sources merged in order."""
     from omegaconf import OmegaConf

@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     config = insert_config(args.what, args.cells, *_settings(args))
     work = insert_run(args.input, config, args.out, reading, log_line)
     if args.plan:
-        for line in work.plan():
+        for line in work.plan().lines():
             print(line)
         return 0
     clips = holds_shards(args.input)
@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"output": args.out, **work.report}))
     else:
-        _print(args.out, work.report, page)
+        print_report(args.out, work.report, page)
     return 0 if work.report["inserts"] else EXIT_NONE
 
 
@@ -99,8 +99,8 @@ def _page(out: str) -> str:
 
 def _settings(args: argparse.Namespace) -> tuple[InsertCell | None, InsertConfig]:
     """The cell of the words, None without words, and everything else of the config."""
-    from worldgen.api.insert_set import fit_steps
     from worldgen.core.errors import InputError
+    from worldgen.generation.insert.fitting import fit_steps
     from worldgen.generation.insert.labelled_sets.insert_config import InsertCell, InsertConfig
 
     low, dash, high = args.height.partition("-")
@@ -115,7 +115,10 @@ def _settings(args: argparse.Namespace) -> tuple[InsertCell | None, InsertConfig
     )  # fmt: skip
 
 
-def _print(out: str, report: dict, page: str) -> None:
+def print_report(out: str, report: dict, page: str) -> None:
+    """Print the outcome of a run in words: counts, reasons of refusals, and cells that have less than they want."""
+    from worldgen.generation.insert.labelled_sets.insert_recipe import unmet
+
     of, what = (report["clips"], "clips") if "clips" in report else (report["pictures"], "pictures")
     print(f"{report['inserts']} inserts in {report['with_inserts']} of {of} {what}: {out}")
     for name, count in report["classes"].items():
@@ -126,9 +129,8 @@ def _print(out: str, report: dict, page: str) -> None:
         print(f"{report['no_ground']:6} {what} without a sure ground")
     for note in report.get("notes", {}):
         print(f"       {note}")
-    for cell in report["cells"]:
-        if cell["wanted"] and cell["have"] < cell["wanted"]:
-            print(f"{cell['have']} of {cell['wanted']} wanted: {cell['what']} {cell['light']}".rstrip())
+    for line in unmet(report):
+        print(f"stopped short: {line}")
     if not report["judged"]:
         print("not judged: --judge verifier, or an ONNX file, takes out what a detector does not find")
     if page:

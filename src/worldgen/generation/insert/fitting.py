@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
+from worldgen.core.errors import InputError
 from worldgen.generation.insert.insert_plan import InsertPatch, JpegHistory, LabelledPicture
 from worldgen.generation.insert.picture_light import LUMA, PictureLight, to_linear
 from worldgen.generation.insert.picture_look import CAST_BLUR_PX, PictureLook
@@ -156,3 +158,11 @@ def jpeg_bytes(frame: np.ndarray, history: JpegHistory) -> bytes:
     done, data = cv2.imencode(".jpg", np.ascontiguousarray(frame[..., ::-1]), options)
     assert done, frame.shape
     return data.tobytes()
+
+
+def fit_steps(without: Sequence[str]) -> FitSteps:
+    """All steps of the fitting but some. Raises: InputError for an unknown name."""
+    unknown = [name for name in without if name not in FitSteps.__dataclass_fields__]
+    if unknown:
+        raise InputError("step of the fitting", unknown[0], "one of " + ", ".join(FitSteps.__dataclass_fields__))
+    return FitSteps(**dict.fromkeys(without, False))

@@ -29,6 +29,7 @@ from worldgen.generation.insert.clips.clip_ground import clip_ground, frame_pict
 from worldgen.generation.insert.clips.inserted_clip import InsertedClip, clip_light, insert_into_clip, put_actors
 from worldgen.generation.insert.insert_judge import BoxJudge
 from worldgen.generation.insert.labelled_sets.insert_config import InsertConfig
+from worldgen.generation.insert.labelled_sets.insert_estimate import InsertEstimate, InsertRates, estimate
 
 CONFIG_NAME, JOURNAL_NAME, REPORT_NAME = "insert.json", "insert.jsonl", "insert_report.json"
 LEAST_PSNR_DB = 45.0
@@ -63,7 +64,7 @@ class InsertClipsRun:
         if config.image != "png" or config.horizon or config.camera_height_m:
             raise InputError("format, horizon or camera height", Received("given"), "none: clips have a camera")
         self.folder, self.config, self.out, self.log, self.judge = folder, config, Path(out), log, judge
-        self.wishes = [clip_wishes(cell.what, _pair(cell.height_px)) for cell in config.cells]
+        self.wishes = [clip_wishes(cell.what, cell.heights_px) for cell in config.cells]
         self.shards = shard_urls(folder)
         self.report: dict[str, Any] = {}
 
@@ -97,24 +98,27 @@ class InsertClipsRun:
                     records.append(record)
             self._finish(records)
 
-    def plan(self) -> list[str]:
-        """What would be done, in lines, with time and disk measured on the first clips. Writes nothing."""
-        count = seconds = size = 0.0
+    def plan(self) -> InsertEstimate:
+        """What would be done, with time and disk measured on the first clips. Writes nothing."""
+        total = in_split = count = tried = found = 0
+        seconds = size = 0.0
         for url in self.shards:
             for _, members in read_members(url):
+                total += 1
+                if json.loads(members["json"])["split"] != self.config.split:
+                    continue
+                in_split += 1
                 if count < PLAN_CLIPS:
                     start_s = time.process_time()
-                    _, new = self._made(decode_sample(members), Counter())
+                    told, new = self._made(decode_sample(members), Counter())
                     seconds += time.process_time() - start_s
                     size += sum(map(len, (new or members).values()))
+                    tried, found = tried + self.config.per_picture, found + len(told.get("cells", ()))
                     count += 1
-        total = sum(1 for url in self.shards for _ in read_members(url))
-        each_s = seconds / max(count, 1)
-        return [
-            f"{total} clips in {len(self.shards)} shards",
-            f"about {each_s * total / 60:.0f} min on one core ({each_s:.1f} s a clip)",
-            f"about {size / max(count, 1) * total / 1e6:.0f} MB on disk",
-        ]
+        each = max(count, 1)
+        rates = InsertRates(tried, found, seconds / each, 0.0, size / each)
+        counts = (total, in_split, in_split)
+        return estimate("clips", counts, self.config.cells, self.config.per_picture, rates)
 
     def _open(self) -> None:
         """Make the folder, or check that it is of the same run. Raises: InputError for another one."""
@@ -172,8 +176,8 @@ class InsertClipsRun:
     def _inserted(self, sample: Sample, had: Counter[int]) -> tuple[InsertedClip, list[int], list[dict[str, Any]]]:
         """A clip with the actors that stay, the cell of each wish that is fulfilled, and what was taken out."""
         steady = "renderer" in sample.provenance
-        light = clip_light(sample, ground := clip_ground(sample, steady=True), frame_pictures(sample, ground), 0).word
-        chosen = self._chosen(sample.key, had, light)
+        night = clip_light(sample, ground := clip_ground(sample, steady=True), frame_pictures(sample, ground), 0).night
+        chosen = self._chosen(sample.key, had, night)
         made = insert_into_clip(
             sample, [wish for _, wish in chosen], seed=self.config.seed, steps=self.config.steps, steady=steady
         )
@@ -209,13 +213,13 @@ class InsertClipsRun:
         kept = found >= LEAST_FOUND
         return ActorVerdict(kept, round(found, 3), len(pick), "" if kept else reasons.most_common(1)[0][0])
 
-    def _chosen(self, key: str, had: Counter[int], light: str) -> list[tuple[int, ClipWish]]:
+    def _chosen(self, key: str, had: Counter[int], night: float) -> list[tuple[int, ClipWish]]:
         """(cell, wish) of each insert of a clip: cells of its light that still want some, by what they want."""
         rng = numpy_rng("insert wishes", self.config.seed, key)
         chosen: list[tuple[int, ClipWish]] = []
         for _ in range(self.config.per_picture):
             taken = Counter(cell for cell, _ in chosen)
-            left = np.array([_wanted(cell.count, had[k] + taken[k]) if cell.light in ("", light) else 0.0
+            left = np.array([_wanted(cell.count, had[k] + taken[k]) if cell.fits(night) else 0.0
                              for k, cell in enumerate(self.config.cells)])  # fmt: skip
             if left.sum() <= 0:
                 break
@@ -237,8 +241,8 @@ class InsertClipsRun:
             "clips": len(clips), "with_inserts": len(inserted), "inserts": sum(len(c["classes"]) for c in clips),
             "classes": dict(sorted(Counter(name for c in clips for name in c["classes"]).items())),
             "lights": dict(sorted(Counter(c["light"] for c in inserted).items())),
-            "cells": [{"what": c.what, "light": c.light, "wanted": c.count, "have": have[k]}
-                      for k, c in enumerate(self.config.cells)],
+            "cells": [{"what": c.what, "light": c.light, "height_px": list(c.heights_px), "wanted": c.count,
+                       "have": have[k]} for k, c in enumerate(self.config.cells)],
             "removed": dict(sorted(Counter(row["reason"] or "with another actor" for c in clips
                                            for row in c["removed"]).items())),
             "judged": self.judge is not None, "no_ground": sum(bool(c["note"]) for c in clips),
@@ -248,10 +252,6 @@ class InsertClipsRun:
             "data": {"num_samples": summary["num_samples"]},
         }  # fmt: skip
         write_json(self.out / REPORT_NAME, self.report)
-
-
-def _pair(values: tuple[float, float]) -> tuple[float, float]:
-    return float(values[0]), float(values[1])
 
 
 def _wanted(count: int, had: int) -> float:

@@ -22,31 +22,51 @@ from worldgen.generation.insert.picture_ground import (
 from worldgen.generation.insert.placing import InsertWish, wishes_of
 
 IMAGES = ("png", "source")
+LIGHTS = ("", "any", "day", "dusk", "dawn", "night")
+"""Lights of a cell, as ``worldgen eval misses`` names them; "" and "any" are the same."""
+NIGHT_FROM = 0.5
+TWILIGHT = (0.2, 0.8)
+"""How dark a picture of night, and one of dusk or dawn, is on the scale of ``night_of``."""
+LEAST_HEIGHT_PX = 8.0
+"""Lower objects are not inserted: cells of lower ones begin here, as the labels that ``eval misses`` judges do."""
 
 
 @dataclass(frozen=True)
 class InsertCell:
-    """One kind of insert. what: words. light: "day", "night" or "" for any. height_px: range. count: wanted, 0 for one
-    in every place that the pictures give.
+    """One kind of insert. what: words. light: of ``LIGHTS``. height_px: range. count: wanted, 0 for one in every place
+    that the pictures give.
 
     Raises:
         InputError: an unknown light, or a count below 0; words and heights as :func:`wishes_of`.
     """
 
-    what: str
+    what: str = ""
     light: str = ""
     height_px: tuple[float, float] = (24.0, 240.0)
     count: int = 0
 
     def __post_init__(self) -> None:
-        if self.light not in ("", "day", "night"):
-            raise InputError("light of an insert cell", self.light, "day, night, or empty for any")
+        if self.light not in LIGHTS:
+            raise InputError("light of an insert cell", self.light, "any, day, dusk, dawn or night")
         if self.count < 0:
             raise InputError("count of an insert cell", self.count, "0 or more")
 
     def wishes(self) -> tuple[InsertWish, ...]:
         """What its words ask for."""
-        return wishes_of(self.what, (float(self.height_px[0]), float(self.height_px[1])))
+        return wishes_of(self.what, self.heights_px)
+
+    @property
+    def heights_px(self) -> tuple[float, float]:
+        """Range of heights that can be inserted."""
+        return max(float(self.height_px[0]), LEAST_HEIGHT_PX), float(self.height_px[1])
+
+    def fits(self, night: float) -> bool:
+        """Whether a picture that is so dark (0 day to 1 night, see ``night_of``) has the light of the cell."""
+        if self.light in ("", "any"):
+            return True
+        if self.light in ("dusk", "dawn"):
+            return TWILIGHT[0] <= night <= TWILIGHT[1]
+        return (night > NIGHT_FROM) == (self.light == "night")
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,11 @@ from worldgen.files.journal import Journal, read_journal
 from worldgen.files.lock import locked
 from worldgen.files.output_guard import refuse_inputs
 from worldgen.files.storage import read_bytes, sweep, write_bytes, write_json
-from worldgen.generation.insert.compositing import PutInsert
 from worldgen.generation.insert.fitting import jpeg_bytes
-from worldgen.generation.insert.insert_judge import BoxJudge, InsertVerdict, verdict_json
+from worldgen.generation.insert.insert_judge import BoxJudge, verdict_json
 from worldgen.generation.insert.inserted_picture import insert_into, provenance
 from worldgen.generation.insert.labelled_sets.insert_config import InsertConfig, SetGrounds
+from worldgen.generation.insert.labelled_sets.insert_estimate import InsertEstimate, InsertRates, estimate
 from worldgen.generation.insert.labelled_sets.insert_report import save_refused
 from worldgen.generation.insert.labelled_sets.inserted_labels import (
     LabelledFile,
@@ -39,7 +39,7 @@ from worldgen.generation.insert.picture_light import night_of
 from worldgen.generation.insert.picture_look import jpeg_history
 from worldgen.generation.insert.placing import MOST_HEIGHT, InsertWish
 
-PLAN_PICTURES = 5
+PLAN_PICTURES = 8
 """So many pictures are tried for a plan."""
 CONFIG_NAME, JOURNAL_NAME, REPORT_NAME = "insert.json", "insert.jsonl", "insert_report.json"
 
@@ -114,33 +114,30 @@ class InsertRun:
                     yield still.name
             self._finish(records)
 
-    def plan(self) -> list[str]:
-        """What would be done, in lines: pictures by ground, and the time, measured on some of them. Writes nothing."""
+    def plan(self) -> InsertEstimate:
+        """What would be done, with time and disk measured on some of the pictures. Writes nothing."""
         usable = []
         for number, still in enumerate(self.stills):
             if still.split == self.config.split:
                 with contextlib.suppress(InputError):
                     self.grounds.of(number)
                     usable.append(number)
+        tried = found = size = 0
+        insert_s = keep_s = 0.0
+        some = usable[:: max(1, len(usable) // PLAN_PICTURES)][:PLAN_PICTURES]
+        for number in some:
+            start_s = time.process_time()
+            frame, record = self._made(number, Counter())
+            size += len(self._encoded(self.stills[number], frame, changed=True)[1])
+            middle_s = time.process_time()
+            self._encoded(self.stills[number], self.stills[number].picture().frame, changed=False)
+            insert_s, keep_s = insert_s + middle_s - start_s, keep_s + time.process_time() - middle_s
+            tried, found = tried + record["tried"], found + len(record["inserted"])
+        count = max(len(some), 1)
+        rates = InsertRates(tried, found, insert_s / count, keep_s / count, size / count)
         in_split = sum(still.split == self.config.split for still in self.stills)
-        places = self.config.per_picture * len(usable)
-        wanted = sum(cell.count for cell in self.config.cells)
-        inserts = min(places, wanted) if all(cell.count for cell in self.config.cells) else places
-        start_s, found, size = time.process_time(), 0, 0
-        tried = usable[:: max(1, len(usable) // PLAN_PICTURES)][:PLAN_PICTURES]
-        for number in tried:
-            chosen = [wish for _, wish in self._chosen(number, Counter(), self.config.cells[0].light)]
-            picture = self.stills[number].picture(self.masks)
-            made = insert_into(picture, self.grounds.of(number), chosen, seed=self.config.seed)
-            size += len(encode_image(made.frame, ".png"))
-            found += len(made.put)
-        each_s = (time.process_time() - start_s) / max(len(tried), 1)
-        return [
-            f"{len(self.stills)} pictures, {in_split} of split {self.config.split}, {len(usable)} with a sure ground",
-            f"at most {inserts} inserts; {found} of {self.config.per_picture * len(tried)} tried found a place",
-            f"about {each_s * len(self.stills) / 60:.0f} min on one core ({each_s:.2f} s a picture, without judging)",
-            f"about {size / max(len(tried), 1) * len(self.stills) / 1e6:.0f} MB on disk as PNG",
-        ]
+        counts = (len(self.stills), in_split, len(usable))
+        return estimate("pictures", counts, self.config.cells, self.config.per_picture, rates)
 
     def _open(self) -> None:
         """Make the folder, or check that it is of the same run. Raises: InputError for another one."""
@@ -160,14 +157,14 @@ class InsertRun:
             self.out.mkdir(parents=True, exist_ok=True)
             write_json(path, config)
 
-    def _chosen(self, number: int, had: Counter[int], light: str) -> list[tuple[int, InsertWish]]:
+    def _chosen(self, number: int, had: Counter[int], night: float) -> list[tuple[int, InsertWish]]:
         """(cell, wish) of each insert of a picture: cells of its light that still want some, by what they want."""
         rng = numpy_rng("insert wishes", self.config.seed, self.stills[number].name)
         chosen: list[tuple[int, InsertWish]] = []
         for _ in range(self.config.per_picture):
             left = np.array(
                 [
-                    0.0 if cell.light not in ("", light) else 1.0 if cell.count == 0
+                    0.0 if not cell.fits(night) else 1.0 if cell.count == 0
                     else max(0.0, cell.count - had[k] - sum(c == k for c, _ in chosen))
                     for k, cell in enumerate(self.config.cells)
                 ]
@@ -182,57 +179,56 @@ class InsertRun:
     def _one(self, number: int, had: Counter[int]) -> dict[str, Any]:
         """Write one picture; returns its line of the journal."""
         still = self.stills[number]
-        picture = still.picture(self.masks)
-        record: dict[str, Any] = {"picture": still.name, "inserted": [], "removed": [], "refused": {}, "note": ""}
-        frame = picture.frame
-        if still.split == self.config.split:
-            try:
-                ground = self.grounds.of(number)
-                light = "night" if night_of(picture.frame, ground.camera.horizon_px) > 0.5 else "day"
-                chosen = self._chosen(number, had, light)
-                made = insert_into(
-                    picture, ground, [wish for _, wish in chosen], seed=self.config.seed, steps=self.config.steps
-                )
-                frame, record["refused"] = made.frame, made.refused
-                verdicts: list[tuple[PutInsert, InsertVerdict | None]]
-                if self.judge is not None:
-                    frame, judged = self.judge.keep_found(frame, made.put)
-                    verdicts = list(judged)
-                else:
-                    verdicts = [(put, None) for put in made.put]
-                for put, verdict in verdicts:
-                    if verdict is not None and not verdict.kept:
-                        save_refused(self.out, made.frame, put, verdict, still.name)
-                    told = provenance(put, ground, made.light)
-                    if verdict is not None:
-                        told["judged"] = verdict_json(verdict)
-                    wish = made.wish_of(put)
-                    row = {
-                        "class": put.patch.class_name,
-                        "box": list(put.box_px),
-                        "cell": chosen[wish][0],
-                        "told": told,
-                    }
-                    record["inserted" if verdict is None or verdict.kept else "removed"].append(row)
-            except InputError as error:
-                record["note"] = str(error)
-        record["file"] = self._write(still, frame, changed=bool(record["inserted"]))
-        return record
+        frame, record = self._made(number, had, keep_refused=True)
+        name, data = self._encoded(still, frame, changed=bool(record["inserted"]))
+        write_bytes(self.out / name, data)
+        return record | {"file": name}
 
-    def _write(self, still: StillFile, frame: np.ndarray, *, changed: bool) -> str:
-        """Write the pixels; the new name. Files that stay as they are and keep their format are copied."""
+    def _made(self, number: int, had: Counter[int], *, keep_refused: bool = False) -> tuple[np.ndarray, dict[str, Any]]:
+        """The pixels of a picture with its inserts, and its line of the journal. keep_refused: write tiles of what the
+        judge takes out."""
+        still = self.stills[number]
+        picture = still.picture(self.masks)
+        frame = picture.frame
+        record: dict[str, Any] = {
+            "picture": still.name, "tried": 0, "inserted": [], "removed": [], "refused": {}, "note": ""
+        }  # fmt: skip
+        if still.split != self.config.split:
+            return frame, record
+        try:
+            ground = self.grounds.of(number)
+            chosen = self._chosen(number, had, night_of(frame, ground.camera.horizon_px))
+            if not chosen:
+                return frame, record
+            wishes = [wish for _, wish in chosen]
+            made = insert_into(picture, ground, wishes, seed=self.config.seed, steps=self.config.steps)
+        except InputError as error:
+            return frame, record | {"note": str(error)}
+        frame, verdicts = made.frame, [(put, None) for put in made.put]
+        record |= {"tried": len(chosen), "refused": made.refused}
+        if self.judge is not None:
+            frame, verdicts = self.judge.keep_found(frame, made.put)  # type: ignore[assignment]
+        for put, verdict in verdicts:
+            told, kept = provenance(put, ground, made.light), True
+            if verdict is not None:
+                told["judged"], kept = verdict_json(verdict), verdict.kept
+                if not kept and keep_refused:
+                    save_refused(self.out, made.frame, put, verdict, still.name)
+            record["inserted" if kept else "removed"].append(
+                {"class": put.patch.class_name, "box": list(put.box_px), "cell": chosen[made.wish_of(put)][0],
+                 "told": told}
+            )  # fmt: skip
+        return frame, record
+
+    def _encoded(self, still: StillFile, frame: np.ndarray, *, changed: bool) -> tuple[str, bytes]:
+        """New name and bytes of a picture. Files that stay as they are and keep their format keep their bytes."""
         data = still.file.read_bytes()
         history = jpeg_history(data)
         if self.config.image == "source" and history is not None:
-            name = still.name
-            if changed:
-                data = jpeg_bytes(frame, history)
-        else:
-            name = str(PurePosixPath(still.name).with_suffix(".png"))
-            if changed or still.file.suffix.lower() != ".png":
-                data = encode_image(frame, ".png")
-        write_bytes(self.out / name, data)
-        return name
+            return still.name, jpeg_bytes(frame, history) if changed else data
+        if changed or still.file.suffix.lower() != ".png":
+            data = encode_image(frame, ".png")
+        return str(PurePosixPath(still.name).with_suffix(".png")), data
 
     def _finish(self, records: list[dict[str, Any]]) -> None:
         """Write labels and report."""
@@ -254,7 +250,7 @@ class InsertRun:
             "pictures": len(records), "with_inserts": sum(bool(r["inserted"]) for r in records), "inserts": len(kept),
             "classes": dict(sorted(Counter(row["class"] for row in kept).items())),
             "lights": dict(sorted(Counter(row["told"]["light"] for row in kept).items())),
-            "cells": [{"what": c.what, "light": c.light, "wanted": c.count,
+            "cells": [{"what": c.what, "light": c.light, "height_px": list(c.heights_px), "wanted": c.count,
                        "have": sum(row["cell"] == k for row in kept)} for k, c in enumerate(self.config.cells)],
             "removed": dict(sorted(Counter(row["told"]["judged"]["reason"] for row in removed).items())),
             "judged": self.judge is not None, "no_ground": sum(bool(r["note"]) for r in records),
