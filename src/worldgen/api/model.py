@@ -45,7 +45,6 @@ def load(
     device: str = "",
     threads: int = 0,
     backbone: BackboneArgument = None,
-    asked: LargestClip | None = None,
 ) -> Model:
     """Load a world model.
 
@@ -56,11 +55,20 @@ def load(
         threads: CPU threads of PyTorch, for the whole process; 0 leaves them as they are.
         backbone: how a pretrained model runs: a dict of what differs from the defaults, a YAML file such as
             ``configs/backbones/24gb.yaml``, or a ``BackboneConfig``. None takes what suits the device.
-        asked: the largest clip that a pretrained model is loaded for, so that too little memory is known before its
-            weights are read or downloaded; None checks each request when it is made.
 
     Raises:
         InputError: a model, adapter or device that is not there or does not fit.
+    """
+    return load_for(None, model, adapter=adapter, device=device, threads=threads, backbone=backbone)
+
+
+def load_for(
+    asked: LargestClip | None, model: str | Path = SHIPPED, *, adapter: str | Path = "", device: str = "",
+    threads: int = 0, backbone: BackboneArgument = None,
+) -> Model:  # fmt: skip
+    """As ``load``, for clips up to ``asked``: too little memory for them is known before weights are read or downloaded.
+
+    None checks each request when it is made. Raises: InputError.
     """
     name = path_text("model", model, '"shipped", the folder of a saved pipeline, or a hub repository')
     count = whole("threads", threads)

@@ -133,7 +133,7 @@ def run(args: argparse.Namespace) -> int:
         # A second process prepares the first request while this one loads the libraries below.
         background = BackgroundPreparation(_request(args, promise, args.seed), promise)
 
-    from worldgen.api.model import SHIPPED, load
+    from worldgen.api.model import SHIPPED, load_for
     from worldgen.cli.default_folder import default_folder
     from worldgen.cli.terminal import print_prompt_notes, progress
     from worldgen.files.folders import output_folder
@@ -141,10 +141,9 @@ def run(args: argparse.Namespace) -> int:
     from worldgen.generation.sample.model_loading import backbone_options
 
     guidance = _guidance(args.guidance)
-    model = load(
-        args.model or SHIPPED, adapter=args.adapter, device=args.device, threads=args.threads,
+    model = load_for(
+        _asked(args), args.model or SHIPPED, adapter=args.adapter, device=args.device, threads=args.threads,
         backbone=backbone_options(args.backbone, args.device),
-        asked=_asked(args),
     )  # fmt: skip
     requests = [_request(args, model.promise, args.seed + i) for i in range(args.num)]
     options = model.options(steps=args.steps, chunk=args.chunk, guidance=guidance)
