@@ -202,10 +202,10 @@ def reprojected(codec, sample: Sample, targets: list[int]) -> dict[int, np.ndarr
     return found
 
 
-def errors(sample: Sample, made: dict[int, np.ndarray]) -> dict[str, float]:
+def errors(sample: Sample, made: dict[int, np.ndarray], horizons: tuple[float, ...] = HORIZONS_S) -> dict[str, float]:
     """Root mean square error in grey values at each horizon."""
     found = {}
-    for horizon, (target, frame) in zip(HORIZONS_S, made.items(), strict=True):
+    for horizon, (target, frame) in zip(horizons, made.items(), strict=True):
         difference = frame.astype(np.float64) - sample.clip.frames[target]
         found[f"{horizon:g} s"] = round(float(np.sqrt(np.square(difference).mean())), 3)
     return found

@@ -13,11 +13,11 @@ from typing import Any, Generic, TypeVar
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import DistributedDataParallelKwargs
+from accelerate.utils import DistributedDataParallelKwargs, DistributedType
 from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
-from worldgen.core.errors import InputError, MissingDependencyError
+from worldgen.core.errors import InputError, MissingDependencyError, Received
 from worldgen.core.progress import no_log, no_progress
 from worldgen.files.lock import locked
 from worldgen.training.launch import Launch, PreparationContext
@@ -112,6 +112,8 @@ def _started(config: TrainConfig, launch: Launch) -> Iterator[PreparationContext
         raise InputError("output", config.output, "a folder or a new name; this is a file")
     if config.tensorboard:
         _require_tensorboard()
+    if config.wandb:
+        _require_wandb()
     output.mkdir(parents=True, exist_ok=True)
     # Gradients below 1e-38 made the codec's convolutions on a CPU ten times slower. This comes before any other thread
     # starts, because a thread inherits the setting from the one that starts it.
@@ -136,14 +138,26 @@ def _started(config: TrainConfig, launch: Launch) -> Iterator[PreparationContext
 def _accelerator(config: TrainConfig, output: Path) -> Accelerator:
     if config.device == "cuda" and not torch.cuda.is_available():
         raise InputError("device", "cuda", "cpu or auto: this machine has no CUDA device")
-    return Accelerator(
+    accelerator = Accelerator(
         # Several processes without a GPU talk over gloo, which accelerate chooses only when told to stay on the CPU.
         cpu=config.device == "cpu" or (not torch.cuda.is_available() and int(os.environ.get("WORLD_SIZE", "1")) > 1),
         mixed_precision="bf16" if config.precision == "bf16" else "no",
-        log_with="tensorboard" if config.tensorboard else None,
+        log_with=(["tensorboard"] * config.tensorboard + ["wandb"] * bool(config.wandb)) or None,
         project_dir=str(output),
         kwargs_handlers=[DistributedDataParallelKwargs()],
     )
+    refuse_sharding(accelerator)
+    return accelerator
+
+
+def refuse_sharding(accelerator: Accelerator) -> None:
+    """Raises InputError for processes that share one copy of the weights: a checkpoint here is written by one process
+    from whole tensors, so a shard would be saved as if it were all of them."""
+    kind = accelerator.distributed_type
+    sharded = (DistributedType.FSDP, DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM)
+    if kind in sharded or getattr(accelerator.state, "fsdp_plugin", None) is not None:
+        expected = "processes with a whole model each: accelerate launch --multi_gpu"
+        raise InputError("accelerate launch", Received(f"{kind.value}, which shards the weights"), expected)
 
 
 def _require_tensorboard() -> None:
@@ -151,6 +165,13 @@ def _require_tensorboard() -> None:
 
     if importlib.util.find_spec("tensorboard") is None:
         raise MissingDependencyError("tensorboard", "tensorboard", "tensorboard=true")
+
+
+def _require_wandb() -> None:
+    import importlib.util
+
+    if importlib.util.find_spec("wandb") is None:
+        raise InputError("wandb", Received("a project, without the package wandb"), '"", or pip install wandb')
 
 
 @contextlib.contextmanager

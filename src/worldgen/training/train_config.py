@@ -124,13 +124,14 @@ class OptimConfig:
 class AdapterConfig:
     """Low-rank adapters (Hu et al. 2021, arXiv:2106.09685), trained instead of all weights.
 
-    kind: none or lora.
+    kind: none, lora, or dora, which also learns the magnitude of each output (Liu et al. 2024, arXiv:2402.09353; only
+        for task=backbone).
     rank, dropout: of the adapters.
     alpha: the update is scaled by alpha / rank.
     targets: ends of the names of layers inside the transformer, e.g. "to_q".
     """
 
-    kind: Literal["none", "lora"] = "none"
+    kind: Literal["none", "lora", "dora"] = "none"
     rank: int = 8
     alpha: float = 8.0
     dropout: float = 0.0
@@ -139,7 +140,7 @@ class AdapterConfig:
     def __post_init__(self) -> None:
         if self.rank < 1 or self.alpha <= 0 or not 0 <= self.dropout < 1:
             raise InputError("adapter", dataclasses.asdict(self), "rank >= 1, alpha > 0, dropout from 0 to below 1")
-        if self.kind == "lora" and not self.targets:
+        if self.kind != "none" and not self.targets:
             raise InputError("adapter.targets", self.targets, "at least one module name")
 
 
@@ -167,7 +168,10 @@ class TrainConfig:
     log_every, validate_every, sheet_every: steps between metrics, validations and contact sheets (0: never, for the
         last two).
     validate_clips: held-out clips of a validation.
+    patience: end the run once the held-out loss did not fall in so many validations, and keep the weights of the best
+        one (0: train to the end and keep the last ones).
     tensorboard: write the metrics for TensorBoard too; needs the extra of that name.
+    wandb: send the metrics to this project of Weights and Biases too; needs the package of that name ("": not).
     overfit_one, overfit_loss, overfit_fraction: train on one fixed batch with fixed noise. The run fails unless the
         loss falls to ``overfit_loss`` or, where that is 0, to ``overfit_fraction`` of its first value.
     """
@@ -200,8 +204,10 @@ class TrainConfig:
     keep: int = 2
     validate_every: int = 100
     validate_clips: int = 16
+    patience: int = 0
     sheet_every: int = 0
     tensorboard: bool = False
+    wandb: str = ""
     overfit_one: bool = False
     overfit_loss: float = 0.0
     overfit_fraction: float = 0.3
@@ -210,7 +216,7 @@ class TrainConfig:
         for name, least in (
             ("batch", 1), ("accumulate", 1), ("steps", 1), ("workers", 0), ("log_every", 1), ("save_every", 1),
             ("keep", 1), ("text_captions", 0), ("validate_every", 0), ("validate_clips", 1), ("sheet_every", 0),
-            ("max_minutes", 0),
+            ("max_minutes", 0), ("patience", 0),
         ):  # fmt: skip
             if getattr(self, name) < least:
                 raise InputError(name, getattr(self, name), f"at least {least}")
@@ -227,6 +233,7 @@ class TrainConfig:
         if self.flow.rollout_history and (tuple(self.data.strides) != (1,) or self.data.flip):
             received = Received(f"strides {list(self.data.strides)}, flip {self.data.flip}")
             raise InputError("data.strides and data.flip", received, "[1] and 0 when flow.rollout_history > 0")
+        self._check_options()
         if self.task == "student":
             self._check_student()
         if self.task == "adversarial":
@@ -236,12 +243,20 @@ class TrainConfig:
         if self.adapter.kind != "none" and not self.init.pipeline:
             raise InputError("adapter.kind", self.adapter.kind, "init.pipeline, the folder of the pipeline to adapt")
 
+    def _check_options(self) -> None:
+        if self.adapter.kind == "dora" and self.task != "backbone":
+            raise InputError("adapter.kind", self.adapter.kind, f"lora when task={self.task}")
+        if self.patience and not self.validate_every:
+            raise InputError("patience", self.patience, "0 when validate_every=0: nothing is validated")
+        if self.patience and self.task not in ("world", "backbone"):
+            raise InputError("patience", self.patience, f"0 when task={self.task}: its validation has no single loss")
+
     def _check_backbone(self) -> None:
         if not self.init.pipeline:
             expected = "the folder of a pretrained model, or a hub repository, when task=backbone"
             raise InputError("init.pipeline", self.init.pipeline, expected)
-        if self.adapter.kind != "lora":
-            raise InputError("adapter.kind", self.adapter.kind, "lora when task=backbone")
+        if self.adapter.kind == "none":
+            raise InputError("adapter.kind", self.adapter.kind, "lora or dora when task=backbone")
         data, plain = self.data, DataConfig()
         for name in ("flip", "max_frames", "crop_width_px", "crop_height_px", "exposure"):
             if getattr(data, name) != getattr(plain, name):
@@ -278,7 +293,7 @@ class TrainConfig:
 
 MAY_CHANGE = (
     "output", "steps", "max_minutes", "workers", "log_every", "save_every", "keep", "validate_every", "validate_clips",
-    "sheet_every", "tensorboard", "overfit_loss", "overfit_fraction", "compile", "device",
+    "patience", "sheet_every", "tensorboard", "wandb", "overfit_loss", "overfit_fraction", "compile", "device",
 )  # fmt: skip
 """Fields that may differ when a run is continued; another run with a difference in any other field is refused."""
 

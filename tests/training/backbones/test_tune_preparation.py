@@ -7,18 +7,22 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from accelerate.utils import DistributedType
 
+from tests.instruments.tiny_depth import save_depth_model
 from tests.training.backbones.fleets import FRAMES, SIDE_PX, road_sample, tune_config, write_roads
 from worldgen.core.errors import InputError
 from worldgen.core.labels import Labels
 from worldgen.data.dataset.index import build_index
 from worldgen.data.dataset.shards import ShardWriter
+from worldgen.instruments.depth_reader import load_depth_reader
 from worldgen.training.backbones.ego_sensitivity import bootstrap_interval
 from worldgen.training.backbones.trainable import Given
 from worldgen.training.backbones.tune_memory import check_tune_memory
 from worldgen.training.backbones.tune_options import TuneOptions
 from worldgen.training.backbones.window_controls import available_controls
 from worldgen.training.backbones.window_plan import planned_windows
+from worldgen.training.run import refuse_sharding
 from worldgen.training.train_config import AdapterConfig, DataConfig, InitConfig, TrainConfig
 
 SIZE = (SIDE_PX, SIDE_PX)
@@ -53,6 +57,23 @@ def test_clips_give_the_controls_that_they_have_and_no_others():
     labelled = dataclasses.replace(sample, labels=Labels.empty(FRAMES, *SIZE), camera=None)
     made, missing = available_controls(labelled, ["boxes:flat", "boxes"], SIZE, stored={})
     assert list(made) == ["boxes:flat"] and missing == {"boxes": "a camera"}
+
+
+def test_a_depth_model_of_transformers_gives_depth_of_recorded_clips(tmp_path):
+    sample = road_sample(1)
+    depth = load_depth_reader(save_depth_model(tmp_path / "depth"))
+    made, missing = available_controls(sample, ["depth", "seg"], SIZE, stored={}, depth=depth)
+    assert made["depth"].shape == sample.clip.frames.shape and made["depth"].std() > 0 and list(missing) == ["seg"]
+    with pytest.raises(InputError, match=r"tune\.depth_model: .*unless depth is one of tune\.controls"):
+        TuneOptions(depth_model="depth")
+
+
+@pytest.mark.parametrize("kind", ["FSDP", "DEEPSPEED", "MEGATRON_LM"])
+def test_sharded_weights_are_refused_by_name(kind):
+    accelerator = SimpleNamespace(distributed_type=DistributedType[kind], state=SimpleNamespace())
+    with pytest.raises(InputError, match="which shards the weights; expected processes with a whole model each"):
+        refuse_sharding(accelerator)
+    refuse_sharding(SimpleNamespace(distributed_type=DistributedType.MULTI_GPU, state=SimpleNamespace()))
 
 
 def test_controls_that_a_shard_holds_come_first_and_are_framed():

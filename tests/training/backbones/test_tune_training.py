@@ -233,7 +233,7 @@ class _Lenient:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("save", "frames", "ego"), [(_i2v, 5, True), (_ltx2, 9, True), (_cosmos3, 5, False)], ids=["i2v", "ltx2", "cosmos3"]
+    ("save", "frames", "ego"), [(_i2v, 5, True), (_ltx2, 9, True), (_cosmos3, 5, True)], ids=["i2v", "ltx2", "cosmos3"]
 )
 def test_other_families_learn_and_load(save, frames, ego, tmp_path, monkeypatch):
     from worldgen.generation.sample.model_loading import load_world_model
@@ -242,7 +242,7 @@ def test_other_families_learn_and_load(save, frames, ego, tmp_path, monkeypatch)
     monkeypatch.setattr(cosmos3, "required_guardrail", lambda family: _Lenient())
     quiet_libraries()
     base = save(tmp_path / "base")
-    data = write_roads(tmp_path / "data", training=4, held_out=2, frames=frames)
+    data = write_roads(tmp_path / "data", training=4, held_out=2, frames=frames, fps=10.0 if save is _cosmos3 else 8.0)
     config = tune_config(
         tmp_path / "run", base, data, steps=40, validate_every=40, save_every=100, sheet_every=40,
         tune={"ego": ego, "require_ego": False, "text_dropout": 0.0},
@@ -254,5 +254,55 @@ def test_other_families_learn_and_load(save, frames, ego, tmp_path, monkeypatch)
     train(config, launch=Launch())
     first, last = read_metrics(tmp_path / "run/metrics.jsonl", "val")
     assert last["loss"] < first["loss"]
+    found = json.loads((tmp_path / "run/run.json").read_text())["finished"]["ego_sensitivity"]
+    assert found["windows"] == 2 and found["output_change"] > 1e-6
     model = load_world_model(str(base), adapter=str(tmp_path / "run/adapter"), device="cpu").model
-    assert ("ego" in model.accepts) or not ego
+    assert "ego" in model.accepts or not ego
+
+
+def test_actions_of_cosmos3_reach_its_network_and_other_rates_are_refused(tmp_path, monkeypatch):
+    """A window with actions gives another prediction than one without, and a fresh adapter is the base to the bit."""
+    from worldgen.models.backbones.cosmos import cosmos3
+
+    monkeypatch.setattr(cosmos3, "required_guardrail", lambda family: _Lenient())
+    quiet_libraries()
+    base = _cosmos3(tmp_path / "base")
+    data = write_roads(tmp_path / "data", training=2, held_out=2, fps=10.0)
+    config = tune_config(tmp_path / "run", base, data, tune={"ego": True})
+    context = PreparationContext(Accelerator(cpu=True))
+    made = build_backbone_task(config, prepare_backbone(config, context), context)
+    fresh, pretrained = made.adapter_outputs()
+    assert torch.equal(fresh, pretrained) and float(fresh.abs().max()) > 0
+    given = made.items.fixed_given(1)
+    batches = [made.items.collate([made.items.item(1, given, ego=ego)]) for ego in (True, False)]
+    assert batches[0].ego.shape == (1, 4, 10) and float(batches[0].ego[0, 0, 2]) > 0, "forward is the third number"
+    noise = torch.randn(batches[0].latents.shape, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        driven, still = (made.module.judged(batch, torch.full((1,), 0.5), noise)[1] for batch in batches)
+    assert not torch.equal(driven, still)
+    slow = write_roads(tmp_path / "slow", training=2, held_out=1, fps=8.0)
+    with pytest.raises(InputError, match="expected 10, the rate of Cosmos 3's driving actions"):
+        prepare_backbone(dataclasses.replace(config, data=dataclasses.replace(config.data, urls=(slow,))), context)
+    two = dataclasses.replace(config, tune=dataclasses.replace(config.tune, known_frames=(1, 5)))
+    with pytest.raises(InputError, match=r"1 with tune\.ego: cosmos3 drives on from one picture"):
+        prepare_backbone(two, context)
+
+
+def test_dora_is_fresh_the_base_and_learns_magnitudes(base, roads, tmp_path):
+    config = tune_config(tmp_path / "run", base, roads, adapter=AdapterConfig("dora", rank=4, alpha=4.0))
+    context = PreparationContext(Accelerator(cpu=True))
+    made = build_backbone_task(config, prepare_backbone(config, context), context)
+    fresh, pretrained = made.adapter_outputs()
+    torch.testing.assert_close(fresh, pretrained, atol=1e-5, rtol=1e-5)  # its weights are normalised and scaled back
+    assert any("lora_magnitude" in name for name, p in made.module.named_parameters() if p.requires_grad)
+
+
+@pytest.mark.slow
+def test_a_dora_adapter_loads_where_it_was_trained(base, roads, tmp_path):
+    from worldgen.generation.sample.model_loading import load_world_model
+
+    train(tune_config(tmp_path / "run", base, roads, adapter=AdapterConfig("dora", rank=4, alpha=4.0)), launch=Launch())
+    plain = load_world_model(str(base), device="cpu").model
+    model = load_world_model(str(base), adapter=str(tmp_path / "run/adapter"), device="cpu").model
+    one, other = (m.pipeline.transformer.state_dict()["blocks.0.attn1.to_q.weight"] for m in (plain, model))
+    assert not torch.equal(one, other)

@@ -33,7 +33,7 @@ def attach_adapter_layers(trainable: Trainable, config: TrainConfig) -> list[str
         torch.manual_seed(stable_hash("lora", config.seed))
         settings = LoraConfig(
             r=adapter.rank, lora_alpha=adapter.alpha, lora_dropout=adapter.dropout,  # type: ignore[arg-type]
-            target_modules=names,
+            target_modules=names, use_dora=adapter.kind == "dora",
         )  # fmt: skip
         trainable.network.add_adapter(settings, adapter_name=ADAPTER)
     for parameter in trainable.network.parameters():

@@ -16,14 +16,16 @@ from worldgen.core.english import counted
 from worldgen.core.progress import LogLine
 from worldgen.core.seeds import stable_hash
 from worldgen.data.view.sheet import contact_sheet
+from worldgen.instruments.depth_reader import load_depth_reader
 from worldgen.models.backbones.options import BackboneConfig
 from worldgen.models.backbones.registry import load_backbone
-from worldgen.models.backbones.tuned.ego_injector import EgoInjector, EgoInjectorSizes
+from worldgen.models.backbones.tuned.ego_injector import EgoInjector
 from worldgen.models.backbones.tuned.tuned_adapter import TunedRecord, attach_injector, check_ego_possible
+from worldgen.rendering.controls.clip_controls import DepthModel
 from worldgen.training.backbones.adapter_files import save_tuned
 from worldgen.training.backbones.adapter_layers import attach_adapter_layers
 from worldgen.training.backbones.ego_sensitivity import EgoSensitivity, ego_sensitivity
-from worldgen.training.backbones.trainable import Trainable, WindowPixels, trainable_of
+from worldgen.training.backbones.trainable import Given, Trainable, WindowPixels, trainable_of
 from worldgen.training.backbones.tune_items import TuneItems
 from worldgen.training.backbones.tune_memory import check_tune_memory
 from worldgen.training.backbones.tune_module import VALIDATION_LEVELS, TuneModule
@@ -62,8 +64,8 @@ def prepare_backbone(config: TrainConfig, context: PreparationContext) -> Prepar
     backbone = load_backbone(config.init.pipeline, options, context.accelerator.device)
     backbone.promise.check_shape(data.num_frames, (data.width_px, data.height_px))
     trainable = trainable_of(backbone, shift=tune.shift)
-    trainable.note_window(data.num_frames, (data.width_px, data.height_px), plan.fps)
-    if tune.ego:
+    trainable.note_window(data.num_frames, (data.width_px, data.height_px), plan.fps, ego=tune.ego)
+    if tune.ego and not trainable.ego_is_native:
         check_ego_possible(backbone.promise.family)
     context.launch.log(check_tune_memory(config, trainable))
     cache = cached_windows(config, plan, trainable, context)
@@ -127,12 +129,14 @@ class BackboneTask:
             pixels = self._pixels(number)
             clips.append(Clip(pixels.frames, record.fps))
             captions.append(f"{record.key}: {record.caption or 'no caption'}")
-            ego = record.ego if self.module.injector is not None else None
+            ego = record.ego if self.items.ego is not None else None
             told = ", ".join(
                 [counted(given.known, "known frame")] * bool(given.known) + [given.control] * bool(given.control)
             )
             trainable, steps = self.prepared.trainable, self.config.tune.sheet_steps
             request = trainable.sheet_request(pixels, record.caption, given)
+            if trainable.ego_is_native:
+                request = dataclasses.replace(request, ego=ego)
             with self.module.as_base():
                 clips.append(trainable.sheet_clip(request, steps))
             captions.append(f"pretrained, given {told or 'words'}")
@@ -144,7 +148,7 @@ class BackboneTask:
 
     def judge(self, log: LogLine) -> str | None:
         """Why the adapter is rejected: ego motion was to be learnt and is not used; None where all is well."""
-        if self.module.injector is None:
+        if self.items.ego is None:
             return None
         found = self._sensitivity()
         if found is None:
@@ -191,9 +195,13 @@ class BackboneTask:
         controls: dict[str, np.ndarray] = {}
         if given.control:
             stored = plan.clips.sets[window.place.set_index].controls(window.place.row_index)
-            controls, _ = available_controls(raw, [given.control], size, stored=stored)
+            controls, _ = available_controls(raw, [given.control], size, stored=stored, depth=self._depth(given))
         frames = framed_sample(raw, size).clip.frames[part]
         return WindowPixels(frames, self.prepared.plan.fps, {name: video[part] for name, video in controls.items()})
+
+    def _depth(self, given: Given) -> DepthModel | None:
+        folder = self.config.tune.depth_model
+        return load_depth_reader(folder, self.device) if folder and given.control.startswith("depth") else None
 
 
 def build_backbone_task(config: TrainConfig, prepared: PreparedBackbone, context: PreparationContext) -> BackboneTask:
@@ -205,18 +213,18 @@ def build_backbone_task(config: TrainConfig, prepared: PreparedBackbone, context
     if tune.ego:
         for line in motion_lines([prepared.cache.records[n] for n in prepared.cache.training]):
             log(line)
-        injector = _fresh_injector(trainable, config.seed)
+        if not trainable.ego_is_native:
+            injector = _fresh_injector(trainable, config.seed)
     if tune.gradient_checkpointing:
         trainable.network.enable_gradient_checkpointing()
     module = TuneModule(trainable, injector)
-    items = TuneItems(prepared.cache, tune, None if injector is None else injector.sizes)
+    items = TuneItems(prepared.cache, tune, trainable.ego_reader() if tune.ego else None)
     return BackboneTask(config, prepared, items, module, lr_scales={"injector.": tune.ego_lr_scale})
 
 
 def _fresh_injector(trainable: Trainable, seed: int) -> EgoInjector:
-    sizes = EgoInjectorSizes(trainable.width, trainable.backbone.promise.frames.step)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stable_hash("ego injector", seed))
-        injector = EgoInjector(sizes)
+        injector = EgoInjector(trainable.injector_sizes)
     attach_injector(injector.to(trainable.device), trainable.network, trainable.backbone.promise.family)
     return injector

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,10 +15,11 @@ import torch
 
 from worldgen.core.camera import Camera
 from worldgen.core.clip import Clip
+from worldgen.core.ego import EgoMotion
 from worldgen.core.errors import InputError, Received
 from worldgen.core.samples import Conditions
 from worldgen.models.backbones.backbone import Backbone
-from worldgen.models.backbones.tuned.ego_injector import EgoInjector
+from worldgen.models.backbones.tuned.ego_injector import EgoInjector, EgoInjectorSizes, ego_features
 from worldgen.models.backbones.tuned.tuned_adapter import denoiser_of
 from worldgen.models.interface import sampler_options
 
@@ -27,6 +29,9 @@ FIXED = "fixed"
 """Name of the tensor of a given that says which latent frames are known, for families that keep them without noise."""
 METADATA_KEY = "lora_adapter_metadata"
 """Where diffusers keeps the peft config of a LoRA in its file."""
+EgoReader = Callable[[EgoMotion | None, Camera | None, int], torch.Tensor]
+"""Ego motion of a window, its camera and its number of latent frames -> the rows that the network is driven by, all
+zero without motion. It can be sent to another process."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ class TuneBatch:
     """Encoded windows of one micro-step.
 
     latents: ``(B, C, F, h, w)``. words: ``(B, L, D)``. given: name -> ``(B, ...)``, tensors of the family that say what
-    is known of the clip. ego: ``(B, F, K)`` features, all zero for an item without motion; None without a injector.
+    is known of the clip. ego: ``(B, N, K)`` rows of the family's :data:`EgoReader`; None where motion is not trained.
     """
 
     keys: tuple[str, ...]
@@ -84,6 +89,10 @@ class Trainable(ABC):
 
     targets: ClassVar[tuple[str, ...]]
     """Ends of the names of the layers that get adapters by default."""
+    ego_is_native: ClassVar[bool] = False
+    """Whether ego motion is a condition of the family itself; else an injector adds it."""
+    words_name: str = ""
+    """Names a second form of the cached words."""
 
     def __init__(self, backbone: Backbone, *, shift: float) -> None:
         self.backbone = backbone
@@ -121,8 +130,20 @@ class Trainable(ABC):
     def velocity(self, noisy: torch.Tensor, levels: torch.Tensor, batch: TuneBatch) -> torch.Tensor:
         """The network's prediction ``(B, C, F, h, w)`` float32 at noise levels ``(B,)``."""
 
-    def note_window(self, num_frames: int, size_px: tuple[int, int], fps: float) -> None:  # noqa: B027  # most need none
-        """Told once, before anything is encoded: length, width and height, and rate of the windows."""
+    def note_window(  # noqa: B027  # most need none
+        self, num_frames: int, size_px: tuple[int, int], fps: float, *, ego: bool
+    ) -> None:
+        """Told once, before anything is encoded: length, width and height, and rate of the windows, and whether ego
+        motion is trained."""
+
+    @property
+    def injector_sizes(self) -> EgoInjectorSizes:
+        """Of an injector for this network."""
+        return EgoInjectorSizes(self.width, self.backbone.promise.frames.step)
+
+    def ego_reader(self) -> EgoReader:
+        """How ego motion reaches :meth:`velocity`."""
+        return partial(_injected_rows, self.injector_sizes)
 
     def fixed(self, batch: TuneBatch) -> torch.Tensor | None:
         """Where latents are known and noise-free, ``(B, 1, F, 1, 1)`` bool; None where all are noisy."""
@@ -187,6 +208,12 @@ class Trainable(ABC):
             return backbone([request], options)[0]
         finally:
             backbone.injector, backbone.promise = None, promise
+
+
+def _injected_rows(
+    sizes: EgoInjectorSizes, ego: EgoMotion | None, camera: Camera | None, latent_frames: int
+) -> torch.Tensor:
+    return ego_features(ego, sizes, latent_frames)
 
 
 def known_latent_frames(known: int, latent_frames: int, step: int) -> torch.Tensor:

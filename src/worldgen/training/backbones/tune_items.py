@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from worldgen.core.seeds import stable_key
-from worldgen.models.backbones.tuned.ego_injector import EgoInjectorSizes, ego_features
-from worldgen.training.backbones.trainable import NO_CONTROL, Given, TuneBatch
+from worldgen.training.backbones.trainable import NO_CONTROL, EgoReader, Given, TuneBatch
 from worldgen.training.backbones.tune_options import TuneOptions
 from worldgen.training.backbones.window_cache import WindowCache
 from worldgen.training.loop.data_order import Draw
@@ -27,11 +26,11 @@ class TuneItem:
 
 @dataclass(frozen=True, eq=False)
 class TuneItems:
-    """The training windows. It holds no networks. injector: sizes of the ego injector, None without one."""
+    """The training windows. It holds no networks. ego: how ego motion is read, None where it is not trained."""
 
     cache: WindowCache
     tune: TuneOptions
-    injector: EgoInjectorSizes | None
+    ego: EgoReader | None
 
     @property
     def data_hash(self) -> str:
@@ -66,9 +65,9 @@ class TuneItems:
         tensors = self.cache.tensors(number, given)
         latents = tensors.pop("latents")
         features = None
-        if self.injector is not None:
+        if self.ego is not None:
             motion = self.cache.records[ego_of if ego_of >= 0 else number].ego if ego else None
-            features = ego_features(motion, self.injector, latents.shape[1])
+            features = self.ego(motion, record.camera, latents.shape[1])
         return TuneItem(record.key, latents, self.cache.words(record.caption if text else ""), tensors, features)
 
     def collate(self, items: list[TuneItem]) -> TuneBatch:

@@ -30,9 +30,17 @@ def tune_bytes(config: TrainConfig, trainable: Trainable) -> tuple[int, int]:
     tokens = config.batch * frames * (data.width_px * data.height_px) // trainable.token_px**2
     width, hidden, blocks = trainable.width, trainable.hidden, trainable.blocks
     wide = BYTES["bfloat16"] if config.precision == "bf16" or dtype != "float32" else BYTES["float32"]
+    checkpointing = config.tune.gradient_checkpointing
+    return weights, activation_bytes(
+        tokens, width=width, hidden=hidden, blocks=blocks, wide=wide, checkpointing=checkpointing
+    )
+
+
+def activation_bytes(tokens: int, *, width: int, hidden: int, blocks: int, wide: int, checkpointing: bool) -> int:
+    """Bytes that a forward pass of ``tokens`` keeps. wide: bytes of a number."""
     block = tokens * wide * (BLOCK_VECTORS * width + HIDDEN_VECTORS * hidden)
     kept = blocks * tokens * width * wide
-    return weights, kept + block if config.tune.gradient_checkpointing else blocks * block
+    return kept + block if checkpointing else blocks * block
 
 
 def check_tune_memory(config: TrainConfig, trainable: Trainable) -> str:

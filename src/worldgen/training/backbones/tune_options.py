@@ -22,6 +22,8 @@ class TuneOptions:
         ego_lr_scale: factor on the learning rate of the ego injector, which starts from zero.
         controls: controls to train on, each alone or as NAME:VARIANT. A clip gives those that its scene, labels or
             pixels allow; the others are left out for it.
+        depth_model: folder of a depth model of transformers (Depth Anything) for the control ``depth`` of recorded
+            clips; its depth is encoded once with the window. "" leaves depth out for them.
         known_frames: numbers of known first frames to train on, each a whole number of latent frames or 0; one is drawn
             for each item.
         text_dropout, ego_dropout, control_dropout: shares of items without words, ego motion or control.
@@ -40,6 +42,7 @@ class TuneOptions:
     require_ego: bool = True
     ego_lr_scale: float = 10.0
     controls: tuple[str, ...] = ()
+    depth_model: str = ""
     known_frames: tuple[int, ...] = (5,)
     text_dropout: float = 0.1
     ego_dropout: float = 0.1
@@ -64,6 +67,8 @@ class TuneOptions:
         ):  # fmt: skip
             if not least <= getattr(self, name) <= most:
                 raise InputError(f"tune.{name}", getattr(self, name), f"{least:g} to {most:g}")
+        if self.depth_model and "depth" not in self.controls:
+            raise InputError("tune.depth_model", self.depth_model, '"" unless depth is one of tune.controls')
         if self.part == "control" and not self.controls:
             raise InputError("tune.controls", self.controls, "at least one control when tune.part=control")
 
@@ -73,4 +78,6 @@ class TuneOptions:
         values = dataclasses.asdict(self)
         for name in ("require_ego", "sheet_steps", "sensitivity_windows", "device_memory_gb"):
             del values[name]
+        if not self.depth_model:
+            del values["depth_model"]
         return values

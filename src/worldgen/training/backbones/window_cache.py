@@ -25,6 +25,8 @@ from worldgen.core.samples import Sample
 from worldgen.core.seeds import stable_key
 from worldgen.data.dataset.index import DataSet
 from worldgen.files.storage import write_bytes
+from worldgen.instruments.depth_reader import load_depth_reader
+from worldgen.rendering.controls.clip_controls import DepthModel
 from worldgen.training.backbones.trainable import NO_CONTROL, Given, Trainable, WindowPixels
 from worldgen.training.backbones.window_controls import available_controls, framed_sample
 from worldgen.training.backbones.window_plan import PlannedWindow, WindowPlan
@@ -98,7 +100,9 @@ def cached_windows(
         launch.log(f"encoding {len(todo)} windows of {config.data.num_frames} frames, once, into {folder}")
     mine = todo[accelerator.process_index :: accelerator.num_processes]
     missing: Counter[str] = Counter()
-    encoded = _encoded(config, plan, trainable, mine, missing)
+    reads_depth = bool(config.tune.depth_model and mine)
+    depth = load_depth_reader(config.tune.depth_model, trainable.device) if reads_depth else None
+    encoded = _encoded(config, plan, trainable, mine, missing, depth=depth)
     for number, data in launch.parts(encoded, total=len(mine), desc="encode windows"):
         write_bytes(folder / _file(number), data)
     for reason, count in sorted(missing.items()):
@@ -149,7 +153,7 @@ def _cache_name(config: TrainConfig, plan: WindowPlan, trainable: Trainable) -> 
         "windows", WINDOW_VERSION, trainable.backbone.weights_hash,
         plan.clips.name([w.place for w in (*plan.training, *plan.held_out)]), [str(place) for place in places],
         data.width_px, data.height_px, data.num_frames, data.strides[0], list(tune.controls),
-        [str(known) for known in tune.known_frames],
+        [str(known) for known in tune.known_frames], *filter(None, (trainable.words_name, tune.depth_model)),
     )  # fmt: skip
 
 
@@ -159,7 +163,7 @@ def _file(number: int) -> str:
 
 def _encoded(
     config: TrainConfig, plan: WindowPlan, trainable: Trainable, todo: Sequence[tuple[int, PlannedWindow]],
-    missing: Counter[str],
+    missing: Counter[str], *, depth: DepthModel | None,
 ) -> Iterator[tuple[int, bytes]]:  # fmt: skip
     """(number, bytes of its file) of each window; a clip is decoded once for its windows, which are neighbours."""
     size = (config.data.width_px, config.data.height_px)
@@ -170,7 +174,7 @@ def _encoded(
             raw = plan.clips.raw(window.place)
             data_set: DataSet = plan.clips.sets[window.place.set_index]
             stored = data_set.controls(window.place.row_index) if names else {}
-            controls, lacking = available_controls(raw, names, size, stored=stored)
+            controls, lacking = available_controls(raw, names, size, stored=stored, depth=depth)
             missing.update(f"{name}, which needs {reason}" for name, reason in lacking.items())
             now = (window, framed_sample(raw, size), controls)
         yield number, _file_bytes(config, window, now[1], now[2], trainable)

@@ -11,7 +11,7 @@ from worldgen.core.clip import Clip
 from worldgen.core.errors import InputError
 from worldgen.core.samples import Sample
 from worldgen.data.video.framing import framing
-from worldgen.rendering.controls.clip_controls import clip_controls
+from worldgen.rendering.controls.clip_controls import DepthModel, clip_controls
 from worldgen.rendering.controls.control_table import control_choice
 from worldgen.rendering.controls.scene_controls import scene_controls
 from worldgen.rendering.drawn_clips import draw_scene
@@ -34,13 +34,15 @@ def framed_sample(sample: Sample, size_px: tuple[int, int]) -> Sample:
 
 
 def available_controls(
-    raw: Sample, names: Sequence[str], size_px: tuple[int, int], *, stored: Mapping[str, np.ndarray]
-) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    raw: Sample, names: Sequence[str], size_px: tuple[int, int], *, stored: Mapping[str, np.ndarray],
+    depth: DepthModel | None = None,
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:  # fmt: skip
     """Control videos of a clip, and why the others are missing.
 
     Args:
         raw: the clip at its own size. names: controls, alone or as NAME:VARIANT. size_px: width and height of training.
         stored: controls that its shard holds, at the size of the clip.
+        depth: estimates depth of recorded clips.
 
     Returns:
         name -> ``(T, H, W, 3)`` uint8 RGB at ``size_px``, and name -> reason.
@@ -62,7 +64,7 @@ def available_controls(
             from_scene.append(name)
         else:
             try:
-                made |= {name: clip_controls(sample, [name])[choice.name]}
+                made |= {name: clip_controls(sample, [name], depth=depth)[choice.name]}
             except InputError as error:
                 missing[name] = str(error).rsplit("needs ", 1)[-1]
     if from_scene:

@@ -11,6 +11,7 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, gather_object
 from safetensors.torch import save
 
+from worldgen.core.seeds import stable_key
 from worldgen.files.atomic import replace_folder, sweep
 from worldgen.files.storage import write_bytes, write_json
 from worldgen.models.weights import weights_hash
@@ -25,6 +26,7 @@ from worldgen.training.loop.checkpoints import (
     save_state,
 )
 from worldgen.training.loop.data_order import StepOrder, draw_at
+from worldgen.training.loop.early_stop import best_validation, is_stale, keep_best, restore_best
 from worldgen.training.loop.identity import compare_identity, identity_of
 from worldgen.training.loop.optimisation import Optimisation, StepResult, TrainingError
 from worldgen.training.loop.record import Metrics, finish_run, read_metrics, write_png, write_run
@@ -78,6 +80,7 @@ class Trainer:
         self.metrics: Metrics | None = None
         self._begun_s = launch.clock()
         self._earlier_s = 0.0
+        self._is_stale = False
 
     # -- the whole run -------------------------------------------------------------------------------------------
 
@@ -135,9 +138,18 @@ class Trainer:
         self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
             self._write_start(start_hash, damaged)
-        if self.config.tensorboard:
-            options = {"tensorboard": {"purge_step": self.progress.step + 1}}
-            self.accelerator.init_trackers("tensorboard", init_kwargs=options)
+        self._note_staleness()
+        if self._is_tracked:
+            options = {
+                "tensorboard": {"purge_step": self.progress.step + 1},
+                "wandb": {
+                    "dir": str(self.output),
+                    "id": stable_key("wandb", str(self.output.resolve())),
+                    "resume": "allow",
+                },
+            }
+            project = self.config.wandb or "tensorboard"
+            self.accelerator.init_trackers(project, init_kwargs=options)
         return self._done()
 
     def _write_start(self, start_hash: str, damaged: list[str]) -> None:
@@ -179,6 +191,11 @@ class Trainer:
         )
         return iter(loader)
 
+    @property
+    def _is_tracked(self) -> bool:
+        """Whether metrics go to TensorBoard or Weights and Biases too."""
+        return self.config.tensorboard or bool(self.config.wandb)
+
     def _elapsed_s(self) -> float:
         return self._earlier_s + self.launch.clock() - self._begun_s
 
@@ -188,7 +205,7 @@ class Trainer:
         )
 
     def _done(self) -> bool:
-        return self._fraction_done() >= 1.0
+        return self._is_stale or self._fraction_done() >= 1.0
 
     # -- one step ------------------------------------------------------------------------------------------------
 
@@ -227,7 +244,7 @@ class Trainer:
     def _log(self, kind: str, values: dict[str, float]) -> None:
         if self.metrics is not None:
             self.metrics.write(kind, self.progress.step, values)
-        if self.config.tensorboard:
+        if self._is_tracked:
             self.accelerator.log({f"{kind}/{name}": value for name, value in values.items()}, step=self.progress.step)
 
     def _look_before(self) -> None:
@@ -256,6 +273,7 @@ class Trainer:
         if config.validate_every and (step % config.validate_every == 0 or done):
             with self.timer.beside("validate"):
                 self._validate()
+            done = self._done()
         if config.sheet_every and (step % config.sheet_every == 0 or done):
             with self.timer.beside("sheet"):
                 self._sheet()
@@ -270,10 +288,34 @@ class Trainer:
             with self.optimisation.averaged(), torch.no_grad():
                 values = self.task.validate()
             if values:
+                self._keep_if_best(values)
                 self._log("val", values)
                 shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
                 self.launch.log(f"step {self.progress.step}: held out: {shown}")
         self.accelerator.wait_for_everyone()
+        self._note_staleness()
+
+    def _note_staleness(self) -> None:
+        """Whether the held-out loss fell lately, for all processes alike."""
+        if not self.config.patience:
+            return
+        found = [self.accelerator.is_main_process and is_stale(self._held_out(), self.config.patience)]
+        if self.split.processes > 1:
+            broadcast_object_list(found)
+        if found[0] and not self._is_stale:
+            self.launch.log(f"the held-out loss did not fall in {self.config.patience} validations: the run ends")
+        self._is_stale = found[0]
+
+    def _keep_if_best(self, values: dict[str, float]) -> None:
+        """Before the values are recorded, so that a killed run has no best validation without its weights."""
+        step = self.progress.step
+        if self.config.patience and best_validation([*self._held_out(), {"step": step, **values}])["step"] == step:
+            keep_best(self.output, step, self._kept_weights())
+
+    def _kept_weights(self) -> dict[str, torch.Tensor]:
+        """The trained weights that are saved: averaged ones where the run has them."""
+        live = self.optimisation.live
+        return live.ema.shadow if live.ema is not None else {name: p.data for name, p in live.parameters.items()}
 
     def _sheet(self) -> None:
         if self.accelerator.is_main_process:
@@ -302,19 +344,33 @@ class Trainer:
         """Judge the run, and write the model only when the run passes."""
         verdict: list[str | None] = [None]
         if self.accelerator.is_main_process:
+            verdict = [self._take_best()]
             self.task.module.eval()
             with self.optimisation.averaged(), torch.no_grad():
-                verdict = [
-                    overfit_verdict(self.config, self.progress, self.launch.log)
+                verdict[0] = (
+                    verdict[0]
+                    or overfit_verdict(self.config, self.progress, self.launch.log)
                     or change_verdict(self.task, self.output / "probe.safetensors", self.launch.log)
                     or own_verdict(self.task, self.launch.log)
-                ]
+                )
                 if verdict[0] is None:
                     self._write_model()
         if self.split.processes > 1:
             broadcast_object_list(verdict)
         if verdict[0] is not None:
             raise TrainingError(verdict[0])
+
+    def _take_best(self) -> str | None:
+        """Go back to the weights of the best validation, where early stop is asked for; why the run is rejected where
+        these are the untrained ones."""
+        if not self.config.patience or not self._held_out():
+            return None
+        step = best_validation(self._held_out())["step"]
+        if step == 0:
+            return "no validation was better than the model as it was: train with a lower optim.lr, or on more clips"
+        self.launch.log(f"the weights of step {step}, the best validation, are kept")
+        restore_best(self.output, self._kept_weights())
+        return None
 
     def _write_model(self) -> None:
         with replace_folder(self.product) as folder, refusals_as_os_errors():
@@ -328,7 +384,8 @@ class Trainer:
             facts |= self.task.findings
         held_out = self._held_out()
         if len(held_out) > 1 and held_out[0]["step"] == 0:
-            facts["held_out"] = {"before": held_out[0], "after": held_out[-1]}
-            for line in held_out_table(held_out[0], held_out[-1]):
+            after = best_validation(held_out) if self.config.patience else held_out[-1]
+            facts["held_out"] = {"before": held_out[0], "after": after}
+            for line in held_out_table(held_out[0], after):
                 self.launch.log(line)
         finish_run(self.output / "run.json", facts)

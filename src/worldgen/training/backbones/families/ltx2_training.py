@@ -23,7 +23,7 @@ class Ltx2Training(Trainable):
         super().__init__(backbone, shift=shift or 1.0)
         self.follows_size = shift == 0.0
 
-    def note_window(self, num_frames: int, size_px: tuple[int, int], fps: float) -> None:
+    def note_window(self, num_frames: int, size_px: tuple[int, int], fps: float, *, ego: bool) -> None:
         """Rate of the windows, and the shift of noise levels that the sampler has for clips of this size."""
         self.fps = fps
         config = self.pipeline.scheduler.config
