@@ -66,7 +66,7 @@ def load_for(
     asked: LargestClip | None, model: str | Path = SHIPPED, *, adapter: str | Path = "", device: str = "",
     threads: int = 0, backbone: BackboneArgument = None,
 ) -> Model:  # fmt: skip
-    """As ``load``, for clips up to ``asked``: too little memory for them is known before weights are read or downloaded.
+    """As ``load``, for clips up to ``asked``: too little memory for them is known before weights are read or fetched.
 
     None checks each request when it is made. Raises: InputError.
     """
