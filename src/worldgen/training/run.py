@@ -156,7 +156,7 @@ def refuse_sharding(accelerator: Accelerator) -> None:
     kind = accelerator.distributed_type
     sharded = (DistributedType.FSDP, DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM)
     if kind in sharded or getattr(accelerator.state, "fsdp_plugin", None) is not None:
-        expected = "processes with a whole model each: accelerate launch --multi_gpu"
+        expected = "processes with a whole model each (accelerate launch --multi_gpu)"
         raise InputError("accelerate launch", Received(f"{kind.value}, which shards the weights"), expected)
 
 
