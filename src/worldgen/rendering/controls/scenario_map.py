@@ -15,8 +15,8 @@ MAP_COLOURS: dict[str, Colour] = {
     "road_boundaries": (253, 1, 232), "wait_lines": (108, 179, 59), "crosswalks": (139, 93, 255),
     "road_markings": (20, 254, 185), "traffic_signs": (8, 2, 255),
 }  # fmt: skip
-"""Colours of the map, version 3 of nvidia-cosmos/cosmos-transfer2.5 (``config_color_hdmap.json``). Its table of typed
-lane lines is not published with a source that could be read here: white and yellow are plain."""
+"""Colours of the map, version 3 of nvidia-cosmos/cosmos-transfer2.5 (``config_color_hdmap.json``). White and yellow of
+lane lines are those of its ``config_color_geometry_laneline.json``, as a second renderer of version 3 quotes them."""
 BOX_COLOURS: dict[str, tuple[Colour, Colour]] = {
     "Car": ((0, 46, 136), (126, 206, 255)), "Truck": ((204, 55, 0), (255, 192, 64)),
     "Pedestrian": ((148, 0, 62), (255, 124, 171)), "Cyclist": ((0, 80, 66), (102, 208, 198)),
