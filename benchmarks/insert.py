@@ -17,6 +17,7 @@ import json
 import math
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ from worldgen.generation.insert.labelled_sets.still_files import StillFile, mask
 from worldgen.generation.insert.picture_ground import HEIGHT_M, PictureGround, camera_of
 from worldgen.generation.insert.picture_light import PictureLight
 from worldgen.generation.insert.placing import wishes_of
-from worldgen.generation.insert.verifier_judge import VerifierJudge
+from worldgen.generation.insert.verifier_judge import FOUND, TALL_PX, VerifierJudge, reason_of
 from worldgen.instruments.detector.coco_detector import CocoDetector
 
 Crops = list[tuple[str, np.ndarray]]
@@ -45,6 +46,8 @@ CROP_PX, CELLS = 48, 4
 STEPS = ("exposure", "colour", "contrast", "shadow", "blur", "noise", "jpeg")
 MARGIN = 0.25
 MOST_CROPS = 400
+FAULTS = ("empty", "shifted", "erased")
+"""Boxes that a judge must refuse."""
 
 
 def features(crop: np.ndarray) -> np.ndarray:
@@ -235,7 +238,7 @@ def measured_kitti(folder: Path) -> dict[str, Any]:
 
 
 def _from_labels(stills: list[StillFile], rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Heights from the ground that the labels alone give, each object judged without its own box.
+    """Heights from the ground that the labels alone give, each object judged without its own box in any picture.
 
     Once with the height that its class has on average, and once with its own in metres, as an insert has: then only
     the ground can be wrong.
@@ -247,6 +250,7 @@ def _from_labels(stills: list[StillFile], rows: list[dict[str, Any]]) -> dict[st
         for row in range(len(classes)):
             kept = np.arange(len(classes)) != row
             grounds.boxes[number] = (classes[kept], boxes[kept])
+            grounds.priors = grounds.common()
             try:
                 ground = grounds.of(number)
             except ValueError:
@@ -268,40 +272,85 @@ def _from_labels(stills: list[StillFile], rows: list[dict[str, Any]]) -> dict[st
 
 
 def measured_judge(args: argparse.Namespace) -> dict[str, Any]:
-    """How often the verifier says found: of real labelled boxes, inserts, and the same boxes moved to empty places."""
+    """What the verifier says of real labelled boxes, of inserts, and of faults: the same boxes moved to empty places or
+    shifted by half, and the boxes of inserts that were taken out again. By height, the pair of thresholds that refuses
+    most faults of those that refuse at most a tenth of the real boxes."""
     classes = dict(word.split("=") for word in args.category)
     stills = list(read_stills(args.set, PictureSet(frames=1, classes=classes)).files)
     judge, masks = VerifierJudge.load(), mask_reader(args.masks, args.mask_value)
     grounds = SetGrounds(stills, InsertConfig((InsertCell(args.what),)))
     wishes = wishes_of(args.what, (args.low, args.high))
     name = wishes[0].class_name
-    said: dict[str, list[bool]] = {"real": [], "moved": [], "insert": []}
+    said: dict[str, list[tuple[float, float, float]]] = {"real": [], "insert": [], **{fault: [] for fault in FAULTS}}
+
+    def ask(kind: str, frame: np.ndarray, box: np.ndarray) -> None:
+        said[kind].append((float(box[3] - box[1]), *judge.answers_of(frame, name, box)[:2]))
+
     for number in numpy_rng("judge", args.seed).permutation(len(stills))[: args.pictures]:
         still = stills[int(number)]
         picture = still.picture(masks)
         tall = still.box_px[:, 3] - still.box_px[:, 1]
         rows = (still.class_id == CLASSES.index(name)) & ~still.ignore & (tall >= args.low) & (tall <= args.high)
         for box in still.box_px[rows]:
-            said["real"].append(judge.verdict_of(picture.frame, name, box).kept)
+            ask("real", picture.frame, box)
+            width = box[2] - box[0]
+            ask("shifted", picture.frame, box + np.array([0.5 * width, 0] * 2))
             for way in (-3, 3, -6, 6):
-                other = box + np.array([way * (box[2] - box[0]), 0] * 2)
-                alone = (np.minimum(other[2:], still.box_px[:, 2:]) <= np.maximum(other[:2], still.box_px[:, :2])).any(
-                    1
-                )
-                if other[0] > 0 and other[2] < picture.size_px[0] and alone.all():
-                    said["moved"].append(judge.verdict_of(picture.frame, name, other).kept)
+                other = box + np.array([way * width, 0] * 2)
+                apart = (other[2:] <= still.box_px[:, :2]) | (other[:2] >= still.box_px[:, 2:])
+                if other[0] > 0 and other[2] < picture.size_px[0] and apart.any(1).all():
+                    ask("empty", picture.frame, other)
                     break
         with contextlib.suppress(ValueError):
             done = insert_into(picture, grounds.of(int(number)), wishes, seed=args.seed)
-            said["insert"] += [judge.verdict(done.frame, put).kept for put in done.put]
-    found = {key: {"boxes": len(v), "found": round(float(np.mean(v)), 3) if v else None} for key, v in said.items()}
+            for put in done.put:
+                ask("insert", done.frame, np.array(put.box_px))
+                ask("erased", picture.frame, np.array(put.box_px))
+    answers = {kind: np.array(rows).reshape(-1, 3) for kind, rows in said.items()}
+    heights = (args.low, TALL_PX, args.high + 1)
     return {
-        "set": Path(args.set).name,
-        "judge": "verifier",
-        "what": args.what,
-        "height_px": [args.low, args.high],
-        **found,
-    }
+        "set": Path(args.set).name, "judge": "verifier", "what": args.what, "height_px": [args.low, args.high],
+        "boxes": {kind: len(rows) for kind, rows in answers.items()},
+        "as_shipped": {
+            f"{low:g} to {high:g} px": _found(answers, low, high) for low, high in pairwise(heights)
+        },
+        "at_most_a_tenth_of_real_refused": {
+            f"{low:g} to {high:g} px": _gentle(
+                {kind: rows[(rows[:, 0] >= low) & (rows[:, 0] < high)] for kind, rows in answers.items()}
+            ) for low, high in [(heights[0], heights[2]), *pairwise(heights)]
+        },
+    }  # fmt: skip
+
+
+def _found(answers: dict[str, np.ndarray], low: float, high: float) -> dict[str, float | None]:
+    """Share of boxes of a range of heights that the judge as it is finds, by what they are."""
+    parts = {name: rows[(rows[:, 0] >= low) & (rows[:, 0] < high)] for name, rows in answers.items()}
+    return {name: round(float(np.mean([reason_of(*row) == FOUND for row in rows.tolist()])), 3) if len(rows) else None
+            for name, rows in parts.items()}  # fmt: skip
+
+
+def _kept(answers: dict[str, np.ndarray], kind: float, fit: float) -> dict[str, float | None]:
+    """Share of boxes that are found, by what they are."""
+    return {name: round(float(((rows[:, 1] >= kind) & (rows[:, 2] >= fit)).mean()), 3) if len(rows) else None
+            for name, rows in answers.items()}  # fmt: skip
+
+
+def _gentle(answers: dict[str, np.ndarray]) -> dict[str, Any]:
+    """The thresholds that keep 90 % of the real boxes and refuse most faults, each fault counted alike."""
+    real = answers["real"]
+    if len(real) < 20:
+        return {"real_boxes": len(real)}
+    best: tuple[float, float, float] = (-1.0, 0.0, 0.0)
+    for kind in np.unique(np.concatenate([[0.0], real[:, 1]])):
+        good = np.sort(real[real[:, 1] >= kind, 2])[::-1]
+        need = math.ceil(0.9 * len(real))
+        if len(good) >= need:
+            fit = float(good[need - 1])
+            kept = _kept(answers, float(kind), fit)
+            refused = float(np.mean([1 - float(kept[name] or 0.0) for name in FAULTS if len(answers[name])]))
+            best = max(best, (refused, float(kind), fit))
+    return {"least_kind": round(best[1], 5), "least_fit": round(best[2], 5), "real_boxes": len(real),
+            "kept": _kept(answers, best[1], best[2])}  # fmt: skip
 
 
 def main() -> None:

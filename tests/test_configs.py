@@ -20,6 +20,7 @@ CLASSES = {
     "generate": ("worldgen.generation.campaign.recipe", "Recipe"),
     "eval": ("worldgen.evaluation.gain.gain_config", "GainStudy"),
     "ingest": ("worldgen.data.ingest.ingest_config", "IngestConfig"),
+    "insert": ("worldgen.generation.insert.labelled_sets.insert_recipe", "InsertRecipe"),
     "train": ("worldgen.training.train_config", "TrainConfig"),
 }
 """Folder -> the module and class of its files. A new kind of run adds its line here."""

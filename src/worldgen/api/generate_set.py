@@ -70,6 +70,7 @@ def generate(
         for _ in run.steps():
             pass
         return recipe_report(inserts, run, page=page)
+    assert not isinstance(recipe, InsertRecipe)
     resolved = resolved_recipe(recipe, overrides, scale=scale)
     runner = campaign_runner(resolved, workers=count, ray=address, gpus=number("gpus_per_worker", gpus_per_worker))
     try:

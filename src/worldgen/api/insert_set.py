@@ -31,13 +31,15 @@ VERIFIER = "verifier"
 class InsertSource:
     """What is read besides the pictures. masks: folder of maps of classes, "" for none. mask_values: ``NAME=N`` of
     these maps. categories: class, or "ignore", of names in the set that are not known. judge: "", "verifier", or an
-    ONNX file. limit: only so many pictures, 0 for all."""
+    ONNX file. limit: only so many pictures, 0 for all. weather: "rain", "wet", "fog" or "dry" of all pictures, ""
+    for what the attributes of COCO files say."""
 
     masks: str = ""
     mask_values: tuple[str, ...] = ()
     categories: Mapping[str, str] = field(default_factory=dict)
     judge: str = ""
     limit: int = 0
+    weather: str = ""
 
     def __post_init__(self) -> None:
         if self.limit < 0:
@@ -95,7 +97,9 @@ def insert(
 
 def recipe_run(recipe: InsertRecipe, log: LogLine) -> InsertRun | InsertClipsRun:
     """The run of a recipe of inserts. Raises: InputError for a recipe, set or judge that cannot be used."""
-    reading = InsertSource(recipe.masks, recipe.mask_values, recipe.categories, recipe.judge, recipe.limit)
+    reading = InsertSource(
+        recipe.masks, recipe.mask_values, recipe.categories, recipe.judge, recipe.limit, recipe.weather
+    )
     return insert_run(recipe.set, recipe.config(), recipe.output, reading, log)
 
 
@@ -139,18 +143,16 @@ def insert_run(
     if holds_shards(source):
         from worldgen.generation.insert.clips.inserted_shards import InsertClipsRun
 
-        if reading.masks or reading.mask_values or reading.categories or reading.limit or config.fov_deg:
-            raise InputError(
-                "masks, names of classes, limit or field of view",
-                source,
-                "a set of stills",
-            )
+        stills_only = (reading.masks, reading.mask_values, reading.categories, reading.limit, reading.weather)
+        if any(stills_only) or config.fov_deg:
+            raise InputError("masks, names of classes, limit, weather or field of view", source, "a set of stills")
         return InsertClipsRun(source, config, out, log, judge=judge)
     from worldgen.data.ingest.labelled.picture_set import PictureSet
     from worldgen.generation.insert.labelled_sets.inserted_set import InsertRun
     from worldgen.generation.insert.labelled_sets.still_files import mask_reader, read_stills
 
     stills = read_stills(source, PictureSet(frames=1, classes=dict(reading.categories))).first(reading.limit)
+    stills = stills.in_weather(reading.weather)
     masks = mask_reader(reading.masks, list(reading.mask_values))
     return InsertRun(stills, config, out.rstrip("/"), log, masks=masks, judge=judge)
 

@@ -4,7 +4,7 @@
   worldgen generate --config configs/generate/night_rain_pedestrians.yaml --workers 2 output=data/night
   worldgen generate --config configs/generate/weather_grid.yaml --scale 0.02 output=data/small
   worldgen generate --config my.yaml --ray auto output=s3://bucket/set
-  worldgen generate --config configs/generate/insert_rare.yaml --config misses.yaml set=fleet/coco output=fleet/more
+  worldgen generate --config configs/insert/rare_road_users.yaml --config misses.yaml set=fleet/coco output=fleet/more
 
 The same command continues a run that was stopped, killed or short of disk. The output folder holds shards
 (accepted-*.tar, quarantine-*.tar), index.parquet, generate.json (counts, reasons, times, cost), ledger.json (failures),

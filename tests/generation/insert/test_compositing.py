@@ -10,7 +10,7 @@ import pytest
 
 from tests.generation.insert.small_inserts import SIZE, block, made_ground, street
 from worldgen.generation.insert.compositing import composite, cut_to_picture, restored
-from worldgen.generation.insert.fitting import FitSteps, encoded, fit
+from worldgen.generation.insert.fitting import FitSteps, encoded, fit, with_rain
 from worldgen.generation.insert.insert_plan import JpegHistory, LabelledPicture
 from worldgen.generation.insert.inserted_picture import insert_into
 from worldgen.generation.insert.picture_light import PictureLight, to_display, to_linear
@@ -128,3 +128,37 @@ def test_the_quality_of_a_jpeg_is_read_from_its_tables_and_its_pixels_are_a_fixe
     assert np.abs(part[inner].astype(int) - decoded[40:90, 30:100][inner]).max() <= 2
     assert jpeg_history(b"\x89PNG") is None
     assert jpeg_history(data[:100]) is None or jpeg_history(data[:100]).quality > 0
+
+
+def test_rain_and_wet_ground_are_drawn_where_the_picture_is_so_and_nowhere_else() -> None:
+    rng = np.random.default_rng(0)
+    dry = street(rng)
+    wishes = wishes_of("pedestrian crossing", (50.0, 70.0))
+    made = {word: insert_into(replace(dry, weather=word), made_ground(), wishes) for word in ("", "rain", "wet", "fog")}
+    assert len({done.put[0].box_px for done in made.values()}) == 1  # the label does not depend on the weather
+    put = made["rain"].put[0]
+    left, top, width, height = put.window
+    foot = slice(int(put.box_px[3]) + 1, top + height), slice(left, left + width)
+    mirrored = np.abs(made["wet"].frame[foot].astype(int) - made[""].frame[foot].astype(int)).max()
+    assert mirrored > 4
+    for word, done in made.items():
+        outside = np.ones(dry.frame.shape[:2], bool)
+        x, y, w, h = done.put[0].window
+        outside[y : y + h, x : x + w] = ~done.put[0].changed
+        np.testing.assert_array_equal(done.frame[outside], dry.frame[outside], err_msg=word)
+    without = insert_into(replace(dry, weather="rain"), made_ground(), wishes, steps=FitSteps().without("rain"))
+    assert (without.frame != made["rain"].frame).any()
+    assert made["rain"].light.haze_per_m >= 0.003
+    assert made["fog"].light.haze_per_m >= 0.015
+
+
+def test_drops_cover_only_what_is_inserted() -> None:
+    light = PictureLight(0.0, 0.0, 0.0, 0.0, np.full(3, 0.8, np.float32), True, 1.0)
+    changed = np.zeros((300, 400), np.float32)
+    changed[100:200, 150:250] = 1
+    before = np.full((300, 400, 3), 60.0, np.float32)
+    after = with_rain(before, changed, light, (400, 300), np.random.default_rng(1))
+    moved = (after != before).any(-1)
+    assert 0.005 < moved[changed > 0].mean() < 0.7
+    assert not moved[changed == 0].any()
+    assert (after >= before).all()

@@ -9,6 +9,7 @@ import pytest
 
 from tests.generation.insert.small_inserts import CAMERA_M, HORIZON, SIZE, boxes_on_ground, made_ground
 from worldgen.core.errors import InputError
+from worldgen.generation.insert.labelled_sets.insert_config import alike
 from worldgen.generation.insert.picture_ground import (
     GroundBelief,
     estimate_ground,
@@ -49,15 +50,30 @@ def test_too_few_labels_are_refused_unless_other_pictures_say_enough() -> None:
     nothing = usable_boxes(np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0, bool), SIZE)
     with pytest.raises(InputError, match=r"ground plane of picture.*0 whole boxes"):
         estimate_ground(nothing, SIZE)
-    beliefs = []
-    for seed in range(10):
-        pair = boxes_on_ground(np.random.default_rng(seed), 10)
-        beliefs.append(ground_belief(*pair, SIZE[1], GroundBelief()))
-    prior = shared_belief(beliefs)
+    pictures = [boxes_on_ground(np.random.default_rng(seed), 10) for seed in range(10)]
+    prior = shared_belief(pictures, [SIZE[1]] * 10)
     ground = estimate_ground(nothing, SIZE, prior=prior)
     assert ground.source == "other pictures"
     assert ground.height_px(1.7, 160) == pytest.approx(made_ground().height_px(1.7, 160), rel=0.1)
-    assert shared_belief(beliefs[:2]) == GroundBelief()
+    assert shared_belief(pictures[:2], [SIZE[1]] * 2) == GroundBelief()
+
+
+def test_pictures_with_one_box_each_know_their_ground_together() -> None:
+    errors = []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        pictures = [boxes_on_ground(rng, 1) for _ in range(12)]
+        with pytest.raises(InputError, match="sizes uncertain"):
+            estimate_ground(pictures[0], SIZE)
+        ground = estimate_ground(pictures[0], SIZE, prior=shared_belief(pictures, [SIZE[1]] * 12))
+        errors += [ground.height_px(1.7, row) / made_ground().height_px(1.7, row) - 1 for row in (120, 150, 180)]
+    assert np.median(np.abs(errors)) < 0.1
+
+
+def test_sizes_that_differ_by_a_rectification_are_alike() -> None:
+    assert alike((1242, 375)) == alike((1224, 370)) == alike((1238, 374))
+    assert alike((1242, 375)) != alike((1242, 698))
+    assert alike((1280, 720)) != alike((640, 360))
 
 
 def test_boxes_at_the_border_and_unknown_heights_are_left_out() -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from worldgen.generation.insert.labelled_sets.insert_config import InsertCell, InsertConfig
 
 EXIT_NONE = 1
-STEPS = ("exposure", "colour", "contrast", "haze", "shadow", "blur", "noise", "jpeg")
+STEPS = ("exposure", "colour", "contrast", "haze", "shadow", "blur", "rain", "noise", "jpeg")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,6 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fov", type=float, default=0.0, metavar="DEG", help="horizontal field of view (default 60)")
     parser.add_argument("--horizon", type=float, default=0.0, metavar="SHARE", help="of the height, from the top")
     parser.add_argument("--camera-height", type=float, default=0.0, metavar="M", help="with --horizon: known ground")
+    parser.add_argument(
+        "--weather", default="", metavar="WORD", help="rain, wet, fog or dry: of all pictures (default: as COCO says)"
+    )
     parser.add_argument("--image", default="png", choices=["png", "source"], help="source: JPEG stays so (default png)")
     parser.add_argument("--without", action="append", default=[], choices=STEPS, help="leave out a step of fitting")
     parser.add_argument("--seed", type=int, default=0, help="other places and looks for each (default 0)")
@@ -71,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
         if not equals:
             raise InputError("--category", word, "NAME=CLASS")
         categories[name] = target
-    reading = InsertSource(args.masks, tuple(args.mask_value), categories, args.judge, args.limit)
+    reading = InsertSource(args.masks, tuple(args.mask_value), categories, args.judge, args.limit, args.weather)
     config = insert_config(args.what, args.cells, *_settings(args))
     work = insert_run(args.input, config, args.out, reading, log_line)
     if args.plan:

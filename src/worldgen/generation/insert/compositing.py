@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from worldgen.generation.insert.fitting import FitSteps, encoded, with_grain
+from worldgen.generation.insert.fitting import FitSteps, encoded, with_grain, with_rain
 from worldgen.generation.insert.insert_plan import InsertPatch, LabelledPicture, box_of
 from worldgen.generation.insert.picture_light import PictureLight, to_display, to_linear
 from worldgen.generation.insert.picture_look import PictureLook
@@ -67,6 +67,8 @@ def composite(
     moved = np.abs(wanted - before).max(-1) >= LEAST_CHANGE
     changed = moved & ~hidden
     values = np.where(changed[..., None], wanted, before.astype(np.float32))
+    if steps.rain and light.rain:
+        values = with_rain(values, patch.alpha * changed, light, picture.size_px, rng)
     if steps.noise:
         values = with_grain(values, patch.alpha * changed, look, rng)
     new = np.clip(np.rint(values), 0, 255).astype(np.uint8)

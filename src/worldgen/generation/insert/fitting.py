@@ -10,7 +10,7 @@ import numpy as np
 
 from worldgen.core.errors import InputError
 from worldgen.generation.insert.insert_plan import InsertPatch, JpegHistory, LabelledPicture
-from worldgen.generation.insert.picture_light import LUMA, PictureLight, to_linear
+from worldgen.generation.insert.picture_light import LUMA, PictureLight, to_display, to_linear
 from worldgen.generation.insert.picture_look import CAST_BLUR_PX, PictureLook
 
 COLOUR_SHARE = 0.6
@@ -21,6 +21,8 @@ SATURATION = 0.85
 """Colours of rendered paint and cloth over those of dashcams, which lens, tone curve and codec make paler."""
 SHOULDER = 0.75
 """Linear light from which on the tone curve of cameras bends."""
+STREAKS, STREAK_M, FOCAL_WIDTHS = 400, 0.15, 0.87
+"""Drops before a whole picture, the way that one falls while it is exposed, and the focal length in picture widths."""
 RIPPLE = (0.10, 0.5)
 """Blur of a mirror image in wet ground, across and along the view, as shares of its height."""
 
@@ -35,6 +37,7 @@ class FitSteps:
     haze: bool = True
     shadow: bool = True
     blur: bool = True
+    rain: bool = True
     noise: bool = True
     jpeg: bool = True
 
@@ -89,7 +92,7 @@ def fit(
         clear = np.float32(np.exp(-light.haze_per_m * patch.distance_m))
         colour = colour * clear + (1 - clear) * light.airlight * alpha[..., None]
         shade = 1 - (1 - shade) * clear
-    mirror = patch.mirror
+    mirror = patch.mirror if steps.rain else None
     if mirror is not None:
         mirror = mirror * np.array([*gain, 1.0], np.float32)
         tall = max(3.0, patch.whole_box_px[3] - patch.whole_box_px[1])
@@ -124,6 +127,29 @@ def _toned(colour: np.ndarray, alpha: np.ndarray, look: PictureLook) -> np.ndarr
     own = np.where(own > SHOULDER, SHOULDER + (1 - SHOULDER) * (1 - np.exp(-over / (1 - SHOULDER))), own)
     own = veil + (1 - veil) * own
     return (np.maximum(own, 0) * alpha[..., None]).astype(np.float32)
+
+
+def with_rain(
+    display: np.ndarray, changed: np.ndarray, light: PictureLight, size_px: tuple[int, int], rng: np.random.Generator
+) -> np.ndarray:
+    """Display values ``(h, w, 3)`` float32 with drops that fall before the changed share ``(h, w)``, 0 to 1.
+
+    size_px: of the whole picture, which says how long and how many the streaks are. They have the colour of the sky.
+    """
+    height, width = changed.shape
+    count = int(rng.poisson(STREAKS * width * height / (size_px[0] * size_px[1])))
+    layer = np.zeros((height, width), np.float32)
+    slant = float(rng.normal(0, 0.12))
+    for _ in range(count):
+        depth_m = float(rng.uniform(1.5, 12))
+        x, y = float(rng.uniform(0, width)), float(rng.uniform(0, height))
+        long = STREAK_M * FOCAL_WIDTHS * size_px[0] / depth_m
+        ends = np.rint(16 * np.array([[x, y], [x + slant * long, y + long]])).astype(int).tolist()
+        bright = float(np.clip(0.18 + 0.6 / depth_m, 0, 0.5))
+        cv2.line(layer, ends[0], ends[1], bright, max(1, round(size_px[1] / 120 / depth_m)), cv2.LINE_AA, 4)
+    share = layer[..., None] * changed[..., None]
+    sky = to_display(light.airlight)
+    return np.asarray(display * (1 - share) + share * np.maximum(display, sky), np.float32)
 
 
 def with_grain(display: np.ndarray, changed: np.ndarray, look: PictureLook, rng: np.random.Generator) -> np.ndarray:

@@ -31,7 +31,7 @@ class LabelledPicture:
     frame: ``(H, W, 3)`` uint8 RGB. class_id: ``(N,)`` int64 into ``CLASSES``. box_px: ``(N, 4)`` float64 x0 y0 x1 y1.
     ignore: ``(N,)`` bool. name: for seeds and messages. masks: ``(H, W)`` uint8 codes of ``MASK_CODES``, None without.
     jpeg: how the file was encoded, None for other formats. contact_px: ``(N,)`` rows where the objects meet the ground,
-    None for the lower ends of their boxes.
+    None for the lower ends of their boxes. weather: "rain", "wet" or "fog" where something says so, else "".
     """
 
     frame: np.ndarray
@@ -42,6 +42,7 @@ class LabelledPicture:
     masks: np.ndarray | None = None
     jpeg: JpegHistory | None = None
     contact_px: np.ndarray | None = None
+    weather: str = ""
 
     @property
     def contacts(self) -> np.ndarray:

@@ -14,7 +14,7 @@ from worldgen.generation.insert.compositing import PutInsert, composite, cut_to_
 from worldgen.generation.insert.fitting import FitSteps, fit
 from worldgen.generation.insert.insert_plan import InsertPatch, LabelledPicture
 from worldgen.generation.insert.picture_ground import PictureGround
-from worldgen.generation.insert.picture_light import PictureLight, read_light
+from worldgen.generation.insert.picture_light import PictureLight, in_weather, read_light
 from worldgen.generation.insert.picture_look import read_look
 from worldgen.generation.insert.placing import MOST_HIDDEN, InsertWish, Placer
 
@@ -46,7 +46,7 @@ def insert_into(
     """A picture with rendered road users. The same (seed, name, wishes) gives the same pixels."""
     steps = steps or FitSteps()
     rng = numpy_rng("insert", seed, picture.name)
-    light = read_light(picture.frame, ground.camera, picture.box_px, rng)
+    light = in_weather(read_light(picture.frame, ground.camera, picture.box_px, rng), picture.weather)
     placer = Placer(picture, ground)
     refused: dict[str, int] = {}
     made: list[tuple[InsertPatch, np.ndarray, int]] = []

@@ -27,6 +27,8 @@ UNEVEN = 0.006
 HEIGHT_PRIOR_M, HEIGHT_PRIOR_SIGMA = 1.45, 0.22
 HORIZON_PRIOR, HORIZON_PRIOR_SIGMA = 0.45, 0.13
 """Camera of cars: height and standard deviation of its logarithm; horizon as a share of the picture's height."""
+COMMON_SIGMA = (0.012, 0.05)
+"""Least deviations of horizon and logarithm of the height of one picture from what few pictures have in common."""
 MOST_SIGMA = 0.15
 """Largest relative uncertainty of sizes with which objects are put into a picture."""
 DEFAULT_FOV_DEG = 60.0
@@ -121,19 +123,40 @@ def ground_belief(
     return GroundBelief(mean[0], sigma[0], mean[1], sigma[1]), scale_sigma
 
 
-def shared_belief(beliefs: Sequence[tuple[GroundBelief, float]]) -> GroundBelief:
+def shared_belief(pictures: Sequence[tuple[np.ndarray, np.ndarray]], heights_px: Sequence[int]) -> GroundBelief:
     """What the pictures of one camera, or of similar cameras, have in common: the prior for each of them.
 
-    The deviations are those of single pictures around the common mean, so different cameras give a wide prior. Pictures
-    that know little of themselves do not count. The plain prior where fewer than 4 count.
+    pictures: class indices and boxes of :func:`usable_boxes` of each. heights_px: of the pictures. Where pictures know
+    their ground from their own boxes, the deviations are those of single pictures around the common median, so
+    different cameras give a wide prior. Where fewer than 4 do, all boxes together say what is common, and each picture
+    may lie as far from it as single pictures lie from each other beyond what they do not know of themselves.
     """
+    beliefs = [
+        ground_belief(classes, boxes, tall, GroundBelief())
+        for (classes, boxes), tall in zip(pictures, heights_px, strict=True) if len(classes)
+    ]  # fmt: skip
     sure = [belief for belief, sigma in beliefs if sigma <= MOST_SIGMA]
-    if len(sure) < 4:
+    if len(sure) >= 4:
+        middle, spread = _middle_and_spread(sure)
+        return GroundBelief(middle[0], max(spread[0], 0.012), middle[1], max(spread[1], 0.05))
+    if len(beliefs) < 4:
         return GroundBelief()
-    horizon, height = np.array([b.horizon for b in sure]), np.array([b.log_height for b in sure])
-    middle = float(np.median(horizon)), float(np.median(height))
-    spread = [1.4826 * float(np.median(np.abs(v - m))) for v, m in zip((horizon, height), middle, strict=True)]
-    return GroundBelief(middle[0], max(spread[0], 0.012), middle[1], max(spread[1], 0.05))
+    classes = np.concatenate([classes for classes, _ in pictures])
+    shares = [boxes / tall for (_, boxes), tall in zip(pictures, heights_px, strict=True)]
+    tall = round(float(np.median(heights_px)))
+    common, _ = ground_belief(classes, np.concatenate(shares) * tall, tall, GroundBelief())
+    _, spread = _middle_and_spread([belief for belief, _ in beliefs])
+    own = np.median([[b.horizon_sigma, b.height_sigma] for b, _ in beliefs], 0)
+    excess = np.sqrt(np.maximum(np.square(spread) - np.square(own), np.square(COMMON_SIGMA)))
+    return GroundBelief(common.horizon, float(excess[0]), common.log_height, float(excess[1]))
+
+
+def _middle_and_spread(beliefs: Sequence[GroundBelief]) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Medians of horizon and logarithm of the height, and their robust deviations."""
+    values = np.array([[b.horizon, b.log_height] for b in beliefs])
+    middle = np.median(values, 0)
+    spread = 1.4826 * np.median(np.abs(values - middle), 0)
+    return (float(middle[0]), float(middle[1])), (float(spread[0]), float(spread[1]))
 
 
 def estimate_ground(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -46,6 +46,33 @@ class PictureLight:
             self.sun_azimuth_rad, -0.6 if dark else 0.75, 0.85 - 0.5 * self.sun_share, 0.0, 0.0, 0.0, 0.0, CLEAR_M,
             street_lamps_on=False, headlights_on=dark, ambient=0.04 if dark else 1.0,
         )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class WeatherLook:
+    """What a word of weather says of a picture. wetness: of the ground, 0 to 1. rain: whether drops fall. haze_per_m:
+    least extinction of the air."""
+
+    wetness: float = 0.0
+    rain: bool = False
+    haze_per_m: float = 0.0
+
+
+WEATHER_LOOKS = {
+    "rain": WeatherLook(1.0, rain=True, haze_per_m=0.003),
+    "wet": WeatherLook(0.7),
+    "fog": WeatherLook(0.2, haze_per_m=0.015),
+}
+"""Weather of a picture -> its look. Extinction is 3 / visibility (Koschmieder): 1 km in rain, 200 m in fog."""
+
+
+def in_weather(light: PictureLight, word: str) -> PictureLight:
+    """The light of a picture of which is known that it is wet, rainy or foggy; as it is for ""."""
+    look = WEATHER_LOOKS.get(word)
+    if look is None:
+        return light
+    haze = max(light.haze_per_m, look.haze_per_m)
+    return replace(light, haze_per_m=haze, rain=look.rain, wetness=look.wetness)
 
 
 def to_linear(values: np.ndarray) -> np.ndarray:

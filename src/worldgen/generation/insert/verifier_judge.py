@@ -15,17 +15,20 @@ from worldgen.models.weights import weights_hash
 AROUND = 3.0
 """Side of the part of the picture that is looked at, in longer sides of the insert."""
 LEAST_SIDE_PX = 160
-LEAST_KIND, LEAST_FIT = 0.5, 0.4
+TALL_PX = 48.0
+LEAST = {"tall": (0.005, 0.14), "small": (0.002, 0.03)}
 """Probability of its kind (vehicle, person, street object), and estimated overlap of the box, from which an insert is
-found. Their rates on real boxes and on boxes of empty ground: ``eval/results/insert/judges.json``."""
+found: from ``TALL_PX`` of height on, and below. They refuse about a tenth of real boxes. Their rates on real boxes and
+on faults: ``eval/results/insert/judges.json``."""
 STILL_FPS = 10.0
+FOUND = "found"
 
 
 class VerifierJudge(BoxJudge):
     """Asks the shipped verifier, or that of a folder, for each insert. It does not know animals."""
 
-    def __init__(self, verifier: Verifier, *, least_fit: float = LEAST_FIT):
-        self.verifier, self.least_fit = verifier, least_fit
+    def __init__(self, verifier: Verifier):
+        self.verifier = verifier
         self.name, self.hash = "verifier", weights_hash(verifier.state_dict())
 
     @classmethod
@@ -37,6 +40,13 @@ class VerifierJudge(BoxJudge):
         """As :class:`~worldgen.generation.insert.insert_judge.BoxJudge` says; animals are not judged."""
         if class_name not in LAYOUT_CLASSES:
             return InsertVerdict(True, "not judged")
+        share, fit, called = self.answers_of(frame, class_name, box_px)
+        reason = reason_of(float(box_px[3] - box_px[1]), share, fit)
+        return InsertVerdict(reason == FOUND, reason, share, fit, called)
+
+    def answers_of(self, frame: np.ndarray, class_name: str, box_px: np.ndarray) -> tuple[float, float, str]:
+        """Probability of its kind, estimated overlap of the box, and the likeliest class, of a box ``(4,)`` in a frame
+        ``(H, W, 3)`` uint8. class_name: of ``LAYOUT_CLASSES``."""
         box = np.asarray(box_px, float)
         side = max(AROUND * float((box[2:] - box[:2]).max()), float(LEAST_SIDE_PX))
         middle = (box[:2] + box[2:]) / 2
@@ -54,7 +64,12 @@ class VerifierJudge(BoxJudge):
         share = float(answers.classes[0, :NONE][kind == KIND_OF_CLASS].sum())
         fit = float(answers.fit[0])
         called = "nothing" if answers.classes[0].argmax() == NONE else LAYOUT_CLASSES[answers.classes[0].argmax()]
-        if share < LEAST_KIND:
-            return InsertVerdict(False, "not found", share, fit, called)
-        return InsertVerdict(fit >= self.least_fit, "found" if fit >= self.least_fit else "found elsewhere", share, fit,
-                             called)  # fmt: skip
+        return share, fit, called
+
+
+def reason_of(height_px: float, share: float, fit: float) -> str:
+    """ "found", "not found" or "found elsewhere" for the answers on a box of a height in its picture."""
+    least_kind, least_fit = LEAST["tall" if height_px >= TALL_PX else "small"]
+    if share < least_kind:
+        return "not found"
+    return FOUND if fit >= least_fit else "found elsewhere"

@@ -21,7 +21,7 @@ from worldgen.files.config_files import config_yaml
 from worldgen.generation.insert.labelled_sets.insert_config import InsertCell
 from worldgen.generation.insert.labelled_sets.insert_estimate import InsertRates, estimate
 
-SHIPPED = "configs/generate/insert_rare.yaml"
+SHIPPED = "configs/insert/rare_road_users.yaml"
 
 
 def test_mined_misses_are_a_recipe_and_quotas_are_met(tmp_path, capsys) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -15,7 +16,6 @@ from worldgen.generation.insert.picture_ground import (
     PictureGround,
     camera_of,
     estimate_ground,
-    ground_belief,
     shared_belief,
     usable_boxes,
 )  # fmt: skip
@@ -27,6 +27,8 @@ LIGHTS = ("", "any", "day", "dusk", "dawn", "night")
 NIGHT_FROM = 0.5
 TWILIGHT = (0.2, 0.8)
 """How dark a picture of night, and one of dusk or dawn, is on the scale of ``night_of``."""
+COMMON_PICTURES = 300
+"""At most so many pictures of about one size, evenly over the set, say what they have in common."""
 LEAST_HEIGHT_PX = 8.0
 """Lower objects are not inserted: cells of lower ones begin here, as the labels that ``eval misses`` judges do."""
 
@@ -119,10 +121,18 @@ class SetGrounds:
         self.config = config
         self.boxes = [usable_boxes(s.class_id, s.box_px, s.ignore, s.size_px) for s in stills]
         self.stills = stills
-        groups: dict[tuple[int, int], list[tuple[GroundBelief, float]]] = {}
-        for still, boxes in zip(stills, self.boxes, strict=True):
-            groups.setdefault(still.size_px, []).append(ground_belief(*boxes, still.size_px[1], GroundBelief()))
-        self.priors = {size: shared_belief(beliefs) for size, beliefs in groups.items()}
+        self.priors = self.common()
+
+    def common(self) -> dict[tuple[int, int], GroundBelief]:
+        """What pictures of about one size have in common, by :func:`alike`, from ``boxes`` as they are now."""
+        groups: dict[tuple[int, int], list[int]] = {}
+        for number, still in enumerate(self.stills):
+            groups.setdefault(alike(still.size_px), []).append(number)
+        groups = {key: group[:: -(-len(group) // COMMON_PICTURES)] for key, group in groups.items()}
+        return {
+            key: shared_belief([self.boxes[k] for k in group], [self.stills[k].size_px[1] for k in group])
+            for key, group in groups.items()
+        }
 
     def of(self, number: int) -> PictureGround:
         """The ground of a picture. Raises: InputError when it cannot be known well enough."""
@@ -132,5 +142,10 @@ class SetGrounds:
             camera = camera_of(still.size_px, config.horizon * still.size_px[1], config.camera_height_m, fov)
             return PictureGround(camera, 0.0, 0.0, 0.0, 0, "camera")
         return estimate_ground(
-            self.boxes[number], still.size_px, prior=self.priors[still.size_px], fov_deg=fov, name=still.name
+            self.boxes[number], still.size_px, prior=self.priors[alike(still.size_px)], fov_deg=fov, name=still.name
         )
+
+
+def alike(size_px: tuple[int, int]) -> tuple[int, int]:
+    """A name for pictures of about one size: rectified pictures of one camera differ by some rows and columns."""
+    return round(math.log(size_px[0] / size_px[1]) / 0.02), round(math.log(size_px[1]) / 0.1)

@@ -19,7 +19,8 @@ class InsertRecipe:
     set: folder of labelled stills, or of shards with clips. output: folder. insert: cells of what, light, height_px,
     count; ``worldgen eval misses --quotas`` writes them. per_picture, seed, split, image, fov_deg, horizon,
     camera_height_m: as in ``InsertConfig``. judge: "", "verifier", or an ONNX file. masks, mask_values, categories: as
-    of ``worldgen insert``. without: steps of the fitting that are left out. limit: only so many pictures, 0 for all.
+    of ``worldgen insert``. weather: "rain", "wet", "fog" or "dry" of all pictures, "" for what COCO files say. without:
+    steps of the fitting that are left out. limit: only so many pictures, 0 for all.
     """
 
     name: str = "inserts"
@@ -34,6 +35,7 @@ class InsertRecipe:
     masks: str = ""
     mask_values: tuple[str, ...] = ()
     categories: dict[str, str] = field(default_factory=dict)
+    weather: str = ""
     fov_deg: float = 0.0
     horizon: float = 0.0
     camera_height_m: float = 0.0

@@ -21,8 +21,9 @@ from worldgen.files.journal import Journal, read_journal
 from worldgen.files.lock import locked
 from worldgen.files.output_guard import refuse_inputs
 from worldgen.files.storage import read_bytes, sweep, write_bytes, write_json
+from worldgen.generation.insert.compositing import PutInsert
 from worldgen.generation.insert.fitting import jpeg_bytes
-from worldgen.generation.insert.insert_judge import BoxJudge, verdict_json
+from worldgen.generation.insert.insert_judge import BoxJudge, InsertVerdict, verdict_json
 from worldgen.generation.insert.inserted_picture import insert_into, provenance
 from worldgen.generation.insert.labelled_sets.insert_config import InsertConfig, SetGrounds
 from worldgen.generation.insert.labelled_sets.insert_estimate import InsertEstimate, InsertRates, estimate
@@ -39,8 +40,8 @@ from worldgen.generation.insert.picture_light import night_of
 from worldgen.generation.insert.picture_look import jpeg_history
 from worldgen.generation.insert.placing import MOST_HEIGHT, InsertWish
 
-PLAN_PICTURES = 8
-"""So many pictures are tried for a plan."""
+PLAN_PICTURES, PLAN_GROUNDS = 8, 200
+"""So many pictures are tried for a plan, and so many grounds."""
 CONFIG_NAME, JOURNAL_NAME, REPORT_NAME = "insert.json", "insert.jsonl", "insert_report.json"
 
 
@@ -116,12 +117,13 @@ class InsertRun:
 
     def plan(self) -> InsertEstimate:
         """What would be done, with time and disk measured on some of the pictures. Writes nothing."""
+        in_split = [number for number, still in enumerate(self.stills) if still.split == self.config.split]
+        looked_at = in_split[:: -(-len(in_split) // PLAN_GROUNDS)]
         usable = []
-        for number, still in enumerate(self.stills):
-            if still.split == self.config.split:
-                with contextlib.suppress(InputError):
-                    self.grounds.of(number)
-                    usable.append(number)
+        for number in looked_at:
+            with contextlib.suppress(InputError):
+                self.grounds.of(number)
+                usable.append(number)
         tried = found = size = 0
         insert_s = keep_s = 0.0
         some = usable[:: max(1, len(usable) // PLAN_PICTURES)][:PLAN_PICTURES]
@@ -135,15 +137,14 @@ class InsertRun:
             tried, found = tried + record["tried"], found + len(record["inserted"])
         count = max(len(some), 1)
         rates = InsertRates(tried, found, insert_s / count, keep_s / count, size / count)
-        in_split = sum(still.split == self.config.split for still in self.stills)
-        counts = (len(self.stills), in_split, len(usable))
+        counts = (len(self.stills), len(in_split), round(len(in_split) * len(usable) / len(looked_at)))
         return estimate("pictures", counts, self.config.cells, self.config.per_picture, rates)
 
     def _open(self) -> None:
         """Make the folder, or check that it is of the same run. Raises: InputError for another one."""
         steps = asdict(self.config)
         judge = None if self.judge is None else {"name": self.judge.name, "hash": self.judge.hash}
-        names = stable_hash([[s.name, len(s.class_id)] for s in self.stills])
+        names = stable_hash([[s.name, len(s.class_id), s.weather] for s in self.stills])
         config = json.loads(json.dumps({"config": steps, "judge": judge, "pictures": names, "version": 1}))
         path = self.out / CONFIG_NAME
         if path.is_file():
@@ -204,10 +205,12 @@ class InsertRun:
             made = insert_into(picture, ground, wishes, seed=self.config.seed, steps=self.config.steps)
         except InputError as error:
             return frame, record | {"note": str(error)}
-        frame, verdicts = made.frame, [(put, None) for put in made.put]
+        frame = made.frame
+        verdicts: list[tuple[PutInsert, InsertVerdict | None]] = [(put, None) for put in made.put]
         record |= {"tried": len(chosen), "refused": made.refused}
         if self.judge is not None:
-            frame, verdicts = self.judge.keep_found(frame, made.put)  # type: ignore[assignment]
+            frame, judged = self.judge.keep_found(frame, made.put)
+            verdicts = list(judged)
         for put, verdict in verdicts:
             told, kept = provenance(put, ground, made.light), True
             if verdict is not None:

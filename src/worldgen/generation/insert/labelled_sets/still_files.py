@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
 
 from worldgen.core.errors import InputError, Received
-from worldgen.data.ingest.labelled.coco_pictures import coco_drives
+from worldgen.data.ingest.annotations import read_coco
+from worldgen.data.ingest.labelled.coco_pictures import coco_drives, coco_files
 from worldgen.data.ingest.labelled.kitti_pictures import kitti_drives
 from worldgen.data.ingest.labelled.labelled_samples import find_format
 from worldgen.data.ingest.labelled.picture_set import PictureSet
 from worldgen.data.ingest.labelled.yolo_pictures import yolo_drives
 from worldgen.data.video.image_files import read_image
+from worldgen.evaluation.realism.realism_sets import WEATHER_OF
 from worldgen.generation.insert.insert_plan import MASK_CODES, LabelledPicture
+from worldgen.generation.insert.picture_light import WEATHER_LOOKS
 from worldgen.generation.insert.picture_look import jpeg_history
 
 READERS = {"coco": coco_drives, "kitti": kitti_drives, "yolo": yolo_drives}
@@ -26,7 +29,8 @@ STILLS = "COCO, KITTI object or YOLO stills"
 @dataclass(frozen=True, eq=False)
 class StillFile:
     """One labelled picture. file: where it is. name: relative to the set, in posix form. size_px: width and height.
-    class_id ``(N,)``, box_px ``(N, 4)``, ignore ``(N,)``: its labels. split: of ``SPLITS``."""
+    class_id ``(N,)``, box_px ``(N, 4)``, ignore ``(N,)``: its labels. split: of ``SPLITS``. weather: as of
+    ``LabelledPicture``, from the attributes of COCO files."""
 
     file: Path
     name: str
@@ -35,6 +39,7 @@ class StillFile:
     box_px: np.ndarray
     ignore: np.ndarray
     split: str
+    weather: str = ""
 
     def picture(self, masks: MaskReader | None = None) -> LabelledPicture:
         """The decoded picture. Raises: InputError for a file that does not decode, and a map of another size."""
@@ -44,7 +49,9 @@ class StillFile:
             received = Received(f"{codes.shape[1]}x{codes.shape[0]}")
             raise InputError(f"map of classes of {self.name}", received, f"{frame.shape[1]}x{frame.shape[0]}")
         history = jpeg_history(self.file.read_bytes())
-        return LabelledPicture(frame, self.class_id, self.box_px, self.ignore, self.name, codes, history)
+        return LabelledPicture(
+            frame, self.class_id, self.box_px, self.ignore, self.name, codes, history, weather=self.weather
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +67,17 @@ class StillSet:
     def first(self, count: int) -> StillSet:
         """The set with its first pictures only; all for a count of 0."""
         return replace(self, files=self.files[:count]) if count else self
+
+    def in_weather(self, word: str) -> StillSet:
+        """The set with the weather of all pictures, which its files do not say; as it is for "".
+
+        Raises: InputError for an unknown word.
+        """
+        if not word:
+            return self
+        if word not in ("dry", *WEATHER_LOOKS):
+            raise InputError("weather of the pictures", word, "one of dry, " + ", ".join(WEATHER_LOOKS))
+        return replace(self, files=tuple(replace(still, weather=word) for still in self.files))
 
 
 MaskReader = Callable[[StillFile], np.ndarray | None]
@@ -85,6 +103,7 @@ def read_stills(folder: str | Path, config: PictureSet) -> StillSet:
 
 
 def _stills(folder: Path, kind: str, config: PictureSet) -> Iterator[StillFile]:
+    weathers = _weathers(folder, kind, config)
     for drive in READERS[kind](folder, config):
         for file, rows in zip(drive.files, drive.rows, strict=True):
             size = _size_of(file)
@@ -94,7 +113,19 @@ def _stills(folder: Path, kind: str, config: PictureSet) -> Iterator[StillFile]:
                 middle, side = box[:, :2], box[:, 2:] / 2
                 box = np.concatenate([middle - side, middle + side], 1) * np.array([*size, *size])
             name = file.relative_to(folder).as_posix()
-            yield StillFile(file, name, size, table[:, 0].astype(np.int64), box, table[:, 5] > 0, drive.split)
+            yield StillFile(file, name, size, table[:, 0].astype(np.int64), box, table[:, 5] > 0, drive.split,
+                            weathers.get(file.name, ""))  # fmt: skip
+
+
+def _weathers(folder: Path, kind: str, config: PictureSet) -> dict[str, str]:
+    """Names of picture files -> weather, from the attributes of COCO files, as those converted from BDD100K have."""
+    found: dict[str, str] = {}
+    for path in coco_files(folder) if kind == "coco" else []:
+        for image in read_coco(path, dict(config.classes)):
+            word = WEATHER_OF.get(str(image.attributes.get("weather", "")).lower(), "")
+            if word in WEATHER_LOOKS:
+                found[PurePosixPath(image.file_name).name] = word
+    return found
 
 
 def _size_of(file: Path) -> tuple[int, int]:
