@@ -8,9 +8,10 @@ Time:     see `cpu_s` in the result; about 20 minutes. WORK keeps clips, models 
 Expected: for each family a held-out loss below its first value, and a gain of true over shuffled ego motion whose 95 %
           interval, paired over held-out windows, lies above 0.
 
-Wan VACE starts from the small trained model of the recipe. Wan picture to video (in the form of TI2V-5B) and Cosmos 3
-have random transformers of the same width with the trained codec of that model: low-rank adapters of high rank are all
-that learns. Cosmos 3 gets ego motion as its own actions, the others through the embedding at the diffusion time.
+Wan VACE starts from the small trained model of the recipe, Wan picture to video (in the form of TI2V-5B) from the main
+blocks of it. Cosmos 3 has a random transformer of the same width: low-rank adapters of high rank are all that learns.
+All have the trained codec of that model. Cosmos 3 gets ego motion as its own actions, the others by the embedding at
+the diffusion time.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ FRAMES, FPS, SIZE_PX = 9, 10, (112, 64)
 """Nine frames are three latent frames; ten frames a second are the rate of Cosmos 3's actions."""
 SEED = 910_000
 WIDTH, HEADS, BLOCKS = 128, 4, 3
+STEPS = {"wan_vace": 300, "wan_i2v": 200, "cosmos3": 200}
 FAMILIES = {"wan_vace": "wan_vace_lora", "wan_i2v": "wan_i2v_lora", "cosmos3": "cosmos3_lora"}
 
 
@@ -60,7 +62,7 @@ def main() -> None:
     parser.add_argument("--families", default=",".join(FAMILIES), help="some of them, separated by commas")
     parser.add_argument("--clips", type=int, default=100, help="rendered clips")
     parser.add_argument("--held-out", type=int, default=40)
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=0, help="0 for the number of each family")
     parser.add_argument("--batch", type=int, default=4)
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -118,13 +120,16 @@ def base_model(args: argparse.Namespace, family: str) -> Path:
     folder = args.work / "models" / family
     if not (folder / "model_index.json").exists():
         torch.manual_seed(SEED)
-        pipeline = {"wan_i2v": random_i2v, "cosmos3": random_cosmos3}[family](args.base)
+        pipeline = {"wan_i2v": small_i2v, "cosmos3": random_cosmos3}[family](args.base)
         pipeline.save_pretrained(folder, safe_serialization=True)
     return folder
 
 
-def random_i2v(base: Path) -> Any:
-    """Wan picture to video in the form of TI2V-5B: a noise level for each token, the first latent frame clean."""
+def small_i2v(base: Path) -> Any:
+    """Wan picture to video in the form of TI2V-5B: a noise level for each token, the first latent frame clean.
+
+    Its transformer starts from the main blocks of the trained one.
+    """
     from diffusers import WanImageToVideoPipeline, WanTransformer3DModel, WanVACEPipeline
 
     parts = WanVACEPipeline.from_pretrained(base)
@@ -134,6 +139,8 @@ def random_i2v(base: Path) -> Any:
         out_channels=channels, text_dim=parts.text_encoder.config.d_model, freq_dim=64, ffn_dim=3 * WIDTH,
         num_layers=BLOCKS, cross_attn_norm=True, rope_max_seq_len=128,
     )  # fmt: skip
+    trained = {k: v for k, v in parts.transformer.state_dict().items() if not k.startswith("vace_")}
+    transformer.load_state_dict(trained)
     return WanImageToVideoPipeline(
         tokenizer=parts.tokenizer, text_encoder=parts.text_encoder, vae=parts.vae, scheduler=parts.scheduler,
         transformer=transformer, expand_timesteps=True,
@@ -179,16 +186,16 @@ def finetuned(args: argparse.Namespace, family: str, base: Path, data: str, run:
     """Train the adapter of a family with the config that is published for it, at this size."""
     if (run / "run.json").exists() and "finished" in json.loads((run / "run.json").read_text()):
         return
-    rank = 32 if family == "wan_vace" else WIDTH
+    rank, steps = WIDTH if family == "cosmos3" else 32, args.steps or STEPS[family]
     worldgen.train(
         CONFIGS / f"{FAMILIES[family]}.yaml",
         [
-            f"data.urls=[{data}]", f"output={run}", f"init.pipeline={base}", f"steps={args.steps}",
+            f"data.urls=[{data}]", f"output={run}", f"init.pipeline={base}", f"steps={steps}",
             f"batch={args.batch}", "accumulate=1", f"data.width_px={SIZE_PX[0]}", f"data.height_px={SIZE_PX[1]}",
             f"data.num_frames={FRAMES}", "data.strides=[1]", "tune.known_frames=[1]", "tune.ego=true",
             "tune.require_ego=false", "tune.gradient_checkpointing=false", f"tune.sensitivity_windows={args.held_out}",
             "tune.text_dropout=0.1", "tune.ego_dropout=0.05", f"adapter.rank={rank}", f"adapter.alpha={rank}",
-            "optim.lr=2e-3", "optim.warmup=20", "optim.ema_decay=0.98", f"validate_every={args.steps // 4}",
+            "optim.lr=2e-3", "optim.warmup=20", "optim.ema_decay=0.98", f"validate_every={steps // 4}",
             "validate_clips=12", "sheet_every=0", "save_every=100", "keep=1", "precision=fp32", "device=cpu",
         ],
         log=lambda line: print(f"{family}: {line}", flush=True),
