@@ -20,6 +20,7 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from fnmatch import fnmatch
 from pathlib import Path
 
 import cv2
@@ -33,6 +34,7 @@ from worldgen.core.clip import Clip
 from worldgen.core.ego import EgoMotion
 from worldgen.core.samples import Conditions, Sample
 from worldgen.data.dataset.index import DataSet
+from worldgen.data.dataset.splits import SplitConfig
 from worldgen.data.ingest.ingest_config import IngestConfig
 from worldgen.evaluation.measures.intervals import mean_interval
 from worldgen.files.config_files import load_config
@@ -54,8 +56,8 @@ SSIM_SPREAD_PX = 1.5
 
 @dataclass(frozen=True)
 class Source:
-    """folder: of the shared data and of its config. clips: patterns to use, () for all but those with a log.
-    windows: judged of each clip, evenly spread. logged: whether the log and the camera of the config are used."""
+    """folder: of the shared data and of its config. clips: names of those to use. windows: judged of each clip, evenly
+    spread. logged: whether the log and the camera of the config are used."""
 
     folder: str
     clips: tuple[str, ...]
@@ -63,10 +65,14 @@ class Source:
     logged: bool
 
 
+DASHCAMS = (
+    "tmo_seattlestreet1.mp4", "tmo_night.mp4", "tmo_rainy.mp4", "china_1.mp4", "israel.mp4", "mumbai.mp4",
+    "freeway_dashcam2.mp4", "uk_residential_dashcam.mp4",
+)  # fmt: skip
 SOURCES = {
     "kitti03": Source("research", ("kitti03_gray.mp4",), 12, True),
     "simulator": Source("simulator", ("udacity_track_b.mp4",), 10, True),
-    "dashcams": Source("research", (), 1, False),
+    "dashcams": Source("research", DASHCAMS, 1, False),
 }
 
 
@@ -75,19 +81,20 @@ def main() -> None:
     parser.add_argument("shared", type=Path, help="folder with research/ and simulator/")
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/real_clips.json"))
+    parser.add_argument("--sets", nargs="+", default=list(SOURCES), choices=SOURCES)
     parser.add_argument("--sheet", default="", help="also write the windows with the largest error as a picture")
     args = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     model, codec = worldgen.load(), load_codec("shipped")
     record: dict = {
-        "command": "python benchmarks/real_clips.py SHARED/data --work WORK", "size_px": SIZE_PX,
-        "known_frames": KNOWN, "weights_hash": model.sampler.model.weights_hash, "sets": {},
+        "command": "python benchmarks/real_clips.py SHARED/data --work WORK --sets " + " ".join(args.sets),
+        "size_px": SIZE_PX, "known_frames": KNOWN, "weights_hash": model.sampler.model.weights_hash, "sets": {},
     }  # fmt: skip
-    for name, source in SOURCES.items():
-        rows = []
+    for name in args.sets:
+        source, rows = SOURCES[name], []
         for number, sample in enumerate(windows(args, name, source)):
-            kept = args.work / "judged" / f"{name}-{number}.json"
+            kept = args.work / "judged" / f"{name}-{sample.key}.json"
             if not kept.exists():
                 kept.parent.mkdir(parents=True, exist_ok=True)
                 found, pictures = judged(model, codec, sample, source, number)
@@ -108,19 +115,23 @@ def windows(args: argparse.Namespace, name: str, source: Source) -> Iterator[Sam
     if not (out / "dataset.json").exists():
         config = load_config(IngestConfig, [str(CONFIGS / f"{source.folder}.yaml")], ["verify=headers"])
         found = sorted(path.name for path in (args.shared / source.folder).glob("*.mp4"))
-        logged = {clip for each in SOURCES.values() for clip in each.clips}
-        chosen = [clip for clip in found if (clip in source.clips if source.clips else clip not in logged)]
+        chosen = [clip for clip in found if clip in source.clips]
         frames = KNOWN + 30
+        of_chosen = {
+            pattern: each for pattern, each in config.sources.items() if any(fnmatch(clip, pattern) for clip in chosen)
+        }
         config = replace(
             config, exclude=tuple(clip for clip in found if clip not in chosen), num_frames=frames,
-            stride_frames=frames, width_px=SIZE_PX[0], height_px=SIZE_PX[1],
-            sources={pattern: each for pattern, each in config.sources.items() if Path(pattern).name in chosen},
+            stride_frames=frames, split=SplitConfig(test=("*",)), width_px=SIZE_PX[0], height_px=SIZE_PX[1],
+            sources=of_chosen,
         )  # fmt: skip
         worldgen.ingest(args.shared / source.folder, out, config)
     data = DataSet(str(out))
     clips: dict[str, list[str]] = {}
     for key in sorted(row["key"] for row in data.rows):
-        clips.setdefault(key.rsplit("-", 2)[0], []).append(key)
+        name = key.rsplit("-", 2)[0]
+        if f"{name}.mp4" in source.clips:
+            clips.setdefault(name, []).append(key)
     for keys in clips.values():
         count = min(source.windows, len(keys))
         for number in range(count):
@@ -222,7 +233,7 @@ def means(found: dict) -> dict:
 def write_worst(args: argparse.Namespace) -> None:
     """The windows of each set whose PSNR after one second is the furthest below that of the best simple prediction."""
     rows = []
-    for name in SOURCES:
+    for name in args.sets:
         judged_windows = sorted((args.work / "judged").glob(f"{name}-*.json"))
 
         def gain(path: Path) -> float:
