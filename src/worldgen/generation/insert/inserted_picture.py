@@ -20,6 +20,8 @@ from worldgen.generation.insert.placing import MOST_HIDDEN, InsertWish, Placer
 
 LEAST_SEEN_PX = 40
 """Pixels of an insert that must be seen."""
+LEAST_CONTRAST = 5.0
+"""Mean change in display steps, 0 to 255, from which an insert can be seen: a dark coat in a dark place cannot."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,13 +61,27 @@ def insert_into(
             made.append((*found, number))
     made.sort(key=lambda item: item[0].contact_px)
     frame, put = picture.frame, []
-    for patch, hidden, _ in made:
+    numbers: list[int] = []
+    for patch, hidden, number in made:
         window = (patch.left_px, patch.top_px, patch.alpha.shape[1], patch.alpha.shape[0])
         look = read_look(picture, window)
         fitted = fit(patch, picture, light, look, steps)
-        frame, done = composite(picture, frame, fitted, hidden, look=look, light=light, steps=steps, rng=rng)
+        changed, done = composite(picture, frame, fitted, hidden, look=look, light=light, steps=steps, rng=rng)
+        if contrast_of(changed, done) < LEAST_CONTRAST:
+            refused["too dark to be seen"] = refused.get("too dark to be seen", 0) + 1
+            missing += 1
+            continue
+        frame = changed
         put.append(done)
-    return InsertedPicture(frame, tuple(put), light, refused, missing, tuple(number for _, _, number in made))
+        numbers.append(number)
+    return InsertedPicture(frame, tuple(put), light, refused, missing, tuple(numbers))
+
+
+def contrast_of(frame: np.ndarray, put: PutInsert) -> float:
+    """Mean change of display steps where an insert is seen."""
+    left, top, width, height = put.window
+    moved = np.abs(frame[top : top + height, left : left + width].astype(np.float32) - put.before).max(-1)
+    return float(moved[put.seen].mean()) if put.seen.any() else 0.0
 
 
 def _one(

@@ -30,8 +30,10 @@ LANE_M = 3.4
 WALKERS = ("pedestrian", "child")
 RIDERS = ("cyclist", "bicycle", "motorcycle")
 LEAST_OPEN_WAY = 0.8
+ROUGH_FLOOR = 0.5
+"""Mean size of the Laplacian, in display steps, that smooth ground may have."""
 GROUND_DISTANCE = 3.0
-"""Largest distance of a pixel's colour from that of the ground ahead, in its robust deviations."""
+"""Largest distance of a pixel's colour and roughness from those of the ground ahead, in their robust deviations."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def walkable_ground(picture: LabelledPicture, ground: PictureGround) -> np.ndarr
     """Where the ground is: ``(H, W)`` uint8, 0 no, 1 road, 2 pavement, 3 ground of unknown use.
 
     From the map of classes where there is one. Otherwise: what is below the horizon, connected to the ground ahead of
-    the car, of about its colour, and free of labels.
+    the car, of about its colour and roughness, and free of labels.
     """
     if picture.masks is not None:
         out = np.zeros(picture.masks.shape, np.uint8)
@@ -97,11 +99,15 @@ def walkable_ground(picture: LabelledPicture, ground: PictureGround) -> np.ndarr
     stop = int(np.clip(ground.camera.horizon_px + 0.75 * (height - ground.camera.horizon_px), start + 4, height))
     ahead = np.zeros((height, width), bool)
     ahead[start:stop, int(0.35 * width) : int(0.65 * width)] = True
+    # Bushes and walls may have the colour of the road; they are rougher or have other edges.
+    grey = cv2.GaussianBlur(cv2.cvtColor(picture.frame, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), 1.0)
+    rough = np.log(cv2.blur(np.abs(cv2.Laplacian(grey, cv2.CV_32F)), (11, 11)) + ROUGH_FLOOR)
+    lab = np.dstack([lab, rough])
     seen = lab[ahead & free]
     if len(seen) < 200:
         return np.zeros((height, width), np.uint8)
     middle = np.median(seen, 0)
-    spread = 1.4826 * np.median(np.abs(seen - middle), 0) + np.array([6.0, 2.5, 2.5], np.float32)
+    spread = 1.4826 * np.median(np.abs(seen - middle), 0) + np.array([6.0, 2.5, 2.5, 0.3], np.float32)
     alike = np.sqrt((((lab - middle) / spread) ** 2).mean(-1)) < GROUND_DISTANCE
     mask = (alike & free & below).astype(np.uint8)
     mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
