@@ -79,7 +79,8 @@ def main() -> None:
         start_s = time.process_time()
         run = args.work / "runs" / family
         finetuned(args, family, base_model(args, family), data, run)
-        record["families"][family] = found(run) | {"cpu_s": round(time.process_time() - start_s)}
+        earlier_s = record["families"].get(family, {}).get("cpu_s", 0)
+        record["families"][family] = found(run) | {"cpu_s": earlier_s + round(time.process_time() - start_s)}
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(record, indent=1) + "\n")
         print(family, json.dumps(record["families"][family], indent=1), flush=True)
