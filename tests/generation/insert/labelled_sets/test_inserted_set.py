@@ -199,3 +199,18 @@ def test_bad_sets_are_refused_in_one_line(tmp_path) -> None:
     with pytest.raises(InputError, match="a new or empty folder"):
         run(good, tmp_path / "full")
     assert not (tmp_path / "out").exists()
+
+
+def test_weather_comes_from_the_attributes_of_coco_files_or_is_given(tmp_path) -> None:
+    source = write_coco(tmp_path / "set", pictures=3)
+    path = source / "annotations/train.json"
+    content = json.loads(path.read_text())
+    for image, word in zip(content["images"], ("rainy", "clear", "foggy"), strict=True):
+        image["attributes"] = {"weather": word}
+    path.write_text(json.dumps(content))
+    stills = read_stills(source, PictureSet(frames=1))
+    assert [still.weather for still in stills.files] == ["rain", "", "fog"]
+    assert stills.files[0].picture().weather == "rain"
+    assert [still.weather for still in stills.in_weather("wet").files] == ["wet"] * 3
+    with pytest.raises(InputError, match=r"weather of the pictures.*hail"):
+        stills.in_weather("hail")

@@ -103,8 +103,9 @@ def read_stills(folder: str | Path, config: PictureSet) -> StillSet:
 
 
 def _stills(folder: Path, kind: str, config: PictureSet) -> Iterator[StillFile]:
+    drives = list(READERS[kind](folder, config))
     weathers = _weathers(folder, kind, config)
-    for drive in READERS[kind](folder, config):
+    for drive in drives:
         for file, rows in zip(drive.files, drive.rows, strict=True):
             size = _size_of(file)
             table = np.array([[row[0], *row[2:7]] for row in rows], float).reshape(-1, 6)
