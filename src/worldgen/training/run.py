@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import DistributedDataParallelKwargs, DistributedType
+from accelerate.utils import DistributedDataParallelKwargs
 from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
@@ -138,7 +138,8 @@ def _started(config: TrainConfig, launch: Launch) -> Iterator[PreparationContext
 def _accelerator(config: TrainConfig, output: Path) -> Accelerator:
     if config.device == "cuda" and not torch.cuda.is_available():
         raise InputError("device", "cuda", "cpu or auto: this machine has no CUDA device")
-    accelerator = Accelerator(
+    refuse_sharding(os.environ)
+    return Accelerator(
         # Several processes without a GPU talk over gloo, which accelerate chooses only when told to stay on the CPU.
         cpu=config.device == "cpu" or (not torch.cuda.is_available() and int(os.environ.get("WORLD_SIZE", "1")) > 1),
         mixed_precision="bf16" if config.precision == "bf16" else "no",
@@ -146,18 +147,18 @@ def _accelerator(config: TrainConfig, output: Path) -> Accelerator:
         project_dir=str(output),
         kwargs_handlers=[DistributedDataParallelKwargs()],
     )
-    refuse_sharding(accelerator)
-    return accelerator
 
 
-def refuse_sharding(accelerator: Accelerator) -> None:
-    """Raises InputError for processes that share one copy of the weights: a checkpoint here is written by one process
-    from whole tensors, so a shard would be saved as if it were all of them."""
-    kind = accelerator.distributed_type
-    sharded = (DistributedType.FSDP, DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM)
-    if kind in sharded or getattr(accelerator.state, "fsdp_plugin", None) is not None:
-        expected = "processes with a whole model each (accelerate launch --multi_gpu)"
-        raise InputError("accelerate launch", Received(f"{kind.value}, which shards the weights"), expected)
+def refuse_sharding(environment: Mapping[str, str]) -> None:
+    """Raises InputError for launchers whose processes share one copy of the weights: a checkpoint is written by one
+    process here, from whole tensors, so a shard would be saved as if it were all of them.
+
+    environment: of the process, in which ``accelerate launch`` says what it was asked for.
+    """
+    for kind in ("FSDP", "DEEPSPEED", "MEGATRON_LM"):
+        if environment.get(f"ACCELERATE_USE_{kind}", "false").lower() == "true":
+            expected = "processes with a whole model each (accelerate launch --multi_gpu)"
+            raise InputError("accelerate launch", Received(f"{kind}, which shards the weights"), expected)
 
 
 def _require_tensorboard() -> None:

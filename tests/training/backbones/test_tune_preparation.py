@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from accelerate.utils import DistributedType
 
 from tests.instruments.tiny_depth import save_depth_model
 from tests.training.backbones.fleets import FRAMES, SIDE_PX, road_sample, tune_config, write_roads
@@ -70,10 +69,9 @@ def test_a_depth_model_of_transformers_gives_depth_of_recorded_clips(tmp_path):
 
 @pytest.mark.parametrize("kind", ["FSDP", "DEEPSPEED", "MEGATRON_LM"])
 def test_sharded_weights_are_refused_by_name(kind):
-    accelerator = SimpleNamespace(distributed_type=DistributedType[kind], state=SimpleNamespace())
-    with pytest.raises(InputError, match="which shards the weights; expected processes with a whole model each"):
-        refuse_sharding(accelerator)
-    refuse_sharding(SimpleNamespace(distributed_type=DistributedType.MULTI_GPU, state=SimpleNamespace()))
+    with pytest.raises(InputError, match=f"received {kind}, which shards the weights; expected processes with a whole"):
+        refuse_sharding({f"ACCELERATE_USE_{kind}": "true"})
+    refuse_sharding({f"ACCELERATE_USE_{kind}": "false"})
 
 
 def test_controls_that_a_shard_holds_come_first_and_are_framed():
