@@ -162,12 +162,15 @@ def main() -> None:
     args = parser.parse_args()
     classes = dict(word.split("=") for word in args.category)
     stills = list(read_stills(args.set, PictureSet(frames=1, classes=classes)).first(args.pictures).files)
-    result = {
-        "set": Path(args.set).name, "inserts": measured_inserts(stills, args), "order": measured_order(),
-        "plan": measured_plan(stills, stills[0].split),
+    parts = {
+        "order": measured_order, "plan": lambda: measured_plan(stills, stills[0].split),
+        "inserts": lambda: measured_inserts(stills, args),
     }  # fmt: skip
+    result: dict[str, Any] = {"set": Path(args.set).name}
     Path(args.out).parent.mkdir(parents=True, exist_ok=True)
-    Path(args.out).write_text(json.dumps(result, indent=1) + "\n")
+    for name, measure in parts.items():
+        result[name] = measure()
+        Path(args.out).write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))
 
 
