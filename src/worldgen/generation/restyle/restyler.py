@@ -171,12 +171,12 @@ class Restyler:
         look = parse_look(config.to)
         cv2.setNumThreads(1)
         model = config.model
+        depth = load_depth_reader(config.depth_model, usable_device(model.device)) if config.depth_model else None
         sampler = Sampler.load(
             model.pipeline, adapter=model.adapter, device=model.device, threads=model.threads,
             backbone=backbone_options(model.backbone_from, model.device),
         )  # fmt: skip
         refuse_use(sampler.promise)
-        depth = load_depth_reader(config.depth_model, usable_device(model.device)) if config.depth_model else None
         return cls(config, look, sampler, Scorer.load(config.scorer), Gate(config.gate), depth)
 
     def restyle(self, sample: Sample) -> tuple[Sample, dict[str, float]]:
