@@ -22,9 +22,7 @@ def refuse_quantisation(config: BackboneConfig) -> None:
             "backbone.quantise", Received(f"{config.quantise} without the package torchao"), "pip install torchao first"
         )
     if config.offload in ("group", "sequential"):
-        raise InputError(
-            "backbone.offload with quantise", config.offload, "none or model, which move whole networks"
-        )
+        raise InputError("backbone.offload with quantise", config.offload, "none or model, which move whole networks")
 
 
 def quantise(networks: list[Any], config: BackboneConfig) -> None:
