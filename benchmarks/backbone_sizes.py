@@ -26,8 +26,8 @@ from typing import Any
 import diffusers
 import numpy as np
 import torch
+from backbone_models.published_sizes import SIZES, WORDS, save_published
 from PIL import Image
-from published_sizes import SIZES, WORDS, save_published
 
 from worldgen.cli.argument_parser import size_px
 from worldgen.core.camera import Camera

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 )
 def test_published_configs_have_the_published_counts(monkeypatch, name, billions):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    from published_sizes import SIZES, WanTransformer3DModel, WanVACETransformer3DModel
+    from backbone_models.published_sizes import SIZES, WanTransformer3DModel, WanVACETransformer3DModel
 
     cls = WanVACETransformer3DModel if name.startswith("wan_vace") else WanTransformer3DModel
     with torch.device("meta"):

@@ -157,7 +157,7 @@ def refuse_sharding(environment: Mapping[str, str]) -> None:
     """
     for kind in ("FSDP", "DEEPSPEED", "MEGATRON_LM"):
         if environment.get(f"ACCELERATE_USE_{kind}", "false").lower() == "true":
-            expected = "processes with a whole model each (accelerate launch --multi_gpu)"
+            expected = "processes with a whole model each, as accelerate starts them without sharding"
             raise InputError("accelerate launch", Received(f"{kind}, which shards the weights"), expected)
 
 

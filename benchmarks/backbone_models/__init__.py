@@ -1,0 +1,1 @@
+"""Pretrained models of published sizes with random weights; only ``benchmarks`` uses them."""
